@@ -1,0 +1,148 @@
+"""Request bodies. Unknown fields, wrong types and oversize values are refused; every text has a bound."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Id = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9_.:@/-]+$")]
+PlanId = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[a-z0-9][a-z0-9_-]*$")]
+FeatureKey = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[a-z0-9][a-z0-9_.:-]*$")]
+Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
+IdempotencyKey = Annotated[str, Field(min_length=8, max_length=128, pattern=r"^[A-Za-z0-9_-]+$")]
+Reason = Annotated[str, Field(min_length=1, max_length=500)]
+UnixTime = Annotated[int, Field(ge=0, le=4_102_444_800, description="Unix seconds, UTC")]
+ProviderName = Literal["stripe", "bitpay", "btcpay", "mock"]
+
+
+class Request(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class CreateCheckoutSession(Request):
+    plan_id: PlanId
+    provider: ProviderName | None = Field(None, description="Default: the first provider on offer")
+    user_id: Id | None = Field(None, description="Only the caller's own; anything else is 403")
+
+
+class AllowanceValue(Request):
+    limit: int = Field(ge=1, le=1_000_000_000)
+    per: Literal["month", "billing_period"] = "month"
+
+
+class CreditsValue(Request):
+    credits: int = Field(ge=1, le=1_000_000_000)
+
+
+FeatureGrant = bool | Annotated[int, Field(ge=0, le=1_000_000_000)] | AllowanceValue | CreditsValue
+
+
+class PlanBody(Request):
+    """A plan as an admin writes it. `price_cents` is in the currency's minor unit (yen have none: 500 is ¥500)."""
+
+    name: str = Field(min_length=1, max_length=80)
+    description: str = Field("", max_length=500)
+    price_cents: int = Field(ge=0, le=99_999_999)
+    currency: Currency
+    interval: Literal["month", "year", "once"]
+    features: dict[FeatureKey, FeatureGrant] = Field(max_length=100)
+    tier: str = Field("", max_length=40, description="Joins the monthly and the annual plan of one offer")
+    rank: int = Field(0, ge=0, le=1000, description="Higher is more: decides what is an upgrade")
+    group: PlanId = Field("main", description="Plans of one group replace each other")
+    trial_days: int = Field(0, ge=0, le=730)
+    duration_days: int | None = Field(None, ge=1, le=36_500, description="Only for `once`; absent: for good")
+    grace_days: int = Field(7, ge=0, le=30)
+    optimistic: bool = Field(False, description="Bitcoin: open at the first sight of the payment")
+    status: Literal["active", "hidden"] = "active"
+    provider_plan_ids: dict[ProviderName, Id] = Field(default_factory=dict)
+
+
+class CreatePlan(PlanBody):
+    plan_id: PlanId
+
+
+class UpdatePlan(PlanBody):
+    """A new version. `version` is the one it was edited from: a newer one in between is a 409."""
+
+    version: int = Field(ge=1)
+
+
+class TrackEvent(Request):
+    """A funnel step, counted without any identity."""
+
+    event: Literal["paywall_seen", "pricing_viewed", "checkout_started"]
+    feature: FeatureKey | None = None
+    plan_id: PlanId | None = None
+
+
+class UsageItem(Request):
+    feature: FeatureKey
+    amount: int = Field(1, ge=1, le=1_000_000)
+
+
+class UseFeature(UsageItem):
+    """`consume` at once, or `reserve` now and `settle` (perhaps less) or `release` later by `reservation_id`."""
+
+    action: Literal["consume", "reserve", "settle", "release"] = "consume"
+    idempotency_key: IdempotencyKey | None = None
+    reservation_id: Id | None = None
+    expires_in: int = Field(300, ge=10, le=3600, description="Seconds a reservation holds")
+
+
+class UseFeatures(Request):
+    """Several at once, each judged alone."""
+
+    items: list[UseFeature] = Field(min_length=1, max_length=25)
+
+
+class PreviewChange(Request):
+    plan_id: PlanId
+
+
+class ChangeSubscription(Request):
+    preview_id: Annotated[str, Field(min_length=1, max_length=2000)]
+
+
+CancelReason = Literal[
+    "too_expensive",
+    "missing_features",
+    "switched_service",
+    "unused",
+    "customer_service",
+    "too_complex",
+    "low_quality",
+    "other",
+]
+
+
+class CancelSubscription(Request):
+    at_period_end: bool = True
+    reason: CancelReason | None = None
+    comment: str | None = Field(None, max_length=500, description="Passed to the provider, never stored here")
+
+
+class SignInWithNostr(Request):
+    """Empty: the signed NIP-98 event travels in the Authorization header."""
+
+
+class RefreshSession(Request):
+    refresh_token: str = Field(min_length=20, max_length=200)
+
+
+class GrantFeatures(Request):
+    features: dict[FeatureKey, FeatureGrant] = Field(min_length=1, max_length=20)
+    reason: Reason
+    expires_at: UnixTime | None = None
+
+
+class RefundPayment(Request):
+    provider: ProviderName
+    payment_id: Id
+    amount_cents: int | None = Field(None, ge=1, description="Absent: all that is left")
+    reason: Literal["duplicate", "fraudulent", "requested_by_customer"] = "requested_by_customer"
+    dry_run: bool = Field(False, description="Only say what it would do to the user's access")
+    idempotency_key: IdempotencyKey
+
+
+class RedriveEvents(Request):
+    event_ids: list[Id] | None = Field(None, min_length=1, max_length=100, description="Absent: all")
+    dry_run: bool = True

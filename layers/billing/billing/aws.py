@@ -1,0 +1,46 @@
+"""The one door to AWS: every call goes through `Aws.call`, so that the transport can be counted or replaced.
+
+Low-level clients of one shared session, made when first used: a handler that only touches DynamoDB never loads the
+model of SQS.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import botocore.session
+from botocore.config import Config
+
+# A request path must answer, not hang: connect fast, read fast, two more tries with botocore's own back-off.
+_CONFIG = Config(
+    connect_timeout=2,
+    read_timeout=5,
+    retries={"mode": "standard", "total_max_attempts": 3},
+    parameter_validation=False,
+    tcp_keepalive=True,
+)
+
+
+class Aws:
+    """`aws.call("dynamodb", "query", TableName=…)`; `on_call(service, operation)` sees each call, to count it."""
+
+    def __init__(self, on_call: Callable[[str, str], None] | None = None) -> None:
+        self._session: botocore.session.Session | None = None
+        self._clients: dict[str, Any] = {}
+        self._on_call = on_call
+
+    def client(self, service: str) -> Any:
+        if service not in self._clients:
+            self._session = self._session or botocore.session.get_session()
+            self._clients[service] = self._session.create_client(service, config=_CONFIG)
+        return self._clients[service]
+
+    def call(self, service: str, operation: str, **request: Any) -> dict[str, Any]:
+        if self._on_call is not None:
+            self._on_call(service, operation)
+        answer: dict[str, Any] = getattr(self.client(service), operation)(**request)
+        return answer
+
+    def fetch_secret(self, secret_id: str) -> str:
+        """The text of a Secrets Manager secret."""
+        text: str = self.call("secretsmanager", "get_secret_value", SecretId=secret_id)["SecretString"]
+        return text

@@ -1,0 +1,91 @@
+"""What can go wrong, said once; `http.py` alone turns these into HTTP answers."""
+
+from collections.abc import Mapping, Sequence
+
+
+class BillingError(Exception):
+    """A refusal the caller can act on. `code` is stable and part of the API; `detail` is for people."""
+
+    code = "billing_error"
+
+    def __init__(self, detail: str, **extensions: object) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.extensions: Mapping[str, object] = extensions
+
+
+class InvalidRequest(BillingError):
+    """The request is not of the documented shape. `errors` lists each fault as {path, message}."""
+
+    code = "invalid_request"
+
+
+class RequestTooLarge(BillingError):
+    code = "request_too_large"
+
+
+class NotAuthenticated(BillingError):
+    code = "not_authenticated"
+
+
+class NotAllowed(BillingError):
+    code = "not_allowed"
+
+
+class NotFound(BillingError):
+    code = "not_found"
+
+
+class Conflict(BillingError):
+    """The request contradicts the current state. Subclasses and instances may carry a more precise `code`."""
+
+    code = "conflict"
+
+    def __init__(self, detail: str, code: str | None = None, **extensions: object) -> None:
+        super().__init__(detail, **extensions)
+        if code is not None:
+            self.code = code
+
+
+class TooManyRequests(BillingError):
+    code = "too_many_requests"
+
+
+class FeatureLocked(BillingError):
+    """The user does not have a feature now. Answered with 402 and what would unlock it.
+
+    `scenario` is one of not_in_plan, limit_reached, expired, payment_failed.
+    """
+
+    code = "feature_locked"
+
+    def __init__(
+        self, feature: str, scenario: str, detail: str, offers: Sequence[Mapping[str, object]], upgrade_url: str
+    ) -> None:
+        super().__init__(detail, feature=feature, scenario=scenario, offers=list(offers), upgrade_url=upgrade_url)
+
+
+class ProviderError(BillingError):
+    """A payment provider refused or did not answer. `detail` holds the provider's own words where they are safe."""
+
+    code = "provider_error"
+
+
+class ProviderUnavailable(ProviderError):
+    """Not answered in time, or answered 5xx/429: the same call may succeed later."""
+
+    code = "provider_unavailable"
+
+
+class BadWebhook(BillingError):
+    """A delivery that is forged, stale, malformed or too large: refused with 400, nothing stored."""
+
+    code = "bad_webhook"
+
+
+class NotConfigured(Exception):
+    """A required setting or secret is missing or empty. Never answered to a caller: it is our fault."""
+
+
+class Parked(Exception):
+    """A verified event cannot be applied yet (its user is unknown): fail it, so that the queue tries again."""

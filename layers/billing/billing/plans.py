@@ -1,0 +1,98 @@
+"""Plans: what is for sale, and what each feature of a plan grants."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+Interval = Literal["month", "year", "once"]
+PlanStatus = Literal["active", "hidden", "archived"]
+DEFAULT_GROUP = "main"
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """So many uses per period: `month` is the calendar month (UTC), `billing_period` the paid period."""
+
+    limit: int
+    per: Literal["month", "billing_period"] = "month"
+
+
+@dataclass(frozen=True, slots=True)
+class Credits:
+    """Uses bought once, spent after the allowance of the period, never reset."""
+
+    amount: int
+
+
+# On/off, a number such as wallets.max, an allowance per period, or bought credits.
+FeatureValue = bool | int | Allowance | Credits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """One immutable version of something for sale.
+
+    `group`: plans of one group replace each other. `tier` joins the monthly and the annual plan of one offer.
+    `duration_days`: how long a `once` plan lasts; None means for good. `grace_days` counts from the start of an
+    unpaid period. `optimistic` opens a bitcoin plan at the first sight of the payment, before it is confirmed.
+    """
+
+    plan_id: str
+    version: int
+    name: str
+    price_cents: int
+    currency: str
+    interval: Interval
+    features: Mapping[str, FeatureValue]
+    description: str = ""
+    tier: str = ""
+    rank: int = 0
+    group: str = DEFAULT_GROUP
+    trial_days: int = 0
+    duration_days: int | None = None
+    grace_days: int = 7
+    optimistic: bool = False
+    status: PlanStatus = "active"
+    provider_plan_ids: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def free(self) -> bool:
+        return self.price_cents == 0
+
+    @property
+    def recurring(self) -> bool:
+        return self.interval != "once"
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """Every version of every plan, indexed for look-ups; the newest version of an id is the one for sale."""
+
+    plans: tuple[Plan, ...]
+    _by_version: dict[tuple[str, int], Plan] = field(init=False, repr=False, default_factory=dict)
+    _newest: dict[str, Plan] = field(init=False, repr=False, default_factory=dict)
+    _by_price: dict[tuple[str, str], Plan] = field(init=False, repr=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for plan in sorted(self.plans, key=lambda p: p.version):
+            self._by_version[plan.plan_id, plan.version] = plan
+            self._newest[plan.plan_id] = plan
+            for provider, price_id in plan.provider_plan_ids.items():
+                # Two versions may share a price (only features changed): the oldest owner stays, buyers carry theirs.
+                self._by_price.setdefault((provider, price_id), plan)
+
+    def newest(self) -> Iterable[Plan]:
+        return self._newest.values()
+
+    def get(self, plan_id: str, version: int | None = None) -> Plan | None:
+        """A given version, or the newest one."""
+        return self._newest.get(plan_id) if version is None else self._by_version.get((plan_id, version))
+
+    def by_price(self, provider: str, price_id: str) -> Plan | None:
+        """The plan a provider's price stands for: how a plan change made at the provider is understood."""
+        return self._by_price.get((provider, price_id))
+
+    def free(self) -> Plan | None:
+        """The plan everybody has: the highest-ranked active plan that costs nothing and recurs."""
+        free = [p for p in self.newest() if p.free and p.recurring and p.status == "active"]
+        return max(free, key=lambda p: p.rank, default=None)

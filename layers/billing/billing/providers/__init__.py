@@ -1,0 +1,169 @@
+"""Payment providers: one module (or package) each, with the same members, chosen by name.
+
+A provider module has, importable without its SDK:
+
+- `verify(body, headers, secrets, now) -> label`: which secret signed it ("1", "2", ...); raises `BadWebhook`.
+- `minimise(body) -> Notification`: the allow-listed part of a delivery; raises `BadWebhook` when it is malformed.
+- `translate(notification) -> Translation`: what it means.
+- `connect(settings) -> Client`: the calls toward the provider (imports what they need).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
+
+from billing.facts import Fact, Ref, Translation
+from billing.plans import Plan
+
+if TYPE_CHECKING:
+    from billing.settings import Settings
+
+ProviderName = Literal["stripe", "bitpay", "btcpay", "mock"]
+PROVIDERS: tuple[ProviderName, ...] = ("stripe", "bitpay", "btcpay", "mock")
+# These cannot charge again by themselves: a recurring plan is sold as prepaid terms.
+PREPAID: frozenset[str] = frozenset({"bitpay", "btcpay"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notification:
+    """A verified delivery, cut down to what facts are made from: safe to queue, to keep and to replay.
+
+    `event_id` deduplicates (for a provider without event ids: object id and resulting state).
+    `created_at` is the provider's time in Unix seconds. `livemode` None: the provider does not tell.
+    """
+
+    provider: str
+    event_id: str
+    type: str
+    created_at: int
+    livemode: bool | None
+    payload: Mapping[str, Any]
+
+    @property
+    def key(self) -> str:
+        """The primary key of the payment event: stripe#evt_1."""
+        return f"{self.provider}#{self.event_id}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """A checkout to open at a provider. `checkout_id` is the idempotency key; `amount_cents` the price to charge."""
+
+    checkout_id: str
+    user_id: str
+    plan: Plan
+    amount_cents: int
+    currency: str
+    success_url: str
+    cancel_url: str
+    expires_at: int
+    customer_id: str | None = None
+    trial_days: int = 0
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """What every object at the provider carries, so that each of its events names its user. No personal data."""
+        return {
+            "user_id": self.user_id,
+            "plan_id": self.plan.plan_id,
+            "plan_version": str(self.plan.version),
+            "checkout_id": self.checkout_id,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """A hosted checkout. `url` lets anybody pay this order: hand it to the buyer, never log it."""
+
+    session_id: str
+    url: str
+    expires_at: int
+    facts: tuple[Fact, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangePreview:
+    """What a plan change costs, computed by the provider: minor units, `credit_cents` as a positive number."""
+
+    amount_due_cents: int
+    credit_cents: int
+    currency: str
+    next_amount_cents: int
+    next_billing_at: int
+    lines: tuple[Mapping[str, object], ...] = ()
+    proration_date: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """A proof of payment as the provider shows it; `url` is fetched on demand and never stored."""
+
+    provider: str
+    payment_id: str
+    paid_at: int
+    amount_cents: int
+    currency: str
+    status: str
+    url: str | None = None
+    plan_id: str | None = None
+    refunded_cents: int = 0
+    extra: Mapping[str, object] = field(default_factory=dict)
+
+
+class Client(Protocol):
+    """The calls toward a provider. Failures raise `ProviderError`/`ProviderUnavailable` with the provider's words.
+
+    Every call that creates something is safe to repeat with the same `key`.
+    """
+
+    def create_checkout(self, order: Order) -> Session: ...
+
+    def expire_checkout(self, session_id: str) -> None: ...
+
+    def read(self, ref: Ref, now: int) -> Sequence[Fact]:
+        """The object as it is now, as facts (observed at `now` less the provider's possible clock skew)."""
+        ...
+
+    def cancel_subscription(
+        self, subscription_id: str, *, at_period_end: bool, reason: str | None, key: str
+    ) -> None: ...
+
+    def resume_subscription(self, subscription_id: str, *, key: str) -> None: ...
+
+    def preview_change(self, subscription_id: str, item_id: str, plan: Plan, proration_date: int) -> ChangePreview: ...
+
+    def change_subscription(
+        self, subscription_id: str, item_id: str, plan: Plan, *, at_period_end: bool, proration_date: int, key: str
+    ) -> None: ...
+
+    def portal_url(self, customer_id: str, return_url: str) -> str: ...
+
+    def refund(
+        self, payment_ref: str, amount_cents: int | None, currency: str, *, reason: str, key: str
+    ) -> Sequence[Fact]:
+        """Refund part, or with None the rest, of a payment."""
+        ...
+
+    def receipt_url(self, payment_id: str) -> str | None: ...
+
+
+class Provider(Protocol):
+    """The members of a provider module."""
+
+    NAME: ProviderName
+
+    def verify(self, body: bytes, headers: Mapping[str, str], secrets: Sequence[str], now: int) -> str: ...
+
+    def minimise(self, body: bytes) -> Notification: ...
+
+    def translate(self, notification: Notification) -> Translation: ...
+
+    def connect(self, settings: "Settings") -> Client: ...
+
+
+def load(name: str) -> Provider:
+    """The module of a provider; imported only when it is needed. Raises `ValueError` for an unknown name."""
+    if name not in PROVIDERS:
+        raise ValueError(f"unknown provider {name!r}: one of {', '.join(PROVIDERS)}")
+    return cast(Provider, import_module(f"billing.providers.{name}"))

@@ -1,0 +1,266 @@
+"""The records of one account, as they are stored: what the world has told us, before any judgement about access.
+
+Times are Unix seconds (UTC). Amounts are integers in the minor unit. `observed_at` is the provider's time of the
+newest observation a record reflects. Every mapping is keyed by the provider's own id, so that a repeat is no change
+and the order of arrival does not matter.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+SubscriptionStatus = Literal[
+    "trialing", "active", "past_due", "unpaid", "paused", "incomplete", "incomplete_expired", "canceled"
+]
+TERMINAL: frozenset[str] = frozenset({"canceled", "incomplete_expired"})
+# A live subscription occupies its group: another purchase there would bill twice.
+LIVE: frozenset[str] = frozenset({"trialing", "active", "past_due", "unpaid", "paused"})
+
+RefundStatus = Literal["pending", "succeeded", "failed"]
+DisputeStatus = Literal["inquiry", "open", "won", "lost"]
+# Later words are stronger when two observations carry the same time.
+PurchaseState = Literal["pending", "processing", "failed", "underpaid", "paid_late", "paid"]
+PURCHASE_STATES: tuple[PurchaseState, ...] = ("pending", "processing", "failed", "underpaid", "paid_late", "paid")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refund:
+    refund_id: str
+    amount_cents: int
+    status: RefundStatus
+    observed_at: int
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dispute:
+    dispute_id: str
+    amount_cents: int
+    status: DisputeStatus
+    observed_at: int
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Payment:
+    """Money in. `refs` are the provider's other names for it (payment intent, charge), by which refunds find it."""
+
+    payment_id: str
+    amount_cents: int
+    currency: str
+    paid_at: int
+    refs: tuple[str, ...] = ()
+    period_start: int | None = None
+    period_end: int | None = None
+    fee_cents: int | None = None
+    refunds: Mapping[str, Refund] = field(default_factory=dict)
+    disputes: Mapping[str, Dispute] = field(default_factory=dict)
+    fraud_warning: bool = False
+
+    @property
+    def refunded_cents(self) -> int:
+        """What went back, or is on its way: a pending refund counts, a failed one does not."""
+        return sum(r.amount_cents for r in self.refunds.values() if r.status != "failed")
+
+    @property
+    def fully_refunded(self) -> bool:
+        return bool(self.refunds) and self.amount_cents > 0 and self.refunded_cents >= self.amount_cents
+
+    @property
+    def dispute_status(self) -> DisputeStatus | None:
+        """The status that counts among several disputes: lost, then open, then won; an inquiry is none."""
+        statuses = {d.status for d in self.disputes.values()}
+        ranked: tuple[DisputeStatus, ...] = ("lost", "open", "won")
+        return next((s for s in ranked if s in statuses), None)
+
+    @property
+    def suspended(self) -> bool:
+        """A chargeback is open or lost: what this payment gave is withdrawn."""
+        return self.dispute_status in ("open", "lost")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dunning:
+    """The last failed attempt to collect: None as `next_attempt_at` means the provider has given up."""
+
+    invoice_id: str
+    attempt_count: int
+    next_attempt_at: int | None
+    observed_at: int
+    action_required: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subscription:
+    """Recurring, at a provider. The plan follows the price on the subscription's item, not metadata."""
+
+    provider: str
+    subscription_id: str
+    plan_id: str
+    plan_version: int
+    status: str
+    current_period_start: int
+    current_period_end: int
+    observed_at: int
+    created_at: int
+    customer_id: str | None = None
+    price_id: str | None = None
+    item_id: str | None = None
+    quantity: int = 1
+    trial_end: int | None = None
+    cancel_at: int | None = None
+    cancel_at_period_end: bool = False
+    canceled_at: int | None = None
+    ended_at: int | None = None
+    cancel_reason: str | None = None
+    collection_paused: bool = False
+    scheduled_plan_id: str | None = None
+    dunning: Dunning | None = None
+    payments: Mapping[str, Payment] = field(default_factory=dict)
+
+    @property
+    def record(self) -> str:
+        return f"subscription#{self.provider}#{self.subscription_id}"
+
+    @property
+    def ends_at(self) -> int | None:
+        """The instant a scheduled or past cancellation takes effect; None while it renews."""
+        if self.ended_at is not None:
+            return self.ended_at
+        if self.cancel_at is not None:
+            return self.cancel_at
+        return self.current_period_end if self.cancel_at_period_end else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Purchase:
+    """One-time. `state` is what the provider says of the payment; `status` adds refunds and disputes to it.
+
+    `due_cents` is what is still missing on an underpaid invoice, `surplus_cents` what came in beyond the price.
+    `accepted_by` names the admin who accepted an underpaid or late payment.
+    """
+
+    provider: str
+    purchase_id: str
+    plan_id: str
+    plan_version: int
+    state: PurchaseState
+    amount_cents: int
+    currency: str
+    observed_at: int
+    created_at: int
+    checkout_id: str | None = None
+    customer_id: str | None = None
+    due_cents: int = 0
+    surplus_cents: int = 0
+    accepted_by: str | None = None
+    payment: Payment | None = None
+    expires_at: int | None = None
+
+    @property
+    def record(self) -> str:
+        return f"purchase#{self.provider}#{self.purchase_id}"
+
+    @property
+    def paid(self) -> bool:
+        return self.state == "paid" or self.accepted_by is not None
+
+    @property
+    def status(self) -> str:
+        """pending, processing, paid, failed, underpaid, paid_late, refunded, partially_refunded or disputed."""
+        if not self.paid or self.payment is None:
+            return "paid" if self.paid else self.state
+        if self.payment.fully_refunded:
+            return "refunded"
+        if self.payment.suspended:
+            return "disputed"
+        return "partially_refunded" if self.payment.refunded_cents else "paid"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Term(Purchase):
+    """A prepaid period bought with bitcoin. When it runs follows from its neighbours: see `terms.chain`.
+
+    `bonus_seconds` lengthens the term: trial days kept, or the unused value of a plan it replaces.
+    """
+
+    bonus_seconds: int = 0
+
+    @property
+    def record(self) -> str:
+        return f"term#{self.provider}#{self.purchase_id}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """Features given by hand, by an admin, with a reason and perhaps an end."""
+
+    grant_id: str
+    features: Mapping[str, object]
+    granted_by: str
+    reason: str
+    granted_at: int
+    expires_at: int | None = None
+    revoked_at: int | None = None
+
+    @property
+    def record(self) -> str:
+        return f"grant#{self.grant_id}"
+
+
+CheckoutStatus = Literal["opening", "open", "completed", "expired"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkout:
+    """The one checkout a user may have open in a group of plans. `checkout_id` keys the call to the provider."""
+
+    checkout_id: str
+    group: str
+    plan_id: str
+    plan_version: int
+    provider: str
+    status: CheckoutStatus
+    created_at: int
+    expires_at: int
+    amount_cents: int
+    currency: str
+    session_id: str | None = None
+    url: str | None = None
+
+    @property
+    def record(self) -> str:
+        return f"checkout#{self.group}"
+
+
+Record = Subscription | Purchase | Term | Grant | Checkout
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Everything that decides access of one user, and `version`, the optimistic lock of the whole."""
+
+    user_id: str
+    version: int = 0
+    records: Mapping[str, Record] = field(default_factory=dict)
+
+    @property
+    def subscriptions(self) -> Iterator[Subscription]:
+        return (r for r in self.records.values() if isinstance(r, Subscription))
+
+    @property
+    def terms(self) -> Iterator[Term]:
+        return (r for r in self.records.values() if isinstance(r, Term))
+
+    @property
+    def purchases(self) -> Iterator[Purchase]:
+        """One-time purchases; prepaid terms are not among them."""
+        return (r for r in self.records.values() if isinstance(r, Purchase) and not isinstance(r, Term))
+
+    @property
+    def grants(self) -> Iterator[Grant]:
+        return (r for r in self.records.values() if isinstance(r, Grant))
+
+    @property
+    def checkouts(self) -> Iterator[Checkout]:
+        return (r for r in self.records.values() if isinstance(r, Checkout))

@@ -1,0 +1,127 @@
+"""Settings: every environment variable by name, and secrets that may live in Secrets Manager.
+
+Nothing is read at import. A missing or empty required value raises `NotConfigured`: there is no way to run with
+verification switched off by forgetting a variable. docs/configuration.md lists every name.
+"""
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from billing.errors import NotConfigured
+
+# A value of this form names a secret: secretsmanager:<name or ARN>[#<key of a JSON secret>]
+REFERENCE = "secretsmanager:"
+# Seconds a fetched secret is kept in memory: the delay of a rotation without a deployment.
+SECRET_CACHE_SECONDS = 300
+
+
+class Settings:
+    """Reads `env` on demand. `fetch_secret` returns the text of a Secrets Manager secret by name or ARN."""
+
+    def __init__(
+        self,
+        env: Mapping[str, str],
+        fetch_secret: Callable[[str], str] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._env = env
+        self._fetch_secret = fetch_secret
+        self._clock = clock
+        self._fetched: dict[str, tuple[float, str]] = {}
+
+    def optional(self, name: str, default: str = "") -> str:
+        return self._env.get(name, "").strip() or default
+
+    def required(self, name: str) -> str:
+        value = self.optional(name)
+        if not value:
+            raise NotConfigured(f"{name} is not set")
+        return value
+
+    def integer(self, name: str, default: int) -> int:
+        return int(self.optional(name, str(default)))
+
+    def secret(self, name: str) -> str:
+        """A secret's value, fetched when it is a reference. Empty is an error, as is a missing key."""
+        value = self.required(name)
+        if value.startswith(REFERENCE):
+            value = self._dereference(value.removeprefix(REFERENCE))
+        if not value.strip():
+            raise NotConfigured(f"the secret behind {name} is empty")
+        return value.strip()
+
+    def secrets(self, name: str) -> list[str]:
+        """One or several comma-separated secrets, so that an old and a new one can be valid at once."""
+        values = [part.strip() for part in self.secret(name).split(",") if part.strip()]
+        if not values:
+            raise NotConfigured(f"the secret behind {name} is empty")
+        return values
+
+    def _dereference(self, reference: str) -> str:
+        secret_id, _, key = reference.partition("#")
+        kept = self._fetched.get(secret_id)
+        if kept is None or self._clock() - kept[0] > SECRET_CACHE_SECONDS:
+            if self._fetch_secret is None:
+                raise NotConfigured(f"{secret_id} is a Secrets Manager reference, but nothing here can fetch it")
+            kept = (self._clock(), self._fetch_secret(secret_id))
+            self._fetched[secret_id] = kept
+        if not key:
+            return kept[1]
+        document: Any = json.loads(kept[1])
+        return str(document.get(key, ""))
+
+    # --- names used in more than one place -------------------------------------------------------------------------
+
+    @property
+    def stage(self) -> str:
+        return self.required("STAGE")
+
+    @property
+    def is_prod(self) -> bool:
+        """Anything that is not one of the known development stages is treated as production."""
+        return self.stage not in ("local", "test", "dev", "staging")
+
+    @property
+    def livemode(self) -> bool:
+        """Whether this stack takes real money; events of the other mode are quarantined."""
+        return self.required("LIVEMODE") == "true"
+
+    @property
+    def providers(self) -> list[str]:
+        """The providers on offer, in the order they are offered."""
+        names = [name.strip() for name in self.required("BILLING_PROVIDER_MODE").split(",") if name.strip()]
+        if "mock" in names and self.is_prod:
+            raise NotConfigured("the mock provider cannot be enabled in prod")
+        return names
+
+    @property
+    def plans_table(self) -> str:
+        return self.required("PLANS_TABLE")
+
+    @property
+    def accounts_table(self) -> str:
+        return self.required("ACCOUNTS_TABLE")
+
+    @property
+    def payment_events_table(self) -> str:
+        return self.required("PAYMENT_EVENTS_TABLE")
+
+    @property
+    def metrics_table(self) -> str:
+        return self.required("METRICS_TABLE")
+
+    @property
+    def queue_url(self) -> str:
+        return self.required("PAYMENT_EVENTS_QUEUE_URL")
+
+    @property
+    def portal_url(self) -> str:
+        """Origin of the buyer's pages, without a trailing slash."""
+        return self.required("PORTAL_URL").rstrip("/")
+
+    @property
+    def public_url(self) -> str:
+        """Origin of this API as the world sees it, without a trailing slash."""
+        return self.required("PUBLIC_URL").rstrip("/")
