@@ -1,0 +1,396 @@
+"""What the fake providers share: routes on loopback, a clock that moves, faults on demand, webhooks with retries."""
+
+import json
+import re
+import threading
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Any, Self
+
+Headers = dict[str, str]
+
+
+class Clock:
+    """The provider's time in Unix seconds: real time, moved forward at will."""
+
+    def __init__(self, now: Callable[[], float] = time.time) -> None:
+        self._now = now
+        self.offset = 0
+
+    def now(self) -> int:
+        return int(self._now()) + self.offset
+
+    def advance(self, seconds: int) -> None:
+        self.offset += seconds
+
+
+# --- requests and answers --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """`headers` have lower-case names; `path` is without the query; `params` come from the route's {braces}."""
+
+    method: str
+    path: str
+    query: dict[str, str] = field(default_factory=dict)
+    headers: Headers = field(default_factory=dict)
+    body: bytes = b""
+    params: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body) if self.body else {}
+
+    @property
+    def form(self) -> dict[str, str]:
+        return dict(urllib.parse.parse_qsl(self.body.decode(), keep_blank_values=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    status: int
+    body: bytes
+    headers: Headers
+
+
+def json_answer(data: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Answer:
+    return Answer(status, json.dumps(data).encode(), {"Content-Type": "application/json", **(headers or {})})
+
+
+def html_answer(text: str, status: int = 200) -> Answer:
+    return Answer(status, text.encode(), {"Content-Type": "text/html; charset=utf-8", "Cache-Control": "no-store"})
+
+
+def redirect(location: str) -> Answer:
+    return Answer(303, b"", {"Location": location})
+
+
+# --- faults ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Fault:
+    """Trouble for the next `times` calls that match.
+
+    `lose` performs the call and drops the connection in place of the answer; `refuse` answers `status` and performs
+    nothing; `slow` answers after `seconds`.
+    """
+
+    kind: str
+    method: str = ""
+    path: str = ""
+    times: int = 1
+    status: int = 503
+    seconds: float = 0.0
+
+    def matches(self, request: Request) -> bool:
+        return self.times > 0 and self.method in ("", request.method) and request.path.startswith(self.path)
+
+
+# --- webhooks --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True, eq=False)
+class Delivery:
+    """One webhook on its way: `statuses` are the answers so far, 0 for a broken connection."""
+
+    url: str
+    message: Any
+    due: int
+    statuses: list[int] = field(default_factory=list)
+    done: bool = False
+
+
+# (message, number of earlier tries, now) -> body and headers: a try may be signed anew or carry its own id.
+Render = Callable[[Any, int, int], tuple[bytes, Mapping[str, str]]]
+Post = Callable[[str, bytes, Mapping[str, str]], int]
+
+
+def post(url: str, body: bytes, headers: Mapping[str, str]) -> int:
+    """POST and say the status; 0 when there was no answer."""
+    request = urllib.request.Request(url, body, {"Content-Type": "application/json", **headers})  # noqa: S310  loopback
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
+            return int(answer.status)
+    except urllib.error.HTTPError as refused:
+        refused.close()
+        return refused.code
+    except (OSError, ValueError):
+        return 0
+
+
+class Webhooks:
+    """Sends deliveries when they are due, and again after `retry_after` seconds each, by the provider's clock.
+
+    `in_order`: a delivery that is being retried holds back all behind it, as at BTCPay Server. The switches: `lose`
+    sends nothing; `copies` sends each so many times; `delay` seconds before the first try; `hold` keeps deliveries
+    until `release`, which may reverse them. `retries` says which statuses are tried again; None: all but 2xx.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        render: Render,
+        *,
+        retry_after: Sequence[int],
+        in_order: bool = False,
+        retries: Callable[[int], bool] | None = None,
+        send: Post = post,
+    ) -> None:
+        self.clock, self.render, self.send = clock, render, send
+        self.retry_after, self.in_order, self.retries = tuple(retry_after), in_order, retries
+        self.deliveries: list[Delivery] = []
+        self.lose, self.hold, self.copies, self.delay = False, False, 1, 0
+        self._held: list[Delivery] = []
+        self._waiting: list[Delivery] = []
+        self._changed = threading.Condition()
+        self._busy = False
+        self._stopped = False
+        self._thread: threading.Thread | None = None
+
+    def enqueue(self, url: str, message: Any) -> None:
+        """Plan one delivery (or what the switches make of it)."""
+        with self._changed:
+            if self.lose:
+                return
+            for _ in range(self.copies):
+                delivery = Delivery(url, message, self.clock.now() + self.delay)
+                self.deliveries.append(delivery)
+                (self._held if self.hold else self._waiting).append(delivery)
+            self._changed.notify_all()
+
+    def again(self, delivery: Delivery) -> None:
+        """Deliver once more what was delivered before, by hand."""
+        self.enqueue(delivery.url, delivery.message)
+
+    def release(self, *, backwards: bool = False) -> None:
+        """Let go what `hold` kept."""
+        with self._changed:
+            self.hold = False
+            self._waiting += reversed(self._held) if backwards else self._held
+            self._held.clear()
+            self._changed.notify_all()
+
+    def wake(self) -> None:
+        """The clock moved: look again at what is due."""
+        with self._changed:
+            self._changed.notify_all()
+
+    def pump(self) -> int:
+        """Send all that is due now, in this thread; how many tries that were."""
+        tries = 0
+        while (delivery := self._next()) is not None:
+            self._try(delivery)
+            tries += 1
+        return tries
+
+    def start(self) -> None:
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        with self._changed:
+            self._stopped = True
+            self._changed.notify_all()
+        if self._thread is not None:
+            self._thread.join(timeout=15)
+
+    def wait_idle(self, seconds: float = 10.0) -> None:
+        """Return once nothing is due any more; for tests. Raises `TimeoutError`."""
+        with self._changed:
+            if not self._changed.wait_for(lambda: not self._busy and self._due() is None, seconds):
+                raise TimeoutError("webhooks are still being delivered")
+
+    def _due(self) -> Delivery | None:
+        candidates = self._waiting[:1] if self.in_order else self._waiting
+        return min((d for d in candidates if d.due <= self.clock.now()), key=lambda d: d.due, default=None)
+
+    def _next(self) -> Delivery | None:
+        with self._changed:
+            delivery = self._due()
+            self._busy = delivery is not None
+            if not self._busy:
+                self._changed.notify_all()
+            return delivery
+
+    def _try(self, delivery: Delivery) -> None:
+        body, headers = self.render(delivery.message, len(delivery.statuses), self.clock.now())
+        status = self.send(delivery.url, body, headers)
+        with self._changed:
+            delivery.statuses.append(status)
+            tries = len(delivery.statuses)
+            given_up = tries > len(self.retry_after) or (self.retries is not None and not self.retries(status))
+            if 200 <= status < 300 or given_up:
+                delivery.done = True
+                self._waiting.remove(delivery)
+            else:
+                delivery.due = self.clock.now() + self.retry_after[tries - 1]
+            self._busy = False
+            self._changed.notify_all()
+
+    def _run(self) -> None:
+        while not self._stopped:
+            self.pump()
+            with self._changed:
+                # Retries fall due as time passes: half a second is how late they may be.
+                self._changed.wait_for(lambda: self._stopped or self._due() is not None, timeout=0.5)
+
+
+# --- the application -------------------------------------------------------------------------------------------------
+
+Handler = Callable[[Request], Answer]
+CONTROL = "/_fake"
+
+
+class App:
+    """Routes of one fake, with its clock, faults and webhooks; requests are handled one at a time.
+
+    `/_fake` steers it from outside: GET tells the state, POST /_fake/clock {"advance": seconds},
+    POST /_fake/faults [{"kind": "lose", ...}], POST /_fake/webhooks {"lose"|"hold"|"copies"|"delay"|"release": ...}.
+    """
+
+    webhooks: Webhooks
+
+    def __init__(self, clock: Clock | None = None) -> None:
+        self.clock = clock or Clock()
+        self.url = ""
+        self.faults: list[Fault] = []
+        self.requests: list[tuple[str, str]] = []
+        self._routes: list[tuple[str, re.Pattern[str], Handler]] = []
+        self._lock = threading.RLock()
+        self.route("GET", CONTROL, self._state)
+        self.route("POST", f"{CONTROL}/clock", self._move_clock)
+        self.route("POST", f"{CONTROL}/faults", self._set_faults)
+        self.route("POST", f"{CONTROL}/webhooks", self._set_webhooks)
+
+    def route(self, method: str, pattern: str, handler: Handler) -> None:
+        """`pattern` like /invoices/{id}; the first route that matches answers."""
+        expression = re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", pattern))
+        self._routes.append((method, expression, handler))
+
+    def handle(self, request: Request) -> Answer | None:
+        """The answer, or None when a fault lost it."""
+        control = request.path.startswith(CONTROL)
+        fault = None if control else next((f for f in self.faults if f.matches(request)), None)
+        if not control:
+            self.requests.append((request.method, request.path))
+        if fault is not None:
+            fault.times -= 1
+            if fault.kind == "refuse":
+                return json_answer({"error": "told to refuse"}, fault.status)
+            time.sleep(fault.seconds)
+        with self._lock:
+            answer = self._dispatch(request)
+        return None if fault is not None and fault.kind == "lose" else answer
+
+    def advance(self, seconds: int) -> None:
+        """Move the clock; a fake overrides `tick` to let things fall due."""
+        with self._lock:
+            self.clock.advance(seconds)
+            self.tick()
+        self.webhooks.wake()
+
+    def tick(self) -> None:
+        """What time alone brings about."""
+
+    def _dispatch(self, request: Request) -> Answer:
+        self.tick()
+        for method, expression, handler in self._routes:
+            found = expression.fullmatch(request.path)
+            if found and method == request.method:
+                return handler(
+                    Request(
+                        method=request.method,
+                        path=request.path,
+                        query=request.query,
+                        headers=request.headers,
+                        body=request.body,
+                        params={k: urllib.parse.unquote(v) for k, v in found.groupdict().items()},
+                    )
+                )
+        return json_answer({"error": "no such path", "path": request.path}, 404)
+
+    def _state(self, _: Request) -> Answer:
+        deliveries = [{"message": d.message, "statuses": d.statuses, "done": d.done} for d in self.webhooks.deliveries]
+        return json_answer({"now": self.clock.now(), "deliveries": deliveries})
+
+    def _move_clock(self, request: Request) -> Answer:
+        self.advance(int(request.json["advance"]))
+        return json_answer({"now": self.clock.now()})
+
+    def _set_faults(self, request: Request) -> Answer:
+        self.faults = [Fault(**fault) for fault in request.json]
+        return json_answer({"faults": len(self.faults)})
+
+    def _set_webhooks(self, request: Request) -> Answer:
+        wanted = request.json
+        self.webhooks.lose = bool(wanted.get("lose", self.webhooks.lose))
+        self.webhooks.hold = bool(wanted.get("hold", self.webhooks.hold))
+        self.webhooks.copies = int(wanted.get("copies", self.webhooks.copies))
+        self.webhooks.delay = int(wanted.get("delay", self.webhooks.delay))
+        if "release" in wanted:
+            self.webhooks.release(backwards=wanted["release"] == "backwards")
+        return json_answer({})
+
+
+class Server:
+    """Serves an app on 127.0.0.1 and sends its webhooks; `with Server(app) as server: server.url`."""
+
+    def __init__(self, app: App, port: int = 0, public_url: str = "") -> None:
+        class Exchange(BaseHTTPRequestHandler):
+            def handle_any(self) -> None:
+                parts = urllib.parse.urlsplit(self.path)
+                length = int(self.headers.get("Content-Length") or 0)
+                answer = app.handle(
+                    Request(
+                        method=self.command,
+                        path=parts.path,
+                        query=dict(urllib.parse.parse_qsl(parts.query, keep_blank_values=True)),
+                        headers={name.lower(): value for name, value in self.headers.items()},
+                        body=self.rfile.read(length),
+                    )
+                )
+                if answer is None:
+                    return
+                self.send_response(answer.status)
+                for name, value in answer.headers.items():
+                    self.send_header(name, value)
+                self.send_header("Content-Length", str(len(answer.body)))
+                self.end_headers()
+                self.wfile.write(answer.body)
+
+            do_GET = do_POST = do_PUT = do_DELETE = handle_any  # noqa: N815  the names http.server looks for
+
+            def log_message(self, format: str, *args: object) -> None:
+                """Silent: paths of invoices are nobody's business."""
+
+        self._app = app
+        self._http = ThreadingHTTPServer(("127.0.0.1", port), Exchange)
+        self._http.daemon_threads = True
+        self.port: int = self._http.server_address[1]
+        self.url = public_url or f"http://127.0.0.1:{self.port}"
+        app.url = self.url
+        self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        self._app.webhooks.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._http.shutdown()
+        self._http.server_close()
+        self._app.webhooks.stop()
+
+    def wait(self) -> None:
+        """Serve until interrupted."""
+        self._thread.join()
