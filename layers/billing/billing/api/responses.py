@@ -303,6 +303,25 @@ class CryptoInvoice(Response):
     url: str | None
 
 
+class Flag(Response):
+    """On for `percent` of the users, and for those in `allow` whatever the percentage."""
+
+    percent: int
+    allow: list[str]
+    """User ids, keyed-hashed like `sub`: they name nobody."""
+
+
+class PublicConfig(Response):
+    """The same for everybody and cacheable: each client evaluates its flags alone, by hashing `salt`, flag and user."""
+
+    version: int
+    salt: str
+    flags: dict[str, Flag]
+    providers: list[str]
+    sign_in: list[Literal["nostr", "oidc", "development"]]
+    server_time: Time
+
+
 class Empty(Response):
     """Nothing to say beyond the status."""
 

@@ -1,0 +1,19 @@
+import js from "@eslint/js";
+import a11y from "eslint-plugin-jsx-a11y-x";
+import hooks from "eslint-plugin-react-hooks";
+import ts from "typescript-eslint";
+
+export default ts.config(
+  { ignores: ["**/dist/**", "**/.next/**", "**/next-env.d.ts", "packages/api-client/src/schema.ts"] },
+  js.configs.recommended,
+  ...ts.configs.strict,
+  {
+    files: ["**/*.{ts,tsx}"],
+    plugins: { "react-hooks": hooks, "jsx-a11y-x": a11y },
+    rules: { ...hooks.configs.recommended.rules, ...a11y.configs.recommended.rules },
+  },
+  {
+    files: ["**/*.{js,mjs}"],
+    languageOptions: { globals: { console: "readonly", process: "readonly", URL: "readonly" } },
+  },
+);

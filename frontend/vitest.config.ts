@@ -1,0 +1,12 @@
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  resolve: { conditions: ["source"] },
+  ssr: { resolve: { conditions: ["source"] } },
+  test: {
+    include: ["packages/**/*.test.{ts,tsx}", "portal/**/*.test.{ts,tsx}"],
+    environment: "node",
+    pool: "threads",
+    restoreMocks: true,
+  },
+});

@@ -1,0 +1,285 @@
+"""Answers of the admin calls: revenue and its metrics, users, payment events, the effect of a plan change.
+
+Days and months are `2026-11-22` and `2026-11` in UTC, both ends of a range included. Money is in the minor unit of
+the report's `currency`; currencies are never added up.
+"""
+
+from typing import Any, Literal
+
+from billing.api.responses import (
+    EntitlementView,
+    FeatureJson,
+    ReceiptView,
+    Response,
+    SourceView,
+    SubscriptionStatus,
+    Time,
+)
+
+Day = str
+Month = str
+
+
+class RevenueTotals(Response):
+    """State at the end of the range (`mrr`, `arr`, `arpu`, `active`, `trialing`) and sums over it (the rest)."""
+
+    mrr_cents: int
+    arr_cents: int
+    arpu_cents: int
+    """MRR per paying user, rounded down."""
+    active: int
+    """Users with at least one paying subscription or running term."""
+    trialing: int
+    gross_cents: int
+    refunded_cents: int
+    disputed_cents: int
+    fees_cents: int
+    net_cents: int
+    payments: int
+
+
+class RevenueDay(Response):
+    """`mrr_cents` at the day's end; movements are signed: contraction and churn are negative."""
+
+    day: Day
+    mrr_cents: int
+    new_cents: int
+    expansion_cents: int
+    contraction_cents: int
+    churn_cents: int
+    reactivation_cents: int
+    gross_cents: int
+    refunded_cents: int
+    disputed_cents: int
+    net_cents: int
+
+
+class RevenueSlice(Response):
+    """`key` is a plan id or a provider's name."""
+
+    key: str
+    name: str
+    gross_cents: int
+    refunded_cents: int
+    net_cents: int
+    payments: int
+    mrr_cents: int
+
+
+class RevenueReport(Response):
+    currency: str
+    currencies: list[str]
+    """Every currency with any figure, so that a page can offer them."""
+    from_day: Day
+    to_day: Day
+    totals: RevenueTotals
+    previous: RevenueTotals
+    """The range of the same length just before."""
+    days: list[RevenueDay]
+    """One for every day of the range, also the quiet ones."""
+    by_plan: list[RevenueSlice]
+    by_provider: list[RevenueSlice]
+
+
+class FunnelStep(Response):
+    step: Literal["paywall_seen", "pricing_viewed", "checkout_started", "paid", "active"]
+    count: int
+
+
+class FunnelReport(Response):
+    """Counts of events, not of people: nobody is followed from one step to the next."""
+
+    from_day: Day
+    to_day: Day
+    steps: list[FunnelStep]
+
+
+class ChurnMonth(Response):
+    month: Month
+    users_at_start: int
+    users_lost: int
+    users_lost_voluntary: int
+    mrr_at_start_cents: int
+    mrr_lost_cents: int
+
+
+class ReasonCount(Response):
+    reason: str
+    """A cancellation reason (`too_expensive`, …), `payment_failed`, or `not_given`."""
+    count: int
+
+
+class ChurnReport(Response):
+    currency: str
+    from_day: Day
+    to_day: Day
+    months: list[ChurnMonth]
+    reasons: list[ReasonCount]
+
+
+class Cohort(Response):
+    """Users whose first paid month is `month`; `retained[n]` of them still paid n months later (`retained[0]` all)."""
+
+    month: Month
+    size: int
+    retained: list[int]
+
+
+class CohortReport(Response):
+    cohorts: list[Cohort]
+
+
+class UserSummary(Response):
+    user_id: str
+    matched: Literal["user", "customer", "subscription", "purchase", "payment", "event"]
+    """What the search text was found to be."""
+    plan_id: str
+    plan_name: str
+    status: str
+    """Of the best live source: active, trialing, past_due, paid, granted, free, …"""
+
+
+class UserList(Response):
+    users: list[UserSummary]
+
+
+class TimelineEntry(Response):
+    """Something that happened to an account, newest first in a list."""
+
+    at: Time
+    kind: Literal["subscription", "purchase", "term", "grant", "payment", "refund", "dispute", "change", "admin"]
+    title: str
+    """One line in plain words: `Subscription became past_due`."""
+    plan_id: str | None = None
+    provider: str | None = None
+    event_id: str | None = None
+    """The payment event that caused it, where one did."""
+    amount_cents: int | None = None
+    currency: str | None = None
+    actor: str | None = None
+    """The admin, where one acted."""
+    reason: str | None = None
+
+
+class GrantView(Response):
+    grant_id: str
+    features: dict[str, FeatureJson]
+    granted_by: str
+    reason: str
+    granted_at: Time
+    expires_at: Time | None
+    revoked_at: Time | None
+
+
+class UserDetail(Response):
+    user_id: str
+    status: SubscriptionStatus
+    entitlements: list[EntitlementView]
+    grants: list[GrantView]
+    payments: list[ReceiptView]
+    """Every payment, newest first; `payment_id` is what a refund names."""
+    timeline: list[TimelineEntry]
+
+
+class Explanation(Response):
+    """Why a user has, or does not have, a feature at a time; `sources` also lists those that no longer give."""
+
+    user_id: str
+    feature: str
+    at: Time
+    allowed: bool
+    value: FeatureJson | None
+    expires_at: Time | None
+    sources: list[SourceView]
+    timeline: list[TimelineEntry]
+
+
+class RefundEffect(Response):
+    """What a refund does, or (`dry_run`) would do."""
+
+    dry_run: bool
+    provider: str
+    payment_id: str
+    refund_id: str | None
+    amount_cents: int
+    refundable_cents: int
+    """What was left to refund before it."""
+    currency: str
+    features_lost: list[str]
+
+
+class UserExport(Response):
+    """Everything stored about one user, as records."""
+
+    user_id: str
+    exported_at: Time
+    records: list[dict[str, Any]]
+
+
+class Erasure(Response):
+    """What was removed, and what is kept for the books without the person."""
+
+    user_id: str
+    erased_records: int
+    kept_ledger_entries: int
+
+
+class PaymentEventView(Response):
+    event_id: str
+    provider: str
+    type: str
+    status: Literal["processed", "failed", "dead"]
+    """`failed` will be tried again by the queue; `dead` waits in the dead-letter queue."""
+    outcome: str | None
+    """applied, ignored, quarantined, duplicate, …"""
+    cause: str | None
+    """Why it failed, in plain words."""
+    remedy: str | None
+    """What to do about it."""
+    attempts: int
+    received_at: Time
+    processed_at: Time | None
+    user_id: str | None
+    payload: dict[str, Any]
+    """The minimal payload: no personal data."""
+
+
+class QueueDepth(Response):
+    waiting: int
+    in_flight: int
+    dead: int
+
+
+class PaymentEventList(Response):
+    events: list[PaymentEventView]
+    queue: QueueDepth
+    next: str | None
+    """Pass it as `cursor` for the page after this one."""
+
+
+class RedriveItem(Response):
+    event_id: str
+    outcome: Literal["redriven", "would_redrive", "skipped"]
+    reason: str | None
+
+
+class RedriveResult(Response):
+    dry_run: bool
+    items: list[RedriveItem]
+
+
+class PlanEffect(Response):
+    """What a new version of a plan would mean: existing buyers keep theirs, new ones get this."""
+
+    plan_id: str
+    from_version: int
+    to_version: int
+    subscribers: int
+    """Live subscriptions and running terms on the version that is for sale now."""
+    subscribers_older: int
+    """On versions before it."""
+    price_change_cents: int
+    features_gained: list[str]
+    features_lost: list[str]
+    features_changed: list[str]
+    warnings: list[str]

@@ -1,0 +1,123 @@
+"""Write docs/openapi.json from the routes and their models: `python -m ops.openapi` (a test fails on drift)."""
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "layers" / "billing"))
+
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from billing.api import responses
+from billing.api.routes import PLANNED, ROUTES, Route
+
+DOCUMENT = Path(__file__).parents[1] / "docs" / "openapi.json"
+ERRORS = {
+    400: "The request is not of the documented shape",
+    401: "No valid token",
+    402: "The feature is locked",
+    403: "The caller may not do this",
+    404: "There is no such thing",
+    409: "The request contradicts the current state",
+    429: "Too many requests",
+    500: "Our fault",
+    502: "The payment provider refused",
+    503: "The payment provider did not answer",
+}
+EVERY_CALL = (400, 429, 500)
+PROBLEMS: dict[int, type[BaseModel]] = {400: responses.InvalidRequestProblem, 402: responses.FeatureLockedProblem}
+REF = "#/components/schemas/{model}"
+
+
+def document() -> dict[str, Any]:
+    """The OpenAPI 3.1 document, with every key in a stable order."""
+    routes = (*ROUTES, *PLANNED)
+    models: set[type[BaseModel]] = {responses.Problem, *PROBLEMS.values()}
+    models |= {model for route in routes for model in (route.request, route.response) if model}
+    wanted = sorted(models, key=lambda model: model.__name__)
+    _, schemas = models_json_schema([(model, "validation") for model in wanted], ref_template=REF)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "BitSleuth Billing",
+            "version": "1",
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+            "description": "Amounts are integers in the currency's minor unit; times are RFC 3339 in UTC. "
+            "Errors are problem documents (RFC 9457) with a stable `code`.",
+        },
+        "servers": [{"url": "/"}],
+        "paths": _paths(routes),
+        "components": {
+            "schemas": _without_titles(dict(sorted(schemas["$defs"].items()))),
+            "securitySchemes": {
+                "user": {"type": "http", "scheme": "bearer", "description": "A session token"},
+                "admin": {"type": "http", "scheme": "bearer", "description": "A token of an administrator"},
+            },
+        },
+    }
+
+
+def _without_titles(schema: Any) -> Any:
+    """Pydantic titles every property after its own name: noise. A property called `title` stays."""
+    if isinstance(schema, list):
+        return [_without_titles(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {key: _without_titles(part) for key, part in schema.items() if key != "title" or isinstance(part, dict)}
+
+
+def _paths(routes: tuple[Route, ...]) -> dict[str, Any]:
+    paths: dict[str, Any] = {}
+    for route in routes:
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
+    return dict(sorted(paths.items()))
+
+
+def _operation(route: Route) -> dict[str, Any]:
+    operation: dict[str, Any] = {
+        "operationId": _operation_id(route),
+        "summary": route.summary,
+        "tags": [route.path.split("/")[1].strip(".")],
+        "responses": _answers(route),
+    }
+    parameters = [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string", "maxLength": 128}}
+        for name in re.findall(r"\{(\w+)\}", route.path)
+    ] + [{"name": name, "in": "query", "schema": {"type": "string", "maxLength": 200}} for name in route.query]
+    if parameters:
+        operation["parameters"] = parameters
+    if route.request is not None:
+        body = {"schema": {"$ref": REF.format(model=route.request.__name__)}}
+        operation["requestBody"] = {"required": True, "content": {"application/json": body}}
+    if route.auth != "none":
+        operation["security"] = [{route.auth: []}]
+    return operation
+
+
+def _operation_id(route: Route) -> str:
+    """GET /admin/plans/{plan_id} -> get_admin_plans_plan_id."""
+    return f"{route.method.lower()}_" + "_".join(re.findall(r"[a-z0-9_]+", route.path.replace("-", "_")))
+
+
+def _answers(route: Route) -> dict[str, Any]:
+    answer = {"schema": {"$ref": REF.format(model=route.response.__name__)}}
+    answers: dict[str, Any] = {"200": {"description": "Done", "content": {"application/json": answer}}}
+    statuses = {*EVERY_CALL, *route.errors, *(() if route.auth == "none" else (401, 403))}
+    for status in sorted(statuses):
+        model = PROBLEMS.get(status, responses.Problem)
+        problem = {"schema": {"$ref": REF.format(model=model.__name__)}}
+        answers[str(status)] = {"description": ERRORS[status], "content": {"application/problem+json": problem}}
+    return answers
+
+
+def text() -> str:
+    return json.dumps(document(), indent=2, ensure_ascii=False) + "\n"
+
+
+if __name__ == "__main__":
+    DOCUMENT.parent.mkdir(exist_ok=True)
+    DOCUMENT.write_text(text())
+    print(f"wrote {DOCUMENT.relative_to(Path.cwd()) if DOCUMENT.is_relative_to(Path.cwd()) else DOCUMENT}")
