@@ -1,7 +1,6 @@
 """The one door to AWS: every call goes through `Aws.call`, so that the transport can be counted or replaced.
 
-Low-level clients of one shared session, made when first used: a handler that only touches DynamoDB never loads the
-model of SQS.
+Low-level clients of one shared session: a handler that only touches DynamoDB never loads the model of SQS.
 """
 
 from collections.abc import Callable
@@ -21,12 +20,18 @@ _CONFIG = Config(
 
 
 class Aws:
-    """`aws.call("dynamodb", "query", TableName=…)`; `on_call(service, operation)` sees each call, to count it."""
+    """`aws.call("dynamodb", "query", TableName=…)`; `on_call(service, operation)` sees each call, to count it.
 
-    def __init__(self, on_call: Callable[[str, str], None] | None = None) -> None:
+    `services` are made ready at once: what every invocation needs belongs into the initialisation, which runs at full
+    CPU whatever the function's memory.
+    """
+
+    def __init__(self, *services: str, on_call: Callable[[str, str], None] | None = None) -> None:
         self._session: botocore.session.Session | None = None
         self._clients: dict[str, Any] = {}
         self._on_call = on_call
+        for service in services:
+            self.client(service)
 
     def client(self, service: str) -> Any:
         if service not in self._clients:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from billing.access import term_runs
 from billing.money import monthly
 from billing.plans import Catalogue
 from billing.records import Account, Payment, Purchase, Subscription
@@ -43,16 +44,26 @@ class LedgerEntry:
 
 def difference(before: Account, after: Account, catalogue: Catalogue, now: int) -> list[LedgerEntry]:
     """The lines that explain the way from one state to the next; `now` dates what carries no provider time."""
-    old = {key: payment for key, (_, payment) in _payments(before).items()}
+    old, new = _payments(before), _payments(after)
     lines: list[LedgerEntry] = []
-    for key, (source, payment) in _payments(after).items():
-        lines.extend(_money_lines(source, payment, old.get(key)))
+    for key, (source, payment) in new.items():
+        lines.extend(_money_lines(source, payment, old[key][1] if key in old else None, after.version))
+    for key in old.keys() - new.keys():
+        # The provider took a payment back (a bitcoin invoice turned invalid after it was settled). Old payments of a
+        # subscription only leave its record because it keeps the newest; that is no reversal.
+        source, payment = old[key]
+        if isinstance(source, Subscription):
+            continue
+        lines.append(_line("refund", source, payment, "reversal", now, -payment.amount_cents, after.version))
     lines.extend(_mrr_lines(before, after, catalogue, now))
     return lines
 
 
-def _payments(account: Account) -> Mapping[tuple[str, str], tuple[Subscription | Purchase, Payment]]:
-    found: dict[tuple[str, str], tuple[Subscription | Purchase, Payment]] = {}
+_Sourced = tuple[Subscription | Purchase, Payment]
+
+
+def _payments(account: Account) -> dict[tuple[str, str], _Sourced]:
+    found: dict[tuple[str, str], _Sourced] = {}
     for record in account.records.values():
         if isinstance(record, Subscription):
             found.update({(record.provider, p.payment_id): (record, p) for p in record.payments.values()})
@@ -61,19 +72,35 @@ def _payments(account: Account) -> Mapping[tuple[str, str], tuple[Subscription |
     return found
 
 
-def _money_lines(source: Subscription | Purchase, payment: Payment, old: Payment | None) -> Iterator[LedgerEntry]:
+def _line(
+    kind: Kind,
+    source: Subscription | Purchase,
+    payment: Payment,
+    subject: str,
+    at: int,
+    amount: int,
+    version: int,
+    reason: str | None = None,
+) -> LedgerEntry:
+    return LedgerEntry(
+        # One commit makes one version, so the id is unique even when a payment comes, goes and comes back.
+        entry_id=f"{kind}:{source.provider}:{subject}:{version}",
+        at=at,
+        kind=kind,
+        amount_cents=amount,
+        currency=payment.currency,
+        provider=source.provider,
+        plan_id=source.plan_id,
+        object_id=payment.payment_id,
+        reason=reason,
+    )
+
+
+def _money_lines(
+    source: Subscription | Purchase, payment: Payment, old: Payment | None, version: int
+) -> Iterator[LedgerEntry]:
     def line(kind: Kind, subject: str, at: int, amount: int, reason: str | None = None) -> LedgerEntry:
-        return LedgerEntry(
-            entry_id=f"{kind}:{source.provider}:{subject}",
-            at=at,
-            kind=kind,
-            amount_cents=amount,
-            currency=payment.currency,
-            provider=source.provider,
-            plan_id=source.plan_id,
-            object_id=payment.payment_id,
-            reason=reason,
-        )
+        return _line(kind, source, payment, subject, at, amount, version, reason)
 
     if old is None and payment.amount_cents:
         yield line("payment", payment.payment_id, payment.paid_at, payment.amount_cents)
@@ -101,13 +128,11 @@ def mrr(account: Account, catalogue: Catalogue, now: int) -> Mapping[str, tuple[
     Counted are subscriptions that pay or are being dunned (active, past_due), not trials; and prepaid terms that run
     at `now`. The price is the plan version's, not what one invoice happened to say.
     """
-    from billing.terms import chain  # terms needs records only; kept here to keep ledger importable alone
-
     totals: dict[str, tuple[int, Subscription | Purchase]] = {}
     paying: list[tuple[Subscription | Purchase, int]] = [
         (s, s.quantity) for s in account.subscriptions if s.status in ("active", "past_due")
     ]
-    paying += [(run.term, 1) for run in chain(account.terms, catalogue) if run.start <= now < run.end]
+    paying += [(run.term, 1) for run in term_runs(account, catalogue) if run.start <= now < run.end]
     for record, quantity in paying:
         plan = catalogue.get(record.plan_id, record.plan_version)
         if plan is None:
@@ -121,14 +146,13 @@ def mrr(account: Account, catalogue: Catalogue, now: int) -> Mapping[str, tuple[
 
 def _mrr_lines(before: Account, after: Account, catalogue: Catalogue, now: int) -> Iterator[LedgerEntry]:
     was, is_ = mrr(before, catalogue, now), mrr(after, catalogue, now)
-    known = any(True for _ in before.subscriptions) or any(t.paid for t in before.terms)
     for currency in sorted({*was, *is_}):
         old, new = was.get(currency, (0, None))[0], is_.get(currency, (0, None))[0]
         if old == new:
             continue
         record = (is_.get(currency) or was[currency])[1]
         if old == 0:
-            movement: Movement = "reactivation" if _paid_before(before) and known else "new"
+            movement: Movement = "reactivation" if _recurred_before(before) else "new"
         elif new == 0:
             movement = "churn"
         else:
@@ -144,15 +168,15 @@ def _mrr_lines(before: Account, after: Account, catalogue: Catalogue, now: int) 
             plan_id=record.plan_id,
             object_id=subject,
             movement=movement,
-            reason=after_reason(after, record) if movement == "churn" else None,
+            reason=_churn_reason(after, record) if movement == "churn" else None,
         )
 
 
-def _paid_before(account: Account) -> bool:
-    return bool(_payments(account))
+def _recurred_before(account: Account) -> bool:
+    return any(s.payments for s in account.subscriptions) or any(t.paid for t in account.terms)
 
 
-def after_reason(account: Account, record: Subscription | Purchase) -> str | None:
+def _churn_reason(after: Account, record: Subscription | Purchase) -> str | None:
     """Why it ended, in the closed words of the record as it is now."""
-    latest = account.records.get(record.record)
+    latest = after.records.get(record.record)
     return latest.cancel_reason if isinstance(latest, Subscription) else "term_ended"

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 Interval = Literal["month", "year", "once"]
 PlanStatus = Literal["active", "hidden", "archived"]
@@ -26,6 +26,28 @@ class Credits:
 
 # On/off, a number such as wallets.max, an allowance per period, or bought credits.
 FeatureValue = bool | int | Allowance | Credits
+
+
+def features_to_json(features: Mapping[str, FeatureValue]) -> dict[str, Any]:
+    """true, 5, {"limit": 200, "per": "month"} or {"credits": 500}, by feature."""
+    written: dict[str, Any] = {}
+    for feature, value in features.items():
+        if isinstance(value, Allowance):
+            written[feature] = {"limit": value.limit, "per": value.per}
+        else:
+            written[feature] = {"credits": value.amount} if isinstance(value, Credits) else value
+    return written
+
+
+def features_from_json(features: Mapping[str, Any]) -> dict[str, FeatureValue]:
+    """The inverse of `features_to_json`; raises KeyError or TypeError on anything else."""
+    read: dict[str, FeatureValue] = {}
+    for feature, value in features.items():
+        if isinstance(value, Mapping):
+            read[feature] = Credits(value["credits"]) if "credits" in value else Allowance(value["limit"], value["per"])
+        else:
+            read[feature] = value
+    return read
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,351 @@
+"""`apply`: what a fact changes in an account. Pure, and the only place where order, repeats and ties are settled.
+
+The rules: the newest provider time wins per object; a terminal state is never left; refunds and disputes are kept by
+their own id; two different states of the same second cannot be ordered, so the object has to be read again. Whatever
+the order, the number of repeats and the interleaving of facts, the end state is the same.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+from billing.errors import Parked
+from billing.facts import (
+    CheckoutFact,
+    CustomerDeletedFact,
+    DisputeFact,
+    DunningFact,
+    Fact,
+    FraudWarningFact,
+    PaymentFact,
+    PurchaseFact,
+    Ref,
+    RefundFact,
+    SubscriptionFact,
+)
+from billing.plans import Catalogue, Plan
+from billing.records import (
+    PURCHASE_STATES,
+    TERMINAL,
+    Account,
+    Checkout,
+    Dispute,
+    Dunning,
+    Payment,
+    Purchase,
+    Record,
+    Refund,
+    Subscription,
+    Term,
+)
+
+# Payments kept on a subscription's record: refunds and disputes reach back about two years of monthly invoices.
+PAYMENTS_KEPT = 24
+_REFUND_RANK = {"pending": 0, "succeeded": 1, "failed": 2}
+_DISPUTE_RANK = {"inquiry": 0, "open": 1, "lost": 2, "won": 2}
+
+
+def apply(account: Account, fact: Fact, catalogue: Catalogue) -> Account | Ref:
+    """The account after the fact, or the object that must be read from the provider before it can be judged.
+
+    Returns the same object when nothing changes. Raises `Parked` when the fact speaks of something no one knows yet
+    (a price of no plan, a refund of an unknown payment): its event waits, and is not lost.
+    """
+    return _RULES[type(fact)](account, fact, catalogue)
+
+
+def _put(account: Account, *records: Record) -> Account:
+    changed = {r.record: r for r in records if account.records.get(r.record) != r}
+    return replace(account, records={**account.records, **changed}) if changed else account
+
+
+# --- subscriptions -------------------------------------------------------------------------------------------------
+
+
+def _subscription(account: Account, fact: SubscriptionFact, catalogue: Catalogue) -> Account | Ref:
+    key = f"subscription#{fact.provider}#{fact.subscription_id}"
+    old = account.records.get(key)
+    if not isinstance(old, Subscription):
+        return _put(account, _subscription_from(fact, catalogue, None))
+    if old.status in TERMINAL:
+        return account
+    if fact.observed_at < old.observed_at and fact.status not in TERMINAL:
+        return account
+    new = _subscription_from(fact, catalogue, old)
+    if fact.observed_at == old.observed_at and not fact.reread and new != old and fact.status not in TERMINAL:
+        return Ref("subscription", fact.subscription_id)
+    return _put(account, new)
+
+
+def _subscription_from(fact: SubscriptionFact, catalogue: Catalogue, old: Subscription | None) -> Subscription:
+    plan = _plan_of(fact, catalogue)
+    scheduled = catalogue.by_price(fact.provider, fact.scheduled_price_id) if fact.scheduled_price_id else None
+    return Subscription(
+        provider=fact.provider,
+        subscription_id=fact.subscription_id,
+        plan_id=plan.plan_id,
+        plan_version=plan.version,
+        status=fact.status,
+        current_period_start=fact.current_period_start,
+        current_period_end=fact.current_period_end,
+        observed_at=max(fact.observed_at, old.observed_at if old else 0),
+        created_at=fact.created_at,
+        customer_id=fact.customer_id,
+        price_id=fact.price_id,
+        item_id=fact.item_id,
+        quantity=fact.quantity,
+        trial_end=fact.trial_end,
+        cancel_at=fact.cancel_at,
+        cancel_at_period_end=fact.cancel_at_period_end,
+        canceled_at=fact.canceled_at,
+        ended_at=fact.ended_at,
+        cancel_reason=fact.cancel_reason,
+        collection_paused=fact.collection_paused,
+        scheduled_plan_id=scheduled.plan_id if scheduled else None,
+        dunning=old.dunning if old else None,
+        payments=old.payments if old else {},
+    )
+
+
+def _plan_of(fact: SubscriptionFact, catalogue: Catalogue) -> Plan:
+    """The plan follows the price on the item; our metadata only tells apart versions that share a price."""
+    named = catalogue.get(fact.plan_id, fact.plan_version) if fact.plan_id and fact.plan_version else None
+    named_price = named.provider_plan_ids.get(fact.provider) if named else None
+    if named and named_price == fact.price_id:
+        return named
+    plan = catalogue.by_price(fact.provider, fact.price_id) or (named if named_price is None else None)
+    if plan is None:
+        raise Parked(
+            f"{fact.provider} price {fact.price_id} of subscription {fact.subscription_id} belongs to no plan: "
+            "add it to a plan's provider_plan_ids, then redrive this event"
+        )
+    return plan
+
+
+def _payment(account: Account, fact: PaymentFact, _catalogue: Catalogue) -> Account | Ref:
+    subscription = account.records.get(f"subscription#{fact.provider}#{fact.subscription_id}")
+    if not isinstance(subscription, Subscription):
+        return Ref("subscription", fact.subscription_id)
+    old = subscription.payments.get(fact.payment_id)
+    payment = Payment(
+        payment_id=fact.payment_id,
+        amount_cents=fact.amount_cents,
+        currency=fact.currency,
+        paid_at=fact.paid_at,
+        refs=fact.refs,
+        period_start=fact.period_start,
+        period_end=fact.period_end,
+        fee_cents=fact.fee_cents,
+    )
+    if old is not None:
+        # The same payment told twice: what is booked stays, what was missing is filled in.
+        payment = replace(
+            old,
+            refs=tuple(sorted({*old.refs, *fact.refs})),
+            period_start=_known(old.period_start, fact.period_start),
+            period_end=_known(old.period_end, fact.period_end),
+            fee_cents=_known(old.fee_cents, fact.fee_cents),
+        )
+    kept = sorted({**subscription.payments, fact.payment_id: payment}.values(), key=lambda p: (p.paid_at, p.payment_id))
+    return _put(account, replace(subscription, payments={p.payment_id: p for p in kept[-PAYMENTS_KEPT:]}))
+
+
+def _known(first: int | None, second: int | None) -> int | None:
+    return second if first is None else first
+
+
+def _dunning(account: Account, fact: DunningFact, _catalogue: Catalogue) -> Account | Ref:
+    subscription = account.records.get(f"subscription#{fact.provider}#{fact.subscription_id}")
+    if not isinstance(subscription, Subscription):
+        return Ref("subscription", fact.subscription_id)
+    new = Dunning(
+        invoice_id=fact.invoice_id,
+        attempt_count=fact.attempt_count,
+        next_attempt_at=fact.next_attempt_at,
+        observed_at=fact.observed_at,
+        action_required=fact.action_required,
+    )
+    if subscription.dunning is not None and _dunning_rank(subscription.dunning) >= _dunning_rank(new):
+        return account
+    return _put(account, replace(subscription, dunning=new))
+
+
+def _dunning_rank(dunning: Dunning) -> tuple[int, int, bool, int, str]:
+    """A total order, so that facts of one second end the same whichever comes first."""
+    return (
+        dunning.observed_at,
+        dunning.attempt_count,
+        dunning.action_required,
+        dunning.next_attempt_at or 0,
+        dunning.invoice_id,
+    )
+
+
+# --- purchases and prepaid terms -----------------------------------------------------------------------------------
+
+
+def _purchase(account: Account, fact: PurchaseFact, catalogue: Catalogue) -> Account | Ref:
+    plan = catalogue.get(fact.plan_id, fact.plan_version)
+    if plan is None:
+        raise Parked(f"purchase {fact.purchase_id} is of plan {fact.plan_id} version {fact.plan_version}, unknown here")
+    kind = Term if plan.recurring else Purchase
+    key = f"{'term' if plan.recurring else 'purchase'}#{fact.provider}#{fact.purchase_id}"
+    old = account.records.get(key)
+    new = kind(
+        provider=fact.provider,
+        purchase_id=fact.purchase_id,
+        plan_id=fact.plan_id,
+        plan_version=fact.plan_version,
+        state=fact.state,
+        amount_cents=fact.amount_cents,
+        currency=fact.currency,
+        observed_at=fact.observed_at,
+        created_at=fact.created_at or fact.observed_at,
+        checkout_id=fact.checkout_id,
+        customer_id=fact.customer_id,
+        due_cents=fact.due_cents,
+        surplus_cents=fact.surplus_cents,
+        expires_at=fact.expires_at,
+    )
+    if isinstance(old, Purchase):
+        if _purchase_rank(new) <= _purchase_rank(old):
+            return account
+        new = replace(
+            old,
+            state=fact.state,
+            amount_cents=fact.amount_cents,
+            observed_at=fact.observed_at,
+            created_at=min(old.created_at, new.created_at),
+            customer_id=fact.customer_id or old.customer_id,
+            due_cents=fact.due_cents,
+            surplus_cents=fact.surplus_cents,
+            expires_at=_known(fact.expires_at, old.expires_at),
+        )
+    if fact.state == "paid" and new.payment is None:
+        payment = Payment(
+            payment_id=fact.purchase_id,
+            amount_cents=fact.amount_cents,
+            currency=fact.currency,
+            paid_at=fact.paid_at or fact.observed_at,
+            refs=fact.refs,
+            fee_cents=fact.fee_cents,
+        )
+        new = replace(new, payment=payment)
+    return _complete_checkout(_put(account, new), new)
+
+
+def _purchase_rank(purchase: Purchase) -> tuple[int, int]:
+    return purchase.observed_at, PURCHASE_STATES.index(purchase.state)
+
+
+def _complete_checkout(account: Account, purchase: Purchase) -> Account:
+    if not purchase.paid:
+        return account
+    done = [
+        replace(c, status="completed", url=None) for c in account.checkouts if c.checkout_id == purchase.checkout_id
+    ]
+    return _put(account, *done)
+
+
+def _checkout(account: Account, fact: CheckoutFact, _catalogue: Catalogue) -> Account | Ref:
+    ended = [
+        replace(c, status=fact.status, url=None)
+        for c in account.checkouts
+        if c.session_id == fact.session_id and c.status != "completed"
+    ]
+    account = _put(account, *ended)
+    if fact.subscription_id and f"subscription#{fact.provider}#{fact.subscription_id}" not in account.records:
+        return Ref("subscription", fact.subscription_id)
+    return account
+
+
+# --- refunds, disputes and warnings: kept by their own id on the payment they name ----------------------------------
+
+
+def _refund(account: Account, fact: RefundFact, _catalogue: Catalogue) -> Account | Ref:
+    new = Refund(
+        refund_id=fact.refund_id,
+        amount_cents=fact.amount_cents,
+        status=fact.status,
+        observed_at=fact.observed_at,
+        reason=fact.reason,
+    )
+
+    def change(payment: Payment) -> Payment:
+        old = payment.refunds.get(new.refund_id)
+        if old and (old.observed_at, _REFUND_RANK[old.status]) >= (new.observed_at, _REFUND_RANK[new.status]):
+            return payment
+        return replace(payment, refunds={**payment.refunds, new.refund_id: new})
+
+    return _on_payment(account, fact.provider, fact.payment_ref, change)
+
+
+def _dispute(account: Account, fact: DisputeFact, _catalogue: Catalogue) -> Account | Ref:
+    new = Dispute(
+        dispute_id=fact.dispute_id,
+        amount_cents=fact.amount_cents,
+        status=fact.status,
+        observed_at=fact.observed_at,
+        reason=fact.reason,
+    )
+
+    def change(payment: Payment) -> Payment:
+        old = payment.disputes.get(new.dispute_id)
+        if old and (old.observed_at, _DISPUTE_RANK[old.status]) >= (new.observed_at, _DISPUTE_RANK[new.status]):
+            return payment
+        return replace(payment, disputes={**payment.disputes, new.dispute_id: new})
+
+    return _on_payment(account, fact.provider, fact.payment_ref, change)
+
+
+def _fraud_warning(account: Account, fact: FraudWarningFact, _catalogue: Catalogue) -> Account | Ref:
+    return _on_payment(account, fact.provider, fact.payment_ref, lambda p: replace(p, fraud_warning=True))
+
+
+def _on_payment(
+    account: Account, provider: str, payment_ref: str, change: Callable[[Payment], Payment]
+) -> Account | Ref:
+    for record, payment in _payments(account, provider):
+        if payment_ref == payment.payment_id or payment_ref in payment.refs:
+            changed = change(payment)
+            if isinstance(record, Subscription):
+                return _put(account, replace(record, payments={**record.payments, payment.payment_id: changed}))
+            return _put(account, replace(record, payment=changed))
+    return Ref("payment", payment_ref)
+
+
+def _payments(account: Account, provider: str) -> Iterator[tuple[Subscription | Purchase, Payment]]:
+    for record in account.records.values():
+        if isinstance(record, Subscription) and record.provider == provider:
+            yield from ((record, payment) for payment in record.payments.values())
+        elif isinstance(record, Purchase) and record.provider == provider and record.payment is not None:
+            yield record, record.payment
+
+
+def _customer_deleted(account: Account, fact: CustomerDeletedFact, _catalogue: Catalogue) -> Account | Ref:
+    """The provider forgot the customer: there is no portal to open any more. Subscriptions end by their own events."""
+    forgotten = [
+        replace(r, customer_id=None)
+        for r in account.records.values()
+        if isinstance(r, Subscription | Purchase) and r.provider == fact.provider and r.customer_id == fact.customer_id
+    ]
+    return _put(account, *forgotten)
+
+
+def checkout_of(account: Account, group: str) -> Checkout | None:
+    """The checkout a user last opened in a group of plans."""
+    found = account.records.get(f"checkout#{group}")
+    return found if isinstance(found, Checkout) else None
+
+
+_RULES: dict[type, Callable[[Account, Any, Catalogue], Account | Ref]] = {
+    SubscriptionFact: _subscription,
+    PaymentFact: _payment,
+    DunningFact: _dunning,
+    PurchaseFact: _purchase,
+    RefundFact: _refund,
+    DisputeFact: _dispute,
+    FraudWarningFact: _fraud_warning,
+    CheckoutFact: _checkout,
+    CustomerDeletedFact: _customer_deleted,
+}

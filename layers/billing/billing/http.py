@@ -1,0 +1,179 @@
+"""HTTP: API Gateway events to requests, answers and errors to responses. No handler builds an error body itself."""
+
+import base64
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from billing.errors import (
+    BadWebhook,
+    BillingError,
+    Conflict,
+    FeatureLocked,
+    InvalidRequest,
+    NotAllowed,
+    NotAuthenticated,
+    NotFound,
+    ProviderError,
+    ProviderUnavailable,
+    RequestTooLarge,
+    TooManyRequests,
+)
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools import Logger
+    from pydantic import BaseModel
+
+    Model = TypeVar("Model", bound=BaseModel)
+
+# No documented request comes near this; webhooks have a limit of their own.
+MAX_BODY_BYTES = 64 * 1024
+
+# The one table from what happened to the HTTP status; the most precise class is looked up first.
+STATUSES: Mapping[type[BillingError], tuple[int, str]] = {
+    InvalidRequest: (400, "The request is not valid"),
+    BadWebhook: (400, "The delivery was refused"),
+    NotAuthenticated: (401, "Sign in first"),
+    FeatureLocked: (402, "This feature is locked"),
+    NotAllowed: (403, "Not allowed"),
+    NotFound: (404, "Not found"),
+    Conflict: (409, "This contradicts the current state"),
+    RequestTooLarge: (413, "The request is too large"),
+    TooManyRequests: (429, "Too many requests"),
+    ProviderUnavailable: (503, "The payment provider did not answer"),
+    ProviderError: (502, "The payment provider refused"),
+    BillingError: (400, "The request was refused"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One call. `user_id` and `admin` are the authorizer's word; `context` is all that it passed on."""
+
+    route: str
+    path: Mapping[str, str]
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    body: bytes
+    now: int
+    user_id: str = ""
+    admin: bool = False
+    context: Mapping[str, Any] = field(default_factory=dict)
+
+    def parse(self, model: "type[Model]") -> "Model":
+        """The body as `model`; `InvalidRequest` lists every fault with its path."""
+        from pydantic import ValidationError
+
+        try:
+            return model.model_validate_json(self.body or b"{}")
+        except ValidationError as error:
+            faults = [
+                {"path": "/".join(str(part) for part in fault["loc"]), "message": fault["msg"]}
+                for fault in error.errors(include_url=False, include_context=False, include_input=False)
+            ]
+            raise InvalidRequest("the body is not of the documented shape", errors=faults) from error
+
+    def own_user(self, named: str | None) -> str:
+        """The caller's id. Naming somebody else's is refused: a body is no proof of who one is."""
+        if not self.user_id:
+            raise NotAuthenticated("this call needs a signed-in user")
+        if named is not None and named != self.user_id:
+            raise NotAllowed("user_id must be your own, or be left out")
+        return self.user_id
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    body: Mapping[str, Any] | list[Any] | str | None
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
+Call = Callable[[Request], Response | Mapping[str, Any]]
+
+
+def endpoint(routes: Mapping[str, Call], logger: "Logger") -> Handler:
+    """A Lambda handler for API Gateway payload 2.0. `routes` maps "GET /billing/plans" to a function of the request.
+
+    A `BillingError` becomes a problem document. Anything else fails the invocation: the caller sees a bare 500, and
+    the error metric and its alarm see the fault.
+    """
+
+    def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+        started = time.perf_counter()
+        route = str(event["routeKey"])
+        refusal = {}
+        try:
+            answer = routes[route](request_from(event))
+            response = answer if isinstance(answer, Response) else Response(answer)
+        except BillingError as error:
+            response, refusal = problem(error), {"code": error.code}
+        logger.info(
+            "answered",
+            extra={
+                "route": route,
+                "status": response.status,
+                "ms": round((time.perf_counter() - started) * 1000, 1),
+                "request_id": event.get("requestContext", {}).get("requestId"),
+                **refusal,
+            },
+        )
+        return to_gateway(response)
+
+    return handler
+
+
+def request_from(event: Mapping[str, Any], *, max_body: int = MAX_BODY_BYTES) -> Request:
+    """Raises `RequestTooLarge`, or `InvalidRequest` for a body that is not what its encoding says."""
+    text = event.get("body") or ""
+    if len(text) > max_body * 4 // 3 + 4:
+        raise RequestTooLarge(f"at most {max_body} bytes are accepted")
+    try:
+        body = base64.b64decode(text, validate=True) if event.get("isBase64Encoded") else text.encode()
+    except ValueError as error:
+        raise InvalidRequest("the body is not valid base64") from error
+    if len(body) > max_body:
+        raise RequestTooLarge(f"at most {max_body} bytes are accepted")
+    authorizer = event.get("requestContext", {}).get("authorizer", {}).get("lambda") or {}
+    return Request(
+        route=str(event.get("routeKey", "")),
+        path=event.get("pathParameters") or {},
+        query=event.get("queryStringParameters") or {},
+        headers={name.lower(): value for name, value in (event.get("headers") or {}).items()},
+        body=body,
+        now=int(time.time()),
+        user_id=str(authorizer.get("user_id", "")),
+        admin=authorizer.get("admin") in (True, "true"),
+        context=authorizer,
+    )
+
+
+def problem(error: BillingError) -> Response:
+    """RFC 9457, with the error's stable `code` and its own members."""
+    status, title = next(STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES)
+    body = {"type": f"urn:bitsleuth:{error.code}", "title": title, "status": status, "code": error.code}
+    return Response(
+        {**body, "detail": error.detail, **error.extensions},
+        status,
+        {"content-type": "application/problem+json"},
+    )
+
+
+def to_gateway(response: Response) -> dict[str, Any]:
+    body = response.body
+    return {
+        "statusCode": response.status,
+        "headers": {"content-type": "application/json", "cache-control": "no-store", **response.headers},
+        "body": "" if body is None else body if isinstance(body, str) else json.dumps(body, separators=(",", ":")),
+    }
+
+
+def rfc3339(moment: int | None) -> str | None:
+    """Unix seconds as 2026-11-22T21:00:00Z; None stays None."""
+    if moment is None:
+        return None
+    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

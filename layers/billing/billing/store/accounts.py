@@ -1,0 +1,184 @@
+"""Accounts: one user's records, the entitlement snapshot that follows from them, and the one transaction for both.
+
+The snapshot's `version` is the optimistic lock of the whole account: whoever read version n may write n + 1, once.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from billing.aws import Aws
+from billing.entitlements import Snapshot, Source, sources_from_json, sources_to_json
+from billing.ledger import LedgerEntry
+from billing.records import Account, Purchase, Subscription
+from billing.store.codec import item, record_from_item, record_to_item, values
+from billing.store.payment_events import PaymentEvent, marker
+from billing.store.transactions import transact
+
+SNAPSHOT = "entitlements"
+# The records that decide access lie between these keys; ledger lines ("~ledger#…") and usage lie behind them.
+_FIRST, _LAST = "checkout#", "term#~"
+
+
+class AccountStore:
+    def __init__(self, aws: Aws, accounts_table: str, payment_events_table: str = "") -> None:
+        self._aws = aws
+        self._table = accounts_table
+        self._events_table = payment_events_table
+
+    def load(self, user_id: str) -> Account:
+        """All that decides access of a user: one consistent Query. An unknown user has version 0 and no records."""
+        records = {}
+        version = 0
+        request: dict[str, Any] = {
+            "TableName": self._table,
+            "KeyConditionExpression": "user_id = :user AND #record BETWEEN :first AND :last",
+            "ExpressionAttributeNames": {"#record": "record"},
+            "ExpressionAttributeValues": item({":user": user_id, ":first": _FIRST, ":last": _LAST}),
+            "ConsistentRead": True,
+        }
+        while True:
+            page = self._aws.call("dynamodb", "query", **request)
+            for stored in page["Items"]:
+                if stored["record"]["S"] == SNAPSHOT:
+                    version = int(stored["version"]["N"])
+                else:
+                    record = record_from_item(stored)
+                    records[record.record] = record
+            if "LastEvaluatedKey" not in page:
+                return Account(user_id, version, records)
+            request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+
+    def snapshot(self, user_id: str, *, consistent: bool = False) -> Snapshot:
+        """What the gate needs: one GetItem. Version 0 without sources for a user who never bought anything."""
+        answer = self._aws.call(
+            "dynamodb",
+            "get_item",
+            TableName=self._table,
+            Key=item({"user_id": user_id, "record": SNAPSHOT}),
+            ConsistentRead=consistent,
+        )
+        if "Item" not in answer:
+            return Snapshot(user_id, 0, ())
+        stored = values(answer["Item"])
+        return Snapshot(user_id, stored["version"], sources_from_json(json.loads(stored["sources"])))
+
+    def commit(
+        self,
+        before: Account,
+        after: Account,
+        sources: Iterable[Source],
+        ledger: Sequence[LedgerEntry],
+        now: int,
+        event: PaymentEvent | None = None,
+    ) -> Account:
+        """Writes everything that follows from one change in one transaction, and returns the account as stored.
+
+        Raises `LostRace` when somebody else wrote this account meanwhile, and `Duplicate` when the event was already
+        processed: then nothing was written, now or ever, by this call.
+        """
+        writes = []
+        if event is not None:
+            writes.append(marker(self._events_table, event))
+        changed = [r for key, r in after.records.items() if before.records.get(key) != r]
+        if changed or ledger:
+            after = replace(after, version=before.version + 1)
+            writes.append(self._snapshot_write(before.version, after, sources, now))
+            writes += [{"Put": {"TableName": self._table, "Item": record_to_item(after.user_id, r)}} for r in changed]
+            writes += [{"Put": {"TableName": self._table, "Item": _ledger_item(after.user_id, e)}} for e in ledger]
+            writes += self._link_writes(before, after)
+        if writes:
+            transact(self._aws, writes)
+        return after
+
+    def owner(self, provider: str, object_ids: Iterable[str]) -> str | None:
+        """The user a provider's customer, subscription or payment belongs to, as once written; None when unknown."""
+        for object_id in object_ids:
+            key = item({"user_id": f"link#{provider}#{object_id}", "record": "link"})
+            answer = self._aws.call("dynamodb", "get_item", TableName=self._table, Key=key, ConsistentRead=True)
+            if "Item" in answer:
+                owner: str = answer["Item"]["owner"]["S"]
+                return owner
+        return None
+
+    def _snapshot_write(self, version: int, after: Account, sources: Iterable[Source], now: int) -> dict[str, Any]:
+        snapshot = item(
+            {
+                "user_id": after.user_id,
+                "record": SNAPSHOT,
+                "version": after.version,
+                "sources": sources_to_json(sources),
+                "updated_at": now,
+            }
+        )
+        never_written = "attribute_not_exists(#record)"
+        unchanged_since_read = "version = :version"
+        put: dict[str, Any] = {"TableName": self._table, "Item": snapshot}
+        if version == 0:
+            put |= {"ConditionExpression": never_written, "ExpressionAttributeNames": {"#record": "record"}}
+        else:
+            put |= {
+                "ConditionExpression": unchanged_since_read,
+                "ExpressionAttributeValues": item({":version": version}),
+            }
+        return {"Put": put}
+
+    def _link_writes(self, before: Account, after: Account) -> list[dict[str, Any]]:
+        """A link per provider id that is new to the account. An id that belongs to somebody else cancels the whole."""
+        unowned = "attribute_not_exists(#owner)"
+        ours = "#owner = :user"
+        return [
+            {
+                "Put": {
+                    "TableName": self._table,
+                    "Item": item({"user_id": f"link#{link}", "record": "link", "owner": after.user_id}),
+                    "ConditionExpression": f"{unowned} OR {ours}",
+                    "ExpressionAttributeNames": {"#owner": "owner"},
+                    "ExpressionAttributeValues": item({":user": after.user_id}),
+                }
+            }
+            for link in sorted(_links(after) - _links(before))
+        ]
+
+
+def _links(account: Account) -> set[str]:
+    """The provider ids by which later events may name this account: <provider>#<id>."""
+    found: set[str] = set()
+    for record in account.records.values():
+        if isinstance(record, Subscription):
+            ids = [record.subscription_id, record.customer_id]
+            for payment in record.payments.values():
+                ids += [payment.payment_id, *payment.refs]
+        elif isinstance(record, Purchase):
+            ids = [record.purchase_id, record.customer_id, *(record.payment.refs if record.payment else ())]
+        else:
+            continue
+        found |= {f"{record.provider}#{i}" for i in ids if i}
+    return found
+
+
+def _ledger_item(user_id: str, entry: LedgerEntry) -> dict[str, Any]:
+    return item(
+        {
+            "user_id": user_id,
+            "record": entry.record,
+            "entry_id": entry.entry_id,
+            "at": entry.at,
+            "kind": entry.kind,
+            "amount_cents": entry.amount_cents,
+            "currency": entry.currency,
+            "provider": entry.provider,
+            "plan_id": entry.plan_id,
+            "object_id": entry.object_id,
+            "movement": entry.movement,
+            "reason": entry.reason,
+        }
+    )
+
+
+def ledger_entry(stored: Mapping[str, Any]) -> LedgerEntry:
+    """A ledger line from its item, for the stream and for reports."""
+    found = values(stored)
+    known: dict[str, Any] = {name: found.get(name) for name in LedgerEntry.__dataclass_fields__}
+    return LedgerEntry(**known)

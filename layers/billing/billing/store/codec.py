@@ -1,0 +1,100 @@
+"""Values and records to DynamoDB attributes and back.
+
+Scalars become attributes of their own, readable in a console and usable in conditions; nested values become one JSON
+attribute each, because nested maps are slow to decode and nothing queries inside them. None and empty maps are left
+out. Numbers are integers throughout.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+from billing.records import Checkout, Dispute, Dunning, Grant, Payment, Purchase, Record, Refund, Subscription, Term
+
+Item = dict[str, Any]
+
+
+def attribute(value: object) -> Item:
+    """One scalar: str, bool or int."""
+    if isinstance(value, bool):
+        return {"BOOL": value}
+    if isinstance(value, int):
+        return {"N": str(value)}
+    if isinstance(value, str):
+        return {"S": value}
+    return {"S": json.dumps(value, separators=(",", ":"), sort_keys=True)}
+
+
+def scalar(value: Mapping[str, Any]) -> Any:
+    """The inverse of `attribute`; a JSON text stays a text."""
+    if "S" in value:
+        return value["S"]
+    if "N" in value:
+        return int(value["N"])
+    return value.get("BOOL")
+
+
+def item(values: Mapping[str, object]) -> Item:
+    """A whole item; None is left out."""
+    return {name: attribute(value) for name, value in values.items() if value is not None}
+
+
+def values(stored: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: scalar(value) for name, value in stored.items()}
+
+
+# --- records -------------------------------------------------------------------------------------------------------
+
+_KINDS: dict[str, type[Record]] = {
+    "subscription": Subscription,
+    "purchase": Purchase,
+    "term": Term,
+    "grant": Grant,
+    "checkout": Checkout,
+}
+
+
+def record_to_item(user_id: str, record: Record) -> Item:
+    return item({"user_id": user_id, "record": record.record, **_plain(record)})
+
+
+def record_from_item(stored: Mapping[str, Any]) -> Record:
+    """Raises KeyError for a record kind this version does not know: never guess about money."""
+    found = values(stored)
+    kind = _KINDS[found["record"].partition("#")[0]]
+    known: dict[str, Any] = {f.name: found[f.name] for f in fields(kind) if f.name in found}
+    if "payments" in known:
+        known["payments"] = {key: _payment(value) for key, value in json.loads(known["payments"]).items()}
+    if "payment" in known:
+        known["payment"] = _payment(json.loads(known["payment"]))
+    if "dunning" in known:
+        known["dunning"] = Dunning(**json.loads(known["dunning"]))
+    if "features" in known:
+        known["features"] = json.loads(known["features"])
+    return kind(**known)
+
+
+def _plain(value: Any) -> dict[str, Any]:
+    """A record as plain dicts, without what has its default: smaller items cost fewer write units."""
+    written: dict[str, Any] = {}
+    for f in fields(value):
+        inner = getattr(value, f.name)
+        if isinstance(inner, Payment | Dunning):
+            inner = _plain(inner)
+        elif isinstance(inner, Mapping):
+            inner = {k: _plain(v) if isinstance(v, Payment | Refund | Dispute) else v for k, v in inner.items()}
+        if inner is not None and inner != f.default and inner not in ((), {}):
+            written[f.name] = inner
+    return written
+
+
+def _payment(stored: dict[str, Any]) -> Payment:
+    return Payment(
+        **{
+            **stored,
+            "refs": tuple(stored.get("refs", ())),
+            "refunds": {key: Refund(**value) for key, value in stored.get("refunds", {}).items()},
+            "disputes": {key: Dispute(**value) for key, value in stored.get("disputes", {}).items()},
+        }
+    )

@@ -1,0 +1,90 @@
+"""Payment events: one item per verified delivery, for audit, replay and the guard against repeats."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from botocore.exceptions import ClientError
+
+from billing.aws import Aws
+from billing.store.codec import item, values
+
+Status = Literal["processed", "ignored", "quarantined", "failed"]
+# Processed events stay long enough for every late repeat and dispute of a year, then time out.
+RETENTION_SECONDS = 400 * 86_400
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaymentEvent:
+    """`outcome` says what it changed, `reason` (for a failed one) the cause in plain words.
+
+    `payload` is the minimal, allow-listed part of the delivery: what a replay needs and no more.
+    """
+
+    event_id: str
+    provider: str
+    provider_event_id: str
+    type: str
+    created_at: int
+    received_at: int
+    processed_at: int
+    status: Status
+    payload: Mapping[str, Any]
+    livemode: bool | None = None
+    user_id: str | None = None
+    outcome: str = ""
+    reason: str = ""
+    secret_label: str = ""
+    body_sha256: str = ""
+
+
+def _item(event: PaymentEvent) -> dict[str, Any]:
+    return item(
+        {
+            **{name: getattr(event, name) for name in PaymentEvent.__dataclass_fields__},
+            "payload": json.dumps(event.payload, separators=(",", ":"), sort_keys=True),
+            "expires_at": event.processed_at + RETENTION_SECONDS,
+        }
+    )
+
+
+def from_item(stored: Mapping[str, Any]) -> PaymentEvent:
+    found = values(stored)
+    found["payload"] = json.loads(found["payload"])
+    return PaymentEvent(**{name: found[name] for name in PaymentEvent.__dataclass_fields__ if name in found})
+
+
+def marker(table: str, event: PaymentEvent) -> dict[str, Any]:
+    """The write that lets an event have its effect once: a processed one is never written again."""
+    never_seen = "attribute_not_exists(event_id)"
+    not_settled_before = "#status IN (:failed, :quarantined)"
+    return {
+        "Put": {
+            "TableName": table,
+            "Item": _item(event),
+            "ConditionExpression": f"{never_seen} OR {not_settled_before}",
+            "ExpressionAttributeNames": {"#status": "status"},
+            "ExpressionAttributeValues": item({":failed": "failed", ":quarantined": "quarantined"}),
+        }
+    }
+
+
+class PaymentEventStore:
+    def __init__(self, aws: Aws, table: str) -> None:
+        self._aws = aws
+        self._table = table
+
+    def record(self, event: PaymentEvent) -> bool:
+        """Writes an event that changes no account; False when it was already settled."""
+        try:
+            self._aws.call("dynamodb", "put_item", **marker(self._table, event)["Put"])
+        except ClientError as error:
+            if error.response["Error"]["Code"] == "ConditionalCheckFailedException":
+                return False
+            raise
+        return True
+
+    def get(self, event_id: str) -> PaymentEvent | None:
+        answer = self._aws.call("dynamodb", "get_item", TableName=self._table, Key=item({"event_id": event_id}))
+        return from_item(answer["Item"]) if "Item" in answer else None

@@ -1,0 +1,114 @@
+"""Plans: immutable versions, and the index item that lists them, so that the catalogue needs no Scan."""
+
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+from billing.aws import Aws
+from billing.errors import Conflict
+from billing.plans import Catalogue, Plan, PlanStatus, features_from_json, features_to_json
+from billing.store.codec import Item, item, values
+from billing.store.transactions import LostRace, transact
+
+# No plan can have this id: "#" is not allowed in one.
+_INDEX: Item = {"plan_id": {"S": "#index"}, "version": {"N": "0"}}
+_BATCH = 100  # BatchGetItem's limit
+# How long an environment trusts its copy of the catalogue, in seconds.
+CATALOGUE_TTL = 60
+
+
+class PlanStore:
+    """`catalogue()` answers from memory for `ttl` seconds; two calls to DynamoDB when it is read afresh."""
+
+    def __init__(
+        self, aws: Aws, table: str, ttl: int = CATALOGUE_TTL, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._aws = aws
+        self._table = table
+        self._ttl = ttl
+        self._clock = clock
+        self._kept: tuple[float, Catalogue] | None = None
+
+    def catalogue(self, *, fresh: bool = False) -> Catalogue:
+        if fresh or self._kept is None or self._clock() - self._kept[0] > self._ttl:
+            _, versions = self._index()
+            self._kept = (self._clock(), Catalogue(tuple(self._versions(versions))))
+        return self._kept[1]
+
+    def add_version(self, plan: Plan) -> None:
+        """Puts a plan version on record. `Conflict` when that version exists or the catalogue moved meanwhile."""
+        revision, versions = self._index()
+        if versions.get(plan.plan_id, 0) != plan.version - 1:
+            newest = versions.get(plan.plan_id, 0)
+            raise Conflict(f"plan {plan.plan_id} is at version {newest}", code="version_conflict", version=newest)
+        put = {
+            "TableName": self._table,
+            "Item": _plan_item(plan),
+            "ConditionExpression": "attribute_not_exists(plan_id)",
+        }
+        self._write({"Put": put}, revision, {**versions, plan.plan_id: plan.version})
+
+    def set_status(self, plan: Plan, status: PlanStatus) -> None:
+        """Shows, hides or archives a version; what it grants and costs never changes."""
+        revision, versions = self._index()
+        update = {
+            "TableName": self._table,
+            "Key": item({"plan_id": plan.plan_id, "version": plan.version}),
+            "UpdateExpression": "SET #status = :status",
+            "ConditionExpression": "attribute_exists(plan_id)",
+            "ExpressionAttributeNames": {"#status": "status"},
+            "ExpressionAttributeValues": item({":status": status}),
+        }
+        self._write({"Update": update}, revision, versions)
+
+    def _write(self, write: dict[str, Any], revision: int, versions: dict[str, int]) -> None:
+        first = "attribute_not_exists(plan_id)"
+        unchanged_since_read = "revision = :revision"
+        index = {
+            "TableName": self._table,
+            "Item": {**_INDEX, **item({"revision": revision + 1, "versions": versions})},
+            "ConditionExpression": unchanged_since_read if revision else first,
+        }
+        if revision:
+            index["ExpressionAttributeValues"] = item({":revision": revision})
+        try:
+            transact(self._aws, [write, {"Put": index}])
+        except LostRace as error:
+            raise Conflict("the catalogue was changed meanwhile: read it again", code="version_conflict") from error
+        self._kept = None
+
+    def _index(self) -> tuple[int, dict[str, int]]:
+        answer = self._aws.call("dynamodb", "get_item", TableName=self._table, Key=_INDEX, ConsistentRead=True)
+        if "Item" not in answer:
+            return 0, {}
+        return int(answer["Item"]["revision"]["N"]), json.loads(answer["Item"]["versions"]["S"])
+
+    def _versions(self, newest: dict[str, int]) -> list[Plan]:
+        keys = [
+            item({"plan_id": plan_id, "version": version})
+            for plan_id, last in newest.items()
+            for version in range(1, last + 1)
+        ]
+        plans = []
+        while keys:
+            batch, keys = keys[:_BATCH], keys[_BATCH:]
+            request = {self._table: {"Keys": batch, "ConsistentRead": True}}
+            answer = self._aws.call("dynamodb", "batch_get_item", RequestItems=request)
+            plans += [_plan(stored) for stored in answer["Responses"].get(self._table, [])]
+            keys += answer.get("UnprocessedKeys", {}).get(self._table, {}).get("Keys", [])
+        return plans
+
+
+def _plan_item(plan: Plan) -> Item:
+    stored = {name: getattr(plan, name) for name in Plan.__dataclass_fields__}
+    stored["features"] = features_to_json(plan.features)
+    stored["provider_plan_ids"] = dict(plan.provider_plan_ids)
+    return item(stored)
+
+
+def _plan(stored: Item) -> Plan:
+    found = values(stored)
+    found["features"] = features_from_json(json.loads(found["features"]))
+    found["provider_plan_ids"] = json.loads(found["provider_plan_ids"])
+    return Plan(**{name: found[name] for name in Plan.__dataclass_fields__ if name in found})

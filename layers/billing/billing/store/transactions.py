@@ -1,0 +1,63 @@
+"""One transaction, and its cancellation told apart: duplicate, lost race, foreign link, conflict, throttled."""
+
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from billing.aws import Aws
+
+# What a failed condition means, by the kind of item it stands on (the first that failed decides).
+_CONFLICTS = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
+_RETRYABLE = frozenset(
+    {
+        "TransactionConflictException",
+        "TransactionInProgressException",
+        "ThrottlingException",
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+        "InternalServerError",
+    }
+)
+
+
+class Duplicate(Exception):
+    """The event was processed before: its effects are all there, nothing was written now."""
+
+
+class LostRace(Exception):
+    """Somebody else wrote first, or the table asks for patience: read again and try again."""
+
+
+class ForeignLink(Exception):
+    """A provider's id in this change belongs to another user. `link` is <provider>#<id>."""
+
+    def __init__(self, link: str) -> None:
+        super().__init__(f"{link} belongs to another user")
+        self.link = link
+
+
+def transact(aws: Aws, writes: list[dict[str, Any]]) -> None:
+    """All writes or none."""
+    try:
+        aws.call("dynamodb", "transact_write_items", TransactItems=writes)
+    except ClientError as error:
+        code = error.response["Error"]["Code"]
+        if code in _RETRYABLE:
+            raise LostRace(code) from error
+        if code != "TransactionCanceledException":
+            raise
+        _tell_apart(writes, error)
+        raise
+
+
+def _tell_apart(writes: list[dict[str, Any]], error: ClientError) -> None:
+    reasons = [r.get("Code", "None") for r in error.response.get("CancellationReasons", [])]
+    failed = [w for w, reason in zip(writes, reasons, strict=False) if reason == "ConditionalCheckFailed"]
+    keys = [next(iter(w.values())).get("Item", {}) for w in failed]
+    if any("event_id" in key for key in keys):
+        raise Duplicate from error
+    for key in keys:
+        if key.get("record", {}).get("S") == "link":
+            raise ForeignLink(key["user_id"]["S"].removeprefix("link#")) from error
+    if failed or any(reason in _CONFLICTS for reason in reasons):
+        raise LostRace(", ".join(sorted(set(reasons) - {"None"}))) from error
