@@ -43,7 +43,7 @@ class Checkouts:
         self._portal_url = portal_url
 
     def create(self, user_id: str, plan_id: str, provider: str | None, now: int) -> Mapping[str, Any]:
-        """The hosted page for a plan. Asking again for the same returns the same; for another plan, ends the old one."""
+        """The hosted page for a plan. Asking again returns the same page; asking for another plan ends the old one."""
         plan = self._plan_for_sale(plan_id)
         provider = self._provider_for(plan, provider)
         for _ in range(_ATTEMPTS):
@@ -62,7 +62,7 @@ class Checkouts:
         raise Conflict("another checkout is being opened: try again", code="checkout_in_progress")
 
     def _open(self, account: Account, known: Checkout | None, plan: Plan, provider: str, now: int) -> Mapping[str, Any]:
-        """Notes the intent first, so that a crash in between, or a second tab, asks the provider for the same session."""
+        """Notes the intent first: after a crash, or from a second tab, the provider is asked for the same session."""
         opening = known
         if known is None or known.status != "opening" or not _same(known, plan, provider) or known.expires_at <= now:
             opening = Checkout(
