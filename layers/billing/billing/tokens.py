@@ -1,0 +1,242 @@
+"""Signed tokens (ES256 JWTs): who is calling, and what a user has, checked offline with a published key set.
+
+Two kinds that can never stand in for each other, because type, audience and claims differ: a *session token* tells
+this API who is calling, an *entitlement token* tells a host's servers what the caller may use. The only place that
+knows the JWT library. Claims and rotation are described in docs/tokens.md.
+"""
+
+import hashlib
+import json
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric import ec
+from jwt.algorithms import ECAlgorithm
+
+from billing.errors import NotAuthenticated, NotConfigured
+from billing.settings import Settings
+
+ALGORITHM = "ES256"
+# A cookie holds 4,096 bytes; nothing longer is ours, and it is refused before it is parsed.
+MAX_TOKEN_CHARS = 4096
+# Seconds by which the clocks of signer and verifier may differ.
+LEEWAY = 10
+DEV_ISSUER = "dev"
+SESSION_AUDIENCE = "bitsleuth-billing"
+_SESSION_TYPE = "session+jwt"
+_ENTITLEMENTS_TYPE = "entitlements+jwt"
+_REQUIRED = ["iss", "aud", "sub", "iat", "nbf", "exp"]
+# Times are compared here with the caller's `now`; the library would read the clock.
+_OPTIONS: Any = {"require": _REQUIRED, "verify_exp": False, "verify_iat": False, "verify_nbf": False}
+_CACHE_SIZE = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """Who is calling, until when (Unix seconds)."""
+
+    user_id: str
+    admin: bool
+    expires_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class EntitlementClaims:
+    """What a user may use until `expires_at`: `features` as in the token (true, a number, {limit, remaining, …})."""
+
+    user_id: str
+    plan_id: str
+    features: Mapping[str, Any]
+    version: int
+    expires_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Key:
+    issuer: str
+    public: ec.EllipticCurvePublicKey
+
+
+class Verifier:
+    """Checks tokens with the key sets of one or more issuers, {issuer: JWK set as JSON}.
+
+    A key vouches for its own issuer only. Private members of a key set are ignored here, so a stack that only
+    checks needs no secret. Raises `NotConfigured` for a key set without a usable key.
+    """
+
+    def __init__(self, key_sets: Mapping[str, str], audience: str = "bitsleuth-analyzer") -> None:
+        self._audience = audience
+        self._keys: dict[str, _Key] = {}
+        self._sessions: OrderedDict[bytes, Session] = OrderedDict()
+        for issuer, text in key_sets.items():
+            for jwk in parse_key_set(text):
+                if jwk["kid"] in self._keys:
+                    raise NotConfigured(f"two signing keys share the kid {jwk['kid']}")
+                self._keys[jwk["kid"]] = _Key(issuer, _public_key(jwk))
+
+    def verify_session(self, token: str, now: int) -> Session:
+        """Who the token speaks for. Raises `NotAuthenticated`; a token checked before costs one hash."""
+        digest = hashlib.sha256(token[: MAX_TOKEN_CHARS + 1].encode("utf-8", "replace")).digest()
+        session = self._sessions.get(digest)
+        if session is None:
+            claims = self._claims(token, _SESSION_TYPE, SESSION_AUDIENCE, now)
+            session = Session(claims["sub"], claims.get("adm") is True, claims["exp"])
+            self._sessions[digest] = session
+            if len(self._sessions) > _CACHE_SIZE:
+                self._sessions.popitem(last=False)
+        else:
+            self._sessions.move_to_end(digest)
+        if session.expires_at + LEEWAY <= now:
+            del self._sessions[digest]
+            raise NotAuthenticated("the token has expired")
+        return session
+
+    def verify_entitlements(self, token: str, now: int) -> EntitlementClaims:
+        """What the token says its user has. Raises `NotAuthenticated`."""
+        claims = self._claims(token, _ENTITLEMENTS_TYPE, self._audience, now)
+        features, version = claims.get("f"), claims.get("ver")
+        if not isinstance(features, dict) or not isinstance(version, int):
+            raise NotAuthenticated("the token lacks its features")
+        return EntitlementClaims(claims["sub"], str(claims.get("plan", "")), features, version, claims["exp"])
+
+    def jwks(self) -> dict[str, list[dict[str, str]]]:
+        """The public key set (RFC 7517), for anybody who wants to check our tokens."""
+        return {"keys": [_public_jwk(kid, key.public) for kid, key in self._keys.items()]}
+
+    def _claims(self, token: str, kind: str, audience: str, now: int) -> dict[str, Any]:
+        if len(token) > MAX_TOKEN_CHARS:
+            raise NotAuthenticated("the token is too long")
+        try:
+            header = jwt.get_unverified_header(token)
+            key = self._keys.get(str(header.get("kid")))
+            if key is None or header.get("typ") != kind or "crit" in header:
+                raise NotAuthenticated("the token is of another kind, or signed with an unknown key")
+            claims: dict[str, Any] = jwt.decode(
+                token, key.public, [ALGORITHM], _OPTIONS, audience=audience, issuer=key.issuer
+            )
+        except (jwt.InvalidTokenError, ValueError) as error:
+            raise NotAuthenticated("the token is not valid") from error
+        _check_times(claims, now)
+        return claims
+
+
+class Signer(Verifier):
+    """Signs with the first key of `issuer`, and verifies with all. Raises `NotConfigured` when that key is public."""
+
+    def __init__(self, key_sets: Mapping[str, str], issuer: str, audience: str = "bitsleuth-analyzer") -> None:
+        super().__init__(key_sets, audience)
+        first = parse_key_set(key_sets[issuer])[0]
+        key = ECAlgorithm.from_jwk(first)
+        if not isinstance(key, ec.EllipticCurvePrivateKey):
+            raise NotConfigured(f"the first key of {issuer} has no private part: it cannot sign")
+        self._issuer = issuer
+        self._kid: str = first["kid"]
+        self._private = key
+
+    def sign_session(self, user_id: str, admin: bool, now: int, ttl: int) -> str:
+        claims: dict[str, object] = {"adm": True} if admin else {}
+        return self._sign(_SESSION_TYPE, SESSION_AUDIENCE, user_id, claims, now, now + ttl)
+
+    def sign_entitlements(
+        self, user_id: str, plan_id: str, features: Mapping[str, object], version: int, now: int, expires_at: int
+    ) -> str:
+        """`expires_at` must not lie behind the end of any feature in it: the token is trusted until then."""
+        claims = {"plan": plan_id, "f": features, "ver": version}
+        return self._sign(_ENTITLEMENTS_TYPE, self._audience, user_id, claims, now, expires_at)
+
+    def _sign(
+        self, kind: str, audience: str, user_id: str, own: Mapping[str, object], now: int, expires_at: int
+    ) -> str:
+        claims = {
+            "iss": self._issuer,
+            "aud": audience,
+            "sub": user_id,
+            "iat": now,
+            "nbf": now,
+            "exp": expires_at,
+            **own,
+        }
+        return jwt.encode(claims, self._private, ALGORITHM, {"kid": self._kid, "typ": kind})
+
+
+def verifier(settings: Settings) -> Verifier:
+    """The verifier a stack is configured for. Needs only the public keys, if TOKEN_PUBLIC_KEYS holds them."""
+    name = "TOKEN_PUBLIC_KEYS" if settings.optional("TOKEN_PUBLIC_KEYS") else "TOKEN_SIGNING_KEYS"
+    return Verifier(_key_sets(settings, name), _audience(settings))
+
+
+def signer(settings: Settings) -> Signer:
+    """The signer of this stack's own tokens; it verifies those of the development issuer as well, outside prod."""
+    return Signer(_key_sets(settings, "TOKEN_SIGNING_KEYS"), _issuer(settings), _audience(settings))
+
+
+def generate_key_set(kid: str) -> str:
+    """A private JWK set with one new P-256 key, as JSON."""
+    jwk = ECAlgorithm.to_jwk(ec.generate_private_key(ec.SECP256R1()), as_dict=True)
+    return json.dumps({"keys": [{**jwk, "kid": kid, "alg": ALGORITHM, "use": "sig"}]})
+
+
+def parse_key_set(text: str) -> list[dict[str, str]]:
+    """The keys of a JWK set, all of them P-256 with a kid. Raises `NotConfigured`, without quoting the text."""
+    try:
+        keys = json.loads(text)["keys"]
+        usable = [k for k in keys if k["kty"] == "EC" and k["crv"] == "P-256" and isinstance(k["kid"], str)]
+    except (ValueError, KeyError, TypeError) as error:
+        raise NotConfigured("a signing key set is not a JWK set of P-256 keys with a kid") from error
+    if not usable or len(usable) != len(keys):
+        raise NotConfigured("a signing key set must hold P-256 keys with a kid, and at least one")
+    return usable
+
+
+def _key_sets(settings: Settings, name: str) -> dict[str, str]:
+    sets = {_issuer(settings): settings.secret(name)}
+    if settings.optional("DEV_TOKEN_KEYS"):
+        if settings.is_prod:
+            raise NotConfigured("the development issuer cannot be enabled in prod")
+        sets[DEV_ISSUER] = settings.secret("DEV_TOKEN_KEYS")
+    return sets
+
+
+def _issuer(settings: Settings) -> str:
+    issuer = settings.optional("TOKEN_ISSUER", "bitsleuth-billing")
+    if issuer == DEV_ISSUER:
+        raise NotConfigured(f"TOKEN_ISSUER must not be {DEV_ISSUER!r}")
+    return issuer
+
+
+def _audience(settings: Settings) -> str:
+    audience = settings.optional("TOKEN_AUDIENCE", "bitsleuth-analyzer")
+    if audience == SESSION_AUDIENCE:
+        raise NotConfigured("TOKEN_AUDIENCE must differ from the audience of session tokens")
+    return audience
+
+
+def _check_times(claims: Mapping[str, Any], now: int) -> None:
+    times = [claims[name] for name in ("iat", "nbf", "exp")]
+    if any(type(moment) is not int for moment in times) or not isinstance(claims["sub"], str) or not claims["sub"]:
+        raise NotAuthenticated("the token is not valid")
+    issued_at, not_before, expires_at = times
+    if max(issued_at, not_before) > now + LEEWAY:
+        raise NotAuthenticated("the token is not valid yet")
+    if expires_at + LEEWAY <= now:
+        raise NotAuthenticated("the token has expired")
+
+
+def _public_key(jwk: Mapping[str, str]) -> ec.EllipticCurvePublicKey:
+    key = ECAlgorithm.from_jwk({name: jwk[name] for name in ("kty", "crv", "x", "y")})
+    if not isinstance(key, ec.EllipticCurvePublicKey):
+        raise NotConfigured(f"the key {jwk['kid']} is not a public key")
+    return key
+
+
+def _public_jwk(kid: str, key: ec.EllipticCurvePublicKey) -> dict[str, str]:
+    public = ECAlgorithm.to_jwk(key, as_dict=True)
+    return {
+        **{name: str(public[name]) for name in ("kty", "crv", "x", "y")},
+        "kid": kid,
+        "alg": ALGORITHM,
+        "use": "sig",
+    }
