@@ -1,0 +1,1 @@
+"""The local engine: our template.yaml on this machine, without Docker and without an AWS account."""

@@ -1,0 +1,208 @@
+"""The local engine in one object: the emulator, the deployed stack, its functions and its HTTP API.
+
+    with Engine.start() as engine:
+        requests.get(f"{engine.api_url}/billing/plans")
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import tomllib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from . import completion
+from .build import build
+from .emulator import Emulator
+from .gateway import Gateway
+from .host import ROOT, EngineError, free_port
+from .server import Front, Server
+from .stack import Stack, deploy
+from .supervisor import FunctionError, Supervisor
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+SESSION_SECONDS = 12 * 60 * 60
+
+
+def _silent(_: str) -> None:
+    """The default for progress: nobody is watching."""
+
+
+class Engine:
+    """A running stack. `start` makes one; leaving its `with` block, or `stop`, ends every process of it."""
+
+    def __init__(self, project: Path, folder: Path, *, port: int, state: Path | None, enforce_policies: bool) -> None:
+        self._project = project
+        self._folder = folder
+        self._gateway: Gateway | None = None
+        self._stack: Stack | None = None
+        self._front = Front(self._api)
+        self._server = Server(self._front.wsgi, port)
+        self.api_url = self._server.url
+        try:
+            self._emulator = Emulator(
+                _emulator_port(state), folder / "emulator.log", state=state, enforce_policies=enforce_policies
+            )
+        except BaseException:
+            self._server.stop()
+            raise
+        self._supervisor = Supervisor(self.endpoint_url, self._role_credentials, folder / "logs")
+        self._triggers = Server(self._supervisor.proxy)
+
+    @classmethod
+    def start(
+        cls,
+        parameters: Mapping[str, str] | None = None,
+        *,
+        port: int = 0,
+        state: Path | None = None,
+        enforce_policies: bool = False,
+        project: Path = ROOT,
+        mounts: Mapping[str, WSGIApplication] | None = None,
+        progress: Callable[[str], None] = _silent,
+    ) -> Self:
+        """Builds, starts and deploys; raises EngineError when any of it fails.
+
+        `parameters` of the template override the `local` ones of samconfig.toml; `{api_url}` in a value stands for
+        the API's origin. `port` 0 takes a free one. `state` is a folder that keeps tables and queues for the next
+        start; without it everything is forgotten. `enforce_policies` holds each function to its IAM policies.
+        `mounts` are applications to serve beside the API, by prefix. `progress` is told each step.
+        """
+        folder = state or Path(tempfile.mkdtemp(prefix="billing-engine-"))
+        folder.mkdir(parents=True, exist_ok=True)
+        progress("Starting the AWS emulator")
+        engine = cls(project, folder, port=port, state=state and state / "aws", enforce_policies=enforce_policies)
+        try:
+            for prefix, application in (mounts or {}).items():
+                engine.mount(prefix, application)
+            engine.deploy(parameters or {}, progress)
+        except BaseException:
+            engine.stop()
+            raise
+        return engine
+
+    def deploy(self, parameters: Mapping[str, str], progress: Callable[[str], None] = _silent) -> None:
+        """Brings the running engine to the sources as they are now. Raises EngineError."""
+        progress("Building with sam build")
+        built = build(self._project)
+        progress("Deploying template.yaml with sam deploy")
+        chosen = {**_local_parameters(self._project), **parameters}
+        deploy(self._emulator, built, {key: value.replace("{api_url}", self.api_url) for key, value in chosen.items()})
+        progress("Completing the deployment")
+        self._stack = Stack(self._emulator, built)
+        functions = self._stack.functions()
+        self._supervisor.load(functions)
+        completion.send_triggers_to(self._emulator, functions, self._triggers.url)
+        completion.enable_expiry(self._emulator, self._stack)
+        self._gateway = Gateway(self._stack, functions, self._supervisor.invoke)
+        completion.check(self._emulator, built, self._stack, self._gateway)
+
+    def stop(self) -> None:
+        """Ends the API, the functions and the emulator, which saves its state if it has a folder for it."""
+        self._server.stop()
+        self._emulator.stop()
+        self._triggers.stop()
+        self._supervisor.stop()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.stop()
+
+    @property
+    def endpoint_url(self) -> str:
+        """Where the AWS services listen."""
+        return self._emulator.endpoint_url
+
+    @property
+    def stack(self) -> Stack:
+        if self._stack is None:
+            raise EngineError("Nothing is deployed yet")
+        return self._stack
+
+    @property
+    def gateway(self) -> Gateway:
+        if self._gateway is None:
+            raise EngineError("Nothing is deployed yet")
+        return self._gateway
+
+    @property
+    def outputs(self) -> dict[str, str]:
+        """The stack's outputs."""
+        return self.stack.outputs
+
+    def resource(self, logical_id: str) -> str:
+        """The physical id: a table's name, a queue's URL, a bus's name."""
+        try:
+            return self.stack.resources[logical_id]
+        except KeyError:
+            raise EngineError(f"The template has no resource {logical_id}") from None
+
+    def client(self, service: str) -> Any:
+        """A boto3 client with the rights of the account's owner."""
+        return self._emulator.client(service)
+
+    def variables(self, function: str) -> dict[str, str]:
+        """The environment variables that the template gives a function."""
+        return dict(self._supervisor.function(function).config.variables)
+
+    def invoke(self, function: str, event: Any) -> Any:
+        """Runs a function by its logical id through the runtime client. Raises FunctionError when it fails."""
+        outcome = self._supervisor.invoke(function, json.dumps(event).encode())
+        if outcome.failed:
+            raise FunctionError(function, outcome.payload)
+        return json.loads(outcome.payload)
+
+    def logs(self, function: str) -> str:
+        """Everything a function has printed, with a REPORT line per invocation."""
+        return self._supervisor.function(function).log.read_text(errors="replace")
+
+    def log_file(self, function: str) -> Path:
+        return self._supervisor.function(function).log
+
+    def kill_workers(self, function: str) -> int:
+        """Kills a function's processes, in the middle of their work too; returns how many there were."""
+        return self._supervisor.function(function).kill_workers()
+
+    def mount(self, prefix: str, application: WSGIApplication) -> None:
+        """Serves a WSGI application on the API's origin under `prefix`."""
+        self._front.mount(prefix, application)
+
+    def _api(self, environ: Any, start_response: Any) -> Any:
+        return self.gateway.wsgi(environ, start_response)
+
+    def _role_credentials(self, role: str, session: str) -> dict[str, str]:
+        credentials = self.client("sts").assume_role(
+            RoleArn=role, RoleSessionName=session, DurationSeconds=SESSION_SECONDS
+        )["Credentials"]
+        return {
+            "AWS_ACCESS_KEY_ID": credentials["AccessKeyId"],
+            "AWS_SECRET_ACCESS_KEY": credentials["SecretAccessKey"],
+            "AWS_SESSION_TOKEN": credentials["SessionToken"],
+        }
+
+
+def _emulator_port(state: Path | None) -> int:
+    """A free port; with kept state always the same one, because queue URLs with it are part of the state."""
+    if state is None:
+        return free_port()
+    memory = state.parent / "emulator-port"
+    if not memory.exists():
+        memory.parent.mkdir(parents=True, exist_ok=True)
+        memory.write_text(str(free_port()))
+    return int(memory.read_text())
+
+
+def _local_parameters(project: Path) -> dict[str, str]:
+    """The `local` environment of samconfig.toml: `parameter_overrides` as a list of Name=value."""
+    path = project / "samconfig.toml"
+    if not path.exists():
+        return {}
+    settings = tomllib.loads(path.read_text()).get("local", {}).get("deploy", {}).get("parameters", {})
+    return dict(pair.split("=", 1) for pair in settings.get("parameter_overrides", []))

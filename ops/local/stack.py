@@ -1,0 +1,110 @@
+"""Deploys the build with `sam deploy` and reads back what came of it: outputs, resources, functions, their template."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from .build import Build
+from .emulator import CREDENTIALS, Emulator
+from .host import run
+from .supervisor import FunctionConfig
+
+NAME = "billing"
+PROXY_VARIABLE = "MINISTACK_LAMBDA_PROXY_URL"
+
+
+def deploy(emulator: Emulator, build: Build, parameters: Mapping[str, str]) -> bool:
+    """Brings the stack to this build with these parameters; False when it was there already."""
+    inputs = json.dumps([build.digest, emulator.endpoint_url, dict(parameters)])
+    wanted = hashlib.sha256(inputs.encode()).hexdigest()[:40]
+    if _deployed(emulator) == wanted:
+        return False
+    overrides = [f"{name}={_quoted(value)}" for name, value in parameters.items()]
+    run(
+        ["sam", "deploy", "--template-file", build.template, "--stack-name", NAME, "--resolve-s3"]
+        + ["--capabilities", "CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND", "--no-confirm-changeset"]
+        + ["--no-fail-on-empty-changeset", "--tags", f"inputs={wanted}"]
+        + (["--parameter-overrides", *overrides] if overrides else []),
+        cwd=build.template.parent,
+        environment={
+            **CREDENTIALS,
+            "AWS_ENDPOINT_URL": emulator.endpoint_url,
+            "SAM_CLI_TELEMETRY": "0",
+            "SAM_CLI_POLL_DELAY": "0.1",
+        },
+    )
+    return True
+
+
+def _quoted(value: str) -> str:
+    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _deployed(emulator: Emulator) -> str | None:
+    """What `deploy` wrote on the stack that is there; None without a complete one."""
+    try:
+        stack = emulator.client("cloudformation").describe_stacks(StackName=NAME)["Stacks"][0]
+    except ClientError:
+        return None
+    if stack["StackStatus"] not in {"CREATE_COMPLETE", "UPDATE_COMPLETE"}:
+        return None
+    return next((tag["Value"] for tag in stack.get("Tags", []) if tag["Key"] == "inputs"), None)
+
+
+class Stack:
+    """The deployed stack. `template` is what CloudFormation processed: SAM's transform is done in it."""
+
+    def __init__(self, emulator: Emulator, build: Build) -> None:
+        cloudformation = emulator.client("cloudformation")
+        stack = cloudformation.describe_stacks(StackName=NAME)["Stacks"][0]
+        resources = cloudformation.describe_stack_resources(StackName=NAME)["StackResources"]
+        self._emulator = emulator
+        self._build = build
+        self.template: dict[str, Any] = cloudformation.get_template(StackName=NAME, TemplateStage="Processed")[
+            "TemplateBody"
+        ]
+        self.outputs = {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
+        self.resources = {resource["LogicalResourceId"]: resource["PhysicalResourceId"] for resource in resources}
+        self.parameters = {item["ParameterKey"]: item["ParameterValue"] for item in stack.get("Parameters", [])}
+
+    def of_type(self, kind: str) -> dict[str, dict[str, Any]]:
+        """Logical id → properties of every deployed resource of a type."""
+        return {
+            logical_id: resource.get("Properties", {})
+            for logical_id, resource in self.template["Resources"].items()
+            if resource["Type"] == kind and logical_id in self.resources
+        }
+
+    def functions(self) -> list[FunctionConfig]:
+        """Every function with the configuration that Lambda has of it, and the folders it was built from."""
+        client = self._emulator.client("lambda")
+        found = []
+        for logical_id, properties in self.of_type("AWS::Lambda::Function").items():
+            config = client.get_function_configuration(FunctionName=self.resources[logical_id])
+            variables = dict(config.get("Environment", {}).get("Variables", {}))
+            variables.pop(PROXY_VARIABLE, None)
+            found.append(
+                FunctionConfig(
+                    logical_id=logical_id,
+                    name=config["FunctionName"],
+                    arn=config["FunctionArn"],
+                    handler=config["Handler"],
+                    role=config["Role"],
+                    timeout=config["Timeout"],
+                    memory=config["MemorySize"],
+                    variables=variables,
+                    code=self._build.artifact(logical_id),
+                    layers=tuple(self._build.artifact(_source(layer["Ref"])) for layer in properties.get("Layers", [])),
+                )
+            )
+        return found
+
+
+def _source(layer_version: str) -> str:
+    """The layer's name in our template: SAM appends ten digits of a hash to make each version a resource."""
+    return layer_version[:-10]

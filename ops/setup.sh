@@ -1,0 +1,76 @@
+#!/usr/bin/env bash
+# Makes everything a checkout needs: .venv (ours), .local/emulator (ministack's own environment), .local/runtime
+# (AWS's Lambda runtime client) and the front end's packages. Each part carries a stamp, so a second run does nothing.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+say() { printf '\033[36m▸ %s\033[0m\n' "$*"; }
+fail() { printf '\033[31m✗ %s\033[0m\n' "$*" >&2; exit 1; }
+
+# The newest Python that works; 3.13 first, because that is what the functions run on in the cloud.
+find_python() {
+    local version candidate
+    for version in 3.13 3.14 3.12 3.11; do
+        for candidate in "python$version" "$HOME/.pyenv/versions/$version".*/bin/python; do
+            if "$candidate" -c "import sys, venv; sys.exit('%d.%d' % sys.version_info[:2] != '$version')" 2>/dev/null; then
+                "$candidate" -c 'import sys; print(sys.executable)'
+                return
+            fi
+        done
+    done
+    fail "Python 3.11 or newer is needed, with its venv module (Debian: apt install python3-venv)."
+}
+
+# done_before STAMP FILE...: true when STAMP records these very files and the interpreter of .venv.
+fingerprint() { { cat "$@"; .venv/bin/python -VV; } | { sha256sum 2>/dev/null || shasum -a 256; } | cut -d' ' -f1; }
+done_before() { local stamp=$1; shift; [[ -f $stamp && $(<"$stamp") == "$(fingerprint "$@")" ]]; }
+mark_done() { local stamp=$1; shift; fingerprint "$@" >"$stamp"; }
+
+if ! .venv/bin/python -c '' 2>/dev/null; then
+    python=$(find_python)
+    say "Making .venv with $("$python" -V)"
+    "$python" -m venv --clear .venv
+fi
+
+# uv installs in seconds what pip installs in minutes; pip does it where uv has no wheel.
+install() {
+    local python=$1
+    shift
+    if [[ -x .venv/bin/uv ]]; then
+        .venv/bin/uv pip install --quiet --python "$python" "$@"
+    else
+        "$python" -m pip install --quiet --disable-pip-version-check "$@"
+    fi
+}
+
+if ! done_before .venv/.stamp requirements-dev.txt layers/dependencies/requirements.txt; then
+    if [[ ! -x .venv/bin/uv ]]; then
+        .venv/bin/python -m pip --version >/dev/null 2>&1 || .venv/bin/python -m ensurepip >/dev/null
+        .venv/bin/python -m pip install --quiet --disable-pip-version-check "$(grep '^uv==' requirements-dev.txt)" ||
+            say "uv is not to be had here; pip takes its place"
+    fi
+    say "Installing the development environment (about a minute the first time)"
+    install .venv/bin/python -r requirements-dev.txt
+    mark_done .venv/.stamp requirements-dev.txt layers/dependencies/requirements.txt
+fi
+
+if ! done_before .local/emulator/.stamp ops/local/requirements-emulator.txt; then
+    say "Installing the AWS emulator into .local/emulator"
+    .venv/bin/python -m venv --clear .local/emulator
+    install .local/emulator/bin/python -r ops/local/requirements-emulator.txt
+    mark_done .local/emulator/.stamp ops/local/requirements-emulator.txt
+fi
+
+if ! done_before .local/runtime/.stamp ops/local/requirements-runtime.txt; then
+    say "Installing the Lambda runtime client into .local/runtime"
+    rm -rf .local/runtime
+    install .venv/bin/python --target .local/runtime -r ops/local/requirements-runtime.txt
+    mark_done .local/runtime/.stamp ops/local/requirements-runtime.txt
+fi
+
+if [[ -f frontend/package-lock.json ]] && ! done_before frontend/node_modules/.stamp frontend/package-lock.json; then
+    command -v npm >/dev/null || fail "The front end needs Node 20 or newer with npm."
+    say "Installing the front end's packages"
+    npm --prefix frontend ci --no-audit --no-fund --loglevel=error
+    mark_done frontend/node_modules/.stamp frontend/package-lock.json
+fi
