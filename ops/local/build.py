@@ -29,9 +29,10 @@ def build(project: Path = ROOT) -> Build:
     result = Build(folder / "template.yaml", _digest(project))
     if not (result.template.exists() and stamp.exists() and stamp.read_text() == result.digest):
         stamp.unlink(missing_ok=True)
+        cache = WORK / "build-cache" / f"{sys.implementation.cache_tag}-{platform.machine()}"
+        options: list[str | Path] = ["--build-dir", folder, "--cached", "--cache-dir", cache]
         run(
-            ["sam", "build", "--template", project / "template.yaml", "--build-dir", folder]
-            + ["--cached", "--cache-dir", WORK / "build-cache" / f"{sys.implementation.cache_tag}-{platform.machine()}"],
+            ["sam", "build", "--template", project / "template.yaml", *options],
             cwd=project,
             environment={"BUILD_FOR": "host", "SAM_CLI_TELEMETRY": "0", "AWS_DEFAULT_REGION": "us-east-1"},
         )

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-import boto3
+import botocore.session
 
 from .host import LOOPBACK, WORK, EngineError, is_taken
 
@@ -34,6 +34,7 @@ class Emulator:
 
     def __init__(self, port: int, log: Path, *, state: Path | None = None, enforce_policies: bool = False) -> None:
         self.endpoint_url = f"http://{LOOPBACK}:{port}"
+        self._session = botocore.session.Session()
         self._clients: dict[str, Any] = {}
         self._log = log
         if is_taken(port):
@@ -75,9 +76,9 @@ class Emulator:
             time.sleep(0.02)
 
     def client(self, service: str) -> Any:
-        """A boto3 client of the emulator, with the rights of an account's owner."""
+        """A botocore client of the emulator, with the rights of an account's owner."""
         if service not in self._clients:
-            self._clients[service] = boto3.client(
+            self._clients[service] = self._session.create_client(
                 service,
                 endpoint_url=self.endpoint_url,
                 region_name=REGION,

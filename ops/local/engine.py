@@ -1,18 +1,21 @@
 """The local engine in one object: the emulator, the deployed stack, its functions and its HTTP API.
 
-    with Engine.start() as engine:
-        requests.get(f"{engine.api_url}/billing/plans")
+with Engine.start() as engine:
+    requests.get(f"{engine.api_url}/billing/plans")
 """
 
 from __future__ import annotations
 
 import json
+import shutil
 import tempfile
 import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
+
+from werkzeug.wrappers import Request
 
 from . import completion
 from .build import build
@@ -39,20 +42,21 @@ class Engine:
     def __init__(self, project: Path, folder: Path, *, port: int, state: Path | None, enforce_policies: bool) -> None:
         self._project = project
         self._folder = folder
+        self._kept = state is not None
         self._gateway: Gateway | None = None
         self._stack: Stack | None = None
-        self._front = Front(self._api)
+        self._front = Front(Request.application(lambda request: self.gateway.answer(request)))
         self._server = Server(self._front.wsgi, port)
         self.api_url = self._server.url
         try:
             self._emulator = Emulator(
-                _emulator_port(state), folder / "emulator.log", state=state, enforce_policies=enforce_policies
+                _emulator_port(state), folder / "logs" / "emulator.log", state=state, enforce_policies=enforce_policies
             )
         except BaseException:
             self._server.stop()
             raise
         self._supervisor = Supervisor(self.endpoint_url, self._role_credentials, folder / "logs")
-        self._triggers = Server(self._supervisor.proxy)
+        self._triggers = Server(Request.application(self._supervisor.answer))
 
     @classmethod
     def start(
@@ -74,7 +78,7 @@ class Engine:
         `mounts` are applications to serve beside the API, by prefix. `progress` is told each step.
         """
         folder = state or Path(tempfile.mkdtemp(prefix="billing-engine-"))
-        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "logs").mkdir(parents=True, exist_ok=True)
         progress("Starting the AWS emulator")
         engine = cls(project, folder, port=port, state=state and state / "aws", enforce_policies=enforce_policies)
         try:
@@ -108,11 +112,15 @@ class Engine:
         self._emulator.stop()
         self._triggers.stop()
         self._supervisor.stop()
+        if not self._kept:
+            shutil.rmtree(self._folder)
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.stop()
 
     @property
@@ -137,6 +145,11 @@ class Engine:
         """The stack's outputs."""
         return self.stack.outputs
 
+    @property
+    def log_folder(self) -> Path:
+        """One file per function, and the emulator's."""
+        return self._folder / "logs"
+
     def resource(self, logical_id: str) -> str:
         """The physical id: a table's name, a queue's URL, a bus's name."""
         try:
@@ -145,7 +158,7 @@ class Engine:
             raise EngineError(f"The template has no resource {logical_id}") from None
 
     def client(self, service: str) -> Any:
-        """A boto3 client with the rights of the account's owner."""
+        """A botocore client with the rights of the account's owner."""
         return self._emulator.client(service)
 
     def variables(self, function: str) -> dict[str, str]:
@@ -163,9 +176,6 @@ class Engine:
         """Everything a function has printed, with a REPORT line per invocation."""
         return self._supervisor.function(function).log.read_text(errors="replace")
 
-    def log_file(self, function: str) -> Path:
-        return self._supervisor.function(function).log
-
     def kill_workers(self, function: str) -> int:
         """Kills a function's processes, in the middle of their work too; returns how many there were."""
         return self._supervisor.function(function).kill_workers()
@@ -173,9 +183,6 @@ class Engine:
     def mount(self, prefix: str, application: WSGIApplication) -> None:
         """Serves a WSGI application on the API's origin under `prefix`."""
         self._front.mount(prefix, application)
-
-    def _api(self, environ: Any, start_response: Any) -> Any:
-        return self.gateway.wsgi(environ, start_response)
 
     def _role_credentials(self, role: str, session: str) -> dict[str, str]:
         credentials = self.client("sts").assume_role(

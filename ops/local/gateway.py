@@ -47,7 +47,7 @@ class Route:
 
 
 class Gateway:
-    """A WSGI application that stands for the HTTP API of the stack. `invoke` runs a function by logical id."""
+    """The HTTP API of the stack. `invoke` runs a function by logical id."""
 
     def __init__(self, stack: Stack, functions: list[FunctionConfig], invoke: Invoke) -> None:
         self._invoke = invoke
@@ -80,7 +80,9 @@ class Gateway:
     def _authorizer(self, name: str, scheme: dict[str, Any], intrinsics: Intrinsics) -> Authorizer:
         definition = scheme.get("x-amazon-apigateway-authorizer", {})
         if definition.get("type") != "request" or not definition.get("enableSimpleResponses"):
-            raise EngineError(f"Authorizer {name}: the local engine knows request authorizers with simple responses only")
+            raise EngineError(
+                f"Authorizer {name}: the local engine knows request authorizers with simple responses only"
+            )
         function = self._target(intrinsics.resolve(definition["authorizerUri"]))
         ttl = int(definition.get("authorizerResultTtlInSeconds", 300))
         return Authorizer(name, definition.get("identitySource", []), ttl, partial(self._invoke, function))
@@ -97,8 +99,7 @@ class Gateway:
             if route.authorizer:
                 route.authorizer.forget()
 
-    @Request.application
-    def wsgi(self, request: Request) -> Response:
+    def answer(self, request: Request) -> Response:
         """Answers one request as API Gateway would."""
         if self._cors and request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
             response = Response(status=204)

@@ -7,10 +7,10 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from werkzeug.exceptions import NotFound
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.serving import WSGIRequestHandler, make_server
 from werkzeug.utils import send_from_directory
-from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Request, Response
 
 from .host import LOOPBACK, EngineError

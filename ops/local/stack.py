@@ -24,12 +24,12 @@ def deploy(emulator: Emulator, build: Build, parameters: Mapping[str, str]) -> b
     wanted = hashlib.sha256(inputs.encode()).hexdigest()[:40]
     if _deployed(emulator) == wanted:
         return False
-    overrides = [f"{name}={_quoted(value)}" for name, value in parameters.items()]
+    options = ["--stack-name", NAME, "--resolve-s3", "--no-confirm-changeset", "--no-fail-on-empty-changeset"]
+    options += ["--capabilities", "CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND", "--tags", f"inputs={wanted}"]
+    if parameters:
+        options += ["--parameter-overrides", *(f"{name}={_quoted(value)}" for name, value in parameters.items())]
     run(
-        ["sam", "deploy", "--template-file", build.template, "--stack-name", NAME, "--resolve-s3"]
-        + ["--capabilities", "CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND", "--no-confirm-changeset"]
-        + ["--no-fail-on-empty-changeset", "--tags", f"inputs={wanted}"]
-        + (["--parameter-overrides", *overrides] if overrides else []),
+        ["sam", "deploy", "--template-file", build.template, *options],
         cwd=build.template.parent,
         environment={
             **CREDENTIALS,
@@ -68,9 +68,15 @@ class Stack:
         self.template: dict[str, Any] = cloudformation.get_template(StackName=NAME, TemplateStage="Processed")[
             "TemplateBody"
         ]
-        self.outputs = {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
-        self.resources = {resource["LogicalResourceId"]: resource["PhysicalResourceId"] for resource in resources}
-        self.parameters = {item["ParameterKey"]: item["ParameterValue"] for item in stack.get("Parameters", [])}
+        self.outputs: dict[str, str] = {
+            output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])
+        }
+        self.resources: dict[str, str] = {
+            resource["LogicalResourceId"]: resource["PhysicalResourceId"] for resource in resources
+        }
+        self.parameters: dict[str, str] = {
+            item["ParameterKey"]: item["ParameterValue"] for item in stack.get("Parameters", [])
+        }
 
     def of_type(self, kind: str) -> dict[str, dict[str, Any]]:
         """Logical id → properties of every deployed resource of a type."""

@@ -101,17 +101,22 @@ class Function:
             worker.kill()
         return len(workers)
 
+    def stop(self) -> None:
+        self.kill_workers()
+        self._output.close()
+
 
 class Supervisor:
     """All functions of the stack. `role_credentials` gives the environment variables of a role's credentials."""
 
-    def __init__(self, endpoint_url: str, role_credentials: Callable[[str, str], Mapping[str, str]], logs: Path) -> None:
+    def __init__(
+        self, endpoint_url: str, role_credentials: Callable[[str, str], Mapping[str, str]], logs: Path
+    ) -> None:
         self._endpoint_url = endpoint_url
         self._role_credentials = role_credentials
         self._logs = logs
         self._functions: dict[str, Function] = {}
         self._by_name: dict[str, Function] = {}
-        logs.mkdir(parents=True, exist_ok=True)
 
     def load(self, configs: Iterable[FunctionConfig]) -> None:
         """Takes over a deployment: ends the environments of the last one."""
@@ -134,10 +139,9 @@ class Supervisor:
 
     def stop(self) -> None:
         for function in self._functions.values():
-            function.kill_workers()
+            function.stop()
 
-    @Request.application
-    def proxy(self, request: Request) -> Response:
+    def answer(self, request: Request) -> Response:
         """Where the emulator sends the invocations of its triggers: POST /<function name>."""
         function = self._by_name.get(request.path.strip("/"))
         if function is None:

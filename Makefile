@@ -1,0 +1,46 @@
+# `make` lists what there is. Everything but `setup` needs no network once `setup` has run.
+.DEFAULT_GOAL := help
+.PHONY: help setup run demo test unit lint types template build clean
+MAKEFLAGS += --no-print-directory
+
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export PYTHONPATH := $(CURDIR)/ops:$(CURDIR)/layers/billing
+export SAM_CLI_TELEMETRY := 0
+export AWS_DEFAULT_REGION ?= us-east-1
+
+PORT ?= 8000
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+setup: ## Install what everything else needs (the first time: a minute or two)
+	@ops/setup.sh
+
+run: setup ## The whole system on http://127.0.0.1:8000 (PORT=…), until Ctrl-C
+	@python -m local.run --port $(PORT) $(ARGS)
+
+demo: setup ## Drive a purchase through the whole system, step by step
+	@python -m local.demo $(ARGS)
+
+test: setup ## Every check: lint, types, template, tests, front end
+	@python -m local.check
+
+unit: setup ## The tests that need neither the engine nor a browser
+	@pytest -q -n auto -m "not engine and not browser" $(ARGS)
+
+lint: ## Style of the Python sources; FIX=1 mends what can be mended
+	@ruff check $(if $(FIX),--fix) .
+	@ruff format $(if $(FIX),,--check) .
+
+types: ## Static types of the Python sources
+	@mypy
+
+template: ## The template, as SAM and as CloudFormation see it
+	@sam validate --lint
+
+build: setup ## The packages for AWS, in .aws-sam/build
+	@find functions layers -name __pycache__ -prune -exec rm -r {} +
+	@sam build
+
+clean: ## Drop builds, and the state and logs of `make run`
+	@rm -rf .aws-sam .local/build .local/build-cache .local/state

@@ -1,0 +1,71 @@
+"""`make test`: every check there is, one line each, with the output of those that fail."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from .host import ROOT
+
+console = Console(highlight=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    name: str
+    command: str
+    where: Path = ROOT
+
+    def run(self) -> bool:
+        """Runs it and prints one line, preceded by its output when it fails."""
+        began = time.monotonic()
+        with console.status(f"{self.name} …"):
+            done = subprocess.run(
+                self.command.split(),
+                cwd=self.where,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                check=False,
+            )
+        seconds = f"[dim]{time.monotonic() - began:.1f} s[/]"
+        if done.returncode:
+            console.print(done.stdout, markup=False)
+            console.print(f"[red]✗ {self.name}[/] {seconds}")
+            return False
+        console.print(f"[green]✓[/] {self.name} {seconds} [dim]{_last_line(done.stdout)}[/]")
+        return True
+
+
+def _last_line(output: str) -> str:
+    lines = [line.strip(" =") for line in output.splitlines() if line.strip(" =")]
+    return lines[-1][:80].replace("[", "\\[") if lines else ""
+
+
+CHECKS = [
+    Check("Lint", "ruff check ."),
+    Check("Format", "ruff format --check ."),
+    Check("Types", "mypy"),
+    Check("Template", "sam validate --lint"),
+    Check("Tests", "pytest -q -n auto --dist loadgroup"),
+    Check("Front end", "npm run --silent check", ROOT / "frontend"),
+]
+
+
+def main() -> None:
+    began = time.monotonic()
+    failed = [check.name for check in CHECKS if not check.run()]
+    seconds = f"{time.monotonic() - began:.0f} s"
+    if failed:
+        console.print(f"\n[red]Failed:[/] {', '.join(failed)} [dim]({seconds})[/]")
+        sys.exit(1)
+    console.print(f"\n[green]All {len(CHECKS)} checks passed[/] [dim]({seconds})[/]")
+
+
+if __name__ == "__main__":
+    main()
