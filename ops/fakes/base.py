@@ -8,7 +8,8 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Self
@@ -35,7 +36,10 @@ class Clock:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """`headers` have lower-case names; `path` is without the query; `params` come from the route's {braces}."""
+    """`headers` have lower-case names; `path` is without the query; `params` come from the route's {braces}.
+
+    `target` is path and query as they came, for signatures over the whole URL.
+    """
 
     method: str
     path: str
@@ -43,6 +47,7 @@ class Request:
     headers: Headers = field(default_factory=dict)
     body: bytes = b""
     params: dict[str, str] = field(default_factory=dict)
+    target: str = ""
 
     @property
     def json(self) -> Any:
@@ -305,16 +310,8 @@ class App:
         for method, expression, handler in self._routes:
             found = expression.fullmatch(request.path)
             if found and method == request.method:
-                return handler(
-                    Request(
-                        method=request.method,
-                        path=request.path,
-                        query=request.query,
-                        headers=request.headers,
-                        body=request.body,
-                        params={k: urllib.parse.unquote(v) for k, v in found.groupdict().items()},
-                    )
-                )
+                params = {name: urllib.parse.unquote(value) for name, value in found.groupdict().items()}
+                return handler(replace(request, params=params))
         return json_answer({"error": "no such path", "path": request.path}, 404)
 
     def _state(self, _: Request) -> Answer:
@@ -355,11 +352,13 @@ class Server:
                         query=dict(urllib.parse.parse_qsl(parts.query, keep_blank_values=True)),
                         headers={name.lower(): value for name, value in self.headers.items()},
                         body=self.rfile.read(length),
+                        target=self.path,
                     )
                 )
                 if answer is None:
                     return
-                self.send_response(answer.status)
+                self.send_response_only(answer.status)
+                self.send_header("Date", formatdate(app.clock.now(), usegmt=True))
                 for name, value in answer.headers.items():
                     self.send_header(name, value)
                 self.send_header("Content-Length", str(len(answer.body)))

@@ -73,7 +73,10 @@ class DunningFact(_Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PurchaseFact(_Fact):
-    """The state of a one-time purchase, or (for a recurring plan at a bitcoin provider) of a prepaid term."""
+    """The state of a one-time purchase, or (for a recurring plan at a bitcoin provider) of a prepaid term.
+
+    `trial_days` lengthen a term: the trial that its buyer still had.
+    """
 
     purchase_id: str
     plan_id: str
@@ -90,6 +93,7 @@ class PurchaseFact(_Fact):
     expires_at: int | None = None
     refs: tuple[str, ...] = ()
     fee_cents: int | None = None
+    trial_days: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
 from billing.facts import Fact, Ref, Translation
 from billing.plans import Plan
+from billing.records import PurchaseState
 
 if TYPE_CHECKING:
     from billing.settings import Settings
@@ -146,6 +147,42 @@ class Client(Protocol):
         ...
 
     def receipt_url(self, payment_id: str) -> str | None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CryptoInvoice:
+    """An invoice to be paid in bitcoin, as a page shows it. Amounts in bitcoin are exact decimal texts.
+
+    `bip21` is the URI a wallet opens (with `lightning=` where the provider has both), `lightning` a BOLT 11 invoice.
+    Handed to the buyer on demand, never stored.
+    """
+
+    purchase_id: str
+    user_id: str
+    state: PurchaseState
+    amount_cents: int
+    due_cents: int
+    surplus_cents: int
+    currency: str
+    amount_btc: str | None
+    due_btc: str | None
+    address: str | None
+    bip21: str | None
+    lightning: str | None
+    created_at: int
+    expires_at: int
+    server_time: int
+    url: str
+
+
+class PrepaidProviderClient(Client, Protocol):
+    """What the bitcoin providers can do besides: show an invoice, and say where a refund is claimed."""
+
+    def invoice(self, purchase_id: str, now: int) -> CryptoInvoice: ...
+
+    def refund_url(self, refund_id: str) -> str | None:
+        """A link by which the buyer claims the refund: hand it over, never store it. None: nothing to claim."""
+        ...
 
 
 class Provider(Protocol):

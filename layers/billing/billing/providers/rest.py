@@ -1,0 +1,128 @@
+"""Calls to a provider's JSON API: explicit timeouts, reads tried again, failures told in the provider's own words.
+
+`requests` is imported with the first call, so that verifying a webhook never pays for it.
+"""
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from decimal import Decimal
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from billing.errors import ProviderError, ProviderUnavailable
+
+# Seconds to connect and to wait for the answer: a checkout that takes longer is better refused and asked again.
+TIMEOUT = (3.05, 10.0)
+# Pauses before a read is tried again. What creates something is sent once: see `Rest.create`.
+PAUSES = (0.2, 0.8)
+_LONGEST_WORDS = 300
+
+# (method, url, body) -> headers that only this call carries, such as a signature.
+Sign = Callable[[str, str, bytes], Mapping[str, str]]
+
+
+class Rest:
+    """One provider's API. `words` finds the provider's error texts in an answer that is not what was asked for.
+
+    `answered_at` is the provider's clock (Unix seconds) when it sent the last answer, if it said.
+    """
+
+    answered_at: int | None = None
+
+    def __init__(
+        self,
+        name: str,
+        base_url: str,
+        headers: Mapping[str, str],
+        words: Callable[[Any], Iterator[str]],
+        pause: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._name, self._base_url, self._words, self._pause = name, base_url.rstrip("/"), words, pause
+        self._headers = {"Accept": "application/json", **headers}
+        self._session: Any = None
+
+    def url(self, path: str) -> str:
+        return self._base_url + path
+
+    def read(self, path: str, *, missing_ok: bool = False, sign: Sign | None = None) -> Any:
+        """GET. None when there is no such object and `missing_ok`. Tried again when the provider does not answer."""
+        for pause in (*PAUSES, None):
+            try:
+                return self._send("GET", path, b"", missing_ok, sign)
+            except ProviderUnavailable:
+                if pause is None:
+                    raise
+                self._pause(pause)
+        raise AssertionError  # the last pause is None
+
+    def change(self, method: str, path: str, body: bytes, sign: Sign | None = None) -> Any:
+        """POST, PUT or DELETE of something that may be repeated: sent once, a failure is the caller's to judge."""
+        return self._send(method, path, body, False, sign)
+
+    def create(self, path: str, body: bytes, find: Callable[[], Any], sign: Sign | None = None) -> Any:
+        """POST that must not happen twice: found first, sent once, and found again when the answer was lost.
+
+        Raises `ProviderUnavailable` when it is not known whether it happened; to repeat the call is safe, because
+        `find` then sees what this one may still create.
+        """
+        existing = find()
+        if existing is not None:
+            return existing
+        try:
+            return self._send("POST", path, body, False, sign)
+        except ProviderUnavailable:
+            created = find()
+            if created is None:
+                raise
+            return created
+
+    def _send(self, method: str, path: str, body: bytes, missing_ok: bool, sign: Sign | None) -> Any:
+        import requests
+
+        if self._session is None:
+            self._session = requests.Session()
+            self._session.trust_env = False  # no proxies or .netrc from the surroundings
+        url = self.url(path)
+        headers = {**self._headers, **(sign(method, url, body) if sign else {})}
+        if body:
+            headers["Content-Type"] = "application/json"
+        try:
+            answer = self._session.request(
+                method, url, data=body or None, headers=headers, timeout=TIMEOUT, allow_redirects=False
+            )
+        except requests.RequestException as lost:
+            raise ProviderUnavailable(f"{self._name} did not answer ({type(lost).__name__})") from lost
+        return self._judge(answer, missing_ok)
+
+    def _judge(self, answer: Any, missing_ok: bool) -> Any:
+        """The decoded body: a status of success can still carry an error in its body, as BitPay's does."""
+        try:
+            data = json.loads(answer.content, parse_float=Decimal) if answer.content else {}
+        except ValueError:
+            data = None
+        said = "; ".join(self._words(data))[:_LONGEST_WORDS]
+        if answer.status_code >= 500 or answer.status_code == 429:
+            raise ProviderUnavailable(f"{self._name} answered {answer.status_code}: {said or 'no reason given'}")
+        if answer.status_code == 404 and missing_ok:
+            return None
+        if answer.status_code >= 300 or said:
+            raise ProviderError(
+                f"{self._name} refused ({answer.status_code}): {said or 'no reason given'}", status=answer.status_code
+            )
+        if data is None:
+            raise ProviderUnavailable(f"{self._name} answered {answer.status_code} with something that is not JSON")
+        self.answered_at = _http_date(answer.headers.get("Date"))
+        return data
+
+
+def _http_date(text: str | None) -> int | None:
+    try:
+        return int(parsedate_to_datetime(text).timestamp()) if text else None
+    except ValueError:
+        return None
+
+
+def encode(document: Mapping[str, object]) -> bytes:
+    """Compact JSON; exact decimals must already be strings."""
+    return json.dumps(document, separators=(",", ":")).encode()

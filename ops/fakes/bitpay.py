@@ -1,0 +1,424 @@
+"""A stand-in for BitPay: the pos and merchant calls we make, hosted invoices with buttons, signed notifications.
+
+    python -m fakes.bitpay POS_TOKEN --port 8722
+
+What it does as BitPay does: no idempotency beyond `guid`, a price as a JSON number, times in milliseconds, errors in
+the body, `paid` -> `confirmed` -> `complete`, underpaid invoices that stay `new` and expire, notifications without an
+event id. The retry schedule is undocumented; here 1, 5, 15 and 60 minutes.
+"""
+
+import base64
+import hashlib
+import hmac
+import json
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import ROUND_UP, Decimal
+from typing import Any
+
+import typer
+
+from fakes.base import Answer, App, Clock, Post, Request, Server, Webhooks, json_answer, post, redirect
+from fakes.pages import actions, button, facts_list, page
+
+WINDOW = 15 * 60
+RETRY_AFTER = (60, 300, 900, 3600)
+RATES = {"USD": Decimal("97000.50"), "EUR": Decimal("89500.25"), "GBP": Decimal("76100.00"), "JPY": Decimal("14800000")}
+CODES = {
+    "paid": (1003, "invoice_paidInFull"),
+    "expired": (1004, "invoice_expired"),
+    "confirmed": (1005, "invoice_confirmed"),
+    "complete": (1006, "invoice_completed"),
+    "notify": (1012, "invoice_manuallyNotified"),
+    "invalid": (1013, "invoice_failedToConfirm"),
+    "refunded": (1016, "invoice_refundComplete"),
+    "declined": (1019, "invoice_declined"),
+}
+
+
+@dataclass(slots=True)
+class Invoice:
+    id: str
+    request: dict[str, Any]
+    created: int
+    satoshis: int
+    status: str = "new"
+    exception: str | None = None
+    received: list[tuple[int, int]] = field(default_factory=list)
+    """(when, satoshis) of each payment seen."""
+
+    @property
+    def paid(self) -> int:
+        return sum(amount for _, amount in self.received)
+
+    @property
+    def expires(self) -> int:
+        return self.created + WINDOW
+
+
+class BitPay(App):
+    """`token` is the pos token; `merchant_token` and `merchant_identity` (a public key) open the merchant facade."""
+
+    def __init__(
+        self,
+        token: str,
+        merchant_token: str = "",
+        merchant_identity: str = "",
+        clock: Clock | None = None,
+        send: Post = post,
+    ) -> None:
+        super().__init__(clock)
+        self.token, self.merchant_token, self.merchant_identity = token, merchant_token, merchant_identity
+        self.invoices: dict[str, Invoice] = {}
+        self.refunds: dict[str, dict[str, Any]] = {}
+        self.webhooks = Webhooks(self.clock, self._render, retry_after=RETRY_AFTER, send=send)
+        self.route("POST", "/invoices", self._create)
+        self.route("GET", "/invoices/guid/{guid}", self._by_guid)
+        self.route("GET", "/invoices/{id}", self._get)
+        self.route("DELETE", "/invoices/{id}", self._cancel)
+        self.route("POST", "/refunds", self._create_refund)
+        self.route("GET", "/refunds", self._list_refunds)
+        self.route("GET", "/refunds/guid/{guid}", self._refund_by_guid)
+        self.route("GET", "/", self._home)
+        self.route("GET", "/invoice", self._page)
+        self.route("POST", "/invoice/{id}", self._act)
+
+    # --- the API -----------------------------------------------------------------------------------------------------
+
+    def _create(self, request: Request) -> Answer:
+        # Amounts stay text on the way through: this end must not round what the other end sent exactly.
+        wanted = json.loads(request.body, parse_float=Decimal)
+        if wanted.get("token") != self.token:
+            return json_answer({"error": "Invalid token"}, 401)
+        if wanted.get("currency") not in RATES:
+            return json_answer({"errors": [{"param": "currency", "error": "Currency is not supported"}]}, 400)
+        if not isinstance(wanted.get("price"), int | Decimal) or wanted["price"] <= 0:
+            return json_answer({"errors": [{"param": "price", "error": "Price must be a positive number"}]}, 400)
+        price = Decimal(wanted["price"])
+        invoice = Invoice(
+            id=secrets.token_hex(11),
+            request=wanted,
+            created=self.clock.now(),
+            satoshis=int((price / RATES[wanted["currency"]] * 100_000_000).to_integral_value(ROUND_UP)),
+        )
+        self.invoices[invoice.id] = invoice
+        return self._answer(invoice)
+
+    def _get(self, request: Request) -> Answer:
+        if request.query.get("token") not in (self.token, self.merchant_token):
+            return json_answer({"error": "Invalid token"}, 401)
+        invoice = self.invoices.get(request.params["id"])
+        return self._answer(invoice) if invoice else json_answer({"error": "Invoice not found"}, 404)
+
+    def _by_guid(self, request: Request) -> Answer:
+        if request.query.get("token") not in (self.token, self.merchant_token):
+            return json_answer({"error": "Invalid token"}, 401)
+        for invoice in self.invoices.values():
+            if invoice.request.get("guid") == request.params["guid"]:
+                return self._answer(invoice)
+        return json_answer({"error": "Object not found"}, 404)
+
+    def _cancel(self, request: Request) -> Answer:
+        refused = self._unsigned(request, request.query.get("token"))
+        if refused:
+            return refused
+        invoice = self.invoices[request.params["id"]]
+        if invoice.status == "new":
+            self._become(invoice, "expired")
+        return self._answer(invoice)
+
+    def _create_refund(self, request: Request) -> Answer:
+        wanted = json.loads(request.body, parse_float=Decimal)
+        refused = self._unsigned(request, wanted.get("token"))
+        if refused:
+            return refused
+        invoice = self.invoices.get(wanted["invoiceId"])
+        if invoice is None or invoice.status not in ("confirmed", "complete"):
+            return json_answer({"code": "010207", "status": "error", "error": "Invoice cannot be refunded"})
+        if invoice.status == "confirmed" and Decimal(wanted["amount"]) != Decimal(invoice.request["price"]):
+            return json_answer({"code": "010208", "status": "error", "error": "Only the whole amount can be refunded"})
+        refund = {
+            "id": secrets.token_hex(11),
+            "guid": wanted.get("guid"),
+            "invoice": invoice.id,
+            "amount": str(wanted["amount"]),
+            "currency": invoice.request["currency"],
+            "status": "pending",
+        }
+        self.refunds[refund["id"]] = refund
+        if invoice.status == "confirmed":
+            self._become(invoice, "declined")
+        return self._refund_answer(refund)
+
+    def _list_refunds(self, request: Request) -> Answer:
+        refused = self._unsigned(request, request.query.get("token"))
+        if refused:
+            return refused
+        found = [self._refund_json(r) for r in self.refunds.values() if r["invoice"] == request.query.get("invoiceId")]
+        return _exact_json({"data": found})
+
+    def _refund_by_guid(self, request: Request) -> Answer:
+        refused = self._unsigned(request, request.query.get("token"))
+        if refused:
+            return refused
+        for refund in self.refunds.values():
+            if refund["guid"] == request.params["guid"]:
+                return self._refund_answer(refund)
+        return json_answer({"error": "Refund not found"}, 404)
+
+    def _unsigned(self, request: Request, token: object) -> Answer | None:
+        """The merchant facade's check: the token, and an ECDSA signature over the URL and the body."""
+        from coincurve import PublicKey
+
+        if not self.merchant_token or token != self.merchant_token:
+            return json_answer({"error": "Invalid token"}, 401)
+        signed = (self.url + request.target).encode() + request.body
+        try:
+            key = PublicKey(bytes.fromhex(request.headers["x-identity"]))
+            genuine = key.verify(bytes.fromhex(request.headers["x-signature"]), signed)
+        except (KeyError, ValueError):
+            genuine = False
+        if not genuine or request.headers["x-identity"] != self.merchant_identity:
+            return json_answer({"error": "Invalid signature"}, 401)
+        return None
+
+    def _answer(self, invoice: Invoice) -> Answer:
+        return _exact_json({"facade": "pos/invoice", "data": self._invoice_json(invoice)})
+
+    def _invoice_json(self, invoice: Invoice) -> dict[str, Any]:
+        request, currency = invoice.request, invoice.request["currency"]
+        return {
+            "id": invoice.id,
+            "url": f"{self.url}/invoice?id={invoice.id}",
+            "guid": request.get("guid"),
+            "status": invoice.status,
+            "exceptionStatus": invoice.exception or False,
+            "price": request["price"],
+            "currency": currency,
+            "orderId": request.get("orderId"),
+            "posData": request.get("posData"),
+            "itemDesc": request.get("itemDesc"),
+            "invoiceTime": invoice.created * 1000,
+            "expirationTime": invoice.expires * 1000,
+            "currentTime": self.clock.now() * 1000,
+            "amountPaid": invoice.paid,
+            "displayAmountPaid": f"{Decimal(invoice.paid) / 100_000_000:.8f}",
+            "transactionCurrency": "BTC" if invoice.received else None,
+            "transactions": [
+                {"amount": amount, "txid": "f" * 64, "receivedTime": datetime.fromtimestamp(when, UTC).isoformat()}
+                for when, amount in invoice.received
+            ],
+            "paymentTotals": {"BTC": invoice.satoshis},
+            "paymentDisplayTotals": {"BTC": f"{Decimal(invoice.satoshis) / 100_000_000:.8f}"},
+            "exchangeRates": {"BTC": {currency: RATES[currency]}},
+            "paymentCodes": {
+                "BTC": {
+                    "BIP72b": f"bitcoin:?r={self.url}/i/{invoice.id}",
+                    "BIP73": f"{self.url}/i/{invoice.id}",
+                }
+            },
+            "buyerProvidedEmail": "satoshi@example.com",
+            "refundAddresses": [],
+        }
+
+    def _refund_json(self, refund: Mapping[str, Any]) -> dict[str, Any]:
+        return {**refund, "amount": Decimal(refund["amount"])}
+
+    def _refund_answer(self, refund: Mapping[str, Any]) -> Answer:
+        return _exact_json({"data": self._refund_json(refund)})
+
+    # --- what happens to an invoice ----------------------------------------------------------------------------------
+
+    def tick(self) -> None:
+        for invoice in self.invoices.values():
+            if invoice.status == "new" and self.clock.now() >= invoice.expires:
+                self._become(invoice, "expired")
+
+    def pay(self, invoice_id: str, satoshis: int | None = None) -> None:
+        """Money arrives: the rest, or so many satoshis. After expiry it is late, and nothing is credited."""
+        invoice = self.invoices[invoice_id]
+        late = invoice.status == "expired"
+        amount = invoice.satoshis - invoice.paid if satoshis is None else satoshis
+        invoice.received.append((self.clock.now(), amount))
+        if late:
+            invoice.exception = "paidLate"
+            self._notify(invoice, "notify")
+        elif invoice.paid < invoice.satoshis:
+            # BitPay sends nothing for a partial payment.
+            invoice.exception = "paidPartial"
+        else:
+            invoice.exception = "paidOver" if invoice.paid > invoice.satoshis else None
+            self._become(invoice, "paid")
+
+    def confirm(self, invoice_id: str) -> None:
+        self._become(self.invoices[invoice_id], "confirmed")
+
+    def complete(self, invoice_id: str) -> None:
+        self._become(self.invoices[invoice_id], "complete")
+
+    def invalidate(self, invoice_id: str) -> None:
+        """Not confirmed within the hour; it can still become complete."""
+        self._become(self.invoices[invoice_id], "invalid")
+
+    def finish_refund(self, refund_id: str, status: str = "success") -> None:
+        refund = self.refunds[refund_id]
+        refund["status"] = status
+        self._notify_refund(refund)
+
+    def _become(self, invoice: Invoice, status: str) -> None:
+        invoice.status = status
+        self._notify(invoice, status)
+
+    def _notify(self, invoice: Invoice, what: str) -> None:
+        url = invoice.request.get("notificationURL")
+        if not url:
+            return
+        code, name = CODES[what]
+        if not invoice.request.get("fullNotifications") and what not in ("paid", "confirmed", "complete"):
+            return
+        data = {**self._invoice_json(invoice), "buyerFields": {"buyerEmail": "satoshi@example.com"}}
+        for private in ("transactions", "buyerProvidedEmail", "refundAddresses", "guid", "paymentCodes"):
+            del data[private]
+        self.webhooks.enqueue(url, {"signer": "pos", "code": code, "name": name, "data": data})
+
+    def _notify_refund(self, refund: Mapping[str, Any]) -> None:
+        url = self.invoices[refund["invoice"]].request.get("notificationURL")
+        code, name = {"success": (7003, "refund_success"), "failure": (7004, "refund_failure")}[refund["status"]]
+        data = {k: refund[k] for k in ("id", "invoice", "status", "amount", "currency")}
+        if url:
+            self.webhooks.enqueue(url, {"signer": "merchant", "code": code, "name": name, "data": data})
+
+    def _render(self, message: dict[str, Any], _: int, now: int) -> tuple[bytes, Mapping[str, str]]:
+        extended = {
+            "event": {
+                "code": message["code"],
+                "name": message["name"],
+                "timestamp": datetime.fromtimestamp(now, UTC).isoformat(),
+            },
+            "data": message["data"],
+        }
+        body = _exact(extended)
+        key = self.token if message["signer"] == "pos" else self.merchant_token
+        signature = base64.b64encode(hmac.digest(key.encode(), body, hashlib.sha256)).decode()
+        return body, {"x-signature": signature}
+
+    # --- pages -------------------------------------------------------------------------------------------------------
+
+    def _home(self, _: Request) -> Answer:
+        rows = "".join(
+            f'<tr><td><a href="/invoice?id={i.id}">{i.id}</a></td><td>{i.request["price"]} {i.request["currency"]}</td>'
+            f"<td>{i.status}</td></tr>"
+            for i in reversed(self.invoices.values())
+        )
+        table = f"<table><tr><th>Invoice</th><th>Price</th><th>Status</th></tr>{rows}</table>"
+        return page("Invoices", table, provider="BitPay")
+
+    def _page(self, request: Request) -> Answer:
+        invoice = self.invoices.get(request.query.get("id", ""))
+        if invoice is None:
+            return page("No such invoice", "", provider="BitPay", status=404)
+        due = max(0, invoice.satoshis - invoice.paid)
+        left = max(0, invoice.expires - self.clock.now())
+        rows = {
+            "For": str(invoice.request.get("itemDesc") or "an order"),
+            "Price": f"{invoice.request['price']} {invoice.request['currency']}",
+            "In bitcoin": f"{Decimal(invoice.satoshis) / 100_000_000:.8f} BTC",
+            "Received": f"{Decimal(invoice.paid) / 100_000_000:.8f} BTC",
+            "Still due": f"{Decimal(due) / 100_000_000:.8f} BTC",
+            "Time left": f"{left // 60} min {left % 60} s" if invoice.status == "new" else "none",
+        }
+        body = f'<p class="status" role="status">{_in_words(invoice)}</p>{facts_list(rows)}'
+        body += actions([_button(invoice, act, label, primary) for act, label, primary in _choices(invoice)])
+        back = invoice.request.get("redirectURL")
+        if back and invoice.status != "new":
+            body += f'<p><a class="button" href="{back}">Return to the shop</a></p>'
+        elif invoice.request.get("closeURL"):
+            body += f'<p><a href="{invoice.request["closeURL"]}">Back without paying</a></p>'
+        return page("Pay with bitcoin", body, provider="BitPay")
+
+    def _act(self, request: Request) -> Answer:
+        invoice = self.invoices[request.params["id"]]
+        act = request.form["act"]
+        if act in {choice for choice, _, _ in _choices(invoice)}:
+            self._do(act, invoice)
+        return redirect(f"/invoice?id={invoice.id}")
+
+    def _do(self, act: str, invoice: Invoice) -> None:
+        rest = invoice.satoshis - invoice.paid
+        match act:
+            case "pay" | "late":
+                self.pay(invoice.id)
+            case "underpay":
+                self.pay(invoice.id, rest // 2)
+            case "overpay":
+                self.pay(invoice.id, rest + invoice.satoshis // 4)
+            case "confirm":
+                self.confirm(invoice.id)
+            case "complete":
+                self.complete(invoice.id)
+            case "invalidate":
+                self.invalidate(invoice.id)
+            case "expire":
+                self.advance(max(0, invoice.expires - self.clock.now()))
+            case "refunded":
+                for refund in self.refunds.values():
+                    if refund["invoice"] == invoice.id and refund["status"] == "pending":
+                        self.finish_refund(refund["id"])
+
+
+def _choices(invoice: Invoice) -> list[tuple[str, str, bool]]:
+    """(act, label, primary): what can happen to an invoice next."""
+    if invoice.status == "new":
+        pay = [("pay", "Pay the rest", True)] if invoice.paid else [("pay", "Pay in full", True)]
+        return [
+            *pay,
+            ("underpay", "Pay half", False),
+            ("overpay", "Pay too much", False),
+            ("expire", "Let it expire", False),
+        ]
+    return {
+        "paid": [
+            ("confirm", "Confirm", True),
+            ("complete", "Complete at once", False),
+            ("invalidate", "Let the confirmation fail", False),
+        ],
+        "confirmed": [("complete", "Complete", True)],
+        "complete": [("refunded", "Claim a refund", False)],
+        "declined": [("refunded", "Claim the refund", False)],
+        "invalid": [("complete", "Complete after all", False)],
+        "expired": [("late", "Pay too late", False)],
+    }.get(invoice.status, [])
+
+
+def _button(invoice: Invoice, act: str, label: str, primary: bool) -> str:
+    return button(f"/invoice/{invoice.id}", label, primary=primary, fields={"act": act})
+
+
+def _in_words(invoice: Invoice) -> str:
+    exception = {"paidPartial": ", paid in part", "paidOver": ", paid too much", "paidLate": ", paid too late"}
+    return f"Status: {invoice.status}{exception.get(invoice.exception or '', '')}"
+
+
+def _exact(document: object) -> bytes:
+    """JSON with exact numbers: decimals are first written as marked texts, then the quotes around them fall away."""
+    mark = "\x00"
+    encoded = json.dumps(document, default=lambda number: f"{mark}{number}{mark}")
+    escaped = json.dumps(mark)[1:-1]
+    return encoded.replace(f'"{escaped}', "").replace(f'{escaped}"', "").encode()
+
+
+def _exact_json(document: object) -> Answer:
+    return Answer(200, _exact(document), {"Content-Type": "application/json"})
+
+
+def main(token: str, port: int = 8722, merchant_token: str = "", merchant_identity: str = "") -> None:
+    """Serve the stand-in on loopback until interrupted."""
+    with Server(BitPay(token, merchant_token, merchant_identity), port) as server:
+        print(f"BitPay stand-in on {server.url}", flush=True)
+        server.wait()
+
+
+if __name__ == "__main__":
+    typer.run(main)
