@@ -75,7 +75,8 @@ class DunningFact(_Fact):
 class PurchaseFact(_Fact):
     """The state of a one-time purchase, or (for a recurring plan at a bitcoin provider) of a prepaid term.
 
-    `trial_days` lengthen a term: the trial that its buyer still had.
+    `trial_days` lengthen a term: the trial that its buyer still had. `poll`: the state may change without our being
+    told, so it has to be looked at again.
     """
 
     purchase_id: str
@@ -94,6 +95,7 @@ class PurchaseFact(_Fact):
     refs: tuple[str, ...] = ()
     fee_cents: int | None = None
     trial_days: int = 0
+    poll: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

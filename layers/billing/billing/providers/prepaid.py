@@ -149,6 +149,7 @@ def facts_of(provider: ProviderName, invoice_id: str, order: Ours, seen: Seen) -
         surplus_cents=max(0, seen.received_cents - order.amount_cents),
         expires_at=seen.expires_at,
         trial_days=order.trial_days,
+        poll=True,
     )
     if seen.state not in ("failed", "paid_late") and not (
         seen.state == "underpaid" and seen.expires_at <= seen.observed_at

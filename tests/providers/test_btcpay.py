@@ -1,0 +1,322 @@
+"""BTCPay Server: what is accepted at the door, and what an invoice means once it is read."""
+
+import hashlib
+import hmac
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from billing.errors import BadWebhook, ProviderError, ProviderUnavailable
+from billing.facts import CheckoutFact, PurchaseFact, Ref, RefundFact
+from billing.plans import Plan
+from billing.providers import Order, btcpay
+from billing.providers.btcpay import BTCPay
+from fakes.base import Clock, Fault, Server
+from fakes.btcpay import BTCPay as FakeBTCPay
+
+NOW = 1_790_000_000
+STORE, API_KEY, SECRET = "store-1", "api-key", "webhook-secret"
+EVENTS = Path(__file__).parents[2] / "events" / "btcpay"
+ABOUT_THE_INVOICE = [p for p in sorted(EVENTS.glob("Invoice*.json")) if "test_delivery" not in p.stem]
+
+YEN = Plan(plan_id="plus", version=1, name="Plus", price_cents=1500, currency="JPY", interval="month", features={})
+PLUS = replace(YEN, price_cents=999, currency="USD")
+ORDER = Order(
+    checkout_id="chk_1",
+    user_id="usr_1",
+    plan=PLUS,
+    amount_cents=999,
+    currency="USD",
+    success_url="https://portal.test/return",
+    cancel_url="https://portal.test/pricing",
+    expires_at=NOW + 3600,
+    trial_days=3,
+)
+
+
+@pytest.fixture
+def fake() -> Iterator[FakeBTCPay]:
+    app = FakeBTCPay(STORE, API_KEY, SECRET, "http://127.0.0.1:9/hook", Clock(lambda: NOW), send=lambda *_: 200)
+    with Server(app):
+        yield app
+
+
+def connected(fake: FakeBTCPay, api_key: str = API_KEY) -> BTCPay:
+    client = BTCPay(url=fake.url, api_key=api_key, store_id=STORE, invoice_minutes=60, late_minutes=1440)
+    client._rest._pause = lambda seconds: None
+    return client
+
+
+def purchase(facts: Any) -> PurchaseFact:
+    found: PurchaseFact = next(f for f in facts if isinstance(f, PurchaseFact))
+    return found
+
+
+def read(fake: FakeBTCPay, invoice_id: str) -> PurchaseFact:
+    return purchase(connected(fake).read(Ref("purchase", invoice_id), 0))
+
+
+# --- at the door -----------------------------------------------------------------------------------------------------
+
+
+def signed(body: bytes, secret: str = SECRET) -> dict[str, str]:
+    return {"btcpay-sig": f"sha256={hmac.digest(secret.encode(), body, hashlib.sha256).hex()}"}
+
+
+def test_the_old_and_the_new_secret_are_both_accepted_while_rolling() -> None:
+    assert btcpay.verify(b"{}", signed(b"{}", "old"), ["new", "old"], NOW) == "2"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"btcpay-sig": "sha256="},
+        {"btcpay-sig": signed(b"{}")["btcpay-sig"].removeprefix("sha256=")},
+        {"btcpay-sig": signed(b"{}")["btcpay-sig"].replace("sha256", "sha512")},
+        {"btcpay-sig": "sha256=sch\xfctzen"},
+        signed(b"{} "),
+        signed(b"{}", "other"),
+        signed(b"{}", ""),
+    ],
+)
+def test_a_forged_delivery_is_refused(headers: dict[str, str]) -> None:
+    with pytest.raises(BadWebhook):
+        btcpay.verify(b"{}", headers, [SECRET, ""], NOW)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"[]", b"\xff", b"{}", b'{"deliveryId": "d"}', b'{"deliveryId": "d", "timestamp": "x", "type": "T"}'],
+)
+def test_a_malformed_delivery_is_refused(body: bytes) -> None:
+    with pytest.raises(BadWebhook):
+        btcpay.minimise(body)
+
+
+@pytest.mark.parametrize("path", sorted(EVENTS.glob("*.json")), ids=lambda path: path.stem)
+def test_nothing_personal_passes_the_door(path: Path) -> None:
+    kept = json.dumps(btcpay.minimise(path.read_bytes()).payload)
+    for private in ("satoshi@example.com", "bcrt1q", "metadata", "payment", "usr_"):
+        assert private not in kept
+
+
+@pytest.mark.parametrize("path", ABOUT_THE_INVOICE, ids=lambda path: path.stem)
+def test_every_event_of_an_invoice_only_asks_to_read_it(path: Path) -> None:
+    translation = btcpay.translate(btcpay.minimise(path.read_bytes()))
+    assert translation.facts == ()
+    assert translation.rereads[0] == Ref("purchase", "BP2xNmQ7sGm3bPgJcE5z9k")
+
+
+@pytest.mark.parametrize("name", ["PayoutUpdated", "InvoiceSettled_test_delivery"])
+def test_what_is_not_about_an_invoice_of_ours_is_nothing_and_says_why(name: str) -> None:
+    translation = btcpay.translate(btcpay.minimise((EVENTS / f"{name}.json").read_bytes()))
+    assert (translation.facts, translation.rereads) == ((), ())
+    assert translation.reason
+
+
+def test_a_redelivery_has_the_id_of_the_first_delivery_also_from_an_old_server() -> None:
+    first = json.loads((EVENTS / "InvoiceSettled.json").read_bytes())
+    again = {**first, "deliveryId": "another", "isRedelivery": True}
+    assert btcpay.minimise(json.dumps(again).encode()).event_id == first["deliveryId"]
+    old = (EVENTS / "InvoiceSettled_old_server_redelivery.json").read_bytes()
+    assert btcpay.minimise(old).event_id == "OlDsErVeR0000000000000"
+
+
+# --- opening an invoice ----------------------------------------------------------------------------------------------
+
+
+def test_an_invoice_carries_the_order_and_its_amount_as_text(fake: FakeBTCPay) -> None:
+    session = connected(fake).create_checkout(ORDER)
+    invoice = fake.invoices[session.session_id]
+    assert (str(invoice.amount), invoice.metadata["orderId"], session.expires_at) == ("9.99", "chk_1", NOW + 3600)
+    pending = purchase(session.facts)
+    assert (pending.state, pending.user_id, pending.trial_days, pending.poll) == ("pending", "usr_1", 3, True)
+
+
+def test_a_currency_without_decimals_has_none(fake: FakeBTCPay) -> None:
+    session = connected(fake).create_checkout(replace(ORDER, plan=YEN, amount_cents=1500, currency="JPY"))
+    assert str(fake.invoices[session.session_id].amount) == "1500"
+    assert purchase(session.facts).amount_cents == 1500
+
+
+def test_a_lost_answer_does_not_make_a_second_invoice(fake: FakeBTCPay) -> None:
+    fake.faults = [Fault("lose", "POST")]
+    session = connected(fake).create_checkout(ORDER)
+    assert connected(fake).create_checkout(ORDER).session_id == session.session_id
+    assert list(fake.invoices) == [session.session_id]
+
+
+def test_a_faulty_request_is_told_in_the_servers_own_words(fake: FakeBTCPay) -> None:
+    with pytest.raises(ProviderError, match="currency: Invalid currency"):
+        connected(fake).create_checkout(replace(ORDER, currency="XYZ"))
+    with pytest.raises(ProviderError, match="Authentication is required"):
+        connected(fake, "wrong").create_checkout(ORDER)
+
+
+def test_a_server_that_is_down_is_said_to_be_down(fake: FakeBTCPay) -> None:
+    fake.faults = [Fault("lose", "GET", times=3)]
+    with pytest.raises(ProviderUnavailable, match="did not answer"):
+        connected(fake).read(Ref("purchase", "x"), NOW)
+
+
+# --- what an invoice means -------------------------------------------------------------------------------------------
+
+
+def test_from_the_first_sight_to_settled(fake: FakeBTCPay) -> None:
+    invoice_id = connected(fake).create_checkout(ORDER).session_id
+    assert read(fake, invoice_id).state == "pending"
+    fake.pay(invoice_id)
+    assert read(fake, invoice_id).state == "processing"
+    fake.advance(600)
+    fake.settle(invoice_id)
+    fact = read(fake, invoice_id)
+    assert (fact.state, fact.paid_at, fact.observed_at) == ("paid", NOW, NOW + 600)
+    assert (fact.due_cents, fact.surplus_cents, fact.amount_cents) == (0, 0, 999)
+
+
+def test_lightning_settles_at_once(fake: FakeBTCPay) -> None:
+    invoice_id = connected(fake).create_checkout(ORDER).session_id
+    fake.pay(invoice_id, lightning=True)
+    assert read(fake, invoice_id).state == "paid"
+
+
+def test_underpaid_says_what_is_due_and_topping_up_settles(fake: FakeBTCPay) -> None:
+    invoice_id = connected(fake).create_checkout(ORDER).session_id
+    fake.pay(invoice_id, fake.invoices[invoice_id].satoshis * 3 // 4)
+    assert (read(fake, invoice_id).state, read(fake, invoice_id).due_cents) == ("underpaid", 250)
+    fake.pay(invoice_id)
+    fake.settle(invoice_id)
+    assert (read(fake, invoice_id).state, read(fake, invoice_id).due_cents) == ("paid", 0)
+
+
+def test_a_server_before_2_1_that_does_not_say_what_was_paid_is_understood(
+    fake: FakeBTCPay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = fake._invoice_json
+    old = lambda invoice: {k: v for k, v in original(invoice).items() if k != "paidAmount"}  # noqa: E731
+    monkeypatch.setattr(fake, "_invoice_json", old)
+    invoice_id = connected(fake).create_checkout(ORDER).session_id
+    fake.pay(invoice_id, fake.invoices[invoice_id].satoshis * 2)
+    fact = read(fake, invoice_id)
+    assert (fact.state, fact.surplus_cents) == ("processing", 999)
+
+
+def test_overpaid_is_the_price_once_and_a_surplus(fake: FakeBTCPay) -> None:
+    invoice_id = connected(fake).create_checkout(ORDER).session_id
+    fake.pay(invoice_id, fake.invoices[invoice_id].satoshis * 3 // 2)
+    fake.settle(invoice_id)
+    fact = read(fake, invoice_id)
+    assert (fact.state, fact.amount_cents, fact.surplus_cents) == ("paid", 999, 499)
+
+
+def test_a_payment_that_falls_back_is_pending_again(fake: FakeBTCPay) -> None:
+    invoice_id = connected(fake).create_checkout(ORDER).session_id
+    fake.pay(invoice_id)
+    fake.advance(60)
+    fake.fall_back(invoice_id)
+    assert read(fake, invoice_id).state == "pending"
+
+
+def test_expired_late_and_marked_by_hand(fake: FakeBTCPay) -> None:
+    client = connected(fake)
+    part = client.create_checkout(ORDER).session_id
+    late = client.create_checkout(replace(ORDER, checkout_id="2")).session_id
+    fake.pay(part, 100)
+    fake.advance(3601)
+    assert (read(fake, part).state, read(fake, late).state) == ("underpaid", "failed")
+    fake.pay(late)
+    facts = client.read(Ref("purchase", late), 0)
+    assert purchase(facts).state == "paid_late"
+    assert [f.status for f in facts if isinstance(f, CheckoutFact)] == ["expired"]
+    fake.mark(late, "Settled")
+    assert read(fake, late).state == "paid"
+    fake.mark(late, "Invalid")
+    assert read(fake, late).state == "failed"
+
+
+@pytest.mark.parametrize(
+    ("amount", "metadata", "words"),
+    [("1.00", {}, "its price is 1.00 USD"), ("9.99", {"orderId": "chk_2"}, "its order is chk_2, not chk_1")],
+)
+def test_an_invoice_that_is_not_as_we_opened_it_is_a_clear_failure(
+    fake: FakeBTCPay, amount: str, metadata: dict[str, str], words: str
+) -> None:
+    invoice_id = connected(fake).create_checkout(ORDER).session_id
+    fake.invoices[invoice_id].amount = type(fake.invoices[invoice_id].amount)(amount)
+    fake.invoices[invoice_id].metadata.update(metadata)
+    with pytest.raises(ProviderError, match=words):
+        read(fake, invoice_id)
+
+
+def test_an_invoice_of_another_shop_is_nothing_to_us(fake: FakeBTCPay) -> None:
+    invoice_id = connected(fake).create_checkout(ORDER).session_id
+    fake.invoices[invoice_id].metadata = {"orderId": "66"}
+    assert connected(fake).read(Ref("purchase", invoice_id), NOW) == ()
+
+
+# --- refunds and the rest --------------------------------------------------------------------------------------------
+
+
+def test_a_refund_is_one_claim_link_that_the_buyer_has_to_use(fake: FakeBTCPay) -> None:
+    invoice_id = connected(fake).create_checkout(ORDER).session_id
+    fake.pay(invoice_id, lightning=True)
+    fake.faults = [Fault("lose", "POST")]
+    for _ in range(2):
+        (fact,) = connected(fake).refund(invoice_id, 400, "USD", reason="duplicate", key="r1")
+        assert isinstance(fact, RefundFact)
+        assert (fact.status, fact.amount_cents, fact.payment_ref) == ("pending", 400, invoice_id)
+    assert list(fake.claims) == [fact.refund_id]
+    assert connected(fake).refund_url(fact.refund_id) == f"{fake.url}/pull-payments/{fact.refund_id}"
+    fake.claim(fact.refund_id)
+    (claimed,) = connected(fake).read(Ref("payment", f"{invoice_id}/{fact.refund_id}"), NOW)
+    assert isinstance(claimed, RefundFact)
+    assert claimed.status == "succeeded"
+
+
+def test_a_withdrawn_claim_is_a_failed_refund(fake: FakeBTCPay) -> None:
+    invoice_id = connected(fake).create_checkout(ORDER).session_id
+    fake.pay(invoice_id, lightning=True)
+    (fact,) = connected(fake).refund(invoice_id, None, "USD", reason="duplicate", key="r1")
+    assert isinstance(fact, RefundFact)
+    assert fact.amount_cents == 999
+    fake.claims[fact.refund_id]["archived"] = True
+    (withdrawn,) = connected(fake).read(Ref("payment", f"{invoice_id}/{fact.refund_id}"), NOW)
+    assert isinstance(withdrawn, RefundFact)
+    assert withdrawn.status == "failed"
+
+
+def test_cancelling_ends_an_unpaid_invoice_and_leaves_a_paid_one(fake: FakeBTCPay) -> None:
+    client = connected(fake)
+    unpaid = client.create_checkout(ORDER).session_id
+    paid = client.create_checkout(replace(ORDER, checkout_id="2")).session_id
+    fake.pay(paid, 100)
+    client.expire_checkout(unpaid)
+    client.expire_checkout(paid)
+    assert (read(fake, unpaid).state, read(fake, paid).state) == ("failed", "underpaid")
+
+
+def test_a_key_that_may_not_mark_leaves_the_invoice_to_run_out(fake: FakeBTCPay) -> None:
+    invoice_id = connected(fake).create_checkout(ORDER).session_id
+    fake.may_modify = False
+    connected(fake).expire_checkout(invoice_id)
+    assert read(fake, invoice_id).state == "pending"
+
+
+def test_the_invoice_page_data_follow_the_payment(fake: FakeBTCPay) -> None:
+    client = connected(fake)
+    invoice_id = client.create_checkout(ORDER).session_id
+    invoice = fake.invoices[invoice_id]
+    shown = client.invoice(invoice_id, 0)
+    assert shown.bip21 == f"bitcoin:{invoice.address}?amount={shown.due_btc}&lightning={str(shown.lightning).upper()}"
+    assert (shown.address, shown.server_time, shown.due_cents) == (invoice.address, NOW, 999)
+    fake.pay(invoice_id, invoice.satoshis - 100)
+    shown = client.invoice(invoice_id, 0)
+    assert (shown.state, shown.due_btc, shown.lightning) == ("underpaid", "0.00000100", None)
+    fake.advance(3601)
+    shown = client.invoice(invoice_id, 0)
+    assert (shown.address, shown.bip21, shown.due_btc) == (None, None, None)
