@@ -101,7 +101,7 @@ def _subscription_from(fact: SubscriptionFact, catalogue: Catalogue, old: Subscr
         ended_at=fact.ended_at,
         cancel_reason=fact.cancel_reason,
         collection_paused=fact.collection_paused,
-        scheduled_plan_id=scheduled.plan_id if scheduled else None,
+        scheduled_plan_id=scheduled.plan_id if scheduled else fact.scheduled_plan_id,
         dunning=old.dunning if old else None,
         payments=old.payments if old else {},
     )

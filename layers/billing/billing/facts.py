@@ -38,6 +38,7 @@ class SubscriptionFact(_Fact):
     cancel_reason: str | None = None
     collection_paused: bool = False
     scheduled_price_id: str | None = None
+    scheduled_plan_id: str | None = None
     plan_id: str | None = None
     plan_version: int | None = None
     checkout_id: str | None = None

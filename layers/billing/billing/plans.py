@@ -4,6 +4,58 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+# Every feature that code somewhere enforces: a plan can only grant what is listed here. docs/features.md tells where.
+FEATURES: Mapping[str, Mapping[str, str]] = {
+    "ai.chat": {
+        "name": "AI chat",
+        "description": "Ask about your wallet, transactions and addresses",
+        "kind": "allowance",
+        "unit": "questions",
+    },
+    "ai.insights": {
+        "name": "Proactive insights",
+        "description": "Insights and suggestions whenever a wallet loads",
+        "kind": "switch",
+        "unit": "",
+    },
+    "security.ai_recommendations": {
+        "name": "Security recommendations",
+        "description": "AI review of your wallet's privacy and safety",
+        "kind": "switch",
+        "unit": "",
+    },
+    "tax.enhanced": {
+        "name": "Enhanced tax report",
+        "description": "Lots, gains and income with historical prices",
+        "kind": "switch",
+        "unit": "",
+    },
+    "tax.export": {
+        "name": "Tax exports",
+        "description": "CSV, Form 8949 and PDF",
+        "kind": "switch",
+        "unit": "",
+    },
+    "screening.sanctions": {
+        "name": "Address screening",
+        "description": "Check addresses against sanctions lists",
+        "kind": "allowance",
+        "unit": "checks",
+    },
+    "wallets.max": {
+        "name": "Wallets",
+        "description": "How many wallets you can watch side by side",
+        "kind": "number",
+        "unit": "wallets",
+    },
+    "market.history": {
+        "name": "Full market history",
+        "description": "Price charts beyond thirty days",
+        "kind": "switch",
+        "unit": "",
+    },
+}
+
 Interval = Literal["month", "year", "once"]
 PlanStatus = Literal["active", "hidden", "archived"]
 DEFAULT_GROUP = "main"

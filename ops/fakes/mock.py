@@ -1,0 +1,396 @@
+"""The mock provider's stand-in: hosted checkout, a page to play the customer's bank, and an API, all on loopback.
+
+It keeps subscriptions, payments, purchases, refunds and disputes in memory, moves its clock on demand, and tells our
+webhook of every change in signed, repeated deliveries.
+"""
+
+import itertools
+import json
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from billing.providers.signatures import sign_timestamped
+from billing.terms import add_interval
+from fakes.base import Answer, App, Request, Webhooks, json_answer, redirect
+from fakes.mock_pages import checkout_page, desk_page, ended_page, receipt_page
+
+Thing = dict[str, Any]
+DAY = 86_400
+# How often a delivery that is not answered with 2xx is tried again, in seconds after the try before.
+RETRY_AFTER = (1, 2, 5, 10, 30, 60, 300)
+# Without a payment after this long, dunning ends the subscription.
+DUNNING_ENDS = 21 * DAY
+
+
+class MockProvider(App):
+    """`webhook_url` is where events go; `secret` signs them."""
+
+    def __init__(self, secret: str, webhook_url: str = "") -> None:
+        super().__init__()
+        self.webhook_url = webhook_url
+        self.objects: dict[str, Thing] = {}
+        self._keys: dict[str, Answer] = {}
+        self._numbers = itertools.count(1)
+        self._run = secrets.token_hex(4)
+        self.webhooks = Webhooks(self.clock, self._render, retry_after=RETRY_AFTER)
+        self._secret = secret
+        self._add_routes()
+
+    def _add_routes(self) -> None:
+        routes: list[tuple[str, str, Callable[[Request], Answer]]] = [
+            ("POST", "/api/checkouts", self.create_checkout),
+            ("POST", "/api/checkouts/{id}/expire", self.expire_checkout),
+            ("GET", "/api/{kind}s/{id}", self.read),
+            ("GET", "/api/customers/{id}/portal", self.portal),
+            ("POST", "/api/subscriptions/{id}/{what}", self.change_subscription),
+            ("POST", "/api/refunds", self.create_refund),
+            ("GET", "/checkout/{id}", self.show_checkout),
+            ("POST", "/checkout/{id}/{what}", self.use_checkout),
+            ("GET", "/receipts/{id}", self.show_receipt),
+            ("GET", "/", self.show_desk),
+            ("POST", "/desk/{id}/{what}", self.use_desk),
+            ("POST", "/desk/clock", self.use_clock),
+        ]
+        for method, pattern, handler in routes:
+            self.route(method, pattern, handler)
+
+    # --- the API --------------------------------------------------------------------------------------------------
+
+    def create_checkout(self, request: Request) -> Answer:
+        wish = request.json
+        known = next((o for o in self._all("checkout") if o["checkout_id"] == wish["checkout_id"]), None)
+        if known is None:
+            known = self._new("checkout", "chs", {**wish, "plan_version": int(wish["plan_version"]), "status": "open"})
+        url = f"{self.url}/checkout/{known['id']}"
+        return json_answer({"id": known["id"], "url": url, "expires_at": known["expires_at"]})
+
+    def expire_checkout(self, request: Request) -> Answer:
+        session = self.objects[request.params["id"]]
+        if session["status"] == "completed":
+            return json_answer({"error": "this checkout is completed"}, 409)
+        if session["status"] == "open":
+            session["status"] = "expired"
+            self._tell("checkout.expired", session)
+        return json_answer({})
+
+    def read(self, request: Request) -> Answer:
+        """Everything there is to know about one object, each as in its events."""
+        found = self.objects.get(request.params["id"])
+        if found is None:
+            return json_answer({"error": "no such object"}, 404)
+        things = [found]
+        if found["object"] == "checkout":
+            things = [found] if found["status"] in ("completed", "expired") else []
+            things += [self.objects[found[k]] for k in ("subscription", "purchase") if found.get(k)]
+        things += [o for o in self.objects.values() if o.get("payment") == found["id"]]
+        things += [o for o in self._all("payment") if o["subscription"] in [t["id"] for t in things]]
+        return json_answer([{**t, "observed_at": self.clock.now()} for t in things])
+
+    def change_subscription(self, request: Request) -> Answer:
+        subscription = self.objects.get(request.params["id"])
+        if subscription is None or subscription["status"] in ("canceled", "incomplete_expired"):
+            return json_answer({"error": "this subscription has ended"}, 409)
+        wish = request.json
+        if wish.get("key") in self._keys:
+            return self._keys[wish["key"]]
+        answer = self._changes[request.params["what"]](self, subscription, wish)
+        if "key" in wish:
+            self._keys[wish["key"]] = answer
+        return answer
+
+    def _cancel(self, subscription: Thing, wish: Thing) -> Answer:
+        subscription["cancel_reason"] = wish.get("reason")
+        if wish["at_period_end"]:
+            subscription["cancel_at_period_end"] = True
+            self._tell("subscription.updated", subscription)
+        else:
+            self._end(subscription)
+        return json_answer({})
+
+    def _resume(self, subscription: Thing, wish: Thing) -> Answer:
+        subscription["cancel_at_period_end"] = False
+        subscription["cancel_reason"] = None
+        self._tell("subscription.updated", subscription)
+        return json_answer({})
+
+    def _preview(self, subscription: Thing, wish: Thing) -> Answer:
+        return json_answer(self._prorate(subscription, wish, wish["proration_date"] or self.clock.now()))
+
+    def _change(self, subscription: Thing, wish: Thing) -> Answer:
+        if wish["at_period_end"]:
+            subscription["scheduled_plan_id"] = wish["plan_id"]
+            subscription["scheduled"] = wish
+            self._tell("subscription.updated", subscription)
+            return json_answer({})
+        preview = self._prorate(subscription, wish, wish["proration_date"])
+        if subscription.get("declines"):
+            return json_answer({"error": "the card was declined: the plan stays as it is"}, 402)
+        self._set_plan(subscription, wish)
+        self._tell("subscription.updated", subscription)
+        if preview["amount_due_cents"]:
+            self._collect(subscription, preview["amount_due_cents"])
+        return json_answer({})
+
+    _changes: Mapping[str, Callable[["MockProvider", Thing, Thing], Answer]] = {
+        "cancel": _cancel,
+        "resume": _resume,
+        "preview": _preview,
+        "change": _change,
+    }
+
+    def create_refund(self, request: Request) -> Answer:
+        wish = request.json
+        if wish["key"] in self._keys:
+            return self._keys[wish["key"]]
+        payment = self.objects.get(wish["payment"])
+        if payment is None:
+            return json_answer({"error": "no such payment"}, 404)
+        left = payment["amount_cents"] - self._refunded(payment)
+        amount = left if wish["amount_cents"] is None else wish["amount_cents"]
+        if not 0 < amount <= left:
+            return json_answer({"error": f"at most {left} can be refunded"}, 409)
+        refund = self._refund(payment, amount, wish["reason"])
+        self._keys[wish["key"]] = json_answer({**refund, "observed_at": self.clock.now()})
+        return self._keys[wish["key"]]
+
+    def portal(self, request: Request) -> Answer:
+        return json_answer({"url": f"{self.url}/?return_url={request.query.get('return_url', '')}"})
+
+    # --- the pages ------------------------------------------------------------------------------------------------
+
+    def show_checkout(self, request: Request) -> Answer:
+        session = self.objects.get(request.params["id"])
+        if session is None:
+            return ended_page("There is no such checkout.", "", 404)
+        if session["status"] != "open":
+            return ended_page(f"This checkout is {session['status']}.", session["success_url"])
+        return checkout_page(session, declined=request.query.get("declined") == "1")
+
+    def use_checkout(self, request: Request) -> Answer:
+        session = self.objects[request.params["id"]]
+        what = request.params["what"]
+        if session["status"] != "open":
+            return redirect(session["success_url"])
+        if what == "decline":
+            return redirect(f"/checkout/{session['id']}?declined=1")
+        if what == "abandon":
+            return redirect(session["cancel_url"])
+        self.pay(session["id"])
+        return redirect(session["success_url"])
+
+    def pay(self, session_id: str) -> None:
+        """The buyer pays: everything a real provider would then send is sent."""
+        session = self.objects[session_id]
+        session["status"] = "completed"
+        session["customer"] = session.get("customer") or f"cus_{self._id()}"
+        if session["interval"] == "once":
+            purchase = self._new("purchase", "pur", self._own(session))
+            now = self.clock.now()
+            purchase |= {"state": "paid", "amount_cents": session["amount_cents"], "currency": session["currency"]}
+            purchase |= {"paid_at": now, "created": now, "customer": session["customer"]}
+            session["purchase"] = purchase["id"]
+            self._tell("checkout.completed", session)
+            self._tell("purchase.updated", purchase)
+            return
+        subscription = self._subscribe(session)
+        session["subscription"] = subscription["id"]
+        self._tell("checkout.completed", session)
+        self._tell("subscription.created", subscription)
+        if subscription["status"] == "active":
+            self._collect(subscription, subscription["amount_cents"])
+
+    def show_receipt(self, request: Request) -> Answer:
+        payment = self.objects.get(request.params["id"])
+        return receipt_page(payment, self._refunded(payment)) if payment else ended_page("No such payment.", "", 404)
+
+    def show_desk(self, request: Request) -> Answer:
+        return desk_page(list(self.objects.values()), self.clock.now(), request.query.get("return_url", ""))
+
+    def use_desk(self, request: Request) -> Answer:
+        self.act(request.params["id"], request.params["what"])
+        return redirect("/")
+
+    def use_clock(self, request: Request) -> Answer:
+        self.advance(int(request.form["seconds"]))
+        return redirect("/")
+
+    def act(self, object_id: str, what: str) -> None:
+        """What the customer, the bank or time does to a subscription or payment: see `_acts`."""
+        self._acts[what](self, self.objects[object_id])
+
+    # --- what happens ---------------------------------------------------------------------------------------------
+
+    def tick(self) -> None:
+        """Renews, ends trials and cancellations, and gives up dunning, as time passes."""
+        for subscription in self._all("subscription"):
+            while subscription["status"] in ("trialing", "active") and (
+                subscription["current_period_end"] <= self.clock.now()
+            ):
+                if subscription["cancel_at_period_end"]:
+                    self._end(subscription, subscription["current_period_end"])
+                else:
+                    self._renew(subscription, declined=bool(subscription.get("declines")))
+            unpaid_since = subscription["current_period_start"]
+            if subscription["status"] == "past_due" and unpaid_since + DUNNING_ENDS <= self.clock.now():
+                subscription["cancel_reason"] = "payment_failed"
+                self._end(subscription)
+
+    def _subscribe(self, session: Thing) -> Thing:
+        now = self.clock.now()
+        trial = int(session.get("trial_days") or 0)
+        end = now + trial * DAY if trial else add_interval(now, session["interval"])
+        own = {**self._own(session), "amount_cents": session["amount_cents"], "currency": session["currency"]}
+        return self._new(
+            "subscription",
+            "sub",
+            {
+                **own,
+                "plan_name": session["plan_name"],
+                "interval": session["interval"],
+                "status": "trialing" if trial else "active",
+                "customer": session["customer"],
+                "current_period_start": now,
+                "current_period_end": end,
+                "trial_end": end if trial else None,
+                "cancel_at_period_end": False,
+            },
+        )
+
+    def _renew(self, subscription: Thing, *, declined: bool) -> None:
+        if wish := subscription.pop("scheduled", None):
+            subscription["scheduled_plan_id"] = None
+            self._set_plan(subscription, wish)
+        subscription["current_period_start"] = subscription["current_period_end"]
+        subscription["current_period_end"] = add_interval(subscription["current_period_end"], subscription["interval"])
+        if declined:
+            subscription["status"] = "past_due"
+            self._tell("subscription.updated", subscription)
+            self._decline(subscription)
+            return
+        subscription["status"] = "active"
+        self._tell("subscription.updated", subscription)
+        self._collect(subscription, subscription["amount_cents"])
+
+    def _decline(self, subscription: Thing) -> None:
+        attempts = subscription["attempts"] = subscription.get("attempts", 0) + 1
+        dunning = self._new("dunning", "in", {"subscription": subscription["id"], "user_id": subscription["user_id"]})
+        dunning |= {"attempt_count": attempts, "next_attempt_at": self.clock.now() + 3 * DAY}
+        self._tell("payment.failed", dunning)
+
+    def _settle(self, subscription: Thing) -> None:
+        """The customer mends the card: what is open is collected."""
+        subscription["declines"] = False
+        subscription["attempts"] = 0
+        if subscription["status"] == "past_due":
+            subscription["status"] = "active"
+            self._tell("subscription.updated", subscription)
+            self._collect(subscription, subscription["amount_cents"])
+
+    def _collect(self, subscription: Thing, amount: int) -> None:
+        payment = self._new("payment", "in", self._own(subscription))
+        payment |= {"subscription": subscription["id"], "amount_cents": amount, "currency": subscription["currency"]}
+        payment |= {"paid_at": self.clock.now(), "period_start": subscription["current_period_start"]}
+        payment |= {"period_end": subscription["current_period_end"]}
+        self._tell("payment.succeeded", payment)
+
+    def _end(self, subscription: Thing, at: int | None = None) -> None:
+        ended = self.clock.now() if at is None else at
+        subscription |= {"status": "canceled", "ended_at": ended, "canceled_at": ended}
+        self._tell("subscription.deleted", subscription)
+
+    def _refund(self, payment: Thing, amount: int, reason: str) -> Thing:
+        refund = self._new("refund", "re", {"payment": payment["id"], "user_id": payment["user_id"]})
+        refund |= {"amount_cents": amount, "currency": payment["currency"], "status": "succeeded", "reason": reason}
+        self._tell("refund.created", refund)
+        return refund
+
+    def _refund_rest(self, payment: Thing) -> None:
+        left = payment["amount_cents"] - self._refunded(payment)
+        if left:
+            self._refund(payment, left, "requested_by_customer")
+
+    def _fail_refund(self, payment: Thing) -> None:
+        for refund in self._all("refund"):
+            if refund["payment"] == payment["id"] and refund["status"] == "succeeded":
+                refund["status"] = "failed"
+                self._tell("refund.updated", refund)
+
+    def _dispute(self, payment: Thing) -> None:
+        dispute = self._new("dispute", "dp", {"payment": payment["id"], "user_id": payment["user_id"]})
+        dispute |= {"amount_cents": payment["amount_cents"], "currency": payment["currency"]}
+        dispute |= {"status": "open", "reason": "fraudulent"}
+        self._tell("dispute.created", dispute)
+
+    def _close_disputes(self, payment: Thing, status: str) -> None:
+        for dispute in self._all("dispute"):
+            if dispute["payment"] == payment["id"] and dispute["status"] == "open":
+                dispute["status"] = status
+                self._tell("dispute.closed", dispute)
+
+    _acts: Mapping[str, Callable[["MockProvider", Thing], None]] = {
+        "renew": lambda self, s: self._renew(s, declined=False),
+        "fail": lambda self, s: self._renew(s, declined=True),
+        "settle": _settle,
+        "cancel": lambda self, s: self._end(s),
+        "refund": _refund_rest,
+        "fail-refund": _fail_refund,
+        "dispute": _dispute,
+        "win": lambda self, p: self._close_disputes(p, "won"),
+        "lose": lambda self, p: self._close_disputes(p, "lost"),
+        "decline-next": lambda self, s: s.update(declines=True),
+    }
+
+    # --- small things ---------------------------------------------------------------------------------------------
+
+    def _prorate(self, subscription: Thing, wish: Thing, at: int) -> Thing:
+        """Unused time of the old plan is credited; the new one is charged for the same rest, or a fresh period."""
+        start, end = subscription["current_period_start"], subscription["current_period_end"]
+        rest = max(0, end - at)
+        credit = subscription["amount_cents"] * rest // (end - start) if subscription["status"] == "active" else 0
+        same = wish["interval"] == subscription["interval"]
+        charge = wish["amount_cents"] * rest // (end - start) if same else wish["amount_cents"]
+        return {
+            "amount_due_cents": max(0, charge - credit),
+            "credit_cents": credit,
+            "currency": wish["currency"],
+            "next_amount_cents": wish["amount_cents"],
+            "next_billing_at": end if same else add_interval(at, wish["interval"]),
+            "proration_date": at,
+        }
+
+    def _set_plan(self, subscription: Thing, wish: Thing) -> None:
+        if wish["interval"] != subscription["interval"]:
+            now = self.clock.now()
+            subscription |= {"current_period_start": now, "current_period_end": add_interval(now, wish["interval"])}
+        for name in ("plan_id", "plan_version", "plan_name", "amount_cents", "currency", "interval"):
+            subscription[name] = wish[name]
+
+    def _refunded(self, payment: Thing) -> int:
+        refunds = [r for r in self._all("refund") if r["payment"] == payment["id"] and r["status"] != "failed"]
+        return sum(r["amount_cents"] for r in refunds)
+
+    def _all(self, kind: str) -> list[Thing]:
+        return [o for o in self.objects.values() if o["object"] == kind]
+
+    def _own(self, thing: Thing) -> Thing:
+        return {name: thing[name] for name in ("user_id", "plan_id", "plan_version", "checkout_id")}
+
+    def _id(self) -> str:
+        return f"{self._run}{next(self._numbers)}"
+
+    def _new(self, kind: str, prefix: str, values: Mapping[str, Any]) -> Thing:
+        thing = {"object": kind, "id": f"{prefix}_{self._id()}", "created": self.clock.now(), **values}
+        self.objects[thing["id"]] = thing
+        return thing
+
+    def _tell(self, event_type: str, thing: Thing) -> None:
+        event = {"id": f"evt_{self._id()}", "type": event_type, "created": self.clock.now(), "livemode": False}
+        if self.webhook_url:
+            self.webhooks.enqueue(self.webhook_url, {**event, "data": dict(thing)})
+
+    def _render(self, message: Any, tries: int, now: int) -> tuple[bytes, Mapping[str, str]]:
+        # Signed with real time: a moved clock is the provider's own affair.
+        body = json.dumps(message).encode()
+        return body, {"Mock-Signature": sign_timestamped(body, self._secret, int(time.time()))}
