@@ -1,3 +1,60 @@
-"""Fixtures for every test; the local engine's live beside it."""
+"""Fixtures for every test: tables made from template.yaml; the local engine comes from its plugin."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+import yaml
+from moto import mock_aws
 
 pytest_plugins = ["local.pytest_plugin"]
+ROOT = Path(__file__).parents[1]
+
+
+class _Template(yaml.SafeLoader):
+    """Reads CloudFormation's short tags as plain data: the tables need none of them."""
+
+
+_Template.add_multi_constructor("!", lambda loader, suffix, node: _plain(loader, node))
+
+
+def _plain(loader: yaml.SafeLoader, node: yaml.Node) -> Any:
+    if isinstance(node, yaml.ScalarNode):
+        return loader.construct_scalar(node)
+    if isinstance(node, yaml.SequenceNode):
+        return loader.construct_sequence(node, deep=True)
+    return loader.construct_mapping(node, deep=True)
+
+
+@pytest.fixture(scope="session")
+def template() -> dict[str, Any]:
+    """template.yaml as data; an intrinsic function is its argument."""
+    return yaml.load((ROOT / "template.yaml").read_text(), _Template)  # noqa: S506 a SafeLoader
+
+
+@pytest.fixture
+def tables(template: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
+    """Every table of the template in moto, by logical id. For one thread only: moto's transactions do not hold races."""
+    for name, value in {
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    os.environ.pop("AWS_ENDPOINT_URL", None)
+    with mock_aws():
+        client = boto3.client("dynamodb")
+        names = {}
+        for logical_id, resource in template["Resources"].items():
+            if resource["Type"] != "AWS::DynamoDB::Table":
+                continue
+            properties = resource["Properties"]
+            create = {k: properties[k] for k in ("AttributeDefinitions", "KeySchema", "BillingMode")}
+            if "GlobalSecondaryIndexes" in properties:
+                create["GlobalSecondaryIndexes"] = properties["GlobalSecondaryIndexes"]
+            client.create_table(TableName=logical_id, **create)
+            names[logical_id] = logical_id
+        yield names

@@ -5,13 +5,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from billing.applier import Applier
 from billing.apply import checkout_of
 from billing.entitlements import sources
 from billing.errors import Conflict, InvalidRequest, NotFound
 from billing.facts import Ref
 from billing.http import rfc3339
 from billing.plans import Plan
-from billing.processing import Processor
 from billing.providers import PREPAID, Client, Order, Session
 from billing.records import LIVE, Account, Checkout
 from billing.store.accounts import AccountStore
@@ -129,7 +129,7 @@ class Checkouts:
 
 def confirm(
     accounts: AccountStore,
-    processor: Processor,
+    applier: Applier,
     client: Callable[[str], Client],
     user_id: str,
     checkout_id: str,
@@ -139,7 +139,7 @@ def confirm(
     checkout = _find(accounts.load(user_id), checkout_id)
     if checkout.status == "open" and checkout.session_id:
         facts = client(checkout.provider).read(Ref("checkout", checkout.session_id), now)
-        processor.apply_facts(user_id, checkout.provider, facts, now)
+        applier.apply(user_id, checkout.provider, facts, now)
     account = accounts.load(user_id)
     checkout = _find(account, checkout_id)
     status = "processing" if checkout.status == "opening" else checkout.status

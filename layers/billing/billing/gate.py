@@ -1,8 +1,10 @@
 """The gate: is this user entitled? A cached yes is trusted, a cached no never: it is read again before it is said."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from billing.entitlements import Entitlement, Refusal, Source, decide, free_source
+from billing.entitlements import Entitlement, Refusal, Source, decide, free_source, sources_from_json
 from billing.errors import FeatureLocked
 from billing.plans import Catalogue, Plan
 from billing.store.accounts import AccountStore
@@ -41,6 +43,12 @@ class Gate:
             "limit_reached": "the allowance of this period is used up",
         }[refusal.scenario]
         return FeatureLocked(refusal.feature, refusal.scenario, detail, offers, self._upgrade_url)
+
+
+def known_sources(context: Mapping[str, Any]) -> Sequence[Source] | None:
+    """What the authorizer passed on of the snapshot; None when it passed nothing."""
+    text = context.get("sources")
+    return sources_from_json(json.loads(text)) if text else None
 
 
 def with_free(known: Sequence[Source], catalogue: Catalogue) -> list[Source]:

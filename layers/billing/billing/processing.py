@@ -1,37 +1,24 @@
-"""From a verified notification to its one effect: translate, find the user, apply, commit in one transaction.
+"""From a verified notification to its one effect, and from a batch of the queue to what must be tried again."""
 
-The same path serves the queue, the return from a checkout, reconciliation and replay, so that they cannot disagree.
-"""
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
 
-import random
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import Literal
-
-from billing.apply import apply
-from billing.entitlements import sources
-from billing.errors import Parked
-from billing.facts import Fact, Ref, SubscriptionFact
-from billing.ledger import difference
-from billing.plans import Catalogue
-from billing.providers import Client, Notification, load
-from billing.records import Account
-from billing.store.accounts import AccountStore
+from billing.applier import Applier
+from billing.errors import BillingError, Parked
+from billing.inbox import decode
+from billing.providers import Notification, load
 from billing.store.payment_events import PaymentEvent, PaymentEventStore, Status
-from billing.store.plans import PlanStore
-from billing.store.transactions import Duplicate, ForeignLink, LostRace
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools import Logger
 
 Outcome = Literal["applied", "unchanged", "duplicate", "ignored", "quarantined"]
-# Lost races are rare and short: with jitter, seven tries outlast any burst of events of one user.
-ATTEMPTS = 7
-# A fact may need an object read first, whose facts may need another one; a chain longer than this is a fault.
-_READS = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Receipt:
-    """What the webhook saw, for the audit record. Times are Unix seconds."""
+class Delivery:
+    """What the webhook saw beside the payload, for the audit record. `received_at` in Unix seconds."""
 
     received_at: int
     secret_label: str = ""
@@ -39,179 +26,82 @@ class Receipt:
 
 
 class Processor:
-    """`client(provider)` gives the calls toward a provider; it is only asked for when an object must be read."""
+    """`livemode`: whether this stack takes real money; events of the other mode are quarantined."""
 
-    def __init__(
-        self,
-        accounts: AccountStore,
-        events: PaymentEventStore,
-        plans: PlanStore,
-        client: Callable[[str], Client],
-        *,
-        livemode: bool,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
-        self._accounts = accounts
+    def __init__(self, applier: Applier, events: PaymentEventStore, *, livemode: bool) -> None:
+        self._applier = applier
         self._events = events
-        self._plans = plans
-        self._client = client
         self._livemode = livemode
-        self._sleep = sleep
 
-    def process(self, notification: Notification, receipt: Receipt, now: int) -> Outcome:
+    def process(self, notification: Notification, delivery: Delivery, now: int) -> Outcome:
         """Gives a notification its effect, exactly once. Raises when it must be tried again; then nothing was written.
 
         `Parked` says what is missing; `ProviderUnavailable` that a read failed.
         """
         if notification.livemode is not None and notification.livemode != self._livemode:
             mode = "live" if notification.livemode else "test"
-            return self._settle(notification, receipt, now, "quarantined", f"a {mode}-mode event on this stack")
+            reason = f"a {mode}-mode event on a stack of the other mode"
+            return self._settle(_event(notification, delivery, now, "quarantined", reason), "quarantined")
         translation = load(notification.provider).translate(notification)
         facts = [*translation.facts]
         for ref in translation.rereads:
-            facts += self._read(notification.provider, ref, notification.created_at, now)
+            facts += self._applier.read(notification.provider, ref, notification.created_at, now)
         if not facts:
-            return self._settle(notification, receipt, now, "ignored", translation.reason or "nothing to us")
-        user_id = self._user_of(notification.provider, facts, now)
-        event = _event(notification, receipt, now, "processed", user_id=user_id)
-        return self._apply(user_id, notification.provider, facts, now, event)
+            reason = translation.reason or "nothing to us"
+            return self._settle(_event(notification, delivery, now, "ignored", reason), "ignored")
+        user_id = self._applier.user_of(notification.provider, facts, now)
+        event = _event(notification, delivery, now, "processed")
+        return self._applier.apply(user_id, notification.provider, facts, now, event)
 
-    def apply_facts(self, user_id: str, provider: str, facts: Sequence[Fact], now: int) -> Outcome:
-        """Applies what we read ourselves; there is no event to remember, and a repeat changes nothing."""
-        return self._apply(user_id, provider, facts, now, None)
-
-    def record_failure(self, notification: Notification, receipt: Receipt, now: int, reason: str) -> None:
+    def record_failure(self, notification: Notification, delivery: Delivery, now: int, reason: str) -> None:
         """Keeps the cause of a failure in plain words, unless the event has been settled meanwhile."""
-        self._events.record(_event(notification, receipt, now, "failed", reason=reason))
+        self._events.record(_event(notification, delivery, now, "failed", reason))
 
-    def _settle(self, notification: Notification, receipt: Receipt, now: int, status: Status, reason: str) -> Outcome:
-        written = self._events.record(_event(notification, receipt, now, status, reason=reason))
-        if not written:
-            return "duplicate"
-        return "quarantined" if status == "quarantined" else "ignored"
+    def _settle(self, event: PaymentEvent, outcome: Outcome) -> Outcome:
+        return outcome if self._events.record(event) else "duplicate"
 
-    def _read(self, provider: str, ref: Ref, event_time: int, now: int) -> list[Fact]:
-        """An object as it is now. It is at least as new as the event that made us ask."""
-        read: list[Fact] = []
-        for fact in self._client(provider).read(ref, now):
-            newer = replace(fact, observed_at=max(fact.observed_at, event_time))
-            read.append(replace(newer, reread=True) if isinstance(newer, SubscriptionFact) else newer)
-        return read
 
-    def _user_of(self, provider: str, facts: Sequence[Fact], now: int) -> str:
-        """Our metadata, else the link we wrote, else what the provider says of the object the fact is about."""
-        named = next((fact.user_id for fact in facts if fact.user_id), None)
-        if named:
-            return named
-        ids = list(dict.fromkeys(i for fact in facts for i in _ids(fact)))
-        owner = self._accounts.owner(provider, ids)
-        if owner is None:
-            read = [f for fact in facts for ref in _about(fact) for f in self._read(provider, ref, 0, now)]
-            owner = next((fact.user_id for fact in read if fact.user_id), None)
-        if owner is None:
-            raise Parked(f"no user is known for {provider} {', '.join(ids)}")
-        return owner
-
-    def _apply(
-        self, user_id: str, provider: str, facts: Sequence[Fact], now: int, event: PaymentEvent | None
-    ) -> Outcome:
-        for attempt in range(ATTEMPTS):
-            before = self._accounts.load(user_id)
-            after, catalogue = self._apply_all(before, provider, facts, now)
-            outcome: Outcome = "unchanged" if after is before else "applied"
-            try:
-                self._commit(before, after, catalogue, now, event and replace(event, outcome=outcome, user_id=user_id))
-            except Duplicate:
-                return "duplicate"
-            except ForeignLink as foreign:
-                # Metadata was edited by hand: what we wrote ourselves says whose it is.
-                link_provider, _, object_id = foreign.link.partition("#")
-                user_id = self._accounts.owner(link_provider, [object_id]) or user_id
-            except LostRace:
-                self._sleep(random.uniform(0, 0.05 * 2**attempt))  # noqa: S311 jitter, not a secret
-            else:
-                return outcome
-        raise Parked(f"account {user_id} was changed by others {ATTEMPTS} times in a row")
-
-    def _apply_all(self, account: Account, provider: str, facts: Sequence[Fact], now: int) -> tuple[Account, Catalogue]:
-        """With the catalogue at hand, or, should it lack what the facts speak of, with a fresh one."""
+def process_batch(
+    processor: Processor, messages: Sequence[Mapping[str, Any]], now: int, logger: "Logger"
+) -> dict[str, Any]:
+    """Processes a batch of the queue; the messages that failed are named, so that only they come again."""
+    failed = []
+    for message in messages:
+        notification, seen = decode(message["body"])
+        delivery = Delivery(**seen)
+        where = {"event_id": notification.key, "type": notification.type}
         try:
-            catalogue = self._plans.catalogue()
-            return self._fold(account, provider, facts, catalogue, now), catalogue
-        except Parked:
-            catalogue = self._plans.catalogue(fresh=True)
-            return self._fold(account, provider, facts, catalogue, now), catalogue
-
-    def _fold(self, account: Account, provider: str, facts: Sequence[Fact], catalogue: Catalogue, now: int) -> Account:
-        for fact in facts:
-            account = self._apply_one(account, provider, fact, catalogue, now)
-        return account
-
-    def _apply_one(self, account: Account, provider: str, fact: Fact, catalogue: Catalogue, now: int) -> Account:
-        asked: list[Ref] = []
-        for _ in range(_READS):
-            result = apply(account, fact, catalogue)
-            if isinstance(result, Account):
-                return result
-            asked.append(result)
-            read = self._read(provider, result, fact.observed_at, now)
-            for told in read:
-                step = apply(account, told, catalogue)
-                account = step if isinstance(step, Account) else account
-            if read and result in _about(fact) and isinstance(fact, SubscriptionFact):
-                return account  # the answer stands in for the fact that could not be ordered
-        missing = ", ".join(dict.fromkeys(f"{ref.kind} {ref.id}" for ref in asked))
-        raise Parked(f"{provider} {missing} is not known yet, and reading it did not help")
-
-    def _commit(
-        self, before: Account, after: Account, catalogue: Catalogue, now: int, event: PaymentEvent | None
-    ) -> None:
-        if after is before:
-            if event is not None and not self._events.record(event):
-                raise Duplicate
-            return
-        stored = replace(after, version=before.version + 1)
-        lines = difference(before, stored, catalogue, now)
-        self._accounts.commit(before, after, sources(after, catalogue), lines, now, event)
+            outcome = processor.process(notification, delivery, now)
+        except Exception as error:
+            reason = _cause(error)
+            logger.error("failed", extra={**where, "reason": reason}, exc_info=not isinstance(error, Parked))
+            processor.record_failure(notification, delivery, now, reason)
+            failed.append({"itemIdentifier": message["messageId"]})
+        else:
+            logger.info("processed", extra={**where, "outcome": outcome, "waited": now - delivery.received_at})
+    return {"batchItemFailures": failed}
 
 
-def _about(fact: Fact) -> list[Ref]:
-    """The object at the provider a fact speaks of."""
-    if subscription_id := getattr(fact, "subscription_id", None):
-        return [Ref("subscription", subscription_id)]
-    if payment_ref := getattr(fact, "payment_ref", None):
-        return [Ref("payment", payment_ref)]
-    return []
+def _cause(error: Exception) -> str:
+    """Plain words for an operator; of an unexpected error the kind alone, its text might quote a payload."""
+    if isinstance(error, BillingError | Parked):
+        return str(error)
+    return f"unexpected {type(error).__name__}: see the function's log"
 
 
-def _ids(fact: Fact) -> list[str]:
-    """The provider's ids by which a fact's owner may be known, the most telling first."""
-    names = ("subscription_id", "purchase_id", "payment_ref", "payment_id", "customer_id")
-    return [value for name in names if (value := getattr(fact, name, None))]
-
-
-def _event(
-    notification: Notification,
-    receipt: Receipt,
-    now: int,
-    status: Status,
-    *,
-    reason: str = "",
-    user_id: str | None = None,
-) -> PaymentEvent:
+def _event(notification: Notification, delivery: Delivery, now: int, status: Status, reason: str = "") -> PaymentEvent:
     return PaymentEvent(
         event_id=notification.key,
         provider=notification.provider,
         provider_event_id=notification.event_id,
         type=notification.type,
         created_at=notification.created_at,
-        received_at=receipt.received_at,
+        received_at=delivery.received_at,
         processed_at=now,
         status=status,
         payload=notification.payload,
         livemode=notification.livemode,
-        user_id=user_id,
         reason=reason,
-        secret_label=receipt.secret_label,
-        body_sha256=receipt.body_sha256,
+        secret_label=delivery.secret_label,
+        body_sha256=delivery.body_sha256,
     )

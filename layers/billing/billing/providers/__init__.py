@@ -204,3 +204,16 @@ def load(name: str) -> Provider:
     if name not in PROVIDERS:
         raise ValueError(f"unknown provider {name!r}: one of {', '.join(PROVIDERS)}")
     return cast(Provider, import_module(f"billing.providers.{name}"))
+
+
+class Clients:
+    """The calls toward each provider by name, connected when first asked for: `Clients(settings)("stripe")`."""
+
+    def __init__(self, settings: "Settings") -> None:
+        self._settings = settings
+        self._connected: dict[str, Client] = {}
+
+    def __call__(self, name: str) -> Client:
+        if name not in self._connected:
+            self._connected[name] = load(name).connect(self._settings)
+        return self._connected[name]

@@ -1,0 +1,23 @@
+"""Decides who may call the API; answers are cached by API Gateway."""
+
+import os
+import time
+from typing import Any
+
+from billing.authorizer import Authorizer
+from billing.aws import Aws
+from billing.settings import Settings
+from billing.store.accounts import AccountStore
+from billing.tokens import verifier
+
+aws = Aws("dynamodb")
+settings = Settings(os.environ, aws.fetch_secret)
+accounts = AccountStore(aws, settings.accounts_table)
+authorizer: Authorizer | None = None
+
+
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    global authorizer
+    if authorizer is None:
+        authorizer = Authorizer(verifier(settings), accounts)
+    return authorizer.answer(event, int(time.time()))

@@ -1,0 +1,30 @@
+"""POST /billing/checkout-sessions/{checkout_id}/confirm: the return from the payment page does not wait."""
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from aws_lambda_powertools import Logger
+
+from billing.applier import Applier
+from billing.aws import Aws
+from billing.checkout import confirm
+from billing.http import Request, endpoint
+from billing.providers import Clients
+from billing.settings import Settings
+from billing.store.accounts import AccountStore
+from billing.store.plans import PlanStore
+
+aws = Aws("dynamodb")
+settings = Settings(os.environ, aws.fetch_secret)
+accounts = AccountStore(aws, settings.accounts_table)
+client = Clients(settings)
+applier = Applier(accounts, PlanStore(aws, settings.plans_table), client)
+
+
+def confirm_checkout(request: Request) -> Mapping[str, Any]:
+    user_id = request.own_user(request.query.get("user_id"))
+    return confirm(accounts, applier, client, user_id, request.path["checkout_id"], request.now)
+
+
+handler = endpoint({"POST /billing/checkout-sessions/{checkout_id}/confirm": confirm_checkout}, Logger())

@@ -1,0 +1,34 @@
+"""POST /billing/create-checkout-session: one hosted payment page for one plan."""
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from aws_lambda_powertools import Logger
+
+from billing.api.requests import CreateCheckoutSession
+from billing.aws import Aws
+from billing.checkout import Checkouts
+from billing.http import Request, endpoint
+from billing.providers import Clients
+from billing.settings import Settings
+from billing.store.accounts import AccountStore
+from billing.store.plans import PlanStore
+
+aws = Aws("dynamodb")
+settings = Settings(os.environ, aws.fetch_secret)
+checkouts = Checkouts(
+    AccountStore(aws, settings.accounts_table),
+    PlanStore(aws, settings.plans_table),
+    Clients(settings),
+    settings.providers,
+    settings.portal_url,
+)
+
+
+def create(request: Request) -> Mapping[str, Any]:
+    wish = request.parse(CreateCheckoutSession)
+    return checkouts.create(request.own_user(wish.user_id), wish.plan_id, wish.provider, request.now)
+
+
+handler = endpoint({"POST /billing/create-checkout-session": create}, Logger())

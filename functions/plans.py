@@ -1,0 +1,24 @@
+"""GET /billing/plans: the public catalogue."""
+
+import os
+from typing import Any
+
+from aws_lambda_powertools import Logger
+
+from billing.aws import Aws
+from billing.http import Request, Response, endpoint
+from billing.settings import Settings
+from billing.store.plans import PlanStore
+from billing.views import plan_list
+
+aws = Aws("dynamodb")
+settings = Settings(os.environ, aws.fetch_secret)
+plans = PlanStore(aws, settings.plans_table)
+
+
+def show(_: Request) -> Response:
+    body: dict[str, Any] = plan_list(plans.catalogue(), settings.providers)
+    return Response(body, headers={"cache-control": "public, max-age=60"})
+
+
+handler = endpoint({"GET /billing/plans": show}, Logger())

@@ -1,0 +1,26 @@
+"""GET /billing/subscription-status: plan, status, next billing date, what to do next."""
+
+import os
+from typing import Any
+
+from aws_lambda_powertools import Logger
+
+from billing.aws import Aws
+from billing.http import Request, endpoint
+from billing.settings import Settings
+from billing.store.accounts import AccountStore
+from billing.store.plans import PlanStore
+from billing.views import subscription_status
+
+aws = Aws("dynamodb")
+settings = Settings(os.environ, aws.fetch_secret)
+accounts = AccountStore(aws, settings.accounts_table)
+plans = PlanStore(aws, settings.plans_table)
+
+
+def show(request: Request) -> dict[str, Any]:
+    user_id = request.own_user(request.query.get("user_id"))
+    return subscription_status(accounts.load(user_id), plans.catalogue(), request.now)
+
+
+handler = endpoint({"GET /billing/subscription-status": show}, Logger())

@@ -1,0 +1,144 @@
+"""Facts to their effect on one account: find what is missing, apply, commit in one transaction, once.
+
+The same path serves the queue, the return from a checkout, reconciliation and replay, so that they cannot disagree.
+"""
+
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Literal
+
+from billing.apply import apply
+from billing.entitlements import sources
+from billing.errors import Parked
+from billing.facts import Fact, Ref, SubscriptionFact
+from billing.ledger import difference
+from billing.plans import Catalogue
+from billing.providers import Client
+from billing.records import Account
+from billing.store.accounts import AccountStore
+from billing.store.payment_events import PaymentEvent
+from billing.store.plans import PlanStore
+from billing.store.transactions import Duplicate, ForeignLink, LostRace
+
+Outcome = Literal["applied", "unchanged", "duplicate"]
+# Lost races are rare and short: with jitter, seven tries outlast any burst of events of one user.
+ATTEMPTS = 7
+# A fact may need an object read first, whose facts may need another one; a chain longer than this is a fault.
+_READS = 4
+
+
+class Applier:
+    """`client(provider)` gives the calls toward a provider; it is only asked for when an object must be read."""
+
+    def __init__(
+        self,
+        accounts: AccountStore,
+        plans: PlanStore,
+        client: Callable[[str], Client],
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._accounts = accounts
+        self._plans = plans
+        self._client = client
+        self._sleep = sleep
+
+    def apply(
+        self, user_id: str, provider: str, facts: Sequence[Fact], now: int, event: PaymentEvent | None = None
+    ) -> Outcome:
+        """Applies facts to an account and commits, with the event that told them, if one did.
+
+        Raises `Parked` when something they speak of is not known yet; then nothing was written.
+        """
+        for attempt in range(ATTEMPTS):
+            before = self._accounts.load(user_id)
+            after, catalogue = self._apply_all(before, provider, facts, now)
+            outcome: Outcome = "unchanged" if after is before else "applied"
+            try:
+                self._commit(before, after, catalogue, now, event and replace(event, outcome=outcome, user_id=user_id))
+            except Duplicate:
+                return "duplicate"
+            except ForeignLink as foreign:
+                # Metadata was edited by hand: what we wrote ourselves says whose it is.
+                link_provider, _, object_id = foreign.link.partition("#")
+                user_id = self._accounts.owner(link_provider, [object_id]) or user_id
+            except LostRace:
+                self._sleep(random.uniform(0, 0.05 * 2**attempt))  # noqa: S311 jitter, not a secret
+            else:
+                return outcome
+        raise Parked(f"account {user_id} was changed by others {ATTEMPTS} times in a row")
+
+    def read(self, provider: str, ref: Ref, event_time: int, now: int) -> list[Fact]:
+        """An object as it is now. It is at least as new as the event (Unix seconds) that made us ask."""
+        read: list[Fact] = []
+        for fact in self._client(provider).read(ref, now):
+            newer = replace(fact, observed_at=max(fact.observed_at, event_time))
+            read.append(replace(newer, reread=True) if isinstance(newer, SubscriptionFact) else newer)
+        return read
+
+    def user_of(self, provider: str, facts: Sequence[Fact], now: int) -> str:
+        """Our metadata, else the link we wrote, else what the provider says of the object the fact is about."""
+        named = next((fact.user_id for fact in facts if fact.user_id), None)
+        if named:
+            return named
+        ids = list(dict.fromkeys(i for fact in facts for i in _ids(fact)))
+        owner = self._accounts.owner(provider, ids)
+        if owner is None:
+            read = [f for fact in facts for ref in _about(fact) for f in self.read(provider, ref, 0, now)]
+            owner = next((fact.user_id for fact in read if fact.user_id), None)
+        if owner is None:
+            raise Parked(f"no user is known for {provider} {', '.join(ids)}")
+        return owner
+
+    def _apply_all(self, account: Account, provider: str, facts: Sequence[Fact], now: int) -> tuple[Account, Catalogue]:
+        """With the catalogue at hand, or, should it lack what the facts speak of, with a fresh one."""
+        try:
+            catalogue = self._plans.catalogue()
+            return self._fold(account, provider, facts, catalogue, now), catalogue
+        except Parked:
+            catalogue = self._plans.catalogue(fresh=True)
+            return self._fold(account, provider, facts, catalogue, now), catalogue
+
+    def _fold(self, account: Account, provider: str, facts: Sequence[Fact], catalogue: Catalogue, now: int) -> Account:
+        for fact in facts:
+            account = self._apply_one(account, provider, fact, catalogue, now)
+        return account
+
+    def _apply_one(self, account: Account, provider: str, fact: Fact, catalogue: Catalogue, now: int) -> Account:
+        asked: list[Ref] = []
+        for _ in range(_READS):
+            result = apply(account, fact, catalogue)
+            if isinstance(result, Account):
+                return result
+            asked.append(result)
+            read = self.read(provider, result, fact.observed_at, now)
+            for told in read:
+                step = apply(account, told, catalogue)
+                account = step if isinstance(step, Account) else account
+            if read and isinstance(fact, SubscriptionFact) and result in _about(fact):
+                return account  # the answer stands in for the fact that could not be ordered
+        missing = ", ".join(dict.fromkeys(f"{ref.kind} {ref.id}" for ref in asked))
+        raise Parked(f"{provider} {missing} is not known yet, and reading it did not help")
+
+    def _commit(
+        self, before: Account, after: Account, catalogue: Catalogue, now: int, event: PaymentEvent | None
+    ) -> None:
+        stored = after if after is before else replace(after, version=before.version + 1)
+        lines = [] if after is before else difference(before, stored, catalogue, now)
+        self._accounts.commit(before, after, sources(after, catalogue), lines, now, event)
+
+
+def _about(fact: Fact) -> list[Ref]:
+    """The object at the provider a fact speaks of."""
+    if subscription_id := getattr(fact, "subscription_id", None):
+        return [Ref("subscription", subscription_id)]
+    if payment_ref := getattr(fact, "payment_ref", None):
+        return [Ref("payment", payment_ref)]
+    return []
+
+
+def _ids(fact: Fact) -> list[str]:
+    """The provider's ids by which a fact's owner may be known, the most telling first."""
+    names = ("subscription_id", "purchase_id", "payment_ref", "payment_id", "customer_id")
+    return [value for name in names if (value := getattr(fact, name, None))]
