@@ -8,6 +8,7 @@ from typing import Any
 
 import jwt
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt.algorithms import ECAlgorithm
 
@@ -157,6 +158,7 @@ def test_no_signature_is_no_token() -> None:
 def test_the_public_key_is_never_taken_for_a_shared_secret() -> None:
     head, body, _ = parts(forge(OURS))
     public = ECAlgorithm.from_jwk(make_signer().jwks()["keys"][0])
+    assert isinstance(public, ec.EllipticCurvePublicKey)
     pem = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     for secret in (pem, json.dumps(make_signer().jwks()["keys"][0]).encode()):
         signed = f"{b64(json.dumps({**head, 'alg': 'HS256'}).encode())}.{body}"

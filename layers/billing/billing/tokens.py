@@ -1,8 +1,8 @@
 """Signed tokens (ES256 JWTs): who is calling, and what a user has, checked offline with a published key set.
 
 Two kinds that can never stand in for each other, because type, audience and claims differ: a *session token* tells
-this API who is calling, an *entitlement token* tells a host's servers what the caller may use. The only place that
-knows the JWT library. Claims and rotation are described in docs/tokens.md.
+this API who is calling, an *entitlement token* tells a host's servers what the caller may use.
+Claims and rotation are described in docs/tokens.md.
 """
 
 import hashlib
@@ -171,6 +171,14 @@ def verifier(settings: Settings) -> Verifier:
 def signer(settings: Settings) -> Signer:
     """The signer of this stack's own tokens; it verifies those of the development issuer as well, outside prod."""
     return Signer(_key_sets(settings, "TOKEN_SIGNING_KEYS"), _issuer(settings), _audience(settings))
+
+
+def is_session_token(token: str) -> bool:
+    """Whether a token claims to be one of our session tokens. It says nothing about whether it is a true one."""
+    try:
+        return len(token) <= MAX_TOKEN_CHARS and jwt.get_unverified_header(token).get("typ") == _SESSION_TYPE
+    except jwt.InvalidTokenError:
+        return False
 
 
 def generate_key_set(kid: str) -> str:
