@@ -37,7 +37,7 @@ def template() -> dict[str, Any]:
 
 @pytest.fixture
 def tables(template: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
-    """Every table of the template in moto, by logical id. For one thread only: moto's transactions do not hold races."""
+    """Every table of the template in moto, by logical id; for one thread only, moto loses races."""
     for name, value in {
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",

@@ -37,6 +37,19 @@ class AdminPlans:
             )
         return self._add(plan_from(body, plan_id, newest.version + 1))
 
+    def seed(self, bodies: Sequence[CreatePlan]) -> Mapping[str, str]:
+        """Brings plans to the state of a file: {plan_id: created, updated or unchanged}. Others are left alone."""
+        done = {}
+        for body in bodies:
+            known = self._plans.catalogue(fresh=True).get(body.plan_id)
+            plan = plan_from(body, body.plan_id, known.version + 1 if known else 1)
+            if known and replace(known, version=plan.version) == plan:
+                done[body.plan_id] = "unchanged"
+                continue
+            self._add(plan)
+            done[body.plan_id] = "updated" if known else "created"
+        return done
+
     def archive(self, plan_id: str) -> Mapping[str, Any]:
         """Takes a plan off sale; asking again changes nothing."""
         newest = self._newest(plan_id)
