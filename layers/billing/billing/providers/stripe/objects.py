@@ -1,0 +1,306 @@
+"""What Stripe's objects say, as facts: pure, and the same for an event's object and for one that was read again.
+
+Stripe moved fields in API version 2025-03-31 ("basil"): the period from the subscription to its items, an invoice's
+subscription under `parent`, a payment's invoice out of the charge. An endpoint may send the old shapes for years, so
+every function here looks at what is there and never at a version. Objects are in the allow-listed form of `minimal`.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from billing.facts import (
+    CheckoutFact,
+    CustomerDeletedFact,
+    DisputeFact,
+    DunningFact,
+    Fact,
+    FraudWarningFact,
+    PaymentFact,
+    PurchaseFact,
+    RefundFact,
+    SubscriptionFact,
+)
+from billing.records import DisputeStatus, PurchaseState, RefundStatus
+
+Object = Mapping[str, Any]
+PROVIDER = "stripe"
+
+_REFUND_STATUS: dict[str, RefundStatus] = {"succeeded": "succeeded", "failed": "failed", "canceled": "failed"}
+
+# An inquiry moved no money, and one that Stripe prevented was settled by a refund of its own. During an appeal the
+# money stays away. A status we do not know yet counts as open: what the payment gave is suspended.
+_DISPUTE_STATUS: dict[str, DisputeStatus] = {
+    "warning_needs_response": "inquiry",
+    "warning_under_review": "inquiry",
+    "warning_closed": "inquiry",
+    "prevented": "inquiry",
+    "needs_response": "open",
+    "under_review": "open",
+    "won": "won",
+    "lost": "lost",
+    "appeal_needs_response": "lost",
+    "appeal_under_review": "lost",
+}
+
+
+def at(thing: Object, *path: str) -> Any:
+    """The value at a path of keys, or None where the path ends early."""
+    value: Any = thing
+    for key in path:
+        if not isinstance(value, Mapping):
+            return None
+        value = value.get(key)
+    return value
+
+
+def subscription_fact(subscription: Object, observed_at: int, *, reread: bool = False) -> SubscriptionFact | None:
+    """The state of a subscription, by its oldest item; None when the object lacks an item or a period."""
+    items = at(subscription, "items", "data") or []
+    item: Object = min(items, key=lambda i: (i.get("created", 0), i.get("id", "")), default={})
+    start = item.get("current_period_start", subscription.get("current_period_start"))
+    end = item.get("current_period_end", subscription.get("current_period_end"))
+    price = at(item, "price", "id")
+    if start is None or end is None or price is None:
+        return None
+    metadata: Object = subscription.get("metadata") or {}
+    return SubscriptionFact(
+        provider=PROVIDER,
+        observed_at=observed_at,
+        user_id=metadata.get("user_id"),
+        subscription_id=subscription["id"],
+        status=subscription.get("status", "other"),
+        price_id=price,
+        item_id=item.get("id"),
+        quantity=item.get("quantity", 1),
+        current_period_start=start,
+        current_period_end=end,
+        created_at=subscription.get("created", start),
+        customer_id=subscription.get("customer"),
+        trial_end=subscription.get("trial_end"),
+        cancel_at=subscription.get("cancel_at"),
+        cancel_at_period_end=subscription.get("cancel_at_period_end", False),
+        canceled_at=subscription.get("canceled_at"),
+        ended_at=subscription.get("ended_at"),
+        cancel_reason=_cancel_reason(subscription),
+        collection_paused="pause_collection" in subscription,
+        scheduled_price_id=_scheduled_price(subscription, end, price),
+        plan_id=metadata.get("plan_id"),
+        plan_version=_version(metadata),
+        checkout_id=metadata.get("checkout_id"),
+        reread=reread,
+    )
+
+
+def _cancel_reason(subscription: Object) -> str | None:
+    """The customer's own reason where there is one, else Stripe's: payment_failed, payment_disputed, …"""
+    details: Object = subscription.get("cancellation_details") or {}
+    reason: str | None = details.get("feedback") or details.get("reason")
+    return reason
+
+
+def _scheduled_price(subscription: Object, period_end: int, current: str) -> str | None:
+    """The price a schedule moves to when this period ends: known only where the schedule's phases were expanded."""
+    for phase in at(subscription, "schedule", "phases") or []:
+        price = next((at(i, "price", "id") for i in phase.get("items", [])), None)
+        if phase.get("start_date", 0) >= period_end and price and price != current:
+            found: str = price
+            return found
+    return None
+
+
+def invoice_subscription(invoice: Object) -> str | None:
+    """The subscription an invoice belongs to; None for a stand-alone one."""
+    found: str | None = invoice.get("subscription") or at(invoice, "parent", "subscription_details", "subscription")
+    return found
+
+
+def _invoice_user(invoice: Object) -> str | None:
+    for path in (("parent", "subscription_details"), ("subscription_details",)):
+        found: str | None = at(invoice, *path, "metadata", "user_id")
+        if found:
+            return found
+    return None
+
+
+def payment_fact(
+    invoice: Object, observed_at: int, *, charge_ids: tuple[str, ...] = (), fee_cents: int | None = None
+) -> PaymentFact | None:
+    """A subscription's paid invoice; None for any other invoice. A retried or paid-out-of-band one counts the same."""
+    subscription_id = invoice_subscription(invoice)
+    if subscription_id is None:
+        return None
+    names = [invoice.get("payment_intent"), invoice.get("charge")]
+    for payment in at(invoice, "payments", "data") or []:
+        if payment.get("status", "paid") == "paid":
+            names += [at(payment, "payment", "payment_intent"), at(payment, "payment", "charge")]
+    period = _paid_period(invoice)
+    return PaymentFact(
+        provider=PROVIDER,
+        observed_at=observed_at,
+        user_id=_invoice_user(invoice),
+        subscription_id=subscription_id,
+        payment_id=invoice["id"],
+        amount_cents=invoice.get("amount_paid", 0),
+        currency=invoice.get("currency", "").upper(),
+        paid_at=at(invoice, "status_transitions", "paid_at") or observed_at,
+        period_start=period[0],
+        period_end=period[1],
+        refs=tuple(dict.fromkeys(name for name in (*names, *charge_ids) if name)),
+        fee_cents=fee_cents,
+        customer_id=invoice.get("customer"),
+    )
+
+
+def _paid_period(invoice: Object) -> tuple[int | None, int | None]:
+    """The period the lines bought. `period_start/end` of the invoice itself is the one that went before."""
+    lines = at(invoice, "lines", "data") or []
+    regular = [line for line in lines if not _proration(line)]
+    bought = regular or [line for line in lines if line.get("amount", 0) > 0]
+    periods = [line["period"] for line in bought if {"start", "end"} <= line.get("period", {}).keys()]
+    newest: Object = max(periods, key=lambda p: p["end"], default={})
+    return newest.get("start"), newest.get("end")
+
+
+def _proration(line: Object) -> bool:
+    details = ("subscription_item_details", "invoice_item_details")
+    return bool(line.get("proration") or any(at(line, "parent", d, "proration") for d in details))
+
+
+def dunning_fact(invoice: Object, observed_at: int, *, action_required: bool) -> DunningFact | None:
+    subscription_id = invoice_subscription(invoice)
+    if subscription_id is None:
+        return None
+    return DunningFact(
+        provider=PROVIDER,
+        observed_at=observed_at,
+        user_id=_invoice_user(invoice),
+        subscription_id=subscription_id,
+        invoice_id=invoice["id"],
+        attempt_count=invoice.get("attempt_count", 0),
+        next_attempt_at=invoice.get("next_payment_attempt"),
+        action_required=action_required,
+    )
+
+
+def checkout_facts(session: Object, observed_at: int, failed: bool = False) -> tuple[Fact, ...]:
+    """A checkout session: that it ended, and in payment mode the purchase. Empty for a session that is not ours.
+
+    `status: complete` is not "paid": `payment_status` says it. `failed` is a delayed payment that came to nothing.
+    """
+    metadata: Object = session.get("metadata") or {}
+    user_id = metadata.get("user_id")
+    if user_id is None or "checkout_id" not in metadata:
+        return ()
+    facts: list[Fact] = []
+    ended = {"complete": "completed", "expired": "expired"}.get(session.get("status", ""))
+    if ended:
+        facts.append(
+            CheckoutFact(
+                provider=PROVIDER,
+                observed_at=observed_at,
+                user_id=user_id,
+                session_id=session["id"],
+                status="completed" if ended == "completed" else "expired",
+                checkout_id=metadata["checkout_id"],
+                customer_id=session.get("customer"),
+                subscription_id=session.get("subscription"),
+            )
+        )
+    if ended == "completed" and session.get("mode") == "payment":
+        paid = session.get("payment_status") in ("paid", "no_payment_required")
+        facts += purchase_facts(
+            session,
+            observed_at,
+            purchase_id=session.get("payment_intent") or session["id"],
+            state="paid" if paid else "failed" if failed else "pending",
+            amount_cents=session.get("amount_total", 0),
+        )
+    return tuple(facts)
+
+
+def purchase_facts(
+    thing: Object,
+    observed_at: int,
+    *,
+    purchase_id: str,
+    state: PurchaseState,
+    amount_cents: int,
+    refs: tuple[str, ...] = (),
+    fee_cents: int | None = None,
+) -> tuple[Fact, ...]:
+    """The purchase that a session, payment intent or charge is about, when its metadata says that it is ours."""
+    metadata: Object = thing.get("metadata") or {}
+    if "user_id" not in metadata or "plan_id" not in metadata:
+        return ()
+    return (
+        PurchaseFact(
+            provider=PROVIDER,
+            observed_at=observed_at,
+            user_id=metadata["user_id"],
+            purchase_id=purchase_id,
+            plan_id=metadata["plan_id"],
+            plan_version=_version(metadata) or 1,
+            state=state,
+            amount_cents=amount_cents,
+            currency=thing.get("currency", "").upper(),
+            checkout_id=metadata.get("checkout_id"),
+            customer_id=thing.get("customer"),
+            created_at=thing.get("created"),
+            paid_at=observed_at if state == "paid" else None,
+            refs=refs,
+            fee_cents=fee_cents,
+        ),
+    )
+
+
+def payment_name(thing: Object) -> str | None:
+    """How a charge, refund, dispute or warning names the payment it is about: the intent, else the charge."""
+    own = thing["id"] if thing.get("object") == "charge" else None
+    found: str | None = thing.get("payment_intent") or thing.get("charge") or own
+    return found
+
+
+def refund_fact(refund: Object, payment_ref: str, observed_at: int, user_id: str | None = None) -> RefundFact:
+    return RefundFact(
+        provider=PROVIDER,
+        observed_at=observed_at,
+        user_id=user_id,
+        refund_id=refund["id"],
+        payment_ref=payment_ref,
+        amount_cents=refund.get("amount", 0),
+        currency=refund.get("currency", "").upper(),
+        status=_REFUND_STATUS.get(refund.get("status", ""), "pending"),
+        reason=refund.get("reason"),
+    )
+
+
+def dispute_fact(dispute: Object, payment_ref: str, observed_at: int, user_id: str | None = None) -> DisputeFact:
+    return DisputeFact(
+        provider=PROVIDER,
+        observed_at=observed_at,
+        user_id=user_id,
+        dispute_id=dispute["id"],
+        payment_ref=payment_ref,
+        amount_cents=dispute.get("amount", 0),
+        currency=dispute.get("currency", "").upper(),
+        status=_DISPUTE_STATUS.get(dispute.get("status", ""), "open"),
+        reason=dispute.get("reason"),
+    )
+
+
+def fraud_warning_fact(payment_ref: str, observed_at: int, user_id: str | None = None) -> FraudWarningFact:
+    return FraudWarningFact(provider=PROVIDER, observed_at=observed_at, user_id=user_id, payment_ref=payment_ref)
+
+
+def customer_deleted_fact(customer: Object, observed_at: int) -> CustomerDeletedFact:
+    return CustomerDeletedFact(
+        provider=PROVIDER,
+        observed_at=observed_at,
+        user_id=at(customer, "metadata", "user_id"),
+        customer_id=customer["id"],
+    )
+
+
+def _version(metadata: Object) -> int | None:
+    text = metadata.get("plan_version", "")
+    return int(text) if text.isascii() and text.isdigit() else None

@@ -1,0 +1,199 @@
+"""What each of Stripe's events means. An event that says too little names the objects to read first."""
+
+from collections.abc import Callable
+from typing import Any
+
+from billing.facts import Fact, Ref, Translation
+from billing.providers import Notification
+from billing.providers.stripe import objects
+
+_Translator = Callable[[dict[str, Any], int], Translation]
+
+
+def translate(notification: Notification) -> Translation:
+    """The meaning of a minimised event; of an unknown one, that it is nothing to us. Never fails on a new value."""
+    if "account" in notification.payload:
+        return Translation(reason="an event of a connected account")
+    translator = _TRANSLATORS.get(notification.type)
+    if translator is None:
+        return Translation(reason=_IGNORED.get(notification.type, "an event this service does not use"))
+    return translator(dict(notification.payload["object"]), notification.created_at)
+
+
+def _facts(*facts: Fact | None, otherwise: str) -> Translation:
+    known = tuple(fact for fact in facts if fact is not None)
+    return Translation(facts=known) if known else Translation(reason=otherwise)
+
+
+def _subscription(subscription: dict[str, Any], at: int) -> Translation:
+    """The event carries the whole state, except what a schedule (a downgrade to come) will do."""
+    fact = objects.subscription_fact(subscription, at)
+    if fact is None or ("schedule" in subscription and fact.status != "canceled"):
+        return Translation(rereads=(Ref("subscription", subscription["id"]),))
+    return Translation(facts=(fact,))
+
+
+def _schedule(schedule: dict[str, Any], _: int) -> Translation:
+    subscription = objects.at(schedule, "subscription") or objects.at(schedule, "released_subscription")
+    if subscription is None:
+        return Translation(reason="a schedule without a subscription")
+    return Translation(rereads=(Ref("subscription", subscription),))
+
+
+def _checkout(session: dict[str, Any], at: int) -> Translation:
+    return _session(session, at, failed=False)
+
+
+def _checkout_failed(session: dict[str, Any], at: int) -> Translation:
+    return _session(session, at, failed=True)
+
+
+def _session(session: dict[str, Any], at: int, *, failed: bool) -> Translation:
+    """A session of a subscription carries no period: that is read from the subscription."""
+    facts = objects.checkout_facts(session, at, failed)
+    if not facts:
+        return Translation(reason="a checkout session that is not ours")
+    subscription = session.get("subscription")
+    return Translation(facts=facts, rereads=(Ref("subscription", subscription),) if subscription else ())
+
+
+def _invoice_paid(invoice: dict[str, Any], at: int) -> Translation:
+    return _facts(objects.payment_fact(invoice, at), otherwise="an invoice of no subscription")
+
+
+def _invoice_failed(invoice: dict[str, Any], at: int) -> Translation:
+    return _facts(objects.dunning_fact(invoice, at, action_required=False), otherwise="an invoice of no subscription")
+
+
+def _invoice_action_required(invoice: dict[str, Any], at: int) -> Translation:
+    return _facts(objects.dunning_fact(invoice, at, action_required=True), otherwise="an invoice of no subscription")
+
+
+def _invoice_given_up(invoice: dict[str, Any], at: int) -> Translation:
+    """Voided or uncollectible: no further attempt, whatever the object still says."""
+    return _invoice_failed({**invoice, "next_payment_attempt": None}, at)
+
+
+def _operator(invoice: dict[str, Any], _: int) -> Translation:
+    code = objects.at(invoice, "last_finalization_error", "code") or "see the Stripe dashboard"
+    return Translation(reason=f"operator: invoice {invoice['id']} cannot be collected ({code})")
+
+
+def _invoice_payment(payment: dict[str, Any], _: int) -> Translation:
+    """Ties an invoice to its payment intent; the invoice, read with its payments, says the rest."""
+    if "invoice" not in payment:
+        return Translation(reason="a payment of no invoice")
+    return Translation(rereads=(Ref("invoice", payment["invoice"]),))
+
+
+def _payment_intent_succeeded(intent: dict[str, Any], at: int) -> Translation:
+    """A second source for one-time purchases: the same purchase id as the session's, so it counts once."""
+    charge = intent.get("latest_charge")
+    facts = objects.purchase_facts(
+        intent,
+        at,
+        purchase_id=intent["id"],
+        state="paid",
+        amount_cents=intent.get("amount_received", intent.get("amount", 0)),
+        refs=(charge,) if charge else (),
+    )
+    return _facts(*facts, otherwise="not one of our one-time purchases")
+
+
+def _charge_succeeded(charge: dict[str, Any], at: int) -> Translation:
+    intent = charge.get("payment_intent")
+    facts = objects.purchase_facts(
+        charge,
+        at,
+        purchase_id=intent or charge["id"],
+        state="paid",
+        amount_cents=charge.get("amount", 0),
+        refs=(charge["id"],),
+    )
+    return _facts(*facts, otherwise="not one of our one-time purchases")
+
+
+def _charge_refunded(charge: dict[str, Any], _: int) -> Translation:
+    """The amount is cumulative and names no refund, nor (since basil) the invoice: read the payment for both."""
+    return _payment_first(charge, lambda _: None)
+
+
+def _refund(refund: dict[str, Any], at: int) -> Translation:
+    return _payment_first(refund, lambda name: objects.refund_fact(refund, name, at))
+
+
+def _dispute(dispute: dict[str, Any], at: int) -> Translation:
+    return _payment_first(dispute, lambda name: objects.dispute_fact(dispute, name, at))
+
+
+def _fraud_warning(warning: dict[str, Any], at: int) -> Translation:
+    return _payment_first(warning, lambda name: objects.fraud_warning_fact(name, at))
+
+
+def _payment_first(thing: dict[str, Any], make: Callable[[str], Fact | None]) -> Translation:
+    """A fact about a payment, and the payment itself, which says whose it is and under which names we know it."""
+    name = objects.payment_name(thing)
+    if name is None:
+        return Translation(reason=f"a {thing['object']} of no payment")
+    fact = make(name)
+    return Translation(facts=(fact,) if fact else (), rereads=(Ref("payment", name),))
+
+
+def _customer_deleted(customer: dict[str, Any], at: int) -> Translation:
+    return Translation(facts=(objects.customer_deleted_fact(customer, at),))
+
+
+_TRANSLATORS: dict[str, _Translator] = {
+    "checkout.session.completed": _checkout,
+    "checkout.session.async_payment_succeeded": _checkout,
+    "checkout.session.async_payment_failed": _checkout_failed,
+    "checkout.session.expired": _checkout,
+    "customer.subscription.created": _subscription,
+    "customer.subscription.updated": _subscription,
+    "customer.subscription.deleted": _subscription,
+    "customer.subscription.paused": _subscription,
+    "customer.subscription.resumed": _subscription,
+    "customer.subscription.pending_update_applied": _subscription,
+    "customer.subscription.pending_update_expired": _subscription,
+    "customer.subscription.trial_will_end": _subscription,
+    "subscription_schedule.created": _schedule,
+    "subscription_schedule.updated": _schedule,
+    "subscription_schedule.released": _schedule,
+    "subscription_schedule.canceled": _schedule,
+    "subscription_schedule.completed": _schedule,
+    "invoice.paid": _invoice_paid,
+    "invoice.payment_succeeded": _invoice_paid,
+    "invoice.payment_failed": _invoice_failed,
+    "invoice.payment_action_required": _invoice_action_required,
+    "invoice.marked_uncollectible": _invoice_given_up,
+    "invoice.voided": _invoice_given_up,
+    "invoice.payment_attempt_required": _operator,
+    "invoice.finalization_failed": _operator,
+    "invoice_payment.paid": _invoice_payment,
+    "payment_intent.succeeded": _payment_intent_succeeded,
+    "charge.succeeded": _charge_succeeded,
+    "charge.refunded": _charge_refunded,
+    "charge.refund.updated": _refund,
+    "refund.created": _refund,
+    "refund.updated": _refund,
+    "refund.failed": _refund,
+    "charge.dispute.created": _dispute,
+    "charge.dispute.updated": _dispute,
+    "charge.dispute.closed": _dispute,
+    "charge.dispute.funds_withdrawn": _dispute,
+    "charge.dispute.funds_reinstated": _dispute,
+    "radar.early_fraud_warning.created": _fraud_warning,
+    "radar.early_fraud_warning.updated": _fraud_warning,
+    "customer.deleted": _customer_deleted,
+}
+# What `billing stripe setup` subscribes to.
+EVENTS = tuple(_TRANSLATORS)
+
+_IGNORED = {
+    "invoice.upcoming": "a preview, not an invoice",
+    "payment_intent.processing": "the checkout session says when a delayed payment is decided",
+    "payment_intent.canceled": "the checkout session says when nothing will be paid",
+    "payment_intent.payment_failed": "an attempt: the buyer may still pay in the same session",
+    "payment_intent.requires_action": "an attempt: the buyer may still pay in the same session",
+    "charge.failed": "an attempt: the buyer may still pay in the same session",
+}
