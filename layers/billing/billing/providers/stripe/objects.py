@@ -225,6 +225,7 @@ def purchase_facts(
     purchase_id: str,
     state: PurchaseState,
     amount_cents: int,
+    paid_at: int | None = None,
     refs: tuple[str, ...] = (),
     fee_cents: int | None = None,
 ) -> tuple[Fact, ...]:
@@ -246,7 +247,7 @@ def purchase_facts(
             checkout_id=metadata.get("checkout_id"),
             customer_id=thing.get("customer"),
             created_at=thing.get("created"),
-            paid_at=observed_at if state == "paid" else None,
+            paid_at=(paid_at or observed_at) if state == "paid" else None,
             refs=refs,
             fee_cents=fee_cents,
         ),

@@ -61,6 +61,11 @@ def minimise(body: bytes) -> Notification:
         raise BadWebhook("the body is not JSON in UTF-8", reason="malformed_body") from malformed
     if not isinstance(event, dict):
         raise BadWebhook("the body is not an object", reason="malformed_body")
+    return minimise_event(event)
+
+
+def minimise_event(event: Mapping[str, Any]) -> Notification:
+    """As `minimise`, for an event that is parsed already."""
     if event.get("object") == "v2.core.event":
         raise BadWebhook("a thin event: set the event destination to snapshot payloads", reason="thin_event")
     kept = _pick(event, _EVENT, "event")

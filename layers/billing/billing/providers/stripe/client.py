@@ -1,0 +1,335 @@
+"""The calls toward Stripe: checkout, changes of a subscription, refunds, receipts. The SDK is loaded with this module.
+
+Every call that creates something has a stable idempotency key made from ours: the SDK's own keys protect only its own
+retries, not a second try of ours after a lost answer. Failures are `ProviderError` or `ProviderUnavailable`.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+import stripe
+
+from billing.errors import NotConfigured, ProviderError, ProviderUnavailable
+from billing.facts import Fact, Ref
+from billing.plans import Plan
+from billing.providers import ChangePreview, Order, Session
+from billing.providers.stripe.reads import Reader, id_of
+
+if TYPE_CHECKING:
+    from stripe.params import InvoiceCreatePreviewParams, RefundCreateParams, SubscriptionUpdateParams
+    from stripe.params.billing_portal import SessionCreateParams as PortalParams
+    from stripe.params.checkout import SessionCreateParams, SessionCreateParamsSubscriptionData
+
+    from billing.settings import Settings
+
+# Seconds to connect and to wait for an answer; the SDK's default is 80, longer than a function may run.
+TIMEOUT = (3.0, 10.0)
+RETRIES = 2
+
+_FEEDBACK = frozenset(
+    "customer_service low_quality missing_features other switched_service too_complex too_expensive unused".split()
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What a deployment chooses for every checkout: docs/configuration.md."""
+
+    automatic_tax: bool = False
+    promotion_codes: bool = False
+    trial_needs_card: bool = True
+    portal_configuration: str = ""
+
+
+def connect(settings: "Settings") -> "StripeClient":
+    """A client for the account of STRIPE_SECRET_KEY. A key of the other mode than the stack's is refused."""
+    options = Options(
+        automatic_tax=settings.optional("STRIPE_AUTOMATIC_TAX") == "true",
+        promotion_codes=settings.optional("STRIPE_PROMOTION_CODES") == "true",
+        trial_needs_card=settings.optional("STRIPE_TRIAL_NEEDS_CARD", "true") == "true",
+        portal_configuration=settings.optional("STRIPE_PORTAL_CONFIGURATION"),
+    )
+    return StripeClient(sdk_client(settings), options)
+
+
+def sdk_client(settings: "Settings") -> stripe.StripeClient:
+    key = settings.secret("STRIPE_SECRET_KEY")
+    if ("_live_" in key) != settings.livemode:
+        raise NotConfigured("STRIPE_SECRET_KEY is of the other mode (live or test) than LIVEMODE says")
+    base = settings.optional("STRIPE_API_BASE")
+    if base and settings.is_prod:
+        raise NotConfigured("STRIPE_API_BASE cannot be set in prod")
+    stripe.enable_telemetry = False  # before the first call: it would make and send an id of this machine
+    return stripe.StripeClient(
+        key,
+        max_network_retries=RETRIES,
+        http_client=stripe.RequestsClient(timeout=TIMEOUT),
+        base_addresses={"api": base} if base else {},
+    )
+
+
+@contextmanager
+def asking() -> Iterator[None]:
+    """Turns what the SDK raises into our two words for it."""
+    try:
+        yield
+    except stripe.CardError as declined:
+        raise ProviderError(declined.user_message or "the card was declined", reason=str(declined.code)) from declined
+    except (stripe.APIConnectionError, stripe.RateLimitError) as unavailable:
+        raise ProviderUnavailable("Stripe did not answer in time") from unavailable
+    except stripe.StripeError as error:
+        if error.http_status is None or error.http_status >= 500:
+            raise ProviderUnavailable("Stripe could not answer") from error
+        reason = str(error.code or "refused")
+        raise ProviderError(error.user_message or "Stripe refused the request", reason=reason) from error
+
+
+class StripeClient:
+    """Implements `billing.providers.Client`."""
+
+    def __init__(self, api: stripe.StripeClient, options: Options) -> None:
+        self._api = api
+        self._options = options
+        self._reader = Reader(api)
+
+    @property
+    def api(self) -> stripe.StripeClient:
+        return self._api
+
+    # --- checkout ------------------------------------------------------------------------------------
+
+    def create_checkout(self, order: Order) -> Session:
+        price = order.plan.provider_plan_ids.get("stripe")
+        if not price:
+            raise ProviderError(f"plan {order.plan.plan_id} has no Stripe price yet", reason="plan_not_synced")
+        with asking():
+            customer = order.customer_id or self._customer(order.user_id)
+            session = self._api.v1.checkout.sessions.create(
+                self._checkout(order, price, customer), {"idempotency_key": f"checkout:{order.checkout_id}"}
+            )
+        if session.url is None:
+            raise ProviderError("this checkout is not open any more", reason="checkout_not_open")
+        return Session(session_id=session.id, url=session.url, expires_at=session.expires_at)
+
+    def _customer(self, user_id: str) -> str:
+        """The user's customer, made on the first purchase: metadata.user_id is all that we tell Stripe of a person.
+
+        The search lags by up to a minute behind; within that, and beyond, the idempotency key gives the same one.
+        """
+        quoted = user_id.replace("\\", "\\\\").replace("'", "\\'")
+        found = self._api.v1.customers.search({"query": f"metadata['user_id']:'{quoted}'", "limit": 1}).data
+        if found:
+            return found[0].id
+        created = self._api.v1.customers.create(
+            {"metadata": {"user_id": user_id}}, {"idempotency_key": f"customer:{user_id}"}
+        )
+        return created.id
+
+    def _checkout(self, order: Order, price: str, customer: str) -> "SessionCreateParams":
+        params: SessionCreateParams = {
+            "mode": "subscription" if order.plan.recurring else "payment",
+            "line_items": [{"price": price, "quantity": 1}],
+            "success_url": order.success_url,
+            "cancel_url": order.cancel_url,
+            "customer": customer,
+            "metadata": order.metadata,
+            "expires_at": order.expires_at,
+            "automatic_tax": {"enabled": self._options.automatic_tax},
+            "allow_promotion_codes": self._options.promotion_codes,
+        }
+        if self._options.automatic_tax:
+            # Tax needs an address: the buyer types it at Stripe, where it stays.
+            params["customer_update"] = {"address": "auto"}
+        if re.fullmatch(r"[A-Za-z0-9_-]{1,200}", order.user_id):
+            params["client_reference_id"] = order.user_id
+        if order.plan.recurring:
+            # A session's metadata is not copied: the subscription needs its own.
+            data: SessionCreateParamsSubscriptionData = {"metadata": order.metadata}
+            if order.trial_days:
+                data["trial_period_days"] = order.trial_days
+                data["trial_settings"] = {"end_behavior": {"missing_payment_method": "cancel"}}
+                if not self._options.trial_needs_card:
+                    params["payment_method_collection"] = "if_required"
+            params["subscription_data"] = data
+        else:
+            params["payment_intent_data"] = {"metadata": order.metadata}
+        return params
+
+    def expire_checkout(self, session_id: str) -> None:
+        with asking():
+            session = self._api.v1.checkout.sessions.retrieve(session_id)
+            if session.status == "open":
+                self._api.v1.checkout.sessions.expire(session_id)
+
+    # --- reading ------------------------------------------------------------------------------------
+
+    def read(self, ref: Ref, now: int) -> Sequence[Fact]:
+        with asking():
+            return self._reader.read(ref, now)
+
+    # --- an existing subscription ------------------------------------------------------------------------------------
+
+    def cancel_subscription(self, subscription_id: str, *, at_period_end: bool, reason: str | None, key: str) -> None:
+        feedback = cast(Literal["other"], reason if reason in _FEEDBACK else "other")
+        with asking():
+            subscription = self._subscription(subscription_id)
+            if subscription["status"] in ("canceled", "incomplete_expired"):
+                return
+            self._release_schedule(subscription, key)
+            if at_period_end:
+                params: SubscriptionUpdateParams = {"cancel_at_period_end": True}
+                if reason:
+                    params["cancellation_details"] = {"feedback": feedback}
+                self._api.v1.subscriptions.update(subscription_id, params, {"idempotency_key": f"{key}:cancel"})
+            else:
+                self._api.v1.subscriptions.cancel(
+                    subscription_id,
+                    {"cancellation_details": {"feedback": feedback}} if reason else {},
+                    {"idempotency_key": f"{key}:cancel"},
+                )
+
+    def resume_subscription(self, subscription_id: str, *, key: str) -> None:
+        """Undo what is scheduled: a cancellation (Stripe says it in either of two fields), a downgrade, a pause."""
+        options: stripe.RequestOptions = {"idempotency_key": f"{key}:resume"}
+        with asking():
+            subscription = self._subscription(subscription_id)
+            self._release_schedule(subscription, key)
+            if subscription["status"] == "paused":
+                self._api.v1.subscriptions.resume(subscription_id, {"billing_cycle_anchor": {"type": "now"}}, options)
+            elif subscription["cancel_at_period_end"]:
+                self._api.v1.subscriptions.update(subscription_id, {"cancel_at_period_end": False}, options)
+            elif subscription["cancel_at"] is not None:
+                self._api.v1.subscriptions.update(subscription_id, {"cancel_at": ""}, options)
+
+    def preview_change(self, subscription_id: str, item_id: str, plan: Plan, proration_date: int) -> ChangePreview:
+        price = self._price(plan)
+        with asking():
+            quantity = self._quantity(self._subscription(subscription_id), item_id)
+            params: InvoiceCreatePreviewParams = {
+                "subscription": subscription_id,
+                "subscription_details": {
+                    "items": [{"id": item_id, "price": price, "quantity": quantity}],
+                    "proration_behavior": "always_invoice",
+                    "proration_date": proration_date,
+                },
+            }
+            invoice = self._api.v1.invoices.create_preview(params)
+        lines = [line.to_dict() for line in invoice.lines.data]
+        return ChangePreview(
+            amount_due_cents=invoice.amount_due,
+            credit_cents=-sum(line["amount"] for line in lines if line["amount"] < 0),
+            currency=invoice.currency.upper(),
+            next_amount_cents=plan.price_cents * quantity,
+            next_billing_at=max((line["period"]["end"] for line in lines), default=proration_date),
+            lines=tuple(
+                {"amount_cents": line["amount"], "from": line["period"]["start"], "until": line["period"]["end"]}
+                for line in lines
+            ),
+            proration_date=proration_date,
+        )
+
+    def change_subscription(
+        self, subscription_id: str, item_id: str, plan: Plan, *, at_period_end: bool, proration_date: int, key: str
+    ) -> None:
+        """Now, invoiced at once and effective only when that invoice is paid; or when the paid period ends."""
+        price = self._price(plan)
+        with asking():
+            subscription = self._subscription(subscription_id)
+            quantity = self._quantity(subscription, item_id)
+            if at_period_end:
+                self._schedule_change(subscription, price, quantity, key)
+                return
+            self._release_schedule(subscription, key)
+            self._api.v1.subscriptions.update(
+                subscription_id,
+                {
+                    "items": [{"id": item_id, "price": price, "quantity": quantity}],
+                    "proration_behavior": "always_invoice",
+                    "proration_date": proration_date,
+                    "payment_behavior": "pending_if_incomplete",
+                },
+                {"idempotency_key": f"{key}:change"},
+            )
+
+    def _schedule_change(self, subscription: dict[str, Any], price: str, quantity: int, key: str) -> None:
+        schedules = self._api.v1.subscription_schedules
+        if subscription["schedule"]:
+            schedule = schedules.retrieve(subscription["schedule"])
+        else:
+            schedule = schedules.create(
+                {"from_subscription": subscription["id"]}, {"idempotency_key": f"{key}:schedule"}
+            )
+        current = schedule.phases[0]
+        schedules.update(
+            schedule.id,
+            {
+                "end_behavior": "release",
+                "proration_behavior": "none",
+                "phases": [
+                    {
+                        "items": [{"price": id_of(i.price) or "", "quantity": i.quantity or 1} for i in current.items],
+                        "start_date": current.start_date,
+                        "end_date": current.end_date,
+                    },
+                    {"items": [{"price": price, "quantity": quantity}], "proration_behavior": "none"},
+                ],
+            },
+            {"idempotency_key": f"{key}:phases"},
+        )
+
+    def _release_schedule(self, subscription: dict[str, Any], key: str) -> None:
+        """While a schedule owns a subscription, Stripe refuses to change it directly."""
+        if subscription["schedule"]:
+            self._api.v1.subscription_schedules.release(
+                subscription["schedule"], {}, {"idempotency_key": f"{key}:release"}
+            )
+
+    def _subscription(self, subscription_id: str) -> dict[str, Any]:
+        return self._api.v1.subscriptions.retrieve(subscription_id).to_dict()
+
+    @staticmethod
+    def _quantity(subscription: dict[str, Any], item_id: str) -> int:
+        """Changing a price sets the quantity to 1 unless it is said again."""
+        return next((i.get("quantity") or 1 for i in subscription["items"]["data"] if i["id"] == item_id), 1)
+
+    @staticmethod
+    def _price(plan: Plan) -> str:
+        price = plan.provider_plan_ids.get("stripe")
+        if not price:
+            raise ProviderError(f"plan {plan.plan_id} has no Stripe price yet", reason="plan_not_synced")
+        return price
+
+    # --- the customer's pages and money back ------------------------------------------------------------------------------------
+
+    def portal_url(self, customer_id: str, return_url: str) -> str:
+        params: PortalParams = {"customer": customer_id, "return_url": return_url}
+        if self._options.portal_configuration:
+            params["configuration"] = self._options.portal_configuration
+        with asking():
+            return self._api.v1.billing_portal.sessions.create(params).url
+
+    def refund(
+        self,
+        payment_ref: str,
+        amount_cents: int | None,
+        currency: str,  # noqa: ARG002  Stripe knows it from the payment
+        *,
+        reason: str,
+        key: str,
+    ) -> Sequence[Fact]:
+        with asking():
+            intent = self._reader.payment_intent_of(payment_ref)
+            if intent is None:
+                raise ProviderError("nothing was charged for this payment", reason="nothing_to_refund")
+            params: RefundCreateParams = {"payment_intent": intent, "reason": cast(Literal["duplicate"], reason)}
+            if amount_cents is not None:
+                params["amount"] = amount_cents
+            refund = self._api.v1.refunds.create(params, {"idempotency_key": f"{key}:refund"})
+            return self._reader.read(Ref("payment", intent), refund.created)
+
+    def receipt_url(self, payment_id: str) -> str | None:
+        with asking():
+            return self._reader.receipt_url(payment_id)

@@ -1,0 +1,182 @@
+"""Reading Stripe's objects again: the truth when an event says too little, came late or never came."""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import stripe
+
+from billing.facts import Fact, PaymentFact, PurchaseFact, Ref
+from billing.providers import Notification
+from billing.providers.stripe import objects
+from billing.providers.stripe.webhook import minimal, minimise_event
+
+PAGE = 100
+
+
+class Reader:
+    """Reads through one SDK client; raises the SDK's errors."""
+
+    def __init__(self, api: stripe.StripeClient) -> None:
+        self._v1 = api.v1
+
+    def read(self, ref: Ref, now: int) -> tuple[Fact, ...]:
+        """The object as it is now, as facts; empty for one that is not ours."""
+        if ref.kind == "subscription":
+            return self._subscription(ref.id, now)
+        if ref.kind == "checkout" or ref.id.startswith("cs_"):
+            return self._checkout(ref.id, now)
+        if ref.kind == "invoice" or ref.id.startswith("in_"):
+            return self._invoice(ref.id, now)
+        return self._payment(ref.id, now)
+
+    def _subscription(self, subscription_id: str, now: int) -> tuple[Fact, ...]:
+        found = self._v1.subscriptions.retrieve(subscription_id, {"expand": ["schedule"]})
+        fact = objects.subscription_fact(minimal(found.to_dict()), observed_at(found, now), reread=True)
+        return (fact,) if fact else ()
+
+    def _checkout(self, session_id: str, now: int) -> tuple[Fact, ...]:
+        found = self._v1.checkout.sessions.retrieve(session_id)
+        session = minimal(found.to_dict())
+        facts = objects.checkout_facts(session, observed_at(found, now))
+        if facts and session.get("subscription"):
+            return (*facts, *self._subscription(session["subscription"], now))
+        if any(isinstance(fact, PurchaseFact) and fact.state == "paid" for fact in facts) and (
+            intent := session.get("payment_intent")
+        ):
+            return (*(f for f in facts if not isinstance(f, PurchaseFact)), *self._payment(intent, now))
+        return facts
+
+    def _invoice(self, invoice_id: str, now: int) -> tuple[Fact, ...]:
+        found = self._v1.invoices.retrieve(invoice_id, {"expand": ["payments"]})
+        if found.status != "paid":
+            return ()
+        fact = objects.payment_fact(minimal(found.to_dict()), observed_at(found, now))
+        return (fact,) if fact else ()
+
+    def _payment(self, name: str, now: int) -> tuple[Fact, ...]:
+        """Whose payment it is, and every refund, dispute and warning about it: together they need no order."""
+        if not name.startswith("pi_"):
+            charged = self._v1.charges.retrieve(name).to_dict()
+            name = str(charged.get("payment_intent") or "")
+            if not name:
+                return ()  # a bare charge: nothing that we ever create
+        found = self._v1.payment_intents.retrieve(name, {"expand": ["latest_charge.balance_transaction"]})
+        seen, full = observed_at(found, now), found.to_dict()
+        charge: dict[str, Any] = full["latest_charge"] if isinstance(full.get("latest_charge"), dict) else {}
+        fee = objects.at(charge, "balance_transaction", "fee")
+        charge_ids = (charge["id"],) if charge else ()
+        owner: Fact | None = next(
+            iter(
+                objects.purchase_facts(
+                    minimal(full),
+                    seen,
+                    purchase_id=name,
+                    state="paid" if full["status"] == "succeeded" else "pending",
+                    amount_cents=full["amount_received"] or full["amount"],
+                    paid_at=charge.get("created"),
+                    refs=charge_ids,
+                    fee_cents=fee,
+                )
+            ),
+            None,
+        )
+        owner = owner or self._invoice_of(name, seen, charge_ids, fee)
+        if owner is None:
+            return ()
+        user_id = owner.user_id
+        return (
+            owner,
+            *(objects.refund_fact(r, name, seen, user_id) for r in self._all(self._v1.refunds, name)),
+            *(objects.dispute_fact(d, name, seen, user_id) for d in self._all(self._v1.disputes, name)),
+            *(
+                objects.fraud_warning_fact(name, seen, user_id)
+                for _ in self._all(self._v1.radar.early_fraud_warnings, name)
+            ),
+        )
+
+    def _invoice_of(self, intent: str, seen: int, charge_ids: tuple[str, ...], fee: int | None) -> PaymentFact | None:
+        payments = self._v1.invoice_payments.list(
+            {"payment": {"type": "payment_intent", "payment_intent": intent}, "expand": ["data.invoice"]}
+        )
+        for payment in payments.data:
+            invoice = payment.to_dict()["invoice"]
+            if isinstance(invoice, dict) and invoice.get("status") == "paid":
+                return objects.payment_fact(minimal(invoice), seen, charge_ids=(intent, *charge_ids), fee_cents=fee)
+        return None
+
+    @staticmethod
+    def _all(service: Any, intent: str) -> Iterable[dict[str, Any]]:
+        """Every object of a service that is about one payment intent, in the allow-listed form."""
+        found = service.list({"payment_intent": intent, "limit": PAGE})
+        return (minimal(thing.to_dict()) for thing in found.auto_paging_iter())
+
+    # --- names of a payment ------------------------------------------------------------------------------------------
+
+    def payment_intent_of(self, payment_ref: str) -> str | None:
+        """The payment intent behind an invoice, charge, session or intent; None when nothing was charged."""
+        if payment_ref.startswith("in_"):
+            paid = self._v1.invoice_payments.list({"invoice": payment_ref, "status": "paid"}).data
+            return next((id_of(p.payment.payment_intent) for p in paid if p.payment.payment_intent), None)
+        if payment_ref.startswith("cs_"):
+            return id_of(self._v1.checkout.sessions.retrieve(payment_ref).payment_intent)
+        if payment_ref.startswith("pi_"):
+            return payment_ref
+        return id_of(self._v1.charges.retrieve(payment_ref).payment_intent)
+
+    def receipt_url(self, payment_id: str) -> str | None:
+        """Stripe's hosted page about a payment. Whoever has the link reads it: never store it."""
+        if payment_id.startswith("in_"):
+            return self._v1.invoices.retrieve(payment_id).hosted_invoice_url
+        intent = self.payment_intent_of(payment_id)
+        if intent is None:
+            return None
+        charge = self._v1.payment_intents.retrieve(intent, {"expand": ["latest_charge"]}).latest_charge
+        return charge.receipt_url if isinstance(charge, stripe.Charge) else None
+
+    # --- reconciliation ----------------------------------------------------------------------------------------------
+
+    def subscriptions(self, after: str | None, customer_id: str | None, now: int) -> tuple[list[Fact], str | None]:
+        """One page of the account's subscriptions that are not canceled, and where the next one starts."""
+        params: dict[str, Any] = {"limit": PAGE, "expand": ["data.schedule"]}
+        if after:
+            params["starting_after"] = after
+        if customer_id:
+            params |= {"customer": customer_id, "status": "all"}
+        page = self._v1.subscriptions.list(params)  # type: ignore[arg-type]  # built up by condition
+        seen = observed_at(page, now)
+        facts = [objects.subscription_fact(minimal(s.to_dict()), seen, reread=True) for s in page.data]
+        return [f for f in facts if f], page.data[-1].id if page.has_more and page.data else None
+
+    def undelivered(self, types: Sequence[str], since: int, after: str | None) -> tuple[list[Notification], str | None]:
+        """One page of the events of `types` since a time that some endpoint of ours never took, newest first."""
+        params: dict[str, Any] = {
+            "limit": PAGE,
+            "types": list(types),
+            "created": {"gte": since},
+            "delivery_success": False,
+        }
+        if after:
+            params["starting_after"] = after
+        page = self._v1.events.list(params)  # type: ignore[arg-type]  # built up by condition
+        return [minimise_event(e.to_dict()) for e in page.data], page.data[-1].id if page.has_more else None
+
+    def event(self, event_id: str) -> Notification:
+        """An event again, as Stripe keeps it for 30 days."""
+        return minimise_event(self._v1.events.retrieve(event_id).to_dict())
+
+
+def observed_at(answer: Any, now: int) -> int:
+    """The time of an answer by Stripe's own clock (its Date header), so that it compares with events' times."""
+    response = answer.last_response
+    date = (response.headers or {}).get("Date") if response is not None else None
+    try:
+        return int(parsedate_to_datetime(date).astimezone(UTC).timestamp()) if date else now
+    except ValueError:
+        return now
+
+
+def id_of(value: Any) -> str | None:
+    """The id of something that Stripe may have expanded, or left out."""
+    return value if value is None or isinstance(value, str) else str(value.id)
