@@ -302,7 +302,7 @@ class StripeClient:
             raise ProviderError(f"plan {plan.plan_id} has no Stripe price yet", reason="plan_not_synced")
         return price
 
-    # --- the customer's pages and money back ------------------------------------------------------------------------------------
+    # --- the customer's pages, and money back ----------------------------------------------------------------
 
     def portal_url(self, customer_id: str, return_url: str) -> str:
         params: PortalParams = {"customer": customer_id, "return_url": return_url}
