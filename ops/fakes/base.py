@@ -365,6 +365,10 @@ class Server:
                 self.end_headers()
                 self.wfile.write(answer.body)
 
+            def date_time_string(self, timestamp: float | None = None) -> str:
+                """The Date header tells the fake's own time."""
+                return super().date_time_string(app.clock.now() if timestamp is None else timestamp)
+
             do_GET = do_POST = do_PUT = do_DELETE = handle_any  # noqa: N815  the names http.server looks for
 
             def log_message(self, format: str, *args: object) -> None:
