@@ -289,11 +289,15 @@ class App:
         if fault is not None:
             fault.times -= 1
             if fault.kind == "refuse":
-                return json_answer({"error": "told to refuse"}, fault.status)
+                return self.refusal(fault.status)
             time.sleep(fault.seconds)
         with self._lock:
             answer = self._dispatch(request)
         return None if fault is not None and fault.kind == "lose" else answer
+
+    def refusal(self, status: int) -> Answer:
+        """What the fault `refuse` answers, in the provider's own form."""
+        return json_answer({"error": "told to refuse"}, status)
 
     def advance(self, seconds: int) -> None:
         """Move the clock; a fake overrides `tick` to let things fall due."""

@@ -38,7 +38,7 @@ class Books:
         self._publish = publish
         self._counter = itertools.count(1)
         # A restarted stand-in must not give out the ids of the last one: what listens may remember those.
-        self._run = secrets.token_hex(5)
+        self.run = secrets.token_hex(5)
         self._acting: int | None = None
         self.url = ""
         self.objects: dict[str, Object] = {}
@@ -53,7 +53,7 @@ class Books:
         return self._clock.now() if self._acting is None else self._acting
 
     def new_id(self, prefix: str) -> str:
-        return f"{prefix}_{self._run}{next(self._counter):06d}"
+        return f"{prefix}_{self.run}{next(self._counter):06d}"
 
     def add(self, thing: Object) -> Object:
         self.objects[thing["id"]] = thing
@@ -298,6 +298,12 @@ class Books:
                 before = self._before(sub)
                 sub["status"] = self.give_up
                 self.changed(sub, before)
+
+    def collect_open(self, customer_id: str) -> None:
+        """The customer gave another card: what is open is tried again at once, if it works."""
+        for bill in list(self.all("invoice")):
+            if bill["customer"] == customer_id and bill["status"] == "open" and self.works.get(customer_id, True):
+                self.attempt(bill)
 
     def _collect(self, bill: Object) -> bool:
         """Charges the customer's card for an invoice; True when it is paid."""

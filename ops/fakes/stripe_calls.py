@@ -321,10 +321,11 @@ class Calls:
         return self.books.add({**made, "is_default": True})
 
     def create_endpoint(self, params: Object) -> Object:
-        made = {"id": self.books.new_id("we"), "object": "webhook_endpoint", "status": "enabled", "livemode": False}
-        self._app.secrets[made["id"]] = f"whsec_{secrets.token_hex(16)}"
+        made_id, secret = self.books.new_id("we"), f"whsec_{secrets.token_hex(16)}"
+        made = {"id": made_id, "object": "webhook_endpoint", "status": "enabled", "livemode": False}
+        self._app.secrets[made_id] = secret
         stored = self.books.add({"api_version": None, "description": None, "metadata": {}, **made, **params})
-        return {**stored, "secret": self._app.secrets[made["id"]]}
+        return {**stored, "secret": secret}
 
 
 def listing(data: list[Object], more: bool = False) -> Object:

@@ -107,6 +107,7 @@ class Pages:
         portal, form = self._books.get(request.params["id"], "billing_portal.session"), request.form
         if form["do"] == "card":
             self._books.works[portal["customer"]] = bool(form["works"])
+            self._books.collect_open(portal["customer"])
         else:
             sub = self._books.get(form["subscription"], "subscription")
             # As Stripe's portal does in flexible mode: the date, and not the flag.
@@ -180,6 +181,7 @@ class Pages:
             self._app.advance(int(form["days"]) * DAY)
         elif form["do"] == "card":
             books.works[found["customer"]] = not books.works.get(found["customer"], True)
+            books.collect_open(found["customer"])
         elif form["do"] == "cancel":
             books.end(found, "cancellation_requested")
         elif form["do"] == "settle":

@@ -4,6 +4,7 @@ Every call that creates something has a stable idempotency key made from ours: t
 retries, not a second try of ours after a lost answer. Failures are `ProviderError` or `ProviderUnavailable`.
 """
 
+import logging
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from billing.errors import NotConfigured, ProviderError, ProviderUnavailable
 from billing.facts import Fact, Ref
 from billing.plans import Plan
 from billing.providers import ChangePreview, Order, Session
+from billing.providers.stripe.prices import Prices
 from billing.providers.stripe.reads import Reader, id_of
 
 if TYPE_CHECKING:
@@ -42,6 +44,7 @@ class Options:
     promotion_codes: bool = False
     trial_needs_card: bool = True
     portal_configuration: str = ""
+    tax_behavior: str = "exclusive"
 
 
 def connect(settings: "Settings") -> "StripeClient":
@@ -51,6 +54,7 @@ def connect(settings: "Settings") -> "StripeClient":
         promotion_codes=settings.optional("STRIPE_PROMOTION_CODES") == "true",
         trial_needs_card=settings.optional("STRIPE_TRIAL_NEEDS_CARD", "true") == "true",
         portal_configuration=settings.optional("STRIPE_PORTAL_CONFIGURATION"),
+        tax_behavior=settings.optional("STRIPE_TAX_BEHAVIOR", "exclusive"),
     )
     return StripeClient(sdk_client(settings), options)
 
@@ -62,6 +66,7 @@ def sdk_client(settings: "Settings") -> stripe.StripeClient:
     base = settings.optional("STRIPE_API_BASE")
     if base and settings.is_prod:
         raise NotConfigured("STRIPE_API_BASE cannot be set in prod")
+    logging.getLogger("stripe").setLevel(logging.WARNING)  # below, it writes out paths and error texts
     stripe.enable_telemetry = False  # before the first call: it would make and send an id of this machine
     return stripe.StripeClient(
         key,
@@ -88,16 +93,13 @@ def asking() -> Iterator[None]:
 
 
 class StripeClient:
-    """Implements `billing.providers.Client`."""
+    """Implements `billing.providers.Client`; `prices` and `reader` serve the operator: use them within `asking()`."""
 
     def __init__(self, api: stripe.StripeClient, options: Options) -> None:
-        self._api = api
+        self.api = api
         self._options = options
-        self._reader = Reader(api)
-
-    @property
-    def api(self) -> stripe.StripeClient:
-        return self._api
+        self.reader = Reader(api)
+        self.prices = Prices(api, options.tax_behavior)
 
     # --- checkout ------------------------------------------------------------------------------------
 
@@ -107,7 +109,7 @@ class StripeClient:
             raise ProviderError(f"plan {order.plan.plan_id} has no Stripe price yet", reason="plan_not_synced")
         with asking():
             customer = order.customer_id or self._customer(order.user_id)
-            session = self._api.v1.checkout.sessions.create(
+            session = self.api.v1.checkout.sessions.create(
                 self._checkout(order, price, customer), {"idempotency_key": f"checkout:{order.checkout_id}"}
             )
         if session.url is None:
@@ -120,10 +122,10 @@ class StripeClient:
         The search lags by up to a minute behind; within that, and beyond, the idempotency key gives the same one.
         """
         quoted = user_id.replace("\\", "\\\\").replace("'", "\\'")
-        found = self._api.v1.customers.search({"query": f"metadata['user_id']:'{quoted}'", "limit": 1}).data
+        found = self.api.v1.customers.search({"query": f"metadata['user_id']:'{quoted}'", "limit": 1}).data
         if found:
             return found[0].id
-        created = self._api.v1.customers.create(
+        created = self.api.v1.customers.create(
             {"metadata": {"user_id": user_id}}, {"idempotency_key": f"customer:{user_id}"}
         )
         return created.id
@@ -160,15 +162,15 @@ class StripeClient:
 
     def expire_checkout(self, session_id: str) -> None:
         with asking():
-            session = self._api.v1.checkout.sessions.retrieve(session_id)
+            session = self.api.v1.checkout.sessions.retrieve(session_id)
             if session.status == "open":
-                self._api.v1.checkout.sessions.expire(session_id)
+                self.api.v1.checkout.sessions.expire(session_id)
 
     # --- reading ------------------------------------------------------------------------------------
 
     def read(self, ref: Ref, now: int) -> Sequence[Fact]:
         with asking():
-            return self._reader.read(ref, now)
+            return self.reader.read(ref, now)
 
     # --- an existing subscription ------------------------------------------------------------------------------------
 
@@ -183,9 +185,9 @@ class StripeClient:
                 params: SubscriptionUpdateParams = {"cancel_at_period_end": True}
                 if reason:
                     params["cancellation_details"] = {"feedback": feedback}
-                self._api.v1.subscriptions.update(subscription_id, params, {"idempotency_key": f"{key}:cancel"})
+                self.api.v1.subscriptions.update(subscription_id, params, {"idempotency_key": f"{key}:cancel"})
             else:
-                self._api.v1.subscriptions.cancel(
+                self.api.v1.subscriptions.cancel(
                     subscription_id,
                     {"cancellation_details": {"feedback": feedback}} if reason else {},
                     {"idempotency_key": f"{key}:cancel"},
@@ -198,11 +200,11 @@ class StripeClient:
             subscription = self._subscription(subscription_id)
             self._release_schedule(subscription, key)
             if subscription["status"] == "paused":
-                self._api.v1.subscriptions.resume(subscription_id, {"billing_cycle_anchor": {"type": "now"}}, options)
+                self.api.v1.subscriptions.resume(subscription_id, {"billing_cycle_anchor": {"type": "now"}}, options)
             elif subscription["cancel_at_period_end"]:
-                self._api.v1.subscriptions.update(subscription_id, {"cancel_at_period_end": False}, options)
+                self.api.v1.subscriptions.update(subscription_id, {"cancel_at_period_end": False}, options)
             elif subscription["cancel_at"] is not None:
-                self._api.v1.subscriptions.update(subscription_id, {"cancel_at": ""}, options)
+                self.api.v1.subscriptions.update(subscription_id, {"cancel_at": ""}, options)
 
     def preview_change(self, subscription_id: str, item_id: str, plan: Plan, proration_date: int) -> ChangePreview:
         price = self._price(plan)
@@ -216,7 +218,7 @@ class StripeClient:
                     "proration_date": proration_date,
                 },
             }
-            invoice = self._api.v1.invoices.create_preview(params)
+            invoice = self.api.v1.invoices.create_preview(params)
         lines = [line.to_dict() for line in invoice.lines.data]
         return ChangePreview(
             amount_due_cents=invoice.amount_due,
@@ -243,7 +245,7 @@ class StripeClient:
                 self._schedule_change(subscription, price, quantity, key)
                 return
             self._release_schedule(subscription, key)
-            self._api.v1.subscriptions.update(
+            self.api.v1.subscriptions.update(
                 subscription_id,
                 {
                     "items": [{"id": item_id, "price": price, "quantity": quantity}],
@@ -255,7 +257,7 @@ class StripeClient:
             )
 
     def _schedule_change(self, subscription: dict[str, Any], price: str, quantity: int, key: str) -> None:
-        schedules = self._api.v1.subscription_schedules
+        schedules = self.api.v1.subscription_schedules
         if subscription["schedule"]:
             schedule = schedules.retrieve(subscription["schedule"])
         else:
@@ -283,12 +285,12 @@ class StripeClient:
     def _release_schedule(self, subscription: dict[str, Any], key: str) -> None:
         """While a schedule owns a subscription, Stripe refuses to change it directly."""
         if subscription["schedule"]:
-            self._api.v1.subscription_schedules.release(
+            self.api.v1.subscription_schedules.release(
                 subscription["schedule"], {}, {"idempotency_key": f"{key}:release"}
             )
 
     def _subscription(self, subscription_id: str) -> dict[str, Any]:
-        return self._api.v1.subscriptions.retrieve(subscription_id).to_dict()
+        return self.api.v1.subscriptions.retrieve(subscription_id).to_dict()
 
     @staticmethod
     def _quantity(subscription: dict[str, Any], item_id: str) -> int:
@@ -309,7 +311,7 @@ class StripeClient:
         if self._options.portal_configuration:
             params["configuration"] = self._options.portal_configuration
         with asking():
-            return self._api.v1.billing_portal.sessions.create(params).url
+            return self.api.v1.billing_portal.sessions.create(params).url
 
     def refund(
         self,
@@ -321,15 +323,15 @@ class StripeClient:
         key: str,
     ) -> Sequence[Fact]:
         with asking():
-            intent = self._reader.payment_intent_of(payment_ref)
+            intent = self.reader.payment_intent_of(payment_ref)
             if intent is None:
                 raise ProviderError("nothing was charged for this payment", reason="nothing_to_refund")
             params: RefundCreateParams = {"payment_intent": intent, "reason": cast(Literal["duplicate"], reason)}
             if amount_cents is not None:
                 params["amount"] = amount_cents
-            refund = self._api.v1.refunds.create(params, {"idempotency_key": f"{key}:refund"})
-            return self._reader.read(Ref("payment", intent), refund.created)
+            refund = self.api.v1.refunds.create(params, {"idempotency_key": f"{key}:refund"})
+            return self.reader.read(Ref("payment", intent), refund.created)
 
     def receipt_url(self, payment_id: str) -> str | None:
         with asking():
-            return self._reader.receipt_url(payment_id)
+            return self.reader.receipt_url(payment_id)

@@ -1,0 +1,382 @@
+"""The calls toward Stripe, against the stand-in, which refuses every field and word the SDK's types do not know."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from billing.errors import NotConfigured, ProviderError, ProviderUnavailable
+from billing.facts import DisputeFact, FraudWarningFact, PaymentFact, PurchaseFact, Ref, RefundFact, SubscriptionFact
+from billing.providers.stripe.client import Options, StripeClient, connect
+from billing.settings import Settings
+from fakes.base import Fault
+from tests.providers.stripe.stripe_shop import DAY, START, Shop, plan
+
+
+def subscription_fact(shop: Shop, subscription_id: str) -> SubscriptionFact:
+    (fact,) = shop.client.read(Ref("subscription", subscription_id), START)
+    assert isinstance(fact, SubscriptionFact)
+    return fact
+
+
+# --- checkout ------------------------------------------------------------------------------------------------------
+
+
+def test_asking_twice_for_one_checkout_opens_one_session(shop: Shop) -> None:
+    first, second = (shop.client.create_checkout(shop.order("plus_month")) for _ in range(2))
+    assert (first.session_id, first.url) == (second.session_id, second.url)
+    assert len(list(shop.books.all("checkout.session"))) == 1
+
+
+def test_a_lost_answer_is_asked_for_again_and_creates_nothing_twice(shop: Shop) -> None:
+    shop.app.faults = [Fault("lose", "POST", "/v1/checkout/sessions")]
+    shop.client.create_checkout(shop.order("plus_month"))
+    assert len(list(shop.books.all("checkout.session"))) == 1
+
+
+def test_a_user_has_one_customer_that_says_nothing_of_the_person(shop: Shop) -> None:
+    for number in range(2):
+        shop.client.create_checkout(shop.order("plus_month", f"chk_{number}"))
+    (customer,) = shop.books.all("customer")
+    assert customer["metadata"] == {"user_id": "u1"}
+    assert customer["email"] is None
+
+
+def test_a_user_id_cannot_break_out_of_the_customer_search(shop: Shop) -> None:
+    shop.client.create_checkout(shop.order("plus_month", user_id="x' OR metadata['user_id']:'u1"))
+    (customer,) = shop.books.all("customer")
+    assert customer["metadata"]["user_id"].startswith("x' OR")
+
+
+def test_both_the_session_and_what_it_makes_name_the_user(shop: Shop) -> None:
+    session = shop.buy("plus_month")
+    subscription = shop.books.objects[session["subscription"]]
+    assert session["metadata"] == subscription["metadata"]
+    assert subscription["metadata"] == {
+        "user_id": "u1",
+        "plan_id": "plus_month",
+        "plan_version": "1",
+        "checkout_id": "chk_1",
+    }
+    purchase = shop.buy("tax_pass", "chk_2")
+    assert shop.books.objects[purchase["payment_intent"]]["metadata"]["plan_id"] == "tax_pass"
+
+
+def test_a_trial_is_given_when_the_order_says_so(shop: Shop) -> None:
+    sub = shop.subscribe("plus_month", trial_days=14)
+    assert (sub["status"], sub["trial_end"]) == ("trialing", START + 14 * DAY)
+
+
+def test_a_deployment_may_ask_for_tax_promotion_codes_and_trials_without_a_card(shop: Shop) -> None:
+    options = Options(automatic_tax=True, promotion_codes=True, trial_needs_card=False)
+    opened = StripeClient(shop.client.api, options).create_checkout(shop.order("plus_month", trial_days=7))
+    session = shop.books.objects[opened.session_id]
+    assert session["automatic_tax"]["enabled"]
+    assert session["allow_promotion_codes"]
+    assert session["payment_method_collection"] == "if_required"
+
+
+def test_a_plan_without_a_price_says_what_is_missing(shop: Shop) -> None:
+    unsynced = replace(shop.plans["plus_month"], provider_plan_ids={})
+    with pytest.raises(ProviderError) as refused:
+        shop.client.create_checkout(replace(shop.order("plus_month"), plan=unsynced))
+    assert refused.value.extensions["reason"] == "plan_not_synced"
+
+
+def test_expiring_closes_an_open_session_and_leaves_a_paid_one(shop: Shop) -> None:
+    opened = shop.client.create_checkout(shop.order("plus_month"))
+    for _ in range(2):
+        shop.client.expire_checkout(opened.session_id)
+    assert shop.books.objects[opened.session_id]["status"] == "expired"
+    paid = shop.buy("plus_month", "chk_2")
+    shop.client.expire_checkout(paid["id"])
+    assert paid["status"] == "complete"
+
+
+# --- reading -------------------------------------------------------------------------------------------------------
+
+
+def test_a_read_is_dated_by_stripes_clock(shop: Shop) -> None:
+    sub = shop.subscribe()
+    shop.app.advance(5 * DAY)
+    assert subscription_fact(shop, sub["id"]).observed_at == START + 5 * DAY
+
+
+def test_a_finished_checkout_reads_as_its_subscription(shop: Shop) -> None:
+    session = shop.buy("plus_month")
+    kinds = [type(f).__name__ for f in shop.client.read(Ref("checkout", session["id"]), START)]
+    assert kinds == ["CheckoutFact", "SubscriptionFact"]
+
+
+def test_an_open_checkout_reads_as_nothing_yet(shop: Shop) -> None:
+    opened = shop.client.create_checkout(shop.order("plus_month"))
+    assert shop.client.read(Ref("checkout", opened.session_id), START) == ()
+
+
+def test_a_paid_purchase_reads_with_its_fee_and_charge(shop: Shop) -> None:
+    session = shop.buy("tax_pass")
+    purchase = shop.client.read(Ref("checkout", session["id"]), START)[1]
+    assert isinstance(purchase, PurchaseFact)
+    assert (purchase.state, purchase.amount_cents, purchase.fee_cents) == ("paid", 4900, 172)
+    assert purchase.refs[0].startswith("ch_")
+
+
+def test_an_invoice_reads_with_the_names_of_its_payment(shop: Shop) -> None:
+    sub = shop.subscribe()
+    (payment,) = shop.client.read(Ref("invoice", sub["latest_invoice"]), START)
+    assert isinstance(payment, PaymentFact)
+    assert (payment.user_id, payment.amount_cents) == ("u1", 900)
+    assert payment.refs[0].startswith("pi_")
+
+
+def test_a_payment_reads_with_everything_that_happened_to_it(shop: Shop) -> None:
+    sub = shop.subscribe()
+    (payment,) = shop.client.read(Ref("invoice", sub["latest_invoice"]), START)
+    assert isinstance(payment, PaymentFact)
+    intent = payment.refs[0]
+    shop.books.refund(intent, 100, "duplicate", {})
+    shop.books.open_dispute(intent)
+    shop.books.warn_of_fraud(intent)
+    facts = shop.client.read(Ref("payment", intent), START)
+    assert [type(f) for f in facts] == [PaymentFact, RefundFact, DisputeFact, FraudWarningFact]
+    assert {f.user_id for f in facts} == {"u1"}
+    owner = facts[0]
+    assert isinstance(owner, PaymentFact)
+    assert owner.payment_id == sub["latest_invoice"]
+    assert owner.fee_cents == 56
+
+
+def test_a_payment_of_another_product_is_not_ours(shop: Shop) -> None:
+    intent = shop.books.pay(500, "usd", None, {})
+    assert shop.client.read(Ref("payment", intent["id"]), START) == ()
+
+
+# --- changing a subscription ---------------------------------------------------------------------------------------
+
+
+def test_cancel_at_the_periods_end_and_take_it_back(shop: Shop) -> None:
+    sub = shop.subscribe()
+    shop.client.cancel_subscription(sub["id"], at_period_end=True, reason="too_expensive", key="k1")
+    fact = subscription_fact(shop, sub["id"])
+    assert (fact.cancel_at_period_end, fact.cancel_reason, fact.status) == (True, "too_expensive", "active")
+    shop.client.resume_subscription(sub["id"], key="k2")
+    fact = subscription_fact(shop, sub["id"])
+    assert (fact.cancel_at_period_end, fact.cancel_at) == (False, None)
+
+
+def test_a_cancellation_made_in_the_portal_is_taken_back_too(shop: Shop) -> None:
+    sub = shop.subscribe()
+    shop.books.modify(sub, {"cancel_at": START + 10 * DAY})
+    shop.client.resume_subscription(sub["id"], key="k1")
+    assert subscription_fact(shop, sub["id"]).cancel_at is None
+
+
+def test_cancel_now_ends_it_and_a_repeat_is_no_error(shop: Shop) -> None:
+    sub = shop.subscribe()
+    for key in ("k1", "k1", "k2"):
+        shop.client.cancel_subscription(sub["id"], at_period_end=False, reason=None, key=key)
+    assert subscription_fact(shop, sub["id"]).status == "canceled"
+
+
+def test_a_paused_subscription_is_resumed(shop: Shop) -> None:
+    sub = shop.subscribe()
+    shop.books.pause(sub)
+    shop.client.resume_subscription(sub["id"], key="k1")
+    assert subscription_fact(shop, sub["id"]).status == "active"
+
+
+def test_the_preview_is_what_the_change_then_costs(shop: Shop) -> None:
+    sub = shop.subscribe()
+    item = sub["items"]["data"][0]["id"]
+    shop.app.advance(10 * DAY)
+    moment = shop.app.clock.now()
+    preview = shop.client.preview_change(sub["id"], item, shop.plans["pro_month"], moment)
+    shop.app.advance(60)
+    shop.client.change_subscription(
+        sub["id"], item, shop.plans["pro_month"], at_period_end=False, proration_date=moment, key="k1"
+    )
+    bill = shop.books.objects[sub["latest_invoice"]]
+    assert bill["amount_paid"] == preview.amount_due_cents > 0
+    assert preview.credit_cents > 0
+    assert preview.next_amount_cents == 1900
+    assert subscription_fact(shop, sub["id"]).price_id == shop.plans["pro_month"].provider_plan_ids["stripe"]
+
+
+def test_from_month_to_year_a_new_period_begins(shop: Shop) -> None:
+    sub = shop.subscribe()
+    item = sub["items"]["data"][0]["id"]
+    shop.app.advance(10 * DAY)
+    moment = shop.app.clock.now()
+    preview = shop.client.preview_change(sub["id"], item, shop.plans["plus_year"], moment)
+    shop.client.change_subscription(
+        sub["id"], item, shop.plans["plus_year"], at_period_end=False, proration_date=moment, key="k1"
+    )
+    fact = subscription_fact(shop, sub["id"])
+    assert (fact.current_period_start, fact.current_period_end) == (moment, preview.next_billing_at)
+
+
+def test_an_upgrade_that_is_not_paid_keeps_the_old_plan(shop: Shop) -> None:
+    sub = shop.subscribe()
+    shop.books.works[sub["customer"]] = False
+    item = sub["items"]["data"][0]["id"]
+    shop.client.change_subscription(
+        sub["id"], item, shop.plans["pro_month"], at_period_end=False, proration_date=START, key="k1"
+    )
+    assert subscription_fact(shop, sub["id"]).price_id == shop.plans["plus_month"].provider_plan_ids["stripe"]
+
+
+def downgrade(shop: Shop) -> dict[str, Any]:
+    sub = shop.subscribe("pro_month")
+    item = sub["items"]["data"][0]["id"]
+    shop.client.change_subscription(
+        sub["id"], item, shop.plans["plus_month"], at_period_end=True, proration_date=START, key="k1"
+    )
+    return sub
+
+
+def test_a_downgrade_waits_for_the_periods_end(shop: Shop) -> None:
+    sub = downgrade(shop)
+    plus, pro = (shop.plans[p].provider_plan_ids["stripe"] for p in ("plus_month", "pro_month"))
+    fact = subscription_fact(shop, sub["id"])
+    assert (fact.price_id, fact.scheduled_price_id) == (pro, plus)
+    shop.app.advance(32 * DAY)
+    fact = subscription_fact(shop, sub["id"])
+    assert (fact.price_id, fact.scheduled_price_id, sub["schedule"]) == (plus, None, None)
+
+
+def test_a_downgrade_can_be_taken_back(shop: Shop) -> None:
+    sub = downgrade(shop)
+    shop.client.resume_subscription(sub["id"], key="k2")
+    assert subscription_fact(shop, sub["id"]).scheduled_price_id is None
+
+
+def test_a_second_downgrade_replaces_the_first(shop: Shop) -> None:
+    sub = downgrade(shop)
+    item = sub["items"]["data"][0]["id"]
+    shop.client.change_subscription(
+        sub["id"], item, shop.plans["plus_year"], at_period_end=True, proration_date=START, key="k2"
+    )
+    assert subscription_fact(shop, sub["id"]).scheduled_price_id == shop.plans["plus_year"].provider_plan_ids["stripe"]
+
+
+def test_cancelling_drops_a_scheduled_downgrade(shop: Shop) -> None:
+    sub = downgrade(shop)
+    shop.client.cancel_subscription(sub["id"], at_period_end=True, reason=None, key="k2")
+    fact = subscription_fact(shop, sub["id"])
+    assert (fact.scheduled_price_id, fact.cancel_at_period_end) == (None, True)
+
+
+# --- money back, pages ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["invoice", "intent", "charge"])
+def test_a_payment_is_refunded_by_any_of_its_names(shop: Shop, name: str) -> None:
+    sub = shop.subscribe()
+    (payment,) = shop.client.read(Ref("invoice", sub["latest_invoice"]), START)
+    assert isinstance(payment, PaymentFact)
+    intent = payment.refs[0]
+    names = {
+        "invoice": sub["latest_invoice"],
+        "intent": intent,
+        "charge": shop.books.objects[intent]["latest_charge"],
+    }
+    for _ in range(2):
+        facts = shop.client.refund(names[name], 300, "USD", reason="requested_by_customer", key="r1")
+    refunds = [f for f in facts if isinstance(f, RefundFact)]
+    assert [(r.amount_cents, r.status, r.reason) for r in refunds] == [(300, "succeeded", "requested_by_customer")]
+
+
+def test_the_rest_is_refunded_when_no_amount_is_named(shop: Shop) -> None:
+    session = shop.buy("tax_pass")
+    shop.client.refund(session["id"], 900, "USD", reason="duplicate", key="r1")
+    facts = shop.client.refund(session["id"], None, "USD", reason="duplicate", key="r2")
+    assert sorted(f.amount_cents for f in facts if isinstance(f, RefundFact)) == [900, 4000]
+
+
+def test_more_than_was_paid_is_refused_in_stripes_words(shop: Shop) -> None:
+    session = shop.buy("tax_pass")
+    with pytest.raises(ProviderError, match="greater than unrefunded"):
+        shop.client.refund(session["id"], 5000, "USD", reason="duplicate", key="r1")
+
+
+def test_receipts_are_links_of_stripes(shop: Shop) -> None:
+    sub, session = shop.subscribe(), shop.buy("tax_pass", "chk_2")
+    assert "/invoices/" in (shop.client.receipt_url(sub["latest_invoice"]) or "")
+    assert "/receipts/" in (shop.client.receipt_url(session["payment_intent"]) or "")
+
+
+def test_the_portal_opens_for_a_customer(shop: Shop) -> None:
+    sub = shop.subscribe()
+    assert shop.client.portal_url(sub["customer"], "http://127.0.0.1/account").startswith(shop.app.url)
+
+
+# --- plans ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_sync_that_is_repeated_changes_nothing(shop: Shop) -> None:
+    again = shop.client.prices.sync(plan("plus_month", 900), dry_run=False)
+    assert again.price_id == shop.plans["plus_month"].provider_plan_ids["stripe"]
+    assert (again.changes, again.problems) == ((), ())
+
+
+def test_a_dry_run_only_says_what_it_would_do(shop: Shop) -> None:
+    would = shop.client.prices.sync(plan("new_month", 500), dry_run=True)
+    assert would.price_id is None
+    assert would.changes == ("create product bitsleuth_new_month", "create price bitsleuth_new_month_v1")
+    assert "bitsleuth_new_month" not in shop.books.objects
+
+
+def test_a_new_version_gets_a_price_of_its_own_under_the_same_product(shop: Shop) -> None:
+    newer = shop.client.prices.sync(plan("plus_month", 1200, version=2, name="Plus"), dry_run=False)
+    old = shop.plans["plus_month"].provider_plan_ids["stripe"]
+    prices = {p["id"]: p for p in shop.books.all("price")}
+    assert newer.price_id != old
+    assert prices[newer.price_id]["product"] == prices[old]["product"]
+    assert shop.books.objects["bitsleuth_plus_month"]["name"] == "Plus"
+
+
+def test_archiving_takes_the_price_off_sale(shop: Shop) -> None:
+    archived = replace(shop.plans["plus_month"], status="archived")
+    assert shop.client.prices.sync(archived, dry_run=False).changes
+    assert not shop.books.objects[archived.provider_plan_ids["stripe"]]["active"]
+    with pytest.raises(ProviderError, match="inactive"):
+        shop.client.create_checkout(shop.order("plus_month"))
+
+
+def test_an_adopted_price_that_differs_is_reported(shop: Shop) -> None:
+    adopted = plan("gold_year", 9000, "year", provider_plan_ids=shop.plans["plus_month"].provider_plan_ids)
+    problems = shop.client.prices.sync(adopted, dry_run=False).problems
+    assert len(problems) == 2
+    assert "amount 900" in problems[0]
+    assert "interval month" in problems[1]
+
+
+# --- when Stripe does not play along -------------------------------------------------------------------------------
+
+
+def test_no_answer_is_unavailable_and_may_be_tried_again(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stripe._http_client.HTTPClient._sleep_time_seconds", lambda *_: 0)
+    shop.app.faults = [Fault("refuse", path="/v1/subscriptions", times=9)]
+    with pytest.raises(ProviderUnavailable):
+        shop.client.read(Ref("subscription", "sub_1"), START)
+    assert shop.app.requests.count(("GET", "/v1/subscriptions/sub_1")) == 3
+
+
+def test_an_unknown_object_is_refused_in_stripes_words(shop: Shop) -> None:
+    with pytest.raises(ProviderError, match="No such subscription") as refused:
+        shop.client.read(Ref("subscription", "sub_none"), START)
+    assert refused.value.extensions["reason"] == "resource_missing"
+
+
+@pytest.mark.parametrize(
+    "env",
+    [
+        {"STRIPE_SECRET_KEY": "sk_live_x", "LIVEMODE": "false", "STAGE": "dev"},
+        {"STRIPE_SECRET_KEY": "sk_test_x", "LIVEMODE": "true", "STAGE": "prod"},
+        {"STRIPE_SECRET_KEY": "", "LIVEMODE": "false", "STAGE": "dev"},
+        {"STRIPE_SECRET_KEY": "sk_live_x", "LIVEMODE": "true", "STAGE": "prod", "STRIPE_API_BASE": "http://x"},
+    ],
+)
+def test_a_key_of_the_wrong_mode_or_a_redirected_prod_is_refused(env: dict[str, str]) -> None:
+    with pytest.raises(NotConfigured):
+        connect(Settings(env))
