@@ -17,6 +17,7 @@ in the snapshot.
 | purchase seen, unconfirmed               | never opens, unless the plan is optimistic       | processing         |
 | purchase underpaid, paid late            | never opens, until a person accepts it           | underpaid, …       |
 | term                                     | as purchase, for its run in the chain            | paid               |
+| … ended early by a plan of higher rank   | when that one was paid                           | replaced           |
 | grant                                    | its expiry or revocation                         | granted, revoked   |
 """
 
@@ -123,7 +124,7 @@ def _of_terms(account: Account, catalogue: Catalogue) -> Iterator[Window]:
             plan=catalogue.get(term.plan_id, term.plan_version),
             start=start,
             until=run.end if run else start,
-            reason=_why(term),
+            reason="replaced" if run and run.replaced else _why(term),
         )
 
 

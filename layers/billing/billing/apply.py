@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
+from billing.access import term_runs
 from billing.errors import Parked
 from billing.facts import (
     CheckoutFact,
@@ -24,6 +25,7 @@ from billing.facts import (
     SubscriptionFact,
 )
 from billing.plans import Catalogue, Plan
+from billing.polling import next_poll
 from billing.records import (
     PURCHASE_STATES,
     TERMINAL,
@@ -35,9 +37,11 @@ from billing.records import (
     Purchase,
     Record,
     Refund,
+    Renewal,
     Subscription,
     Term,
 )
+from billing.terms import DAY, Run
 
 # Payments kept on a subscription's record: refunds and disputes reach back about two years of monthly invoices.
 PAYMENTS_KEPT = 24
@@ -190,7 +194,8 @@ def _purchase(account: Account, fact: PurchaseFact, catalogue: Catalogue) -> Acc
         raise Parked(f"purchase {fact.purchase_id} is of plan {fact.plan_id} version {fact.plan_version}, unknown here")
     kind = Term if plan.recurring else Purchase
     key = f"{'term' if plan.recurring else 'purchase'}#{fact.provider}#{fact.purchase_id}"
-    old = account.records.get(key)
+    known = account.records.get(key)
+    old = known if isinstance(known, Purchase) else None
     new = kind(
         provider=fact.provider,
         purchase_id=fact.purchase_id,
@@ -206,8 +211,13 @@ def _purchase(account: Account, fact: PurchaseFact, catalogue: Catalogue) -> Acc
         due_cents=fact.due_cents,
         surplus_cents=fact.surplus_cents,
         expires_at=fact.expires_at,
+        poll_at=next_poll(fact.state, fact.created_at or fact.observed_at, fact.observed_at) if fact.poll else None,
     )
-    if isinstance(old, Purchase):
+    if isinstance(new, Term):
+        new = replace(new, bonus_seconds=fact.trial_days * DAY)
+    if old is not None:
+        if fact.poll:
+            _check_same_order(old, fact)
         if _purchase_rank(new) <= _purchase_rank(old):
             return account
         new = replace(
@@ -220,18 +230,35 @@ def _purchase(account: Account, fact: PurchaseFact, catalogue: Catalogue) -> Acc
             due_cents=fact.due_cents,
             surplus_cents=fact.surplus_cents,
             expires_at=_known(fact.expires_at, old.expires_at),
+            poll_at=new.poll_at,
         )
-    if fact.state == "paid" and new.payment is None:
-        payment = Payment(
-            payment_id=fact.purchase_id,
-            amount_cents=fact.amount_cents,
-            currency=fact.currency,
-            paid_at=fact.paid_at or fact.observed_at,
-            refs=fact.refs,
-            fee_cents=fact.fee_cents,
-        )
-        new = replace(new, payment=payment)
-    return _complete_checkout(_put(account, new), new)
+    new = replace(new, payment=_money_in(fact, old))
+    return _renew(_complete_checkout(_put(account, new), new), catalogue)
+
+
+def _check_same_order(old: Purchase, fact: PurchaseFact) -> None:
+    """An invoice is what we opened, for as long as it lives."""
+    opened = (old.plan_id, old.plan_version, old.amount_cents, old.currency)
+    told = (fact.plan_id, fact.plan_version, fact.amount_cents, fact.currency)
+    if opened != told:
+        raise Parked(f"{fact.provider} invoice {fact.purchase_id} was opened for {opened}, but now says {told}")
+
+
+def _money_in(fact: PurchaseFact, old: Purchase | None) -> Payment | None:
+    """What was booked stays as it was booked; before that, the newest word on what has been seen."""
+    kept = old.payment if old else None
+    if old is not None and kept is not None and (old.paid or not fact.poll or kept.refunds):
+        return kept
+    if fact.paid_at is None and fact.state != "paid":
+        return None
+    return Payment(
+        payment_id=fact.purchase_id,
+        amount_cents=fact.amount_cents - fact.due_cents,
+        currency=fact.currency,
+        paid_at=fact.paid_at or fact.observed_at,
+        refs=fact.refs,
+        fee_cents=fact.fee_cents,
+    )
 
 
 def _purchase_rank(purchase: Purchase) -> tuple[int, int]:
@@ -245,6 +272,38 @@ def _complete_checkout(account: Account, purchase: Purchase) -> Account:
         replace(c, status="completed", url=None) for c in account.checkouts if c.checkout_id == purchase.checkout_id
     ]
     return _put(account, *done)
+
+
+# A look this long before the end is early enough for every reminder anybody would set (seconds).
+LONGEST_LEAD = 30 * DAY
+
+
+def _renew(account: Account, catalogue: Catalogue) -> Account:
+    """Keeps the end of what is prepaid, group by group, for the reminders; a new end is reminded of anew."""
+    last: dict[str, Run] = {}
+    for run in term_runs(account, catalogue):
+        if run.term.paid and (run.plan.group not in last or run.end > last[run.plan.group].end):
+            last[run.plan.group] = run
+    renewals = {r.group: r for r in account.renewals}
+    changed = []
+    for group, run in last.items():
+        old = renewals.get(group)
+        if old is None or old.ends_at != run.end or old.purchase_id != run.term.purchase_id:
+            changed.append(
+                Renewal(
+                    group=group,
+                    plan_id=run.plan.plan_id,
+                    plan_version=run.plan.version,
+                    provider=run.term.provider,
+                    purchase_id=run.term.purchase_id,
+                    ends_at=run.end,
+                    wanted=old.wanted if old else True,
+                    remind_at=run.end - LONGEST_LEAD,
+                )
+            )
+    # Nothing prepaid is left (returned, or turned invalid): there is no end to remind of.
+    changed += [replace(old, remind_at=None) for group, old in renewals.items() if group not in last]
+    return _put(account, *changed)
 
 
 def _checkout(account: Account, fact: CheckoutFact, _catalogue: Catalogue) -> Account | Ref:
@@ -262,7 +321,7 @@ def _checkout(account: Account, fact: CheckoutFact, _catalogue: Catalogue) -> Ac
 # --- refunds, disputes and warnings: kept by their own id on the payment they name ----------------------------------
 
 
-def _refund(account: Account, fact: RefundFact, _catalogue: Catalogue) -> Account | Ref:
+def _refund(account: Account, fact: RefundFact, catalogue: Catalogue) -> Account | Ref:
     new = Refund(
         refund_id=fact.refund_id,
         amount_cents=fact.amount_cents,
@@ -277,7 +336,8 @@ def _refund(account: Account, fact: RefundFact, _catalogue: Catalogue) -> Accoun
             return payment
         return replace(payment, refunds={**payment.refunds, new.refund_id: new})
 
-    return _on_payment(account, fact.provider, fact.payment_ref, change)
+    changed = _on_payment(account, fact.provider, fact.payment_ref, change)
+    return _renew(changed, catalogue) if isinstance(changed, Account) else changed
 
 
 def _dispute(account: Account, fact: DisputeFact, _catalogue: Catalogue) -> Account | Ref:

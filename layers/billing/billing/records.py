@@ -137,7 +137,8 @@ class Purchase:
     """One-time. `state` is what the provider says of the payment; `status` adds refunds and disputes to it.
 
     `due_cents` is what is still missing on an underpaid invoice, `surplus_cents` what came in beyond the price.
-    `accepted_by` names the admin who accepted an underpaid or late payment.
+    `accepted_by` names the admin who accepted an underpaid or late payment. `payment` is money that was seen, which
+    counts only once the purchase is `paid`. `poll_at`: when to look at a bitcoin invoice again, None: never.
     """
 
     provider: str
@@ -156,6 +157,7 @@ class Purchase:
     accepted_by: str | None = None
     payment: Payment | None = None
     expires_at: int | None = None
+    poll_at: int | None = None
 
     @property
     def record(self) -> str:
@@ -168,10 +170,10 @@ class Purchase:
     @property
     def status(self) -> str:
         """pending, processing, paid, failed, underpaid, paid_late, refunded, partially_refunded or disputed."""
+        if self.payment is not None and self.payment.fully_refunded:
+            return "refunded"
         if not self.paid or self.payment is None:
             return "paid" if self.paid else self.state
-        if self.payment.fully_refunded:
-            return "refunded"
         if self.payment.suspended:
             return "disputed"
         return "partially_refunded" if self.payment.refunded_cents else "paid"
@@ -181,7 +183,7 @@ class Purchase:
 class Term(Purchase):
     """A prepaid period bought with bitcoin. When it runs follows from its neighbours: see `terms.chain`.
 
-    `bonus_seconds` lengthens the term: trial days kept, or the unused value of a plan it replaces.
+    `bonus_seconds` lengthens the term by the trial days its buyer still had.
     """
 
     bonus_seconds: int = 0
@@ -206,6 +208,29 @@ class Grant:
     @property
     def record(self) -> str:
         return f"grant#{self.grant_id}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Renewal:
+    """The end of what is prepaid in a group of plans, by its last term, and the reminders of it.
+
+    `wanted` is the buyer's choice. `remind_at`: when to look whether a reminder is due, None: there is nothing more to
+    say. `reminded_days`: how many days before the end the last one was sent.
+    """
+
+    group: str
+    plan_id: str
+    plan_version: int
+    provider: str
+    purchase_id: str
+    ends_at: int
+    wanted: bool = True
+    remind_at: int | None = None
+    reminded_days: int | None = None
+
+    @property
+    def record(self) -> str:
+        return f"renewal#{self.group}"
 
 
 CheckoutStatus = Literal["opening", "open", "completed", "expired"]
@@ -233,7 +258,7 @@ class Checkout:
         return f"checkout#{self.group}"
 
 
-Record = Subscription | Purchase | Term | Grant | Checkout
+Record = Subscription | Purchase | Term | Grant | Renewal | Checkout
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,6 +285,10 @@ class Account:
     @property
     def grants(self) -> Iterator[Grant]:
         return (r for r in self.records.values() if isinstance(r, Grant))
+
+    @property
+    def renewals(self) -> Iterator[Renewal]:
+        return (r for r in self.records.values() if isinstance(r, Renewal))
 
     @property
     def checkouts(self) -> Iterator[Checkout]:

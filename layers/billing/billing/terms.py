@@ -1,7 +1,7 @@
 """Prepaid terms: when each one runs follows from the others of its group, not from when its event arrived."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from billing.plans import Interval, Plan
@@ -12,12 +12,18 @@ DAY = 86_400
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A term on the calendar: from `start` up to, not including, `end` (Unix seconds)."""
+    """A term on the calendar: from `start` up to, not including, `end` (Unix seconds).
+
+    `value_cents` is what the run is worth: its price, and the unused value of the runs it replaced. `replaced`: a plan
+    of higher rank ended it early and took over what was left of it.
+    """
 
     term: Term
     plan: Plan
     start: int
     end: int
+    value_cents: int = 0
+    replaced: bool = False
 
 
 def add_interval(start: int, interval: Interval) -> int:
@@ -40,20 +46,45 @@ def chain(terms: Iterable[tuple[Term, Plan]]) -> list[Run]:
 
     A term paid while another runs begins when that one ends. Paid within the plan's grace after the end, it begins at
     the old end (the days of grace were used); later than that, it begins when it was paid.
+
+    A plan of higher rank does not wait: it ends what is running or queued below it, and the unused value of that
+    becomes extra time at its own price. A plan of lower rank waits for the end of what is paid above it.
     """
     ordered = sorted(terms, key=lambda pair: (_paid_at(pair[0]), pair[0].purchase_id))
-    ends: dict[str, int] = {}
-    runs: list[Run] = []
+    groups: dict[str, list[Run]] = {}
     for term, plan in ordered:
-        paid_at = _paid_at(term)
-        previous_end = ends.get(plan.group)
-        start = paid_at
+        groups[plan.group] = _placed(groups.get(plan.group, []), term, plan)
+    return [run for runs in groups.values() for run in runs]
+
+
+def _placed(runs: list[Run], term: Term, plan: Plan) -> list[Run]:
+    paid_at = _paid_at(term)
+    below = [run for run in runs if run.end > paid_at and _replaces(term, plan, run)]
+    kept = [_cut(run, paid_at) if run in below else run for run in runs]
+    waits_for = max((run.end for run in kept if run.end > paid_at), default=paid_at)
+    start = waits_for
+    if waits_for == paid_at and not below:
+        previous_end = max((run.end for run in kept), default=None)
         if previous_end is not None and paid_at <= previous_end + plan.grace_days * DAY:
             start = previous_end
-        end = add_interval(start, plan.interval) + term.bonus_seconds
-        ends[plan.group] = end
-        runs.append(Run(term, plan, start, end))
-    return runs
+    credit = sum(_unused(run, paid_at) for run in below)
+    length = add_interval(start, plan.interval) - start
+    bonus = term.bonus_seconds + (credit * length // term.amount_cents if credit else 0)
+    return [*kept, Run(term, plan, start, start + length + bonus, term.amount_cents + credit)]
+
+
+def _replaces(term: Term, plan: Plan, run: Run) -> bool:
+    """Values in two currencies cannot be set off against each other: such terms wait for each other."""
+    return plan.rank > run.plan.rank and term.currency == run.term.currency and term.amount_cents > 0
+
+
+def _unused(run: Run, at: int) -> int:
+    """The value in cents of what is left of a run, rounded down."""
+    return run.value_cents * (run.end - max(run.start, at)) // (run.end - run.start)
+
+
+def _cut(run: Run, at: int) -> Run:
+    return replace(run, start=min(run.start, at), end=at, value_cents=run.value_cents - _unused(run, at), replaced=True)
 
 
 def _paid_at(term: Term) -> int:

@@ -6,11 +6,24 @@ out. Numbers are integers throughout.
 """
 
 import json
+import zlib
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-from billing.records import Checkout, Dispute, Dunning, Grant, Payment, Purchase, Record, Refund, Subscription, Term
+from billing.records import (
+    Checkout,
+    Dispute,
+    Dunning,
+    Grant,
+    Payment,
+    Purchase,
+    Record,
+    Refund,
+    Renewal,
+    Subscription,
+    Term,
+)
 
 Item = dict[str, Any]
 
@@ -51,12 +64,37 @@ _KINDS: dict[str, type[Record]] = {
     "purchase": Purchase,
     "term": Term,
     "grant": Grant,
+    "renewal": Renewal,
     "checkout": Checkout,
 }
 
 
 def record_to_item(user_id: str, record: Record) -> Item:
-    return item({"user_id": user_id, "record": record.record, **_plain(record)})
+    return item({"user_id": user_id, "record": record.record, **_plain(record), **_due(user_id, record)})
+
+
+# --- the index of what is due ----------------------------------------------------------------------------------------
+
+# Few enough to ask each every minute, enough to keep one partition from taking every write.
+SHARDS = 4
+
+
+def shard(kind: str, number: int) -> str:
+    """The partition of the index: kind is poll (bitcoin invoices) or remind (ends of prepaid time)."""
+    return f"{kind}#{number}"
+
+
+def _due(user_id: str, record: Record) -> dict[str, object]:
+    """A record that wants attention at a time is in the index; one that does not has neither attribute."""
+    number = zlib.crc32(user_id.encode()) % SHARDS
+    if isinstance(record, Purchase) and record.poll_at is not None:
+        return {"due_shard": shard("poll", number), "due_at": record.poll_at}
+    if isinstance(record, Renewal) and record.remind_at is not None:
+        return {"due_shard": shard("remind", number), "due_at": record.remind_at}
+    return {}
+
+
+# --- records from items ----------------------------------------------------------------------------------------------
 
 
 def record_from_item(stored: Mapping[str, Any]) -> Record:
