@@ -28,7 +28,8 @@ checkouts = Checkouts(
 
 def create(request: Request) -> Mapping[str, Any]:
     wish = request.parse(CreateCheckoutSession)
-    return checkouts.create(request.own_user(wish.user_id), wish.plan_id, wish.provider, request.now)
+    user_id = request.own_user(wish.user_id)
+    return checkouts.create(user_id, wish.plan_id, wish.provider, request.now, accept_overlap=wish.accept_overlap)
 
 
 handler = endpoint({"POST /billing/create-checkout-session": create}, Logger())

@@ -5,13 +5,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from billing.access import term_runs
 from billing.applier import Applier
-from billing.apply import checkout_of
+from billing.apply import apply, checkout_of
 from billing.entitlements import sources
 from billing.errors import Conflict, InvalidRequest, NotFound
-from billing.facts import Ref
+from billing.facts import Fact, Ref
 from billing.http import rfc3339
-from billing.plans import Plan
+from billing.plans import Catalogue, Plan
 from billing.providers import PREPAID, Client, Order, Session
 from billing.records import LIVE, Account, Checkout
 from billing.store.accounts import AccountStore
@@ -42,13 +43,20 @@ class Checkouts:
         self._offered = offered
         self._portal_url = portal_url
 
-    def create(self, user_id: str, plan_id: str, provider: str | None, now: int) -> Mapping[str, Any]:
-        """The hosted page for a plan. Asking again returns the same page; asking for another plan ends the old one."""
+    def create(
+        self, user_id: str, plan_id: str, provider: str | None, now: int, *, accept_overlap: bool = False
+    ) -> Mapping[str, Any]:
+        """The hosted page for a plan. Asking again returns the same page; asking for another plan ends the old one.
+
+        `accept_overlap`: the buyer has read that this is paid besides what already runs.
+        """
         plan = self._plan_for_sale(plan_id)
         provider = self._provider_for(plan, provider)
         for _ in range(_ATTEMPTS):
             account = self._accounts.load(user_id)
-            refuse_double(account, self._plans.catalogue().get, plan, provider, now)
+            refuse_double(account, self._plans.catalogue().get, plan, provider)
+            if not accept_overlap:
+                explain_overlap(account, self._plans.catalogue(), plan, provider, now)
             known = checkout_of(account, plan.group)
             if known and _same(known, plan, provider) and known.status == "open" and known.url:
                 if known.expires_at > now + _REUSE_MARGIN:
@@ -86,12 +94,17 @@ class Checkouts:
             raise LostRace("another checkout was opened meanwhile")
         if current.status == "opening":
             current = _opened(current, session)
-            self._save(account, current, now)
+            self._save(account, current, now, session.facts)
         return _view(current, reused=False)
 
-    def _save(self, account: Account, checkout: Checkout, now: int) -> Account:
+    def _save(self, account: Account, checkout: Checkout, now: int, facts: Sequence[Fact] = ()) -> Account:
+        """`facts`: what the provider says of the session it opened, such as a purchase that is now pending."""
+        catalogue = self._plans.catalogue()
         after = replace(account, records={**account.records, checkout.record: checkout})
-        return self._accounts.commit(account, after, sources(after, self._plans.catalogue()), [], now)
+        for fact in facts:
+            told = apply(after, fact, catalogue)
+            after = told if isinstance(told, Account) else after
+        return self._accounts.commit(account, after, sources(after, catalogue), [], now)
 
     def _order(self, account: Account, checkout: Checkout, plan: Plan) -> Order:
         customers = [s.customer_id for s in account.subscriptions if s.provider == checkout.provider and s.customer_id]
@@ -156,9 +169,7 @@ def sellers(plan: Plan, offered: Sequence[str]) -> list[str]:
     return [name for name in offered if name != "stripe" or "stripe" in plan.provider_plan_ids]
 
 
-def refuse_double(
-    account: Account, plan_of: Callable[[str, int], Plan | None], plan: Plan, provider: str, now: int
-) -> None:
+def refuse_double(account: Account, plan_of: Callable[[str, int], Plan | None], plan: Plan, provider: str) -> None:
     """A second subscription in a group would bill twice: name the call that changes the first instead."""
     if plan.recurring and provider not in PREPAID:
         for subscription in account.subscriptions:
@@ -174,6 +185,33 @@ def refuse_double(
         for purchase in account.purchases:
             if purchase.plan_id == plan.plan_id and purchase.status in ("paid", "partially_refunded"):
                 raise Conflict(f"you own {plan.name} already", code="already_purchased", plan_id=plan.plan_id)
+
+
+def explain_overlap(account: Account, catalogue: Catalogue, plan: Plan, provider: str, now: int) -> None:
+    """A card subscription and a bitcoin term may stand side by side, but nobody should pay for both unawares."""
+    if not plan.recurring:
+        return
+    if provider in PREPAID:
+        for subscription in account.subscriptions:
+            current = catalogue.get(subscription.plan_id, subscription.plan_version)
+            if subscription.status in LIVE and current and current.group == plan.group:
+                raise Conflict(
+                    f"your card already pays for {current.name} until {rfc3339(subscription.current_period_end)} "
+                    f"{'' if subscription.ends_at else 'and renews then '}"
+                    f"({subscription.provider}): the time you buy now would run beside it, not after it",
+                    code="overlap",
+                    plan_id=current.plan_id,
+                    ends_at=rfc3339(subscription.current_period_end),
+                )
+        return
+    ends = [run.end for run in term_runs(account, catalogue) if run.plan.group == plan.group and run.end > now]
+    if ends:
+        raise Conflict(
+            f"you have prepaid until {rfc3339(max(ends))}: the card would be charged from today, beside it",
+            code="overlap",
+            plan_id=plan.plan_id,
+            ends_at=rfc3339(max(ends)),
+        )
 
 
 def _same(checkout: Checkout, plan: Plan, provider: str) -> bool:
