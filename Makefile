@@ -17,10 +17,10 @@ setup: ## Install what everything else needs (the first time: a minute or two)
 	@ops/setup.sh
 
 run: setup ## The whole system on http://127.0.0.1:8000 (PORT=…), until Ctrl-C
-	@python -m local.run --port $(PORT) $(ARGS)
+	@python -m demo.run --port $(PORT) $(ARGS)
 
 demo: setup ## Drive a purchase through the whole system, step by step
-	@python -m local.demo $(ARGS)
+	@python -m demo.tour $(ARGS)
 
 test: setup ## Every check: lint, types, template, tests, front end
 	@python -m local.check

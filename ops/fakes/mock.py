@@ -9,6 +9,7 @@ import json
 import secrets
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from billing.providers.signatures import sign_timestamped
@@ -25,9 +26,9 @@ DUNNING_ENDS = 21 * DAY
 
 
 class MockProvider(App):
-    """`webhook_url` is where events go; `secret` signs them."""
+    """`webhook_url` is where events go; `secret` signs them; `memory` is a file that outlives the process."""
 
-    def __init__(self, secret: str, webhook_url: str = "") -> None:
+    def __init__(self, secret: str, webhook_url: str = "", memory: Path | None = None) -> None:
         super().__init__()
         self.webhook_url = webhook_url
         self.objects: dict[str, Thing] = {}
@@ -36,6 +37,9 @@ class MockProvider(App):
         self._run = secrets.token_hex(4)
         self.webhooks = Webhooks(self.clock, self._render, retry_after=RETRY_AFTER)
         self._secret = secret
+        self._memory = memory
+        if memory is not None and memory.exists():
+            self.objects = json.loads(memory.read_text())
         self._add_routes()
 
     def _add_routes(self) -> None:
@@ -387,6 +391,8 @@ class MockProvider(App):
 
     def _tell(self, event_type: str, thing: Thing) -> None:
         event = {"id": f"evt_{self._id()}", "type": event_type, "created": self.clock.now(), "livemode": False}
+        if self._memory is not None:
+            self._memory.write_text(json.dumps(self.objects))
         if self.webhook_url:
             self.webhooks.enqueue(self.webhook_url, {**event, "data": dict(thing)})
 

@@ -7,6 +7,7 @@ with Engine.start() as engine:
 from __future__ import annotations
 
 import json
+import platform
 import shutil
 import tempfile
 import tomllib
@@ -72,10 +73,11 @@ class Engine:
     ) -> Self:
         """Builds, starts and deploys; raises EngineError when any of it fails.
 
-        `parameters` of the template override the `local` ones of samconfig.toml; `{api_url}` in a value stands for
-        the API's origin. `port` 0 takes a free one. `state` is a folder that keeps tables and queues for the next
-        start; without it everything is forgotten. `enforce_policies` holds each function to its IAM policies.
-        `mounts` are applications to serve beside the API, by prefix. `progress` is told each step.
+        `parameters` of the template override the `local` ones of samconfig.toml; in a value `{api_url}` stands for
+        the API's origin and `{architecture}` for this machine's. `port` 0 takes a free one. `state` is a folder that
+        keeps tables and queues for the next start; without it everything is forgotten. `enforce_policies` holds each
+        function to its IAM policies. `mounts` are applications to serve beside the API, by prefix. `progress` is told
+        each step.
         """
         folder = state or Path(tempfile.mkdtemp(prefix="billing-engine-"))
         (folder / "logs").mkdir(parents=True, exist_ok=True)
@@ -96,7 +98,7 @@ class Engine:
         built = build(self._project)
         progress("Deploying template.yaml with sam deploy")
         chosen = {**_local_parameters(self._project), **parameters}
-        deploy(self._emulator, built, {key: value.replace("{api_url}", self.api_url) for key, value in chosen.items()})
+        deploy(self._emulator, built, {name: self._filled(value) for name, value in chosen.items()})
         progress("Completing the deployment")
         self._stack = Stack(self._emulator, built)
         functions = self._stack.functions()
@@ -105,6 +107,10 @@ class Engine:
         completion.enable_expiry(self._emulator, self._stack)
         self._gateway = Gateway(self._stack, functions, self._supervisor.invoke)
         completion.check(self._emulator, built, self._stack, self._gateway)
+
+    def _filled(self, value: str) -> str:
+        architecture = "arm64" if platform.machine() in {"arm64", "aarch64"} else "x86_64"
+        return value.replace("{api_url}", self.api_url).replace("{architecture}", architecture)
 
     def stop(self) -> None:
         """Ends the API, the functions and the emulator, which saves its state if it has a folder for it."""

@@ -67,10 +67,10 @@ class Gateway:
         schemes = body.get("components", {}).get("securitySchemes", {})
         authorizers = {name: self._authorizer(name, scheme, intrinsics) for name, scheme in schemes.items()}
         self._cors = intrinsics.resolve(body.get("x-amazon-apigateway-cors", {}))
-        for path, methods in body["paths"].items():
+        for path, methods in intrinsics.resolve(body["paths"]).items():
             for method, operation in methods.items():
                 name = "ANY" if method == "x-amazon-apigateway-any-method" else method.upper()
-                function = self._target(intrinsics.resolve(operation["x-amazon-apigateway-integration"]["uri"]))
+                function = self._target(operation["x-amazon-apigateway-integration"]["uri"])
                 required = {scheme for entry in operation.get("security", []) for scheme in entry} - {"NONE"}
                 authorizer = authorizers[required.pop()] if required else None
                 route = Route(f"{name} {path}", function, authorizer, _pattern(path))

@@ -37,7 +37,7 @@ class DeadLetters:
         self._queue_url = queue_url
         self._events = events
 
-    def list(self, limit: int = 100) -> list[DeadLetter]:
+    def waiting(self, limit: int = 100) -> list[DeadLetter]:
         """The letters waiting now, the oldest first; they stay where they are."""
         found: list[DeadLetter] = []
         try:

@@ -1,45 +1,20 @@
 """`make run`: the whole system on this machine until Ctrl-C. State is kept between runs in .local/state."""
 
-from __future__ import annotations
-
 import shutil
 import signal
 import sys
 import threading
-import time
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 
-from .engine import Engine
-from .host import WORK, EngineError
-from .welcome import welcome
+from demo.shop import open_shop
+from demo.welcome import welcome
+from local.host import WORK, EngineError
+from local.progress import Steps, console
 
 STATE = WORK / "state"
-console = Console(highlight=False)
-
-
-class Steps:
-    """Prints each step when the next begins, with the seconds it took."""
-
-    def __init__(self) -> None:
-        self._began = time.monotonic()
-        self._status = console.status("")
-        self._step = ""
-
-    def __call__(self, step: str) -> None:
-        self.done()
-        self._began, self._step = time.monotonic(), step
-        self._status.update(f"{step} …")
-        self._status.start()
-
-    def done(self) -> None:
-        self._status.stop()
-        if self._step:
-            console.print(f"[green]✓[/] {self._step} [dim]{time.monotonic() - self._began:.1f} s[/]")
-        self._step = ""
 
 
 def main(
@@ -55,9 +30,9 @@ def main(
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     steps = Steps()
     try:
-        with Engine.start(port=port, state=STATE, enforce_policies=enforce_policies, progress=steps) as engine:
+        with open_shop(port=port, state=STATE, enforce_policies=enforce_policies, progress=steps) as shop:
             steps.done()
-            welcome(engine, console)
+            welcome(shop, console)
             console.print("Ctrl-C stops it.")
             _wait_for_interrupt()
             console.print("\nStopping …")

@@ -1,0 +1,106 @@
+"""Opens the shop: starts the engine and the mock provider, fills the secrets, seeds the plans, signs demo tokens."""
+
+import json
+import re
+import secrets
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from billing.tokens import DEV_ISSUER, Signer, Verifier, generate_key_set
+from fakes.base import Server
+from fakes.mock import MockProvider
+from local.engine import Engine
+
+PLANS = Path(__file__).parents[1] / "seeds" / "plans.json"
+USER, ADMIN = "usr_demo", "usr_admin"
+_TOKEN_SECONDS = 30 * 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class Shop:
+    """A running shop. `token(user_id)` signs in as anybody, as the development issuer may outside prod."""
+
+    engine: Engine
+    mock: MockProvider
+    _signer: Signer
+
+    @property
+    def url(self) -> str:
+        return self.engine.api_url
+
+    def token(self, user_id: str = USER, *, admin: bool = False) -> str:
+        return self._signer.sign_session(user_id, admin, int(time.time()), _TOKEN_SECONDS)
+
+    def call(
+        self, method: str, path: str, body: Mapping[str, Any] | None = None, *, user: str = USER, admin: bool = False
+    ) -> requests.Response:
+        """Calls the API as a user or as an admin."""
+        headers = {"authorization": f"Bearer {self.token(user, admin=admin)}"}
+        return requests.request(method, self.url + path, json=body, headers=headers, timeout=30)
+
+
+@contextmanager
+def open_shop(
+    *,
+    port: int = 0,
+    state: Path | None = None,
+    enforce_policies: bool = False,
+    progress: Callable[[str], None] = lambda step: None,
+) -> Iterator[Shop]:
+    """Everything, until the block ends. `state` keeps tables, secrets and the mock provider's memory between runs."""
+    vault = _vault(state)
+    mock = MockProvider(vault["BILLING_WEBHOOK_SECRET"], memory=state and state / "mock.json")
+    with Server(mock) as provider:
+        parameters = {"MockUrl": provider.url}
+        with Engine.start(
+            parameters, port=port, state=state, enforce_policies=enforce_policies, progress=progress
+        ) as engine:
+            mock.webhook_url = f"{engine.api_url}/billing/webhook/mock"
+            progress("Filling the secrets and seeding the plans")
+            fill_secrets(engine, vault)
+            dev_keys = {DEV_ISSUER: vault["DEV_TOKEN_KEYS"]}
+            shop = Shop(engine, mock, Signer(dev_keys, DEV_ISSUER))
+            seed_plans(shop)
+            yield shop
+
+
+def fill_secrets(engine: Engine, vault: Mapping[str, str]) -> None:
+    """Puts a value into every secret of the template, so that none is fetched empty."""
+    client = engine.client("secretsmanager")
+    for logical_id in engine.stack.of_type("AWS::SecretsManager::Secret"):
+        name = re.sub(r"(?<!^)(?=[A-Z])", "_", logical_id).upper()
+        value = vault.get(name, f"local-{name.lower()}")
+        client.put_secret_value(SecretId=engine.resource(logical_id), SecretString=value)
+
+
+def seed_plans(shop: Shop) -> None:
+    for plan in json.loads(PLANS.read_text()):
+        answer = shop.call("POST", "/admin/plans", plan, user=ADMIN, admin=True)
+        if answer.status_code not in (201, 409):
+            raise RuntimeError(f"seeding {plan['plan_id']} failed: {answer.status_code} {answer.text}")
+
+
+def _vault(state: Path | None) -> dict[str, str]:
+    """This machine's own secrets, made once and kept with the state."""
+    path = state and state / "secrets.json"
+    if path and path.exists():
+        known: dict[str, str] = json.loads(path.read_text())
+        return known
+    signing = generate_key_set("local-1")
+    vault = {
+        "TOKEN_SIGNING_KEYS": signing,
+        "TOKEN_PUBLIC_KEYS": json.dumps(Verifier({"local": signing}).jwks()),
+        "DEV_TOKEN_KEYS": generate_key_set("dev-1"),
+        "BILLING_WEBHOOK_SECRET": secrets.token_hex(32),
+    }
+    if path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o600)
+        path.write_text(json.dumps(vault))
+    return vault

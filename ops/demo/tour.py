@@ -1,0 +1,138 @@
+"""`make demo`: a purchase from the price list to the open feature and back, each step timed, on the real stack."""
+
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import requests
+from rich.markup import escape
+
+from billing.providers.signatures import sign_timestamped
+from demo.shop import Shop, open_shop
+from local.host import EngineError
+from local.progress import Steps, console
+
+FEATURE = "tax.enhanced"
+PLAN = "pro-month"
+# Everything here happens within a second or two; a step that takes this long has failed.
+_PATIENCE = 30.0
+
+
+class Failed(Exception):
+    """A step did not end as it must."""
+
+
+class Tour:
+    """Walks one new user through a purchase; every step checks what it shows."""
+
+    def __init__(self, shop: Shop) -> None:
+        self._shop = shop
+        self._user = f"usr_tour_{int(time.time())}"
+
+    def walk(self) -> None:
+        self._step("The feature is locked, and the answer says what would open it", self._locked)
+        checkout = self._step("Choose Pro: a hosted checkout opens", self._checkout)
+        again = self._step("Ask again: the same checkout comes back", self._checkout)
+        self._expect(again["checkout_id"] == checkout["checkout_id"], "a second checkout was opened")
+        self._step("Pay on the provider's page", lambda: self._pay(checkout))
+        self._step("Webhook, queue, transaction: the feature opens by itself", lambda: self._until(200))
+        self._step("The status page says so", self._status)
+        self._step("Deliver every event again: nothing changes", self._repeat)
+        self._step("A forged delivery is refused", self._forge)
+        self._step("Cancel at the provider: the feature closes", self._cancel)
+
+    def _locked(self) -> str:
+        answer = self._entitlement()
+        self._expect(answer.status_code == 402, f"expected 402, got {answer.status_code}")
+        offers = ", ".join(offer["name"] for offer in answer.json()["offers"])
+        return f"402 {answer.json()['scenario']}, offers: {offers}"
+
+    def _checkout(self) -> dict[str, Any]:
+        answer = self._shop.call("POST", "/billing/create-checkout-session", {"plan_id": PLAN}, user=self._user)
+        self._expect(answer.status_code == 200, answer.text)
+        found: dict[str, Any] = answer.json()
+        return found
+
+    def _pay(self, checkout: dict[str, Any]) -> str:
+        page = requests.get(checkout["url"], timeout=10)
+        self._expect(page.status_code == 200, f"the page answered {page.status_code}")
+        answer = requests.post(f"{checkout['url']}/pay", timeout=10, allow_redirects=False)
+        self._expect(answer.status_code == 303, f"paying answered {answer.status_code}")
+        return "paid"
+
+    def _status(self) -> str:
+        status = self._shop.call("GET", "/billing/subscription-status", user=self._user).json()
+        subscription = status["subscriptions"][0]
+        self._expect(subscription["status"] == "active", f"the subscription is {subscription['status']}")
+        return f"{status['plan_name']}, {subscription['status']}, next payment {subscription['next_billing_at']}"
+
+    def _repeat(self) -> str:
+        before = self._version()
+        deliveries = list(self._shop.mock.webhooks.deliveries)
+        for delivery in deliveries:
+            self._shop.mock.webhooks.again(delivery)
+        self._shop.mock.webhooks.wait_idle()
+        time.sleep(2)
+        self._expect(self._version() == before, "the account changed")
+        return f"{len(deliveries)} deliveries repeated, account still at version {before}"
+
+    def _forge(self) -> str:
+        body = b'{"id":"evt_1","type":"subscription.created"}'
+        forged = {"Mock-Signature": sign_timestamped(body, "not the secret", int(time.time()))}
+        answer = requests.post(f"{self._shop.url}/billing/webhook/mock", data=body, headers=forged, timeout=10)
+        self._expect(answer.status_code == 400, f"a forged delivery was answered {answer.status_code}")
+        return f"400 {answer.json()['code']}"
+
+    def _cancel(self) -> str:
+        status = self._shop.call("GET", "/billing/subscription-status", user=self._user).json()
+        self._shop.mock.act(status["subscriptions"][0]["subscription_id"], "cancel")
+        return self._until(402)
+
+    def _until(self, status: int) -> str:
+        """Waits until the account has the feature, or has it no more; gates that cache close a little later."""
+        deadline = time.monotonic() + _PATIENCE
+        while time.monotonic() < deadline:
+            answer = self._shop.call("GET", "/billing/entitlements", user=self._user)
+            held = FEATURE in {e["feature"] for e in answer.json()["entitlements"]}
+            if held == (status == 200):
+                return "open" if held else "closed; other gates close within their cached lifetimes"
+            time.sleep(0.05)
+        raise Failed(f"the feature was not {'open' if status == 200 else 'closed'} after {_PATIENCE:.0f} s")
+
+    def _version(self) -> int:
+        version: int = self._shop.call("GET", "/billing/entitlements", user=self._user).json()["version"]
+        return version
+
+    def _entitlement(self) -> requests.Response:
+        return self._shop.call("GET", f"/billing/entitlements/{FEATURE}", user=self._user)
+
+    def _step(self, name: str, do: Callable[[], Any]) -> Any:
+        started = time.monotonic()
+        found = do()
+        took = (time.monotonic() - started) * 1000
+        said = found if isinstance(found, str) else ""
+        console.print(f"[green]✓[/] {name} [dim]{took:,.0f} ms  {escape(said)}[/]")
+        return found
+
+    def _expect(self, true: bool, otherwise: str) -> None:
+        if not true:
+            raise Failed(otherwise)
+
+
+def main() -> None:
+    steps = Steps()
+    try:
+        with open_shop(progress=steps) as shop:
+            steps.done()
+            console.print()
+            Tour(shop).walk()
+            console.print("\n[bold]Every step is true.[/] `make run` leaves it running for you to click.")
+    except (EngineError, Failed) as error:
+        steps.done()
+        console.print(f"[red]✗[/] {escape(str(error))}")
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
