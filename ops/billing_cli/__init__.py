@@ -1,0 +1,1 @@
+"""The `billing` command: what operators do to a running stack."""

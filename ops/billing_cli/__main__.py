@@ -1,0 +1,26 @@
+"""The entry point: picks the stack, then the command."""
+
+from typing import Annotated
+
+import typer
+
+from billing_cli import dlq
+from billing_cli.stack import LOCAL, Stack
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app.add_typer(dlq.app, name="dlq")
+
+
+@app.callback()
+def choose(
+    context: typer.Context,
+    stack: Annotated[
+        str, typer.Option(envvar="BILLING_STACK", help="A CloudFormation stack, or `local` for `make run`.")
+    ] = LOCAL,
+) -> None:
+    """Operate BitSleuth Billing."""
+    context.obj = Stack(stack)
+
+
+if __name__ == "__main__":
+    app(prog_name="billing")

@@ -1,0 +1,73 @@
+"""`billing dlq`: payment events that could not be processed, why, and back they go."""
+
+import json
+import time
+from typing import Annotated
+
+import typer
+from billing.dead_letters import DeadLetter, DeadLetters
+from billing.inbox import decode
+from billing.store.payment_events import PaymentEventStore
+
+from billing_cli.output import console, moment, table
+from billing_cli.stack import Stack
+
+app = typer.Typer(no_args_is_help=True, help="Payment events that could not be processed.")
+EventIds = Annotated[list[str] | None, typer.Argument(help="Event ids such as stripe#evt_1; none means all.")]
+
+
+def letters_of(stack: Stack) -> DeadLetters:
+    events = PaymentEventStore(stack.aws, stack.settings.payment_events_table)
+    dlq_url = stack.settings.required("PAYMENT_EVENTS_DLQ_URL")
+    return DeadLetters(stack.aws, dlq_url, stack.settings.queue_url, events)
+
+
+@app.command("list")
+def show_all(context: typer.Context, limit: int = 100) -> None:
+    """What waits in the dead-letter queue, and the cause of each."""
+    found = letters_of(context.obj).waiting(limit)
+    if not found:
+        console.print("The dead-letter queue is empty.")
+        return
+    rows = [(letter.event_id, letter.type, moment(letter.created_at), letter.cause) for letter in found]
+    table(f"{len(rows)} dead letters", ["event", "type", "created", "cause"], rows)
+    console.print("Mend the cause, then: billing dlq redrive --dry-run")
+
+
+@app.command()
+def show(context: typer.Context, event_id: str) -> None:
+    """One dead letter with its minimal payload."""
+    letter = next((found for found in letters_of(context.obj).waiting(10_000) if found.event_id == event_id), None)
+    if letter is None:
+        console.print(f"{event_id} is not in the dead-letter queue.")
+        raise typer.Exit(1)
+    notification, _ = decode(letter.body)
+    console.print(f"[bold]{letter.event_id}[/]  {letter.type}")
+    console.print(f"created {moment(letter.created_at)}, received {moment(letter.received_at)}")
+    console.print(f"cause   {letter.cause}", markup=False)
+    console.print_json(json.dumps(notification.payload))
+
+
+@app.command()
+def redrive(
+    context: typer.Context,
+    event_ids: EventIds = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be sent.")] = False,
+    rate: Annotated[float, typer.Option(min=0.1, help="Events per second at most.")] = 10.0,
+) -> None:
+    """Send dead letters back to be processed: one, some, or all. Safe to interrupt and to repeat."""
+
+    def sent(letter: DeadLetter) -> None:
+        console.print(f"[green]✓[/] sent {letter.event_id} [dim]{letter.type}[/]")
+
+    chosen = letters_of(context.obj).redrive(
+        event_ids or None, dry_run=dry_run, pause=lambda: time.sleep(1 / rate), on_sent=sent
+    )
+    missing = sorted(set(event_ids or []) - {letter.event_id for letter in chosen})
+    if dry_run:
+        table("Would be sent", ["event", "type", "cause"], [(c.event_id, c.type, c.cause) for c in chosen])
+    else:
+        console.print(f"{len(chosen)} sent back. Those that fail again return after five tries.")
+    if missing:
+        console.print(f"[red]Not in the dead-letter queue:[/] {', '.join(missing)}")
+        raise typer.Exit(1)

@@ -1,0 +1,69 @@
+"""Which stack a command works on: its tables, queues and settings, read from CloudFormation."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import typer
+from billing.aws import Aws
+from billing.settings import REFERENCE, Settings
+from botocore.exceptions import BotoCoreError, ClientError
+
+LOCAL = "local"
+_LOCAL_STACK = "billing"
+_EMULATOR_PORT = Path(__file__).parents[2] / ".local" / "state" / "emulator-port"
+# Outputs and parameters of the template, by the name the code knows them.
+_NAMES = {
+    "PLANS_TABLE": "PlansTableName",
+    "ACCOUNTS_TABLE": "AccountsTableName",
+    "PAYMENT_EVENTS_TABLE": "PaymentEventsTableName",
+    "METRICS_TABLE": "MetricsTableName",
+    "PAYMENT_EVENTS_QUEUE_URL": "PaymentEventsQueueUrl",
+    "PAYMENT_EVENTS_DLQ_URL": "PaymentEventsDlqUrl",
+    "EVENT_BUS": "EventBusName",
+    "STAGE": "Stage",
+    "LIVEMODE": "Livemode",
+    "BILLING_PROVIDER_MODE": "ProviderMode",
+    "PUBLIC_URL": "PublicUrl",
+    "PORTAL_URL": "PortalUrl",
+    "MOCK_URL": "MockUrl",
+}
+_SECRETS = ("STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRET", "BILLING_WEBHOOK_SECRET")
+
+
+class Stack:
+    """`aws` and `settings` as the functions of that stack have them, with the rights of whoever runs the command."""
+
+    def __init__(self, name: str) -> None:
+        if name == LOCAL:
+            _use_local_emulator()
+            name = _LOCAL_STACK
+        self.name = name
+        self.aws = Aws()
+        self.settings = Settings(self._environment(), self.aws.fetch_secret)
+
+    def _environment(self) -> dict[str, str]:
+        try:
+            found = self.aws.call("cloudformation", "describe_stacks", StackName=self.name)["Stacks"][0]
+        except (BotoCoreError, ClientError) as error:
+            raise _refuse(f"The stack {self.name} cannot be read: {error}") from error
+        values: dict[str, Any] = {o["OutputKey"]: o["OutputValue"] for o in found.get("Outputs", [])}
+        values |= {p["ParameterKey"]: p["ParameterValue"] for p in found.get("Parameters", [])}
+        environment = {name: values[key] for name, key in _NAMES.items() if key in values}
+        return environment | {name: f"{REFERENCE}{self.name}/{name}" for name in _SECRETS}
+
+
+def _use_local_emulator() -> None:
+    if not _EMULATOR_PORT.exists():
+        raise _refuse("Nothing runs here. Start it with `make run`, or name a stack: --stack bitsleuth-billing-dev")
+    os.environ |= {
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{_EMULATOR_PORT.read_text().strip()}",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }
+
+
+def _refuse(why: str) -> typer.Exit:
+    typer.secho(why, fg="red", err=True)
+    return typer.Exit(1)
