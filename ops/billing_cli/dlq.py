@@ -5,10 +5,10 @@ import time
 from typing import Annotated
 
 import typer
+
 from billing.dead_letters import DeadLetter, DeadLetters
 from billing.inbox import decode
 from billing.store.payment_events import PaymentEventStore
-
 from billing_cli.output import console, moment, table
 from billing_cli.stack import Stack
 

@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import typer
+from botocore.exceptions import BotoCoreError, ClientError
+
 from billing.aws import Aws
 from billing.settings import REFERENCE, Settings
-from botocore.exceptions import BotoCoreError, ClientError
 
 LOCAL = "local"
 _LOCAL_STACK = "billing"

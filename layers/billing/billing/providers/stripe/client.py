@@ -317,7 +317,7 @@ class StripeClient:
         self,
         payment_ref: str,
         amount_cents: int | None,
-        currency: str,  # noqa: ARG002  Stripe knows it from the payment
+        currency: str,
         *,
         reason: str,
         key: str,
