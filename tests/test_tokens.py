@@ -67,7 +67,7 @@ def test_a_session_token_says_who_is_calling_and_until_when() -> None:
 
 
 def test_a_user_is_not_an_admin_by_any_other_truthy_claim() -> None:
-    assert not make_signer().verify_session(forge(OURS, {"adm": "true"}), NOW).admin
+    assert not make_signer().verify_session(forge(OURS, {"admin": "true"}), NOW).admin
 
 
 def test_an_entitlement_token_carries_plan_features_and_version() -> None:

@@ -37,7 +37,10 @@ SourceKind = Literal["subscription", "purchase", "term", "grant", "plan"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
-    """When one record gives access. `record_id` is the provider's id, or the id of a grant."""
+    """When one record gives access. `record_id` is the provider's id, or the id of a grant.
+
+    `period` is the paid billing period by which allowances are counted; None for what has none, or has not paid.
+    """
 
     kind: SourceKind
     record_id: str
@@ -46,6 +49,7 @@ class Window:
     until: int | None
     reason: str
     grant: Grant | None = None
+    period: tuple[int, int] | None = None
 
     def open_at(self, now: int) -> bool:
         return self.start <= now and (self.until is None or now < self.until)
@@ -79,7 +83,15 @@ def _of_subscription(subscription: Subscription, plan: Plan | None) -> Window:
         start=start,
         until=until,
         reason=reason,
+        period=_paid_period(subscription),
     )
+
+
+def _paid_period(subscription: Subscription) -> tuple[int, int] | None:
+    """While a payment is open the provider has moved the period already: its allowance is not begun unpaid."""
+    if subscription.status not in ("trialing", "active"):
+        return None
+    return subscription.current_period_start, subscription.current_period_end
 
 
 def _subscription_window(subscription: Subscription, plan: Plan | None) -> tuple[int, int, str]:
@@ -125,6 +137,7 @@ def _of_terms(account: Account, catalogue: Catalogue) -> Iterator[Window]:
             start=start,
             until=run.end if run else start,
             reason="replaced" if run and run.replaced else _why(term),
+            period=(run.start, run.end) if run else None,
         )
 
 

@@ -30,6 +30,7 @@ class Source:
     until: int | None
     reason: str
     features: Mapping[str, FeatureValue]
+    period: tuple[int, int] | None = None
 
     def open_at(self, now: int) -> bool:
         return self.start <= now and (self.until is None or now < self.until)
@@ -81,6 +82,7 @@ def sources(account: Account, catalogue: Catalogue) -> tuple[Source, ...]:
                 until=window.until,
                 reason=window.reason,
                 features=features,
+                period=window.period,
             )
         )
     return tuple(found)
@@ -161,6 +163,7 @@ def sources_to_json(all_sources: Iterable[Source]) -> list[dict[str, Any]]:
             "u": s.until,
             "r": s.reason,
             "f": features_to_json(s.features),
+            **({"b": s.period} if s.period else {}),
         }
         for s in all_sources
     ]
@@ -177,6 +180,7 @@ def sources_from_json(items: Iterable[Mapping[str, Any]]) -> tuple[Source, ...]:
             until=i["u"],
             reason=i["r"],
             features=features_from_json(i["f"]),
+            period=(i["b"][0], i["b"][1]) if "b" in i else None,
         )
         for i in items
     )

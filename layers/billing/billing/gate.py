@@ -6,7 +6,7 @@ from typing import Any
 
 from billing.entitlements import Entitlement, Refusal, Source, decide, free_source, sources_from_json
 from billing.errors import FeatureLocked
-from billing.plans import Catalogue, Plan
+from billing.plans import Allowance, Catalogue, FeatureValue, Plan
 from billing.store.accounts import AccountStore
 
 # How many offers a refusal names: enough to choose, few enough to read.
@@ -34,8 +34,13 @@ class Gate:
             raise self._locked(decision, catalogue)
         return decision
 
-    def _locked(self, refusal: Refusal, catalogue: Catalogue) -> FeatureLocked:
-        offers = [offer(plan) for plan in plans_with(refusal.feature, catalogue)[:MAX_OFFERS]]
+    def limit_reached(self, feature: str, limit: int, catalogue: Catalogue) -> FeatureLocked:
+        """The refusal of a feature that is open but used up; it offers credits, and plans that allow more."""
+        return self._locked(Refusal(feature, "limit_reached", ()), catalogue, limit)
+
+    def _locked(self, refusal: Refusal, catalogue: Catalogue, limit: int = 0) -> FeatureLocked:
+        better = [p for p in plans_with(refusal.feature, catalogue) if _allows_more(p.features[refusal.feature], limit)]
+        offers = [offer(plan) for plan in better[:MAX_OFFERS]]
         detail = {
             "not_in_plan": "your plan does not include this feature",
             "expired": "the plan that included this feature has ended",
@@ -55,6 +60,10 @@ def with_free(known: Sequence[Source], catalogue: Catalogue) -> list[Source]:
     """A user's own sources and the free plan, which everybody has."""
     free = catalogue.free()
     return [*known, *([free_source(free)] if free else [])]
+
+
+def _allows_more(value: FeatureValue, limit: int) -> bool:
+    return not isinstance(value, Allowance) or value.limit > limit
 
 
 def plans_with(feature: str, catalogue: Catalogue) -> list[Plan]:

@@ -83,7 +83,7 @@ class Verifier:
         session = self._sessions.get(digest)
         if session is None:
             claims = self._claims(token, _SESSION_TYPE, SESSION_AUDIENCE, now)
-            session = Session(claims["sub"], claims.get("adm") is True, claims["exp"])
+            session = Session(claims["sub"], claims.get("admin") is True, claims["exp"])
             self._sessions[digest] = session
             if len(self._sessions) > _CACHE_SIZE:
                 self._sessions.popitem(last=False)
@@ -137,7 +137,7 @@ class Signer(Verifier):
         self._private = key
 
     def sign_session(self, user_id: str, admin: bool, now: int, ttl: int) -> str:
-        claims: dict[str, object] = {"adm": True} if admin else {}
+        claims: dict[str, object] = {"admin": True} if admin else {}
         return self._sign(_SESSION_TYPE, SESSION_AUDIENCE, user_id, claims, now, now + ttl)
 
     def sign_entitlements(

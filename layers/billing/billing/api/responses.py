@@ -215,14 +215,18 @@ class FeatureDecision(Response):
 
 
 class UsageResult(Response):
+    """`used` counts this period, `remaining` includes `credits`; `remaining` null: not limited."""
+
     feature: str
     allowed: bool
     used: int
-    remaining: int
+    remaining: int | None
     credits: int
     resets_at: Time | None
     reservation_id: str | None = None
     repeated: bool = False
+    code: str | None = None
+    """Why it was refused; in a batch only."""
 
 
 class UsageResults(Response):

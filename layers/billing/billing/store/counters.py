@@ -1,0 +1,189 @@
+"""Usage counters: one item per user and metered feature, changed by one conditional write.
+
+`version` grows with every write: whoever computed a new counter from version n may store it as n + 1, once.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from billing.allowances import Counter, Quota, Reservation
+from billing.aws import Aws
+from billing.store.codec import Item, item, values
+from billing.store.transactions import LostRace, transact
+
+_PREFIX = "usage#"
+# How long an idempotency key is remembered, in seconds.
+KEY_SECONDS = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A counter as read; version 0 is one that was never written."""
+
+    version: int
+    counter: Counter
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What was answered to an idempotency key: a digest of the request, and the result."""
+
+    request: str
+    result: Mapping[str, Any]
+
+
+class CounterStore:
+    def __init__(self, aws: Aws, accounts_table: str) -> None:
+        self._aws = aws
+        self._table = accounts_table
+
+    def read(self, user_id: str, feature: str) -> Stored:
+        answer = self._aws.call(
+            "dynamodb", "get_item", TableName=self._table, Key=_key(user_id, feature), ConsistentRead=True
+        )
+        return _stored(answer.get("Item"))
+
+    def read_all(self, user_id: str) -> dict[str, Counter]:
+        """Every counter of a user, by feature: one Query."""
+        answer = self._aws.call(
+            "dynamodb",
+            "query",
+            TableName=self._table,
+            KeyConditionExpression="user_id = :user AND begins_with(#record, :usage)",
+            ExpressionAttributeNames={"#record": "record"},
+            ExpressionAttributeValues=item({":user": user_id, ":usage": _PREFIX}),
+            ConsistentRead=True,
+        )
+        return {i["record"]["S"].removeprefix(_PREFIX): _stored(i).counter for i in answer["Items"]}
+
+    def add_use(self, user_id: str, feature: str, quota: Quota, amount: int) -> tuple[bool, Stored]:
+        """Takes `amount` from the period's allowance if it fits: one write, whoever else writes at the time.
+
+        Returns whether it did, and the counter afterwards, or the one that stood in the way.
+        """
+        same_period = "#period = :period"
+        enough_left = "#used <= :room"
+        numbers = {":period": quota.period, ":room": quota.limit - amount}
+        return self._add(user_id, feature, "#used", amount, f"{same_period} AND {enough_left}", numbers)
+
+    def add_credits(self, user_id: str, feature: str, quota: Quota, amount: int) -> tuple[bool, Stored]:
+        """As `add_use`, from the credits, provided that the allowance is used up."""
+        same_period = "#period = :period"
+        allowance_used_up = "#used >= :limit"
+        enough_left = "credits_used <= :room"
+        numbers = {":period": quota.period, ":limit": quota.limit, ":room": quota.credits - amount}
+        condition = f"{same_period} AND {allowance_used_up} AND {enough_left}"
+        return self._add(user_id, feature, "credits_used", amount, condition, numbers)
+
+    def _add(
+        self, user_id: str, feature: str, attribute: str, amount: int, condition: str, numbers: Mapping[str, int]
+    ) -> tuple[bool, Stored]:
+        try:
+            answer = self._aws.call(
+                "dynamodb",
+                "update_item",
+                TableName=self._table,
+                Key=_key(user_id, feature),
+                UpdateExpression=f"ADD {attribute} :amount, version :one",
+                ConditionExpression=condition,
+                ExpressionAttributeNames={"#period": "period", "#used": "used"},
+                ExpressionAttributeValues=item({**numbers, ":amount": amount, ":one": 1}),
+                ReturnValues="ALL_NEW",
+                ReturnValuesOnConditionCheckFailure="ALL_OLD",
+            )
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
+                raise
+            standing: Any = error.response  # the stubs lack the item that stood in the way
+            return False, _stored(standing.get("Item"))
+        return True, _stored(answer["Attributes"])
+
+    def replace(
+        self,
+        user_id: str,
+        feature: str,
+        before: Stored,
+        counter: Counter,
+        now: int,
+        key: str | None = None,
+        answered: Answered | None = None,
+    ) -> None:
+        """Stores a counter computed from `before`, and with it the answer to an idempotency key.
+
+        Raises `LostRace` when somebody else wrote meanwhile, or answered the same key.
+        """
+        put = {"TableName": self._table, "Item": _item(user_id, feature, before.version + 1, counter)}
+        if before.version:
+            put |= {
+                "ConditionExpression": "version = :version",
+                "ExpressionAttributeValues": item({":version": before.version}),
+            }
+        else:
+            put["ConditionExpression"] = "attribute_not_exists(user_id)"
+        if key is not None and answered is not None:
+            transact(self._aws, [{"Put": put}, {"Put": self._answer_write(user_id, key, answered, now)}])
+            return
+        try:
+            self._aws.call("dynamodb", "put_item", **put)
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
+                raise
+            raise LostRace("the counter was changed meanwhile") from error
+
+    def answered(self, user_id: str, key: str, now: int) -> Answered | None:
+        """What was answered to this key within its lifetime."""
+        request = {"TableName": self._table, "Key": _answer_key(user_id, key), "ConsistentRead": True}
+        answer = self._aws.call("dynamodb", "get_item", **request)
+        if "Item" not in answer:
+            return None
+        found = values(answer["Item"])
+        return Answered(found["request"], json.loads(found["result"])) if found["ttl"] > now else None
+
+    def _answer_write(self, user_id: str, key: str, answered: Answered, now: int) -> dict[str, Any]:
+        never_used = "attribute_not_exists(user_id)"
+        forgotten = "#ttl <= :now"
+        stored = {"request": answered.request, "result": dict(answered.result), "ttl": now + KEY_SECONDS}
+        return {
+            "TableName": self._table,
+            "Item": {**_answer_key(user_id, key), **item(stored)},
+            "ConditionExpression": f"{never_used} OR {forgotten}",
+            "ExpressionAttributeNames": {"#ttl": "ttl"},
+            "ExpressionAttributeValues": item({":now": now}),
+        }
+
+
+def _key(user_id: str, feature: str) -> Item:
+    return item({"user_id": user_id, "record": f"{_PREFIX}{feature}"})
+
+
+def _answer_key(user_id: str, key: str) -> Item:
+    return item({"user_id": user_id, "record": f"~usage-key#{key}"})
+
+
+def _item(user_id: str, feature: str, version: int, counter: Counter) -> Item:
+    held = {name: asdict(reservation) for name, reservation in counter.reservations.items()}
+    return {
+        **_key(user_id, feature),
+        **item(
+            {
+                "version": version,
+                "period": counter.period,
+                "used": counter.used,
+                "credits_used": counter.credits_used,
+                "reservations": held or None,
+            }
+        ),
+    }
+
+
+def _stored(found: Item | None) -> Stored:
+    if found is None:
+        return Stored(0, Counter())
+    read = values(found)
+    held = json.loads(read.get("reservations", "{}"))
+    reservations = {name: Reservation(**fields) for name, fields in held.items()}
+    return Stored(read["version"], Counter(read["period"], read["used"], read["credits_used"], reservations))
