@@ -56,7 +56,8 @@ def open_shop(
     """Everything, until the block ends. `state` keeps tables, secrets and the mock provider's memory between runs."""
     vault = _vault(state)
     mock = MockProvider(vault["BILLING_WEBHOOK_SECRET"], memory=state and state / "mock.json")
-    with Server(mock) as provider:
+    # Beside a chosen port the mock provider gets one of its own choosing too: the stack is then the same at each start.
+    with Server(mock, port and port + 100) as provider:
         parameters = {"MockUrl": provider.url}
         with Engine.start(
             parameters, port=port, state=state, enforce_policies=enforce_policies, progress=progress

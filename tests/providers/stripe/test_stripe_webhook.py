@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from billing.errors import BadWebhook, NotConfigured
+from billing.providers.signatures import TOLERANCE
 from billing.providers.stripe import minimise, verify
-from billing.providers.stripe.webhook import TOLERANCE
 
 EVENTS = Path(__file__).parents[3] / "events" / "stripe"
 NOW = 1_794_000_000
