@@ -219,7 +219,7 @@ def _purchase(account: Account, fact: PurchaseFact, catalogue: Catalogue) -> Acc
         if fact.poll:
             _check_same_order(old, fact)
         if _purchase_rank(new) <= _purchase_rank(old):
-            return account
+            return _put(account, replace(old, payment=_named(old.payment, fact)))
         new = replace(
             old,
             state=fact.state,
@@ -248,7 +248,7 @@ def _money_in(fact: PurchaseFact, old: Purchase | None) -> Payment | None:
     """What was booked stays as it was booked; before that, the newest word on what has been seen."""
     kept = old.payment if old else None
     if old is not None and kept is not None and (old.paid or not fact.poll or kept.refunds):
-        return kept
+        return _named(kept, fact)
     if fact.paid_at is None and fact.state != "paid":
         return None
     return Payment(
@@ -258,6 +258,18 @@ def _money_in(fact: PurchaseFact, old: Purchase | None) -> Payment | None:
         paid_at=fact.paid_at or fact.observed_at,
         refs=fact.refs,
         fee_cents=fact.fee_cents,
+    )
+
+
+def _named(payment: Payment | None, fact: PurchaseFact) -> Payment | None:
+    """A payment told again, by its charge or session: it gains their names, and is never a second one."""
+    if payment is None or fact.state != "paid" or fact.poll:
+        return payment
+    return replace(
+        payment,
+        paid_at=min(payment.paid_at, fact.paid_at or fact.observed_at),
+        refs=tuple(sorted({*payment.refs, *fact.refs})),
+        fee_cents=_known(payment.fee_cents, fact.fee_cents),
     )
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from billing.applier import Applier
 from billing.errors import BillingError, Parked
+from billing.facts import Fact
 from billing.inbox import decode
 from billing.providers import Notification, load
 from billing.store.payment_events import PaymentEvent, PaymentEventStore, Status
@@ -43,9 +44,10 @@ class Processor:
             reason = f"a {mode}-mode event on a stack of the other mode"
             return self._settle(_event(notification, delivery, now, "quarantined", reason), "quarantined")
         translation = load(notification.provider).translate(notification)
-        facts = [*translation.facts]
+        facts: list[Fact] = []
         for ref in translation.rereads:
             facts += self._applier.read(notification.provider, ref, notification.created_at, now)
+        facts += translation.facts
         if not facts:
             reason = translation.reason or "nothing to us"
             return self._settle(_event(notification, delivery, now, "ignored", reason), "ignored")
