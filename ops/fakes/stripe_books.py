@@ -77,7 +77,9 @@ class Books:
     # --- time --------------------------------------------------------------------------------------------------------
 
     def tick(self) -> None:
-        """Acts out, in order, everything that has fallen due."""
+        """Acts out, in order, everything that has fallen due; asked in the middle of an act, it leaves it to that."""
+        if self._acting is not None:
+            return
         for _ in range(10_000):
             moment, act = min(self._due(), key=lambda due: due[0], default=(0, None))
             if act is None:

@@ -1,0 +1,226 @@
+"""The real processor over stores in memory, fed with the events of a stand-in in any order, as a queue would.
+
+The stores keep the promises of the real ones for one thread: an event counts once, a version is written once, an id
+belongs to one user. Races are proven on the local engine, not here.
+"""
+
+import json
+import random
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from email.utils import formatdate
+from typing import Any, cast
+from urllib.parse import parse_qsl
+
+import stripe
+from tests.providers.stripe.stripe_shop import PLANS, START, Shop
+
+from billing.access import Window, windows
+from billing.applier import Applier
+from billing.entitlements import Source
+from billing.errors import Parked
+from billing.ledger import LedgerEntry
+from billing.plans import Catalogue
+from billing.processing import Delivery, Processor
+from billing.providers import Client, Notification, load
+from billing.providers.stripe.client import Options, StripeClient
+from billing.records import Account, Purchase, Record, Subscription
+from billing.store.accounts import AccountStore, _links
+from billing.store.payment_events import PaymentEvent, PaymentEventStore
+from billing.store.plans import PlanStore
+from billing.store.transactions import Duplicate, ForeignLink, LostRace
+from fakes.base import Clock, Request
+from fakes.stripe import StripeApp
+from fakes.stripe_shapes import in_version
+
+# What an endpoint sends that was set up by hand with the fewest events.
+FEWEST = frozenset(
+    {
+        "checkout.session.completed",
+        "invoice.payment_succeeded",
+        "customer.subscription.updated",
+        "charge.refunded",
+    }
+)
+
+
+class InProcess(stripe.HTTPClient):
+    """The SDK's transport, straight into the stand-in."""
+
+    name = "in-process"
+
+    def __init__(self, app: StripeApp) -> None:
+        super().__init__()
+        self._app = app
+
+    def request(self, method: str, url: str, headers: Any, post_data: Any = None) -> tuple[bytes, int, Any]:
+        _, _, rest = url.partition("//")
+        path, _, query = rest.partition("/")[2].partition("?")
+        request = Request(
+            method=method.upper(),
+            path=f"/{path}",
+            query=dict(parse_qsl(query, keep_blank_values=True)),
+            headers={k.lower(): str(v) for k, v in headers.items()},
+            body=(post_data or "").encode(),
+        )
+        answer = self._app.handle(request)
+        assert answer is not None
+        return answer.body, answer.status, {**answer.headers, "Date": formatdate(self._app.clock.now(), usegmt=True)}
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def shop_in_process() -> Shop:
+    """A stand-in without a socket, with the plans synced to it."""
+    app = StripeApp(Clock(lambda: float(START)))
+    app.url = app.books.url = "https://standin.example"
+    client = StripeClient(stripe.StripeClient("sk_test_standin", http_client=InProcess(app)), Options())
+    plans = {}
+    for plan in PLANS:
+        price = client.prices.sync(plan, dry_run=False).price_id
+        plans[plan.plan_id] = replace(plan, provider_plan_ids={"stripe": price or ""})
+    return Shop(app, client, plans)
+
+
+@dataclass
+class MemoryStores:
+    """Accounts, payment events and the catalogue."""
+
+    plans: Catalogue
+    accounts: dict[str, Account] = field(default_factory=dict)
+    events: dict[str, PaymentEvent] = field(default_factory=dict)
+    links: dict[str, str] = field(default_factory=dict)
+    ledger: list[LedgerEntry] = field(default_factory=list)
+
+    def load(self, user_id: str) -> Account:
+        return self.accounts.get(user_id, Account(user_id))
+
+    def owner(self, provider: str, object_ids: Iterable[str]) -> str | None:
+        return next((self.links[key] for i in object_ids if (key := f"{provider}#{i}") in self.links), None)
+
+    def commit(
+        self,
+        before: Account,
+        after: Account,
+        sources: Iterable[Source],
+        ledger: Sequence[LedgerEntry],
+        now: int,
+        event: PaymentEvent | None = None,
+    ) -> Account:
+        if event is not None and not self._settles(event):
+            raise Duplicate
+        if self.load(after.user_id).version != before.version:
+            raise LostRace
+        foreign = [link for link in _links(after) if self.links.get(link, after.user_id) != after.user_id]
+        if foreign:
+            raise ForeignLink(foreign[0])
+        if event is not None:
+            self.events[event.event_id] = event
+        if after is not before:
+            after = replace(after, version=before.version + 1)
+            self.accounts[after.user_id] = after
+            self.links |= dict.fromkeys(_links(after), after.user_id)
+            self.ledger += ledger
+        return after
+
+    def record(self, event: PaymentEvent) -> bool:
+        if not self._settles(event):
+            return False
+        self.events[event.event_id] = event
+        return True
+
+    def _settles(self, event: PaymentEvent) -> bool:
+        known = self.events.get(event.event_id)
+        return known is None or known.status in ("failed", "quarantined")
+
+    def catalogue(self, *, fresh: bool = False) -> Catalogue:
+        return self.plans
+
+
+class World:
+    """One stack at one shop. `deliver` is the queue: what parks comes again, behind the others, up to five times."""
+
+    def __init__(self, shop: Shop, *, livemode: bool = False) -> None:
+        self.shop = shop
+        self.stores = MemoryStores(shop.catalogue)
+        applier = Applier(
+            cast(AccountStore, self.stores),
+            cast(PlanStore, self.stores),
+            lambda _: cast(Client, shop.client),
+            sleep=lambda _: None,
+        )
+        self.processor = Processor(applier, cast(PaymentEventStore, self.stores), livemode=livemode)
+
+    def deliver(self, notifications: Iterable[Notification]) -> None:
+        waiting = [(notification, 0) for notification in notifications]
+        while waiting:
+            notification, tries = waiting.pop(0)
+            try:
+                self.processor.process(notification, Delivery(received_at=self.now), self.now)
+            except Parked:
+                assert tries < 5, f"{notification.type} ended in the dead-letter queue"
+                waiting.append((notification, tries + 1))
+
+    @property
+    def now(self) -> int:
+        return self.shop.app.clock.now()
+
+    @property
+    def account(self) -> Account:
+        return self.stores.load("u1")
+
+    def windows(self) -> list[Window]:
+        return windows(self.account, self.stores.plans)
+
+    def essence(self) -> Any:
+        """The account without when it was last looked at: what must not depend on order."""
+        records = {key: _essence(record) for key, record in self.account.records.items()}
+        money: Counter[str] = Counter()
+        for line in self.stores.ledger:
+            # A state that was never seen, because it had passed, is not booked; what it comes to is the same. The fee
+            # is known once something made us read the payment.
+            if line.kind != "fee":
+                money["mrr" if line.kind == "mrr" else line.object_id] += line.amount_cents
+        return records, self.windows(), {name: amount for name, amount in money.items() if amount}
+
+
+def _essence(record: Record) -> Any:
+    if isinstance(record, Subscription):
+        dunning = record.dunning and replace(record.dunning, observed_at=0)
+        payments = {k: _payment(p) for k, p in record.payments.items()}
+        # A deleted customer is forgotten by what is known when that is told.
+        return replace(record, observed_at=0, dunning=dunning, payments=payments, customer_id=None)
+    if isinstance(record, Purchase):
+        return replace(record, observed_at=0, payment=record.payment and _payment(record.payment))
+    return record
+
+
+def _payment(payment: Any) -> Any:
+    return replace(
+        payment,
+        # Which names and fee of a payment are known depends on whether something made us read it.
+        refs=(),
+        fee_cents=None,
+        refunds={k: replace(r, observed_at=0) for k, r in payment.refunds.items()},
+        disputes={k: replace(d, observed_at=0) for k, d in payment.disputes.items()},
+    )
+
+
+def notifications(
+    shop: Shop, version: str | None = None, kinds: frozenset[str] | None = None, since: int = 0
+) -> list[Notification]:
+    """The events so far, as an endpoint of `version` that asked for `kinds` gets them."""
+    stripe_module = load("stripe")
+    return [
+        stripe_module.minimise(json.dumps(in_version(event, version)).encode())
+        for event in shop.books.events[since:]
+        if kinds is None or event["type"] in kinds
+    ]
+
+
+def shuffled_with_repeats(found: Sequence[Notification], seed: int) -> list[Notification]:
+    order = [*found, *found]
+    random.Random(seed).shuffle(order)  # noqa: S311 an order, not a secret
+    return order
