@@ -14,7 +14,6 @@ from typing import Any, cast
 from urllib.parse import parse_qsl
 
 import stripe
-from tests.providers.stripe.stripe_shop import PLANS, START, Shop
 
 from billing.access import Window, windows
 from billing.applier import Applier
@@ -33,6 +32,7 @@ from billing.store.transactions import Duplicate, ForeignLink, LostRace
 from fakes.base import Clock, Request
 from fakes.stripe import StripeApp
 from fakes.stripe_shapes import in_version
+from tests.providers.stripe.stripe_shop import PLANS, START, Shop
 
 # What an endpoint sends that was set up by hand with the fewest events.
 FEWEST = frozenset(
@@ -66,7 +66,7 @@ class InProcess(stripe.HTTPClient):
         )
         answer = self._app.handle(request)
         assert answer is not None
-        return answer.body, answer.status, {**answer.headers, "Date": formatdate(self._app.clock.now(), usegmt=True)}
+        return answer.body, answer.status, {**answer.headers, "Date": formatdate(self._app.books.at, usegmt=True)}
 
     def close(self) -> None:
         """Nothing is open."""

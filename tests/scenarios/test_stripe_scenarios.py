@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from tests.providers.stripe.stripe_shop import DAY, START, Shop
-from tests.scenarios.stripe_world import FEWEST, World, notifications, shop_in_process, shuffled_with_repeats
 
 from billing.access import DELIVERY_SLACK
 from billing.records import Purchase, Subscription
 from fakes.stripe_books import item_of
 from fakes.stripe_shapes import OLD_VERSION
+from tests.providers.stripe.stripe_shop import DAY, START, Shop
+from tests.scenarios.stripe_world import FEWEST, World, notifications, shop_in_process, shuffled_with_repeats
 
 SEEDS = range(4)
 

@@ -218,14 +218,15 @@ def _purchase(account: Account, fact: PurchaseFact, catalogue: Catalogue) -> Acc
     if old is not None:
         if fact.poll:
             _check_same_order(old, fact)
+        created_at = min(old.created_at, new.created_at)
         if _purchase_rank(new) <= _purchase_rank(old):
-            return _put(account, replace(old, payment=_named(old.payment, fact)))
+            return _put(account, replace(old, created_at=created_at, payment=_named(old.payment, fact)))
         new = replace(
             old,
             state=fact.state,
             amount_cents=fact.amount_cents,
             observed_at=fact.observed_at,
-            created_at=min(old.created_at, new.created_at),
+            created_at=created_at,
             customer_id=fact.customer_id or old.customer_id,
             due_cents=fact.due_cents,
             surplus_cents=fact.surplus_cents,

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
+
 from tests.providers.stripe.stripe_shop import Shop, open_shop
 
 

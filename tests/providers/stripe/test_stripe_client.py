@@ -4,13 +4,13 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.providers.stripe.stripe_shop import DAY, START, Shop, plan
 
 from billing.errors import NotConfigured, ProviderError, ProviderUnavailable
 from billing.facts import DisputeFact, FraudWarningFact, PaymentFact, PurchaseFact, Ref, RefundFact, SubscriptionFact
 from billing.providers.stripe.client import Options, StripeClient, connect
 from billing.settings import Settings
 from fakes.base import Fault
+from tests.providers.stripe.stripe_shop import DAY, START, Shop, plan
 
 
 def subscription_fact(shop: Shop, subscription_id: str) -> SubscriptionFact:
