@@ -11,7 +11,7 @@ from billing.access import windows
 from billing.apply import LONGEST_LEAD, apply
 from billing.errors import Parked
 from billing.facts import Fact, PurchaseFact, RefundFact
-from billing.ledger import difference
+from billing.ledger import book
 from billing.plans import Catalogue
 from billing.polling import next_poll
 from billing.records import PURCHASE_STATES, Account, Purchase, Renewal, Term
@@ -119,15 +119,17 @@ def test_money_that_does_not_count_is_not_booked_and_counts_once_when_it_does() 
     payment = term(before).payment
     assert payment is not None
     assert payment.amount_cents == 600
-    assert difference(Account(USER), before, CATALOGUE, NOW + 10) == []
+    assert book(Account(USER), before, CATALOGUE, NOW + 10)[1] == []
     settled = after(told("underpaid", NOW + 10), told("paid", NOW + 50))
-    lines = difference(before, settled, CATALOGUE, NOW + 50)
+    _, lines = book(before, settled, CATALOGUE, NOW + 50)
     assert [(line.kind, line.amount_cents) for line in lines] == [("payment", 900), ("mrr", 900)]
 
 
 def test_a_settled_invoice_marked_invalid_is_taken_back_in_the_books() -> None:
     settled, invalid = after(told("paid", NOW + 10)), after(told("paid", NOW + 10), told("failed", NOW + 99))
-    lines = difference(settled, invalid, CATALOGUE, NOW + 99)
+    booked, _ = book(Account(USER), settled, CATALOGUE, NOW + 50)
+    invalid = replace(invalid, records={**booked.records, **invalid.records})
+    _, lines = book(booked, invalid, CATALOGUE, NOW + 99)
     assert [(line.kind, line.amount_cents) for line in lines] == [("refund", -900), ("mrr", -900)]
     assert not open_at(invalid, NOW + 99)
 

@@ -10,10 +10,8 @@ from dataclasses import replace
 from typing import Literal
 
 from billing.apply import apply
-from billing.entitlements import sources
 from billing.errors import Parked
 from billing.facts import Fact, Ref, SubscriptionFact
-from billing.ledger import difference
 from billing.plans import Catalogue
 from billing.providers import Client
 from billing.records import Account
@@ -56,7 +54,8 @@ class Applier:
             after, catalogue = self._apply_all(before, provider, facts, now)
             outcome: Outcome = "unchanged" if after is before else "applied"
             try:
-                self._commit(before, after, catalogue, now, event and replace(event, outcome=outcome, user_id=user_id))
+                told = event and replace(event, outcome=outcome, user_id=user_id)
+                self._accounts.commit(before, after, catalogue, now, told)
             except Duplicate:
                 return "duplicate"
             except ForeignLink as foreign:
@@ -120,13 +119,6 @@ class Applier:
                 return account  # the answer stands in for the fact that could not be ordered
         missing = ", ".join(dict.fromkeys(f"{ref.kind} {ref.id}" for ref in asked))
         raise Parked(f"{provider} {missing} is not known yet, and reading it did not help")
-
-    def _commit(
-        self, before: Account, after: Account, catalogue: Catalogue, now: int, event: PaymentEvent | None
-    ) -> None:
-        stored = after if after is before else replace(after, version=before.version + 1)
-        lines = [] if after is before else difference(before, stored, catalogue, now)
-        self._accounts.commit(before, after, sources(after, catalogue), lines, now, event)
 
 
 def _about(fact: Fact) -> list[Ref]:

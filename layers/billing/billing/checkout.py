@@ -8,7 +8,6 @@ from typing import Any
 from billing.access import term_runs
 from billing.applier import Applier
 from billing.apply import apply, checkout_of
-from billing.entitlements import sources
 from billing.errors import Conflict, InvalidRequest, NotFound
 from billing.facts import Fact, Ref
 from billing.http import rfc3339
@@ -104,7 +103,7 @@ class Checkouts:
         for fact in facts:
             told = apply(after, fact, catalogue)
             after = told if isinstance(told, Account) else after
-        return self._accounts.commit(account, after, sources(after, catalogue), [], now)
+        return self._accounts.commit(account, after, catalogue, now)
 
     def _order(self, account: Account, checkout: Checkout, plan: Plan) -> Order:
         customers = [s.customer_id for s in account.subscriptions if s.provider == checkout.provider and s.customer_id]

@@ -2,27 +2,47 @@
 
 Lines are the difference between two states of an account, so that a line is written exactly when, and in the same
 transaction in which, the state that it explains changes. Repeats and reordering of events therefore never book twice.
+docs/metrics.md defines every figure that is made from them.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Literal
 
 from billing.access import term_runs
 from billing.money import monthly
-from billing.plans import Catalogue
-from billing.records import Account, Payment, Purchase, Subscription
+from billing.plans import Catalogue, Plan
+from billing.records import (
+    SURPLUS,
+    Account,
+    Booked,
+    Checkout,
+    Dispute,
+    Payment,
+    Purchase,
+    Refund,
+    Subscription,
+    Term,
+)
 
-Kind = Literal["payment", "refund", "refund_failed", "dispute", "dispute_won", "fee", "mrr"]
-Movement = Literal["new", "expansion", "contraction", "churn", "reactivation"]
+Kind = Literal["payment", "refund", "refund_failed", "dispute", "dispute_won", "fee", "mrr", "trial", "checkout"]
+Movement = Literal["new", "expansion", "contraction", "churn", "reactivation", "switch"]
+
+# Reasons of a churn that the customer did not choose.
+INVOLUNTARY = frozenset({"payment_failed", "payment_disputed", "disputed", "failed", "paused"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerEntry:
     """`amount_cents` is signed: positive into the business, negative out of it; for `mrr` the change per month.
 
-    `entry_id` is unique within the account and made from what the line is about (payment:stripe:in_1).
-    `object_id` names the payment or subscription; `reason` a churn's or refund's reason from a closed list.
+    `entry_id` is unique within the account and made from what the line is about (payment:stripe:in_1:4).
+    `object_id` names the payment, subscription, purchase or checkout. `reason`, from a closed list: why it churned or
+    was refunded; of a payment whether it is first, renewal, purchase or term.
+    `subscribers` is the change in the number of subscriptions and terms of this plan version that pay (on a `trial`
+    line: that try), `users` the change in the number of users who do, in this currency. `cohort` is the month in which
+    the user first did (2026-09).
     """
 
     entry_id: str
@@ -32,9 +52,13 @@ class LedgerEntry:
     currency: str
     provider: str
     plan_id: str
+    plan_version: int
     object_id: str
     movement: Movement | None = None
     reason: str | None = None
+    subscribers: int = 0
+    users: int = 0
+    cohort: str | None = None
 
     @property
     def record(self) -> str:
@@ -42,27 +66,55 @@ class LedgerEntry:
         return f"~ledger#{self.at:012d}#{self.entry_id}"
 
 
-def difference(before: Account, after: Account, catalogue: Catalogue, now: int) -> list[LedgerEntry]:
-    """The lines that explain the way from one state to the next; `now` dates what carries no provider time."""
-    old, new = _payments(before), _payments(after)
-    lines: list[LedgerEntry] = []
-    for key, (source, payment) in new.items():
-        lines.extend(_money_lines(source, payment, old[key][1] if key in old else None, after.version))
-    for key in old.keys() - new.keys():
-        # The provider took a payment back (a bitcoin invoice turned invalid after it was settled). Old payments of a
-        # subscription only leave its record because it keeps the newest; that is no reversal.
-        source, payment = old[key]
-        if isinstance(source, Subscription):
-            continue
-        lines.append(_line("refund", source, payment, "reversal", now, -payment.amount_cents, after.version))
-    lines.extend(_mrr_lines(before, after, catalogue, now))
-    return lines
+def book(before: Account, after: Account, catalogue: Catalogue, now: int) -> tuple[Account, list[LedgerEntry]]:
+    """The lines that explain the way from one state to the next, and the state with what is booked noted in it.
 
+    Money is dated by the provider, recurring revenue by `now`: what a closed day says of it never changes.
+    """
+    lines = [*_checkout_lines(before, after), *_money_lines(before, after, now)]
+    booked, changes = _recurring(before, after, catalogue, now)
+    if booked != after.booked:
+        after = replace(after, records={**after.records, booked.record: booked})
+    return after, [*lines, *changes]
+
+
+def day_of(at: int) -> str:
+    """The UTC day of an instant: 2026-11-22."""
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d")
+
+
+# --- orders ----------------------------------------------------------------------------------------------------------
+
+
+def _checkout_lines(before: Account, after: Account) -> Iterator[LedgerEntry]:
+    """An order that was opened: a step of the funnel, of no amount until it is paid."""
+    known = {c.checkout_id for c in before.checkouts}
+    for checkout in after.checkouts:
+        if checkout.checkout_id not in known:
+            yield _checkout_line(checkout)
+
+
+def _checkout_line(checkout: Checkout) -> LedgerEntry:
+    return LedgerEntry(
+        entry_id=f"checkout:{checkout.checkout_id}",
+        at=checkout.created_at,
+        kind="checkout",
+        amount_cents=0,
+        currency=checkout.currency,
+        provider=checkout.provider,
+        plan_id=checkout.plan_id,
+        plan_version=checkout.plan_version,
+        object_id=checkout.checkout_id,
+    )
+
+
+# --- money -----------------------------------------------------------------------------------------------------------
 
 _Sourced = tuple[Subscription | Purchase, Payment]
 
 
 def _payments(account: Account) -> dict[tuple[str, str], _Sourced]:
+    """Money that is ours. What was sent for an underpaid or late invoice is not, until somebody accepts it."""
     found: dict[tuple[str, str], _Sourced] = {}
     for record in account.records.values():
         if isinstance(record, Subscription):
@@ -72,111 +124,237 @@ def _payments(account: Account) -> dict[tuple[str, str], _Sourced]:
     return found
 
 
-def _line(
-    kind: Kind,
-    source: Subscription | Purchase,
-    payment: Payment,
-    subject: str,
-    at: int,
-    amount: int,
-    version: int,
-    reason: str | None = None,
-) -> LedgerEntry:
-    return LedgerEntry(
-        # One commit makes one version, so the id is unique even when a payment comes, goes and comes back.
-        entry_id=f"{kind}:{source.provider}:{subject}:{version}",
-        at=at,
-        kind=kind,
-        amount_cents=amount,
-        currency=payment.currency,
-        provider=source.provider,
-        plan_id=source.plan_id,
-        object_id=payment.payment_id,
-        reason=reason,
-    )
+def _money_lines(before: Account, after: Account, now: int) -> Iterator[LedgerEntry]:
+    old, new = _payments(before), _payments(after)
+    version = before.version + 1
+    for key, (source, payment) in new.items():
+        lines = _PaymentLines(source, payment, version)
+        yield from lines.of_change(old[key][1] if key in old else None, _why_paid(source, payment, before))
+    for key in old.keys() - new.keys():
+        # The provider took a payment back (a bitcoin invoice turned invalid after it was settled). Old payments of a
+        # subscription only leave its record because it keeps the newest; that is no reversal.
+        source, payment = old[key]
+        if isinstance(source, Purchase):
+            yield _PaymentLines(source, payment, version).reversal(now)
 
 
-def _money_lines(
-    source: Subscription | Purchase, payment: Payment, old: Payment | None, version: int
-) -> Iterator[LedgerEntry]:
-    def line(kind: Kind, subject: str, at: int, amount: int, reason: str | None = None) -> LedgerEntry:
-        return _line(kind, source, payment, subject, at, amount, version, reason)
-
-    if old is None and payment.amount_cents:
-        yield line("payment", payment.payment_id, payment.paid_at, payment.amount_cents)
-    if payment.fee_cents and (old is None or old.fee_cents is None):
-        yield line("fee", payment.payment_id, payment.paid_at, -payment.fee_cents)
-    for refund in payment.refunds.values():
-        was = old.refunds.get(refund.refund_id) if old else None
-        booked = was is not None and was.status != "failed"
-        if refund.status != "failed" and not booked:
-            yield line("refund", refund.refund_id, refund.observed_at, -refund.amount_cents, refund.reason)
-        elif refund.status == "failed" and booked:
-            yield line("refund_failed", refund.refund_id, refund.observed_at, refund.amount_cents)
-    for dispute in payment.disputes.values():
-        previous = old.disputes.get(dispute.dispute_id) if old else None
-        withdrawn = previous is not None and previous.status in ("open", "lost")
-        if dispute.status in ("open", "lost") and not withdrawn:
-            yield line("dispute", dispute.dispute_id, dispute.observed_at, -dispute.amount_cents, dispute.reason)
-        elif dispute.status not in ("open", "lost") and withdrawn:
-            yield line("dispute_won", dispute.dispute_id, dispute.observed_at, dispute.amount_cents)
+def _why_paid(source: Subscription | Purchase, payment: Payment, before: Account) -> str:
+    """first, renewal, purchase or term: whether this payment completes an order."""
+    if isinstance(source, Purchase):
+        return "term" if isinstance(source, Term) else "purchase"
+    known = before.records.get(source.record)
+    earlier = known.payments.values() if isinstance(known, Subscription) else ()
+    if any(p.amount_cents for p in earlier):
+        return "renewal"
+    first = min(source.payments.values(), key=lambda p: (p.amount_cents == 0, p.paid_at, p.payment_id))
+    return "first" if first.payment_id == payment.payment_id else "renewal"
 
 
-def mrr(account: Account, catalogue: Catalogue, now: int) -> Mapping[str, tuple[int, Subscription | Purchase]]:
-    """Monthly recurring revenue per currency, with the record that brings the most of it.
+@dataclass(frozen=True, slots=True)
+class _PaymentLines:
+    """The lines of one payment; one commit makes one `version`, so a line that comes again gets an id of its own."""
 
-    Counted are subscriptions that pay or are being dunned (active, past_due), not trials; and prepaid terms that run
-    at `now`. The price is the plan version's, not what one invoice happened to say.
-    """
-    totals: dict[str, tuple[int, Subscription | Purchase]] = {}
-    paying: list[tuple[Subscription | Purchase, int]] = [
-        (s, s.quantity) for s in account.subscriptions if s.status in ("active", "past_due")
-    ]
-    paying += [(run.term, 1) for run in term_runs(account, catalogue) if run.start <= now < run.end]
-    for record, quantity in paying:
-        plan = catalogue.get(record.plan_id, record.plan_version)
-        if plan is None:
-            continue
-        amount = monthly(plan.price_cents * quantity, plan.interval)
-        if amount:
-            total, top = totals.get(plan.currency, (0, record))
-            totals[plan.currency] = (total + amount, top)
-    return totals
+    source: Subscription | Purchase
+    payment: Payment
+    version: int
 
+    def of_change(self, old: Payment | None, why: str) -> Iterator[LedgerEntry]:
+        payment = self.payment
+        if old is None and payment.amount_cents:
+            yield self._line("payment", payment.payment_id, payment.paid_at, payment.amount_cents, why)
+        if payment.fee_cents and (old is None or old.fee_cents is None):
+            yield self._line("fee", payment.payment_id, payment.paid_at, -payment.fee_cents)
+        for refund in payment.refunds.values():
+            back = _returned(refund) - _returned(old.refunds.get(refund.refund_id) if old else None)
+            if back:
+                kind: Kind = "refund" if back > 0 else "refund_failed"
+                yield self._line(kind, refund.refund_id, refund.observed_at, -back, refund.reason)
+        for dispute in payment.disputes.values():
+            back = _withdrawn(dispute) - _withdrawn(old.disputes.get(dispute.dispute_id) if old else None)
+            if back:
+                kind = "dispute" if back > 0 else "dispute_won"
+                yield self._line(kind, dispute.dispute_id, dispute.observed_at, -back, dispute.reason)
 
-def _mrr_lines(before: Account, after: Account, catalogue: Catalogue, now: int) -> Iterator[LedgerEntry]:
-    was, is_ = mrr(before, catalogue, now), mrr(after, catalogue, now)
-    for currency in sorted({*was, *is_}):
-        old, new = was.get(currency, (0, None))[0], is_.get(currency, (0, None))[0]
-        if old == new:
-            continue
-        record = (is_.get(currency) or was[currency])[1]
-        if old == 0:
-            movement: Movement = "reactivation" if _recurred_before(before) else "new"
-        elif new == 0:
-            movement = "churn"
-        else:
-            movement = "expansion" if new > old else "contraction"
-        subject = record.subscription_id if isinstance(record, Subscription) else record.purchase_id
-        yield LedgerEntry(
-            entry_id=f"mrr:{after.version}:{currency}",
-            at=now,
-            kind="mrr",
-            amount_cents=new - old,
-            currency=currency,
-            provider=record.provider,
-            plan_id=record.plan_id,
-            object_id=subject,
-            movement=movement,
-            reason=_churn_reason(after, record) if movement == "churn" else None,
+    def reversal(self, now: int) -> LedgerEntry:
+        """Takes back what is left of the payment; the fee stays paid."""
+        gone = sum(map(_returned, self.payment.refunds.values())) + sum(map(_withdrawn, self.payment.disputes.values()))
+        return self._line("refund", f"reversal-{self.payment.payment_id}", now, gone - self.payment.amount_cents)
+
+    def _line(self, kind: Kind, subject: str, at: int, amount: int, reason: str | None = None) -> LedgerEntry:
+        return LedgerEntry(
+            entry_id=f"{kind}:{self.source.provider}:{subject}:{self.version}",
+            at=at,
+            kind=kind,
+            amount_cents=amount,
+            currency=self.payment.currency,
+            provider=self.source.provider,
+            plan_id=self.source.plan_id,
+            plan_version=self.source.plan_version,
+            object_id=self.payment.payment_id,
+            reason=reason,
         )
 
 
-def _recurred_before(account: Account) -> bool:
-    return any(s.payments for s in account.subscriptions) or any(t.paid for t in account.terms)
+def _returned(refund: Refund | None) -> int:
+    """What a refund takes: on its way counts, failed does not, nor does what was never booked as money in."""
+    counts = refund is not None and refund.status != "failed" and refund.reason != SURPLUS
+    return refund.amount_cents if refund is not None and counts else 0
 
 
-def _churn_reason(after: Account, record: Subscription | Purchase) -> str | None:
+def _withdrawn(dispute: Dispute | None) -> int:
+    """What a chargeback takes, until it is won; an inquiry takes nothing."""
+    return dispute.amount_cents if dispute is not None and dispute.status in ("open", "lost") else 0
+
+
+# --- monthly recurring revenue ---------------------------------------------------------------------------------------
+
+# Currency, provider, plan and version.
+Position = tuple[str, str, str, int]
+_Counts = Mapping[str, int]
+_NOTHING: _Counts = {"mrr_cents": 0, "paying": 0, "trialing": 0}
+
+
+def positions(account: Account, catalogue: Catalogue, now: int) -> dict[Position, _Counts]:
+    """What an account pays per month for what recurs, and how many subscriptions and terms pay for it or try it.
+
+    Counted as paying are subscriptions that are active or past due, and prepaid terms that run at `now`. The price is
+    the plan version's times the quantity, not what one invoice happened to say.
+    """
+    found: dict[Position, dict[str, int]] = {}
+
+    def add(record: Subscription | Purchase, plan: Plan | None, quantity: int, *, trial: bool) -> None:
+        amount = monthly(plan.price_cents * quantity, plan.interval) if plan else 0
+        if plan and amount:
+            key = (plan.currency, record.provider, plan.plan_id, plan.version)
+            counts = found.setdefault(key, dict(_NOTHING))
+            counts["trialing" if trial else "paying"] += 1
+            counts["mrr_cents"] += 0 if trial else amount
+
+    for subscription in account.subscriptions:
+        if subscription.status in ("active", "past_due", "trialing"):
+            plan = catalogue.get(subscription.plan_id, subscription.plan_version)
+            add(subscription, plan, subscription.quantity, trial=subscription.status == "trialing")
+    for run in term_runs(account, catalogue):
+        if run.start <= now < run.end:
+            add(run.term, run.plan, 1, trial=False)
+    return dict(found)
+
+
+def _recurring(before: Account, after: Account, catalogue: Catalogue, now: int) -> tuple[Booked, list[LedgerEntry]]:
+    old = {_position(key): counts for key, counts in before.booked.positions.items()}
+    new = positions(after, catalogue, now)
+    since = dict(before.booked.since)
+    lines: list[LedgerEntry] = []
+    for currency in sorted({key[0] for key in (*old, *new)}):
+        change = _Change(after, currency, old, new, before.version + 1, now)
+        if change.pays and currency not in since:
+            since[currency] = day_of(now)[:7]
+            lines += change.lines("new", since[currency])
+        else:
+            lines += change.lines("reactivation", since.get(currency))
+    turns = [t for run in term_runs(after, catalogue) for t in (run.start, run.end) if t > now]
+    written = {"|".join(map(str, key)): dict(counts) for key, counts in sorted(new.items())}
+    return Booked(positions=written, since=since, review_at=min(turns, default=None)), lines
+
+
+def _position(key: str) -> Position:
+    currency, provider, plan_id, version = key.split("|")
+    return currency, provider, plan_id, int(version)
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """From what is booked to what is, in one currency."""
+
+    after: Account
+    currency: str
+    old: Mapping[Position, _Counts]
+    new: Mapping[Position, _Counts]
+    version: int
+    now: int
+
+    @property
+    def pays(self) -> bool:
+        return self._total(self.new, "mrr_cents") > 0
+
+    def lines(self, beginning: Movement, cohort: str | None) -> Iterator[LedgerEntry]:
+        """`beginning`: what to call it when the account starts to pay."""
+        movement, users = self._movement(beginning), self._users("paying")
+        tries = self._users("trialing")
+        for key in sorted({key for key in (*self.old, *self.new) if key[0] == self.currency}):
+            was, is_ = self.old.get(key, _NOTHING), self.new.get(key, _NOTHING)
+            amount, paying = is_["mrr_cents"] - was["mrr_cents"], is_["paying"] - was["paying"]
+            if amount or paying:
+                yield self._line("mrr", key, amount, paying, users, movement, cohort)
+                users = 0
+            if is_["trialing"] != was["trialing"]:
+                yield self._line("trial", key, 0, is_["trialing"] - was["trialing"], tries, None, None)
+                tries = 0
+
+    def _movement(self, beginning: Movement) -> Movement:
+        was, is_ = self._total(self.old, "mrr_cents"), self._total(self.new, "mrr_cents")
+        if was == is_:
+            return "switch"
+        if was == 0:
+            return beginning
+        return "churn" if is_ == 0 else "expansion" if is_ > was else "contraction"
+
+    def _users(self, count: str) -> int:
+        return (self._total(self.new, count) > 0) - (self._total(self.old, count) > 0)
+
+    def _total(self, counts: Mapping[Position, _Counts], name: str) -> int:
+        return sum(c[name] for key, c in counts.items() if key[0] == self.currency)
+
+    def _line(
+        self,
+        kind: Kind,
+        key: Position,
+        amount: int,
+        subscribers: int,
+        users: int,
+        movement: Movement | None,
+        cohort: str | None,
+    ) -> LedgerEntry:
+        currency, provider, plan_id, plan_version = key
+        source = _newest(self.after, provider, plan_id, plan_version)
+        return LedgerEntry(
+            entry_id=f"{kind}:{self.version}:{currency}:{provider}:{plan_id}:{plan_version}",
+            at=self.now,
+            kind=kind,
+            amount_cents=amount,
+            currency=currency,
+            provider=provider,
+            plan_id=plan_id,
+            plan_version=plan_version,
+            object_id=_id(source),
+            movement=movement,
+            reason=_why_ended(source) if movement == "churn" else None,
+            subscribers=subscribers,
+            users=users,
+            cohort=cohort if users else None,
+        )
+
+
+def _newest(account: Account, provider: str, plan_id: str, version: int) -> Subscription | Term | None:
+    """The record that stands for a position: the newest of that plan, or of that provider when it changed its plan."""
+    every: list[Subscription | Term] = [*account.subscriptions, *account.terms]
+    candidates = [r for r in every if r.provider == provider]
+    same = [r for r in candidates if (r.plan_id, r.plan_version) == (plan_id, version)]
+    return max(same or candidates, key=lambda r: (r.observed_at, r.record), default=None)
+
+
+def _id(source: Subscription | Term | None) -> str:
+    if source is None:
+        return ""
+    return source.subscription_id if isinstance(source, Subscription) else source.purchase_id
+
+
+def _why_ended(source: Subscription | Term | None) -> str:
     """Why it ended, in the closed words of the record as it is now."""
-    latest = after.records.get(record.record)
-    return latest.cancel_reason if isinstance(latest, Subscription) else "term_ended"
+    if isinstance(source, Subscription):
+        if source.status in ("unpaid", "incomplete", "incomplete_expired"):
+            return "payment_failed"
+        return "paused" if source.status == "paused" else source.cancel_reason or "not_given"
+    if source is not None and source.status in ("refunded", "disputed", "failed"):
+        return source.status
+    return "not_renewed"

@@ -18,6 +18,8 @@ LIVE: frozenset[str] = frozenset({"trialing", "active", "past_due", "unpaid", "p
 
 RefundStatus = Literal["pending", "succeeded", "failed"]
 DisputeStatus = Literal["inquiry", "open", "won", "lost"]
+# A refund for this reason gives back what came beyond the price: it touches neither the purchase nor the books.
+SURPLUS = "surplus"
 # Later words are stronger when two observations carry the same time.
 PurchaseState = Literal["pending", "processing", "failed", "underpaid", "paid_late", "paid"]
 PURCHASE_STATES: tuple[PurchaseState, ...] = ("pending", "processing", "failed", "underpaid", "paid_late", "paid")
@@ -258,7 +260,25 @@ class Checkout:
         return f"checkout#{self.group}"
 
 
-Record = Subscription | Purchase | Term | Grant | Renewal | Checkout
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Booked:
+    """What the ledger has booked as recurring: the next line is the difference to it, so nothing is booked twice.
+
+    `positions`: "USD|stripe|pro-month|1" (currency, provider, plan, version) to {"mrr_cents", "paying", "trialing"}.
+    `since`: by currency, the month in which the account first paid for something that recurs (2026-09).
+    `review_at`: when a prepaid term starts or ends next, which no event tells us; None: nothing is prepaid.
+    """
+
+    positions: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    since: Mapping[str, str] = field(default_factory=dict)
+    review_at: int | None = None
+
+    @property
+    def record(self) -> str:
+        return "mrr"
+
+
+Record = Subscription | Purchase | Term | Grant | Renewal | Checkout | Booked
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,6 +309,11 @@ class Account:
     @property
     def renewals(self) -> Iterator[Renewal]:
         return (r for r in self.records.values() if isinstance(r, Renewal))
+
+    @property
+    def booked(self) -> Booked:
+        found = self.records.get("mrr")
+        return found if isinstance(found, Booked) else Booked()
 
     @property
     def checkouts(self) -> Iterator[Checkout]:

@@ -1,6 +1,8 @@
-"""Accounts: one user's records, the entitlement snapshot that follows from them, and the one transaction for both.
+"""Accounts: one user's records, what follows from them, and the one transaction for all of it.
 
-The snapshot's `version` is the optimistic lock of the whole account: whoever read version n may write n + 1, once.
+What follows are the entitlement snapshot, the ledger lines and a line of history. The snapshot's `version` is the
+optimistic lock of the whole account: whoever read version n may write n + 1, once. Everything written by that
+transaction carries it as `account_version`.
 """
 
 import json
@@ -9,16 +11,20 @@ from dataclasses import replace
 from typing import Any
 
 from billing.aws import Aws
-from billing.entitlements import Snapshot, Source, sources_from_json, sources_to_json
-from billing.ledger import LedgerEntry
+from billing.entitlements import Snapshot, Source, sources, sources_from_json, sources_to_json
+from billing.history import By, Change, changes
+from billing.ledger import LedgerEntry, book
+from billing.plans import Catalogue
 from billing.records import Account, Purchase, Subscription
-from billing.store.codec import item, record_from_item, record_to_item, values
+from billing.store.audit import audit_item
+from billing.store.codec import Item, item, record_from_item, record_to_item, values
 from billing.store.payment_events import PaymentEvent, marker
 from billing.store.transactions import transact
 
 SNAPSHOT = "entitlements"
-# The records that decide access lie between these keys; ledger lines ("~ledger#…") and usage lie behind them.
+# The records that decide access lie between these keys; ledger, history and usage ("~…") lie behind them.
 _FIRST, _LAST = "checkout#", "term#~"
+LEDGER, HISTORY = "~ledger#", "~history#"
 
 
 class AccountStore:
@@ -68,29 +74,39 @@ class AccountStore:
         self,
         before: Account,
         after: Account,
-        sources: Iterable[Source],
-        ledger: Sequence[LedgerEntry],
+        catalogue: Catalogue,
         now: int,
         event: PaymentEvent | None = None,
+        by: By | None = None,
     ) -> Account:
         """Writes everything that follows from one change in one transaction, and returns the account as stored.
 
-        Raises `LostRace` when somebody else wrote this account meanwhile, and `Duplicate` when the event was already
-        processed: then nothing was written, now or ever, by this call.
+        `by`: the admin who made the change, for the history and the audit log. Raises `LostRace` when somebody else
+        wrote this account meanwhile, and `Duplicate` when the event was already processed: then nothing was written,
+        now or ever, by this call.
         """
         writes = []
         if event is not None:
             writes.append(marker(self._events_table, event))
+        after, lines = book(before, after, catalogue, now)
         changed = [r for key, r in after.records.items() if before.records.get(key) != r]
-        if changed or ledger:
+        if changed or lines:
             after = replace(after, version=before.version + 1)
-            writes.append(self._snapshot_write(before.version, after, sources, now))
-            writes += [{"Put": {"TableName": self._table, "Item": record_to_item(after.user_id, r)}} for r in changed]
-            writes += [{"Put": {"TableName": self._table, "Item": _ledger_item(after.user_id, e)}} for e in ledger]
+            given = sources(after, catalogue)
+            writes.append(self._snapshot_write(before.version, after, given, now))
+            writes += [self._put(after, record_to_item(after.user_id, r)) for r in changed]
+            writes += [self._put(after, ledger_item(after.user_id, e)) for e in lines]
+            if told := changes(before, after):
+                writes.append(self._put(after, _history_item(after, told, given, now, event, by)))
             writes += self._link_writes(before, after)
+        if by is not None:
+            writes.append({"Put": {"TableName": self._table, "Item": audit_item(before, after, now, by)}})
         if writes:
             transact(self._aws, writes)
         return after
+
+    def _put(self, after: Account, stored: Item) -> dict[str, Any]:
+        return {"Put": {"TableName": self._table, "Item": {**stored, **item({"account_version": after.version})}}}
 
     def owner(self, provider: str, object_ids: Iterable[str]) -> str | None:
         """The user a provider's customer, subscription or payment belongs to, as once written; None when unknown."""
@@ -158,27 +174,36 @@ def _links(account: Account) -> set[str]:
     return found
 
 
-def _ledger_item(user_id: str, entry: LedgerEntry) -> dict[str, Any]:
+def ledger_item(user_id: str, entry: LedgerEntry) -> Item:
+    """A ledger line as stored; counts of 0 are left out."""
+    told = {name: getattr(entry, name) for name in LedgerEntry.__dataclass_fields__}
+    counts = {name: told[name] or None for name in ("users", "subscribers")}
+    return item({"user_id": user_id, "record": entry.record, **told, **counts})
+
+
+def ledger_entry(found: Mapping[str, Any]) -> LedgerEntry:
+    """A ledger line from the values of its item, for the stream and for reports."""
+    known: dict[str, Any] = {name: found[name] for name in LedgerEntry.__dataclass_fields__ if name in found}
+    return LedgerEntry(**known)
+
+
+def _history_item(
+    after: Account,
+    told: Sequence[Change],
+    given: Sequence[Source],
+    now: int,
+    event: PaymentEvent | None,
+    by: By | None,
+) -> Item:
     return item(
         {
-            "user_id": user_id,
-            "record": entry.record,
-            "entry_id": entry.entry_id,
-            "at": entry.at,
-            "kind": entry.kind,
-            "amount_cents": entry.amount_cents,
-            "currency": entry.currency,
-            "provider": entry.provider,
-            "plan_id": entry.plan_id,
-            "object_id": entry.object_id,
-            "movement": entry.movement,
-            "reason": entry.reason,
+            "user_id": after.user_id,
+            "record": f"{HISTORY}{now:012d}#{after.version:08d}",
+            "at": now,
+            "changes": [change.as_dict() for change in told],
+            "sources": sources_to_json(given),
+            "event_id": event.event_id if event else None,
+            "actor": by.actor if by else None,
+            "reason": by.reason if by else None,
         }
     )
-
-
-def ledger_entry(stored: Mapping[str, Any]) -> LedgerEntry:
-    """A ledger line from its item, for the stream and for reports."""
-    found = values(stored)
-    known: dict[str, Any] = {name: found.get(name) for name in LedgerEntry.__dataclass_fields__}
-    return LedgerEntry(**known)

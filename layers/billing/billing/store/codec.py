@@ -12,6 +12,7 @@ from dataclasses import fields
 from typing import Any
 
 from billing.records import (
+    Booked,
     Checkout,
     Dispute,
     Dunning,
@@ -66,6 +67,7 @@ _KINDS: dict[str, type[Record]] = {
     "grant": Grant,
     "renewal": Renewal,
     "checkout": Checkout,
+    "mrr": Booked,
 }
 
 
@@ -80,7 +82,7 @@ SHARDS = 4
 
 
 def shard(kind: str, number: int) -> str:
-    """The partition of the index: kind is poll (bitcoin invoices) or remind (ends of prepaid time)."""
+    """The partition of the index: kind is poll (bitcoin invoices), remind or review (starts and ends of prepaid time)."""
     return f"{kind}#{number}"
 
 
@@ -91,6 +93,8 @@ def _due(user_id: str, record: Record) -> dict[str, object]:
         return {"due_shard": shard("poll", number), "due_at": record.poll_at}
     if isinstance(record, Renewal) and record.remind_at is not None:
         return {"due_shard": shard("remind", number), "due_at": record.remind_at}
+    if isinstance(record, Booked) and record.review_at is not None:
+        return {"due_shard": shard("review", number), "due_at": record.review_at}
     return {}
 
 
@@ -108,8 +112,9 @@ def record_from_item(stored: Mapping[str, Any]) -> Record:
         known["payment"] = _payment(json.loads(known["payment"]))
     if "dunning" in known:
         known["dunning"] = Dunning(**json.loads(known["dunning"]))
-    if "features" in known:
-        known["features"] = json.loads(known["features"])
+    for name in ("features", "positions", "since"):
+        if name in known:
+            known[name] = json.loads(known[name])
     return kind(**known)
 
 
