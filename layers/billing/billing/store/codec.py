@@ -82,7 +82,7 @@ SHARDS = 4
 
 
 def shard(kind: str, number: int) -> str:
-    """The partition of the index: kind is poll (bitcoin invoices), remind or review (starts and ends of prepaid time)."""
+    """The partition of the index: kind is poll (bitcoin invoices), remind or review (prepaid time)."""
     return f"{kind}#{number}"
 
 
