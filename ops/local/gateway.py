@@ -67,6 +67,8 @@ class Gateway:
         schemes = body.get("components", {}).get("securitySchemes", {})
         authorizers = {name: self._authorizer(name, scheme, intrinsics) for name, scheme in schemes.items()}
         self._cors = intrinsics.resolve(body.get("x-amazon-apigateway-cors", {}))
+        if not isinstance(self._cors, dict) or not isinstance(self._cors.get("allowOrigins", []), list):
+            raise EngineError("The API's AllowOrigins must be a list: SAM turns a list parameter there into one string")
         for path, methods in intrinsics.resolve(body["paths"]).items():
             for method, operation in methods.items():
                 name = "ANY" if method == "x-amazon-apigateway-any-method" else method.upper()

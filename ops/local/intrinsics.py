@@ -19,11 +19,6 @@ class Intrinsics:
     def __init__(self, stack: Stack, functions: list[FunctionConfig]) -> None:
         self._conditions: dict[str, Any] = stack.template.get("Conditions", {})
         self._mappings: dict[str, Any] = stack.template.get("Mappings", {})
-        self._lists = {
-            name
-            for name, declared in stack.template.get("Parameters", {}).items()
-            if declared["Type"].startswith(("CommaDelimitedList", "List<"))
-        }
         pseudo = {"Partition": "aws", "Region": REGION, "AccountId": ACCOUNT, "StackName": NAME, "URLSuffix": "local"}
         self._names: dict[str, str] = {
             **{f"AWS::{name}": value for name, value in pseudo.items()},
@@ -51,8 +46,7 @@ class Intrinsics:
     def _ref(self, name: str) -> Any:
         if name == "AWS::NoValue":
             return _NO_VALUE
-        value = self._lookup(name)
-        return [item.strip() for item in value.split(",")] if name in self._lists else value
+        return self._lookup(name)
 
     def _lookup(self, name: str) -> str:
         try:
