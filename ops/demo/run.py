@@ -27,7 +27,8 @@ def main(
     """Starts everything, prints where it is, and waits for Ctrl-C."""
     if fresh:
         shutil.rmtree(STATE, ignore_errors=True)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, signal.default_int_handler)
     steps = Steps()
     try:
         with open_shop(port=port, state=STATE, enforce_policies=enforce_policies, progress=steps) as shop:

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from werkzeug.wrappers import Request
+from werkzeug.wrappers import Request, Response
 
 from . import completion
 from .build import build
@@ -46,7 +46,7 @@ class Engine:
         self._kept = state is not None
         self._gateway: Gateway | None = None
         self._stack: Stack | None = None
-        self._front = Front(Request.application(lambda request: self.gateway.answer(request)))
+        self._front = Front(Request.application(self._answer))
         self._server = Server(self._front.wsgi, port)
         self.api_url = self._server.url
         try:
@@ -107,6 +107,11 @@ class Engine:
         completion.enable_expiry(self._emulator, self._stack)
         self._gateway = Gateway(self._stack, functions, self._supervisor.invoke)
         completion.check(self._emulator, built, self._stack, self._gateway)
+
+    def _answer(self, request: Request) -> Response:
+        if self._gateway is None:
+            return Response("The engine is starting.", 503, {"Retry-After": "5"})
+        return self._gateway.answer(request)
 
     def _filled(self, value: str) -> str:
         architecture = "arm64" if platform.machine() in {"arm64", "aarch64"} else "x86_64"

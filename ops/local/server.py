@@ -13,7 +13,7 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 from werkzeug.utils import send_from_directory
 from werkzeug.wrappers import Request, Response
 
-from .host import LOOPBACK, EngineError
+from .host import LOOPBACK, EngineError, is_taken
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -25,10 +25,9 @@ class Server:
     """Serves an application from a background thread, each connection in a thread of its own."""
 
     def __init__(self, application: WSGIApplication, port: int = 0) -> None:
-        try:
-            self._server = make_server(LOOPBACK, port, application, threaded=True, request_handler=_Handler)
-        except (OSError, SystemExit) as error:
-            raise EngineError(f"Port {port} is taken; choose another one (`make run PORT=8010`).") from error
+        if port and is_taken(port):
+            raise EngineError(f"Port {port} is taken; choose another one (`make run PORT=8010`).")
+        self._server = make_server(LOOPBACK, port, application, threaded=True, request_handler=_Handler)
         self.url = f"http://{LOOPBACK}:{self._server.server_port}"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.2,), daemon=True)
         self._thread.start()
