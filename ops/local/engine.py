@@ -22,7 +22,7 @@ from . import completion
 from .build import build
 from .emulator import Emulator
 from .gateway import Gateway
-from .host import ROOT, EngineError, free_port
+from .host import ROOT, EngineError, kept_port
 from .server import Front, Server
 from .stack import Stack, deploy
 from .supervisor import FunctionError, Supervisor
@@ -51,7 +51,10 @@ class Engine:
         self.api_url = self._server.url
         try:
             self._emulator = Emulator(
-                _emulator_port(state), folder / "logs" / "emulator.log", state=state, enforce_policies=enforce_policies
+                kept_port(state, "emulator"),
+                folder / "logs" / "emulator.log",
+                state=state and state / "aws",
+                enforce_policies=enforce_policies,
             )
         except BaseException:
             self._server.stop()
@@ -81,12 +84,18 @@ class Engine:
         """
         folder = state or Path(tempfile.mkdtemp(prefix="billing-engine-"))
         (folder / "logs").mkdir(parents=True, exist_ok=True)
+        # A start that broke off in the middle of a deployment leaves a stack that no deployment can mend.
+        finished = folder / "finished"
+        if not finished.exists():
+            shutil.rmtree(folder / "aws", ignore_errors=True)
+        finished.unlink(missing_ok=True)
         progress("Starting the AWS emulator")
-        engine = cls(project, folder, port=port, state=state and state / "aws", enforce_policies=enforce_policies)
+        engine = cls(project, folder, port=port, state=state, enforce_policies=enforce_policies)
         try:
             for prefix, application in (mounts or {}).items():
                 engine.mount(prefix, application)
             engine.deploy(parameters or {}, progress)
+            finished.touch()
         except BaseException:
             engine.stop()
             raise
@@ -204,17 +213,6 @@ class Engine:
             "AWS_SECRET_ACCESS_KEY": credentials["SecretAccessKey"],
             "AWS_SESSION_TOKEN": credentials["SessionToken"],
         }
-
-
-def _emulator_port(state: Path | None) -> int:
-    """A free port; with kept state always the same one, because queue URLs with it are part of the state."""
-    if state is None:
-        return free_port()
-    memory = state.parent / "emulator-port"
-    if not memory.exists():
-        memory.parent.mkdir(parents=True, exist_ok=True)
-        memory.write_text(str(free_port()))
-    return int(memory.read_text())
 
 
 def _local_parameters(project: Path) -> dict[str, str]:

@@ -24,6 +24,17 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def kept_port(state: Path | None, name: str) -> int:
+    """A free port; with a state folder the same one at every start, because addresses with it are part of the state."""
+    if state is None:
+        return free_port()
+    memory = state / f"{name}-port"
+    if not memory.exists():
+        memory.parent.mkdir(parents=True, exist_ok=True)
+        memory.write_text(str(free_port()))
+    return int(memory.read_text())
+
+
 def is_taken(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex((LOOPBACK, port)) == 0

@@ -15,6 +15,7 @@ from .host import run
 from .supervisor import FunctionConfig
 
 NAME = "billing"
+BUCKET = "deployments"
 PROXY_VARIABLE = "MINISTACK_LAMBDA_PROXY_URL"
 
 
@@ -24,7 +25,8 @@ def deploy(emulator: Emulator, build: Build, parameters: Mapping[str, str]) -> b
     wanted = hashlib.sha256(inputs.encode()).hexdigest()[:40]
     if _deployed(emulator) == wanted:
         return False
-    options = ["--stack-name", NAME, "--resolve-s3", "--no-confirm-changeset", "--no-fail-on-empty-changeset"]
+    emulator.client("s3").create_bucket(Bucket=BUCKET)
+    options = ["--stack-name", NAME, "--s3-bucket", BUCKET, "--no-confirm-changeset", "--no-fail-on-empty-changeset"]
     options += ["--capabilities", "CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND", "--tags", f"inputs={wanted}"]
     if parameters:
         options += ["--parameter-overrides", *(f"{name}={_quoted(value)}" for name, value in parameters.items())]
