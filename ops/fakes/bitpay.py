@@ -43,6 +43,7 @@ class Invoice:
     id: str
     request: dict[str, Any]
     created: int
+    expires: int
     satoshis: int
     status: str = "new"
     exception: str | None = None
@@ -52,10 +53,6 @@ class Invoice:
     @property
     def paid(self) -> int:
         return sum(amount for _, amount in self.received)
-
-    @property
-    def expires(self) -> int:
-        return self.created + WINDOW
 
 
 class BitPay(App):
@@ -101,6 +98,7 @@ class BitPay(App):
             id=secrets.token_hex(11),
             request=wanted,
             created=self.clock.now(),
+            expires=self.clock.now() + WINDOW,
             satoshis=int((price / RATES[wanted["currency"]] * 100_000_000).to_integral_value(ROUND_UP)),
         )
         self.invoices[invoice.id] = invoice
@@ -146,6 +144,7 @@ class BitPay(App):
             "amount": str(wanted["amount"]),
             "currency": invoice.request["currency"],
             "status": "pending",
+            "reference": wanted.get("reference"),
         }
         self.refunds[refund["id"]] = refund
         if invoice.status == "confirmed":
@@ -361,7 +360,8 @@ class BitPay(App):
             case "invalidate":
                 self.invalidate(invoice.id)
             case "expire":
-                self.advance(max(0, invoice.expires - self.clock.now()))
+                invoice.expires = self.clock.now()
+                self.tick()
             case "refunded":
                 for refund in self.refunds.values():
                     if refund["invoice"] == invoice.id and refund["status"] == "pending":

@@ -274,6 +274,15 @@ def _named(payment: Payment | None, fact: PurchaseFact) -> Payment | None:
     )
 
 
+def accept(account: Account, purchase: Purchase, admin: str, catalogue: Catalogue, now: int) -> Account:
+    """A person lets an underpaid or late payment count. What a term lost by waiting for that is added to it."""
+    accepted = replace(purchase, accepted_by=admin)
+    if isinstance(accepted, Term) and accepted.payment is not None:
+        waited = max(0, now - accepted.payment.paid_at)
+        accepted = replace(accepted, bonus_seconds=accepted.bonus_seconds + waited)
+    return _renew(_complete_checkout(_put(account, accepted), accepted), catalogue)
+
+
 def _purchase_rank(purchase: Purchase) -> tuple[int, int]:
     return purchase.observed_at, PURCHASE_STATES.index(purchase.state)
 
@@ -347,7 +356,8 @@ def _refund(account: Account, fact: RefundFact, catalogue: Catalogue) -> Account
         old = payment.refunds.get(new.refund_id)
         if old and (old.observed_at, _REFUND_RANK[old.status]) >= (new.observed_at, _REFUND_RANK[new.status]):
             return payment
-        return replace(payment, refunds={**payment.refunds, new.refund_id: new})
+        told = replace(new, reason=new.reason or (old.reason if old else None))
+        return replace(payment, refunds={**payment.refunds, new.refund_id: told})
 
     changed = _on_payment(account, fact.provider, fact.payment_ref, change)
     return _renew(changed, catalogue) if isinstance(changed, Account) else changed

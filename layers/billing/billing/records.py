@@ -61,8 +61,8 @@ class Payment:
 
     @property
     def refunded_cents(self) -> int:
-        """What went back, or is on its way: a pending refund counts, a failed one does not."""
-        return sum(r.amount_cents for r in self.refunds.values() if r.status != "failed")
+        """What went back of the price, or is on its way: a pending refund counts, a failed one does not."""
+        return sum(r.amount_cents for r in self.refunds.values() if r.status != "failed" and r.reason != SURPLUS)
 
     @property
     def fully_refunded(self) -> bool:

@@ -384,6 +384,7 @@ def _refund_fact(refund: Mapping[str, Any], user_id: str, now: int) -> RefundFac
         amount_cents=to_minor(str(refund["amount"]), currency),
         currency=currency,
         status=_REFUND_STATES.get(str(refund.get("status")), "pending"),
+        reason=str(refund["reference"]) if refund.get("reference") else None,
     )
 
 

@@ -292,6 +292,7 @@ class BTCPay(PrepaidClient):
             amount_cents=to_minor(str(claim["amount"]), currency),
             currency=currency,
             status=status,
+            reason=str(claim.get("description") or "").rpartition(": ")[2] or None,
         )
 
     def refund_url(self, refund_id: str) -> str | None:

@@ -1,0 +1,84 @@
+"""What is due: records that want attention at a time, found by an index that holds nothing else.
+
+The index (`due`) is spread over a few partitions by user, so that asking it is a handful of queries however many users
+there are. It may lag behind the table, so whoever finds a record claims it before acting.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from botocore.exceptions import ClientError
+
+from billing.aws import Aws
+from billing.store.codec import SHARDS, item, shard, values
+
+INDEX = "due"
+Kind = Literal["poll", "remind"]
+# The record's own name for the time the index sorts by.
+_FIELDS: dict[Kind, str] = {"poll": "poll_at", "remind": "remind_at"}
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A record that was due when the index was read; `due_at` is what a claim must still find."""
+
+    kind: Kind
+    user_id: str
+    record: str
+    due_at: int
+
+
+class DueStore:
+    def __init__(self, aws: Aws, accounts_table: str) -> None:
+        self._aws = aws
+        self._table = accounts_table
+
+    def due(self, kind: Kind, until: int | None, limit: int) -> list[Due]:
+        """The records of a kind that are due by `until` (None: whenever), each partition's most overdue first.
+
+        At most `limit` from each partition.
+        """
+        return [found for number in range(SHARDS) for found in self._partition(kind, number, until, limit)]
+
+    def _partition(self, kind: Kind, number: int, until: int | None, limit: int) -> Iterator[Due]:
+        in_time = "" if until is None else " AND due_at <= :until"
+        request: dict[str, Any] = {
+            "TableName": self._table,
+            "IndexName": INDEX,
+            "KeyConditionExpression": f"due_shard = :shard{in_time}",
+            "ExpressionAttributeValues": item({":shard": shard(kind, number), ":until": until}),
+            "Limit": limit,
+        }
+        for stored in self._aws.call("dynamodb", "query", **request)["Items"]:
+            found = values(stored)
+            yield Due(kind, found["user_id"], found["record"], found["due_at"])
+
+    def claim(self, due: Due, next_at: int | None, **also: int) -> bool:
+        """Moves a record to its next time, or out of the index; False when it is no longer due as it was found.
+
+        `also` sets further attributes of the record with it.
+        """
+        field = _FIELDS[due.kind]
+        sets = dict(also)
+        remove = ""
+        if next_at is None:
+            remove = f" REMOVE due_shard, due_at, {field}"
+        else:
+            sets |= {"due_at": next_at, field: next_at}
+        changes = ", ".join(f"{name} = :{name}" for name in sets)
+        try:
+            self._aws.call(
+                "dynamodb",
+                "update_item",
+                TableName=self._table,
+                Key=item({"user_id": due.user_id, "record": due.record}),
+                UpdateExpression=(f"SET {changes}" if sets else "") + remove,
+                ConditionExpression="due_at = :seen",
+                ExpressionAttributeValues=item({":seen": due.due_at, **{f":{k}": v for k, v in sets.items()}}),
+            )
+        except ClientError as error:
+            if error.response["Error"]["Code"] == "ConditionalCheckFailedException":
+                return False
+            raise
+        return True
