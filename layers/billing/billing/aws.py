@@ -8,6 +8,9 @@ from typing import Any
 
 import botocore.session
 from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from billing.errors import NotConfigured
 
 # A request path must answer, not hang: connect fast, read fast, two more tries with botocore's own back-off.
 _CONFIG = Config(
@@ -46,6 +49,11 @@ class Aws:
         return answer
 
     def fetch_secret(self, secret_id: str) -> str:
-        """The text of a Secrets Manager secret."""
-        text: str = self.call("secretsmanager", "get_secret_value", SecretId=secret_id)["SecretString"]
+        """The text of a Secrets Manager secret; `NotConfigured` when it was never given one."""
+        try:
+            text: str = self.call("secretsmanager", "get_secret_value", SecretId=secret_id)["SecretString"]
+        except ClientError as error:
+            if error.response["Error"]["Code"] == "ResourceNotFoundException":
+                raise NotConfigured(f"the secret {secret_id} has no value yet") from error
+            raise
         return text

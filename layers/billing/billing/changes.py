@@ -27,26 +27,34 @@ def domain_events(records: Iterable[Mapping[str, Any]]) -> list[dict[str, str]]:
         new = record["dynamodb"].get("NewImage")
         if new is None or new == record["dynamodb"].get("OldImage"):
             continue
-        event = _event(values(new))
+        event = _event(values(new), values(record["dynamodb"].get("OldImage", {})))
         if event is not None:
             detail_type, detail = event
             entries.append({"Source": SOURCE, "DetailType": detail_type, "Detail": json.dumps(detail)})
     return entries
 
 
-def _event(image: Mapping[str, Any]) -> tuple[str, dict[str, Any]] | None:
+def _event(image: Mapping[str, Any], before: Mapping[str, Any]) -> tuple[str, dict[str, Any]] | None:
     record = image["record"]
     if record == SNAPSHOT:
         return "EntitlementsChanged", {"user_id": image["user_id"], "version": image["version"]}
     if record.startswith("~ledger#"):
         shown = ("entry_id", "at", "kind", "movement", "amount_cents", "currency", "provider", "plan_id", "reason")
         return "LedgerEntryWritten", {"user_id": image["user_id"], **{n: image[n] for n in shown if n in image}}
+    if record.startswith("renewal#"):
+        return _reminder(image) if image.get("reminded_days") not in (None, before.get("reminded_days")) else None
     detail_type = _RECORD_EVENTS.get(record.partition("#")[0])
     if detail_type is None:
         return None
     names = ("provider", "plan_id", "plan_version", "status", "state", "current_period_end", "cancel_at_period_end")
     detail = {n: image[n] for n in names if n in image}
     return detail_type, {"user_id": image["user_id"], "record": record, **detail}
+
+
+def _reminder(image: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Prepaid time runs out in `days`: the host tells its user, with a link to the renewal's invoice."""
+    names = ("user_id", "group", "plan_id", "provider", "ends_at")
+    return "RenewalDue", {**{n: image[n] for n in names}, "days": image["reminded_days"]}
 
 
 def publish(

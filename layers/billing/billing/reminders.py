@@ -38,7 +38,9 @@ class Reminders:
 
     def _stage(self, renewal: Renewal, now: int) -> int | None:
         """The most urgent reminder that is due; those it overtook (we were down) are not told any more."""
-        passed = [days for days in self._days if renewal.ends_at - days * DAY <= now]
+        passed = [
+            days for days in self._days if renewal.ends_at - days * DAY <= now and (days == 0 or now < renewal.ends_at)
+        ]
         if not passed or (renewal.reminded_days is not None and passed[-1] >= renewal.reminded_days):
             return None
         return passed[-1]

@@ -8,7 +8,7 @@ from billing.checkout import Checkouts
 from billing.entitlements import sources
 from billing.errors import Conflict, NotFound
 from billing.http import rfc3339
-from billing.records import Renewal
+from billing.records import Account, Renewal
 from billing.store.accounts import AccountStore
 from billing.store.plans import PlanStore
 from billing.store.transactions import LostRace
@@ -27,14 +27,14 @@ class Renewals:
 
         The same call returns the same invoice while it can be paid; the price is that of the plan's newest version.
         """
-        renewal = self._find(user_id, group)
+        renewal = _find(self._accounts.load(user_id), group)
         return self._checkouts.create(user_id, renewal.plan_id, provider or renewal.provider, now, accept_overlap=True)
 
     def set_reminders(self, user_id: str, group: str, *, wanted: bool, now: int) -> dict[str, Any]:
         """Whether the buyer wants to hear of the end in time."""
         for _ in range(_ATTEMPTS):
             account = self._accounts.load(user_id)
-            renewal = self._find(user_id, group)
+            renewal = _find(account, group)
             after = replace(account, records={**account.records, renewal.record: replace(renewal, wanted=wanted)})
             try:
                 self._accounts.commit(account, after, sources(after, self._plans.catalogue()), [], now)
@@ -43,11 +43,12 @@ class Renewals:
             return view(replace(renewal, wanted=wanted))
         raise Conflict("the account is being changed: try again", code="try_again")
 
-    def _find(self, user_id: str, group: str) -> Renewal:
-        for renewal in self._accounts.load(user_id).renewals:
-            if renewal.group == group:
-                return renewal
-        raise NotFound("nothing is prepaid there, so there is nothing to renew")
+
+def _find(account: Account, group: str) -> Renewal:
+    for renewal in account.renewals:
+        if renewal.group == group:
+            return renewal
+    raise NotFound("nothing is prepaid there, so there is nothing to renew")
 
 
 def view(renewal: Renewal) -> dict[str, Any]:

@@ -52,6 +52,13 @@ class Settings:
             raise NotConfigured(f"the secret behind {name} is empty")
         return value.strip()
 
+    def optional_secret(self, name: str) -> str:
+        """As `secret`, but "" where the variable is not set or its secret was never given a value."""
+        try:
+            return self.secret(name)
+        except NotConfigured:
+            return ""
+
     def secrets(self, name: str) -> list[str]:
         """One or several comma-separated secrets, so that an old and a new one can be valid at once."""
         values = [part.strip() for part in self.secret(name).split(",") if part.strip()]

@@ -283,3 +283,33 @@ class PlanEffect(Response):
     features_lost: list[str]
     features_changed: list[str]
     warnings: list[str]
+
+
+class AdminInvoice(Response):
+    """A bitcoin invoice. `needs_decision`: money came, but not as agreed; accept it or give it back."""
+
+    user_id: str
+    provider: str
+    purchase_id: str
+    plan_id: str
+    status: str
+    amount_cents: int
+    received_cents: int
+    due_cents: int
+    surplus_cents: int
+    refunded_cents: int
+    currency: str
+    accepted_by: str | None
+    needs_decision: bool
+    created_at: Time
+    expires_at: Time | None
+
+
+class AdminInvoiceList(Response):
+    invoices: list[AdminInvoice]
+
+
+class InvoiceRefund(AdminInvoice):
+    refund_id: str
+    claim_url: str | None
+    """By this link the buyer claims the refund; null when the provider sends it by itself."""

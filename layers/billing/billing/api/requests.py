@@ -149,3 +149,17 @@ class RefundPayment(Request):
 class RedriveEvents(Request):
     event_ids: list[Id] | None = Field(None, min_length=1, max_length=100, description="Absent: all")
     dry_run: bool = True
+
+
+class RenewTerm(Request):
+    provider: ProviderName | None = Field(None, description="Default: where the last term was bought")
+
+
+class SetReminders(Request):
+    wanted: bool
+
+
+class RefundInvoice(Request):
+    amount_cents: int | None = Field(None, ge=1, description="Absent: all that is left")
+    surplus: bool = Field(False, description="Only what came beyond the price; access stays as it is")
+    idempotency_key: IdempotencyKey

@@ -291,20 +291,38 @@ class KeySet(Response):
 
 
 class CryptoInvoice(Response):
-    """What a page needs to let somebody pay an invoice in bitcoin, in the words used for cards."""
+    """What a page needs to let somebody pay an invoice in bitcoin, in the words used for cards.
+
+    `status` is pending, underpaid (`due_cents` is still missing), processing, paid, paid_late or failed. What is needed
+    to pay is null once nothing can be paid any more; count down by `expires_at` less `server_time`.
+    """
 
     provider: str
     purchase_id: str
     status: str
     amount_cents: int
+    due_cents: int
+    surplus_cents: int
     currency: str
+    amount_btc: str | None
     due_btc: str | None
     address: str | None
     bip21: str | None
     lightning: str | None
+    created_at: Time
     expires_at: Time
     server_time: Time
     url: str | None
+
+
+class RenewalView(Response):
+    """The end of what is prepaid in a group of plans, and whether its buyer wants to be reminded of it."""
+
+    group: str
+    plan_id: str
+    provider: str
+    ends_at: Time
+    reminders: bool
 
 
 class Flag(Response):

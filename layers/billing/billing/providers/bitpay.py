@@ -177,10 +177,8 @@ def connect(settings: Settings) -> "BitPay":
     return BitPay(
         url=settings.optional("BITPAY_URL", LIVE_URL if settings.livemode else TEST_URL),
         token=settings.secrets("BITPAY_API_KEY")[0],
-        merchant_token=settings.secrets("BITPAY_MERCHANT_TOKEN")[0]
-        if settings.optional("BITPAY_MERCHANT_TOKEN")
-        else "",
-        merchant_key=settings.secret("BITPAY_MERCHANT_KEY") if settings.optional("BITPAY_MERCHANT_KEY") else "",
+        merchant_token=settings.optional_secret("BITPAY_MERCHANT_TOKEN"),
+        merchant_key=settings.optional_secret("BITPAY_MERCHANT_KEY"),
         notification_url=f"{settings.public_url}/billing/webhook/bitpay",
     )
 

@@ -1,0 +1,64 @@
+"""Bitcoin invoices that need a person: list them, accept, give back, read again."""
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from aws_lambda_powertools import Logger
+
+from billing.api.requests import RefundInvoice
+from billing.applier import Applier
+from billing.aws import Aws
+from billing.http import Request, endpoint
+from billing.invoices import InvoiceDesk
+from billing.providers import Clients
+from billing.settings import Settings
+from billing.store.accounts import AccountStore
+from billing.store.due import DueStore
+from billing.store.plans import PlanStore
+
+# From each partition of the index.
+LIMIT = 100
+
+aws = Aws("dynamodb")
+settings = Settings(os.environ, aws.fetch_secret)
+accounts = AccountStore(aws, settings.accounts_table)
+plans = PlanStore(aws, settings.plans_table)
+client = Clients(settings)
+due = DueStore(aws, settings.accounts_table)
+desk = InvoiceDesk(accounts, plans, due, Applier(accounts, plans, client), client)
+
+
+def list_open(request: Request) -> Mapping[str, Any]:
+    return desk.open(LIMIT, flagged=request.query.get("flagged") == "true")
+
+
+def accept(request: Request) -> Mapping[str, Any]:
+    return desk.accept(*_named(request), request.user_id, request.now)
+
+
+def refund(request: Request) -> Mapping[str, Any]:
+    wish = request.parse(RefundInvoice)
+    provider, purchase_id = _named(request)
+    return desk.refund(
+        provider, purchase_id, wish.amount_cents, wish.idempotency_key, request.now, surplus=wish.surplus
+    )
+
+
+def reread(request: Request) -> Mapping[str, Any]:
+    return desk.reread(*_named(request), request.now)
+
+
+def _named(request: Request) -> tuple[str, str]:
+    return request.path["provider"], request.path["purchase_id"]
+
+
+handler = endpoint(
+    {
+        "GET /admin/invoices": list_open,
+        "POST /admin/invoices/{provider}/{purchase_id}/accept": accept,
+        "POST /admin/invoices/{provider}/{purchase_id}/refund": refund,
+        "POST /admin/invoices/{provider}/{purchase_id}/reread": reread,
+    },
+    Logger(),
+)

@@ -1,0 +1,22 @@
+"""POST /billing/webhook/bitpay: verified, minimised, queued."""
+
+import os
+
+from aws_lambda_powertools import Logger
+
+from billing.aws import Aws
+from billing.inbox import webhook
+from billing.providers import bitpay
+from billing.settings import Settings
+
+aws = Aws("sqs")
+settings = Settings(os.environ, aws.fetch_secret)
+
+
+def tokens() -> list[str]:
+    """BitPay signs with the token that made the object: invoices with the one, refunds with the other."""
+    merchant = settings.optional_secret("BITPAY_MERCHANT_TOKEN")
+    return [*settings.secrets("BITPAY_API_KEY"), *([merchant] if merchant else [])]
+
+
+handler = webhook(bitpay, tokens, settings.queue_url, aws, Logger())

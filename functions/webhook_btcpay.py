@@ -1,0 +1,14 @@
+"""POST /billing/webhook/btcpay: verified, minimised, queued."""
+
+import os
+
+from aws_lambda_powertools import Logger
+
+from billing.aws import Aws
+from billing.inbox import webhook
+from billing.providers import btcpay
+from billing.settings import Settings
+
+aws = Aws("sqs")
+settings = Settings(os.environ, aws.fetch_secret)
+handler = webhook(btcpay, lambda: settings.secrets("BTCPAY_WEBHOOK_SECRET"), settings.queue_url, aws, Logger())
