@@ -8,10 +8,14 @@ from typing import Any
 import boto3
 import pytest
 import yaml
+from hypothesis import settings
 from moto import mock_aws
 
 pytest_plugins = ["local.pytest_plugin"]
 ROOT = Path(__file__).parents[1]
+# A busy machine is no fault of the code: how long a test may take is the run's affair.
+settings.register_profile("default", deadline=None)
+settings.load_profile("default")
 
 
 class _Template(yaml.SafeLoader):

@@ -6,16 +6,15 @@ found by looking again, ever more rarely as an invoice ages.
 
 import hashlib
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from billing.applier import Applier
 from billing.apply import accept
-from billing.entitlements import sources
 from billing.errors import Conflict, NotFound, ProviderError
 from billing.facts import Fact, PurchaseFact, Ref, RefundFact
+from billing.history import By
 from billing.http import rfc3339
-from billing.ledger import difference
 from billing.polling import next_poll
 from billing.providers import PREPAID, Client, PrepaidProviderClient
 from billing.records import SURPLUS, Account, Purchase
@@ -195,9 +194,9 @@ class InvoiceDesk:
                 )
             before, catalogue = self._accounts.load(user_id), self._plans.catalogue(fresh=True)
             after = accept(before, purchase, admin, catalogue, now)
-            lines = difference(before, replace(after, version=before.version + 1), catalogue, now)
+            by = By(actor=admin, action="accept_invoice", reason=purchase.status, subject=f"{provider}#{purchase_id}")
             try:
-                self._accounts.commit(before, after, sources(after, catalogue), lines, now)
+                self._accounts.commit(before, after, catalogue, now, by=by)
             except LostRace:
                 continue
             return view(*self._find(provider, purchase_id))

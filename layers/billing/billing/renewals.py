@@ -5,7 +5,6 @@ from dataclasses import replace
 from typing import Any
 
 from billing.checkout import Checkouts
-from billing.entitlements import sources
 from billing.errors import Conflict, NotFound
 from billing.http import rfc3339
 from billing.records import Account, Renewal
@@ -37,7 +36,7 @@ class Renewals:
             renewal = _find(account, group)
             after = replace(account, records={**account.records, renewal.record: replace(renewal, wanted=wanted)})
             try:
-                self._accounts.commit(account, after, sources(after, self._plans.catalogue()), [], now)
+                self._accounts.commit(account, after, self._plans.catalogue(), now)
             except LostRace:
                 continue
             return view(replace(renewal, wanted=wanted))
