@@ -6,9 +6,9 @@ from typing import Any
 
 from billing.authorizer import Authorizer
 from billing.aws import Aws
+from billing.callers import callers
 from billing.settings import Settings
 from billing.store.accounts import AccountStore
-from billing.tokens import verifier
 
 aws = Aws("dynamodb")
 settings = Settings(os.environ, aws.fetch_secret)
@@ -19,5 +19,5 @@ authorizer: Authorizer | None = None
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     global authorizer
     if authorizer is None:
-        authorizer = Authorizer(verifier(settings), accounts)
+        authorizer = Authorizer(callers(settings), accounts)
     return authorizer.answer(event, int(time.time()))

@@ -5,32 +5,64 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
+from billing.allowances import Counter, Held, held
 from billing.aws import Aws
-from billing.gate import Gate, known_sources
-from billing.http import Request, endpoint
+from billing.entitlements import Entitlement, evaluate
+from billing.gate import Gate, known_sources, with_free
+from billing.http import Request, Response, endpoint, rfc3339, unless_known
+from billing.issuing import TOKEN_SECONDS, etag, sign
+from billing.plans import Allowance
 from billing.settings import Settings
 from billing.store.accounts import AccountStore
+from billing.store.counters import CounterStore
 from billing.store.plans import PlanStore
-from billing.views import entitlement, entitlement_list
+from billing.tokens import signer
+from billing.views import entitlement, entitlement_list, plan_of_sources
 
 aws = Aws("dynamodb")
 settings = Settings(os.environ, aws.fetch_secret)
 accounts = AccountStore(aws, settings.accounts_table)
+counters = CounterStore(aws, settings.accounts_table)
 plans = PlanStore(aws, settings.plans_table)
 gate = Gate(accounts, f"{settings.portal_url}/pricing")
 
 
-def show_all(request: Request) -> dict[str, Any]:
-    user_id = request.own_user(request.query.get("user_id"))
-    snapshot = accounts.snapshot(user_id, consistent=True)
-    return entitlement_list(user_id, snapshot.version, snapshot.sources, plans.catalogue(), request.now)
+def show_all(request: Request) -> Response:
+    user_id, now = request.own_user(request.query.get("user_id")), request.now
+    snapshot, catalogue, used = (
+        accounts.snapshot(user_id, consistent=True),
+        plans.catalogue(),
+        counters.read_all(user_id),
+    )
+    plan = plan_of_sources(snapshot.sources, catalogue, now)
+    plan_id = plan.plan_id if plan else ""
+    open_now = evaluate(with_free(snapshot.sources, catalogue), now)
+    features = {f: held(e, used.get(f, Counter()), now) for f, e in open_now.items()}
+    content = entitlement_list(user_id, plan_id, snapshot.version, features.values())
+    seconds = settings.integer("ENTITLEMENT_TOKEN_SECONDS", TOKEN_SECONDS)
+
+    def signed() -> dict[str, Any]:
+        token, ends = sign(signer(settings), user_id, plan_id, snapshot.version, features, now, seconds)
+        return {**content, "token": token, "token_expires_at": rfc3339(ends)}
+
+    return unless_known(request, etag(content, now, seconds), signed)
 
 
 def check(request: Request) -> dict[str, Any]:
-    user_id = request.own_user(request.query.get("user_id"))
-    known = known_sources(request.context)
-    found = gate.check(user_id, request.path["feature"], plans.catalogue(), request.now, known)
-    return {"allowed": True, **entitlement(found)}
+    user_id, feature = request.own_user(request.query.get("user_id")), request.path["feature"]
+    catalogue, known = plans.catalogue(), known_sources(request.context)
+    found = gate.check(user_id, feature, catalogue, request.now, known)
+    left = _left(user_id, found, request.now)
+    if left.remaining == 0:  # a cached no is never trusted: more may have been bought since
+        left = _left(user_id, gate.check(user_id, feature, catalogue, request.now), request.now)
+    if left.quota and left.remaining == 0:
+        raise gate.limit_reached(feature, left.quota.limit, catalogue)
+    return {"allowed": True, **entitlement(left)}
+
+
+def _left(user_id: str, found: Entitlement, now: int) -> Held:
+    counted = isinstance(found.value, Allowance)
+    return held(found, counters.read(user_id, found.feature).counter if counted else Counter(), now)
 
 
 handler = endpoint(

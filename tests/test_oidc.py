@@ -151,7 +151,7 @@ def test_an_issuer_that_does_not_answer_lets_nobody_in() -> None:
 
 def test_either_kind_of_token_identifies_a_caller_and_the_allow_list_makes_admins(issuer: Issuer) -> None:
     signer = Signer({"bitsleuth-billing": generate_key_set("k1")}, "bitsleuth-billing")
-    identify = Callers(signer, oidc(issuer), {"usr_boss"}).identify
+    identify = Callers(lambda: signer, oidc(issuer), {"usr_boss"}).identify
     assert not identify("Bearer " + signer.sign_session("usr_1", False, NOW, 60), NOW).admin
     assert identify("bearer " + signer.sign_session("usr_boss", False, NOW, 60), NOW).admin
     assert identify("Bearer " + token(), NOW).user_id.startswith("usr_")
@@ -163,7 +163,7 @@ def test_either_kind_of_token_identifies_a_caller_and_the_allow_list_makes_admin
 def test_without_an_issuer_its_tokens_are_worth_nothing(issuer: Issuer) -> None:
     signer = Signer({"bitsleuth-billing": generate_key_set("k1")}, "bitsleuth-billing")
     with pytest.raises(NotAuthenticated):
-        Callers(signer).identify("Bearer " + token(), NOW)
+        Callers(lambda: signer).identify("Bearer " + token(), NOW)
 
 
 def test_a_half_configured_issuer_is_a_fault_of_ours() -> None:

@@ -95,6 +95,31 @@ class Counter:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """An entitlement; for a counted feature its quota and what is left of it, credits included."""
+
+    entitlement: Entitlement
+    quota: Quota | None = None
+    remaining: int | None = None
+
+    @property
+    def claim(self) -> object:
+        """As a token carries it: true, a number, or {limit, remaining, resets_at}."""
+        if self.quota is None:
+            return self.entitlement.value
+        reset = {"resets_at": self.quota.resets_at} if self.quota.resets_at else {}
+        return {"limit": self.quota.limit + self.quota.credits, "remaining": self.remaining, **reset}
+
+
+def held(entitlement: Entitlement, counter: Counter, now: int) -> Held:
+    """An entitlement with what `counter` leaves of it."""
+    granted = quota(entitlement, now)
+    if granted is None:
+        return Held(entitlement)
+    return Held(entitlement, granted, sum(counter.at(granted, now).left(granted)))
+
+
 def quota(entitlement: Entitlement, now: int) -> Quota | None:
     """The quota behind an entitlement; None when it is not counted (a switch, or a plain number)."""
     allowance = entitlement.value

@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from billing.callers import Callers
 from billing.entitlements import Snapshot, sources_to_json
 from billing.errors import NotAuthenticated
 from billing.store.accounts import AccountStore
-from billing.tokens import Verifier
 
 # Seconds this process trusts a snapshot, and how many it keeps (about 1 KB each).
 SNAPSHOT_SECONDS = 30
@@ -32,18 +32,15 @@ class _Kept:
 class Authorizer:
     """Answers API Gateway's REQUEST authorizer, payload 2.0, with simple responses."""
 
-    def __init__(self, verifier: Verifier, accounts: AccountStore) -> None:
-        self._verifier = verifier
+    def __init__(self, callers: Callers, accounts: AccountStore) -> None:
+        self._callers = callers
         self._accounts = accounts
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
 
     def answer(self, event: Mapping[str, Any], now: int) -> dict[str, Any]:
         """Allows with the user's id and snapshot as context. The admin's routes are for admins only."""
-        scheme, _, token = (event.get("identitySource") or [""])[0].partition(" ")
-        if scheme.lower() != "bearer":
-            return _DENIED
         try:
-            session = self._verifier.verify_session(token.strip(), now)
+            session = self._callers.identify((event.get("identitySource") or [""])[0], now)
         except NotAuthenticated:
             return _DENIED
         # An admin's answer is cached for all admin routes, a user's for all others: see the two authorizers.

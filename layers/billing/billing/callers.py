@@ -1,6 +1,6 @@
 """Who is calling: a bearer token of ours, or of the configured identity provider, to a user id and a role."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -13,10 +13,16 @@ if TYPE_CHECKING:
 
 
 class Callers:
-    """`admins` are the user ids that are admins by allow-list, whoever vouches for them."""
+    """`sessions` gives the verifier with the keys of this moment, so that a rotation reaches a running process.
+
+    `admins` are the user ids that are admins by allow-list, whoever vouches for them.
+    """
 
     def __init__(
-        self, sessions: Verifier, oidc: "OidcVerifier | None" = None, admins: Collection[str] = frozenset()
+        self,
+        sessions: Callable[[], Verifier],
+        oidc: "OidcVerifier | None" = None,
+        admins: Collection[str] = frozenset(),
     ) -> None:
         self._sessions = sessions
         self._oidc = oidc
@@ -28,7 +34,7 @@ class Callers:
         if scheme.lower() != "bearer" or not token:
             raise NotAuthenticated("this call needs a bearer token")
         if self._oidc is None or is_session_token(token):
-            session = self._sessions.verify_session(token, now)
+            session = self._sessions().verify_session(token, now)
         else:
             session = self._oidc.verify(token, now)
         return replace(session, admin=True) if session.user_id in self._admins else session
@@ -40,7 +46,7 @@ def callers(settings: Settings) -> Callers:
         from billing.oidc import oidc_verifier
 
         oidc = oidc_verifier(settings)
-    return Callers(verifier(settings), oidc, admin_users(settings))
+    return Callers(lambda: verifier(settings), oidc, admin_users(settings))
 
 
 def admin_users(settings: Settings) -> frozenset[str]:

@@ -1,6 +1,7 @@
 """HTTP: API Gateway events to requests, answers and errors to responses. No handler builds an error body itself."""
 
 import base64
+import hashlib
 import json
 import time
 from collections.abc import Callable, Mapping
@@ -170,6 +171,22 @@ def to_gateway(response: Response) -> dict[str, Any]:
         "headers": {"content-type": "application/json", "cache-control": "no-store", **response.headers},
         "body": "" if body is None else body if isinstance(body, str) else json.dumps(body, separators=(",", ":")),
     }
+
+
+def cacheable(request: Request, content: Mapping[str, Any], max_age: int, **unstable: object) -> Response:
+    """A public answer with an ETag over `content`, not over the `unstable` members; 304 for a caller who has it."""
+    tag = f'"{hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]}"'
+    headers = {"cache-control": f"public, max-age={max_age}", "etag": tag}
+    return unless_known(request, tag, lambda: {**content, **unstable}, headers)
+
+
+def unless_known(
+    request: Request, tag: str, body: Callable[[], Mapping[str, Any]], headers: Mapping[str, str] | None = None
+) -> Response:
+    """304 when the caller's If-None-Match names `tag`, else the body, which is only then made."""
+    answered = {"etag": tag, **(headers or {})}
+    known = [part.strip().removeprefix("W/") for part in request.headers.get("if-none-match", "").split(",")]
+    return Response(None, 304, answered) if tag in known else Response(body(), headers=answered)
 
 
 def rfc3339(moment: int | None) -> str | None:

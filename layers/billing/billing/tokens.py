@@ -10,6 +10,7 @@ import json
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import jwt
@@ -163,14 +164,28 @@ class Signer(Verifier):
 
 
 def verifier(settings: Settings) -> Verifier:
-    """The verifier a stack is configured for. Needs only the public keys, if TOKEN_PUBLIC_KEYS holds them."""
+    """The verifier a stack is configured for, with the keys of this moment: cheap, so ask for every call.
+
+    Needs only the public keys, if TOKEN_PUBLIC_KEYS holds them.
+    """
     name = "TOKEN_PUBLIC_KEYS" if settings.optional("TOKEN_PUBLIC_KEYS") else "TOKEN_SIGNING_KEYS"
-    return Verifier(_key_sets(settings, name), _audience(settings))
+    return _verifier(tuple(_key_sets(settings, name).items()), _audience(settings))
 
 
 def signer(settings: Settings) -> Signer:
     """The signer of this stack's own tokens; it verifies those of the development issuer as well, outside prod."""
-    return Signer(_key_sets(settings, "TOKEN_SIGNING_KEYS"), _issuer(settings), _audience(settings))
+    return _signer(tuple(_key_sets(settings, "TOKEN_SIGNING_KEYS").items()), _issuer(settings), _audience(settings))
+
+
+# Made anew only when a key set changed: the settings fetch the secret again every few minutes.
+@lru_cache(maxsize=2)
+def _verifier(key_sets: tuple[tuple[str, str], ...], audience: str) -> Verifier:
+    return Verifier(dict(key_sets), audience)
+
+
+@lru_cache(maxsize=2)
+def _signer(key_sets: tuple[tuple[str, str], ...], issuer: str, audience: str) -> Signer:
+    return Signer(dict(key_sets), issuer, audience)
 
 
 def is_session_token(token: str) -> bool:

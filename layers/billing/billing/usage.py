@@ -196,12 +196,6 @@ class Usage:
         raise TooManyRequests("too many calls of this feature at once: try again")
 
 
-def remaining(counters: Mapping[str, Counter], feature: str, granted: Quota, now: int) -> tuple[int, int | None]:
-    """What is left of a feature, credits included, and when the allowance begins anew."""
-    allowance, credits_left = counters.get(feature, Counter()).at(granted, now).left(granted)
-    return allowance + credits_left, granted.resets_at
-
-
 class _UsedUp(BillingError):
     """Not enough is left, judged by a quota that may be a cached one."""
 

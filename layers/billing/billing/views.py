@@ -1,16 +1,19 @@
 """What the API shows of an account: plain dicts in the shapes of `billing.api.responses`."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from billing.access import term_runs, windows
+from billing.allowances import Held
 from billing.checkout import sellers
-from billing.entitlements import Entitlement, Source, evaluate
-from billing.gate import with_free
+from billing.entitlements import Source
 from billing.http import rfc3339
 from billing.plans import FEATURES, Allowance, Catalogue, Credits, FeatureValue, Plan, features_to_json
 from billing.records import Account, Purchase, Subscription, Term
 from billing.terms import DAY
+
+if TYPE_CHECKING:
+    from billing.identity import Tokens
 
 View = dict[str, Any]
 _Dated = TypeVar("_Dated", Subscription, Purchase, Term)
@@ -107,24 +110,34 @@ def plan_of_sources(known: Iterable[Source], catalogue: Catalogue, now: int) -> 
     return max(live, key=lambda p: p.rank, default=catalogue.free())
 
 
-def entitlement_list(user_id: str, version: int, known: Sequence[Source], catalogue: Catalogue, now: int) -> View:
-    plan = plan_of_sources(known, catalogue, now)
+def entitlement_list(user_id: str, plan_id: str, version: int, features: Iterable[Held]) -> View:
+    """All that a user has; the signed token is added by whoever signs it."""
     return {
         "user_id": user_id,
-        "plan_id": plan.plan_id if plan else "",
+        "plan_id": plan_id,
         "version": version,
-        "entitlements": [entitlement(e) for e in evaluate(with_free(known, catalogue), now).values()],
-        "token": None,
-        "token_expires_at": None,
+        "entitlements": [entitlement(held) for held in features],
     }
 
 
-def entitlement(found: Entitlement) -> View:
+def entitlement(held: Held) -> View:
+    found = held.entitlement
     return {
         "feature": found.feature,
         "value": value(found.value, found.credits),
         "expires_at": rfc3339(found.expires_at),
         "sources": [source(s) for s in found.sources],
+        "remaining": held.remaining,
+        "resets_at": rfc3339(held.quota.resets_at) if held.quota else None,
+    }
+
+
+def session_tokens(tokens: "Tokens") -> View:
+    return {
+        "session_token": tokens.session_token,
+        "expires_at": rfc3339(tokens.expires_at),
+        "refresh_token": tokens.refresh_token,
+        "user_id": tokens.user_id,
     }
 
 

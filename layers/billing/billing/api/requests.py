@@ -124,7 +124,11 @@ class CancelSubscription(Request):
 
 
 class SignInWithNostr(Request):
-    """Empty: the signed NIP-98 event travels in the Authorization header."""
+    """The signed NIP-98 event travels in the Authorization header; its payload hash covers this body."""
+
+    link_to: str | None = Field(
+        None, max_length=4096, description="A session token of the account that this key shall open from now on"
+    )
 
 
 class RefreshSession(Request):

@@ -1,0 +1,50 @@
+"""POST /auth/nostr, /auth/refresh and /auth/sign-out: session tokens for the holder of a key."""
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from aws_lambda_powertools import Logger
+
+from billing import nostr
+from billing.api.requests import RefreshSession, SignInWithNostr
+from billing.aws import Aws
+from billing.http import Request, Response, endpoint
+from billing.identity import Identities
+from billing.settings import Settings
+from billing.store.accounts import AccountStore
+from billing.store.identities import IdentityStore
+from billing.tokens import signer
+from billing.views import session_tokens
+
+aws = Aws("dynamodb")
+settings = Settings(os.environ, aws.fetch_secret)
+accounts = AccountStore(aws, settings.accounts_table)
+store = IdentityStore(aws, settings.accounts_table)
+
+
+def identities() -> Identities:
+    """Made per call, with the signing keys of this moment."""
+    return Identities(store, accounts, signer(settings), settings.secret("IDENTITY_PEPPER"))
+
+
+def sign_in(request: Request) -> Mapping[str, Any]:
+    url = f"{settings.public_url}/auth/nostr"
+    proof = nostr.verify(request.headers.get("authorization", ""), "POST", url, request.body, request.now)
+    wish = request.parse(SignInWithNostr)
+    keep = nostr.REPLAY_SECONDS
+    return session_tokens(identities().sign_in(proof.public_key, proof.event_id, keep, request.now, wish.link_to))
+
+
+def refresh(request: Request) -> Mapping[str, Any]:
+    return session_tokens(identities().refresh(request.parse(RefreshSession).refresh_token, request.now))
+
+
+def sign_out(request: Request) -> Response:
+    identities().sign_out(request.parse(RefreshSession).refresh_token)
+    return Response(None, 204)
+
+
+handler = endpoint(
+    {"POST /auth/nostr": sign_in, "POST /auth/refresh": refresh, "POST /auth/sign-out": sign_out}, Logger()
+)

@@ -1,0 +1,31 @@
+"""GET /billing/config: what is switched on for whom, and how one can sign in and pay. The same for everybody."""
+
+import os
+from typing import Any
+
+from aws_lambda_powertools import Logger
+
+from billing.aws import Aws
+from billing.http import Request, Response, cacheable, endpoint, rfc3339
+from billing.rollout import sign_in_ways
+from billing.settings import Settings
+from billing.store.flags import FlagStore
+
+# Seconds until a change of a flag has reached everybody.
+MAX_AGE = 60
+
+aws = Aws("dynamodb")
+settings = Settings(os.environ, aws.fetch_secret)
+flags = FlagStore(aws, settings.plans_table)
+
+
+def show(request: Request) -> Response:
+    content: dict[str, Any] = {
+        **flags.read().to_json(),
+        "providers": settings.providers,
+        "sign_in": sign_in_ways(settings),
+    }
+    return cacheable(request, content, MAX_AGE, server_time=rfc3339(request.now))
+
+
+handler = endpoint({"GET /billing/config": show}, Logger())

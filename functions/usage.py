@@ -1,0 +1,37 @@
+"""POST /billing/usage and /billing/usage/batch: use metered features, exactly as often as they were bought."""
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from aws_lambda_powertools import Logger
+
+from billing.api.requests import UseFeature, UseFeatures
+from billing.aws import Aws
+from billing.gate import Gate, known_sources
+from billing.http import Request, endpoint
+from billing.settings import Settings
+from billing.store.accounts import AccountStore
+from billing.store.counters import CounterStore
+from billing.store.plans import PlanStore
+from billing.usage import Usage
+
+aws = Aws("dynamodb")
+settings = Settings(os.environ, aws.fetch_secret)
+plans = PlanStore(aws, settings.plans_table)
+gate = Gate(AccountStore(aws, settings.accounts_table), f"{settings.portal_url}/pricing")
+usage = Usage(gate, CounterStore(aws, settings.accounts_table))
+
+
+def use(request: Request) -> Mapping[str, Any]:
+    call = request.parse(UseFeature).model_dump()
+    return usage.apply(request.own_user(None), call, plans.catalogue(), request.now, known_sources(request.context))
+
+
+def use_all(request: Request) -> Mapping[str, Any]:
+    calls = [item.model_dump() for item in request.parse(UseFeatures).items]
+    known = known_sources(request.context)
+    return {"items": usage.apply_all(request.own_user(None), calls, plans.catalogue(), request.now, known)}
+
+
+handler = endpoint({"POST /billing/usage": use, "POST /billing/usage/batch": use_all}, Logger())

@@ -1,0 +1,63 @@
+"""Rollout: flags that are on for a share of the users and for a list of them, evaluated by each client alone.
+
+A user's place on the scale of 0 to 99 follows from the salt, the flag and the user id, so it never changes while the
+percentage grows, and different flags reach different users first. The TypeScript package computes the same.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from billing.errors import InvalidRequest
+from billing.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """On for `percent` of the users (0 to 100), and for the user ids in `allow` whatever the percentage."""
+
+    percent: int = 0
+    allow: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.percent <= 100:
+            raise InvalidRequest("a percentage lies between 0 and 100")
+
+
+@dataclass(frozen=True, slots=True)
+class Flags:
+    """All flags. One that is not listed is off: a new installation changes nothing at its host."""
+
+    version: int = 0
+    salt: str = ""
+    flags: Mapping[str, Flag] = field(default_factory=dict)
+
+    def is_on(self, name: str, user_id: str) -> bool:
+        flag = self.flags.get(name)
+        return flag is not None and (user_id in flag.allow or place(self.salt, name, user_id) < flag.percent)
+
+    def to_json(self) -> dict[str, object]:
+        return {
+            "version": self.version,
+            "salt": self.salt,
+            "flags": {name: {"percent": f.percent, "allow": list(f.allow)} for name, f in self.flags.items()},
+        }
+
+
+def place(salt: str, flag: str, user_id: str) -> int:
+    """0 to 99, evenly spread: FNV-1a of "salt:flag:user" with a final mix, because it must be synchronous in pages."""
+    mixed = 0x811C9DC5
+    for byte in f"{salt}:{flag}:{user_id}".encode():
+        mixed = (mixed ^ byte) * 0x01000193 & 0xFFFFFFFF
+    mixed = (mixed ^ mixed >> 16) * 0x85EBCA6B & 0xFFFFFFFF
+    mixed = (mixed ^ mixed >> 13) * 0xC2B2AE35 & 0xFFFFFFFF
+    return (mixed ^ mixed >> 16) % 100
+
+
+def sign_in_ways(settings: Settings) -> list[str]:
+    """What this stack accepts, by name."""
+    ways = ["nostr"]
+    if settings.optional("OIDC_ISSUER"):
+        ways.append("oidc")
+    if settings.optional("DEV_TOKEN_KEYS") and not settings.is_prod:
+        ways.append("development")
+    return ways
