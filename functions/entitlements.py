@@ -7,17 +7,17 @@ from aws_lambda_powertools import Logger
 
 from billing.allowances import Counter, Held, held
 from billing.aws import Aws
-from billing.entitlements import Entitlement, evaluate
-from billing.gate import Gate, known_sources, with_free
-from billing.http import Request, Response, endpoint, rfc3339, unless_known
-from billing.issuing import TOKEN_SECONDS, etag, sign
+from billing.entitlements import Entitlement
+from billing.gate import Gate, known_sources
+from billing.http import Request, Response, endpoint, unless_known
+from billing.issuing import TOKEN_SECONDS, Statement
 from billing.plans import Allowance
 from billing.settings import Settings
 from billing.store.accounts import AccountStore
 from billing.store.counters import CounterStore
 from billing.store.plans import PlanStore
 from billing.tokens import signer
-from billing.views import entitlement, entitlement_list, plan_of_sources
+from billing.views import entitlement
 
 aws = Aws("dynamodb")
 settings = Settings(os.environ, aws.fetch_secret)
@@ -28,24 +28,10 @@ gate = Gate(accounts, f"{settings.portal_url}/pricing")
 
 
 def show_all(request: Request) -> Response:
-    user_id, now = request.own_user(request.query.get("user_id")), request.now
-    snapshot, catalogue, used = (
-        accounts.snapshot(user_id, consistent=True),
-        plans.catalogue(),
-        counters.read_all(user_id),
-    )
-    plan = plan_of_sources(snapshot.sources, catalogue, now)
-    plan_id = plan.plan_id if plan else ""
-    open_now = evaluate(with_free(snapshot.sources, catalogue), now)
-    features = {f: held(e, used.get(f, Counter()), now) for f, e in open_now.items()}
-    content = entitlement_list(user_id, plan_id, snapshot.version, features.values())
+    user_id = request.own_user(request.query.get("user_id"))
     seconds = settings.integer("ENTITLEMENT_TOKEN_SECONDS", TOKEN_SECONDS)
-
-    def signed() -> dict[str, Any]:
-        token, ends = sign(signer(settings), user_id, plan_id, snapshot.version, features, now, seconds)
-        return {**content, "token": token, "token_expires_at": rfc3339(ends)}
-
-    return unless_known(request, etag(content, now, seconds), signed)
+    statement = Statement(accounts, counters, plans.catalogue(), user_id, request.now, seconds)
+    return unless_known(request, statement.etag, lambda: statement.signed(signer(settings)))
 
 
 def check(request: Request) -> dict[str, Any]:

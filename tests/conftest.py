@@ -11,6 +11,8 @@ import yaml
 from hypothesis import settings
 from moto import mock_aws
 
+from demo.shop import Shop, open_shop
+
 pytest_plugins = ["local.pytest_plugin"]
 ROOT = Path(__file__).parents[1]
 # A busy machine is no fault of the code: how long a test may take is the run's affair.
@@ -62,3 +64,10 @@ def tables(template: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Iterato
             client.create_table(TableName=logical_id, **create)
             names[logical_id] = logical_id
         yield names
+
+
+@pytest.fixture(scope="session")
+def shop_engine() -> Iterator[Shop]:
+    """A whole shop on the local engine, every function held to its IAM policies. Tests use user ids of their own."""
+    with open_shop(enforce_policies=True) as shop:
+        yield shop

@@ -1,0 +1,207 @@
+"""The gate through the deployed stack: signing in, being sold to, using what was bought, and being shut out again."""
+
+import base64
+import hashlib
+import json
+import time
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+import requests
+from coincurve import PrivateKey, PublicKeyXOnly
+
+from billing import nostr
+from billing.aws import Aws
+from billing.errors import FeatureLocked, TooManyRequests
+from billing.gate import Gate
+from billing.plans import Allowance, Catalogue, Plan
+from billing.store.accounts import AccountStore
+from billing.store.counters import CounterStore
+from billing.tokens import Verifier
+from billing.usage import Usage
+from demo.shop import Shop
+
+FEATURE = "tax.enhanced"
+
+
+class Person:
+    """Somebody with a Nostr key, and the session it opened."""
+
+    def __init__(self, shop: Shop, key: PrivateKey | None = None) -> None:
+        self.shop = shop
+        self.key = key or PrivateKey()
+        self.tokens: dict[str, Any] = {}
+
+    def proof(self, body: bytes) -> str:
+        event: dict[str, Any] = {
+            "pubkey": PublicKeyXOnly.from_secret(self.key.secret).format().hex(),
+            "created_at": int(time.time()),
+            "kind": 27235,
+            "tags": [
+                ["u", f"{self.shop.url}/auth/nostr"],
+                ["method", "POST"],
+                ["payload", hashlib.sha256(body).hexdigest()],
+                ["nonce", uuid.uuid4().hex],
+            ],
+            "content": "",
+        }
+        event["id"] = nostr.event_id(event)
+        event["sig"] = self.key.sign_schnorr(bytes.fromhex(event["id"])).hex()
+        return "Nostr " + base64.b64encode(json.dumps(event).encode()).decode()
+
+    def sign_in(self, body: bytes = b"{}", proof: str = "") -> requests.Response:
+        headers = {"authorization": proof or self.proof(body), "content-type": "application/json"}
+        answer = requests.post(f"{self.shop.url}/auth/nostr", data=body, headers=headers, timeout=30)
+        if answer.ok:
+            self.tokens = answer.json()
+        return answer
+
+    def call(self, method: str, path: str, body: Any = None, **headers: str) -> requests.Response:
+        headers["authorization"] = f"Bearer {self.tokens['session_token']}"
+        return requests.request(method, self.shop.url + path, json=body, headers=headers, timeout=30)
+
+    def buy(self, plan_id: str) -> str:
+        """Pays on the mock provider's page and confirms, as the return page does; the checkout's id."""
+        checkout = self.call("POST", "/billing/create-checkout-session", {"plan_id": plan_id}).json()
+        requests.post(f"{checkout['url']}/pay", timeout=10, allow_redirects=False)
+        assert self.call("POST", f"/billing/checkout-sessions/{checkout['checkout_id']}/confirm").ok
+        return str(checkout["checkout_id"])
+
+
+@pytest.fixture
+def person(shop_engine: Shop) -> Person:
+    signed_in = Person(shop_engine)
+    assert signed_in.sign_in().status_code == 200
+    return signed_in
+
+
+def test_a_key_signs_in_and_its_session_is_known_to_the_api(person: Person) -> None:
+    answer = person.call("GET", "/billing/entitlements")
+    assert answer.json()["user_id"] == person.tokens["user_id"]
+
+
+def test_the_same_signature_does_not_sign_in_twice(shop_engine: Shop) -> None:
+    somebody = Person(shop_engine)
+    proof = somebody.proof(b"{}")
+    assert somebody.sign_in(proof=proof).status_code == 200
+    again = somebody.sign_in(proof=proof)
+    assert (again.status_code, again.json()["code"]) == (401, "not_authenticated")
+
+
+def test_a_second_key_is_linked_and_opens_the_same_account(person: Person) -> None:
+    second = Person(person.shop)
+    body = json.dumps({"link_to": person.tokens["session_token"]}).encode()
+    assert second.sign_in(body).json()["user_id"] == person.tokens["user_id"]
+    assert Person(person.shop, second.key).sign_in().json()["user_id"] == person.tokens["user_id"]
+
+
+def test_a_session_is_refreshed_and_ended(person: Person) -> None:
+    def post(path: str, token: str) -> requests.Response:
+        return requests.post(person.shop.url + path, json={"refresh_token": token}, timeout=30)
+
+    renewed = post("/auth/refresh", person.tokens["refresh_token"])
+    assert renewed.status_code == 200
+    assert post("/auth/sign-out", renewed.json()["refresh_token"]).status_code == 204
+    assert post("/auth/refresh", renewed.json()["refresh_token"]).status_code == 401
+
+
+def test_a_purchase_opens_the_feature_at_once_although_a_no_was_cached(person: Person) -> None:
+    locked = person.call("GET", f"/billing/entitlements/{FEATURE}")
+    assert (locked.status_code, locked.json()["scenario"]) == (402, "not_in_plan")
+    person.buy("pro-month")
+    opened = person.call("GET", f"/billing/entitlements/{FEATURE}")
+    assert opened.status_code == 200, opened.text
+    assert [s["kind"] for s in opened.json()["sources"]] == ["subscription"]
+
+
+def test_the_entitlement_token_verifies_with_the_published_keys(person: Person) -> None:
+    published = requests.get(f"{person.shop.url}/.well-known/jwks.json", timeout=30)
+    assert "max-age=300" in published.headers["cache-control"]
+    unchanged = {"if-none-match": published.headers["etag"]}
+    assert requests.get(published.url, headers=unchanged, timeout=30).status_code == 304
+    answer = person.call("GET", "/billing/entitlements")
+    claims = Verifier({"bitsleuth-billing": published.text}).verify_entitlements(
+        answer.json()["token"], int(time.time())
+    )
+    assert claims.user_id == person.tokens["user_id"]
+    assert claims.features["ai.chat"]["remaining"] == claims.features["ai.chat"]["limit"]
+
+
+def test_an_unchanged_list_of_entitlements_is_not_sent_again(person: Person) -> None:
+    tag = person.call("GET", "/billing/entitlements").headers["etag"]
+    known = {"if-none-match": tag}
+    answers = {person.call("GET", "/billing/entitlements", **known).status_code for _ in range(2)}
+    assert 304 in answers
+    person.call("POST", "/billing/usage", {"feature": "ai.chat"})
+    assert person.call("GET", "/billing/entitlements", **known).status_code == 200
+
+
+def test_usage_runs_out_and_says_what_to_buy(person: Person) -> None:
+    limit = next(
+        e for e in person.call("GET", "/billing/entitlements").json()["entitlements"] if e["feature"] == "ai.chat"
+    )
+    used = person.call("POST", "/billing/usage", {"feature": "ai.chat", "amount": limit["remaining"]})
+    assert used.json()["remaining"] == 0
+    refused = person.call("POST", "/billing/usage", {"feature": "ai.chat"})
+    assert (refused.status_code, refused.json()["scenario"]) == (402, "limit_reached")
+    assert person.call("GET", "/billing/entitlements/ai.chat").status_code == 402
+    batch = person.call("POST", "/billing/usage/batch", {"items": [{"feature": "ai.chat"}, {"feature": FEATURE}]})
+    assert [item["allowed"] for item in batch.json()["items"]] == [False, False]
+
+
+def test_a_reservation_is_held_and_settled(person: Person) -> None:
+    reserved = person.call("POST", "/billing/usage", {"feature": "ai.chat", "action": "reserve", "amount": 3}).json()
+    settle = {"feature": "ai.chat", "action": "settle", "reservation_id": reserved["reservation_id"]}
+    assert person.call("POST", "/billing/usage", settle).json()["used"] == 1
+
+
+def test_the_rollout_document_is_the_same_for_everybody_and_cacheable(shop_engine: Shop) -> None:
+    answer = requests.get(f"{shop_engine.url}/billing/config", timeout=30)
+    assert answer.json()["sign_in"] == ["nostr", "development"]
+    again = requests.get(answer.url, headers={"if-none-match": answer.headers["etag"]}, timeout=30)
+    assert again.status_code == 304
+
+
+def test_a_thousand_calls_at_once_for_one_unit_give_exactly_one_success(
+    shop_engine: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Against the emulator's DynamoDB, whose conditional writes are atomic as AWS's are."""
+    engine = shop_engine.engine
+    monkeypatch.setenv("AWS_ENDPOINT_URL", engine.endpoint_url)
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    free = Plan(
+        plan_id="free",
+        version=1,
+        name="Free",
+        price_cents=0,
+        currency="USD",
+        interval="month",
+        features={"ai.chat": Allowance(3)},
+    )
+    writes: list[str] = []
+    aws = Aws("dynamodb", on_call=lambda service, operation: writes.append(operation))
+    table = engine.resource("AccountsTable")
+    usage = Usage(Gate(AccountStore(aws, table), ""), CounterStore(aws, table))
+    user, now = f"usr_{uuid.uuid4().hex}", int(time.time())
+    call = {"feature": "ai.chat", "action": "consume", "amount": 1}
+
+    def use(_: int) -> str:
+        try:
+            usage.apply(user, call, Catalogue((free,)), now, ())
+        except (FeatureLocked, TooManyRequests) as refused:
+            return refused.code
+        return "used"
+
+    for _ in range(2):
+        usage.apply(user, call, Catalogue((free,)), now, ())
+    writes.clear()
+    with ThreadPoolExecutor(32) as pool:
+        outcomes = list(pool.map(use, range(1000)))
+    assert outcomes.count("used") == 1
+    assert outcomes.count("feature_locked") == 999
+    assert writes.count("update_item") == 1000
+    assert CounterStore(aws, table).read(user, "ai.chat").counter.used == 3
