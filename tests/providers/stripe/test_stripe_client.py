@@ -14,7 +14,7 @@ from tests.providers.stripe.stripe_shop import DAY, START, Shop, plan
 
 
 def subscription_fact(shop: Shop, subscription_id: str) -> SubscriptionFact:
-    (fact,) = shop.client.read(Ref("subscription", subscription_id), START)
+    fact = shop.client.read(Ref("subscription", subscription_id), START)[0]
     assert isinstance(fact, SubscriptionFact)
     return fact
 
@@ -105,7 +105,7 @@ def test_a_read_is_dated_by_stripes_clock(shop: Shop) -> None:
 def test_a_finished_checkout_reads_as_its_subscription(shop: Shop) -> None:
     session = shop.buy("plus_month")
     kinds = [type(f).__name__ for f in shop.client.read(Ref("checkout", session["id"]), START)]
-    assert kinds == ["CheckoutFact", "SubscriptionFact"]
+    assert kinds == ["CheckoutFact", "SubscriptionFact", "PaymentFact"]
 
 
 def test_an_open_checkout_reads_as_nothing_yet(shop: Shop) -> None:

@@ -123,7 +123,9 @@ class MockClient:
         objects = self._rest.read(f"/api/{ref.kind}s/{ref.id}", missing_ok=True) or []
         return [_FACTS[o["object"]](_keep(o), o["observed_at"]) for o in objects]
 
-    def cancel_subscription(self, subscription_id: str, *, at_period_end: bool, reason: str | None, key: str) -> None:
+    def cancel_subscription(
+        self, subscription_id: str, *, at_period_end: bool, reason: str | None, key: str, comment: str | None = None
+    ) -> None:
         self._change(subscription_id, "cancel", {"at_period_end": at_period_end, "reason": reason, "key": key})
 
     def resume_subscription(self, subscription_id: str, *, key: str) -> None:

@@ -192,7 +192,9 @@ class PrepaidClient:
 
     NAME: ProviderName
 
-    def cancel_subscription(self, subscription_id: str, *, at_period_end: bool, reason: str | None, key: str) -> None:
+    def cancel_subscription(
+        self, subscription_id: str, *, at_period_end: bool, reason: str | None, key: str, comment: str | None = None
+    ) -> None:
         self._refuse()
 
     def resume_subscription(self, subscription_id: str, *, key: str) -> None:

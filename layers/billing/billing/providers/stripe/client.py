@@ -21,7 +21,13 @@ from billing.providers.stripe.prices import Prices
 from billing.providers.stripe.reads import Reader, id_of
 
 if TYPE_CHECKING:
-    from stripe.params import InvoiceCreatePreviewParams, RefundCreateParams, SubscriptionUpdateParams
+    from stripe.params import (
+        InvoiceCreatePreviewParams,
+        RefundCreateParams,
+        SubscriptionCancelParams,
+        SubscriptionUpdateParams,
+        SubscriptionUpdateParamsCancellationDetails,
+    )
     from stripe.params.billing_portal import SessionCreateParams as PortalParams
     from stripe.params.checkout import SessionCreateParams, SessionCreateParamsSubscriptionData
 
@@ -174,8 +180,15 @@ class StripeClient:
 
     # --- an existing subscription ------------------------------------------------------------------------------------
 
-    def cancel_subscription(self, subscription_id: str, *, at_period_end: bool, reason: str | None, key: str) -> None:
-        feedback = cast(Literal["other"], reason if reason in _FEEDBACK else "other")
+    def cancel_subscription(
+        self, subscription_id: str, *, at_period_end: bool, reason: str | None, key: str, comment: str | None = None
+    ) -> None:
+        options: stripe.RequestOptions = {"idempotency_key": f"{key}:cancel"}
+        said: SubscriptionUpdateParamsCancellationDetails = {}
+        if reason is not None:
+            said["feedback"] = cast(Literal["other"], reason if reason in _FEEDBACK else "other")
+        if comment is not None:
+            said["comment"] = comment
         with asking():
             subscription = self._subscription(subscription_id)
             if subscription["status"] in ("canceled", "incomplete_expired"):
@@ -183,15 +196,12 @@ class StripeClient:
             self._release_schedule(subscription, key)
             if at_period_end:
                 params: SubscriptionUpdateParams = {"cancel_at_period_end": True}
-                if reason:
-                    params["cancellation_details"] = {"feedback": feedback}
-                self.api.v1.subscriptions.update(subscription_id, params, {"idempotency_key": f"{key}:cancel"})
+                if said:
+                    params["cancellation_details"] = said
+                self.api.v1.subscriptions.update(subscription_id, params, options)
             else:
-                self.api.v1.subscriptions.cancel(
-                    subscription_id,
-                    {"cancellation_details": {"feedback": feedback}} if reason else {},
-                    {"idempotency_key": f"{key}:cancel"},
-                )
+                details: SubscriptionCancelParams = {"cancellation_details": said} if said else {}
+                self.api.v1.subscriptions.cancel(subscription_id, details, options)
 
     def resume_subscription(self, subscription_id: str, *, key: str) -> None:
         """Undo what is scheduled: a cancellation (Stripe says it in either of two fields), a downgrade, a pause."""

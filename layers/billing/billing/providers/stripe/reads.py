@@ -13,6 +13,8 @@ from billing.providers.stripe import objects
 from billing.providers.stripe.webhook import minimal, minimise_event
 
 PAGE = 100
+# A subscription with what its schedule will do and how its last invoice was paid.
+_WHOLE = ["schedule", "latest_invoice.payments"]
 
 
 class Reader:
@@ -32,9 +34,8 @@ class Reader:
         return self._payment(ref.id, now)
 
     def _subscription(self, subscription_id: str, now: int) -> tuple[Fact, ...]:
-        found = self._v1.subscriptions.retrieve(subscription_id, {"expand": ["schedule"]})
-        fact = objects.subscription_fact(minimal(found.to_dict()), observed_at(found, now), reread=True)
-        return (fact,) if fact else ()
+        found = self._v1.subscriptions.retrieve(subscription_id, {"expand": _WHOLE})
+        return _of_subscription(found.to_dict(), observed_at(found, now))
 
     def _checkout(self, session_id: str, now: int) -> tuple[Fact, ...]:
         found = self._v1.checkout.sessions.retrieve(session_id)
@@ -139,15 +140,15 @@ class Reader:
 
     def subscriptions(self, after: str | None, customer_id: str | None, now: int) -> tuple[list[Fact], str | None]:
         """One page of the account's subscriptions that are not canceled, and where the next one starts."""
-        params: dict[str, Any] = {"limit": PAGE, "expand": ["data.schedule"]}
+        params: dict[str, Any] = {"limit": PAGE, "expand": [f"data.{name}" for name in _WHOLE]}
         if after:
             params["starting_after"] = after
         if customer_id:
             params |= {"customer": customer_id, "status": "all"}
         page = self._v1.subscriptions.list(params)  # type: ignore[arg-type]  # built up by condition
         seen = observed_at(page, now)
-        facts = [objects.subscription_fact(minimal(s.to_dict()), seen, reread=True) for s in page.data]
-        return [f for f in facts if f], page.data[-1].id if page.has_more and page.data else None
+        facts = [fact for found in page.data for fact in _of_subscription(found.to_dict(), seen)]
+        return facts, page.data[-1].id if page.has_more and page.data else None
 
     def undelivered(self, types: Sequence[str], since: int, after: str | None) -> tuple[list[Notification], str | None]:
         """One page of the events of `types` since a time that some endpoint of ours never took, newest first."""
@@ -165,6 +166,15 @@ class Reader:
     def event(self, event_id: str) -> Notification:
         """An event again, as Stripe keeps it for 30 days."""
         return minimise_event(self._v1.events.retrieve(event_id).to_dict())
+
+
+def _of_subscription(found: dict[str, Any], seen: int) -> tuple[Fact, ...]:
+    """A subscription, and the payment of its last invoice, should nothing have told us of it."""
+    facts: list[Fact | None] = [objects.subscription_fact(minimal(found), seen, reread=True)]
+    invoice = found.get("latest_invoice")
+    if isinstance(invoice, dict) and invoice.get("status") == "paid":
+        facts.append(objects.payment_fact(minimal(invoice), seen))
+    return tuple(fact for fact in facts if fact)
 
 
 def observed_at(answer: Any, now: int) -> int:

@@ -1,0 +1,73 @@
+"""Two subscriptions of one group bill twice: the second is found the moment its checkout completes, and undone.
+
+Opening a checkout refuses this already; two pages that were paid at the same time, or a subscription made in the
+provider's dashboard, get past it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from billing.applier import Applier
+from billing.facts import Ref
+from billing.plans import Catalogue
+from billing.providers import Client
+from billing.records import LIVE, Account, Subscription
+from billing.store.accounts import AccountStore
+from billing.store.plans import PlanStore
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools import Logger
+
+Policy = Literal["refund", "flag"]
+
+
+@dataclass(frozen=True, slots=True)
+class Doubles:
+    """`policy` refund: the surplus subscription is canceled and its payments go back; flag: it is only reported."""
+
+    accounts: AccountStore
+    plans: PlanStore
+    applier: Applier
+    client: Callable[[str], Client]
+    policy: Policy
+    logger: "Logger"
+
+    def settle(self, user_id: str, now: int) -> list[Subscription]:
+        """Undoes or reports what a user has twice, and says what that was. Repeating it changes nothing."""
+        account = self.accounts.load(user_id)
+        found = surplus(account, self.plans.catalogue())
+        for subscription in found:
+            where = {"user_id": user_id, "subscription_id": subscription.subscription_id, "policy": self.policy}
+            self.logger.error("double_subscription", extra=where)
+            if self.policy == "refund":
+                self._undo(user_id, subscription, now)
+        return found
+
+    def _undo(self, user_id: str, subscription: Subscription, now: int) -> None:
+        client = self.client(subscription.provider)
+        key = f"double:{subscription.subscription_id}"
+        client.cancel_subscription(subscription.subscription_id, at_period_end=False, reason=None, key=key)
+        facts = self.applier.read(subscription.provider, Ref("subscription", subscription.subscription_id), 0, now)
+        self.applier.apply(user_id, subscription.provider, facts, now)
+        record = self.accounts.load(user_id).records[subscription.record]
+        for payment in record.payments.values() if isinstance(record, Subscription) else ():
+            if payment.amount_cents > payment.refunded_cents:
+                back = client.refund(payment.payment_id, None, payment.currency, reason="duplicate", key=key)
+                self.applier.apply(user_id, subscription.provider, back, now)
+
+
+def surplus(account: Account, catalogue: Catalogue) -> list[Subscription]:
+    """The live subscriptions beyond one in each group; kept is one that pays, and of several the oldest."""
+    kept: dict[str, Subscription] = {}
+    extra = []
+    live = [s for s in account.subscriptions if s.status in LIVE]
+    for subscription in sorted(live, key=lambda s: (s.status not in ("active", "trialing"), s.created_at)):
+        plan = catalogue.get(subscription.plan_id, subscription.plan_version)
+        if plan is None:
+            continue
+        if plan.group in kept:
+            extra.append(subscription)
+        else:
+            kept[plan.group] = subscription
+    return extra
