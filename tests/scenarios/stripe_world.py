@@ -17,14 +17,13 @@ import stripe
 
 from billing.access import Window, windows
 from billing.applier import Applier
-from billing.entitlements import Source
 from billing.errors import Parked
-from billing.ledger import LedgerEntry
+from billing.ledger import LedgerEntry, book
 from billing.plans import Catalogue
 from billing.processing import Delivery, Processor
 from billing.providers import Client, Notification, load
 from billing.providers.stripe.client import Options, StripeClient
-from billing.records import Account, Purchase, Record, Subscription
+from billing.records import Account, Booked, Purchase, Record, Subscription
 from billing.store.accounts import AccountStore, _links
 from billing.store.payment_events import PaymentEvent, PaymentEventStore
 from billing.store.plans import PlanStore
@@ -101,13 +100,7 @@ class MemoryStores:
         return next((self.links[key] for i in object_ids if (key := f"{provider}#{i}") in self.links), None)
 
     def commit(
-        self,
-        before: Account,
-        after: Account,
-        sources: Iterable[Source],
-        ledger: Sequence[LedgerEntry],
-        now: int,
-        event: PaymentEvent | None = None,
+        self, before: Account, after: Account, catalogue: Catalogue, now: int, event: PaymentEvent | None = None
     ) -> Account:
         if event is not None and not self._settles(event):
             raise Duplicate
@@ -118,11 +111,12 @@ class MemoryStores:
             raise ForeignLink(foreign[0])
         if event is not None:
             self.events[event.event_id] = event
+        after, lines = book(before, after, catalogue, now)
         if after is not before:
             after = replace(after, version=before.version + 1)
             self.accounts[after.user_id] = after
             self.links |= dict.fromkeys(_links(after), after.user_id)
-            self.ledger += ledger
+            self.ledger += lines
         return after
 
     def record(self, event: PaymentEvent) -> bool:
@@ -176,7 +170,8 @@ class World:
 
     def essence(self) -> Any:
         """The account without when it was last looked at: what must not depend on order."""
-        records = {key: _essence(record) for key, record in self.account.records.items()}
+        # What is booked of recurring revenue, and when, follows the states that were seen: the sum below compares it.
+        records = {k: _essence(r) for k, r in self.account.records.items() if not isinstance(r, Booked)}
         money: Counter[str] = Counter()
         for line in self.stores.ledger:
             # A state that was never seen, because it had passed, is not booked; what it comes to is the same. The fee
