@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import platform
 import sys
@@ -27,17 +28,33 @@ def build(project: Path = ROOT) -> Build:
     folder = WORK / "build" / project.name
     stamp = folder.with_suffix(".stamp")
     result = Build(folder / "template.yaml", _digest(project))
-    if not (result.template.exists() and stamp.exists() and stamp.read_text() == result.digest):
-        stamp.unlink(missing_ok=True)
-        cache = WORK / "build-cache" / f"{sys.implementation.cache_tag}-{platform.machine()}"
-        options: list[str | Path] = ["--build-dir", folder, "--cached", "--cache-dir", cache]
-        run(
-            ["sam", "build", "--template", project / "template.yaml", *options],
-            cwd=project,
-            environment={"BUILD_FOR": "host", "SAM_CLI_TELEMETRY": "0", "AWS_DEFAULT_REGION": "us-east-1"},
-        )
-        stamp.write_text(result.digest)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with folder.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # tests of two processes may want the same build at once
+        if not (result.template.exists() and stamp.exists() and stamp.read_text() == result.digest):
+            stamp.unlink(missing_ok=True)
+            _sam_build(project, folder)
+            stamp.write_text(result.digest)
     return result
+
+
+def _sam_build(project: Path, folder: Path) -> None:
+    cache = WORK / "build-cache" / f"{sys.implementation.cache_tag}-{platform.machine()}"
+    run(
+        [
+            "sam",
+            "build",
+            "--template",
+            project / "template.yaml",
+            "--build-dir",
+            folder,
+            "--cached",
+            "--cache-dir",
+            cache,
+        ],
+        cwd=project,
+        environment={"BUILD_FOR": "host", "SAM_CLI_TELEMETRY": "0", "AWS_DEFAULT_REGION": "us-east-1"},
+    )
 
 
 def _digest(project: Path) -> str:
