@@ -52,6 +52,31 @@ TAX_PASS = Plan(
     features={"tax.enhanced": True, "tax.export": True},
     provider_plan_ids={"stripe": "price_tax"},
 )
+PLUS_TRIAL = Plan(
+    plan_id="plus-trial",
+    version=1,
+    name="Plus, with a trial",
+    price_cents=900,
+    currency="USD",
+    interval="month",
+    tier="plus",
+    rank=10,
+    trial_days=14,
+    features=PLUS.features,
+    status="hidden",
+)
+DAY_PASS = Plan(
+    plan_id="day-pass",
+    version=1,
+    name="Day pass",
+    price_cents=200,
+    currency="USD",
+    interval="once",
+    group="day-pass",
+    duration_days=1,
+    features={"tax.enhanced": True},
+    status="hidden",
+)
 FREE = Plan(
     plan_id="free",
     version=1,
@@ -61,4 +86,4 @@ FREE = Plan(
     interval="month",
     features={"ai.chat": Allowance(5), "wallets.max": 1},
 )
-CATALOGUE = Catalogue((FREE, PLUS, PRO, PRO_YEAR, TAX_PASS))
+CATALOGUE = Catalogue((FREE, PLUS, PRO, PRO_YEAR, TAX_PASS, PLUS_TRIAL, DAY_PASS))

@@ -70,11 +70,8 @@ class Applier:
 
     def read(self, provider: str, ref: Ref, event_time: int, now: int) -> list[Fact]:
         """An object as it is now. It is at least as new as the event (Unix seconds) that made us ask."""
-        read: list[Fact] = []
-        for fact in self._client(provider).read(ref, now):
-            newer = replace(fact, observed_at=max(fact.observed_at, event_time))
-            read.append(replace(newer, reread=True) if isinstance(newer, SubscriptionFact) else newer)
-        return read
+        read = self._client(provider).read(ref, now)
+        return [replace(fact, observed_at=max(fact.observed_at, event_time)) for fact in read]
 
     def user_of(self, provider: str, facts: Sequence[Fact], now: int) -> str:
         """Our metadata, else the link we wrote, else what the provider says of the object the fact is about."""
@@ -104,21 +101,24 @@ class Applier:
             account = self._apply_one(account, provider, fact, catalogue, now)
         return account
 
-    def _apply_one(self, account: Account, provider: str, fact: Fact, catalogue: Catalogue, now: int) -> Account:
-        asked: list[Ref] = []
-        for _ in range(_READS):
-            result = apply(account, fact, catalogue)
-            if isinstance(result, Account):
-                return result
-            asked.append(result)
-            read = self.read(provider, result, fact.observed_at, now)
-            for told in read:
-                step = apply(account, told, catalogue)
-                account = step if isinstance(step, Account) else account
-            if read and isinstance(fact, SubscriptionFact) and result in _about(fact):
-                return account  # the answer stands in for the fact that could not be ordered
-        missing = ", ".join(dict.fromkeys(f"{ref.kind} {ref.id}" for ref in asked))
-        raise Parked(f"{provider} {missing} is not known yet, and reading it did not help")
+    def _apply_one(
+        self, account: Account, provider: str, fact: Fact, catalogue: Catalogue, now: int, reads: int = _READS
+    ) -> Account:
+        """`reads`: how many more objects may be read for this fact and for what those reads tell."""
+        result = apply(account, fact, catalogue)
+        if isinstance(result, Account):
+            return result
+        told = self.read(provider, result, fact.observed_at, now) if reads else []
+        for answer in told:
+            # Read after the account was: it settles a tie, which an answer read before that could not.
+            newest = replace(answer, reread=True) if isinstance(answer, SubscriptionFact) else answer
+            account = self._apply_one(account, provider, newest, catalogue, now, reads - 1)
+        if told and isinstance(fact, SubscriptionFact) and result in _about(fact):
+            return account  # the answer stands in for the fact that could not be ordered
+        result = apply(account, fact, catalogue)
+        if isinstance(result, Account):
+            return result
+        raise Parked(f"{provider} {result.kind} {result.id} is not known yet, and reading it did not help")
 
 
 def _about(fact: Fact) -> list[Ref]:

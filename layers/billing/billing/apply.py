@@ -46,7 +46,7 @@ from billing.terms import DAY, Run
 # Payments kept on a subscription's record: refunds and disputes reach back about two years of monthly invoices.
 PAYMENTS_KEPT = 24
 _REFUND_RANK = {"pending": 0, "succeeded": 1, "failed": 2}
-_DISPUTE_RANK = {"inquiry": 0, "open": 1, "lost": 2, "won": 2}
+_DISPUTE_RANK = {"inquiry": 0, "open": 1, "won": 2, "lost": 3}
 
 
 def apply(account: Account, fact: Fact, catalogue: Catalogue) -> Account | Ref:
@@ -71,14 +71,18 @@ def _subscription(account: Account, fact: SubscriptionFact, catalogue: Catalogue
     old = account.records.get(key)
     if not isinstance(old, Subscription):
         return _put(account, _subscription_from(fact, catalogue, None))
-    if old.status in TERMINAL:
-        return account
-    if fact.observed_at < old.observed_at and fact.status not in TERMINAL:
+    known, told = _subscription_rank(old), _subscription_rank(fact)
+    if told < known:
         return account
     new = _subscription_from(fact, catalogue, old)
-    if fact.observed_at == old.observed_at and not fact.reread and new != old and fact.status not in TERMINAL:
+    if told == known and new != old and not fact.reread:
         return Ref("subscription", fact.subscription_id)
     return _put(account, new)
+
+
+def _subscription_rank(seen: Subscription | SubscriptionFact) -> tuple[bool, int]:
+    """A terminal state is never left, whatever time another one carries; among equals the newest wins."""
+    return seen.status in TERMINAL, seen.observed_at
 
 
 def _subscription_from(fact: SubscriptionFact, catalogue: Catalogue, old: Subscription | None) -> Subscription:
@@ -92,9 +96,10 @@ def _subscription_from(fact: SubscriptionFact, catalogue: Catalogue, old: Subscr
         status=fact.status,
         current_period_start=fact.current_period_start,
         current_period_end=fact.current_period_end,
-        observed_at=max(fact.observed_at, old.observed_at if old else 0),
+        observed_at=fact.observed_at,
         created_at=fact.created_at,
-        customer_id=fact.customer_id,
+        # It never changes; one that was forgotten (see `_customer_deleted`) stays so.
+        customer_id=old.customer_id if old else fact.customer_id,
         price_id=fact.price_id,
         item_id=fact.item_id,
         quantity=fact.quantity,

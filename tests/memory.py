@@ -1,0 +1,278 @@
+"""A world without AWS for tests of order and interleaving: the mock provider, and the store's promises in memory.
+
+`AccountStore` itself is tested on moto, and its races on the local engine; here thousands of orders of events go
+through the real translation, application and processing in seconds.
+"""
+
+import copy
+import json
+import uuid
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, replace
+from typing import Any
+
+from billing.applier import Applier
+from billing.checkout import Checkouts
+from billing.entitlements import Source
+from billing.errors import Parked
+from billing.ledger import LedgerEntry, mrr
+from billing.processing import Delivery, Processor
+from billing.providers import Order, mock
+from billing.providers.mock import MockClient
+from billing.records import Account
+from billing.store.accounts import _links
+from billing.store.payment_events import PaymentEvent
+from billing.store.transactions import Duplicate, ForeignLink, LostRace
+from fakes.base import Clock, Request
+from fakes.mock import MockProvider
+from samples import CATALOGUE, NOW, USER
+
+Message = Mapping[str, Any]
+_SUBSCRIPTION = ("status", "plan_id", "current_period_start", "current_period_end", "cancel_at_period_end", "ended_at")
+
+
+class MemoryAccounts:
+    """What `AccountStore` promises: all of a commit or nothing, once per event, never over another's write.
+
+    `before_commit` is called once before the next commit: what others do between our read and our write.
+    """
+
+    def __init__(self) -> None:
+        self.accounts: dict[str, Account] = {}
+        self.sources: dict[str, tuple[Source, ...]] = {}
+        self.ledger: list[LedgerEntry] = []
+        self.events: dict[str, PaymentEvent] = {}
+        self.links: dict[str, str] = {}
+        self.before_commit: Callable[[], None] | None = None
+
+    def load(self, user_id: str) -> Account:
+        return self.accounts.get(user_id, Account(user_id))
+
+    def owner(self, provider: str, object_ids: Iterable[str]) -> str | None:
+        return next((self.links[f"{provider}#{i}"] for i in object_ids if f"{provider}#{i}" in self.links), None)
+
+    def commit(
+        self,
+        before: Account,
+        after: Account,
+        sources: Iterable[Source],
+        ledger: Sequence[LedgerEntry],
+        now: int,
+        event: PaymentEvent | None = None,
+    ) -> Account:
+        hook, self.before_commit = self.before_commit, None
+        if hook:
+            hook()
+        if event and event.event_id in self.events and self.events[event.event_id].status == "processed":
+            raise Duplicate
+        if after.records != before.records or ledger:
+            if self.load(before.user_id).version != before.version:
+                raise LostRace
+            links = _links(after) - _links(before)
+            for link in links:
+                if self.links.get(link, after.user_id) != after.user_id:
+                    raise ForeignLink(link)
+            after = replace(after, version=before.version + 1, updated_at=now)
+            self.accounts[after.user_id] = after
+            self.sources[after.user_id] = tuple(sources)
+            self.ledger += ledger
+            self.links |= dict.fromkeys(links, after.user_id)
+        if event:
+            self.events[event.event_id] = event
+        return after
+
+    def record(self, event: PaymentEvent) -> bool:
+        """`PaymentEventStore.record`."""
+        settled = event.event_id in self.events and self.events[event.event_id].status in ("processed", "ignored")
+        if not settled:
+            self.events[event.event_id] = event
+        return not settled
+
+
+class MemoryPlans:
+    """`PlanStore.catalogue`, with the plans of `samples`."""
+
+    def catalogue(self, *, fresh: bool = False) -> Any:
+        return CATALOGUE
+
+
+class Direct:
+    """The transport of `MockClient`, without a socket."""
+
+    def __init__(self, provider: MockProvider) -> None:
+        self._provider = provider
+
+    def read(self, path: str, *, missing_ok: bool = False) -> Any:
+        answer = self._provider.handle(Request(method="GET", path=path))
+        assert answer is not None
+        return None if answer.status == 404 else json.loads(answer.body)
+
+    def change(self, method: str, path: str, body: bytes) -> Any:
+        answer = self._provider.handle(Request(method=method, path=path, body=body))
+        assert answer is not None
+        return json.loads(answer.body)
+
+
+class World:
+    """One provider, one store, one processor; time stands still unless the provider's clock is moved."""
+
+    def __init__(self) -> None:
+        self.provider = MockProvider("secret", "http://webhook")
+        self.provider.clock = self.provider.webhooks.clock = Clock(lambda: NOW)
+        self.client = MockClient("http://mock")
+        self.client._rest = Direct(self.provider)  # type: ignore[assignment]
+        self.accounts = MemoryAccounts()
+        self._build()
+
+    def _build(self) -> None:
+        accounts: Any = self.accounts
+        plans: Any = MemoryPlans()
+        self.applier = Applier(accounts, plans, lambda _: self.client, sleep=lambda _: None)
+        self.processor = Processor(self.applier, accounts, livemode=False)
+        self.checkouts = Checkouts(accounts, plans, lambda _: self.client, ["mock"], "http://portal")
+
+    def again(self) -> "World":
+        """The same provider with all its history, and a store in the state this one has now."""
+        other = copy.copy(self)
+        other.accounts = copy.copy(self.accounts)
+        for name in ("accounts", "sources", "ledger", "events", "links"):
+            setattr(other.accounts, name, copy.copy(getattr(self.accounts, name)))
+        other._build()
+        return other
+
+    @property
+    def now(self) -> int:
+        return self.provider.clock.now()
+
+    def buy(self, plan_id: str) -> str:
+        """Checks out and pays; the id of the subscription or purchase."""
+        url: str = self.checkouts.create(USER, plan_id, None, self.now)["url"]
+        return self._pay(url.rsplit("/", 1)[1])
+
+    def order(self, plan_id: str) -> str:
+        """Pays a session of which the account knows nothing; the id of the subscription or purchase."""
+        plan = CATALOGUE.get(plan_id)
+        assert plan is not None
+        order = Order(
+            checkout_id=_key(),
+            user_id=USER,
+            plan=plan,
+            amount_cents=plan.price_cents,
+            currency=plan.currency,
+            success_url="http://portal/done",
+            cancel_url="http://portal/pricing",
+            expires_at=self.now + 3600,
+            trial_days=plan.trial_days,
+        )
+        return self._pay(self.client.create_checkout(order).session_id)
+
+    def _pay(self, session_id: str) -> str:
+        self.provider.pay(session_id)
+        session = self.provider.objects[session_id]
+        bought: str = session.get("subscription") or session["purchase"]
+        return bought
+
+    def change(self, subscription_id: str, plan_id: str, *, at_period_end: bool = False) -> None:
+        plan = CATALOGUE.get(plan_id)
+        assert plan is not None
+        self.client.change_subscription(
+            subscription_id, subscription_id, plan, at_period_end=at_period_end, proration_date=self.now, key=_key()
+        )
+
+    def cancel_at_period_end(self, subscription_id: str) -> None:
+        self.client.cancel_subscription(subscription_id, at_period_end=True, reason="unused", key=_key())
+
+    def resume(self, subscription_id: str) -> None:
+        self.client.resume_subscription(subscription_id, key=_key())
+
+    def refund(self, payment_id: str, amount_cents: int | None) -> None:
+        self.client.refund(payment_id, amount_cents, "USD", reason="requested_by_customer", key=_key())
+
+    def payments(self, of: str) -> list[str]:
+        """The ids of a subscription's payments at the provider, the oldest first."""
+        return [p["id"] for p in self.objects("payment") if p["subscription"] == of]
+
+    def objects(self, kind: str) -> list[dict[str, Any]]:
+        return [o for o in self.provider.objects.values() if o["object"] == kind]
+
+    @property
+    def messages(self) -> list[Message]:
+        """Everything the provider has told so far, in the order in which it happened."""
+        return [d.message for d in self.provider.webhooks.deliveries]
+
+    def deliver(self, message: Message) -> str:
+        """One delivery through the door's minimising and the processor."""
+        notification = mock.minimise(json.dumps(message).encode())
+        return self.processor.process(notification, Delivery(received_at=self.now), self.now)
+
+    def deliver_all(self, messages: Iterable[Message]) -> None:
+        """Each in turn; what is parked comes again behind the others, as the queue would have it."""
+        waiting = list(messages)
+        while waiting:
+            parked = []
+            for message in waiting:
+                try:
+                    self.deliver(message)
+                except Parked:
+                    parked.append(message)
+            assert len(parked) < len(waiting), f"parked for good: {[m['type'] for m in parked]}"
+            waiting = parked
+
+    @property
+    def account(self) -> Account:
+        return self.accounts.load(USER)
+
+    def meaning(self) -> dict[str, Any]:
+        """The end state without what a different way to it may change: versions, and when something was looked at."""
+        return {
+            "records": _without(asdict(self.account)["records"], "observed_at"),
+            "sources": self.accounts.sources.get(USER, ()),
+            "money": self.money(),
+            "mrr": {currency: total for currency, (total, _) in mrr(self.account, CATALOGUE, self.now).items()},
+            "links": dict(self.accounts.links),
+        }
+
+    def told(self) -> dict[str, Any]:
+        """What the provider holds true, in the words of `believed`."""
+        subscriptions = {s["id"]: tuple(s.get(name) for name in _SUBSCRIPTION) for s in self.objects("subscription")}
+        money = {}
+        for payment in [*self.objects("payment"), *self.objects("purchase")]:
+            back = [r for r in self.objects("refund") if r["status"] != "failed"]
+            back += [d for d in self.objects("dispute") if d["status"] != "won"]
+            gone = sum(thing["amount_cents"] for thing in back if thing["payment"] == payment["id"])
+            if payment["amount_cents"] != gone:
+                money[payment["id"], payment["currency"]] = payment["amount_cents"] - gone
+        return {"subscriptions": subscriptions, "money": money}
+
+    def believed(self) -> dict[str, Any]:
+        """What the account says of the same."""
+        subscriptions = {
+            s.subscription_id: tuple(getattr(s, name) for name in _SUBSCRIPTION) for s in self.account.subscriptions
+        }
+        return {"subscriptions": subscriptions, "money": self.money()}
+
+    def money(self) -> dict[tuple[str, str], int]:
+        """What the ledger's lines add up to, by payment and currency."""
+        sums: dict[tuple[str, str], int] = {}
+        for line in self.accounts.ledger:
+            if line.kind != "mrr":
+                key = (line.object_id, line.currency)
+                sums[key] = sums.get(key, 0) + line.amount_cents
+        return {key: total for key, total in sums.items() if total}
+
+    def mrr_booked(self) -> dict[str, int]:
+        sums: dict[str, int] = {}
+        for line in self.accounts.ledger:
+            if line.kind == "mrr":
+                sums[line.currency] = sums.get(line.currency, 0) + line.amount_cents
+        return {currency: total for currency, total in sums.items() if total}
+
+
+def _key() -> str:
+    return uuid.uuid4().hex
+
+
+def _without(data: Any, name: str) -> Any:
+    if isinstance(data, dict):
+        return {key: _without(value, name) for key, value in data.items() if key != name}
+    return data
