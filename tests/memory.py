@@ -7,15 +7,16 @@ through the real translation, application and processing in seconds.
 import copy
 import json
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
 from billing.applier import Applier
 from billing.checkout import Checkouts
-from billing.entitlements import Source
+from billing.entitlements import Source, sources
 from billing.errors import Parked
-from billing.ledger import LedgerEntry, mrr
+from billing.ledger import LedgerEntry, book, positions
+from billing.plans import Catalogue
 from billing.processing import Delivery, Processor
 from billing.providers import Order, mock
 from billing.providers.mock import MockClient
@@ -52,30 +53,25 @@ class MemoryAccounts:
         return next((self.links[f"{provider}#{i}"] for i in object_ids if f"{provider}#{i}" in self.links), None)
 
     def commit(
-        self,
-        before: Account,
-        after: Account,
-        sources: Iterable[Source],
-        ledger: Sequence[LedgerEntry],
-        now: int,
-        event: PaymentEvent | None = None,
+        self, before: Account, after: Account, catalogue: Catalogue, now: int, event: PaymentEvent | None = None
     ) -> Account:
         hook, self.before_commit = self.before_commit, None
         if hook:
             hook()
         if event and event.event_id in self.events and self.events[event.event_id].status == "processed":
             raise Duplicate
-        if after.records != before.records or ledger:
+        after, lines = book(before, after, catalogue, now)
+        if after.records != before.records or lines:
             if self.load(before.user_id).version != before.version:
                 raise LostRace
             links = _links(after) - _links(before)
             for link in links:
                 if self.links.get(link, after.user_id) != after.user_id:
                     raise ForeignLink(link)
-            after = replace(after, version=before.version + 1, updated_at=now)
+            after = replace(after, version=before.version + 1)
             self.accounts[after.user_id] = after
-            self.sources[after.user_id] = tuple(sources)
-            self.ledger += ledger
+            self.sources[after.user_id] = sources(after, catalogue)
+            self.ledger += lines
             self.links |= dict.fromkeys(links, after.user_id)
         if event:
             self.events[event.event_id] = event
@@ -224,11 +220,12 @@ class World:
 
     def meaning(self) -> dict[str, Any]:
         """The end state without what a different way to it may change: versions, and when something was looked at."""
+        records = _without(asdict(self.account)["records"], "observed_at")
         return {
-            "records": _without(asdict(self.account)["records"], "observed_at"),
+            "records": {key: record for key, record in records.items() if key != self.account.booked.record},
             "sources": self.accounts.sources.get(USER, ()),
             "money": self.money(),
-            "mrr": {currency: total for currency, (total, _) in mrr(self.account, CATALOGUE, self.now).items()},
+            "mrr": self.mrr(),
             "links": dict(self.accounts.links),
         }
 
@@ -259,6 +256,13 @@ class World:
                 key = (line.object_id, line.currency)
                 sums[key] = sums.get(key, 0) + line.amount_cents
         return {key: total for key, total in sums.items() if total}
+
+    def mrr(self) -> dict[str, int]:
+        """Recurring revenue per month of what the account holds now, by currency."""
+        sums: dict[str, int] = {}
+        for (currency, *_), counts in positions(self.account, CATALOGUE, self.now).items():
+            sums[currency] = sums.get(currency, 0) + counts["mrr_cents"]
+        return {currency: total for currency, total in sums.items() if total}
 
     def mrr_booked(self) -> dict[str, int]:
         sums: dict[str, int] = {}
