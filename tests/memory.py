@@ -58,7 +58,7 @@ class MemoryAccounts:
         hook, self.before_commit = self.before_commit, None
         if hook:
             hook()
-        if event and event.event_id in self.events and self.events[event.event_id].status == "processed":
+        if event and self._settled(event):
             raise Duplicate
         after, lines = book(before, after, catalogue, now)
         if after.records != before.records or lines:
@@ -79,10 +79,14 @@ class MemoryAccounts:
 
     def record(self, event: PaymentEvent) -> bool:
         """`PaymentEventStore.record`."""
-        settled = event.event_id in self.events and self.events[event.event_id].status in ("processed", "ignored")
-        if not settled:
-            self.events[event.event_id] = event
-        return not settled
+        if self._settled(event):
+            return False
+        self.events[event.event_id] = event
+        return True
+
+    def _settled(self, event: PaymentEvent) -> bool:
+        known = self.events.get(event.event_id)
+        return known is not None and known.status not in ("failed", "quarantined")
 
 
 class MemoryPlans:

@@ -8,7 +8,7 @@ import json
 import random
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from email.utils import formatdate
 from typing import Any, cast
 from urllib.parse import parse_qsl
@@ -18,19 +18,18 @@ import stripe
 from billing.access import Window, windows
 from billing.applier import Applier
 from billing.errors import Parked
-from billing.ledger import LedgerEntry, book
 from billing.plans import Catalogue
 from billing.processing import Delivery, Processor
 from billing.providers import Client, Notification, load
 from billing.providers.stripe.client import Options, StripeClient
-from billing.records import Account, Booked, Purchase, Record, Subscription
-from billing.store.accounts import AccountStore, _links
-from billing.store.payment_events import PaymentEvent, PaymentEventStore
+from billing.records import Account, Purchase, Record, Subscription
+from billing.store.accounts import AccountStore
+from billing.store.payment_events import PaymentEventStore
 from billing.store.plans import PlanStore
-from billing.store.transactions import Duplicate, ForeignLink, LostRace
 from fakes.base import Clock, Request
 from fakes.stripe import StripeApp
 from fakes.stripe_shapes import in_version
+from memory import MemoryAccounts
 from tests.providers.stripe.stripe_shop import PLANS, START, Shop
 
 # What an endpoint sends that was set up by hand with the fewest events.
@@ -83,51 +82,12 @@ def shop_in_process() -> Shop:
     return Shop(app, client, plans)
 
 
-@dataclass
-class MemoryStores:
+class MemoryStores(MemoryAccounts):
     """Accounts, payment events and the catalogue."""
 
-    plans: Catalogue
-    accounts: dict[str, Account] = field(default_factory=dict)
-    events: dict[str, PaymentEvent] = field(default_factory=dict)
-    links: dict[str, str] = field(default_factory=dict)
-    ledger: list[LedgerEntry] = field(default_factory=list)
-
-    def load(self, user_id: str) -> Account:
-        return self.accounts.get(user_id, Account(user_id))
-
-    def owner(self, provider: str, object_ids: Iterable[str]) -> str | None:
-        return next((self.links[key] for i in object_ids if (key := f"{provider}#{i}") in self.links), None)
-
-    def commit(
-        self, before: Account, after: Account, catalogue: Catalogue, now: int, event: PaymentEvent | None = None
-    ) -> Account:
-        if event is not None and not self._settles(event):
-            raise Duplicate
-        if self.load(after.user_id).version != before.version:
-            raise LostRace
-        foreign = [link for link in _links(after) if self.links.get(link, after.user_id) != after.user_id]
-        if foreign:
-            raise ForeignLink(foreign[0])
-        if event is not None:
-            self.events[event.event_id] = event
-        after, lines = book(before, after, catalogue, now)
-        if after is not before:
-            after = replace(after, version=before.version + 1)
-            self.accounts[after.user_id] = after
-            self.links |= dict.fromkeys(_links(after), after.user_id)
-            self.ledger += lines
-        return after
-
-    def record(self, event: PaymentEvent) -> bool:
-        if not self._settles(event):
-            return False
-        self.events[event.event_id] = event
-        return True
-
-    def _settles(self, event: PaymentEvent) -> bool:
-        known = self.events.get(event.event_id)
-        return known is None or known.status in ("failed", "quarantined")
+    def __init__(self, plans: Catalogue) -> None:
+        super().__init__()
+        self.plans = plans
 
     def catalogue(self, *, fresh: bool = False) -> Catalogue:
         return self.plans
@@ -170,8 +130,9 @@ class World:
 
     def essence(self) -> Any:
         """The account without when it was last looked at: what must not depend on order."""
-        # What is booked of recurring revenue, and when, follows the states that were seen: the sum below compares it.
-        records = {k: _essence(r) for k, r in self.account.records.items() if not isinstance(r, Booked)}
+        # What is booked is the sum of the ledger below; since when, depends on which states were seen.
+        booked = self.account.booked.record
+        records = {key: _essence(record) for key, record in self.account.records.items() if key != booked}
         money: Counter[str] = Counter()
         for line in self.stores.ledger:
             # A state that was never seen, because it had passed, is not booked; what it comes to is the same. The fee
