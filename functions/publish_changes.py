@@ -1,4 +1,4 @@
-"""The Accounts stream's consumer: committed changes become domain events on the bus."""
+"""The Accounts stream's consumer: committed changes become rollups and domain events."""
 
 import os
 from typing import Any
@@ -6,14 +6,15 @@ from typing import Any
 from aws_lambda_powertools import Logger
 
 from billing.aws import Aws
-from billing.changes import publish
+from billing.changes import Changes
 from billing.settings import Settings
+from billing.store.metrics import MetricsStore
 
-aws = Aws("events")
+aws = Aws("dynamodb", "events")
 settings = Settings(os.environ, aws.fetch_secret)
-bus = settings.required("EVENT_BUS")
-logger = Logger()
+metrics = MetricsStore(aws, settings.metrics_table, settings.accounts_table)
+changes = Changes(aws, settings.required("EVENT_BUS"), metrics, Logger())
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    return publish(aws, bus, event["Records"], logger)
+    return changes.publish(event["Records"])

@@ -1,7 +1,8 @@
-"""What the Accounts stream tells the world: domain events, from committed changes and nothing else.
+"""What the Accounts stream tells: ledger lines to the rollups, and domain events to the bus.
 
-Each event carries the account's `version`, a number that only grows, so that a listener can drop repeats and tell
-order. Delivery is at least once.
+Only committed changes are told, and no committed change is lost (outbox). Each event carries `account_version`, the
+number of the account's change it belongs to: a listener drops repeats and tells order by it. Delivery is at least
+once; the rollups count each line exactly once. docs/events/ has a schema of each event.
 """
 
 import json
@@ -9,15 +10,64 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from billing.aws import Aws
-from billing.store.accounts import SNAPSHOT
+from billing.store.accounts import LEDGER, SNAPSHOT, ledger_entry
 from billing.store.codec import values
+from billing.store.metrics import MetricsStore, Stored
 
 if TYPE_CHECKING:
     from aws_lambda_powertools import Logger
 
 _PUT_LIMIT = 10  # entries of one PutEvents
 SOURCE = "bitsleuth.billing"
-_RECORD_EVENTS = {"subscription": "SubscriptionChanged", "purchase": "PurchaseChanged", "term": "TermChanged"}
+_RECORD_EVENTS = {
+    "subscription": "SubscriptionChanged",
+    "purchase": "PurchaseChanged",
+    "term": "TermChanged",
+    "grant": "GrantChanged",
+}
+# What is told of each; the snapshot has no more to tell than its version.
+SHOWN = {
+    "SubscriptionChanged": (
+        *("provider", "subscription_id", "plan_id", "plan_version", "status", "current_period_end"),
+        *("cancel_at_period_end", "cancel_at", "ended_at", "cancel_reason", "scheduled_plan_id"),
+    ),
+    "PurchaseChanged": ("provider", "purchase_id", "plan_id", "plan_version", "state", "amount_cents", "currency"),
+    "TermChanged": ("provider", "purchase_id", "plan_id", "plan_version", "state", "amount_cents", "currency"),
+    "GrantChanged": ("grant_id", "granted_at", "expires_at", "revoked_at"),
+    "RenewalDue": ("group", "plan_id", "provider", "ends_at", "reminded_days"),
+    "LedgerEntryWritten": (
+        *("entry_id", "at", "kind", "movement", "amount_cents", "currency", "provider", "plan_id", "plan_version"),
+        *("object_id", "reason"),
+    ),
+}
+
+
+class Changes:
+    """`bus`: the name of the event bus."""
+
+    def __init__(self, aws: Aws, bus: str, metrics: MetricsStore, logger: "Logger") -> None:
+        self._aws = aws
+        self._bus = bus
+        self._metrics = metrics
+        self._logger = logger
+
+    def publish(self, records: Sequence[Mapping[str, Any]]) -> dict[str, list[dict[str, str]]]:
+        """Folds and publishes a batch of the stream. What fails is read again from its first record on."""
+        folded = self._metrics.fold(ledger_lines(records))
+        entries = [{**entry, "EventBusName": self._bus} for entry in domain_events(records)]
+        for start in range(0, len(entries), _PUT_LIMIT):
+            answer = self._aws.call("events", "put_events", Entries=entries[start : start + _PUT_LIMIT])
+            if answer["FailedEntryCount"]:
+                self._logger.error("the bus refused events", extra={"failed": answer["FailedEntryCount"]})
+                return {"batchItemFailures": [{"itemIdentifier": records[0]["dynamodb"]["SequenceNumber"]}]}
+        self._logger.info("published", extra={"records": len(records), "folded": folded, "events": len(entries)})
+        return {"batchItemFailures": []}
+
+
+def ledger_lines(records: Iterable[Mapping[str, Any]]) -> list[Stored]:
+    """The ledger lines that were written; that one was marked as folded is no news."""
+    written = [values(r["dynamodb"]["NewImage"]) for r in records if r["eventName"] == "INSERT"]
+    return [(image["user_id"], ledger_entry(image)) for image in written if image["record"].startswith(LEDGER)]
 
 
 def domain_events(records: Iterable[Mapping[str, Any]]) -> list[dict[str, str]]:
@@ -35,37 +85,22 @@ def domain_events(records: Iterable[Mapping[str, Any]]) -> list[dict[str, str]]:
 
 
 def _event(image: Mapping[str, Any], before: Mapping[str, Any]) -> tuple[str, dict[str, Any]] | None:
-    record = image["record"]
-    if record == SNAPSHOT:
-        return "EntitlementsChanged", {"user_id": image["user_id"], "version": image["version"]}
-    if record.startswith("~ledger#"):
-        shown = ("entry_id", "at", "kind", "movement", "amount_cents", "currency", "provider", "plan_id", "reason")
-        return "LedgerEntryWritten", {"user_id": image["user_id"], **{n: image[n] for n in shown if n in image}}
-    if record.startswith("renewal#"):
-        return _reminder(image) if image.get("reminded_days") not in (None, before.get("reminded_days")) else None
-    detail_type = _RECORD_EVENTS.get(record.partition("#")[0])
+    detail_type = _type(image["record"], image, before)
     if detail_type is None:
         return None
-    names = ("provider", "plan_id", "plan_version", "status", "state", "current_period_end", "cancel_at_period_end")
-    detail = {n: image[n] for n in names if n in image}
-    return detail_type, {"user_id": image["user_id"], "record": record, **detail}
+    if detail_type == "EntitlementsChanged":
+        return detail_type, {"user_id": image["user_id"], "account_version": image["version"]}
+    detail = {name: image[name] for name in SHOWN[detail_type] if name in image}
+    return detail_type, {"user_id": image["user_id"], "account_version": image["account_version"], **detail}
 
 
-def _reminder(image: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    """Prepaid time runs out in `days`: the host tells its user, with a link to the renewal's invoice."""
-    names = ("user_id", "group", "plan_id", "provider", "ends_at")
-    return "RenewalDue", {**{n: image[n] for n in names}, "days": image["reminded_days"]}
-
-
-def publish(
-    aws: Aws, bus: str, records: Sequence[Mapping[str, Any]], logger: "Logger"
-) -> dict[str, list[dict[str, str]]]:
-    """Puts a stream batch's events on the bus. When one is refused, the batch is read again from its first record."""
-    entries = [{**entry, "EventBusName": bus} for entry in domain_events(records)]
-    for start in range(0, len(entries), _PUT_LIMIT):
-        answer = aws.call("events", "put_events", Entries=entries[start : start + _PUT_LIMIT])
-        if answer["FailedEntryCount"]:
-            logger.error("the bus refused events", extra={"failed": answer["FailedEntryCount"]})
-            return {"batchItemFailures": [{"itemIdentifier": records[0]["dynamodb"]["SequenceNumber"]}]}
-    logger.info("published", extra={"records": len(records), "events": len(entries)})
-    return {"batchItemFailures": []}
+def _type(record: str, image: Mapping[str, Any], before: Mapping[str, Any]) -> str | None:
+    if record == SNAPSHOT:
+        return "EntitlementsChanged"
+    if record.startswith(LEDGER):
+        # Marking a line as folded is no news, nor is a line carried over from an erased account, without its version.
+        return "LedgerEntryWritten" if not before and "account_version" in image else None
+    if record.startswith("renewal#"):
+        # The host tells its user that prepaid time runs out, with a link to the renewal's invoice.
+        return "RenewalDue" if image.get("reminded_days") not in (None, before.get("reminded_days")) else None
+    return _RECORD_EVENTS.get(record.partition("#")[0])

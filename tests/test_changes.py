@@ -1,0 +1,94 @@
+"""What the stream tells the world: every event has the shape that its schema promises."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from billing.changes import SHOWN, domain_events, ledger_lines
+from billing.ledger import book
+from billing.records import Account, Grant, Record, Renewal
+from billing.store.accounts import ledger_item
+from billing.store.codec import Item, item, record_to_item
+from samples import CATALOGUE, NOW, USER
+from test_ledger import payment, subscription, term
+
+SCHEMAS = Path(__file__).parents[1] / "docs" / "events"
+
+
+def told(new: Item, old: Item | None = None, name: str = "INSERT") -> dict[str, Any]:
+    images = {"NewImage": {**new, **item({"account_version": 3})}}
+    if old is not None:
+        images["OldImage"] = {**old, **item({"account_version": 3})}
+    return {"eventName": name, "dynamodb": {"SequenceNumber": "1", **images}}
+
+
+GRANT = Grant(grant_id="g_1", features={"ai.chat": True}, granted_by="admin", reason="support", granted_at=NOW)
+RENEWAL = Renewal(
+    group="main",
+    plan_id="plus-month",
+    plan_version=1,
+    provider="btcpay",
+    purchase_id="inv_1",
+    ends_at=NOW,
+    reminded_days=7,
+)
+RECORDS: list[Record] = [subscription(payments={"in_1": payment()}, cancel_at=NOW), term("inv_1", NOW), GRANT]
+
+
+def lines() -> list[Item]:
+    account = Account(USER, records={r.record: r for r in RECORDS})
+    return [ledger_item(USER, line) for line in book(Account(USER), account, CATALOGUE, NOW)[1]]
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        *(record_to_item(USER, record) for record in (*RECORDS, RENEWAL)),
+        *lines(),
+        item({"user_id": USER, "record": "entitlements", "version": 3, "sources": []}),
+    ],
+    ids=lambda stored: stored["record"]["S"],
+)
+def test_each_event_has_the_shape_of_its_schema(stored: Item) -> None:
+    [entry] = domain_events([told(stored)])
+    schema = json.loads((SCHEMAS / f"{entry['DetailType']}.schema.json").read_text())
+    Draft202012Validator(schema).validate(json.loads(entry["Detail"]))
+
+
+def test_every_event_has_a_schema_and_every_schema_is_listed() -> None:
+    listed = (SCHEMAS / "README.md").read_text()
+    names = {path.name.removesuffix(".schema.json") for path in SCHEMAS.glob("*.schema.json")}
+    assert names == {*SHOWN, "EntitlementsChanged"}
+    assert all(f"({name}.schema.json)" in listed for name in names)
+
+
+def test_a_change_of_nothing_is_not_told() -> None:
+    stored = record_to_item(USER, RECORDS[0])
+    assert domain_events([told(stored, stored, "MODIFY")]) == []
+
+
+def test_a_renewal_that_is_put_off_without_a_reminder_is_not_told() -> None:
+    stored = record_to_item(USER, RENEWAL)
+    assert domain_events([told(record_to_item(USER, replace(RENEWAL, ends_at=NOW + 1)), stored, "MODIFY")]) == []
+
+
+def test_marking_a_line_as_folded_is_neither_an_event_nor_folded_again() -> None:
+    stored = lines()[0]
+    marked = told({**stored, **item({"folded": 1})}, stored, "MODIFY")
+    assert domain_events([marked]) == []
+    assert ledger_lines([marked]) == []
+
+
+def test_a_line_read_from_the_stream_is_the_line_that_was_written() -> None:
+    account = Account(USER, records={r.record: r for r in RECORDS})
+    written = book(Account(USER), account, CATALOGUE, NOW)[1]
+    assert ledger_lines([told(ledger_item(USER, line)) for line in written]) == [(USER, line) for line in written]
+
+
+def test_usage_history_and_the_audit_log_are_nobody_elses_business() -> None:
+    for record in ("usage#ai.chat", "~history#1", "~audit#1", "mrr", "checkout#main"):
+        assert domain_events([told(item({"user_id": USER, "record": record}))]) == []
