@@ -14,9 +14,9 @@ from billing.aws import Aws
 from billing.store.codec import SHARDS, item, shard, values
 
 INDEX = "due"
-Kind = Literal["poll", "remind"]
+Kind = Literal["poll", "remind", "review"]
 # The record's own name for the time the index sorts by.
-_FIELDS: dict[Kind, str] = {"poll": "poll_at", "remind": "remind_at"}
+_FIELDS: dict[Kind, str] = {"poll": "poll_at", "remind": "remind_at", "review": "review_at"}
 
 
 @dataclass(frozen=True, slots=True)
