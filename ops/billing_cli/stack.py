@@ -1,6 +1,7 @@
 """Which stack a command works on: its tables, queues and settings, read from CloudFormation."""
 
 import os
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -33,15 +34,24 @@ _SECRETS = ("STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRET", "BILLING_WEBHOOK_SECRE
 
 
 class Stack:
-    """`aws` and `settings` as the functions of that stack have them, with the rights of whoever runs the command."""
+    """`aws` and `settings` as the functions of that stack have them, with the rights of whoever runs the command.
+
+    Looked up when first asked for: a command that needs no stack works without one.
+    """
 
     def __init__(self, name: str) -> None:
-        if name == LOCAL:
+        self.name = _LOCAL_STACK if name == LOCAL else name
+        self._local = name == LOCAL
+
+    @cached_property
+    def aws(self) -> Aws:
+        if self._local:
             _use_local_emulator()
-            name = _LOCAL_STACK
-        self.name = name
-        self.aws = Aws()
-        self.settings = Settings(self._environment(), self.aws.fetch_secret)
+        return Aws()
+
+    @cached_property
+    def settings(self) -> Settings:
+        return Settings(self._environment(), self.aws.fetch_secret)
 
     def _environment(self) -> dict[str, str]:
         try:

@@ -1,0 +1,73 @@
+"""`billing plans`: the catalogue as a file, and back."""
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from pydantic import TypeAdapter, ValidationError
+
+from billing.admin_plans import AdminPlans
+from billing.api.requests import CreatePlan
+from billing.errors import InvalidRequest
+from billing.money import format_money
+from billing.plans import Plan, features_to_json
+from billing.store.plans import PlanStore
+from billing_cli.output import console, table
+from billing_cli.stack import Stack
+
+app = typer.Typer(no_args_is_help=True, help="The catalogue: list, import, export.")
+_FILE = TypeAdapter(list[CreatePlan])
+
+
+def plans_of(stack: Stack) -> PlanStore:
+    return PlanStore(stack.aws, stack.settings.plans_table)
+
+
+@app.command("list")
+def show(context: typer.Context) -> None:
+    """The newest version of every plan."""
+    newest = sorted(plans_of(context.obj).catalogue().newest(), key=lambda p: (p.rank, p.plan_id))
+    rows = [
+        (p.plan_id, str(p.version), p.name, format_money(p.price_cents, p.currency), p.interval, p.status)
+        for p in newest
+    ]
+    table(f"{len(rows)} plans", ["plan", "version", "name", "price", "interval", "status"], rows)
+
+
+@app.command("import")
+def import_(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="As ops/seeds/plans.json.")],
+) -> None:
+    """Bring the catalogue to the state of a file: new plans are created, changed ones get a new version.
+
+    Plans that the file does not name are left alone.
+    """
+    try:
+        bodies = _FILE.validate_json(file.read_bytes())
+        done = AdminPlans(plans_of(context.obj), context.obj.settings.providers).seed(bodies)
+    except ValidationError as error:
+        for fault in error.errors(include_url=False, include_input=False):
+            console.print(f"[red]{'/'.join(map(str, fault['loc']))}[/] {fault['msg']}")
+        raise typer.Exit(1) from error
+    except InvalidRequest as error:
+        console.print(f"[red]{error.detail}[/]: {error.extensions['errors']}")
+        raise typer.Exit(1) from error
+    table("Imported", ["plan", "outcome"], list(done.items()))
+    console.print(", ".join(f"{count} {outcome}" for outcome, count in Counter(done.values()).items()))
+
+
+@app.command()
+def export(context: typer.Context) -> None:
+    """Write the newest version of every plan on sale as a file that `import` reads."""
+    newest = sorted(plans_of(context.obj).catalogue().newest(), key=lambda p: (p.rank, p.plan_id))
+    bodies = [_body(plan) for plan in newest if plan.status != "archived"]
+    typer.echo(_FILE.dump_json(_FILE.validate_python(bodies), indent=2, exclude_defaults=True).decode())
+
+
+def _body(plan: Plan) -> dict[str, object]:
+    body = {name: getattr(plan, name) for name in CreatePlan.model_fields}
+    features = json.loads(json.dumps(features_to_json(plan.features)))
+    return {**body, "features": features, "provider_plan_ids": dict(plan.provider_plan_ids)}
