@@ -1,0 +1,202 @@
+"""Arrows point one way, and an entry point imports no more than it needs: read from the sources, not from a diagram."""
+
+import ast
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "layers" / "billing" / "billing"
+FUNCTIONS = sorted(path.stem for path in (ROOT / "functions").glob("*.py"))
+
+# Decide without the world: the standard library and each other.
+PURE = frozenset(
+    """access allowances apply entitlements errors facts history ledger money plans polling records rollout settings
+    terms""".split()
+)
+# Third-party packages that cost a cold start, and who may load them at import. Whoever is not listed loads none.
+HEAVY = (
+    "asyncio",
+    "aws_xray_sdk",
+    "boto3",
+    "coincurve",
+    "cryptography",
+    "httpx",
+    "jwt",
+    "pydantic",
+    "requests",
+    "stripe",
+)
+LOADS = {
+    "admin_invoices": {"pydantic"},
+    "admin_plans": {"pydantic"},
+    "auth": {"coincurve", "cryptography", "jwt", "pydantic"},
+    "authorizer": {"cryptography", "jwt"},
+    "create_checkout_session": {"pydantic"},
+    "entitlements": {"cryptography", "jwt"},
+    "jwks": {"cryptography", "jwt"},
+    "renewals": {"pydantic"},
+    "usage": {"pydantic"},
+}
+
+
+def modules() -> dict[str, Path]:
+    """Every module of the package by its name without `billing.`; the package itself is "billing"."""
+    found = {}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        parts = path.relative_to(PACKAGE).with_suffix("").parts
+        found[".".join(parts).removesuffix(".__init__").replace("__init__", "billing")] = path
+    return found
+
+
+MODULES = modules()
+
+
+def imports(path: Path) -> set[str]:
+    """What a source imports, also inside its functions, but not for type checking alone. Ours without `billing.`."""
+    found: set[str] = set()
+    for node in _code(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            module = str(node.module)
+            inner = {f"{module}.{alias.name}" for alias in node.names}
+            ours = {name for name in inner if name.removeprefix("billing.") in MODULES}
+            found |= ours if ours and module == "billing" else {module, *ours}
+    return {name.removeprefix("billing.") for name in found}
+
+
+def _code(node: ast.AST) -> Iterator[ast.AST]:
+    if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
+        return
+    yield node
+    for child in ast.iter_child_nodes(node):
+        yield from _code(child)
+
+
+GRAPH = {name: imports(path) for name, path in MODULES.items()}
+
+
+def ours(name: str) -> set[str]:
+    return GRAPH[name] & MODULES.keys()
+
+
+def third_party(names: set[str]) -> set[str]:
+    return {name.partition(".")[0] for name in names - MODULES.keys()} - sys.stdlib_module_names
+
+
+def kind(module: str) -> str:
+    return module.partition(".")[0]
+
+
+@pytest.mark.parametrize("module", sorted(PURE))
+def test_a_pure_module_imports_pure_modules_only(module: str) -> None:
+    assert ours(module) <= PURE
+    assert not third_party(GRAPH[module])
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if kind(name) == "api"])
+def test_the_api_models_know_pydantic_and_each_other(module: str) -> None:
+    assert {kind(name) for name in ours(module)} <= {"api"}
+    assert third_party(GRAPH[module]) <= {"pydantic"}
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if kind(name) == "store"])
+def test_the_store_stands_on_pure_modules_and_the_door_to_aws(module: str) -> None:
+    assert {name for name in ours(module) if kind(name) != "store"} <= PURE | {"aws"}
+    assert third_party(GRAPH[module]) <= {"botocore"}
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if kind(name) == "providers"])
+def test_a_provider_knows_no_table_no_request_and_no_other_provider(module: str) -> None:
+    assert {name for name in ours(module) if kind(name) != "providers"} <= PURE
+    own = {*module.split(".")[1:2], "prepaid", "rest", "signatures"}
+    others = {name.split(".")[1] for name in ours(module) if name.startswith("providers.")} - own
+    assert not others
+
+
+def test_only_the_store_and_the_door_speak_to_aws() -> None:
+    speakers = {name for name in MODULES if third_party(GRAPH[name]) & {"botocore", "boto3"}}
+    assert {name for name in speakers if kind(name) != "store"} == {"aws"}
+
+
+def test_no_arrow_points_back() -> None:
+    seen: dict[str, bool] = {}
+
+    def visit(name: str, path: tuple[str, ...]) -> None:
+        assert name not in path, " → ".join((*path, name))
+        if name not in seen:
+            for other in ours(name):  # modules of one package may know each other
+                if kind(other) != kind(name):
+                    visit(other, (*path, name))
+            seen[name] = True
+
+    for module in MODULES:
+        visit(module, ())
+
+
+def test_nothing_in_the_package_reads_the_environment() -> None:
+    readers = {
+        name
+        for name, path in MODULES.items()
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute) and node.attr in ("environ", "getenv")
+    }
+    assert not readers
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_function_wires_our_package_and_nothing_else(function: str) -> None:
+    path = ROOT / "functions" / f"{function}.py"
+    assert third_party(imports(path)) <= {"aws_lambda_powertools"}
+    assert len(path.read_text().splitlines()) < 80
+
+
+# Imports every function in a child of one interpreter that has loaded what all of them need.
+_MEASURE = """
+import json, os, sys
+sys.modules["OpenSSL"] = None  # a developer's tools bring it, and urllib3 would load it: the layer has none
+import botocore.session
+from aws_lambda_powertools import Logger
+from billing.aws import Aws
+Logger()
+Aws("dynamodb", "sqs", "events")
+heavy, functions = json.loads(sys.argv[1])
+for function in functions:
+    reading, writing = os.pipe()
+    if os.fork() == 0:
+        __import__(function)
+        os.write(writing, json.dumps([function, [h for h in heavy if h in sys.modules]]).encode())
+        os._exit(0)
+    os.wait()
+    print(os.read(reading, 4096).decode())
+"""
+
+
+@pytest.fixture(scope="module")
+def loaded() -> dict[str, set[str]]:
+    """What each function has loaded of the heavy modules once it is imported."""
+    folders = [ROOT / "layers" / "billing", ROOT / "functions"]
+    names = dict.fromkeys("STAGE EVENT_BUS PORTAL_URL PUBLIC_URL BTCPAY_URL BTCPAY_STORE_ID".split(), "x")
+    names |= {f"{table}_TABLE": "x" for table in ("PLANS", "ACCOUNTS", "PAYMENT_EVENTS", "METRICS")}
+    names |= {"LIVEMODE": "false", "BILLING_PROVIDER_MODE": "stripe", "PAYMENT_EVENTS_QUEUE_URL": "http://127.0.0.1/q"}
+    done = subprocess.run(
+        [sys.executable, "-c", _MEASURE, json.dumps([HEAVY, FUNCTIONS])],
+        env={**names, "AWS_DEFAULT_REGION": "us-east-1", "PYTHONPATH": os.pathsep.join(map(str, folders))},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return {function: set(found) for function, found in map(json.loads, done.stdout.splitlines())}
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_function_loads_nothing_heavy_that_it_does_not_need(function: str, loaded: dict[str, set[str]]) -> None:
+    assert loaded[function] == LOADS.get(function, set())

@@ -1,0 +1,249 @@
+"""The template keeps its promises: least privilege, the agreed routes, queues that lose nothing, secrets elsewhere."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from billing.api.routes import ROUTES
+
+TEMPLATE = Path(__file__).parents[1] / "template.yaml"
+Template = dict[str, Any]
+
+
+class _Loader(yaml.SafeLoader):
+    """CloudFormation's short tags as {"Ref": …} and {"Fn::…": …}."""
+
+
+def _intrinsic(loader: yaml.SafeLoader, suffix: str, node: yaml.Node) -> Any:
+    if isinstance(node, yaml.ScalarNode):
+        value: Any = loader.construct_scalar(node)
+    elif isinstance(node, yaml.SequenceNode):
+        value = loader.construct_sequence(node, deep=True)
+    else:
+        value = loader.construct_mapping(node, deep=True)
+    return {suffix if suffix in ("Ref", "Condition") else f"Fn::{suffix}": value}
+
+
+_Loader.add_multi_constructor("!", _intrinsic)
+SOURCE: Template = yaml.load(TEMPLATE.read_text(), _Loader)  # noqa: S506 a SafeLoader
+RESOURCES: Template = SOURCE["Resources"]
+FUNCTIONS = {n: r["Properties"] for n, r in RESOURCES.items() if r["Type"] == "AWS::Serverless::Function"}
+WEBHOOKS = [name for name in FUNCTIONS if name.startswith("Webhook")]
+
+
+def names_in(value: Any) -> set[str]:
+    """The logical ids that a value refers to."""
+    if isinstance(value, dict):
+        found = set()
+        for key, inner in value.items():
+            if key == "Ref":
+                found.add(inner)
+            elif key == "Fn::GetAtt":
+                found.add(inner.partition(".")[0])
+            elif key == "Fn::Sub":
+                found |= {name.partition(".")[0] for name in re.findall(r"\$\{([^}]+)\}", inner)}
+            else:
+                found |= names_in(inner)
+        return found
+    if isinstance(value, list):
+        return {name for inner in value for name in names_in(inner)}
+    return set()
+
+
+def statements(function: str) -> Iterator[tuple[set[str], Any]]:
+    """Actions and resources of each statement of a function's policies."""
+    for policy in FUNCTIONS[function].get("Policies", []):
+        for statement in policy["Statement"]:
+            action = statement["Action"]
+            yield set(action if isinstance(action, list) else [action]), statement["Resource"]
+
+
+def reachable(function: str, service: str) -> set[str]:
+    """The resources that a function may use of a service."""
+    return {
+        name
+        for actions, resource in statements(function)
+        if any(action.startswith(f"{service}:") for action in actions)
+        for name in names_in(resource)
+    }
+
+
+def variables(function: str) -> Template:
+    return dict(FUNCTIONS[function].get("Environment", {}).get("Variables", {}))
+
+
+def routes() -> dict[str, tuple[str, str]]:
+    """Every route of the API: its function and its authorizer."""
+    default = RESOURCES["Api"]["Properties"]["Auth"]["DefaultAuthorizer"]
+    return {
+        f"{event['Properties']['Method']} {event['Properties']['Path']}": (
+            name,
+            event["Properties"].get("Auth", {}).get("Authorizer", default),
+        )
+        for name, properties in FUNCTIONS.items()
+        for event in properties.get("Events", {}).values()
+        if event["Type"] == "HttpApi"
+    }
+
+
+# --- least privilege -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_no_policy_has_a_wildcard(function: str) -> None:
+    assert FUNCTIONS[function].get("Policies"), "without policies of its own it would get none that a test can read"
+    for actions, resource in statements(function):
+        assert not any("*" in action for action in actions)
+        assert names_in(resource), f"{resource} names nothing of this stack"
+        assert "*" not in str(resource)
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_function_may_use_exactly_the_tables_it_is_told_of(function: str) -> None:
+    told = {n for key, value in variables(function).items() if key.endswith("_TABLE") for n in names_in(value)}
+    assert reachable(function, "dynamodb") == told
+
+
+# Only says whether there is a development issuer.
+@pytest.mark.parametrize("function", sorted(FUNCTIONS.keys() - {"ConfigFunction"}))
+def test_a_function_may_read_the_secrets_it_is_told_of(function: str) -> None:
+    told = {
+        name
+        for key, value in variables(function).items()
+        if "secretsmanager:" in str(value)
+        for name in names_in(value) - SOURCE["Conditions"].keys()
+    }
+    assert told <= reachable(function, "secretsmanager")
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_function_scans_no_table_and_deletes_none(function: str) -> None:
+    asked = {action for actions, _ in statements(function) for action in actions}
+    assert not asked & {"dynamodb:Scan", "dynamodb:DeleteTable", "dynamodb:CreateTable"}
+
+
+@pytest.mark.parametrize("webhook", WEBHOOKS)
+def test_a_webhook_is_open_to_the_world_and_touches_no_table(webhook: str) -> None:
+    assert not reachable(webhook, "dynamodb")
+    assert not any(key.endswith("_TABLE") for key in variables(webhook))
+    assert reachable(webhook, "sqs") == {"PaymentEventsQueue"}
+    (route,) = [route for route, (name, _) in routes().items() if name == webhook]
+    assert route.startswith("POST /billing/webhook/")
+    assert routes()[route] == (webhook, "NONE")
+
+
+# --- the API ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_api_has_the_agreed_routes_and_webhooks_and_no_others() -> None:
+    authorizers = {"none": "NONE", "user": "UserAuthorizer", "admin": "AdminAuthorizer"}
+    agreed = {
+        f"{route.method} {route.path}": (
+            "".join(part.capitalize() for part in route.function.split("_")) + "Function",
+            authorizers[route.auth],
+        )
+        for route in ROUTES
+    }
+    served = {route: served for route, served in routes().items() if "/webhook/" not in route}
+    assert served == agreed
+
+
+def test_every_function_is_named_after_its_module() -> None:
+    for name, properties in FUNCTIONS.items():
+        module = re.sub(r"(?<!^)(?=[A-Z])", "_", name.removesuffix("Function")).lower()
+        assert properties["Handler"] == f"{module}.handler"
+        assert (TEMPLATE.parent / "functions" / f"{module}.py").exists()
+
+
+def test_admins_and_users_have_authorizers_of_their_own() -> None:
+    """A result is kept per identity for all routes of its authorizer: one for both would open the admin's routes."""
+    authorizers = RESOURCES["Api"]["Properties"]["Auth"]["Authorizers"]
+    assert set(authorizers) == {"UserAuthorizer", "AdminAuthorizer"}
+    for authorizer in authorizers.values():
+        assert authorizer["EnableSimpleResponses"] is True
+        assert authorizer["AuthorizerPayloadFormatVersion"] == "2.0"
+        assert authorizer["Identity"] == {"Headers": ["Authorization"], "ReauthorizeEvery": 60}
+
+
+def test_the_api_is_throttled() -> None:
+    assert RESOURCES["Api"]["Properties"]["DefaultRouteSettings"]["ThrottlingRateLimit"] > 0
+
+
+# --- queues, tables, logs --------------------------------------------------------------------------------------------
+
+
+def test_a_delivery_is_hidden_for_six_timeouts_and_then_set_aside() -> None:
+    queue = RESOURCES["PaymentEventsQueue"]["Properties"]
+    assert queue["VisibilityTimeout"] >= 6 * FUNCTIONS["ProcessPaymentEventsFunction"]["Timeout"]
+    assert names_in(queue["RedrivePolicy"]) == {"PaymentEventsDlq"}
+    assert queue["RedrivePolicy"]["maxReceiveCount"] == 5
+
+
+def test_only_the_failed_messages_of_a_batch_come_again() -> None:
+    for name in ("ProcessPaymentEventsFunction", "PublishChangesFunction"):
+        for event in FUNCTIONS[name]["Events"].values():
+            assert event["Properties"]["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+
+
+def test_what_the_stream_cannot_publish_is_set_aside() -> None:
+    (event,) = FUNCTIONS["PublishChangesFunction"]["Events"].values()
+    assert names_in(event["Properties"]["DestinationConfig"]) == {"ChangesDlq"}
+
+
+@pytest.mark.parametrize("queue", [n for n, r in RESOURCES.items() if r["Type"] == "AWS::SQS::Queue"])
+def test_a_queue_is_encrypted_and_keeps_messages_for_two_weeks(queue: str) -> None:
+    properties = RESOURCES[queue]["Properties"]
+    assert properties["SqsManagedSseEnabled"] is True
+    assert properties["MessageRetentionPeriod"] == 14 * 86_400
+
+
+@pytest.mark.parametrize("table", [n for n, r in RESOURCES.items() if r["Type"] == "AWS::DynamoDB::Table"])
+def test_a_table_outlives_its_stack_and_every_mistake(table: str) -> None:
+    resource, properties = RESOURCES[table], RESOURCES[table]["Properties"]
+    assert resource["DeletionPolicy"] == "RetainExceptOnCreate"
+    assert resource["UpdateReplacePolicy"] == "Retain"
+    assert properties["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+    assert properties["SSESpecification"] == {"SSEEnabled": True}
+    assert properties["BillingMode"] == "PAY_PER_REQUEST"
+
+
+def test_logs_are_kept_for_a_while_and_not_for_ever() -> None:
+    config = SOURCE["Globals"]["Function"]["LoggingConfig"]
+    assert names_in(config["LogGroup"]) == {"FunctionLogs"}
+    assert RESOURCES["FunctionLogs"]["Properties"]["RetentionInDays"] == 30
+    assert not any("LoggingConfig" in properties for properties in FUNCTIONS.values())
+
+
+def test_dead_letters_raise_an_alarm() -> None:
+    alarm = RESOURCES["DeadLettersAlarm"]["Properties"]
+    assert "PaymentEventsDlq" in names_in(alarm["Dimensions"])
+    assert alarm["Threshold"] == 0
+
+
+# --- secrets ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("function", ["Globals", *FUNCTIONS])
+def test_a_secret_is_a_reference_and_never_a_value(function: str) -> None:
+    known = SOURCE["Globals"]["Function"]["Environment"]["Variables"] if function == "Globals" else variables(function)
+    for key, value in known.items():
+        if re.search(r"(_KEYS?|_SECRET|_TOKEN|PEPPER)$", key):
+            assert "secretsmanager:" in str(value), key
+
+
+@pytest.mark.parametrize("secret", [n for n, r in RESOURCES.items() if r["Type"] == "AWS::SecretsManager::Secret"])
+def test_a_secret_is_created_empty(secret: str) -> None:
+    assert set(RESOURCES[secret]["Properties"]) == {"Name"}
+
+
+def test_no_parameter_takes_a_secret() -> None:
+    assert not [name for name in SOURCE["Parameters"] if re.search(r"(Keys?|Secret|Token|Password)$", name)]
+
+
+def test_the_mock_provider_and_development_keys_are_not_in_prod() -> None:
+    assert RESOURCES["WebhookMockFunction"]["Condition"] == "IsNotProd"
+    assert RESOURCES["DevTokenKeys"]["Condition"] == "IsNotProd"
