@@ -30,7 +30,7 @@ def show_all(context: typer.Context, limit: int = 100) -> None:
         console.print("The dead-letter queue is empty.")
         return
     rows = [(letter.event_id, letter.type, moment(letter.created_at), letter.cause) for letter in found]
-    table(f"{len(rows)} dead letters", ["event", "type", "created", "cause"], rows)
+    table("Dead letters", ["event", "type", "created", "cause"], rows)
     console.print("Mend the cause, then: billing dlq redrive --dry-run")
 
 

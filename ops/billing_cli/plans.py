@@ -33,7 +33,7 @@ def show(context: typer.Context) -> None:
         (p.plan_id, str(p.version), p.name, format_money(p.price_cents, p.currency), p.interval, p.status)
         for p in newest
     ]
-    table(f"{len(rows)} plans", ["plan", "version", "name", "price", "interval", "status"], rows)
+    table("Plans", ["plan", "version", "name", "price", "interval", "status"], rows)
 
 
 @app.command("import")
