@@ -1,0 +1,238 @@
+import { beforeEach, describe, expect, it, vi } from "vitest";
+import { createGate, SESSION_COOKIE, TOKEN_COOKIE, type Gate } from "./next.js";
+import { FakeService, Jar, NOW } from "./testing.js";
+
+let service: FakeService;
+let jar: Jar;
+let gate: Gate;
+let tasks: (() => Promise<void>)[];
+
+beforeEach(() => {
+  service = new FakeService();
+  jar = new Jar();
+  tasks = [];
+  gate = createGate({
+    apiUrl: "https://billing.example",
+    upgradeUrl: "https://portal.example/pricing",
+    cookies: () => Promise.resolve(jar),
+    after: (task) => tasks.push(task),
+    now: () => service.now,
+    fetch: service.fetch,
+  });
+});
+
+function signIn(): void {
+  jar.values.set(SESSION_COOKIE, service.session);
+  jar.values.set(TOKEN_COOKIE, service.token());
+}
+
+async function settle(): Promise<void> {
+  for (const task of tasks.splice(0)) await task();
+}
+
+const request = (init?: RequestInit) => new Request("https://host.example/api/chat", init);
+
+describe("withFeature", () => {
+  const expensive = vi.fn(() => Promise.resolve(new Response("answer")));
+  const call = (metering = {}) => gate.withFeature("ai.chat", expensive, metering)(request(), undefined);
+
+  beforeEach(() => expensive.mockClear());
+
+  it("turns away without a token, asks nobody, and never calls what it guards", async () => {
+    const answer = await call();
+    expect(answer.status).toBe(402);
+    expect(answer.headers.get("content-type")).toBe("application/problem+json");
+    expect(await answer.json()).toMatchObject({ code: "feature_locked", upgrade_url: "https://portal.example/pricing" });
+    expect(expensive).not.toHaveBeenCalled();
+    expect(service.calls).toEqual([]);
+  });
+
+  it("lets in with a token and makes no call but for the key set, once", async () => {
+    service.features = { "ai.chat": true };
+    signIn();
+    expect([(await call()).status, (await call()).status]).toEqual([200, 200]);
+    expect(service.calls).toEqual(["GET /.well-known/jwks.json"]);
+  });
+
+  it("asks once more before it refuses, so a purchase opens at once", async () => {
+    signIn();
+    service.features = { "ai.chat": true };
+    expect((await call()).status).toBe(200);
+    expect(service.calls).toContain("GET /billing/entitlements");
+    const before = service.calls.length;
+    expect((await call()).status).toBe(200);
+    expect(service.calls.length).toBe(before);
+  });
+
+  it("refuses with the service's own document, offers and all", async () => {
+    signIn();
+    const problem = (await (await call()).json()) as { offers: object[] };
+    expect(problem.offers).toHaveLength(1);
+  });
+
+  it("closes with the end of the token when the feature is gone", async () => {
+    service.features = { "ai.chat": true };
+    signIn();
+    service.features = {};
+    service.now = NOW + 299;
+    expect((await call()).status).toBe(200);
+    service.now = NOW + 300;
+    expect((await call()).status).toBe(402);
+  });
+
+  it("refuses a forged token and one of another user's making", async () => {
+    jar.values.set(TOKEN_COOKIE, `${service.token().slice(0, -8)}AAAAAAAA`);
+    expect((await call()).status).toBe(402);
+  });
+
+  it("says 503 when nobody can be asked, and does not let in", async () => {
+    signIn();
+    service.down = true;
+    const answer = await call();
+    expect(answer.status).toBe(503);
+    expect(expensive).not.toHaveBeenCalled();
+  });
+
+  it("shares one refresh among all who ask at the same time", async () => {
+    signIn();
+    service.features = { "ai.chat": true };
+    await Promise.all(Array.from({ length: 10 }, () => call()));
+    expect(service.calls.filter((c) => c === "GET /billing/entitlements")).toHaveLength(1);
+  });
+
+  describe("metered after the response", () => {
+    it("stops at the remainder although nothing was reported yet", async () => {
+      service.features = { "ai.chat": { limit: 5, remaining: 2 } };
+      signIn();
+      // The service still believes in two: only this process knows that they are used.
+      const statuses = [(await call({ meter: "after" })).status, (await call({ meter: "after" })).status];
+      expect(statuses).toEqual([200, 200]);
+      expect((await call({ meter: "after" })).status).toBe(402);
+      await settle();
+      expect(service.used.map((u) => u.amount)).toEqual([1, 1]);
+      expect(service.features["ai.chat"]).toMatchObject({ remaining: 0 });
+    });
+
+    it("does not count what failed", async () => {
+      service.features = { "ai.chat": { limit: 5, remaining: 5 } };
+      signIn();
+      const failing = gate.withFeature("ai.chat", () => new Response("", { status: 500 }), { meter: "after" });
+      await failing(request(), undefined);
+      await expect(
+        gate.withFeature("ai.chat", () => Promise.reject(new Error("boom")), { meter: "after" })(request(), undefined),
+      ).rejects.toThrow("boom");
+      await settle();
+      expect(service.used).toEqual([]);
+    });
+
+    it("reports a use once, whatever the network does in between", async () => {
+      service.features = { "ai.chat": { limit: 5, remaining: 5 } };
+      signIn();
+      await call({ meter: "after" });
+      service.down = true;
+      const failed = settle();
+      await expect(failed).rejects.toThrow();
+      expect(service.calls.filter((c) => c === "POST /billing/usage")).toHaveLength(2);
+    });
+
+    it("is not opened by a token alone, which nobody could count", async () => {
+      service.features = { "ai.chat": { limit: 5, remaining: 5 } };
+      signIn();
+      jar.values.delete(SESSION_COOKIE);
+      expect((await call({ meter: "after" })).status).toBe(402);
+    });
+
+    it("follows a new token, which knows what was reported", async () => {
+      service.features = { "ai.chat": { limit: 5, remaining: 1 } };
+      signIn();
+      await call({ meter: "after" });
+      await settle();
+      service.features = { "ai.chat": { limit: 5, remaining: 4 } };
+      service.now += 1;
+      expect((await call({ meter: "after" })).status).toBe(200);
+    });
+  });
+
+  describe("reserved before", () => {
+    it("holds, works and settles", async () => {
+      service.features = { "ai.chat": { limit: 5, remaining: 1 } };
+      signIn();
+      expect((await call({ meter: "reserve" })).status).toBe(200);
+      await settle();
+      expect(service.used.map((u) => u.action)).toEqual(["reserve", "settle"]);
+    });
+
+    it("gives back what failed", async () => {
+      service.features = { "ai.chat": { limit: 5, remaining: 1 } };
+      signIn();
+      await gate.withFeature("ai.chat", () => new Response("", { status: 500 }), { meter: "reserve" })(request(), undefined);
+      await settle();
+      expect(service.used.map((u) => u.action)).toEqual(["reserve", "release"]);
+    });
+
+    it("refuses when nothing is left, whatever the token says", async () => {
+      service.features = { "ai.chat": { limit: 5, remaining: 3 } };
+      signIn();
+      service.features = { "ai.chat": { limit: 5, remaining: 0 } };
+      expect((await call({ meter: "reserve" })).status).toBe(402);
+    });
+  });
+});
+
+describe("gatedAction", () => {
+  it("returns the refusal, because a thrown one would be opaque", async () => {
+    const action = vi.fn((text: string) => Promise.resolve(text.length));
+    const gated = gate.gatedAction("ai.insights", action);
+    expect(await gated("hello")).toMatchObject({ ok: false, error: { code: "feature_locked", feature: "ai.insights" } });
+    expect(action).not.toHaveBeenCalled();
+    service.features = { "ai.insights": true };
+    signIn();
+    expect(await gated("hello")).toEqual({ ok: true, data: 5 });
+  });
+});
+
+describe("the session route", () => {
+  const post = (body: unknown, headers: Record<string, string> = {}) =>
+    gate.session.POST(
+      request({ method: "POST", body: JSON.stringify(body), headers: { "content-type": "application/json", ...headers } }),
+    );
+
+  it("takes a session and keeps it where no script can read it", async () => {
+    service.features = { "ai.insights": true };
+    const answer = await post({ session_token: service.session });
+    expect(await answer.json()).toMatchObject({ signedIn: true, features: { "ai.insights": true } });
+    expect(answer.headers.get("cache-control")).toBe("no-store");
+    for (const name of [SESSION_COOKIE, TOKEN_COOKIE]) {
+      expect(jar.options.get(name)).toMatchObject({ httpOnly: true, secure: true, sameSite: "lax", path: "/" });
+    }
+  });
+
+  it("keeps nothing of a session that the service does not know", async () => {
+    expect((await post({ session_token: "stolen" })).status).toBe(401);
+    expect(jar.values.size).toBe(0);
+  });
+
+  it.each([[{}], [{ session_token: 5 }], [{ session_token: "a b\r\nc" }], [null]])("refuses %j", async (body) => {
+    expect((await post(body)).status).toBe(400);
+  });
+
+  it("takes nothing from another origin", async () => {
+    const headers = { origin: "https://evil.example", host: "host.example" };
+    expect((await post({ session_token: service.session }, headers)).status).toBe(403);
+    expect((await gate.session.DELETE(request({ method: "DELETE", headers }))).status).toBe(403);
+  });
+
+  it("renews a token that has ended, and says so to nobody who is signed out", async () => {
+    expect(await (await gate.session.GET(request())).json()).toMatchObject({ signedIn: false, features: {} });
+    signIn();
+    service.now = NOW + 1000;
+    expect(await (await gate.session.GET(request())).json()).toMatchObject({ signedIn: true, expiresAt: NOW + 1300 });
+  });
+
+  it("forgets", async () => {
+    signIn();
+    await gate.session.DELETE(request({ method: "DELETE" }));
+    expect(jar.options.get(SESSION_COOKIE)).toMatchObject({ maxAge: 0 });
+    expect(await (await gate.session.GET(request())).json()).toMatchObject({ signedIn: false });
+  });
+});

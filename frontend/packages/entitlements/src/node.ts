@@ -1,0 +1,144 @@
+/** Offline verification of entitlement tokens in Node: ES256 by node:crypto, with a published key set kept in memory. */
+import { createPublicKey, verify as verifySignature, type JsonWebKey, type KeyObject } from "node:crypto";
+import { seconds, type EntitlementClaims } from "./claims.js";
+
+export { can, grantOf, type EntitlementClaims } from "./claims.js";
+
+/** A token that must not be believed; the message says why, never what it holds. */
+export class InvalidToken extends Error {
+  override readonly name = "InvalidToken";
+}
+
+export interface KeySet {
+  readonly keys: readonly (JsonWebKey & { kid?: string })[];
+}
+
+export interface VerifierOptions {
+  /** The address of the key set, or the key set itself. */
+  readonly keys: string | KeySet;
+  readonly issuer?: string;
+  readonly audience?: string;
+  /** How many verified tokens are remembered. */
+  readonly cacheSize?: number;
+  readonly now?: () => number;
+  readonly fetch?: typeof globalThis.fetch;
+}
+
+export interface Verifier {
+  /** The claims of a valid token. Throws `InvalidToken`. No network call while its key is known. */
+  verify(token: string): Promise<EntitlementClaims>;
+}
+
+const MAX_TOKEN_CHARS = 4096;
+/** Seconds by which the signer's clock may be ahead of ours. The end of a token is exact. */
+const LEEWAY = 10;
+const KEYS_LIVE = 300;
+/** At most one fetch in this many seconds, whatever key ids are asked for. */
+const KEYS_REST = 10;
+
+export function createVerifier(options: VerifierOptions): Verifier {
+  const { issuer = "bitsleuth-billing", audience = "bitsleuth-analyzer", cacheSize = 1000, now = seconds } = options;
+  const keys = typeof options.keys === "string" ? remoteKeys(options.keys, options.fetch, now) : fixedKeys(options.keys);
+  const verified = new Map<string, EntitlementClaims>();
+
+  async function verify(token: string): Promise<EntitlementClaims> {
+    const known = verified.get(token);
+    if (known) {
+      if (known.exp <= now()) {
+        verified.delete(token);
+        throw new InvalidToken("the token has expired");
+      }
+      // Moved to the end, so that the first one is always the least recently used.
+      verified.delete(token);
+      verified.set(token, known);
+      return known;
+    }
+    const claims = await check(token);
+    verified.set(token, claims);
+    if (verified.size > cacheSize) verified.delete(verified.keys().next().value as string);
+    return claims;
+  }
+
+  async function check(token: string): Promise<EntitlementClaims> {
+    if (token.length > MAX_TOKEN_CHARS) throw new InvalidToken("the token is too long");
+    const [head, body, signature, ...rest] = token.split(".");
+    if (!head || !body || !signature || rest.length) throw new InvalidToken("this is not a token");
+    const header = json(head);
+    if (header.alg !== "ES256" || header.typ !== "entitlements+jwt" || "crit" in header) {
+      throw new InvalidToken("the token is of another kind");
+    }
+    const key = typeof header.kid === "string" ? await keys(header.kid) : undefined;
+    if (!key) throw new InvalidToken("the token is signed with an unknown key");
+    const signed = Buffer.from(`${head}.${body}`);
+    const proof = Buffer.from(signature, "base64url");
+    if (!verifySignature("sha256", signed, { key, dsaEncoding: "ieee-p1363" }, proof)) {
+      throw new InvalidToken("the signature is wrong");
+    }
+    return checked(json(body));
+  }
+
+  function checked(claims: Record<string, unknown>): EntitlementClaims {
+    const { iss, aud, sub, plan, ver, f, iat, nbf, exp } = claims;
+    if (iss !== issuer || aud !== audience) throw new InvalidToken("the token is of another issuer, or for somebody else");
+    if (typeof sub !== "string" || typeof ver !== "number" || typeof f !== "object" || f === null) {
+      throw new InvalidToken("the token lacks its claims");
+    }
+    if (typeof iat !== "number" || typeof nbf !== "number" || typeof exp !== "number") {
+      throw new InvalidToken("the token lacks its times");
+    }
+    if (Math.max(iat, nbf) > now() + LEEWAY) throw new InvalidToken("the token is not valid yet");
+    if (exp <= now()) throw new InvalidToken("the token has expired");
+    return { sub, plan: String(plan), ver, f: f as EntitlementClaims["f"], iat, exp };
+  }
+
+  return { verify };
+}
+
+type Keys = (kid: string) => KeyObject | undefined | Promise<KeyObject | undefined>;
+
+function fixedKeys(set: KeySet): Keys {
+  const known = imported(set);
+  return (kid) => known.get(kid);
+}
+
+/** Keeps the key set for five minutes, asks again for an unknown key, and goes on with what it has while that fails. */
+function remoteKeys(url: string, fetch: typeof globalThis.fetch = globalThis.fetch, now: () => number): Keys {
+  let known = new Map<string, KeyObject>();
+  let readAt = -Infinity;
+  let triedAt = -Infinity;
+  let reading: Promise<void> | null = null;
+
+  async function read(): Promise<void> {
+    triedAt = now();
+    const answer = await fetch(url, { signal: AbortSignal.timeout(3000) });
+    if (!answer.ok) throw new Error(`the key set answered ${String(answer.status)}`);
+    known = imported((await answer.json()) as KeySet);
+    readAt = now();
+  }
+
+  return async (kid) => {
+    const stale = now() - readAt > KEYS_LIVE;
+    if ((stale || !known.has(kid)) && (reading || now() - triedAt >= KEYS_REST)) {
+      reading ??= read().finally(() => (reading = null));
+      await reading.catch((error: unknown) => {
+        if (!known.has(kid)) throw error;
+      });
+    }
+    return known.get(kid);
+  };
+}
+
+function imported(set: KeySet): Map<string, KeyObject> {
+  const usable = set.keys.filter((key) => key.kty === "EC" && key.crv === "P-256" && typeof key.kid === "string");
+  return new Map(usable.map((key) => [key.kid as string, createPublicKey({ key, format: "jwk" })]));
+}
+
+function json(part: string): Record<string, unknown> {
+  try {
+    const value: unknown = JSON.parse(Buffer.from(part, "base64url").toString());
+    if (typeof value === "object" && value !== null) return value as Record<string, unknown>;
+  } catch {
+    // Answered below, like everything else that is no object.
+  }
+  throw new InvalidToken("this is not a token");
+}

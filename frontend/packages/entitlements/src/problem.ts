@@ -1,0 +1,71 @@
+export type Scenario = "not_in_plan" | "limit_reached" | "expired" | "payment_failed";
+
+export interface Offer {
+  readonly plan_id: string;
+  readonly name: string;
+  readonly price_cents: number;
+  readonly currency: string;
+  readonly interval: "month" | "year" | "once";
+}
+
+/** The document of a 402 answer (RFC 9457): what is locked, why, and what would open it. */
+export interface PaywallProblem {
+  readonly type: string;
+  readonly title: string;
+  readonly status: 402;
+  readonly code: "feature_locked";
+  readonly detail: string;
+  readonly feature: string;
+  readonly scenario: Scenario;
+  readonly offers: readonly Offer[];
+  readonly upgrade_url: string;
+}
+
+/** The document where no server could be asked for its offers. */
+export function paywallProblem(feature: string, scenario: Scenario, upgradeUrl: string): PaywallProblem {
+  return {
+    type: "urn:bitsleuth:feature_locked",
+    title: "This feature is locked",
+    status: 402,
+    code: "feature_locked",
+    detail: scenario === "limit_reached" ? "the allowance of this period is used up" : "your plan does not include this feature",
+    feature,
+    scenario,
+    offers: [],
+    upgrade_url: upgradeUrl,
+  };
+}
+
+const DEEPEST = 4;
+
+/**
+ * Finds the paywall in whatever a call threw or answered: the document itself, a typed result of an action, an error
+ * that carries it, or a message that ends with it as JSON (Genkit: `Server returned: 402: {…}`). Null when there is none.
+ */
+export function parsePaywallError(thrown: unknown, depth = 0): PaywallProblem | null {
+  if (depth > DEEPEST || thrown === null || thrown === undefined) return null;
+  if (typeof thrown === "string") return parsePaywallError(jsonIn(thrown), depth + 1);
+  if (typeof thrown !== "object") return null;
+  if (isPaywall(thrown)) return thrown;
+  const holder = thrown as Record<string, unknown>;
+  for (const member of ["error", "problem", "body", "data", "details", "cause", "message"]) {
+    const found = parsePaywallError(holder[member], depth + 1);
+    if (found) return found;
+  }
+  return null;
+}
+
+function isPaywall(value: object): value is PaywallProblem {
+  const problem = value as Partial<PaywallProblem>;
+  return problem.code === "feature_locked" && typeof problem.feature === "string" && Array.isArray(problem.offers);
+}
+
+function jsonIn(text: string): unknown {
+  const start = text.indexOf("{");
+  if (start < 0) return null;
+  try {
+    return JSON.parse(text.slice(start, text.lastIndexOf("}") + 1));
+  } catch {
+    return null;
+  }
+}
