@@ -8,6 +8,7 @@ from aws_lambda_powertools import Logger
 
 from billing.applier import Applier
 from billing.aws import Aws
+from billing.doubles import Doubles
 from billing.processing import Processor, process_batch
 from billing.providers import Clients
 from billing.settings import Settings
@@ -18,10 +19,13 @@ from billing.store.plans import PlanStore
 aws = Aws("dynamodb")
 settings = Settings(os.environ, aws.fetch_secret)
 accounts = AccountStore(aws, settings.accounts_table, settings.payment_events_table)
-applier = Applier(accounts, PlanStore(aws, settings.plans_table), Clients(settings))
+plans = PlanStore(aws, settings.plans_table)
+client = Clients(settings)
+applier = Applier(accounts, plans, client)
 events = PaymentEventStore(aws, settings.payment_events_table)
-processor = Processor(applier, events, livemode=settings.livemode)
 logger = Logger()
+doubles = Doubles(accounts, plans, applier, client, settings.optional("DOUBLE_SUBSCRIPTIONS", "refund"), logger)
+processor = Processor(applier, events, livemode=settings.livemode, settle_doubles=doubles.settle)
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:

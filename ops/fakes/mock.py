@@ -114,8 +114,8 @@ class MockProvider(App):
         return json_answer({})
 
     def _resume(self, subscription: Thing, wish: Thing) -> Answer:
-        subscription["cancel_at_period_end"] = False
-        subscription["cancel_reason"] = None
+        subscription |= {"cancel_at_period_end": False, "cancel_reason": None, "scheduled_plan_id": None}
+        subscription.pop("scheduled", None)
         self._tell("subscription.updated", subscription)
         return json_answer({})
 

@@ -6,7 +6,7 @@ provider's dashboard, get past it.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from billing.applier import Applier
 from billing.facts import Ref
@@ -19,8 +19,6 @@ from billing.store.plans import PlanStore
 if TYPE_CHECKING:
     from aws_lambda_powertools import Logger
 
-Policy = Literal["refund", "flag"]
-
 
 @dataclass(frozen=True, slots=True)
 class Doubles:
@@ -30,7 +28,7 @@ class Doubles:
     plans: PlanStore
     applier: Applier
     client: Callable[[str], Client]
-    policy: Policy
+    policy: str
     logger: "Logger"
 
     def settle(self, user_id: str, now: int) -> list[Subscription]:

@@ -1,12 +1,12 @@
 """From a verified notification to its one effect, and from a batch of the queue to what must be tried again."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from billing.applier import Applier
 from billing.errors import BillingError, Parked
-from billing.facts import Fact
+from billing.facts import CheckoutFact, Fact
 from billing.inbox import decode
 from billing.providers import Notification, load
 from billing.store.payment_events import PaymentEvent, PaymentEventStore, Status
@@ -27,9 +27,20 @@ class Delivery:
 
 
 class Processor:
-    """`livemode`: whether this stack takes real money; events of the other mode are quarantined."""
+    """`livemode`: whether this stack takes real money; events of the other mode are quarantined.
 
-    def __init__(self, applier: Applier, events: PaymentEventStore, *, livemode: bool) -> None:
+    `settle_doubles(user_id, now)` looks after every checkout that made a subscription, also when it is told again.
+    """
+
+    def __init__(
+        self,
+        applier: Applier,
+        events: PaymentEventStore,
+        *,
+        livemode: bool,
+        settle_doubles: Callable[[str, int], object] = lambda user_id, now: None,
+    ) -> None:
+        self._settle_doubles = settle_doubles
         self._applier = applier
         self._events = events
         self._livemode = livemode
@@ -53,7 +64,10 @@ class Processor:
             return self._settle(_event(notification, delivery, now, "ignored", reason), "ignored")
         user_id = self._applier.user_of(notification.provider, facts, now)
         event = _event(notification, delivery, now, "processed")
-        return self._applier.apply(user_id, notification.provider, facts, now, event)
+        outcome: Outcome = self._applier.apply(user_id, notification.provider, facts, now, event)
+        if any(isinstance(fact, CheckoutFact) and fact.subscription_id for fact in facts):
+            self._settle_doubles(user_id, now)
+        return outcome
 
     def record_failure(self, notification: Notification, delivery: Delivery, now: int, reason: str) -> None:
         """Keeps the cause of a failure in plain words, unless the event has been settled meanwhile."""

@@ -1,0 +1,39 @@
+"""What a change of plan costs, and the change as it was shown."""
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from aws_lambda_powertools import Logger
+
+from billing.api.requests import ChangeSubscription, PreviewChange
+from billing.applier import Applier
+from billing.aws import Aws
+from billing.http import Request, endpoint
+from billing.providers import Clients
+from billing.settings import Settings
+from billing.store.accounts import AccountStore
+from billing.store.plans import PlanStore
+from billing.store.previews import PreviewStore
+from billing.subscriptions import Subscriptions
+
+aws = Aws("dynamodb")
+settings = Settings(os.environ, aws.fetch_secret)
+accounts = AccountStore(aws, settings.accounts_table)
+plans = PlanStore(aws, settings.plans_table)
+client = Clients(settings)
+previews = PreviewStore(aws, settings.accounts_table)
+subscriptions = Subscriptions(accounts, plans, previews, Applier(accounts, plans, client), client)
+
+
+def preview(request: Request) -> Mapping[str, Any]:
+    return subscriptions.preview(request.own_user(None), request.parse(PreviewChange).plan_id, request.now)
+
+
+def change(request: Request) -> Mapping[str, Any]:
+    return subscriptions.change(request.own_user(None), request.parse(ChangeSubscription).preview_id, request.now)
+
+
+handler = endpoint(
+    {"POST /billing/subscription/preview-change": preview, "POST /billing/subscription/change": change}, Logger()
+)

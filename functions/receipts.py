@@ -1,0 +1,25 @@
+"""GET /billing/receipts: every payment of the caller, by card and in bitcoin."""
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from aws_lambda_powertools import Logger
+
+from billing.aws import Aws
+from billing.http import Request, endpoint
+from billing.providers import Clients
+from billing.receipts import Receipts
+from billing.settings import Settings
+from billing.store.accounts import AccountStore
+
+aws = Aws("dynamodb")
+settings = Settings(os.environ, aws.fetch_secret)
+receipts = Receipts(AccountStore(aws, settings.accounts_table), Clients(settings), settings.portal_url)
+
+
+def show(request: Request) -> Mapping[str, Any]:
+    return receipts.list(request.own_user(None))
+
+
+handler = endpoint({"GET /billing/receipts": show}, Logger())
