@@ -126,7 +126,6 @@ def test_a_subscription_carries_its_whole_state(shape: str) -> None:
     assert isinstance(fact, SubscriptionFact)
     assert (fact.user_id, fact.price_id, fact.quantity, fact.status) == ("u_corpus", "price_pro_month", 1, "past_due")
     assert fact.current_period_end > fact.current_period_start
-    assert not fact.reread
 
 
 def test_a_cancellation_may_be_a_date_without_the_flag() -> None:

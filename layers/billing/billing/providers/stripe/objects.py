@@ -53,7 +53,7 @@ def at(thing: Object, *path: str) -> Any:
     return value
 
 
-def subscription_fact(subscription: Object, observed_at: int, *, reread: bool = False) -> SubscriptionFact | None:
+def subscription_fact(subscription: Object, observed_at: int) -> SubscriptionFact | None:
     """The state of a subscription, by its oldest item; None when the object lacks an item or a period."""
     items = at(subscription, "items", "data") or []
     item: Object = min(items, key=lambda i: (i.get("created", 0), i.get("id", "")), default={})
@@ -87,7 +87,6 @@ def subscription_fact(subscription: Object, observed_at: int, *, reread: bool = 
         plan_id=metadata.get("plan_id"),
         plan_version=_version(metadata),
         checkout_id=metadata.get("checkout_id"),
-        reread=reread,
     )
 
 

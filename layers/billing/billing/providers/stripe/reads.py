@@ -170,7 +170,7 @@ class Reader:
 
 def _of_subscription(found: dict[str, Any], seen: int) -> tuple[Fact, ...]:
     """A subscription, and the payment of its last invoice, should nothing have told us of it."""
-    facts: list[Fact | None] = [objects.subscription_fact(minimal(found), seen, reread=True)]
+    facts: list[Fact | None] = [objects.subscription_fact(minimal(found), seen)]
     invoice = found.get("latest_invoice")
     if isinstance(invoice, dict) and invoice.get("status") == "paid":
         facts.append(objects.payment_fact(minimal(invoice), seen))
