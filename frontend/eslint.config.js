@@ -10,7 +10,11 @@ export default ts.config(
   {
     files: ["**/*.{ts,tsx}"],
     plugins: { "react-hooks": hooks, "jsx-a11y-x": a11y },
-    rules: { ...hooks.configs.recommended.rules, ...a11y.configs.recommended.rules },
+    rules: {
+      ...hooks.configs.recommended.rules,
+      ...a11y.configs.recommended.rules,
+      "jsx-a11y-x/label-has-associated-control": ["error", { depth: 4 }],
+    },
   },
   {
     files: ["**/*.{js,mjs}"],

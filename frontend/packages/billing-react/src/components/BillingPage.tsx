@@ -1,0 +1,81 @@
+"use client";
+
+import { useEntitlements, useUserId } from "../provider.js";
+import { useStatus } from "../queries.js";
+import { useT } from "../text.js";
+import { ErrorNotice } from "../ui/Notice.js";
+import { Skeleton, SkeletonLines } from "../ui/Skeleton.js";
+import { BillingKey } from "./BillingKey.js";
+import { PlanSection } from "./PlanSection.js";
+import { Purchases } from "./Purchases.js";
+import { Receipts } from "./Receipts.js";
+import { SignIn } from "./SignIn.js";
+import { UsageMeter } from "./UsageMeter.js";
+
+export interface BillingPageProps {
+  pricingUrl?: string;
+}
+
+/** Everything a buyer may want to see or do: plan, usage, changes, receipts, the key that holds it. */
+export function BillingPage({ pricingUrl = "/pricing" }: BillingPageProps) {
+  const t = useT();
+  const signedIn = useUserId() !== null;
+  const status = useStatus();
+  if (!signedIn) {
+    return (
+      <section className="bsb bsb-card bsb-stack bsb:mx-auto bsb:max-w-md">
+        <h2 className="bsb-h2">{t("signin.title")}</h2>
+        <p className="bsb-2">{t("signin.about")}</p>
+        <SignIn />
+      </section>
+    );
+  }
+  if (status.isError) {
+    return (
+      <div className="bsb">
+        <ErrorNotice error={status.error} onRetry={() => void status.refetch()} />
+      </div>
+    );
+  }
+  if (!status.data) return <BillingSkeleton />;
+  return (
+    <div className="bsb bsb-stack bsb:gap-6">
+      <PlanSection status={status.data} pricingUrl={pricingUrl} />
+      <Usage />
+      <Purchases status={status.data} />
+      <Receipts />
+      <BillingKey />
+    </div>
+  );
+}
+
+function Usage() {
+  const t = useT();
+  const { entitlements } = useEntitlements();
+  const metered = entitlements?.entitlements.filter((e) => e.remaining !== null && e.remaining !== undefined) ?? [];
+  if (metered.length === 0) return null;
+  return (
+    <section className="bsb-card bsb-stack bsb:gap-5" aria-labelledby="bsb-usage">
+      <h2 className="bsb-h2" id="bsb-usage">
+        {t("usage.title")}
+      </h2>
+      {metered.map((entitlement) => (
+        <UsageMeter key={entitlement.feature} entitlement={entitlement} />
+      ))}
+    </section>
+  );
+}
+
+function BillingSkeleton() {
+  const cards = [4, 3, 4];
+  return (
+    <div className="bsb bsb-stack bsb:gap-6" aria-busy="true">
+      {cards.map((lines, card) => (
+        <div key={card} className="bsb-card bsb-stack">
+          <Skeleton width="9rem" height="1.625rem" />
+          <SkeletonLines lines={lines} />
+        </div>
+      ))}
+    </div>
+  );
+}

@@ -1,0 +1,142 @@
+"use client";
+
+import { unwrap, type Schemas } from "@bitsleuth/billing-api-client";
+import { useEffect, useState, type ReactNode } from "react";
+import { useBilling, useUserId } from "../provider.js";
+import { usePlans, useRefreshAll } from "../queries.js";
+import { useT } from "../text.js";
+import { Button, ButtonLink } from "../ui/Button.js";
+import { Icon, type IconName } from "../ui/Icon.js";
+import { ErrorNotice } from "../ui/Notice.js";
+
+type Confirmation = Schemas["Confirmation"];
+
+export interface CheckoutReturnProps {
+  checkoutId: string;
+  /** Where to go when it worked. */
+  continueUrl?: string;
+  pricingUrl?: string;
+  accountUrl?: string;
+}
+
+/** Back from checkout: asks the service to look at the provider until it is settled, whether or not a webhook came. */
+export function CheckoutReturn(props: CheckoutReturnProps) {
+  const { checkoutId, continueUrl = "/", pricingUrl = "/pricing", accountUrl = "/account/billing" } = props;
+  const t = useT();
+  const known = useUserId() !== null && checkoutId !== "";
+  const refreshAll = useRefreshAll();
+  const { confirmation, error, gaveUp, askAgain } = useConfirmation(checkoutId, known);
+  const status = confirmation?.status;
+  useEffect(() => {
+    if (status === "completed") void refreshAll();
+    // Once, when it completes.
+    // eslint-disable-next-line react-hooks/exhaustive-deps
+  }, [status]);
+
+  if (!known) {
+    return (
+      <Outcome icon="info" title={t("return.unknown")} about={t("return.unknown.about")}>
+        <ButtonLink href={accountUrl}>{t("return.account")}</ButtonLink>
+      </Outcome>
+    );
+  }
+  if (error !== undefined) {
+    return (
+      <Outcome icon="alert" title={t("return.error")} about={t("return.error.about")}>
+        <ErrorNotice error={error} onRetry={askAgain} />
+      </Outcome>
+    );
+  }
+  if (status === "completed") return <Completed planId={confirmation?.plan_id ?? ""} {...{ continueUrl, accountUrl }} />;
+  if (status === "expired") {
+    return (
+      <Outcome icon="alert" title={t("return.expired")} about={t("return.expired.about")}>
+        <ButtonLink href={pricingUrl} variant="primary">
+          {t("return.again")}
+        </ButtonLink>
+      </Outcome>
+    );
+  }
+  return (
+    <Outcome
+      icon="clock"
+      busy={!gaveUp}
+      title={t(gaveUp ? "return.late" : "return.waiting")}
+      about={t(gaveUp ? "return.late.about" : status === "open" ? "return.open.about" : "return.waiting.about")}
+    >
+      {gaveUp && (
+        <Button variant="primary" onClick={askAgain}>
+          {t("return.ask")}
+        </Button>
+      )}
+      {(gaveUp || status === "open") && <ButtonLink href={pricingUrl}>{t("return.back")}</ButtonLink>}
+    </Outcome>
+  );
+}
+
+/** Waits between questions, in seconds: quick at first, a minute in all. */
+const WAITS = [1, 1, 2, 3, 5, 5, 5, 8, 10, 10, 10];
+
+interface Asked {
+  times: number;
+  confirmation?: Confirmation;
+  error?: unknown;
+}
+
+function useConfirmation(checkoutId: string, enabled: boolean) {
+  const { client } = useBilling();
+  const [asked, setAsked] = useState<Asked>({ times: 0 });
+  const settled = asked.confirmation?.status === "completed" || asked.confirmation?.status === "expired";
+  const gaveUp = !settled && asked.times > WAITS.length;
+  useEffect(() => {
+    if (!enabled || settled || gaveUp || asked.error !== undefined) return;
+    let gone = false;
+    const keep = (next: Omit<Asked, "times">) => !gone && setAsked({ ...asked, ...next, times: asked.times + 1 });
+    const ask = () =>
+      unwrap(client.POST("/billing/checkout-sessions/{checkout_id}/confirm", { params: { path: { checkout_id: checkoutId } } }));
+    const wait = asked.times === 0 ? 0 : (WAITS[asked.times - 1] ?? 0);
+    const timer = setTimeout(() => {
+      ask().then(
+        (confirmation) => keep({ confirmation }),
+        (error: unknown) => keep({ error }),
+      );
+    }, wait * 1000);
+    return () => {
+      gone = true;
+      clearTimeout(timer);
+    };
+  }, [asked, checkoutId, client, enabled, gaveUp, settled]);
+  return { ...asked, gaveUp, askAgain: () => setAsked({ times: 0 }) };
+}
+
+function Completed({ planId, continueUrl, accountUrl }: { planId: string; continueUrl: string; accountUrl: string }) {
+  const t = useT();
+  const name = usePlans().data?.plans.find((plan) => plan.plan_id === planId)?.name;
+  return (
+    <Outcome
+      icon="check"
+      title={name ? t("return.done", { plan: name }) : t("return.done_any")}
+      about={t("return.done.about")}
+    >
+      <ButtonLink href={continueUrl} variant="primary">
+        {t("return.continue")}
+      </ButtonLink>
+      <ButtonLink href={accountUrl}>{t("return.account")}</ButtonLink>
+    </Outcome>
+  );
+}
+
+function Outcome(props: { icon: IconName; title: string; about: string; busy?: boolean; children?: ReactNode }) {
+  return (
+    <section className="bsb bsb-card bsb-stack bsb-locked" aria-busy={props.busy || undefined}>
+      <span className="bsb-locked-icon">
+        {props.busy ? <span className="bsb-spinner" aria-hidden="true" /> : <Icon name={props.icon} size={22} />}
+      </span>
+      <div className="bsb-stack bsb:max-w-md bsb:gap-2" role="status">
+        <h1 className="bsb-h2">{props.title}</h1>
+        <p className="bsb-2">{props.about}</p>
+      </div>
+      <div className="bsb-row bsb:justify-center">{props.children}</div>
+    </section>
+  );
+}

@@ -1,0 +1,73 @@
+import type { Schemas } from "@bitsleuth/billing-api-client";
+import { grants } from "../format.js";
+import { planAt, type Interval, type Offer } from "../offers.js";
+import { useFeatureTexts } from "../text-of-feature.js";
+import { useT } from "../text.js";
+import { Icon } from "../ui/Icon.js";
+
+interface CompareTableProps {
+  offers: readonly Offer[];
+  interval: Interval;
+  features: readonly Schemas["FeatureInfo"][];
+}
+
+/** Every feature against every recurring offer. */
+export function CompareTable({ offers, interval, features }: CompareTableProps) {
+  const t = useT();
+  const texts = useFeatureTexts(features);
+  const columns = offers.flatMap((offer) => {
+    const plan = planAt(offer, interval);
+    return plan ? [{ offer, plan }] : [];
+  });
+  const rows = features.filter(({ feature }) => columns.some(({ plan }) => grants(plan.features[feature])));
+  if (rows.length === 0) return null;
+  return (
+    <section className="bsb-stack" aria-labelledby="bsb-compare">
+      <h2 className="bsb-h2" id="bsb-compare">
+        {t("pricing.compare")}
+      </h2>
+      {/* Scrolls sideways on small screens, so the keyboard must reach it. */}
+      {/* eslint-disable-next-line jsx-a11y-x/no-noninteractive-tabindex */}
+      <div className="bsb-card bsb-card-flush bsb-scroll" tabIndex={0} role="region" aria-labelledby="bsb-compare">
+        <table className="bsb-table bsb-compare">
+          <thead>
+            <tr>
+              <th scope="col">{t("pricing.feature")}</th>
+              {columns.map(({ offer }) => (
+                <th key={offer.key} scope="col">
+                  {offer.name}
+                </th>
+              ))}
+            </tr>
+          </thead>
+          <tbody>
+            {rows.map(({ feature }) => (
+              <tr key={feature}>
+                <th scope="row">
+                  {texts.name(feature)}
+                  {texts.description(feature) && <p className="bsb-2 bsb-tiny bsb:font-normal">{texts.description(feature)}</p>}
+                </th>
+                {columns.map(({ offer, plan }) => (
+                  <td key={offer.key} className="bsb-number">
+                    <Cell open={grants(plan.features[feature])} amount={texts.amount(plan.features[feature])} />
+                  </td>
+                ))}
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+    </section>
+  );
+}
+
+function Cell({ open, amount }: { open: boolean; amount: string }) {
+  const t = useT();
+  if (open && amount) return amount;
+  return (
+    <>
+      {open ? <Icon name="check" /> : <span className="bsb-2" aria-hidden="true">–</span>}
+      <span className="bsb-hidden">{t(open ? "yes" : "no")}</span>
+    </>
+  );
+}

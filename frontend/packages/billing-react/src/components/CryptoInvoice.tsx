@@ -1,0 +1,188 @@
+"use client";
+
+import { unwrap, type Schemas } from "@bitsleuth/billing-api-client";
+import { useQuery } from "@tanstack/react-query";
+import { useEffect, useMemo, useState } from "react";
+import { renderSVG } from "uqr";
+import { money } from "../format.js";
+import type { MessageKey } from "../i18n.js";
+import { useBilling } from "../provider.js";
+import { useQueries, useRefreshAll } from "../queries.js";
+import { useT } from "../text.js";
+import { ButtonLink } from "../ui/Button.js";
+import { CopyLine } from "../ui/CopyButton.js";
+import { ErrorNotice, Notice, type Tone } from "../ui/Notice.js";
+import { Skeleton } from "../ui/Skeleton.js";
+
+/** `skew` is how far the service's clock is ahead of ours, in milliseconds. */
+type Invoice = Schemas["CryptoInvoice"] & { skew: number };
+
+const FINAL = new Set(["paid", "failed", "paid_late", "refunded"]);
+const POLL_MS = 3000;
+
+export interface CryptoInvoiceProps {
+  checkoutId: string;
+  /** The provider's own page for the same invoice. */
+  url?: string | null;
+  onPaid?: () => void;
+}
+
+/** A bitcoin invoice to pay: QR, amount and address to copy, time left on the service's clock, and every exception. */
+export function CryptoInvoice({ checkoutId, url, onPaid }: CryptoInvoiceProps) {
+  const t = useT();
+  const { client } = useBilling();
+  const refreshAll = useRefreshAll();
+  const queryFn = async (): Promise<Invoice> => {
+    const path = { checkout_id: checkoutId };
+    const read = await unwrap(client.GET("/billing/checkout-sessions/{checkout_id}/invoice", { params: { path } }));
+    return { ...read, skew: Date.parse(read.server_time) - Date.now() };
+  };
+  const invoice = useQuery(
+    {
+      queryKey: ["invoice", checkoutId],
+      queryFn,
+      refetchInterval: ({ state }) => (state.data && FINAL.has(state.data.status) ? false : POLL_MS),
+    },
+    useQueries(),
+  );
+  const paid = invoice.data?.status === "paid";
+  useEffect(() => {
+    if (!paid) return;
+    void refreshAll();
+    onPaid?.();
+    // Once, when it turns paid.
+    // eslint-disable-next-line react-hooks/exhaustive-deps
+  }, [paid]);
+
+  if (invoice.isError) return <ErrorNotice error={invoice.error} onRetry={() => void invoice.refetch()} />;
+  if (!invoice.data) return <InvoiceSkeleton />;
+  return (
+    <div className="bsb bsb-stack">
+      <StatusNotice invoice={invoice.data} />
+      {payable(invoice.data) && <HowToPay invoice={invoice.data} />}
+      {(url ?? invoice.data.url) && !paid && (
+        <ButtonLink href={url ?? invoice.data.url ?? ""} variant="ghost">
+          {t("invoice.provider_page")}
+        </ButtonLink>
+      )}
+    </div>
+  );
+}
+
+const payable = ({ status }: Invoice) => status === "pending" || status === "underpaid";
+
+function StatusNotice({ invoice }: { invoice: Invoice }) {
+  const t = useT();
+  const { locale } = useBilling();
+  const tones: Readonly<Record<string, Tone>> = {
+    processing: "plain",
+    paid: "good",
+    underpaid: "warn",
+    paid_late: "warn",
+    failed: "bad",
+    refunded: "plain",
+  };
+  const tone = tones[invoice.status];
+  if (!tone) return null;
+  const values = { btc: invoice.due_btc ?? "", price: money(invoice.amount_cents, invoice.currency, locale) };
+  return (
+    <Notice tone={tone} title={t(`invoice.${invoice.status}` as MessageKey)} live>
+      {t(`invoice.${invoice.status}.about` as MessageKey, values)}
+    </Notice>
+  );
+}
+
+function HowToPay({ invoice }: { invoice: Invoice }) {
+  const t = useT();
+  const { locale } = useBilling();
+  const [lightning, setLightning] = useState(false);
+  const target = (lightning && invoice.lightning) || invoice.bip21;
+  // Upper case makes a Lightning QR denser, and is allowed there; a BIP21 link keeps its case.
+  const encoded = lightning ? target?.toUpperCase() : target;
+  const qr = useMemo(() => (encoded ? renderSVG(encoded, { border: 0, pixelSize: 4 }) : null), [encoded]);
+  return (
+    <>
+      <div className="bsb-row bsb-between">
+        <div>
+          <p className="bsb:text-xl bsb:font-semibold bsb-number">{t("invoice.amount", { btc: invoice.due_btc ?? "–" })}</p>
+          <p className="bsb-2 bsb-small">{money(invoice.amount_cents, invoice.currency, locale)}</p>
+        </div>
+        <Countdown invoice={invoice} />
+      </div>
+      {invoice.lightning && invoice.bip21 && (
+        <fieldset className="bsb-segments bsb:self-center">
+          <legend className="bsb-hidden">{t("invoice.network")}</legend>
+          {[false, true].map((choice) => (
+            <label key={String(choice)}>
+              <input type="radio" name="bsb-network" checked={lightning === choice} onChange={() => setLightning(choice)} />
+              {t(choice ? "invoice.lightning" : "invoice.onchain")}
+            </label>
+          ))}
+        </fieldset>
+      )}
+      {qr && (
+        <figure className="bsb-qr bsb:self-center" role="img" aria-label={t("invoice.qr")}>
+          {/* Our own drawing of a code, from characters of a URI: no markup can come through. */}
+          <div dangerouslySetInnerHTML={{ __html: qr }} />
+        </figure>
+      )}
+      {lightning && invoice.lightning ? (
+        <Labelled label={t("invoice.lightning_invoice")} value={invoice.lightning} />
+      ) : (
+        <>
+          {invoice.due_btc && <Labelled label={t("invoice.amount_label")} value={invoice.due_btc} shown={`${invoice.due_btc} BTC`} />}
+          {invoice.address && <Labelled label={t("invoice.address")} value={invoice.address} />}
+        </>
+      )}
+      {target && (
+        <ButtonLink href={lightning ? `lightning:${target}` : target} variant="primary">
+          {t("invoice.open_wallet")}
+        </ButtonLink>
+      )}
+    </>
+  );
+}
+
+function Labelled({ label, value, shown }: { label: string; value: string; shown?: string }) {
+  return (
+    <div className="bsb-field">
+      <span className="bsb-label">{label}</span>
+      <CopyLine value={value} what={label} {...(shown ? { shown } : {})} />
+    </div>
+  );
+}
+
+/** Time left by the service's clock; read out at five and one minutes, not every second. */
+function Countdown({ invoice }: { invoice: Invoice }) {
+  const t = useT();
+  const [now, setNow] = useState(() => Date.now());
+  useEffect(() => {
+    const timer = setInterval(() => setNow(Date.now()), 1000);
+    return () => clearInterval(timer);
+  }, []);
+  const left = Math.max(0, Math.floor((Date.parse(invoice.expires_at) - now - invoice.skew) / 1000));
+  const minutes = Math.floor(left / 60);
+  const announce = left > 0 && left % 60 === 0 && (minutes === 5 || minutes === 1);
+  return (
+    <div className="bsb:text-end">
+      <p className="bsb:text-xl bsb:font-semibold bsb-number" role="timer" aria-label={t("invoice.time_left")}>
+        {minutes}:{String(left % 60).padStart(2, "0")}
+      </p>
+      <p className="bsb-2 bsb-small">{t(left > 0 ? "invoice.time_left" : "invoice.expired")}</p>
+      <span className="bsb-hidden" role="status">
+        {announce ? t("invoice.minutes_left", { count: minutes }) : ""}
+      </span>
+    </div>
+  );
+}
+
+function InvoiceSkeleton() {
+  return (
+    <div className="bsb bsb-stack bsb:items-center" aria-busy="true">
+      <Skeleton height="3rem" />
+      <Skeleton width="13rem" height="13rem" />
+      <Skeleton height="3rem" />
+      <Skeleton height="3rem" />
+    </div>
+  );
+}

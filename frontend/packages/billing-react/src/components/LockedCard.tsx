@@ -1,0 +1,101 @@
+"use client";
+
+import { ApiError, type Schemas } from "@bitsleuth/billing-api-client";
+import { useState } from "react";
+import { grants, money, type Plan } from "../format.js";
+import type { MessageKey } from "../i18n.js";
+import { liveSubscription, moveTo } from "../offers.js";
+import { useBilling, useUserId } from "../provider.js";
+import { useDecision, usePlans, useStatus } from "../queries.js";
+import { useFeatureTexts } from "../text-of-feature.js";
+import { useT } from "../text.js";
+import { Button, ButtonLink } from "../ui/Button.js";
+import { Icon } from "../ui/Icon.js";
+import { Skeleton } from "../ui/Skeleton.js";
+import { ChangePlanDialog } from "./ChangePlanDialog.js";
+import { PurchaseDialog } from "./PurchaseDialog.js";
+
+export interface LockedCardProps {
+  feature: string;
+  /** The problem of a 402 answer, when there is one; otherwise the service is asked. */
+  problem?: Partial<Schemas["FeatureLockedProblem"]>;
+  accountUrl?: string;
+}
+
+/** Why a feature is closed, and the smallest step that opens it. */
+export default function LockedCard({ feature, problem, accountUrl = "/account/billing" }: LockedCardProps) {
+  const t = useT();
+  const { pricingUrl } = useBilling();
+  const catalogue = usePlans();
+  const texts = useFeatureTexts(catalogue.data?.features);
+  const scenario = useScenario(feature, problem);
+  return (
+    <section className="bsb bsb-card bsb-stack bsb-locked" aria-labelledby={`bsb-locked-${feature}`}>
+      <span className="bsb-locked-icon">
+        <Icon name="lock" size={22} />
+      </span>
+      <div className="bsb-stack bsb:max-w-md bsb:gap-2">
+        <h2 className="bsb-h2" id={`bsb-locked-${feature}`}>
+          {t(`locked.${scenario.name}`, { feature: texts.name(feature) })}
+        </h2>
+        <p className="bsb-2">{texts.description(feature) || t(`locked.${scenario.name}.about`)}</p>
+      </div>
+      {scenario.name === "payment_failed" ? (
+        <ButtonLink href={accountUrl} variant="primary">
+          {t("locked.fix_payment")}
+        </ButtonLink>
+      ) : (
+        <Unlock feature={feature} offers={scenario.offers} />
+      )}
+      <ButtonLink href={pricingUrl} variant="ghost" size="small">
+        {t("locked.compare")}
+      </ButtonLink>
+    </section>
+  );
+}
+
+type Scenario = Schemas["FeatureLockedProblem"]["scenario"];
+
+function useScenario(feature: string, given: LockedCardProps["problem"]): { name: Scenario; offers: string[] } {
+  const error = useDecision(feature).error;
+  const problem = given ?? (error instanceof ApiError && error.code === "feature_locked" ? error.problem : {});
+  const { scenario, offers } = problem as Partial<Schemas["FeatureLockedProblem"]>;
+  return { name: scenario ?? "not_in_plan", offers: (offers ?? []).map((offer) => offer.plan_id) };
+}
+
+function Unlock({ feature, offers }: { feature: string; offers: readonly string[] }) {
+  const t = useT();
+  const { locale } = useBilling();
+  const signedIn = useUserId() !== null;
+  const catalogue = usePlans();
+  const status = useStatus();
+  const [open, setOpen] = useState(false);
+  if (!catalogue.data || (signedIn && status.isPending)) return <Skeleton width="14rem" height="2.5rem" />;
+  const plan = smallest(feature, offers, catalogue.data.plans);
+  if (!plan) return null;
+  const price = money(plan.price_cents, plan.currency, locale, { exact: false });
+  const buys = moveTo(plan, catalogue.data.plans, status.data) === "buy";
+  return (
+    <>
+      <Button variant="primary" onClick={() => setOpen(true)}>
+        {plan.trial_days > 0 && !liveSubscription(status.data)
+          ? t("locked.try", { plan: plan.name, count: plan.trial_days })
+          : t("locked.unlock", { plan: plan.name, price: t(`price.${plan.interval}` as MessageKey, { price }) })}
+      </Button>
+      {open &&
+        (buys ? (
+          <PurchaseDialog plan={plan} onClose={() => setOpen(false)} />
+        ) : (
+          <ChangePlanDialog planId={plan.plan_id} onClose={() => setOpen(false)} />
+        ))}
+    </>
+  );
+}
+
+/** The cheapest of the plans that the service offers; of all that have the feature, when it named none. */
+function smallest(feature: string, offers: readonly string[], plans: readonly Plan[]): Plan | undefined {
+  const fitting = plans.filter((plan) =>
+    offers.length > 0 ? offers.includes(plan.plan_id) : plan.price_cents > 0 && grants(plan.features[feature]),
+  );
+  return fitting.sort((a, b) => a.price_cents - b.price_cents)[0];
+}

@@ -1,0 +1,148 @@
+"use client";
+
+import { useState } from "react";
+import { yearlySaving, type Plan } from "../format.js";
+import { isRecurring, moveTo, offersOf, planAt, type Interval, type Offer } from "../offers.js";
+import { useBilling } from "../provider.js";
+import { usePlans, useStatus } from "../queries.js";
+import { useT } from "../text.js";
+import { ErrorNotice } from "../ui/Notice.js";
+import { Skeleton, SkeletonLines } from "../ui/Skeleton.js";
+import { ChangePlanDialog } from "./ChangePlanDialog.js";
+import { CompareTable } from "./CompareTable.js";
+import { OfferCard } from "./OfferCard.js";
+import { PurchaseDialog } from "./PurchaseDialog.js";
+
+export interface PricingTableProps {
+  /** What the year's plan is preset to; keep it in the URL with `onIntervalChange`. */
+  interval?: "month" | "year";
+  onIntervalChange?: (interval: "month" | "year") => void;
+  /** Where the "manage" button of the current plan leads. */
+  accountUrl?: string;
+  /** Tier that is pointed out. Default: the one in the middle, of three or more. */
+  featured?: string;
+  comparison?: boolean;
+}
+
+/** Every plan on sale with the buyer's own pointed out; buys and changes in dialogs. */
+export function PricingTable(props: PricingTableProps) {
+  const { accountUrl = "/account/billing", comparison = true } = props;
+  const catalogue = usePlans();
+  const status = useStatus();
+  const [own, setOwn] = useState<"month" | "year">("month");
+  const [chosen, setChosen] = useState<Plan | null>(null);
+  const interval = props.interval ?? own;
+
+  if (catalogue.isError) {
+    return (
+      <div className="bsb">
+        <ErrorNotice error={catalogue.error} onRetry={() => void catalogue.refetch()} />
+      </div>
+    );
+  }
+  if (!catalogue.data) return <PricingSkeleton />;
+
+  const { plans, features } = catalogue.data;
+  const offers = offersOf(plans);
+  const recurring = offers.filter(isRecurring);
+  const once = offers.filter((offer) => !isRecurring(offer));
+  const featured = props.featured ?? (recurring.length > 2 ? recurring[Math.floor(recurring.length / 2)]?.key : undefined);
+  const card = (offer: Offer) => {
+    const plan = planAt(offer, interval);
+    return (
+      plan && (
+        <OfferCard
+          key={offer.key}
+          offer={offer}
+          plan={plan}
+          move={moveTo(plan, plans, status.data)}
+          featured={offer.key === featured}
+          below={recurring[recurring.indexOf(offer) - 1]}
+          features={features}
+          accountUrl={accountUrl}
+          onChoose={() => setChosen(plan)}
+        />
+      )
+    );
+  };
+  const move = chosen && moveTo(chosen, plans, status.data);
+  return (
+    <div className="bsb bsb-stack bsb:gap-8">
+      {recurring.some((offer) => offer.plans.year) && (
+        <IntervalChoice
+          offers={recurring}
+          value={interval}
+          onChange={(next) => {
+            setOwn(next);
+            props.onIntervalChange?.(next);
+          }}
+        />
+      )}
+      <div className="bsb-offers">{recurring.map(card)}</div>
+      {once.length > 0 && <OneTime>{once.map(card)}</OneTime>}
+      {comparison && recurring.length > 1 && <CompareTable offers={recurring} interval={interval} features={features} />}
+      {chosen &&
+        (move === "buy" ? (
+          <PurchaseDialog plan={chosen} onClose={() => setChosen(null)} />
+        ) : (
+          <ChangePlanDialog planId={chosen.plan_id} onClose={() => setChosen(null)} />
+        ))}
+    </div>
+  );
+}
+
+function OneTime({ children }: { children: React.ReactNode }) {
+  const t = useT();
+  return (
+    <section className="bsb-stack" aria-label={t("pricing.once")}>
+      <h2 className="bsb-h2">{t("pricing.once")}</h2>
+      <div className="bsb-offers">{children}</div>
+    </section>
+  );
+}
+
+function IntervalChoice(props: { offers: Offer[]; value: "month" | "year"; onChange: (next: "month" | "year") => void }) {
+  const t = useT();
+  const saving = Math.max(...props.offers.map((offer) => yearlySaving(offer.plans.month, offer.plans.year)));
+  const choices: readonly Extract<Interval, "month" | "year">[] = ["month", "year"];
+  return (
+    <fieldset className="bsb-segments bsb:self-center">
+      <legend className="bsb-hidden">{t("pricing.interval")}</legend>
+      {choices.map((choice) => (
+        <label key={choice}>
+          <input
+            type="radio"
+            name="bsb-interval"
+            checked={props.value === choice}
+            onChange={() => props.onChange(choice)}
+          />
+          {t(`pricing.${choice}ly`)}
+          {choice === "year" && saving > 0 && (
+            <span className="bsb-badge bsb-badge-good">{t("pricing.save", { percent: saving })}</span>
+          )}
+        </label>
+      ))}
+    </fieldset>
+  );
+}
+
+function PricingSkeleton() {
+  const { locale } = useBilling();
+  return (
+    <div className="bsb bsb-stack bsb:gap-8" lang={locale} aria-busy="true">
+      <span className="bsb:self-center">
+        <Skeleton width="16rem" height="2.75rem" />
+      </span>
+      <div className="bsb-offers">
+        {[0, 1, 2].map((card) => (
+          <div key={card} className="bsb-card bsb-offer">
+            <Skeleton width="40%" height="1.5rem" />
+            <Skeleton width="60%" height="2.5rem" />
+            <Skeleton height="2.5rem" />
+            <SkeletonLines lines={6} />
+          </div>
+        ))}
+      </div>
+    </div>
+  );
+}

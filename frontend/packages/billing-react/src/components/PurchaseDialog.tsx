@@ -1,0 +1,143 @@
+"use client";
+
+import type { Schemas } from "@bitsleuth/billing-api-client";
+import { useState } from "react";
+import { date, money, type Plan } from "../format.js";
+import { isBitcoin } from "../offers.js";
+import { useBilling, useUserId } from "../provider.js";
+import { useOpenCheckout } from "../queries.js";
+import { billingKeySigner } from "../signers/index.js";
+import { useT } from "../text.js";
+import { Button } from "../ui/Button.js";
+import { Dialog } from "../ui/Dialog.js";
+import { Icon } from "../ui/Icon.js";
+import { ErrorNotice } from "../ui/Notice.js";
+import { CryptoInvoice } from "./CryptoInvoice.js";
+import { SignIn } from "./SignIn.js";
+
+export interface PurchaseDialogProps {
+  plan: Plan;
+  onClose: () => void;
+  /** Leaves for the hosted checkout; default: in this tab. */
+  onRedirect?: (url: string) => void;
+}
+
+/** What is bought, what it costs, how it is paid; then on to the hosted checkout, or to a bitcoin invoice right here. */
+export function PurchaseDialog({ plan, onClose, onRedirect = (url) => location.assign(url) }: PurchaseDialogProps) {
+  const t = useT();
+  const { session } = useBilling();
+  const signedIn = useUserId() !== null;
+  const [provider, setProvider] = useState(plan.providers[0] ?? "");
+  const [ownIdentity, setOwnIdentity] = useState(false);
+  const [invoice, setInvoice] = useState<Schemas["CheckoutSession"] | null>(null);
+  const [failure, setFailure] = useState<unknown>(null);
+  const [busy, setBusy] = useState(false);
+  const checkout = useOpenCheckout();
+
+  async function proceed() {
+    setBusy(true);
+    setFailure(null);
+    try {
+      if (!signedIn) await session.signIn(await billingKeySigner());
+      const opened = await checkout.mutateAsync({ plan_id: plan.plan_id, provider: provider as Schemas["CreateCheckoutSession"]["provider"] & string });
+      if (isBitcoin(opened.provider)) setInvoice(opened);
+      else return onRedirect(opened.url);
+    } catch (error) {
+      setFailure(error);
+    }
+    setBusy(false);
+  }
+
+  if (invoice) {
+    return (
+      <Dialog onClose={onClose} title={t("invoice.title")} description={plan.name}>
+        <CryptoInvoice checkoutId={invoice.checkout_id} url={invoice.url} />
+      </Dialog>
+    );
+  }
+  if (ownIdentity && !signedIn) {
+    return (
+      <Dialog onClose={onClose} title={t("signin.title")} description={t("signin.about")}>
+        <SignIn />
+        <div className="bsb-dialog-actions">
+          <Button variant="ghost" onClick={() => setOwnIdentity(false)}>
+            {t("back")}
+          </Button>
+        </div>
+      </Dialog>
+    );
+  }
+  return (
+    <Dialog onClose={onClose} title={t("purchase.title", { plan: plan.name })}>
+      <Summary plan={plan} prepaid={isBitcoin(provider)} />
+      <Rails plan={plan} value={provider} onChange={setProvider} />
+      {!signedIn && (
+        <p className="bsb-small bsb-2">
+          {t("purchase.no_account")}{" "}
+          <button type="button" className="bsb-link" onClick={() => setOwnIdentity(true)}>
+            {t("purchase.own_key")}
+          </button>
+        </p>
+      )}
+      {failure !== null && <ErrorNotice error={failure} />}
+      <div className="bsb-dialog-actions">
+        <Button onClick={onClose}>{t("cancel")}</Button>
+        <Button variant="primary" busy={busy} disabled={provider === ""} onClick={() => void proceed()}>
+          {t("purchase.continue")}
+        </Button>
+      </div>
+    </Dialog>
+  );
+}
+
+function Summary({ plan, prepaid }: { plan: Plan; prepaid: boolean }) {
+  const t = useT();
+  const { locale } = useBilling();
+  const [now] = useState(() => Date.now());
+  const price = money(plan.price_cents, plan.currency, locale);
+  const trial = plan.trial_days > 0 && !prepaid && plan.interval !== "once";
+  const firstCharge = date(now + plan.trial_days * 86_400_000, locale);
+  return (
+    <dl className="bsb-facts">
+      <dt>{t(`purchase.price_${plan.interval}`)}</dt>
+      <dd>{price}</dd>
+      {trial && (
+        <>
+          <dt>{t("purchase.trial", { count: plan.trial_days })}</dt>
+          <dd>{t("purchase.first_charge", { date: firstCharge })}</dd>
+        </>
+      )}
+      <dt className="bsb-facts-total">{t("purchase.due_today")}</dt>
+      <dd className="bsb-facts-total">{trial ? money(0, plan.currency, locale) : price}</dd>
+    </dl>
+  );
+}
+
+/** Card or bitcoin, with what each means in plain words. */
+function Rails({ plan, value, onChange }: { plan: Plan; value: string; onChange: (provider: string) => void }) {
+  const t = useT();
+  const consequence = (provider: string) => {
+    if (plan.interval === "once") return isBitcoin(provider) ? "rail.bitcoin_once" : "rail.card_once";
+    return isBitcoin(provider) ? "rail.bitcoin_term" : "rail.card_renews";
+  };
+  if (plan.providers.length === 0) return <p className="bsb-small bsb-2">{t("purchase.not_sold")}</p>;
+  const several = (provider: string) => plan.providers.filter((other) => isBitcoin(other) === isBitcoin(provider)).length > 1;
+  return (
+    <fieldset className="bsb-stack bsb:gap-2">
+      <legend className="bsb-label bsb:mb-2">{t("purchase.pay_with")}</legend>
+      {plan.providers.map((provider) => (
+        <label key={provider} className="bsb-choice">
+          <input type="radio" name="bsb-rail" checked={provider === value} onChange={() => onChange(provider)} />
+          <span className="bsb:grow">
+            <span className="bsb-row bsb-between bsb:font-medium">
+              {t(isBitcoin(provider) ? "rail.bitcoin" : "rail.card")}
+              {several(provider) && <span className="bsb-badge">{t(`provider.${provider as "stripe"}`)}</span>}
+            </span>
+            <span className="bsb-2 bsb-small">{t(consequence(provider), { interval: t(`interval.${plan.interval}`) })}</span>
+          </span>
+          <Icon name={isBitcoin(provider) ? "bitcoin" : "card"} size={20} />
+        </label>
+      ))}
+    </fieldset>
+  );
+}

@@ -1,0 +1,56 @@
+import { date, money } from "../format.js";
+import type { MessageKey } from "../i18n.js";
+import { useBilling } from "../provider.js";
+import type { Status } from "../queries.js";
+import { useT } from "../text.js";
+import { classes } from "../ui/classes.js";
+
+const TONES: Readonly<Record<string, string>> = {
+  paid: "good",
+  pending: "warn",
+  processing: "warn",
+  underpaid: "warn",
+  paid_late: "warn",
+  failed: "bad",
+  disputed: "bad",
+};
+
+/** One-time purchases and prepaid terms, those with trouble explained. */
+export function Purchases({ status }: { status: Status }) {
+  const t = useT();
+  const { locale } = useBilling();
+  const rows = [
+    ...status.terms.map((term) => ({ ...term, until: term.ends_at, due_cents: 0 })),
+    ...status.purchases.map((purchase) => ({ ...purchase, until: purchase.expires_at })),
+  ];
+  if (rows.length === 0) return null;
+  return (
+    <section className="bsb-stack" aria-labelledby="bsb-purchases">
+      <h2 className="bsb-h2" id="bsb-purchases">
+        {t("purchases.title")}
+      </h2>
+      <ul className="bsb-card bsb-card-flush">
+        {rows.map((row) => (
+          <li key={row.purchase_id} className="bsb-row bsb-between bsb:border-b bsb:border-(--bsb-border) bsb:px-4 bsb:py-3 bsb:last:border-0">
+            <div>
+              <p className="bsb:font-medium">{row.plan_name}</p>
+              <p className="bsb-2 bsb-small">
+                {row.status === "underpaid"
+                  ? t("purchases.underpaid", { due: money(row.due_cents, row.currency, locale) })
+                  : row.until
+                    ? t("purchases.until", { date: date(row.until, locale) })
+                    : t("purchases.for_good")}
+              </p>
+            </div>
+            <div className="bsb-row">
+              <span className="bsb-number">{money(row.amount_cents, row.currency, locale)}</span>
+              <span className={classes("bsb-badge", TONES[row.status] && `bsb-badge-${TONES[row.status]}`)}>
+                {t(`payment.${row.status}` as MessageKey)}
+              </span>
+            </div>
+          </li>
+        ))}
+      </ul>
+    </section>
+  );
+}

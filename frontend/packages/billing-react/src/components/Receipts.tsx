@@ -1,0 +1,109 @@
+import { csv, download } from "../csv.js";
+import { date, money } from "../format.js";
+import type { MessageKey } from "../i18n.js";
+import { isBitcoin } from "../offers.js";
+import { useBilling } from "../provider.js";
+import { useReceipts } from "../queries.js";
+import { useT } from "../text.js";
+import { Button } from "../ui/Button.js";
+import { Icon } from "../ui/Icon.js";
+import { ErrorNotice } from "../ui/Notice.js";
+import { SkeletonLines } from "../ui/Skeleton.js";
+
+/** Card and bitcoin receipts in one list. */
+export function Receipts() {
+  const t = useT();
+  const receipts = useReceipts();
+  const list = receipts.data?.receipts ?? [];
+  const save = () => {
+    const head = ["paid_at", "provider", "payment_id", "plan_id", "amount_minor", "refunded_minor", "currency", "status"];
+    const rows = list.map((r) => [
+      r.paid_at,
+      r.provider,
+      r.payment_id,
+      r.plan_id ?? "",
+      r.amount_cents,
+      r.refunded_cents,
+      r.currency,
+      r.status,
+    ]);
+    download("receipts.csv", csv([head, ...rows]));
+  };
+  return (
+    <section className="bsb-stack" aria-labelledby="bsb-receipts">
+      <div className="bsb-row bsb-between">
+        <h2 className="bsb-h2" id="bsb-receipts">
+          {t("receipts.title")}
+        </h2>
+        {list.length > 0 && (
+          <Button size="small" variant="ghost" onClick={save}>
+            <Icon name="download" size={16} />
+            CSV
+          </Button>
+        )}
+      </div>
+      {receipts.isError ? (
+        <ErrorNotice error={receipts.error} onRetry={() => void receipts.refetch()} />
+      ) : !receipts.data ? (
+        <div className="bsb-card" aria-busy="true">
+          <SkeletonLines lines={3} />
+        </div>
+      ) : list.length === 0 ? (
+        <p className="bsb-card bsb-2">{t("receipts.none")}</p>
+      ) : (
+        <ReceiptTable receipts={list} />
+      )}
+    </section>
+  );
+}
+
+function ReceiptTable({ receipts }: { receipts: NonNullable<ReturnType<typeof useReceipts>["data"]>["receipts"] }) {
+  const t = useT();
+  const { locale } = useBilling();
+  return (
+    // Scrolls sideways on small screens, so the keyboard must reach it.
+    // eslint-disable-next-line jsx-a11y-x/no-noninteractive-tabindex
+    <div className="bsb-card bsb-card-flush bsb-scroll" tabIndex={0} role="region" aria-labelledby="bsb-receipts">
+      <table className="bsb-table">
+        <thead>
+          <tr>
+            <th scope="col">{t("receipts.date")}</th>
+            <th scope="col">{t("receipts.paid_with")}</th>
+            <th scope="col" className="bsb-end">
+              {t("receipts.amount")}
+            </th>
+            <th scope="col">{t("receipts.status")}</th>
+            <th scope="col">
+              <span className="bsb-hidden">{t("receipts.receipt")}</span>
+            </th>
+          </tr>
+        </thead>
+        <tbody>
+          {receipts.map((receipt) => (
+            <tr key={`${receipt.provider}/${receipt.payment_id}`}>
+              <th scope="row" className="bsb:whitespace-nowrap">
+                {date(receipt.paid_at, locale)}
+              </th>
+              <td>{t(isBitcoin(receipt.provider) ? "rail.bitcoin" : "rail.card")}</td>
+              <td className="bsb-end bsb-number">{money(receipt.amount_cents, receipt.currency, locale)}</td>
+              <td>
+                {t(`payment.${receipt.status}` as MessageKey)}
+                {receipt.refunded_cents > 0 && receipt.refunded_cents < receipt.amount_cents && (
+                  <span className="bsb-2"> (−{money(receipt.refunded_cents, receipt.currency, locale)})</span>
+                )}
+              </td>
+              <td className="bsb-end">
+                {receipt.url && (
+                  <a href={receipt.url} rel="noreferrer" target="_blank">
+                    {t("receipts.receipt")}
+                    <span className="bsb-hidden"> {date(receipt.paid_at, locale)}</span>
+                  </a>
+                )}
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}

@@ -1,0 +1,100 @@
+"use client";
+
+import { useState } from "react";
+import { useBilling } from "../provider.js";
+import { billingKeySigner, extensionSigner, hasBillingKey, restoreBillingKey } from "../signers/index.js";
+import type { Signer } from "../session.js";
+import { useT } from "../text.js";
+import { Button } from "../ui/Button.js";
+import { Icon } from "../ui/Icon.js";
+import { ErrorNotice } from "../ui/Notice.js";
+
+/** Ways to be known to the service without an account: a key of this browser, a Nostr extension, a restored key. */
+export function SignIn({ onDone }: { onDone?: () => void }) {
+  const t = useT();
+  const { session } = useBilling();
+  const [busy, setBusy] = useState<Signer["name"] | null>(null);
+  const [failure, setFailure] = useState<unknown>(null);
+  const extension = extensionSigner();
+  const known = hasBillingKey();
+
+  async function signIn(name: Signer["name"], signer: Signer | Promise<Signer>) {
+    setBusy(name);
+    setFailure(null);
+    try {
+      await session.signIn(await signer);
+      onDone?.();
+    } catch (error) {
+      setFailure(error);
+    }
+    setBusy(null);
+  }
+
+  return (
+    <div className="bsb bsb-stack">
+      <div className="bsb-stack bsb:gap-2">
+        <Button
+          variant="primary"
+          busy={busy === "billing-key"}
+          onClick={() => void signIn("billing-key", billingKeySigner())}
+        >
+          <Icon name="key" />
+          {t(known ? "signin.with_key" : "signin.new_key")}
+        </Button>
+        <p className="bsb-2 bsb-small">{t(known ? "signin.with_key_about" : "signin.new_key_about")}</p>
+      </div>
+      {extension && (
+        <Button busy={busy === "nip07"} onClick={() => void signIn("nip07", extension)}>
+          {t("signin.extension")}
+        </Button>
+      )}
+      <Restore onRestored={() => void signIn("billing-key", billingKeySigner())} />
+      {failure !== null && <ErrorNotice error={failure} />}
+    </div>
+  );
+}
+
+function Restore({ onRestored }: { onRestored: () => void }) {
+  const t = useT();
+  const [text, setText] = useState("");
+  const [invalid, setInvalid] = useState(false);
+  async function restore() {
+    const restored = await restoreBillingKey(text);
+    setInvalid(!restored);
+    if (restored) onRestored();
+  }
+  return (
+    <details>
+      <summary className="bsb-small bsb:cursor-pointer">{t("signin.restore")}</summary>
+      <form
+        className="bsb-stack bsb:mt-3 bsb:gap-2"
+        onSubmit={(event) => {
+          event.preventDefault();
+          void restore();
+        }}
+      >
+        <div className="bsb-field">
+          <label className="bsb-label" htmlFor="bsb-backup">
+            {t("signin.backup")}
+          </label>
+          <input
+            id="bsb-backup"
+            className="bsb-input bsb-mono"
+            value={text}
+            autoComplete="off"
+            spellCheck={false}
+            aria-invalid={invalid}
+            aria-describedby={invalid ? "bsb-backup-error" : undefined}
+            onChange={(event) => setText(event.target.value)}
+          />
+          {invalid && (
+            <p className="bsb-error" id="bsb-backup-error" role="alert">
+              {t("signin.backup_invalid")}
+            </p>
+          )}
+        </div>
+        <Button type="submit">{t("signin.restore_do")}</Button>
+      </form>
+    </details>
+  );
+}

@@ -1,0 +1,49 @@
+import type { Schemas } from "@bitsleuth/billing-api-client";
+
+export type Plan = Schemas["PublicPlan"];
+export type FeatureValue = Plan["features"][string];
+
+/** 1900, "USD" -> "$19"; whole amounts without decimals unless `exact`. Yen have no minor unit, dinars three digits. */
+export function money(minor: number, currency: string, locale: string, { exact = true } = {}): string {
+  const style = { style: "currency", currency } as const;
+  const digits = new Intl.NumberFormat(locale, style).resolvedOptions().maximumFractionDigits ?? 2;
+  const amount = minor / 10 ** digits;
+  const whole = !exact && Number.isInteger(amount);
+  return new Intl.NumberFormat(locale, { ...style, ...(whole ? { maximumFractionDigits: 0 } : {}) }).format(amount);
+}
+
+/** "22 November 2026", in the reader's zone. */
+export function date(time: string | number, locale: string): string {
+  return new Intl.DateTimeFormat(locale, { dateStyle: "long" }).format(new Date(time));
+}
+
+export function dateTime(time: string | number, locale: string): string {
+  return new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "short" }).format(new Date(time));
+}
+
+export function number(value: number, locale: string): string {
+  return new Intl.NumberFormat(locale).format(value);
+}
+
+/** Whole days from now until `time`, at least 0; a started day counts. */
+export function daysUntil(time: string, now: number): number {
+  return Math.max(0, Math.ceil((Date.parse(time) - now) / 86_400_000));
+}
+
+/** What paying yearly saves against twelve months, in whole percent; 0 when it saves nothing or cannot be compared. */
+export function yearlySaving(monthly: Plan | undefined, yearly: Plan | undefined): number {
+  if (!monthly || !yearly || monthly.currency !== yearly.currency || monthly.price_cents === 0) return 0;
+  return Math.max(0, Math.floor((1 - yearly.price_cents / (12 * monthly.price_cents)) * 100));
+}
+
+/** The allowance or number behind a feature's value; null for a plain switch. */
+export function limitOf(value: FeatureValue | undefined): number | null {
+  if (typeof value === "number") return value;
+  if (typeof value !== "object") return null;
+  const limit = value.limit ?? value.credits;
+  return typeof limit === "number" ? limit : null;
+}
+
+export function grants(value: FeatureValue | undefined): boolean {
+  return value !== undefined && value !== false && value !== 0;
+}

@@ -1,0 +1,117 @@
+import { unwrap, type Client, type Schemas } from "@bitsleuth/billing-api-client";
+import { QueryClient, useMutation, useQuery } from "@tanstack/react-query";
+import { useBilling, useUserId } from "./provider.js";
+
+export type Status = Schemas["SubscriptionStatus"];
+
+const clients = new WeakMap<Client, QueryClient>();
+
+/** One cache for each provider, apart from any the host has. */
+export function useQueries(): QueryClient {
+  const { client } = useBilling();
+  let queries = clients.get(client);
+  if (!queries) {
+    const retry = (count: number, error: Error) => count < 2 && (error as { retryable?: boolean }).retryable === true;
+    queries = new QueryClient({ defaultOptions: { queries: { retry, staleTime: 30_000 } } });
+    clients.set(client, queries);
+  }
+  return queries;
+}
+
+export function usePlans() {
+  const { client } = useBilling();
+  const queryFn = () => unwrap(client.GET("/billing/plans"));
+  return useQuery({ queryKey: ["plans"], queryFn, staleTime: 300_000 }, useQueries());
+}
+
+export function useConfig() {
+  const { client } = useBilling();
+  const queryFn = () => unwrap(client.GET("/billing/config"));
+  return useQuery({ queryKey: ["config"], queryFn, staleTime: 300_000, retry: false }, useQueries());
+}
+
+export function useStatus() {
+  const { client } = useBilling();
+  const userId = useUserId();
+  const queryFn = () => unwrap(client.GET("/billing/subscription-status"));
+  return useQuery({ queryKey: ["status", userId], queryFn, enabled: userId !== null }, useQueries());
+}
+
+export function useReceipts() {
+  const { client } = useBilling();
+  const userId = useUserId();
+  const queryFn = () => unwrap(client.GET("/billing/receipts"));
+  return useQuery({ queryKey: ["receipts", userId], queryFn, enabled: userId !== null }, useQueries());
+}
+
+/** Why a feature is locked and what opens it: the 402 comes back as the error. */
+export function useDecision(feature: string) {
+  const { client } = useBilling();
+  const userId = useUserId();
+  const queryFn = () => unwrap(client.GET("/billing/entitlements/{feature}", { params: { path: { feature } } }));
+  return useQuery({ queryKey: ["decision", userId, feature], queryFn, enabled: userId !== null, staleTime: 0 }, useQueries());
+}
+
+/** Everything that a payment or a change may have moved is read again. */
+export function useRefreshAll(): () => Promise<void> {
+  const queries = useQueries();
+  const { store } = useBilling();
+  return async () => {
+    await Promise.all([
+      store.refresh(),
+      ...["status", "receipts", "decision"].map((key) => queries.invalidateQueries({ queryKey: [key] })),
+    ]);
+  };
+}
+
+export function useOpenCheckout() {
+  const { client } = useBilling();
+  const mutationFn = (body: Schemas["CreateCheckoutSession"]) =>
+    unwrap(client.POST("/billing/create-checkout-session", { body }));
+  return useMutation({ mutationFn }, useQueries());
+}
+
+export function usePreviewChange() {
+  const { client } = useBilling();
+  const mutationFn = (plan_id: string) =>
+    unwrap(client.POST("/billing/subscription/preview-change", { body: { plan_id } }));
+  return useMutation({ mutationFn }, useQueries());
+}
+
+function useSubscriptionCall<Body>(call: (client: Client, body: Body) => Promise<Status>) {
+  const { client } = useBilling();
+  const queries = useQueries();
+  const userId = useUserId();
+  const refreshAll = useRefreshAll();
+  return useMutation(
+    {
+      mutationFn: (body: Body) => call(client, body),
+      onSuccess: async (status: Status) => {
+        queries.setQueryData(["status", userId], status);
+        await refreshAll();
+      },
+    },
+    queries,
+  );
+}
+
+export const useChangePlan = () =>
+  useSubscriptionCall((client, preview_id: string) =>
+    unwrap(client.POST("/billing/subscription/change", { body: { preview_id } })),
+  );
+
+export const useCancel = () =>
+  useSubscriptionCall((client, body: Schemas["CancelSubscription"]) =>
+    unwrap(client.POST("/billing/subscription/cancel", { body })),
+  );
+
+export const useResume = () =>
+  useSubscriptionCall((client) => unwrap(client.POST("/billing/subscription/resume")));
+
+/** Opens the provider's own pages (payment method, invoices) in this tab. */
+export function useProviderPortal() {
+  const { client } = useBilling();
+  const mutationFn = () => unwrap(client.POST("/billing/portal-session"));
+  const onSuccess = ({ url }: { url: string }) => globalThis.location.assign(url);
+  return useMutation({ mutationFn, onSuccess }, useQueries());
+}

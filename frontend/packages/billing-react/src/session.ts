@@ -1,0 +1,154 @@
+import { createBillingClient, unwrap, type Schemas } from "@bitsleuth/billing-api-client";
+
+export interface NostrEvent {
+  kind: number;
+  created_at: number;
+  tags: string[][];
+  content: string;
+}
+
+/** Signs a NIP-98 event with a key we never see; rejects when the user declines. */
+export interface Signer {
+  readonly name: "nip07" | "billing-key";
+  sign(event: NostrEvent): Promise<NostrEvent & { id: string; pubkey: string; sig: string }>;
+}
+
+/** Who the user is to the billing API. Hosts with their own sign-in implement this with `token` and `subscribe`. */
+export interface Session {
+  /** The user's id; null while nobody is signed in. Changes are announced to subscribers. */
+  readonly userId: string | null;
+  readonly admin: boolean;
+  token(): Promise<string | null>;
+  subscribe(listener: () => void): () => void;
+  signIn(signer: Signer): Promise<void>;
+  /** Takes a token made elsewhere: an OIDC token, or one of the development issuer. */
+  adopt(token: string): void;
+  signOut(): void;
+}
+
+interface Stored {
+  token: string;
+  refresh: string | null;
+  expiresAt: number;
+}
+
+export interface SessionOptions {
+  apiUrl?: string;
+  storage?: Pick<Storage, "getItem" | "setItem" | "removeItem">;
+  now?: () => number;
+  fetch?: typeof globalThis.fetch;
+}
+
+const STORAGE_KEY = "bitsleuth-billing-session";
+const REFRESH_BEFORE_MS = 60_000;
+
+/** Keeps the session in `storage` and renews its token shortly before it ends. */
+export function createSession({ apiUrl = "", storage, now = Date.now, fetch }: SessionOptions = {}): Session {
+  const client = createBillingClient({ baseUrl: apiUrl, ...(fetch ? { fetch } : {}) });
+  const store = storage ?? globalThis.localStorage;
+  const listeners = new Set<() => void>();
+  let current = read(store);
+  let renewal: Promise<string | null> | null = null;
+
+  function keep(next: Stored | null): void {
+    current = next;
+    if (next) store.setItem(STORAGE_KEY, JSON.stringify(next));
+    else store.removeItem(STORAGE_KEY);
+    for (const listener of listeners) listener();
+  }
+
+  function accept(tokens: Schemas["SessionTokens"]): void {
+    keep({ token: tokens.session_token, refresh: tokens.refresh_token, expiresAt: Date.parse(tokens.expires_at) });
+  }
+
+  async function renew(refresh: string): Promise<string | null> {
+    try {
+      accept(await unwrap(client.POST("/auth/refresh", { body: { refresh_token: refresh } })));
+    } catch (error) {
+      // Only a refusal ends the session; a service that is away does not.
+      if (!(error as { retryable?: boolean }).retryable) keep(null);
+    }
+    return current && current.expiresAt > now() ? current.token : null;
+  }
+
+  return {
+    get userId() {
+      return current ? text(claims(current.token).sub) : null;
+    },
+    get admin() {
+      return current !== null && isAdmin(claims(current.token));
+    },
+    async token() {
+      if (!current || current.expiresAt - now() > REFRESH_BEFORE_MS) return current?.token ?? null;
+      if (!current.refresh) {
+        if (current.expiresAt <= now()) keep(null);
+        return current?.token ?? null;
+      }
+      renewal ??= renew(current.refresh).finally(() => (renewal = null));
+      return renewal;
+    },
+    subscribe(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    async signIn(signer) {
+      const url = new URL(`${apiUrl}/auth/nostr`, globalThis.location?.href).href;
+      const authorization = await nip98(signer, url, "{}", now());
+      accept(await unwrap(client.POST("/auth/nostr", { body: {}, headers: { Authorization: authorization } })));
+    },
+    adopt(token) {
+      const expiry = claims(token).exp;
+      keep({ token, refresh: null, expiresAt: typeof expiry === "number" ? expiry * 1000 : Number.MAX_SAFE_INTEGER });
+    },
+    signOut() {
+      keep(null);
+    },
+  };
+}
+
+async function nip98(signer: Signer, url: string, body: string, now: number): Promise<string> {
+  const hash = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(body));
+  const event = await signer.sign({
+    kind: 27235,
+    created_at: Math.floor(now / 1000),
+    tags: [
+      ["u", url],
+      ["method", "POST"],
+      ["payload", hex(new Uint8Array(hash))],
+    ],
+    content: "",
+  });
+  return `Nostr ${btoa(JSON.stringify(event))}`;
+}
+
+export function hex(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/** The claims of a token, for display only: servers verify, pages do not. */
+function claims(token: string): Record<string, unknown> {
+  try {
+    const payload = (token.split(".")[1] ?? "").replace(/-/g, "+").replace(/_/g, "/");
+    return JSON.parse(atob(payload)) as Record<string, unknown>;
+  } catch {
+    return {};
+  }
+}
+
+function isAdmin(claim: Record<string, unknown>): boolean {
+  const groups = claim.groups ?? claim.roles ?? claim.scope;
+  return claim.admin === true || (Array.isArray(groups) ? groups : String(groups ?? "").split(" ")).includes("admin");
+}
+
+function text(value: unknown): string | null {
+  return typeof value === "string" ? value : null;
+}
+
+function read(store: Pick<Storage, "getItem">): Stored | null {
+  try {
+    const stored = JSON.parse(store.getItem(STORAGE_KEY) ?? "null") as Stored | null;
+    return stored && typeof stored.token === "string" ? stored : null;
+  } catch {
+    return null;
+  }
+}

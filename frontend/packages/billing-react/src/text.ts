@@ -1,0 +1,29 @@
+import { ApiError } from "@bitsleuth/billing-api-client";
+import { useMemo } from "react";
+import { translator, type MessageKey, type Translate } from "./i18n.js";
+import { en } from "./messages/en.js";
+import { useBilling } from "./provider.js";
+
+/** The texts of the provider's catalogue; English where it has none. */
+export function useT(): Translate {
+  const { locale, messages } = useBilling();
+  return useMemo(() => translator(locale, messages, en), [locale, messages]);
+}
+
+/** The catalogue's text for `prefix.name`; null when it has none, as for a plan or feature of one's own. */
+export function useOptionalText(): (prefix: string, name: string) => string | null {
+  const { messages } = useBilling();
+  const t = useT();
+  return (prefix, name) => {
+    const key = `${prefix}.${name}`;
+    return key in messages || key in en ? t(key as MessageKey) : null;
+  };
+}
+
+/** What a failure means to the reader; the service's own words for a refusal we have no text for. */
+export function errorText(error: unknown, t: Translate): string {
+  if (!(error instanceof ApiError)) return t("error.unexpected");
+  const key = `error.${error.code}`;
+  if (key in en) return t(key as MessageKey);
+  return error.status >= 500 ? t("error.unexpected") : error.message;
+}

@@ -1,0 +1,64 @@
+import { useId, useLayoutEffect, useRef, type CSSProperties, type MouseEvent, type ReactNode } from "react";
+import { useT } from "../text.js";
+import { Button } from "./Button.js";
+import { Icon } from "./Icon.js";
+
+export interface DialogProps {
+  onClose: () => void;
+  title: string;
+  description?: ReactNode;
+  children: ReactNode;
+  /** Any CSS length; 30rem unless told. */
+  width?: string;
+}
+
+/**
+ * Open while it is rendered; a sheet at the bottom of small screens. The browser's own modal dialog keeps the focus
+ * inside, gives it back, and needs no injected style (a strict content security policy would refuse one).
+ */
+export function Dialog({ onClose, title, description, children, width }: DialogProps) {
+  const t = useT();
+  const id = useId();
+  const ref = useRef<HTMLDialogElement>(null);
+  useLayoutEffect(() => {
+    const dialog = ref.current;
+    dialog?.showModal();
+    return () => dialog?.close();
+  }, []);
+  const onBackdrop = (event: MouseEvent) => {
+    if (event.target === ref.current) onClose();
+  };
+  return (
+    // The keyboard's way to what a click on the backdrop does is Escape, which the browser reports as `cancel`.
+    // eslint-disable-next-line jsx-a11y-x/click-events-have-key-events, jsx-a11y-x/no-noninteractive-element-interactions
+    <dialog
+      ref={ref}
+      className="bsb bsb-dialog"
+      style={width ? ({ "--width": width } as CSSProperties) : undefined}
+      aria-labelledby={`${id}-title`}
+      aria-describedby={description ? `${id}-description` : undefined}
+      onCancel={(event) => {
+        event.preventDefault();
+        onClose();
+      }}
+      onClick={onBackdrop}
+    >
+      <div className="bsb-dialog-body bsb-stack bsb:gap-5">
+        <div className="bsb-stack bsb:gap-1 bsb:pe-8">
+          <h2 className="bsb-h2" id={`${id}-title`}>
+            {title}
+          </h2>
+          {description && (
+            <p className="bsb-2 bsb-small" id={`${id}-description`}>
+              {description}
+            </p>
+          )}
+        </div>
+        {children}
+      </div>
+      <Button variant="ghost" size="icon" className="bsb-dialog-close" aria-label={t("close")} onClick={onClose}>
+        <Icon name="close" />
+      </Button>
+    </dialog>
+  );
+}

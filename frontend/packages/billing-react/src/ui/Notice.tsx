@@ -1,0 +1,52 @@
+import type { ReactNode } from "react";
+import { errorText, useT } from "../text.js";
+import { Button } from "./Button.js";
+import { classes } from "./classes.js";
+import { Icon, type IconName } from "./Icon.js";
+
+export type Tone = "plain" | "good" | "warn" | "bad";
+const ICONS: Record<Tone, IconName> = { plain: "info", good: "check", warn: "alert", bad: "alert" };
+
+export interface NoticeProps {
+  tone?: Tone;
+  title?: string;
+  children?: ReactNode;
+  action?: ReactNode;
+  /** Read out at once by screen readers. */
+  live?: boolean;
+}
+
+export function Notice({ tone = "plain", title, children, action, live = false }: NoticeProps) {
+  return (
+    <div className={classes("bsb-notice", tone !== "plain" && `bsb-notice-${tone}`)} role={live ? "alert" : undefined}>
+      <Icon name={ICONS[tone]} />
+      <div className="bsb-stack bsb:min-w-0 bsb:grow bsb:gap-1">
+        {title && <p className="bsb:font-semibold">{title}</p>}
+        {children && <div className="bsb-small">{children}</div>}
+        {action && <div className="bsb-row bsb:mt-2">{action}</div>}
+      </div>
+    </div>
+  );
+}
+
+/** What went wrong, in the reader's words, with a way to try again and the id that support needs. */
+export function ErrorNotice({ error, onRetry }: { error: unknown; onRetry?: (() => void) | undefined }) {
+  const t = useT();
+  const requestId = (error as { requestId?: string | null }).requestId;
+  return (
+    <Notice
+      tone="bad"
+      live
+      action={
+        onRetry && (
+          <Button size="small" onClick={onRetry}>
+            {t("retry")}
+          </Button>
+        )
+      }
+    >
+      <p>{errorText(error, t)}</p>
+      {requestId && <p className="bsb-tiny bsb-2">{t("support_id", { id: requestId })}</p>}
+    </Notice>
+  );
+}
