@@ -13,8 +13,13 @@ export default ts.config(
     rules: {
       ...hooks.configs.recommended.rules,
       ...a11y.configs.recommended.rules,
+      "@typescript-eslint/no-unused-vars": ["error", { ignoreRestSiblings: true }],
       "jsx-a11y-x/label-has-associated-control": ["error", { depth: 4 }],
     },
+  },
+  {
+    files: ["portal/public/*.js"],
+    languageOptions: { globals: { document: "readonly", localStorage: "readonly", matchMedia: "readonly" } },
   },
   {
     files: ["**/*.{js,mjs}"],

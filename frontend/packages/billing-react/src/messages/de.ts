@@ -32,7 +32,7 @@ const de = {
   "pricing.yearly": "Jährlich",
   "pricing.save": "{percent} % sparen",
   "pricing.current": "Dein Plan",
-  "pricing.featured": "Am beliebtesten",
+  "pricing.featured": "Empfohlen",
   "pricing.manage": "Plan verwalten",
   "pricing.buy": "{plan} holen",
   "pricing.upgrade": "Auf {plan} wechseln",

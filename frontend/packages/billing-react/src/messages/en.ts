@@ -31,7 +31,7 @@ const texts = {
   "pricing.yearly": "Yearly",
   "pricing.save": "Save {percent}%",
   "pricing.current": "Your plan",
-  "pricing.featured": "Most popular",
+  "pricing.featured": "Recommended",
   "pricing.manage": "Manage plan",
   "pricing.buy": "Get {plan}",
   "pricing.upgrade": "Upgrade to {plan}",

@@ -1,0 +1,155 @@
+import { Button, Dialog, SignIn, useBilling, useUserId } from "@bitsleuth/billing-react";
+import { useEffect, useRef, useState, type ReactNode } from "react";
+import { LANGUAGES, type Language } from "./language.js";
+import { useLocation } from "./router.js";
+import { usePortalText } from "./text.js";
+import { useTheme } from "./theme.js";
+
+interface ShellProps {
+  language: Language;
+  onLanguage: (language: Language) => void;
+  children: ReactNode;
+}
+
+export function Shell({ language, onLanguage, children }: ShellProps) {
+  const t = usePortalText();
+  const { pathname } = useLocation();
+  const main = useFocusOnNavigation(pathname);
+  const { session } = useBilling();
+  useUserId();
+  const link = (href: string, text: string) => (
+    <a href={href} aria-current={pathname.startsWith(href.replace(/\/billing$|\/plans$/, "")) ? "page" : undefined}>
+      {text}
+    </a>
+  );
+  return (
+    <div className="bsb portal">
+      <a className="portal-skip" href="#main">
+        {t("skip")}
+      </a>
+      <header className="portal-header">
+        <div className="portal-wide portal-bar">
+          <a className="portal-brand" href="/pricing">
+            <img src="/mark.svg" alt="" width="26" height="26" />
+            BitSleuth
+          </a>
+          <nav className="portal-nav" aria-label={t("nav")}>
+            {link("/pricing", t("pricing"))}
+            {link("/demo", t("demo"))}
+            {link("/account/billing", t("billing"))}
+            {session.admin && link("/console/plans", t("admin"))}
+          </nav>
+          <div className="portal-tools">
+            <select aria-label={t("language")} value={language} onChange={(event) => onLanguage(event.target.value as Language)}>
+              {Object.entries(LANGUAGES).map(([tag, name]) => (
+                <option key={tag} value={tag} lang={tag}>
+                  {name}
+                </option>
+              ))}
+            </select>
+            <ThemeButton />
+            <Account />
+          </div>
+        </div>
+      </header>
+      <main id="main" className="portal-main portal-wide" tabIndex={-1} ref={main}>
+        {children}
+      </main>
+      <footer className="portal-footer">
+        <div className="portal-wide">{t("footer")}</div>
+      </footer>
+    </div>
+  );
+}
+
+/** A new page is announced and starts at its top, as after a page load. */
+function useFocusOnNavigation(pathname: string) {
+  const main = useRef<HTMLElement>(null);
+  const before = useRef(pathname);
+  useEffect(() => {
+    if (before.current === pathname) return;
+    before.current = pathname;
+    main.current?.focus({ preventScroll: true });
+    scrollTo(0, 0);
+  }, [pathname]);
+  return main;
+}
+
+function ThemeButton() {
+  const t = usePortalText();
+  const [theme, toggle] = useTheme();
+  return (
+    <Button variant="ghost" size="icon" aria-label={t(theme === "dark" ? "theme.light" : "theme.dark")} onClick={toggle}>
+      <svg width="18" height="18" viewBox="0 0 24 24" fill="none" stroke="currentColor" strokeWidth="1.75" strokeLinecap="round" aria-hidden="true">
+        {theme === "dark" ? (
+          <path d="M12 3v2m0 14v2M4.2 4.2l1.4 1.4m12.8 12.8 1.4 1.4M3 12h2m14 0h2M4.2 19.8l1.4-1.4M18.4 5.6l1.4-1.4M16 12a4 4 0 1 1-8 0 4 4 0 0 1 8 0Z" />
+        ) : (
+          <path d="M20.5 14.2A8.5 8.5 0 1 1 9.8 3.5a7 7 0 0 0 10.7 10.7Z" />
+        )}
+      </svg>
+    </Button>
+  );
+}
+
+function Account() {
+  const t = usePortalText();
+  const { session } = useBilling();
+  const userId = useUserId();
+  const [open, setOpen] = useState(false);
+  if (userId !== null) {
+    return (
+      <Button size="small" variant="ghost" onClick={() => session.signOut()}>
+        {t("signout")}
+      </Button>
+    );
+  }
+  return (
+    <>
+      <Button size="small" onClick={() => setOpen(true)}>
+        {t("signin")}
+      </Button>
+      {open && (
+        <Dialog onClose={() => setOpen(false)} title={t("signin")} description={t("signin.about")}>
+          <SignIn onDone={() => setOpen(false)} />
+          <TokenField onDone={() => setOpen(false)} />
+        </Dialog>
+      )}
+    </>
+  );
+}
+
+/** For tokens made elsewhere: an administrator's from the identity provider, a developer's from `make run`. */
+function TokenField({ onDone }: { onDone: () => void }) {
+  const t = usePortalText();
+  const { session } = useBilling();
+  const [token, setToken] = useState("");
+  return (
+    <details>
+      <summary className="bsb-small bsb:cursor-pointer">{t("token")}</summary>
+      <form
+        className="bsb-stack bsb:mt-3 bsb:gap-2"
+        onSubmit={(event) => {
+          event.preventDefault();
+          session.adopt(token.trim());
+          onDone();
+        }}
+      >
+        <div className="bsb-field">
+          <label className="bsb-label" htmlFor="portal-token">
+            {t("token.label")}
+          </label>
+          <input
+            id="portal-token"
+            className="bsb-input bsb-mono"
+            required
+            value={token}
+            autoComplete="off"
+            spellCheck={false}
+            onChange={(event) => setToken(event.target.value)}
+          />
+        </div>
+        <Button type="submit">{t("token.use")}</Button>
+      </form>
+    </details>
+  );
+}

@@ -1,0 +1,166 @@
+import type { Schemas } from "@bitsleuth/billing-api-client";
+import { Button, classes, Dialog, ErrorNotice, format, Notice, SkeletonLines, useBilling } from "@bitsleuth/billing-react";
+import { useState } from "react";
+import { setQueryParam, useQueryParam } from "../router.js";
+import { useEvents, useRedrive } from "./queries.js";
+import { useAdminText } from "./text.js";
+
+type Event = Schemas["PaymentEventView"];
+const STATUSES = ["dead", "failed", "processed"] as const;
+
+/** Payment events; those that failed with the cause in plain words, and the way to send them again. */
+export function EventsPage() {
+  const t = useAdminText();
+  const asked = useQueryParam("status");
+  const status = STATUSES.find((name) => name === asked) ?? "dead";
+  const [cursor, setCursor] = useState("");
+  const events = useEvents(status, cursor);
+  const [redriving, setRedriving] = useState<string[] | "all" | null>(null);
+  return (
+    <div className="bsb-stack bsb:gap-6">
+      <div className="bsb-row bsb-between">
+        <h1 className="bsb-h1">{t("events")}</h1>
+        {status === "dead" && events.data && events.data.queue.dead > 0 && (
+          <Button variant="primary" onClick={() => setRedriving("all")}>
+            {t("redrive.all")}
+          </Button>
+        )}
+      </div>
+      {events.data && <Queue queue={events.data.queue} />}
+      <fieldset className="bsb-segments bsb:self-start">
+        <legend className="bsb-hidden">{t("status")}</legend>
+        {STATUSES.map((name) => (
+          <label key={name}>
+            <input
+              type="radio"
+              name="status"
+              checked={name === status}
+              onChange={() => {
+                setCursor("");
+                setQueryParam("status", name);
+              }}
+            />
+            {t(`events.${name}`)}
+          </label>
+        ))}
+      </fieldset>
+      {events.isError && <ErrorNotice error={events.error} onRetry={() => void events.refetch()} />}
+      {events.isPending && (
+        <div className="bsb-card">
+          <SkeletonLines lines={6} />
+        </div>
+      )}
+      {events.data && events.data.events.length === 0 && <p className="bsb-card bsb-2">{t(`events.${status}.none`)}</p>}
+      {events.data && events.data.events.length > 0 && (
+        <ul className="bsb-stack bsb:gap-3">
+          {events.data.events.map((event) => (
+            <EventCard key={event.event_id} event={event} onRedrive={() => setRedriving([event.event_id])} />
+          ))}
+        </ul>
+      )}
+      {events.data?.next && (
+        <div>
+          <Button onClick={() => setCursor(events.data.next ?? "")}>{t("more")}</Button>
+        </div>
+      )}
+      {redriving && <RedriveDialog which={redriving} onClose={() => setRedriving(null)} />}
+    </div>
+  );
+}
+
+function Queue({ queue }: { queue: Schemas["QueueDepth"] }) {
+  const t = useAdminText();
+  const { locale } = useBilling();
+  return (
+    <dl className="admin-grid">
+      {(["dead", "waiting", "in_flight"] as const).map((name) => (
+        <div key={name} className="bsb-card admin-figure">
+          <dt className="bsb-2 bsb-small">{t(`queue.${name}`)}</dt>
+          <dd>{format.number(queue[name], locale)}</dd>
+        </div>
+      ))}
+    </dl>
+  );
+}
+
+function EventCard({ event, onRedrive }: { event: Event; onRedrive: () => void }) {
+  const t = useAdminText();
+  const { locale } = useBilling();
+  const tone = { processed: "bsb-badge-good", failed: "bsb-badge-warn", dead: "bsb-badge-bad" }[event.status];
+  return (
+    <li className="bsb-card bsb-stack bsb:gap-3">
+      <div className="bsb-row bsb-between bsb:items-start">
+        <div className="bsb:min-w-0">
+          <h2 className="bsb-h3">{event.type}</h2>
+          <p className="bsb-2 bsb-tiny">
+            {format.dateTime(event.received_at, locale)} · <span className="bsb-mono">{event.event_id}</span>
+          </p>
+        </div>
+        <div className="bsb-row">
+          <span className={classes("bsb-badge", tone)}>{event.outcome ?? t(`events.${event.status}`)}</span>
+          {event.status === "dead" && (
+            <Button size="small" onClick={onRedrive}>
+              {t("redrive")}
+              <span className="bsb-hidden"> {event.event_id}</span>
+            </Button>
+          )}
+        </div>
+      </div>
+      {event.cause && (
+        <p className="bsb-small">
+          {event.cause} {event.remedy && <span className="bsb-2">{event.remedy}</span>}
+        </p>
+      )}
+      <details className="bsb-small">
+        <summary className="bsb:cursor-pointer">{t("events.payload")}</summary>
+        <pre className="admin-code bsb:mt-2">{JSON.stringify(event.payload, null, 2)}</pre>
+        {event.user_id && (
+          <p className="bsb:mt-2">
+            <a className="bsb-mono" href={`/console/users?user=${encodeURIComponent(event.user_id)}`}>
+              {event.user_id}
+            </a>
+          </p>
+        )}
+      </details>
+    </li>
+  );
+}
+
+/** A dry run first: which would go, which not and why; then the real thing. */
+function RedriveDialog({ which, onClose }: { which: string[] | "all"; onClose: () => void }) {
+  const t = useAdminText();
+  const redrive = useRedrive();
+  const event_ids = which === "all" ? null : which;
+  const done = redrive.data && !redrive.data.dry_run;
+  const ready = redrive.data?.dry_run && redrive.data.items.some((item) => item.outcome === "would_redrive");
+  return (
+    <Dialog onClose={onClose} title={t("redrive")} description={t("redrive.about")} width="36rem">
+      {redrive.data && (
+        <ul className="bsb-stack bsb:gap-2">
+          {redrive.data.items.length === 0 && <li className="bsb-2">{t("redrive.none")}</li>}
+          {redrive.data.items.map((item) => (
+            <li key={item.event_id} className="bsb-row bsb-between bsb-small">
+              <span className="bsb-mono">{item.event_id}</span>
+              <span className="bsb-2">{item.reason ?? t(`redrive.${item.outcome}`)}</span>
+            </li>
+          ))}
+        </ul>
+      )}
+      {done && <Notice tone="good" live>{t("redrive.done")}</Notice>}
+      {redrive.isError && <ErrorNotice error={redrive.error} />}
+      <div className="bsb-dialog-actions">
+        <Button onClick={onClose}>{t(done ? "close" : "cancel")}</Button>
+        {!done && (
+          <Button
+            variant="primary"
+            busy={redrive.isPending}
+            disabled={redrive.data !== undefined && !ready}
+            onClick={() => redrive.mutate({ event_ids, dry_run: !ready })}
+          >
+            {t(ready ? "redrive.do" : "redrive.dry")}
+          </Button>
+        )}
+      </div>
+    </Dialog>
+  );
+}

@@ -1,0 +1,66 @@
+import { Button, classes, ErrorNotice, SkeletonLines } from "@bitsleuth/billing-react";
+import { useState } from "react";
+import { navigate, useQueryParam } from "../router.js";
+import { useUsers } from "./queries.js";
+import { useAdminText } from "./text.js";
+import { UserPage } from "./UserPage.js";
+
+/** Look-up by anything that names a user; then everything about one. */
+export function UsersPage() {
+  const userId = useQueryParam("user");
+  return userId ? <UserPage key={userId} userId={userId} /> : <Search />;
+}
+
+function Search() {
+  const t = useAdminText();
+  const q = useQueryParam("q") ?? "";
+  const [text, setText] = useState(q);
+  const users = useUsers(q);
+  return (
+    <div className="bsb-stack bsb:gap-6">
+      <h1 className="bsb-h1">{t("users")}</h1>
+      <form
+        className="bsb-row bsb:flex-nowrap"
+        onSubmit={(event) => {
+          event.preventDefault();
+          navigate(`/console/users?q=${encodeURIComponent(text.trim())}`);
+        }}
+      >
+        <input
+          className="bsb-input bsb:max-w-lg"
+          type="search"
+          aria-label={t("users.search")}
+          placeholder={t("users.search")}
+          maxLength={128}
+          required
+          value={text}
+          onChange={(event) => setText(event.target.value)}
+        />
+        <Button type="submit" variant="primary">
+          {t("users.find")}
+        </Button>
+      </form>
+      {users.isError && <ErrorNotice error={users.error} onRetry={() => void users.refetch()} />}
+      {users.isLoading && <SkeletonLines lines={3} />}
+      {users.data && users.data.users.length === 0 && <p className="bsb-card bsb-2">{t("users.none")}</p>}
+      {users.data && users.data.users.length > 0 && (
+        <ul className="bsb-card bsb-card-flush">
+          {users.data.users.map((user) => (
+            <li key={user.user_id} className="bsb-row bsb-between bsb:border-b bsb:border-(--bsb-border) bsb:px-4 bsb:py-3 bsb:last:border-0">
+              <div className="bsb:min-w-0">
+                <a className="bsb-mono" href={`/console/users?user=${encodeURIComponent(user.user_id)}`}>
+                  {user.user_id}
+                </a>
+                <p className="bsb-2 bsb-tiny">{t("users.matched", { what: t(`matched.${user.matched}`) })}</p>
+              </div>
+              <div className="bsb-row">
+                <span>{user.plan_name}</span>
+                <span className={classes("bsb-badge", user.status === "active" && "bsb-badge-good")}>{user.status}</span>
+              </div>
+            </li>
+          ))}
+        </ul>
+      )}
+    </div>
+  );
+}

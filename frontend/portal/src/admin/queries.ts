@@ -1,0 +1,115 @@
+import { unwrap, type Client, type Schemas } from "@bitsleuth/billing-api-client";
+import { useBilling, useQueries } from "@bitsleuth/billing-react";
+import { useMutation, useQuery } from "@tanstack/react-query";
+
+export type AdminPlan = Schemas["AdminPlan"];
+export type Range = { from: string; to: string; currency?: string };
+
+/** Every read of the admin pages, kept under "admin" so that one call drops them all. */
+function useAdminQuery<T>(key: readonly unknown[], call: (client: Client) => Promise<T>, enabled = true) {
+  const { client, session } = useBilling();
+  const queryKey = ["admin", session.userId, ...key];
+  return useQuery({ queryKey, queryFn: () => call(client), enabled }, useQueries());
+}
+
+function useAdminMutation<Body, T>(call: (client: Client, body: Body) => Promise<T>, touched: readonly string[]) {
+  const { client, session } = useBilling();
+  const queries = useQueries();
+  const onSuccess = () =>
+    Promise.all(touched.map((key) => queries.invalidateQueries({ queryKey: ["admin", session.userId, key] })));
+  return useMutation({ mutationFn: (body: Body) => call(client, body), onSuccess }, queries);
+}
+
+export const useAdminPlans = () => useAdminQuery(["plans"], (client) => unwrap(client.GET("/admin/plans")));
+
+export type PlanDraft = Schemas["CreatePlan"];
+
+/** Creates a plan, or with `version` puts a new version of it on sale. */
+export function useSavePlan() {
+  const queries = useQueries();
+  const save = useAdminMutation(async (client, { draft, version }: { draft: PlanDraft; version: number | null }) => {
+    if (version === null) return unwrap(client.POST("/admin/plans", { body: draft }));
+    const { plan_id, ...body } = draft;
+    return unwrap(client.PATCH("/admin/plans/{plan_id}", { params: { path: { plan_id } }, body: { ...body, version } }));
+  }, ["plans"]);
+  // Buyers' pages show the catalogue too.
+  return { ...save, mutate: after(save.mutate, () => void queries.invalidateQueries({ queryKey: ["plans"] })) };
+}
+
+function after<Args extends unknown[]>(call: (...args: Args) => void, then: () => void): (...args: Args) => void {
+  return (...args) => {
+    call(...args);
+    then();
+  };
+}
+
+export const useArchivePlan = () =>
+  useAdminMutation(
+    (client, plan_id: string) =>
+      unwrap(client.POST("/admin/plans/{plan_id}/archive", { params: { path: { plan_id } } })),
+    ["plans"],
+  );
+
+export const useRevenue = (range: Range) =>
+  useAdminQuery(["revenue", range], (client) => unwrap(client.GET("/admin/revenue", { params: { query: range } })));
+
+export const useFunnel = ({ from, to }: Range) =>
+  useAdminQuery(["funnel", from, to], (client) =>
+    unwrap(client.GET("/admin/metrics/funnel", { params: { query: { from, to } } })),
+  );
+
+export const useChurn = (range: Range) =>
+  useAdminQuery(["churn", range], (client) => unwrap(client.GET("/admin/metrics/churn", { params: { query: range } })));
+
+export const useCohorts = () =>
+  useAdminQuery(["cohorts"], (client) => unwrap(client.GET("/admin/metrics/cohorts")));
+
+export const useUsers = (q: string) =>
+  useAdminQuery(["users", q], (client) => unwrap(client.GET("/admin/users", { params: { query: { q } } })), q !== "");
+
+export const useUser = (user_id: string) =>
+  useAdminQuery(["user", user_id], (client) =>
+    unwrap(client.GET("/admin/users/{user_id}", { params: { path: { user_id } } })),
+  );
+
+export const useExplain = (user_id: string, feature: string, at: string) =>
+  useAdminQuery(
+    ["explain", user_id, feature, at],
+    (client) => {
+      const query = { feature, ...(at ? { at } : {}) };
+      return unwrap(client.GET("/admin/users/{user_id}/explain", { params: { path: { user_id }, query } }));
+    },
+    feature !== "",
+  );
+
+export const useGrant = (user_id: string) =>
+  useAdminMutation(
+    (client, body: Schemas["GrantFeatures"]) =>
+      unwrap(client.POST("/admin/users/{user_id}/grants", { params: { path: { user_id } }, body })),
+    ["user", "explain"],
+  );
+
+export const useRevokeGrant = (user_id: string) =>
+  useAdminMutation(
+    (client, grant_id: string) =>
+      unwrap(client.POST("/admin/users/{user_id}/grants/{grant_id}/revoke", { params: { path: { user_id, grant_id } } })),
+    ["user", "explain"],
+  );
+
+export const useRefund = (user_id: string) =>
+  useAdminMutation(
+    (client, body: Schemas["RefundPayment"]) =>
+      unwrap(client.POST("/admin/users/{user_id}/refunds", { params: { path: { user_id } }, body })),
+    ["user", "explain", "revenue"],
+  );
+
+export const useEvents = (status: string, cursor: string) =>
+  useAdminQuery(["events", status, cursor], (client) =>
+    unwrap(client.GET("/admin/events", { params: { query: { status, ...(cursor ? { cursor } : {}) } } })),
+  );
+
+export const useRedrive = () =>
+  useAdminMutation(
+    (client, body: Schemas["RedriveEvents"]) => unwrap(client.POST("/admin/events/redrive", { body })),
+    ["events"],
+  );

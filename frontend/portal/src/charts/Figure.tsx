@@ -1,0 +1,87 @@
+import { Button, csv, download, Icon } from "@bitsleuth/billing-react";
+import { useId, useState, type ReactNode } from "react";
+import { useAdminText } from "../admin/text.js";
+
+export interface FigureProps {
+  title: string;
+  /** What the figure counts, in a sentence. */
+  definition?: string;
+  /** The same data as rows: for the table, for the file, for those who cannot see the drawing. */
+  columns: readonly string[];
+  rows: readonly (readonly (string | number)[])[];
+  /** Turns a raw value into the text of a cell; by column. */
+  show?: (value: string | number, column: number) => string;
+  file: string;
+  children: ReactNode;
+}
+
+/** A drawing with its definition, its data as a table, and the same as a file. */
+export function Figure({ title, definition, columns, rows, show = String, file, children }: FigureProps) {
+  const t = useAdminText();
+  const id = useId();
+  const [table, setTable] = useState(false);
+  return (
+    <figure className="bsb-card bsb-stack" aria-labelledby={id}>
+      <div className="bsb-row bsb-between bsb:flex-nowrap bsb:items-start">
+        <figcaption>
+          <h2 className="bsb-h3" id={id}>
+            {title}
+          </h2>
+          {definition && <p className="bsb-2 bsb-tiny">{definition}</p>}
+        </figcaption>
+        <div className="bsb-row bsb:flex-nowrap bsb:gap-1">
+          <Button size="small" variant="ghost" aria-pressed={table} onClick={() => setTable(!table)}>
+            {t("table")}
+          </Button>
+          <Button
+            size="small"
+            variant="ghost"
+            aria-label={t("csv.of", { title })}
+            onClick={() => download(`${file}.csv`, csv([columns, ...rows]))}
+          >
+            <Icon name="download" size={16} />
+            CSV
+          </Button>
+        </div>
+      </div>
+      {table ? <DataTable {...{ columns, rows, show }} label={title} /> : children}
+    </figure>
+  );
+}
+
+function DataTable({ columns, rows, show, label }: Required<Pick<FigureProps, "columns" | "rows" | "show">> & { label: string }) {
+  return (
+    // Scrolls in both directions, so the keyboard must reach it.
+    // eslint-disable-next-line jsx-a11y-x/no-noninteractive-tabindex
+    <div className="bsb-scroll bsb:max-h-80" role="region" tabIndex={0} aria-label={label}>
+      <table className="bsb-table bsb-small">
+        <thead>
+          <tr>
+            {columns.map((column, i) => (
+              <th key={column} scope="col" className={i > 0 ? "bsb-end" : undefined}>
+                {column}
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          {rows.map((row) => (
+            <tr key={String(row[0])}>
+              {row.map((value, i) =>
+                i === 0 ? (
+                  <th key={i} scope="row" className="bsb:whitespace-nowrap">
+                    {show(value, i)}
+                  </th>
+                ) : (
+                  <td key={i} className="bsb-end bsb-number">
+                    {show(value, i)}
+                  </td>
+                ),
+              )}
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}

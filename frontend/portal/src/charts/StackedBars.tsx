@@ -1,0 +1,63 @@
+import { Grid, Labels } from "./LineChart.js";
+import { FRAME, ticks, vertical } from "./scale.js";
+
+export interface Series {
+  name: string;
+  /** CSS class that colours it. */
+  tone: string;
+  /** One value per label; negative ones hang below zero. */
+  values: readonly number[];
+}
+
+interface StackedBarsProps {
+  labels: readonly string[];
+  series: readonly Series[];
+  format: (value: number) => string;
+  summary: string;
+}
+
+/** Gains stacked above zero, losses below: what moved a total, period by period. */
+export function StackedBars({ labels, series, format, summary }: StackedBarsProps) {
+  const sums = labels.map((_, i) => series.map((s) => s.values[i] ?? 0));
+  const above = sums.map((values) => values.reduce((sum, value) => sum + Math.max(0, value), 0));
+  const below = sums.map((values) => values.reduce((sum, value) => sum + Math.min(0, value), 0));
+  const marks = ticks(Math.min(0, ...below), Math.max(1, ...above));
+  const y = vertical(marks, FRAME);
+  const slot = (FRAME.width - FRAME.left - FRAME.right) / Math.max(1, labels.length);
+  const width = Math.min(36, slot * 0.7);
+  const x = (i: number) => FRAME.left + slot * (i + 0.5);
+  return (
+    <div className="bsb-stack bsb:gap-3">
+      <svg className="chart" viewBox={`0 0 ${FRAME.width} ${FRAME.height}`} role="img" aria-label={summary}>
+        <Grid marks={marks} y={y} format={format} />
+        {labels.map((label, i) => (
+          <Bar key={label} x={x(i) - width / 2} width={width} values={series.map((s) => [s.tone, s.values[i] ?? 0])} y={y} />
+        ))}
+        <Labels labels={labels} x={x} />
+      </svg>
+      <ul className="bsb-row bsb:gap-4" aria-hidden="true">
+        {series.map(({ name, tone }) => (
+          <li key={name} className="bsb-row bsb-tiny bsb-2 bsb:gap-1.5">
+            <svg className="chart-key" viewBox="0 0 10 10">
+              <rect className={tone} width="10" height="10" rx="2" />
+            </svg>
+            {name}
+          </li>
+        ))}
+      </ul>
+    </div>
+  );
+}
+
+function Bar({ x, width, values, y }: { x: number; width: number; values: readonly (readonly [string, number])[]; y: (value: number) => number }) {
+  let up = 0;
+  let down = 0;
+  return values.map(([tone, value]) => {
+    if (value === 0) return null;
+    const from = value > 0 ? up : down;
+    if (value > 0) up += value;
+    else down += value;
+    const [top, bottom] = [y(Math.max(from, from + value)), y(Math.min(from, from + value))];
+    return <rect key={tone} className={tone} x={x} width={width} y={top} height={Math.max(1, bottom - top)} rx="1.5" />;
+  });
+}

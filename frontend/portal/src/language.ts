@@ -1,0 +1,41 @@
+import type { Messages } from "@bitsleuth/billing-react";
+import { useEffect, useState } from "react";
+import { en, type PortalMessages } from "./messages/en.js";
+
+export const LANGUAGES = { en: "English", de: "Deutsch" } as const;
+export type Language = keyof typeof LANGUAGES;
+
+export interface Texts {
+  language: Language;
+  billing: Partial<Messages>;
+  portal: Partial<PortalMessages>;
+}
+
+const KEY = "bitsleuth-language";
+const ENGLISH: Texts = { language: "en", billing: {}, portal: en };
+
+const CATALOGUES: Record<Exclude<Language, "en">, () => Promise<Texts>> = {
+  de: async () => {
+    const [billing, portal] = await Promise.all([import("@bitsleuth/billing-react/messages/de"), import("./messages/de.js")]);
+    return { language: "de", billing: billing.de, portal: portal.de };
+  },
+};
+
+/** The chosen language, else the browser's first that we have. */
+export function preferredLanguage(): Language {
+  const wanted = [localStorage.getItem(KEY) ?? "", ...navigator.languages].map((tag) => tag.slice(0, 2));
+  return (wanted.find((tag) => tag in LANGUAGES) as Language | undefined) ?? "en";
+}
+
+export const loadTexts = (language: Language): Promise<Texts> =>
+  language === "en" ? Promise.resolve(ENGLISH) : CATALOGUES[language]();
+
+export function useTexts(initial: Texts): [Texts, (language: Language) => void] {
+  const [texts, setTexts] = useState(initial);
+  useEffect(() => void (document.documentElement.lang = texts.language), [texts]);
+  const choose = (language: Language) => {
+    localStorage.setItem(KEY, language);
+    void loadTexts(language).then(setTexts);
+  };
+  return [texts, choose];
+}

@@ -1,0 +1,71 @@
+import { format, Protected, Skeleton, useBilling, useEntitlements } from "@bitsleuth/billing-react";
+import { useEffect } from "react";
+import { usePortalText } from "../text.js";
+import { gains, SAMPLE } from "./gains.js";
+
+const FEATURE = "tax.enhanced";
+
+/** A premium feature behind its gate, so that buying can be seen to open it. */
+export default function DemoPage() {
+  const t = usePortalText();
+  useEffect(() => void (document.title = `${t("demo")} · BitSleuth`), [t]);
+  return (
+    <div className="bsb-stack portal-narrow bsb:gap-8">
+      <div className="bsb-stack bsb:gap-3">
+        <h1 className="bsb-h1">{t("demo.title")}</h1>
+        <p className="bsb-2 bsb:text-lg">{t("demo.about")}</p>
+      </div>
+      <Protected feature={FEATURE} loading={<Skeleton height="22rem" />}>
+        <Report />
+      </Protected>
+    </div>
+  );
+}
+
+function Report() {
+  const t = usePortalText();
+  const { locale } = useBilling();
+  const source = useEntitlements().get(FEATURE)?.sources[0];
+  const rows = gains(SAMPLE);
+  const money = (cents: number) => format.money(cents, "USD", locale);
+  const total = rows.reduce((sum, row) => sum + row.gain_cents, 0);
+  return (
+    <section className="bsb-card bsb-stack" aria-labelledby="report">
+      <div className="bsb-row bsb-between">
+        <h2 className="bsb-h2" id="report">
+          {t("demo.report")}
+        </h2>
+        {source && <span className="bsb-badge bsb-badge-good">{t("demo.open", { source: source.plan_id ?? source.kind })}</span>}
+      </div>
+      <p className="bsb-2 bsb-small">{t("demo.method")}</p>
+      <div className="bsb-scroll">
+        <table className="bsb-table">
+          <thead>
+            <tr>
+              <th scope="col">{t("demo.sold")}</th>
+              <th scope="col" className="bsb-end">BTC</th>
+              <th scope="col" className="bsb-end">{t("demo.proceeds")}</th>
+              <th scope="col" className="bsb-end">{t("demo.cost")}</th>
+              <th scope="col" className="bsb-end">{t("demo.gain")}</th>
+            </tr>
+          </thead>
+          <tbody>
+            {rows.map((row) => (
+              <tr key={row.day}>
+                <th scope="row" className="bsb:whitespace-nowrap">{format.date(`${row.day}T12:00:00Z`, locale)}</th>
+                <td className="bsb-end bsb-number">{format.number(row.sats / 1e8, locale)}</td>
+                <td className="bsb-end bsb-number">{money(row.proceeds_cents)}</td>
+                <td className="bsb-end bsb-number">{money(row.cost_cents)}</td>
+                <td className="bsb-end bsb-number">{money(row.gain_cents)}</td>
+              </tr>
+            ))}
+            <tr>
+              <th scope="row" colSpan={4}>{t("demo.total")}</th>
+              <td className="bsb-end bsb-number bsb:font-semibold">{money(total)}</td>
+            </tr>
+          </tbody>
+        </table>
+      </div>
+    </section>
+  );
+}

@@ -1,0 +1,48 @@
+import { useSyncExternalStore } from "react";
+
+const CHANGED = "portal:navigated";
+
+/** Goes to a path of this portal without a page load. */
+export function navigate(to: string, { replace = false } = {}): void {
+  history[replace ? "replaceState" : "pushState"](null, "", to);
+  dispatchEvent(new Event(CHANGED));
+}
+
+function subscribe(listener: () => void): () => void {
+  addEventListener("popstate", listener);
+  addEventListener(CHANGED, listener);
+  return () => {
+    removeEventListener("popstate", listener);
+    removeEventListener(CHANGED, listener);
+  };
+}
+
+/** The current path and query; re-renders on every navigation. */
+export function useLocation(): URL {
+  return new URL(useSyncExternalStore(subscribe, () => location.href));
+}
+
+export function useQueryParam(name: string): string | null {
+  return useLocation().searchParams.get(name);
+}
+
+export function setQueryParam(name: string, value: string): void {
+  const url = new URL(location.href);
+  url.searchParams.set(name, value);
+  navigate(url.pathname + url.search, { replace: true });
+}
+
+/** The pages; every other path of this origin belongs to the API or to a provider. */
+const OURS = ["/pricing", "/account", "/checkout/return", "/demo", "/console"];
+
+export const isOurs = (path: string) => path === "/" || OURS.some((own) => path === own || path.startsWith(`${own}/`));
+
+/** Plain links work as navigation, also those inside components that know of no router. */
+export function followLinks(event: MouseEvent): void {
+  const link = event.target instanceof Element ? event.target.closest("a") : null;
+  const plain = event.button === 0 && !event.metaKey && !event.ctrlKey && !event.shiftKey && !event.altKey;
+  if (!link || !plain || event.defaultPrevented || link.target || link.hasAttribute("download")) return;
+  if (link.origin !== location.origin || !isOurs(link.pathname) || link.hash) return;
+  event.preventDefault();
+  navigate(link.pathname + link.search);
+}
