@@ -74,3 +74,13 @@ if [[ -f frontend/package-lock.json ]] && ! done_before frontend/node_modules/.s
     npm --prefix frontend ci --no-audit --no-fund --loglevel=error
     mark_done frontend/node_modules/.stamp frontend/package-lock.json
 fi
+
+# The pages, whenever a source of theirs has changed.
+# shellcheck disable=SC2207  # no path of ours holds a space; mapfile is missing from macOS's bash
+sources=($(find frontend/portal frontend/packages docs/openapi.json -type f -not -path '*/node_modules/*' -not -path '*/dist/*' -not -name schema.ts | sort))
+if ! done_before frontend/portal/dist/.stamp "${sources[@]}" frontend/package-lock.json; then
+    say "Building the pages"
+    npm --prefix frontend run --silent generate --workspace @bitsleuth/billing-api-client >/dev/null
+    npm --prefix frontend run --silent build --workspace @bitsleuth/billing-portal -- --logLevel warn
+    mark_done frontend/portal/dist/.stamp "${sources[@]}" frontend/package-lock.json
+fi

@@ -18,6 +18,7 @@ from fakes.mock import MockProvider
 from local.engine import Engine
 
 PLANS = Path(__file__).parents[1] / "seeds" / "plans.json"
+PAGES = Path(__file__).parents[2] / "frontend" / "portal" / "dist"
 USER, ADMIN = "usr_demo", "usr_admin"
 _TOKEN_SECONDS = 30 * 86_400
 
@@ -63,6 +64,7 @@ def open_shop(
             parameters, port=port, state=state, enforce_policies=enforce_policies, progress=progress
         ) as engine:
             mock.webhook_url = f"{engine.api_url}/billing/webhook/mock"
+            engine.serve_pages(PAGES)
             progress("Filling the secrets and seeding the plans")
             fill_secrets(engine, vault)
             dev_keys = {DEV_ISSUER: vault["DEV_TOKEN_KEYS"]}

@@ -10,6 +10,9 @@ def welcome(shop: Shop, console: Console) -> None:
     engine = shop.engine
     console.print(
         f"""
+  Pages           [bold]{shop.url}/pricing[/]
+  Signed in       {shop.url}/pricing#token={shop.token(USER)}
+  As an admin     {shop.url}/console/plans#token={shop.token(ADMIN, admin=True)}
   API             [bold]{shop.url}[/]
   Provider's desk [bold]{shop.mock.url}[/]  play the customer, the bank and the clock
   AWS services    {engine.endpoint_url}  (any credentials; region us-east-1)

@@ -23,7 +23,7 @@ from .build import build
 from .emulator import Emulator
 from .gateway import Gateway
 from .host import ROOT, EngineError, kept_port
-from .server import Front, Server
+from .server import Front, Server, folder
 from .stack import Stack, deploy
 from .supervisor import FunctionError, Supervisor
 
@@ -203,6 +203,10 @@ class Engine:
     def mount(self, prefix: str, application: WSGIApplication) -> None:
         """Serves a WSGI application on the API's origin under `prefix`."""
         self._front.mount(prefix, application)
+
+    def serve_pages(self, root: Path) -> None:
+        """Serves a built single-page application on the API's origin, on every path that the API does not have."""
+        self._front.pages = folder(root)
 
     def _role_credentials(self, role: str, session: str) -> dict[str, str]:
         credentials = self.client("sts").assume_role(

@@ -16,7 +16,9 @@ from werkzeug.wrappers import Request, Response
 from .host import LOOPBACK, EngineError, is_taken
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIApplication
+    from collections.abc import Iterable
+
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 logging.getLogger("werkzeug").setLevel(logging.WARNING)
 
@@ -42,15 +44,35 @@ class _Handler(WSGIRequestHandler):
 
 
 class Front:
-    """One origin: applications under their prefixes, and `default` for all the rest."""
+    """One origin: applications under their prefixes, `pages` where the API has no path, and `api` for all the rest."""
 
-    def __init__(self, default: WSGIApplication) -> None:
+    # What CloudFront's behaviours send to the API; the pages are everything else.
+    API_PATHS = ("/billing/", "/auth/", "/admin/", "/.well-known/")
+
+    def __init__(self, api: WSGIApplication) -> None:
         self._mounts: dict[str, WSGIApplication] = {}
-        self.wsgi = DispatcherMiddleware(default, self._mounts)
+        self._api = api
+        self.pages: WSGIApplication | None = None
+        self.wsgi = DispatcherMiddleware(self._default, self._mounts)
 
     def mount(self, prefix: str, application: WSGIApplication) -> None:
         """Serves `application` under `prefix` (`/mock`); it sees the rest of the path, with SCRIPT_NAME set."""
         self._mounts[prefix] = application
+
+    def _default(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        of_api = environ["PATH_INFO"].startswith(self.API_PATHS)
+        application = self._api if of_api or self.pages is None else self.pages
+        return application(environ, start_response)
+
+
+# As the template's response headers policy says it for CloudFront; a test holds the two together.
+PAGE_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+    "font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
 
 
 def folder(root: Path) -> WSGIApplication:
@@ -61,8 +83,13 @@ def folder(root: Path) -> WSGIApplication:
         path = request.path.lstrip("/")
         page = path if Path(path).suffix else "index.html"
         try:
-            return send_from_directory(root, page, request.environ)
+            response = send_from_directory(root, page, request.environ)
         except NotFound:
             return Response("Not found", 404)
+        response.headers.update(PAGE_HEADERS)
+        # Everything in assets/ carries a hash of its content in its name.
+        lasting = path.startswith("assets/")
+        response.headers["Cache-Control"] = "public, max-age=31536000, immutable" if lasting else "no-cache"
+        return response
 
     return serve

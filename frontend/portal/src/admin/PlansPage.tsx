@@ -43,7 +43,7 @@ function PlanTable({ plans, onEdit }: { plans: AdminPlan[]; onEdit: (editing: Ed
   return (
     // Scrolls sideways on small screens, so the keyboard must reach it.
     // eslint-disable-next-line jsx-a11y-x/no-noninteractive-tabindex
-    <div className="bsb-card bsb-card-flush bsb-scroll" role="region" tabIndex={0} aria-label={t("plans")}>
+    <div className="bsb-card bsb-card-flush bsb-scroll" role="group" tabIndex={0} aria-label={t("plans")}>
       <table className="bsb-table">
         <thead>
           <tr>

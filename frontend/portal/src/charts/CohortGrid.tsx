@@ -10,7 +10,7 @@ export function CohortGrid({ cohorts, percent, texts }: {
   return (
     // Scrolls sideways on small screens, so the keyboard must reach it.
     // eslint-disable-next-line jsx-a11y-x/no-noninteractive-tabindex
-    <div className="bsb-scroll" role="region" tabIndex={0} aria-label={texts.label}>
+    <div className="bsb-scroll" role="group" tabIndex={0} aria-label={texts.label}>
       <table className="bsb-table bsb-small">
         <thead>
           <tr>

@@ -53,7 +53,7 @@ function DataTable({ columns, rows, show, label }: Required<Pick<FigureProps, "c
   return (
     // Scrolls in both directions, so the keyboard must reach it.
     // eslint-disable-next-line jsx-a11y-x/no-noninteractive-tabindex
-    <div className="bsb-scroll bsb:max-h-80" role="region" tabIndex={0} aria-label={label}>
+    <div className="bsb-scroll bsb:max-h-80" role="group" tabIndex={0} aria-label={label}>
       <table className="bsb-table bsb-small">
         <thead>
           <tr>

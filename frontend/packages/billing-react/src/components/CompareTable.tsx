@@ -28,7 +28,7 @@ export function CompareTable({ offers, interval, features }: CompareTableProps) 
       </h2>
       {/* Scrolls sideways on small screens, so the keyboard must reach it. */}
       {/* eslint-disable-next-line jsx-a11y-x/no-noninteractive-tabindex */}
-      <div className="bsb-card bsb-card-flush bsb-scroll" tabIndex={0} role="region" aria-labelledby="bsb-compare">
+      <div className="bsb-card bsb-card-flush bsb-scroll" tabIndex={0} role="group" aria-labelledby="bsb-compare">
         <table className="bsb-table bsb-compare">
           <thead>
             <tr>

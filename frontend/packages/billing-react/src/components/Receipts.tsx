@@ -63,7 +63,7 @@ function ReceiptTable({ receipts }: { receipts: NonNullable<ReturnType<typeof us
   return (
     // Scrolls sideways on small screens, so the keyboard must reach it.
     // eslint-disable-next-line jsx-a11y-x/no-noninteractive-tabindex
-    <div className="bsb-card bsb-card-flush bsb-scroll" tabIndex={0} role="region" aria-labelledby="bsb-receipts">
+    <div className="bsb-card bsb-card-flush bsb-scroll" tabIndex={0} role="group" aria-labelledby="bsb-receipts">
       <table className="bsb-table">
         <thead>
           <tr>

@@ -1,0 +1,74 @@
+// @vitest-environment happy-dom
+import { act, screen } from "@testing-library/react";
+import { expect, test } from "vitest";
+import { Protected } from "./protected.js";
+import { useEntitlements } from "./provider.js";
+import { catalogue, entitlements, status } from "./testing/fixtures.js";
+import { expectAccessible, refuse, service, show } from "./testing/server.js";
+
+const api = service();
+const gate = (
+  <Protected feature="ai.chat" fallback={<p>locked</p>} loading={<p>loading</p>}>
+    <p>the chat</p>
+  </Protected>
+);
+
+test("shows the loading slot until the first answer, then what is open", async () => {
+  api.answers({ "GET /billing/entitlements": entitlements({ feature: "ai.chat" }) });
+  show(gate);
+  expect(screen.getByText("loading")).toBeTruthy();
+  expect(await screen.findByText("the chat")).toBeTruthy();
+});
+
+test.each([
+  ["it is not granted", entitlements({ feature: "other" })],
+  ["it has expired", entitlements({ expires_at: "2020-01-01T00:00:00Z" })],
+  ["its allowance is used up", entitlements({ value: { limit: 5, per: "month" }, remaining: 0 })],
+  ["it is switched off", entitlements({ value: false })],
+])("shows the locked slot when %s", async (_, list) => {
+  api.answers({ "GET /billing/entitlements": list });
+  show(gate);
+  expect(await screen.findByText("locked")).toBeTruthy();
+});
+
+test("nobody is asked anything while signed out", async () => {
+  show(gate, null);
+  expect(await screen.findByText("locked")).toBeTruthy();
+  expect(api.calls).toEqual([]);
+});
+
+test("many gates share one request", async () => {
+  api.answers({ "GET /billing/entitlements": entitlements({ feature: "ai.chat" }) });
+  show([1, 2, 3].map((n) => <div key={n}>{gate}</div>));
+  await screen.findAllByText("the chat");
+  expect(api.calls.length).toBe(1);
+});
+
+test("a refresh after buying opens the gate in place", async () => {
+  let bought = false;
+  api.answers({ "GET /billing/entitlements": () => (bought ? entitlements({ feature: "ai.chat" }) : entitlements()) });
+  let refresh = async () => {};
+  function Refresh() {
+    ({ refresh } = useEntitlements());
+    return null;
+  }
+  show([gate, <Refresh key="refresh" />]);
+  await screen.findByText("locked");
+  bought = true;
+  await act(() => refresh());
+  expect(screen.getByText("the chat")).toBeTruthy();
+});
+
+test("without a slot of its own, a card says what opens the feature", async () => {
+  const offers = [{ plan_id: "pro-month", name: "Pro", price_cents: 1900, currency: "USD", interval: "month" }];
+  api.answers({
+    "GET /billing/entitlements": entitlements(),
+    "GET /billing/plans": catalogue,
+    "GET /billing/subscription-status": status(),
+    "GET /billing/entitlements/:feature": () => refuse(402, "feature_locked", { scenario: "not_in_plan", offers }),
+  });
+  show(<Protected feature="tax.enhanced">report</Protected>);
+  expect(await screen.findByRole("heading", { name: "Enhanced tax report is not in your plan" })).toBeTruthy();
+  expect(await screen.findByRole("button", { name: "Unlock with Pro, $19 / month" })).toBeTruthy();
+  await expectAccessible();
+});

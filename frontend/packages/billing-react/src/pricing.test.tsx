@@ -1,0 +1,82 @@
+// @vitest-environment happy-dom
+import { screen, waitFor, within } from "@testing-library/react";
+import userEvent from "@testing-library/user-event";
+import { expect, test, vi } from "vitest";
+import { PricingTable } from "./components/PricingTable.js";
+import { PurchaseDialog } from "./components/PurchaseDialog.js";
+import { catalogue, entitlements, invoice, plans, status, subscribed } from "./testing/fixtures.js";
+import { expectAccessible, refuse, service, show } from "./testing/server.js";
+
+const api = service();
+const free = { "GET /billing/plans": catalogue, "GET /billing/subscription-status": status(), "GET /billing/entitlements": entitlements() };
+const card = async (name: string) => within(await screen.findByRole("article", { name }));
+
+test("says what paying yearly saves, computed from the prices", async () => {
+  api.answers(free);
+  show(<PricingTable />, null);
+  await userEvent.click(await screen.findByRole("radio", { name: "Yearly Save 16%" }));
+  expect((await card("Plus")).getByText("$7.50")).toBeTruthy();
+  expect((await card("Plus")).getByText("$90 billed yearly")).toBeTruthy();
+  await expectAccessible();
+});
+
+test("points out the plan one has, and says which way the others go", async () => {
+  api.answers({ ...free, "GET /billing/subscription-status": subscribed() });
+  show(<PricingTable />);
+  expect(await (await card("Plus")).findByText("Your plan")).toBeTruthy();
+  expect((await card("Pro")).getByRole("button", { name: "Upgrade to Pro" })).toBeTruthy();
+  expect((await card("Tax year 2026")).getByRole("button", { name: "Get Tax year 2026" })).toBeTruthy();
+});
+
+test("a failed catalogue can be asked for again", async () => {
+  let broken = true;
+  api.answers({ ...free, "GET /billing/plans": () => (broken ? refuse(400, "nope") : catalogue) });
+  show(<PricingTable />, null);
+  expect((await screen.findByRole("alert")).textContent).toContain("Refused: nope.");
+  broken = false;
+  await userEvent.click(screen.getByRole("button", { name: "Try again" }));
+  expect(await card("Pro")).toBeTruthy();
+});
+
+const session = { checkout_id: "co_1", provider: "stripe", url: "https://pay.test/1", expires_at: "2027-01-01T00:00:00Z", reused: false };
+
+test("a stranger buys without an account: a key is made, then the checkout opens", async () => {
+  api.answers({ ...free, "POST /billing/create-checkout-session": session });
+  const leave = vi.fn();
+  show(<PurchaseDialog plan={plans.pro} onClose={() => {}} onRedirect={leave} />, null);
+  expect(screen.getByText("Due today").nextElementSibling?.textContent).toBe("$19.00");
+  await expectAccessible();
+  await userEvent.click(screen.getByRole("button", { name: "Continue to payment" }));
+  await waitFor(() => expect(leave).toHaveBeenCalledWith("https://pay.test/1"));
+  const opened = api.calls.find(({ call }) => call.startsWith("POST"));
+  expect(opened?.body).toEqual({ plan_id: "pro-month", provider: "stripe" });
+});
+
+test("a trial is due nothing today and names the day of the first charge", () => {
+  api.answers(free);
+  show(<PurchaseDialog plan={{ ...plans.pro, trial_days: 14 }} onClose={() => {}} />);
+  expect(screen.getByText("Due today").nextElementSibling?.textContent).toBe("$0.00");
+  expect(screen.getByText(/^First charge on /)).toBeTruthy();
+});
+
+test("a refused checkout says why and lets one try again", async () => {
+  api.answers({ ...free, "POST /billing/create-checkout-session": () => refuse(503, "provider_unavailable") });
+  show(<PurchaseDialog plan={plans.pro} onClose={() => {}} />);
+  await userEvent.click(screen.getByRole("button", { name: "Continue to payment" }));
+  expect((await screen.findByRole("alert")).textContent).toContain("Nothing was charged");
+  expect(screen.getByRole("button", { name: "Continue to payment" }).getAttribute("aria-disabled")).toBeNull();
+});
+
+test("bitcoin says that nothing renews, and is paid right here", async () => {
+  api.answers({
+    ...free,
+    "POST /billing/create-checkout-session": { ...session, provider: "btcpay" },
+    "GET /billing/checkout-sessions/:id/invoice": invoice(),
+  });
+  show(<PurchaseDialog plan={plans.pro} onClose={() => {}} />);
+  await userEvent.click(screen.getByRole("radio", { name: /Bitcoin.*Nothing renews by itself/ }));
+  await userEvent.click(screen.getByRole("button", { name: "Continue to payment" }));
+  expect(await screen.findByText("bc1qexampleaddress")).toBeTruthy();
+  expect(screen.getByRole("img", { name: /QR code/ })).toBeTruthy();
+  await expectAccessible();
+});

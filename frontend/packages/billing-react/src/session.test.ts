@@ -1,0 +1,77 @@
+// @vitest-environment happy-dom
+import { schnorr } from "@noble/curves/secp256k1.js";
+import { expect, test } from "vitest";
+import { createSession, type NostrEvent } from "./session.js";
+import { billingKeySigner, exportBillingKey, forgetBillingKey, hasBillingKey, restoreBillingKey } from "./signers/index.js";
+import { API, service } from "./testing/server.js";
+
+const api = service();
+const encode = (claims: object) => `e30.${btoa(JSON.stringify(claims)).replace(/=/g, "")}.sig`;
+const tokens = (sub: string, expires_at: string) => ({
+  session_token: encode({ sub, groups: ["admin"] }),
+  expires_at,
+  refresh_token: `refresh-${sub}-0123456789`,
+  user_id: sub,
+});
+const unhex = (text: string) => Uint8Array.from(text.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16));
+
+test("signing in sends an event that any verifier accepts, for this call and this body only", async () => {
+  api.answers({ "POST /auth/nostr": tokens("usr_1", "2099-01-01T00:00:00Z") });
+  const session = createSession({ apiUrl: API, now: () => 1_800_000_000_500 });
+  await session.signIn(await billingKeySigner());
+  expect(session.userId).toBe("usr_1");
+  expect(session.admin).toBe(true);
+  const event = JSON.parse(atob(api.calls[0]?.authorization?.replace("Nostr ", "") ?? "")) as NostrEvent & { id: string; pubkey: string; sig: string };
+  const hash = "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"; // SHA-256 of {}
+  expect(event).toMatchObject({ kind: 27235, created_at: 1_800_000_000, tags: [["u", `${API}/auth/nostr`], ["method", "POST"], ["payload", hash]] });
+  const serialized = JSON.stringify([0, event.pubkey, event.created_at, event.kind, event.tags, event.content]);
+  const id = new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(serialized)));
+  expect(event.id).toBe(Array.from(id, (byte) => byte.toString(16).padStart(2, "0")).join(""));
+  expect(schnorr.verify(unhex(event.sig), id, unhex(event.pubkey))).toBe(true);
+});
+
+const stored = (expiresAt: number, refresh: string | null = "refresh-0123456789abcdef") =>
+  localStorage.setItem("bitsleuth-billing-session", JSON.stringify({ token: encode({ sub: "usr_1" }), refresh, expiresAt }));
+
+test("a token near its end is renewed once, however many ask", async () => {
+  stored(100_000);
+  api.answers({ "POST /auth/refresh": tokens("usr_1", "2099-01-01T00:00:00Z") });
+  const session = createSession({ apiUrl: API, now: () => 90_000 });
+  const [one, two] = await Promise.all([session.token(), session.token()]);
+  expect(one).toBe(two);
+  expect(one).toBe(tokens("usr_1", "").session_token);
+  expect(api.calls.length).toBe(1);
+});
+
+test("a refused renewal signs out; a service that is away does not", async () => {
+  stored(100_000);
+  api.answers({ "POST /auth/refresh": () => new Response("{}", { status: 503 }) });
+  const away = createSession({ apiUrl: API, now: () => 90_000 });
+  expect(await away.token()).not.toBeNull();
+  expect(away.userId).toBe("usr_1");
+  api.answers({ "POST /auth/refresh": () => new Response("{}", { status: 401 }) });
+  expect(await away.token()).toBeNull();
+  expect(away.userId).toBeNull();
+});
+
+test("a token of elsewhere ends without renewal", async () => {
+  const session = createSession({ apiUrl: API, now: () => 1000 });
+  session.adopt(encode({ sub: "usr_dev", exp: 2 }));
+  expect(await session.token()).not.toBeNull();
+  const later = createSession({ apiUrl: API, now: () => 3000 });
+  expect(await later.token()).toBeNull();
+});
+
+test("a backed-up key can be lost and restored; a mistyped backup is refused", async () => {
+  await billingKeySigner();
+  const backup = (await exportBillingKey()) ?? "";
+  expect(backup).toMatch(/^bsk1[0-9a-f]{72}$/);
+  forgetBillingKey();
+  expect(hasBillingKey()).toBe(false);
+  const last = backup.endsWith("0") ? "1" : "0";
+  expect(await restoreBillingKey(backup.slice(0, -1) + last)).toBe(false);
+  expect(await restoreBillingKey("bsk1")).toBe(false);
+  expect(hasBillingKey()).toBe(false);
+  expect(await restoreBillingKey(` ${backup.toUpperCase()}\n`)).toBe(true);
+  expect(await exportBillingKey()).toBe(backup);
+});

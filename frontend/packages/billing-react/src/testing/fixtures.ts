@@ -1,0 +1,116 @@
+import type { Schemas } from "@bitsleuth/billing-api-client";
+
+type S = Schemas;
+
+const plan = (over: Partial<S["PublicPlan"]>): S["PublicPlan"] => ({
+  plan_id: "plus-month",
+  version: 1,
+  name: "Plus",
+  description: "For every week.",
+  price_cents: 900,
+  currency: "USD",
+  interval: "month",
+  tier: "plus",
+  rank: 10,
+  group: "main",
+  trial_days: 0,
+  duration_days: null,
+  features: { "ai.chat": { limit: 200, per: "month" }, "wallets.max": 5 },
+  providers: ["stripe", "btcpay"],
+  ...over,
+});
+
+export const plans = {
+  free: plan({ plan_id: "free", name: "Free", price_cents: 0, tier: "free", rank: 0, features: { "wallets.max": 1 } }),
+  plus: plan({}),
+  plusYear: plan({ plan_id: "plus-year", interval: "year", price_cents: 9000 }),
+  pro: plan({
+    plan_id: "pro-month",
+    name: "Pro",
+    price_cents: 1900,
+    tier: "pro",
+    rank: 20,
+    features: { "ai.chat": { limit: 1000, per: "month" }, "wallets.max": 25, "tax.enhanced": true },
+  }),
+  pass: plan({ plan_id: "tax-2026", name: "Tax year 2026", interval: "once", price_cents: 4900, group: "tax", features: { "tax.enhanced": true } }),
+};
+
+const feature = (key: string, name: string, kind: S["FeatureInfo"]["kind"]) => ({ feature: key, name, description: "", kind, unit: "" });
+
+export const catalogue: S["PlanList"] = {
+  plans: Object.values(plans),
+  features: [
+    feature("ai.chat", "AI chat", "allowance"),
+    feature("wallets.max", "Wallets", "number"),
+    feature("tax.enhanced", "Enhanced tax report", "switch"),
+  ],
+};
+
+export const subscription: S["SubscriptionView"] = {
+  provider: "stripe",
+  subscription_id: "sub_1",
+  plan_id: "plus-month",
+  plan_name: "Plus",
+  price_cents: 900,
+  currency: "USD",
+  interval: "month",
+  status: "active",
+  current_period_end: "2027-01-15T12:00:00Z",
+  next_billing_at: "2027-01-15T12:00:00Z",
+  trial_end: null,
+  cancel_at: null,
+  grace_until: null,
+  scheduled_plan_id: null,
+  payment_problem: null,
+  action: "none",
+};
+
+export const status = (over: Partial<S["SubscriptionStatus"]> = {}): S["SubscriptionStatus"] => ({
+  user_id: "usr_1",
+  plan_id: "free",
+  plan_name: "Free",
+  subscriptions: [],
+  terms: [],
+  purchases: [],
+  checkout: null,
+  ...over,
+});
+
+export const subscribed = (over: Partial<S["SubscriptionView"]> = {}) =>
+  status({ plan_id: "plus-month", plan_name: "Plus", subscriptions: [{ ...subscription, ...over }] });
+
+const source: S["SourceView"] = { kind: "subscription", id: "sub_1", plan_id: "plus-month", reason: "active", expires_at: null };
+
+export const entitlements = (...list: Partial<S["EntitlementView"]>[]): S["EntitlementList"] => ({
+  user_id: "usr_1",
+  plan_id: "plus-month",
+  version: 1,
+  entitlements: list.map((part) => ({ feature: "ai.chat", value: true, expires_at: null, sources: [source], ...part })),
+  token: null,
+  token_expires_at: null,
+});
+
+export const invoice = (over: Partial<S["CryptoInvoice"]> = {}): S["CryptoInvoice"] => ({
+  provider: "btcpay",
+  purchase_id: "inv_1",
+  status: "pending",
+  amount_cents: 900,
+  currency: "USD",
+  due_btc: "0.00009000",
+  address: "bc1qexampleaddress",
+  bip21: "bitcoin:bc1qexampleaddress?amount=0.00009000",
+  lightning: null,
+  expires_at: "2027-01-01T00:15:00Z",
+  server_time: "2027-01-01T00:00:00Z",
+  url: null,
+  ...over,
+});
+
+export const problem = (status: number, code: string, over: Record<string, unknown> = {}) => ({
+  type: "about:blank",
+  title: code,
+  status,
+  code,
+  detail: `Refused: ${code}.`,
+  ...over,
+});
