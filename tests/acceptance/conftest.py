@@ -1,0 +1,33 @@
+"""One world for each provider: the same scenarios run on all of them."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.acceptance.world import PLAYERS, World, open_world
+
+
+@pytest.fixture(params=sorted(PLAYERS))
+def world(request: pytest.FixtureRequest, tables: dict[str, str]) -> Iterator[World]:
+    """A shop that sells by each provider in turn."""
+    with open_world(request.param) as opened:
+        yield opened
+
+
+@pytest.fixture(params=["bitpay", "btcpay"])
+def bitcoin(request: pytest.FixtureRequest, tables: dict[str, str]) -> Iterator[World]:
+    """A shop that sells for bitcoin."""
+    with open_world(request.param) as opened:
+        yield opened
+
+
+@pytest.fixture
+def btcpay(tables: dict[str, str]) -> Iterator[World]:
+    with open_world("btcpay") as opened:
+        yield opened
+
+
+@pytest.fixture
+def bitpay(tables: dict[str, str]) -> Iterator[World]:
+    with open_world("bitpay") as opened:
+        yield opened

@@ -1,0 +1,362 @@
+"""A shop with the real use cases over the template's tables, and a provider's stand-in that plays the other side.
+
+Between them lie the real webhook door and a list in place of the queue. The only thing that differs from one provider
+to the next is its `Player`.
+"""
+
+import base64
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any, Protocol, cast
+
+from coincurve import PrivateKey
+
+from billing.applier import Applier
+from billing.aws import Aws
+from billing.checkout import Checkouts, confirm
+from billing.entitlements import Entitlement
+from billing.errors import FeatureLocked
+from billing.gate import Gate
+from billing.inbox import webhook
+from billing.invoices import InvoiceDesk, Poller
+from billing.plans import Catalogue, Plan
+from billing.processing import Processor, process_batch
+from billing.providers import Client, load
+from billing.providers.bitpay import BitPay
+from billing.providers.btcpay import BTCPay
+from billing.providers.mock import MockClient
+from billing.providers.stripe.client import connect as connect_stripe
+from billing.records import Account, Payment, Purchase, Term
+from billing.settings import Settings
+from billing.store.accounts import AccountStore
+from billing.store.due import DueStore
+from billing.store.payment_events import PaymentEventStore
+from billing.store.plans import PlanStore
+from fakes.base import App, Clock, Server
+from fakes.bitpay import BitPay as FakeBitPay
+from fakes.btcpay import BTCPay as FakeBTCPay
+from fakes.mock import MockProvider
+from fakes.stripe import StripeApp
+from tests.samples import FREE, NOW, PLUS, PRO, PRO_YEAR, TAX_PASS
+
+SECRET = "acceptance-secret"
+MERCHANT = PrivateKey(b"\x07" * 32)
+USER = "usr_1"
+
+
+class Player(Protocol):
+    """The buyer's and the bank's side of one provider, in the words all of them share."""
+
+    name: str
+    app: Any
+
+    def client(self) -> Client: ...
+
+    def on_sale(self, plans: list[Plan]) -> list[Plan]:
+        """The plans as this provider needs them."""
+        ...
+
+    def pay(self, session_id: str) -> None:
+        """The buyer pays in full, and the money is final."""
+        ...
+
+    def checkouts(self) -> int:
+        """How many checkouts or invoices were ever opened."""
+        ...
+
+
+class MockPlayer:
+    name = "mock"
+
+    def __init__(self) -> None:
+        self.app = MockProvider(SECRET, "http://shop/hook")
+        self.app.clock = self.app.webhooks.clock = Clock(lambda: NOW)
+
+    def client(self) -> Client:
+        return MockClient(self.app.url)
+
+    def on_sale(self, plans: list[Plan]) -> list[Plan]:
+        return plans
+
+    def pay(self, session_id: str) -> None:
+        self.app.pay(session_id)
+
+    def checkouts(self) -> int:
+        return sum(1 for thing in self.app.objects.values() if thing["object"] == "checkout")
+
+
+class StripePlayer:
+    name = "stripe"
+
+    def __init__(self) -> None:
+        self.app = StripeApp(Clock(lambda: NOW))
+
+    def client(self) -> Client:
+        self.app.add_endpoint("http://shop/hook", SECRET)
+        return self._connected
+
+    def on_sale(self, plans: list[Plan]) -> list[Plan]:
+        env = {"STAGE": "test", "LIVEMODE": "false", "STRIPE_SECRET_KEY": "sk_test_x", "STRIPE_API_BASE": self.app.url}
+        self._connected = connect_stripe(Settings(env))
+        priced = []
+        for plan in plans:
+            bare = replace(plan, provider_plan_ids={})
+            price = None if plan.free else self._connected.prices.sync(bare, dry_run=False).price_id
+            priced.append(replace(bare, provider_plan_ids={"stripe": price} if price else {}))
+        return priced
+
+    def pay(self, session_id: str) -> None:
+        self.app.books.complete(self.app.books.objects[session_id])
+
+    def checkouts(self) -> int:
+        return sum(1 for _ in self.app.books.all("checkout.session"))
+
+
+class BitPayPlayer:
+    name = "bitpay"
+
+    def __init__(self) -> None:
+        self.app = FakeBitPay(
+            "pos-token", "merchant-token", MERCHANT.public_key.format().hex(), clock=Clock(lambda: NOW)
+        )
+
+    def client(self) -> Client:
+        return BitPay(
+            url=self.app.url,
+            token="pos-token",
+            merchant_token="merchant-token",
+            merchant_key=MERCHANT.to_hex(),
+            notification_url="http://shop/hook",
+        )
+
+    def on_sale(self, plans: list[Plan]) -> list[Plan]:
+        return plans
+
+    def pay(self, session_id: str) -> None:
+        self.app.pay(session_id)
+        self.app.confirm(session_id)
+        self.app.complete(session_id)
+
+    def checkouts(self) -> int:
+        return len(self.app.invoices)
+
+
+class BTCPayPlayer:
+    name = "btcpay"
+
+    def __init__(self) -> None:
+        self.app = FakeBTCPay("store", "api-key", SECRET, "http://shop/hook", clock=Clock(lambda: NOW))
+
+    def client(self) -> Client:
+        return BTCPay(url=self.app.url, api_key="api-key", store_id="store", invoice_minutes=60, late_minutes=1440)
+
+    def on_sale(self, plans: list[Plan]) -> list[Plan]:
+        return plans
+
+    def pay(self, session_id: str) -> None:
+        self.app.pay(session_id)
+        self.app.settle(session_id)
+
+    def checkouts(self) -> int:
+        return len(self.app.invoices)
+
+
+PLAYERS: Mapping[str, type[Any]] = {
+    "mock": MockPlayer,
+    "stripe": StripePlayer,
+    "bitpay": BitPayPlayer,
+    "btcpay": BTCPayPlayer,
+}
+
+
+@dataclass
+class Shelf:
+    """The catalogue; how plans are stored is not what these tests are about."""
+
+    plans: Catalogue
+
+    def catalogue(self, *, fresh: bool = False) -> Catalogue:
+        return self.plans
+
+
+@dataclass
+class World:
+    """`now` is the provider's clock: the shop and the provider live in the same time."""
+
+    player: Player
+    accounts: AccountStore
+    plans: PlanStore
+    applier: Applier
+    processor: Processor
+    checkouts: Checkouts
+    poller: Poller
+    desk: InvoiceDesk
+    events: PaymentEventStore
+    queue: list[str]
+    aws: Aws
+
+    @property
+    def app(self) -> Any:
+        return self.player.app
+
+    @property
+    def now(self) -> int:
+        now: int = self.app.clock.now()
+        return now
+
+    # --- what a buyer does -------------------------------------------------------------------------------------------
+
+    def checkout(self, plan: Plan = PLUS, **more: Any) -> Mapping[str, Any]:
+        return self.checkouts.create(USER, plan.plan_id, self.player.name, self.now, **more)
+
+    def session(self, checkout: Mapping[str, Any]) -> str:
+        found = next(c for c in self.account.checkouts if c.checkout_id == checkout["checkout_id"])
+        assert found.session_id is not None
+        return found.session_id
+
+    def buy(self, plan: Plan = PLUS, **more: Any) -> str:
+        """Chooses, pays, and waits for the webhooks; the session's id."""
+        session_id = self.session(self.checkout(plan, **more))
+        self.player.pay(session_id)
+        self.settle()
+        return session_id
+
+    def returns(self, checkout: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Comes back from the hosted page."""
+        client = lambda name: self.applier._client(name)  # noqa: E731
+        return confirm(self.accounts, self.applier, client, USER, checkout["checkout_id"], self.now)
+
+    def has(self, feature: str) -> bool:
+        try:
+            found = Gate(self.accounts, "https://shop/pricing").check(USER, feature, self.plans.catalogue(), self.now)
+        except FeatureLocked:
+            return False
+        return isinstance(found, Entitlement)
+
+    # --- what happens behind -----------------------------------------------------------------------------------------
+
+    def settle(self) -> int:
+        """Lets every webhook that is due arrive, and processes the queue; how many events failed."""
+        self.app.webhooks.wait_idle()
+        return self.process()
+
+    def process(self) -> int:
+        messages = [{"messageId": str(n), "body": body} for n, body in enumerate(self.queue)]
+        answer = process_batch(self.processor, messages, self.now, cast(Any, logging.getLogger("test")))
+        failed = {int(item["itemIdentifier"]) for item in answer["batchItemFailures"]}
+        self.queue[:] = [body for n, body in enumerate(self.queue) if n in failed]
+        return len(failed)
+
+    def poll(self, seconds: int) -> int:
+        """Lets time pass with a look at the open invoices every minute or so; in how many something had changed."""
+        changed, until = 0, self.now + seconds
+        while self.now < until:
+            self.app.advance(min(600, until - self.now))
+            changed += self.poller.poll(self.now, 25).changed
+        return changed
+
+    # --- what can be seen --------------------------------------------------------------------------------------------
+
+    @property
+    def account(self) -> Account:
+        return self.accounts.load(USER)
+
+    @property
+    def bought(self) -> Purchase:
+        """The only term or purchase."""
+        (found,) = [r for r in self.account.records.values() if isinstance(r, Purchase)]
+        return found
+
+    @property
+    def term(self) -> Term:
+        assert isinstance(self.bought, Term)
+        return self.bought
+
+    @property
+    def payments(self) -> list[Payment]:
+        paid = [p for s in self.account.subscriptions for p in s.payments.values()]
+        bought = [r for r in self.account.records.values() if isinstance(r, Purchase)]
+        return paid + [r.payment for r in bought if r.payment is not None and r.paid]
+
+    def books(self, *kinds: str) -> list[tuple[str, int]]:
+        """(kind, amount) of the ledger's lines of some kinds, oldest first."""
+        answer = self.aws.call(
+            "dynamodb",
+            "query",
+            TableName="AccountsTable",
+            KeyConditionExpression="user_id = :u AND begins_with(#r, :l)",
+            ExpressionAttributeNames={"#r": "record"},
+            ExpressionAttributeValues={":u": {"S": USER}, ":l": {"S": "~ledger#"}},
+        )
+        lines = [(i["kind"]["S"], int(i["amount_cents"]["N"])) for i in answer["Items"]]
+        return [line for line in lines if line[0] in kinds]
+
+
+class _Queue:
+    """SQS as the door sees it; `broken` refuses."""
+
+    def __init__(self) -> None:
+        self.messages: list[str] = []
+        self.broken = False
+
+    def call(self, _service: str, _operation: str, **request: Any) -> dict[str, Any]:
+        if self.broken:
+            raise RuntimeError("the queue refuses")
+        self.messages.append(request["MessageBody"])
+        return {}
+
+
+@contextmanager
+def open_world(name: str) -> Iterator[World]:
+    """A shop that sells by one provider. Needs the `tables` fixture."""
+    player: Player = PLAYERS[name]()
+    queue = _Queue()
+    door = webhook(
+        load(name), lambda: [SECRET, "pos-token", "merchant-token"], "queue", cast(Aws, queue), cast(Any, _Quiet())
+    )
+
+    def deliver(_url: str, body: bytes, headers: Mapping[str, str]) -> int:
+        event = {
+            "routeKey": f"POST /billing/webhook/{name}",
+            "headers": dict(headers),
+            "body": base64.b64encode(body).decode(),
+            "isBase64Encoded": True,
+        }
+        try:
+            return int(door(event, None)["statusCode"])
+        except RuntimeError:
+            return 500
+
+    app: App = player.app
+    app.webhooks.send = deliver
+    with Server(app):
+        aws = Aws()
+        plans = cast(PlanStore, Shelf(Catalogue(tuple(player.on_sale([FREE, PLUS, PRO, PRO_YEAR, TAX_PASS])))))
+        accounts = AccountStore(aws, "AccountsTable", "PaymentEventsTable")
+        connected = player.client()
+        applier = Applier(accounts, plans, lambda _: connected)
+        events = PaymentEventStore(aws, "PaymentEventsTable")
+        due = DueStore(aws, "AccountsTable")
+        yield World(
+            player=player,
+            accounts=accounts,
+            plans=plans,
+            applier=applier,
+            processor=Processor(applier, events, livemode=False),
+            checkouts=Checkouts(accounts, plans, lambda _: connected, [name], "https://shop"),
+            poller=Poller(accounts, due, applier, lambda _: connected, cast(Any, _Quiet())),
+            desk=InvoiceDesk(accounts, plans, due, applier, lambda _: connected),
+            events=events,
+            queue=queue.messages,
+            aws=aws,
+        )
+
+
+class _Quiet:
+    """A logger that nobody reads."""
+
+    def info(self, *_: object, **__: object) -> None: ...
+
+    warning = error = info
