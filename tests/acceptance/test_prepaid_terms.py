@@ -1,0 +1,165 @@
+"""Prepaid time as a buyer lives it: renewed, upgraded, reminded of, and beside a card."""
+
+from typing import Any, cast
+
+import pytest
+
+from billing.changes import domain_events
+from billing.errors import Conflict, NotFound
+from billing.records import Renewal, Subscription
+from billing.reminders import Reminders
+from billing.renewals import Renewals
+from billing.terms import DAY, add_interval
+from tests.acceptance.world import USER, World
+from tests.samples import NOW, PLUS, PRO
+
+
+def renewals(world: World) -> Renewals:
+    return Renewals(world.accounts, world.plans, world.checkouts)
+
+
+def reminders(world: World) -> Reminders:
+    return Reminders(world.accounts, world.plans, world.due, [7, 1])
+
+
+def renewal(world: World) -> Renewal:
+    (found,) = world.account.renewals
+    return found
+
+
+def with_card(world: World, **more: Any) -> None:
+    """The user also has a subscription by card."""
+    known: dict[str, Any] = {
+        "provider": "stripe",
+        "subscription_id": "sub_1",
+        "plan_id": PLUS.plan_id,
+        "plan_version": 1,
+        "status": "active",
+        "current_period_start": NOW,
+        "current_period_end": NOW + 20 * DAY,
+        "observed_at": NOW,
+        "created_at": NOW,
+    }
+    card = Subscription(**{**known, **more})
+    before = world.account
+    after = type(before)(USER, before.version, {**before.records, card.record: card})
+    world.accounts.commit(before, after, world.plans.catalogue(), world.now)
+
+
+def test_each_settled_invoice_buys_a_month_and_they_run_end_to_end(bitcoin: World) -> None:
+    bitcoin.buy(PLUS)
+    bitcoin.app.advance(10 * DAY)
+    bitcoin.buy(PLUS)
+    start = min(t.payment.paid_at for t in bitcoin.account.terms if t.payment)
+    assert renewal(bitcoin).ends_at == add_interval(add_interval(start, "month"), "month")
+    bitcoin.app.advance(renewal(bitcoin).ends_at - bitcoin.now - 1)
+    assert bitcoin.has("ai.insights")
+    bitcoin.app.advance(1)
+    assert not bitcoin.has("ai.insights")
+
+
+def test_one_call_opens_the_invoice_of_the_next_term_and_repeats_it(bitcoin: World) -> None:
+    bitcoin.buy(PLUS)
+    first = renewals(bitcoin).open_invoice(USER, "main", None, bitcoin.now)
+    again = renewals(bitcoin).open_invoice(USER, "main", None, bitcoin.now)
+    assert (first["provider"], again["url"]) == (bitcoin.player.name, first["url"])
+    end = renewal(bitcoin).ends_at
+    bitcoin.player.pay(bitcoin.session(first))
+    bitcoin.settle()
+    assert renewal(bitcoin).ends_at == add_interval(end, "month")
+
+
+def test_there_is_nothing_to_renew_before_anything_was_bought(bitcoin: World) -> None:
+    with pytest.raises(NotFound):
+        renewals(bitcoin).open_invoice(USER, "main", None, bitcoin.now)
+
+
+def test_an_upgrade_opens_at_once_and_keeps_the_unused_value(bitcoin: World) -> None:
+    bitcoin.buy(PLUS)
+    bitcoin.app.advance(15 * DAY)
+    assert not bitcoin.has("tax.enhanced")
+    bitcoin.buy(PRO)
+    assert bitcoin.has("tax.enhanced")
+    full = add_interval(bitcoin.now, "month")
+    assert full + 6 * DAY < renewal(bitcoin).ends_at < full + 8 * DAY  # half of nine dollars is a week of Pro
+
+
+def test_a_downgrade_waits_for_the_end_of_what_is_paid(bitcoin: World) -> None:
+    bitcoin.buy(PRO)
+    bitcoin.app.advance(60)
+    bitcoin.buy(PLUS)
+    bitcoin.app.advance(29 * DAY)
+    assert bitcoin.has("tax.enhanced")
+    bitcoin.app.advance(4 * DAY)
+    assert not bitcoin.has("tax.enhanced")
+    assert bitcoin.has("ai.insights")
+
+
+def test_reminders_are_noted_once_each_and_told_as_events(bitcoin: World) -> None:
+    bitcoin.buy(PLUS)
+    end, told = renewal(bitcoin).ends_at, []
+    while bitcoin.now < end + 2 * DAY:
+        reminders(bitcoin).send(bitcoin.now, 10)
+        told.append(renewal(bitcoin).reminded_days)
+        bitcoin.app.advance(DAY)
+    noted = [days for days in dict.fromkeys(told) if days is not None]
+    assert noted == [7, 1]
+    stored = bitcoin.aws.call(  # what the stream shows of a record is what the table holds
+        "dynamodb",
+        "get_item",
+        TableName="AccountsTable",
+        Key={"user_id": {"S": USER}, "record": {"S": "renewal#main"}},
+    )["Item"]
+    (event,) = domain_events([{"dynamodb": {"NewImage": stored, "OldImage": {**stored, "reminded_days": {"N": "7"}}}}])
+    assert event["DetailType"] == "RenewalDue"
+    assert '"days": 1' in event["Detail"]
+
+
+def test_a_renewal_in_time_starts_the_reminders_anew(bitcoin: World) -> None:
+    bitcoin.buy(PLUS)
+    bitcoin.app.advance(25 * DAY)
+    reminders(bitcoin).send(bitcoin.now, 10)
+    assert renewal(bitcoin).reminded_days == 7
+    bitcoin.buy(PLUS)
+    assert renewal(bitcoin).reminded_days is None
+    assert reminders(bitcoin).send(bitcoin.now, 10) == 0
+
+
+def test_reminders_that_were_missed_are_not_all_told_at_once(bitcoin: World) -> None:
+    bitcoin.buy(PLUS)
+    bitcoin.app.advance(renewal(bitcoin).ends_at - bitcoin.now - 3600)
+    assert reminders(bitcoin).send(bitcoin.now, 10) == 1
+    assert renewal(bitcoin).reminded_days == 1
+    assert reminders(bitcoin).send(bitcoin.now, 10) == 0
+
+
+def test_who_does_not_want_reminders_gets_none(bitcoin: World) -> None:
+    bitcoin.buy(PLUS)
+    assert renewals(bitcoin).set_reminders(USER, "main", wanted=False, now=bitcoin.now)["reminders"] is False
+    bitcoin.app.advance(25 * DAY)
+    assert reminders(bitcoin).send(bitcoin.now, 10) == 0
+    assert renewal(bitcoin).reminded_days is None
+
+
+def test_who_pays_on_by_card_is_not_reminded(bitcoin: World) -> None:
+    bitcoin.buy(PLUS)
+    with_card(bitcoin, current_period_end=NOW + 60 * DAY)
+    bitcoin.app.advance(25 * DAY)
+    assert reminders(bitcoin).send(bitcoin.now, 10) == 0
+
+
+def test_buying_beside_a_card_is_explained_before_it_is_paid(bitcoin: World) -> None:
+    with_card(bitcoin)
+    with pytest.raises(Conflict, match="your card already pays for Plus until") as refused:
+        bitcoin.checkout(PLUS)
+    assert refused.value.code == "overlap"
+    bitcoin.buy(PLUS, accept_overlap=True)
+    bitcoin.app.advance(25 * DAY)
+    assert bitcoin.has("ai.insights"), "the card's month is over, the prepaid one is not: the union decides"
+
+
+def test_a_card_beside_prepaid_time_is_explained_too(bitcoin: World) -> None:
+    bitcoin.buy(PLUS)
+    cast(Any, bitcoin.checkouts)._offered = ["mock"]
+    with pytest.raises(Conflict, match="you have prepaid until"):
+        bitcoin.checkouts.create(USER, PLUS.plan_id, "mock", bitcoin.now)
