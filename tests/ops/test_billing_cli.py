@@ -1,0 +1,72 @@
+"""The `billing` command, as an operator types it."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from billing.aws import Aws
+from billing.settings import Settings
+from billing_cli import __main__ as cli
+from billing_cli.stack import Stack
+
+SEEDS = Path(__file__).parents[2] / "ops" / "seeds" / "plans.json"
+
+
+@pytest.fixture
+def stack(tables: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
+    """A stack whose tables are in moto."""
+    stack = Stack("test")
+    environment = {"PLANS_TABLE": "PlansTable", "STAGE": "test", "BILLING_PROVIDER_MODE": "mock"}
+    monkeypatch.setitem(stack.__dict__, "aws", Aws())
+    monkeypatch.setitem(stack.__dict__, "settings", Settings(environment))
+    monkeypatch.setattr(cli, "Stack", lambda name: stack)
+    return stack
+
+
+def billing(*arguments: str) -> Result:
+    return CliRunner().invoke(cli.app, list(arguments), env={"COLUMNS": "200"})
+
+
+def test_plans_are_imported_once_and_updated_when_the_file_changes(stack: Stack, tmp_path: Path) -> None:
+    assert "6 created" in billing("plans", "import", str(SEEDS)).output
+    assert "6 unchanged" in billing("plans", "import", str(SEEDS)).output
+    plans = json.loads(SEEDS.read_text())
+    plans[1]["price_cents"] += 100
+    changed = tmp_path / "plans.json"
+    changed.write_text(json.dumps(plans))
+    assert "1 updated" in billing("plans", "import", str(changed)).output
+    assert "10.00 USD" in billing("plans", "list").output
+
+
+def test_an_export_imports_as_it_was(stack: Stack, tmp_path: Path) -> None:
+    billing("plans", "import", str(SEEDS))
+    exported = tmp_path / "exported.json"
+    exported.write_text(billing("plans", "export").output)
+    assert "6 unchanged" in billing("plans", "import", str(exported)).output
+
+
+def test_a_faulty_file_is_refused_with_the_place_of_each_fault(stack: Stack, tmp_path: Path) -> None:
+    faulty = tmp_path / "plans.json"
+    faulty.write_text('[{"plan_id": "x", "name": "X", "price_cents": -1, "currency": "usd", "interval": "week"}]')
+    answer = billing("plans", "import", str(faulty))
+    assert answer.exit_code == 1
+    assert all(place in answer.output for place in ("0/price_cents", "0/currency", "0/interval", "0/features"))
+    assert "Plans" in billing("plans", "list").output
+
+
+def test_a_generated_key_set_signs_and_its_public_half_verifies() -> None:
+    lines = [line for line in billing("tokens", "generate", "--kid", "k1").output.splitlines() if line.startswith("{")]
+    private, public = (json.loads(line)["keys"][0] for line in lines)
+    assert private["kid"] == public["kid"] == "k1"
+    assert "d" in private
+    assert "d" not in public
+
+
+def test_without_a_running_engine_a_command_says_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("billing_cli.stack._EMULATOR_PORT", tmp_path / "none")
+    answer = billing("plans", "list")
+    assert answer.exit_code == 1
+    assert "make run" in answer.output
