@@ -35,7 +35,7 @@ class Check:
             )
         seconds = f"[dim]{time.monotonic() - began:.1f} s[/]"
         if done.returncode:
-            console.print(done.stdout, markup=False)
+            console.print(done.stdout, markup=False, soft_wrap=True)
             console.print(f"[red]✗ {self.name}[/] {seconds}")
             return False
         console.print(f"[green]✓[/] {self.name} {seconds} [dim]{_last_line(done.stdout)}[/]")

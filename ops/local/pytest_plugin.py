@@ -1,42 +1,41 @@
-"""The `engine` fixture: one running engine for all the tests of a run that ask for it."""
+"""For tests on the local engine: one engine per run, and beside a failure what the functions logged meanwhile."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterable
 
 import pytest
 
 from .engine import Engine
-from .host import EngineError
 
-
-@pytest.fixture(scope="session")
-def engine() -> Iterator[Engine]:
-    """Our template, deployed. Tests share its tables: they use user ids of their own."""
-    yield from start_engine()
-
-
-@pytest.fixture(scope="session")
-def enforcing_engine() -> Iterator[Engine]:
-    """The same, with every function held to its IAM policies."""
-    yield from start_engine(enforce_policies=True)
-
-
-def start_engine(**options: object) -> Iterator[Engine]:
-    """An engine for a fixture; when it cannot start, its tests fail with the reason instead of a traceback."""
-    try:
-        engine = Engine.start(**options)  # type: ignore[arg-type]  # forwards start's own options
-    except EngineError as error:
-        pytest.fail(f"The local engine did not start. {error}", pytrace=False)
-    with engine:
-        yield engine
+LOG_LINES = 20
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks what uses an engine, and keeps the users of each on one of xdist's processes, so that it starts once."""
+    """Marks what uses a fixture `…_engine`, and keeps the users of each on one process of xdist: it starts once."""
     for item in items:
         for name in getattr(item, "fixturenames", ()):
-            if name == "engine" or name.endswith("_engine"):
+            if name.endswith("_engine"):
                 item.add_marker(pytest.mark.engine)
                 item.add_marker(pytest.mark.xdist_group(name))
                 break
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if report.failed:
+        for engine in _engines(getattr(item, "funcargs", {}).values()):
+            for log in engine.log_folder.glob("*.log"):
+                if log.stat().st_mtime >= call.start:
+                    lines = log.read_text(errors="replace").splitlines()[-LOG_LINES:]
+                    report.sections.append((f"end of {log.name}", "\n".join(lines)))
+    return report
+
+
+def _engines(arguments: Iterable[object]) -> list[Engine]:
+    """The engines that a test was given, itself or inside a shop."""
+    candidates = [getattr(argument, "engine", argument) for argument in arguments]
+    return [candidate for candidate in candidates if isinstance(candidate, Engine)]

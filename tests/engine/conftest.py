@@ -8,7 +8,6 @@ from typing import TypeVar
 import pytest
 
 from local.engine import Engine
-from local.pytest_plugin import start_engine
 
 PROJECT = Path(__file__).parent / "project"
 Found = TypeVar("Found")
@@ -16,12 +15,14 @@ Found = TypeVar("Found")
 
 @pytest.fixture(scope="session")
 def probe_engine() -> Iterator[Engine]:
-    yield from start_engine(project=PROJECT)
+    with Engine.start(project=PROJECT) as engine:
+        yield engine
 
 
 @pytest.fixture(scope="session")
 def enforcing_probe_engine() -> Iterator[Engine]:
-    yield from start_engine(project=PROJECT, enforce_policies=True)
+    with Engine.start(project=PROJECT, enforce_policies=True) as engine:
+        yield engine
 
 
 @pytest.fixture

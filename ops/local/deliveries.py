@@ -1,0 +1,58 @@
+"""Wraps a recorded webhook body as the event that its function gets, signed now.
+
+`python -m local.deliveries stripe events/stripe/invoice.paid.endive.json --secret whsec_…` prints one, for
+`sam local invoke WebhookStripeFunction --event -` or for `Engine.invoke`.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from billing.providers.signatures import sign_timestamped
+
+# Provider → its signature header, and what it puts there: (body, secret, now) → value.
+SIGNATURES: Mapping[str, tuple[str, Callable[[bytes, str, int], str]]] = {
+    "stripe": ("stripe-signature", sign_timestamped),
+    "mock": ("mock-signature", sign_timestamped),
+    "bitpay": ("x-signature", lambda body, secret, now: base64.b64encode(_hmac(body, secret)).decode()),
+    "btcpay": ("btcpay-sig", lambda body, secret, now: f"sha256={_hmac(body, secret).hex()}"),
+}
+
+
+def delivery(provider: str, body: bytes, secret: str, now: int) -> dict[str, Any]:
+    """The API Gateway event (payload 2.0) of a genuine delivery at `now`."""
+    header, sign = SIGNATURES[provider]
+    path = f"/billing/webhook/{provider}"
+    return {
+        "version": "2.0",
+        "routeKey": f"POST {path}",
+        "rawPath": path,
+        "rawQueryString": "",
+        "headers": {"content-type": "application/json", header: sign(body, secret, now)},
+        "requestContext": {"http": {"method": "POST", "path": path}, "routeKey": f"POST {path}", "stage": "$default"},
+        "body": base64.b64encode(body).decode(),
+        "isBase64Encoded": True,
+    }
+
+
+def _hmac(body: bytes, secret: str) -> bytes:
+    return hmac.digest(secret.encode(), body, hashlib.sha256)
+
+
+def main(provider: str, recorded: Path, secret: Annotated[str, typer.Option(envvar="WEBHOOK_SECRET")]) -> None:
+    """Prints the event of one recorded body."""
+    json.dump(delivery(provider, recorded.read_bytes(), secret, int(time.time())), sys.stdout, indent=2)
+
+
+if __name__ == "__main__":
+    typer.run(main)
