@@ -29,8 +29,20 @@ _NAMES = {
     "PUBLIC_URL": "PublicUrl",
     "PORTAL_URL": "PortalUrl",
     "MOCK_URL": "MockUrl",
+    "BITPAY_URL": "BitpayUrl",
+    "BTCPAY_URL": "BtcpayUrl",
+    "BTCPAY_STORE_ID": "BtcpayStoreId",
 }
-_SECRETS = ("STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRET", "BILLING_WEBHOOK_SECRET")
+_SECRETS = (
+    "STRIPE_SECRET_KEY",
+    "STRIPE_WEBHOOK_SECRET",
+    "BILLING_WEBHOOK_SECRET",
+    "BITPAY_API_KEY",
+    "BITPAY_MERCHANT_TOKEN",
+    "BITPAY_MERCHANT_KEY",
+    "BTCPAY_API_KEY",
+    "BTCPAY_WEBHOOK_SECRET",
+)
 
 
 class Stack:

@@ -1,25 +1,29 @@
-"""Opens the shop: starts the engine and the mock provider, fills the secrets, seeds the plans, signs demo tokens."""
+"""Opens the shop: starts the engine and the providers' stand-ins, fills the secrets, seeds the plans, signs tokens."""
 
 import json
 import re
 import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import requests
+from coincurve import PrivateKey
 
 from billing.tokens import DEV_ISSUER, Signer, Verifier, generate_key_set
 from fakes.base import Server
+from fakes.bitpay import BitPay
+from fakes.btcpay import BTCPay
 from fakes.mock import MockProvider
 from local.engine import Engine
 
 PLANS = Path(__file__).parents[1] / "seeds" / "plans.json"
 PAGES = Path(__file__).parents[2] / "frontend" / "portal" / "dist"
 USER, ADMIN = "usr_demo", "usr_admin"
+STORE = "local-store"
 _TOKEN_SECONDS = 30 * 86_400
 
 
@@ -29,6 +33,8 @@ class Shop:
 
     engine: Engine
     mock: MockProvider
+    bitpay: BitPay
+    btcpay: BTCPay
     _signer: Signer
 
     @property
@@ -54,21 +60,37 @@ def open_shop(
     enforce_policies: bool = False,
     progress: Callable[[str], None] = lambda step: None,
 ) -> Iterator[Shop]:
-    """Everything, until the block ends. `state` keeps tables, secrets and the mock provider's memory between runs."""
+    """Everything, until the block ends. `state` keeps tables, secrets and the stand-ins' memory between runs."""
     vault = _vault(state)
     mock = MockProvider(vault["BILLING_WEBHOOK_SECRET"], memory=state and state / "mock.json")
-    # Beside a chosen port the mock provider gets one of its own choosing too: the stack is then the same at each start.
-    with Server(mock, port and port + 100) as provider:
-        parameters = {"MockUrl": provider.url}
+    identity = PrivateKey.from_hex(vault["BITPAY_MERCHANT_KEY"]).public_key.format().hex()
+    bitpay = BitPay(
+        vault["BITPAY_API_KEY"], vault["BITPAY_MERCHANT_TOKEN"], identity, memory=state and state / "bitpay.json"
+    )
+    btcpay = BTCPay(
+        STORE, vault["BTCPAY_API_KEY"], vault["BTCPAY_WEBHOOK_SECRET"], memory=state and state / "btcpay.json"
+    )
+    with ExitStack() as open_until_the_end:
+        # Beside a chosen port the stand-ins get theirs of our choosing too: the stack is then the same at each start.
+        for offset, stand_in in enumerate((mock, bitpay, btcpay), 100):
+            open_until_the_end.enter_context(Server(stand_in, port and port + offset))
+        parameters = {
+            "ProviderMode": "mock,btcpay,bitpay",
+            "MockUrl": mock.url,
+            "BitpayUrl": bitpay.url,
+            "BtcpayUrl": btcpay.url,
+            "BtcpayStoreId": STORE,
+        }
         with Engine.start(
             parameters, port=port, state=state, enforce_policies=enforce_policies, progress=progress
         ) as engine:
             mock.webhook_url = f"{engine.api_url}/billing/webhook/mock"
+            btcpay.webhook_url = f"{engine.api_url}/billing/webhook/btcpay"
             engine.serve_pages(PAGES)
             progress("Filling the secrets and seeding the plans")
             fill_secrets(engine, vault)
             dev_keys = {DEV_ISSUER: vault["DEV_TOKEN_KEYS"]}
-            shop = Shop(engine, mock, Signer(dev_keys, DEV_ISSUER))
+            shop = Shop(engine, mock, bitpay, btcpay, Signer(dev_keys, DEV_ISSUER))
             seed_plans(shop)
             yield shop
 
@@ -92,17 +114,21 @@ def seed_plans(shop: Shop) -> None:
 def _vault(state: Path | None) -> dict[str, str]:
     """This machine's own secrets, made once and kept with the state."""
     path = state and state / "secrets.json"
-    if path and path.exists():
-        known: dict[str, str] = json.loads(path.read_text())
-        return known
+    known: dict[str, str] = json.loads(path.read_text()) if path and path.exists() else {}
     signing = generate_key_set("local-1")
     vault = {
         "TOKEN_SIGNING_KEYS": signing,
         "TOKEN_PUBLIC_KEYS": json.dumps(Verifier({"local": signing}).jwks()),
         "DEV_TOKEN_KEYS": generate_key_set("dev-1"),
         "BILLING_WEBHOOK_SECRET": secrets.token_hex(32),
+        "BITPAY_API_KEY": secrets.token_hex(22),
+        "BITPAY_MERCHANT_TOKEN": secrets.token_hex(22),
+        "BITPAY_MERCHANT_KEY": secrets.token_hex(32),
+        "BTCPAY_API_KEY": secrets.token_hex(20),
+        "BTCPAY_WEBHOOK_SECRET": secrets.token_hex(20),
+        **known,
     }
-    if path:
+    if path and vault != known:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch(mode=0o600)
         path.write_text(json.dumps(vault))

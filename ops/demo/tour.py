@@ -41,6 +41,9 @@ class Tour:
         self._step("Deliver every event again: nothing changes", self._repeat)
         self._step("A forged delivery is refused", self._forge)
         self._step("Cancel at the provider: the feature closes", self._cancel)
+        invoice = self._step("Choose bitcoin: an invoice opens, to show in the page", self._invoice)
+        self._step("Pay half of it: what is due is said, nothing opens", lambda: self._pay_half(invoice))
+        self._step("Pay the rest, and it is confirmed: a month opens", lambda: self._pay_rest(invoice))
 
     def _locked(self) -> str:
         answer = self._entitlement()
@@ -88,6 +91,39 @@ class Tour:
         status = self._shop.call("GET", "/billing/subscription-status", user=self._user).json()
         self._shop.mock.act(status["subscriptions"][0]["subscription_id"], "cancel")
         return self._until(402)
+
+    def _invoice(self) -> dict[str, Any]:
+        wish = {"plan_id": PLAN, "provider": "btcpay"}
+        opened = self._shop.call("POST", "/billing/create-checkout-session", wish, user=self._user)
+        self._expect(opened.status_code == 200, opened.text)
+        path = f"/billing/checkout-sessions/{opened.json()['checkout_id']}/invoice"
+        invoice = self._shop.call("GET", path, user=self._user)
+        self._expect(invoice.status_code == 200, invoice.text)
+        found: dict[str, Any] = invoice.json()
+        console.print(f"  [dim]{found['due_btc']} BTC, {escape(found['bip21'][:60])}…[/]")
+        return found
+
+    def _pay_half(self, invoice: dict[str, Any]) -> str:
+        invoice_id = invoice["purchase_id"]
+        self._shop.btcpay.pay(invoice_id, self._shop.btcpay.invoices[invoice_id].satoshis // 2)
+        deadline = time.monotonic() + _PATIENCE
+        while (term := self._term(invoice_id))["status"] != "underpaid":
+            self._expect(time.monotonic() < deadline, f"the term is still {term['status']}")
+            time.sleep(0.05)
+        shown = self._shop.call("GET", f"/billing/invoices/btcpay/{invoice_id}", user=self._user).json()
+        return f"{shown['status']}, {shown['due_btc']} BTC still due"
+
+    def _pay_rest(self, invoice: dict[str, Any]) -> str:
+        self._shop.btcpay.pay(invoice["purchase_id"])
+        self._shop.btcpay.settle(invoice["purchase_id"])
+        self._until(200)
+        term = self._term(invoice["purchase_id"])
+        return f"{term['status']}, until {term['ends_at']}"
+
+    def _term(self, invoice_id: str) -> dict[str, Any]:
+        terms = self._shop.call("GET", "/billing/subscription-status", user=self._user).json()["terms"]
+        found: dict[str, Any] = next(term for term in terms if term["purchase_id"] == invoice_id)
+        return found
 
     def _until(self, status: int) -> str:
         """Waits until the account has the feature, or has it no more; gates that cache close a little later."""

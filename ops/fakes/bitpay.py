@@ -13,9 +13,10 @@ import hmac
 import json
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from decimal import ROUND_UP, Decimal
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -56,7 +57,10 @@ class Invoice:
 
 
 class BitPay(App):
-    """`token` is the pos token; `merchant_token` and `merchant_identity` (a public key) open the merchant facade."""
+    """`token` is the pos token; `merchant_token` and `merchant_identity` (a public key) open the merchant facade.
+
+    `memory` is a file that outlives the process.
+    """
 
     def __init__(
         self,
@@ -65,12 +69,18 @@ class BitPay(App):
         merchant_identity: str = "",
         clock: Clock | None = None,
         send: Post = post,
+        memory: Path | None = None,
     ) -> None:
         super().__init__(clock)
+        self._memory = memory
         self.token, self.merchant_token, self.merchant_identity = token, merchant_token, merchant_identity
         self.invoices: dict[str, Invoice] = {}
         self.refunds: dict[str, dict[str, Any]] = {}
         self.webhooks = Webhooks(self.clock, self._render, retry_after=RETRY_AFTER, send=send)
+        if memory is not None and memory.exists():
+            known = json.loads(memory.read_text(), parse_float=Decimal)
+            self.invoices = {key: Invoice(**value) for key, value in known["invoices"].items()}
+            self.refunds = known["refunds"]
         self.route("POST", "/invoices", self._create)
         self.route("GET", "/invoices/guid/{guid}", self._by_guid)
         self.route("GET", "/invoices/{id}", self._get)
@@ -81,6 +91,13 @@ class BitPay(App):
         self.route("GET", "/", self._home)
         self.route("GET", "/invoice", self._page)
         self.route("POST", "/invoice/{id}", self._act)
+
+    def handle(self, request: Request) -> Answer | None:
+        answer = super().handle(request)
+        if self._memory is not None and request.method != "GET":
+            invoices = {key: asdict(invoice) for key, invoice in self.invoices.items()}
+            self._memory.write_bytes(_exact({"invoices": invoices, "refunds": self.refunds}))
+        return answer
 
     # --- the API -----------------------------------------------------------------------------------------------------
 

@@ -12,8 +12,9 @@ import hmac
 import json
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from decimal import ROUND_UP, Decimal
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -55,6 +56,8 @@ class Invoice:
 
 
 class BTCPay(App):
+    """One store of a server. `memory` is a file that outlives the process."""
+
     def __init__(
         self,
         store_id: str,
@@ -63,8 +66,10 @@ class BTCPay(App):
         webhook_url: str = "",
         clock: Clock | None = None,
         send: Post = post,
+        memory: Path | None = None,
     ) -> None:
         super().__init__(clock)
+        self._memory = memory
         self.store_id, self.api_key = store_id, api_key
         self.webhook_secret, self.webhook_url = webhook_secret, webhook_url
         # What the API key may do beyond opening and reading invoices and making claims.
@@ -74,6 +79,11 @@ class BTCPay(App):
         self.webhooks = Webhooks(
             self.clock, self._render, retry_after=RETRY_AFTER, in_order=True, retries=_tried_again, send=send
         )
+        if memory is not None and memory.exists():
+            known = json.loads(memory.read_text())
+            self.claims = known["claims"]
+            for key, value in known["invoices"].items():
+                self.invoices[key] = Invoice(**{**value, "amount": Decimal(value["amount"])})
         store = "/api/v1/stores/{store}"
         self.route("POST", f"{store}/invoices", self._create)
         self.route("GET", f"{store}/invoices", self._list)
@@ -90,6 +100,13 @@ class BTCPay(App):
         self.route("POST", "/i/{id}", self._act)
         self.route("GET", "/pull-payments/{id}", self._claim_page)
         self.route("POST", "/pull-payments/{id}", self._claim_act)
+
+    def handle(self, request: Request) -> Answer | None:
+        answer = super().handle(request)
+        if self._memory is not None and request.method != "GET":
+            invoices = {key: asdict(invoice) for key, invoice in self.invoices.items()}
+            self._memory.write_text(json.dumps({"invoices": invoices, "claims": self.claims}, default=str))
+        return answer
 
     # --- the API -----------------------------------------------------------------------------------------------------
 

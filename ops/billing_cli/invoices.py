@@ -1,0 +1,112 @@
+"""`billing invoices`: bitcoin invoices that are not final, and what a person decides about them."""
+
+import getpass
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any
+
+import typer
+
+from billing.applier import Applier
+from billing.errors import BillingError
+from billing.invoices import InvoiceDesk
+from billing.money import format_money
+from billing.providers import Clients
+from billing.store.accounts import AccountStore
+from billing.store.due import DueStore
+from billing.store.plans import PlanStore
+from billing_cli.output import console, table
+from billing_cli.stack import Stack
+
+app = typer.Typer(no_args_is_help=True, help="Bitcoin invoices that are not final, and what a person decides.")
+Provider = Annotated[str, typer.Argument(help="bitpay or btcpay")]
+Invoice = Annotated[str, typer.Argument(help="The provider's id of the invoice.")]
+_LIMIT = 100
+
+
+def _desk(stack: Stack) -> InvoiceDesk:
+    settings = stack.settings
+    accounts = AccountStore(stack.aws, settings.accounts_table)
+    plans, client = PlanStore(stack.aws, settings.plans_table), Clients(settings)
+    due = DueStore(stack.aws, settings.accounts_table)
+    return InvoiceDesk(accounts, plans, due, Applier(accounts, plans, client), client)
+
+
+def _do(act: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any]:
+    try:
+        return act()
+    except BillingError as refused:
+        console.print(f"[red]Refused:[/] {refused.detail}")
+        raise typer.Exit(1) from refused
+
+
+def _say(invoice: Mapping[str, Any]) -> None:
+    def money(name: str) -> str:
+        return format_money(invoice[name], invoice["currency"])
+
+    console.print(f"[bold]{invoice['provider']} {invoice['purchase_id']}[/]  {invoice['status']}")
+    console.print(f"user {invoice['user_id']}, plan {invoice['plan_id']}, price {money('amount_cents')}")
+    console.print(f"received {money('received_cents')}, due {money('due_cents')}, returned {money('refunded_cents')}")
+    if invoice["accepted_by"]:
+        console.print(f"accepted by {invoice['accepted_by']}")
+
+
+@app.command("list")
+def show_open(
+    context: typer.Context,
+    flagged: Annotated[bool, typer.Option("--flagged", help="Only those that wait for a decision.")] = False,
+) -> None:
+    """Invoices that may still change."""
+    found = _desk(context.obj).open(_LIMIT, flagged=flagged)["invoices"]
+    if not found:
+        console.print("No invoice waits for a decision." if flagged else "No invoice is open.")
+        return
+    rows = [
+        (
+            i["provider"],
+            i["purchase_id"],
+            i["user_id"],
+            i["status"] + (" [yellow]decide[/]" if i["needs_decision"] else ""),
+            format_money(i["amount_cents"], i["currency"]),
+            format_money(i["received_cents"], i["currency"]),
+            i["created_at"],
+        )
+        for i in found
+    ]
+    table("Open invoices", ["provider", "invoice", "user", "status", "price", "received", "created"], rows)
+
+
+@app.command()
+def reread(context: typer.Context, provider: Provider, invoice: Invoice) -> None:
+    """Read an invoice at its provider and apply what it says."""
+    _say(_do(lambda: _desk(context.obj).reread(provider, invoice, int(time.time()))))
+
+
+@app.command()
+def accept(context: typer.Context, provider: Provider, invoice: Invoice) -> None:
+    """Let an underpaid or late payment count. The audit log names you."""
+    admin = f"cli:{getpass.getuser()}"
+    _say(_do(lambda: _desk(context.obj).accept(provider, invoice, admin, int(time.time()))))
+
+
+@app.command()
+def refund(
+    context: typer.Context,
+    provider: Provider,
+    invoice: Invoice,
+    amount: Annotated[int | None, typer.Option(min=1, help="In the minor unit; left out: all that is left.")] = None,
+    surplus: Annotated[bool, typer.Option("--surplus", help="Only what came beyond the price.")] = False,
+    key: Annotated[str, typer.Option(help="Repeat a refund safely by giving its key again.")] = "",
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Give money back. Prints the link by which the buyer claims it, where there is one."""
+    what = "the surplus" if surplus else "all that is left" if amount is None else f"{amount} minor units"
+    if not yes:
+        typer.confirm(f"Give back {what} of {provider} invoice {invoice}?", abort=True)
+    key = key or uuid.uuid4().hex
+    done = _do(lambda: _desk(context.obj).refund(provider, invoice, amount, key, int(time.time()), surplus=surplus))
+    _say(done)
+    console.print(f"refund {done['refund_id']}, key {key}")
+    if done["claim_url"]:
+        console.print(f"The buyer claims it at {done['claim_url']}", soft_wrap=True)
