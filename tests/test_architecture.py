@@ -16,7 +16,7 @@ FUNCTIONS = sorted(path.stem for path in (ROOT / "functions").glob("*.py"))
 
 # Decide without the world: the standard library and each other.
 PURE = frozenset(
-    """access allowances apply entitlements errors facts history ledger money plans polling records rollout settings
+    """access allowances apply entitlements errors facts history ledger money plans polling records rollout rollups settings
     terms""".split()
 )
 # Third-party packages that cost a cold start, and who may load them at import. Whoever is not listed loads none.
@@ -41,6 +41,7 @@ LOADS = {
     "entitlements": {"cryptography", "jwt"},
     "jwks": {"cryptography", "jwt"},
     "renewals": {"pydantic"},
+    "track": {"pydantic"},
     "usage": {"pydantic"},
 }
 

@@ -100,6 +100,7 @@ Call = Callable[[Request], Response | Mapping[str, Any]]
 def endpoint(routes: Mapping[str, Call], logger: "Logger") -> Handler:
     """A Lambda handler for API Gateway payload 2.0. `routes` maps "GET /billing/plans" to a function of the request.
 
+    Calls below /admin/ are refused unless the authorizer says that an admin is calling, however the route is wired.
     A `BillingError` becomes a problem document. Anything else fails the invocation: the caller sees a bare 500, and
     the error metric and its alarm see the fault.
     """
@@ -109,7 +110,10 @@ def endpoint(routes: Mapping[str, Call], logger: "Logger") -> Handler:
         route = str(event["routeKey"])
         refusal = {}
         try:
-            answer = routes[route](request_from(event))
+            request = request_from(event)
+            if " /admin/" in route and not request.admin:
+                raise NotAllowed("this call is for admins")
+            answer = routes[route](request)
             response = answer if isinstance(answer, Response) else Response(answer)
         except BillingError as error:
             response, refusal = problem(error), {"code": error.code}

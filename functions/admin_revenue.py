@@ -1,0 +1,66 @@
+"""/admin/revenue and /admin/metrics: the state of the business, as JSON or as CSV."""
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from aws_lambda_powertools import Logger
+
+from billing.analytics import Analytics, range_of
+from billing.aws import Aws
+from billing.http import Request, Response, endpoint
+from billing.settings import Settings
+from billing.sheets import to_csv, wants_csv
+from billing.store.metrics import MetricsStore
+from billing.store.plans import PlanStore
+
+aws = Aws("dynamodb")
+settings = Settings(os.environ, aws.fetch_secret)
+analytics = Analytics(MetricsStore(aws, settings.metrics_table), PlanStore(aws, settings.plans_table))
+
+
+def revenue(request: Request) -> Response:
+    """As CSV one table of the report: `table` is days (the default), by_plan or by_provider."""
+    report = analytics.revenue(range_of(request.query, request.now), request.query.get("currency"))
+    table = request.query.get("table", "days")
+    return _answer(request, report, table if table in ("by_plan", "by_provider") else "days")
+
+
+def funnel(request: Request) -> Response:
+    return _answer(request, analytics.funnel(range_of(request.query, request.now)), "steps")
+
+
+def churn(request: Request) -> Response:
+    report = analytics.churn(range_of(request.query, request.now), request.query.get("currency"))
+    return _answer(request, report, "reasons" if request.query.get("table") == "reasons" else "months")
+
+
+def cohorts(request: Request) -> Response:
+    report = analytics.cohorts(request.now)
+    if wants_csv(request.query, request.headers):
+        longest = max((len(c["retained"]) for c in report["cohorts"]), default=0)
+        report["cohorts"] = [
+            {"month": c["month"], "size": c["size"]}
+            | {f"month_{n}": c["retained"][n] if n < len(c["retained"]) else None for n in range(longest)}
+            for c in report["cohorts"]
+        ]
+    return _answer(request, report, "cohorts")
+
+
+def _answer(request: Request, report: Mapping[str, Any], table: str) -> Response:
+    if not wants_csv(request.query, request.headers):
+        return Response(report)
+    name = f"{request.route.rpartition('/')[2]}-{table}.csv"
+    headers = {"content-type": "text/csv; charset=utf-8", "content-disposition": f'attachment; filename="{name}"'}
+    return Response(to_csv(report[table]), headers=headers)
+
+
+handler = endpoint(
+    {
+        "GET /admin/revenue": revenue,
+        "GET /admin/metrics/funnel": funnel,
+        "GET /admin/metrics/churn": churn,
+        "GET /admin/metrics/cohorts": cohorts,
+    },
+    Logger(),
+)

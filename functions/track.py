@@ -1,0 +1,24 @@
+"""POST /billing/track: count a funnel step; no cookie, no identity, no address is looked at or kept."""
+
+import os
+
+from aws_lambda_powertools import Logger
+
+from billing.api.requests import TrackEvent
+from billing.aws import Aws
+from billing.funnel import track
+from billing.http import Request, Response, endpoint
+from billing.settings import Settings
+from billing.store.metrics import MetricsStore
+
+aws = Aws("dynamodb")
+settings = Settings(os.environ, aws.fetch_secret)
+metrics = MetricsStore(aws, settings.metrics_table)
+
+
+def count(request: Request) -> Response:
+    track(metrics, request.parse(TrackEvent), request.now)
+    return Response(None, 204)
+
+
+handler = endpoint({"POST /billing/track": count}, Logger())

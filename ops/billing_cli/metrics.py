@@ -1,0 +1,95 @@
+"""`billing metrics`: hold the rollups against the ledger, make them anew, and show the lines behind a figure."""
+
+from collections import Counter
+from typing import Annotated
+
+import typer
+
+from billing.ledger import day_of
+from billing.money import format_money
+from billing.rollups import Cell, counters
+from billing.store.metrics import MetricsStore
+from billing_cli.output import console, table
+from billing_cli.stack import Stack
+
+app = typer.Typer(no_args_is_help=True, help="Revenue figures and the ledger lines behind them.")
+
+
+def metrics_of(stack: Stack) -> MetricsStore:
+    return MetricsStore(stack.aws, stack.settings.metrics_table, stack.settings.accounts_table)
+
+
+@app.command()
+def check(context: typer.Context) -> None:
+    """Add up the whole ledger and compare. Lines written in the last seconds may still be on their way."""
+    metrics = metrics_of(context.obj)
+    lines = [line for page in metrics.ledger() for _, line in page]
+    kept = metrics.everything(metrics.generations().reading)
+    wrong = differences(counters(lines), kept)
+    if wrong:
+        table(f"{len(wrong)} figures differ", ["series", "day", "counter", "ledger", "rollups"], wrong)
+        console.print("If it stays like this: billing metrics rebuild")
+        raise typer.Exit(1)
+    console.print(f"[green]✓[/] {len(lines)} ledger lines and the rollups agree")
+
+
+@app.command()
+def rebuild(context: typer.Context) -> None:
+    """Make every rollup anew from the ledger, while the stack runs. Safe to interrupt and to repeat."""
+    metrics = metrics_of(context.obj)
+    before = metrics.everything(metrics.generations().reading)
+    generation = metrics.begin()
+    folded = 0
+    for page in metrics.ledger(generation):
+        folded += metrics.fold(page)
+        console.print(f"[dim]{folded} lines folded[/]")
+    changed = differences(metrics.everything(generation), before)
+    metrics.finish(generation)
+    console.print(f"[green]✓[/] rebuilt from the ledger (generation {generation})")
+    if changed:
+        table(f"{len(changed)} figures changed", ["series", "day", "counter", "now", "before"], changed)
+
+
+@app.command()
+def lines(
+    context: typer.Context,
+    day: Annotated[str, typer.Option(help="A day (2026-11-22) or month (2026-11), UTC.")],
+    currency: Annotated[str | None, typer.Option(help="Only this currency.")] = None,
+    kind: Annotated[str | None, typer.Option(help="Only payment, refund, mrr, …")] = None,
+) -> None:
+    """The ledger lines of a day or month: what the figures are made of. Reads the whole table."""
+    found = [
+        (user_id, line)
+        for page in metrics_of(context.obj).ledger()
+        for user_id, line in page
+        if day_of(line.at).startswith(day) and currency in (None, line.currency) and kind in (None, line.kind)
+    ]
+    rows = [
+        (
+            day_of(line.at),
+            user_id,
+            line.kind,
+            line.movement or line.reason or "",
+            line.plan_id,
+            line.provider,
+            format_money(line.amount_cents, line.currency),
+            line.object_id,
+        )
+        for user_id, line in sorted(found, key=lambda pair: (pair[1].at, pair[1].entry_id))
+    ]
+    table(f"{len(rows)} lines", ["day", "user", "kind", "", "plan", "provider", "amount", "of"], rows)
+    sums: Counter[tuple[str, str]] = Counter()
+    for _, line in found:
+        sums[line.currency, line.kind] += line.amount_cents
+    for (of_currency, of_kind), amount in sorted(sums.items()):
+        console.print(f"{of_kind:14} {format_money(amount, of_currency)}")
+
+
+def differences(these: dict[Cell, Counter[str]], those: dict[Cell, Counter[str]]) -> list[tuple[str, ...]]:
+    """Counters that are not the same: series, day, name, and both figures."""
+    return [
+        (*cell, name, str(these.get(cell, Counter())[name]), str(those.get(cell, Counter())[name]))
+        for cell in sorted({*these, *those})
+        for name in sorted({*these.get(cell, ()), *those.get(cell, ())})
+        if these.get(cell, Counter())[name] != those.get(cell, Counter())[name]
+    ]
