@@ -4,14 +4,16 @@ from typing import Annotated
 
 import typer
 
-from billing_cli import dlq, invoices, metrics, plans, tokens
+from billing_cli import dlq, explain, flags, invoices, metrics, plans, tokens
 from billing_cli.stack import LOCAL, Stack
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.add_typer(dlq.app, name="dlq")
+app.add_typer(flags.app, name="flags")
 app.add_typer(invoices.app, name="invoices")
 app.add_typer(metrics.app, name="metrics")
 app.add_typer(plans.app, name="plans")
+app.command("explain")(explain.show)
 app.add_typer(tokens.app, name="tokens")
 
 

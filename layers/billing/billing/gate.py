@@ -6,6 +6,7 @@ from typing import Any
 
 from billing.entitlements import Entitlement, Refusal, Source, decide, free_source, sources_from_json
 from billing.errors import FeatureLocked
+from billing.http import rfc3339
 from billing.plans import Allowance, Catalogue, FeatureValue, Plan
 from billing.store.accounts import AccountStore
 
@@ -47,7 +48,24 @@ class Gate:
             "payment_failed": "the payment for the plan that includes this feature is open",
             "limit_reached": "the allowance of this period is used up",
         }[refusal.scenario]
-        return FeatureLocked(refusal.feature, refusal.scenario, detail, offers, self._upgrade_url)
+        return FeatureLocked(
+            refusal.feature,
+            refusal.scenario,
+            detail,
+            offers,
+            self._upgrade_url,
+            [source_view(s) for s in refusal.sources],
+        )
+
+
+def source_view(source: Source) -> dict[str, object]:
+    return {
+        "kind": source.kind,
+        "id": source.id,
+        "plan_id": source.plan_id,
+        "reason": source.reason,
+        "expires_at": rfc3339(source.until),
+    }
 
 
 def known_sources(context: Mapping[str, Any]) -> Sequence[Source] | None:

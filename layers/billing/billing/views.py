@@ -7,6 +7,7 @@ from billing.access import term_runs, windows
 from billing.allowances import Held
 from billing.checkout import sellers
 from billing.entitlements import Source
+from billing.gate import source_view
 from billing.http import rfc3339
 from billing.plans import FEATURES, Allowance, Catalogue, Credits, FeatureValue, Plan, features_to_json
 from billing.records import Account, Purchase, Subscription, Term
@@ -126,7 +127,7 @@ def entitlement(held: Held) -> View:
         "feature": found.feature,
         "value": value(found.value, found.credits),
         "expires_at": rfc3339(found.expires_at),
-        "sources": [source(s) for s in found.sources],
+        "sources": [source_view(s) for s in found.sources],
         "remaining": held.remaining,
         "resets_at": rfc3339(held.quota.resets_at) if held.quota else None,
     }
@@ -146,16 +147,6 @@ def value(granted: FeatureValue, credits_: int = 0) -> bool | int | dict[str, An
     if isinstance(granted, Allowance):
         return {"limit": granted.limit, "per": granted.per, **({"credits": credits_} if credits_ else {})}
     return {"credits": granted.amount} if isinstance(granted, Credits) else granted
-
-
-def source(given: Source) -> View:
-    return {
-        "kind": given.kind,
-        "id": given.id,
-        "plan_id": given.plan_id,
-        "reason": given.reason,
-        "expires_at": rfc3339(given.until),
-    }
 
 
 def _subscription(subscription: Subscription, catalogue: Catalogue, now: int) -> View:

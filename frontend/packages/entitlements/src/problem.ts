@@ -8,6 +8,14 @@ export interface Offer {
   readonly interval: "month" | "year" | "once";
 }
 
+export interface Source {
+  readonly kind: string;
+  readonly id: string;
+  readonly plan_id: string | null;
+  readonly reason: string;
+  readonly expires_at: string | null;
+}
+
 /** The document of a 402 answer (RFC 9457): what is locked, why, and what would open it. */
 export interface PaywallProblem {
   readonly type: string;
@@ -19,6 +27,8 @@ export interface PaywallProblem {
   readonly scenario: Scenario;
   readonly offers: readonly Offer[];
   readonly upgrade_url: string;
+  /** The records that gave it once, or would if they were paid. */
+  readonly sources?: readonly Source[];
 }
 
 /** The document where no server could be asked for its offers. */
@@ -33,6 +43,7 @@ export function paywallProblem(feature: string, scenario: Scenario, upgradeUrl: 
     scenario,
     offers: [],
     upgrade_url: upgradeUrl,
+    sources: [],
   };
 }
 

@@ -50,6 +50,8 @@ class FeatureLockedProblem(Problem):
     scenario: Literal["not_in_plan", "limit_reached", "expired", "payment_failed"]
     offers: list[Offer]
     upgrade_url: str
+    sources: "list[SourceView]" = []
+    """The records that gave it once, or would if they were paid."""
 
 
 class PublicPlan(Response):

@@ -88,3 +88,17 @@ class PaymentEventStore:
     def get(self, event_id: str) -> PaymentEvent | None:
         answer = self._aws.call("dynamodb", "get_item", TableName=self._table, Key=item({"event_id": event_id}))
         return from_item(answer["Item"]) if "Item" in answer else None
+
+    def of_user(self, user_id: str, until: int, limit: int = 50) -> list[PaymentEvent]:
+        """The newest events of a user that happened at `until` or before; one Query of the index."""
+        answer = self._aws.call(
+            "dynamodb",
+            "query",
+            TableName=self._table,
+            IndexName="by_user",
+            KeyConditionExpression="user_id = :user AND created_at <= :until",
+            ExpressionAttributeValues=item({":user": user_id, ":until": until}),
+            ScanIndexForward=False,
+            Limit=limit,
+        )
+        return [from_item(stored) for stored in answer["Items"]]

@@ -1,0 +1,88 @@
+"""`billing explain`: why a user has a feature, or has it not, now or at another time."""
+
+import time
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from billing.allowances import Counter, held
+from billing.entitlements import Entitlement, Refusal
+from billing.explaining import Explanation, explain
+from billing.money import format_money
+from billing.store.accounts import AccountStore
+from billing.store.counters import CounterStore
+from billing.store.payment_events import PaymentEventStore
+from billing.store.plans import PlanStore
+from billing_cli.output import console, moment, table
+from billing_cli.stack import Stack
+
+
+def show(
+    context: typer.Context,
+    user: str,
+    feature: str,
+    at: Annotated[str, typer.Option(help="A moment in UTC, such as 2026-11-22T21:00; default: now.")] = "",
+) -> None:
+    """Tell why a user has a feature, or has it not: from which records, until when, by which events."""
+    stack: Stack = context.obj
+    when = _moment(at)
+    account = AccountStore(stack.aws, stack.settings.accounts_table).load(user)
+    found = explain(account, PlanStore(stack.aws, stack.settings.plans_table).catalogue(), feature, when)
+    _decision(found, user)
+    rows = [
+        (
+            s.kind,
+            s.id,
+            s.plan_id or "",
+            s.reason,
+            moment(s.start) if s.start else "always",
+            _until(s.until),
+            _open(s, found),
+        )
+        for s in found.sources
+    ]
+    table("Sources", ["kind", "id", "plan", "reason", "from", "until", "open"], rows)
+    if isinstance(found.decision, Entitlement) and not at:
+        _use(stack, user, found.decision, when)
+    events = PaymentEventStore(stack.aws, stack.settings.payment_events_table).of_user(user, when)
+    rows_of_events = [(moment(e.created_at), e.type, e.event_id, e.status, e.outcome or e.reason) for e in events]
+    table("Events until then, newest first", ["time", "type", "event", "status", "outcome"], rows_of_events)
+    if found.offers:
+        offers = [(p.plan_id, p.name, format_money(p.price_cents, p.currency), p.interval) for p in found.offers]
+        table("What would open it", ["plan", "name", "price", "interval"], offers)
+
+
+def _decision(found: Explanation, user: str) -> None:
+    if isinstance(found.decision, Refusal):
+        verdict = f"[red]locked[/]: {found.decision.scenario.replace('_', ' ')}"
+    else:
+        verdict = f"[green]open[/] until {_until(found.decision.expires_at)}"
+    console.print(f"[bold]{found.feature}[/] of {user} at {moment(found.at)}: {verdict}\n")
+
+
+def _use(stack: Stack, user: str, entitlement: Entitlement, now: int) -> None:
+    counters = CounterStore(stack.aws, stack.settings.accounts_table)
+    left = held(entitlement, counters.read_all(user).get(entitlement.feature, Counter()), now)
+    if left.quota is not None:
+        credits_ = f" and {left.quota.credits} bought" if left.quota.credits else ""
+        resets = f", anew at {moment(left.quota.resets_at)}" if left.quota.resets_at else ""
+        console.print(f"{left.remaining} left of {left.quota.limit}{credits_}{resets}\n")
+
+
+def _open(source: object, found: Explanation) -> str:
+    return "yes" if source in getattr(found.decision, "sources", ()) and found.allowed else ""
+
+
+def _until(end: int | None) -> str:
+    return "for good" if end is None else moment(end)
+
+
+def _moment(text: str) -> int:
+    if not text:
+        return int(time.time())
+    try:
+        given = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise typer.BadParameter("write it as 2026-11-22T21:00") from error
+    return int((given if given.tzinfo else given.replace(tzinfo=UTC)).timestamp())

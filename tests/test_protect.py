@@ -1,0 +1,152 @@
+"""Another backend's handler, behind our authorizer, guarded with the decorator; the billing API is on loopback."""
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from billing.entitlements import Source, sources_to_json
+from billing.plans import Allowance
+from billing.protect import TRUST_SECONDS, Protection
+
+NOW = 1_800_000_000
+
+
+class Api:
+    """Answers as the billing API does; `status` decides how."""
+
+    def __init__(self) -> None:
+        self.status = 200
+        self.asked: list[tuple[str, str, str]] = []
+        api = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def answer(self) -> None:
+                self.rfile.read(int(self.headers.get("content-length") or 0))
+                api.asked.append((self.command, self.path, self.headers["authorization"]))
+                body = json.dumps({"code": "feature_locked" if api.status == 402 else "", "offers": []}).encode()
+                self.send_response(api.status)
+                self.send_header("content-length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def do_GET(self) -> None:
+                self.answer()
+
+            def do_POST(self) -> None:
+                self.answer()
+
+            def log_message(self, *args: object) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+
+
+@pytest.fixture
+def api() -> Iterator[Api]:
+    served = Api()
+    thread = threading.Thread(target=served.server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    yield served
+    served.server.shutdown()
+    served.server.server_close()
+    thread.join()
+
+
+class Backend:
+    """The expensive function of somebody else, and how often it ran."""
+
+    def __init__(self, api_url: str, **options: Any) -> None:
+        self.now = NOW
+        self.ran = 0
+        protection = Protection(api_url, now=lambda: self.now)
+
+        @protection.requires_feature("ai.chat", **options)
+        def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+            self.ran += 1
+            return {"statusCode": 200}
+
+        self.handler = handler
+
+    def call(self, **caller: str) -> tuple[int, str]:
+        event = {"headers": {"authorization": "Bearer t"}, "requestContext": {"authorizer": {"lambda": caller}}}
+        answer = self.handler(event, None)
+        return answer["statusCode"], json.loads(answer.get("body", "{}")).get("code", "")
+
+
+def bought(until: int | None = None) -> str:
+    source = Source(
+        kind="subscription",
+        id="sub_1",
+        plan_id="plus",
+        plan_version=1,
+        start=0,
+        until=until,
+        reason="active",
+        features={"ai.chat": Allowance(5)},
+    )
+    return json.dumps(sources_to_json([source]))
+
+
+def test_what_the_authorizer_says_is_believed_without_a_call(api: Api) -> None:
+    backend = Backend(api.url)
+    assert backend.call(user_id="usr_1", sources=bought()) == (200, "")
+    assert api.asked == []
+
+
+def test_a_no_is_asked_again_with_the_callers_own_token_and_refused_in_the_apis_words(api: Api) -> None:
+    backend = Backend(api.url)
+    api.status = 402
+    assert backend.call(user_id="usr_1", sources=bought(until=NOW)) == (402, "feature_locked")
+    assert api.asked == [("GET", "/billing/entitlements/ai.chat", "Bearer t")]
+    assert backend.ran == 0
+
+
+def test_a_purchase_opens_at_once_and_the_yes_is_kept_for_a_minute(api: Api) -> None:
+    backend = Backend(api.url)
+    api.status = 402
+    backend.call(user_id="usr_1")
+    api.status = 200
+    assert [backend.call(user_id="usr_1")[0] for _ in range(3)] == [200] * 3
+    assert len(api.asked) == 2
+    api.status, backend.now = 402, NOW + TRUST_SECONDS
+    assert backend.call(user_id="usr_1")[0] == 402
+
+
+def test_one_users_yes_is_nobody_elses(api: Api) -> None:
+    backend = Backend(api.url)
+    backend.call(user_id="usr_1")
+    api.status = 402
+    assert backend.call(user_id="usr_2")[0] == 402
+
+
+def test_a_metered_feature_takes_its_use_first(api: Api) -> None:
+    backend = Backend(api.url, meter=True)
+    backend.call(user_id="usr_1", sources=bought())
+    assert api.asked == [("POST", "/billing/usage", "Bearer t")]
+    api.status = 402
+    assert backend.call(user_id="usr_1", sources=bought())[0] == 402
+    assert backend.ran == 1
+
+
+def test_without_the_authorizer_nobody_gets_in() -> None:
+    backend = Backend("http://127.0.0.1:9")
+    assert backend.call() == (401, "not_authenticated")
+    assert backend.handler({}, None)["statusCode"] == 401
+    assert backend.ran == 0
+
+
+@pytest.mark.parametrize("status", [500, 404])
+def test_an_api_that_fails_lets_nobody_in(api: Api, status: int) -> None:
+    backend = Backend(api.url)
+    api.status = status
+    assert backend.call(user_id="usr_1") == (503, "billing_unavailable")
+    assert backend.ran == 0
+
+
+def test_an_api_that_is_away_lets_nobody_in() -> None:
+    assert Backend("http://127.0.0.1:9").call(user_id="usr_1") == (503, "billing_unavailable")
