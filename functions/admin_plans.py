@@ -10,12 +10,15 @@ from billing.admin_plans import AdminPlans
 from billing.api.requests import CreatePlan, UpdatePlan
 from billing.aws import Aws
 from billing.http import Request, Response, endpoint
+from billing.plan_prices import PlanPrices
+from billing.providers import Clients
 from billing.settings import Settings
 from billing.store.plans import PlanStore
 
 aws = Aws("dynamodb")
 settings = Settings(os.environ, aws.fetch_secret)
-plans = AdminPlans(PlanStore(aws, settings.plans_table), settings.providers)
+store = PlanStore(aws, settings.plans_table)
+plans = AdminPlans(store, settings.providers, PlanPrices(store, Clients(settings), settings.providers))
 
 
 def show(_: Request) -> Mapping[str, Any]:

@@ -37,6 +37,8 @@ LOADS = {
     "admin_plans": {"pydantic"},
     "auth": {"coincurve", "cryptography", "jwt", "pydantic"},
     "authorizer": {"cryptography", "jwt"},
+    "cancel_subscription": {"pydantic"},
+    "change_subscription": {"pydantic"},
     "create_checkout_session": {"pydantic"},
     "entitlements": {"cryptography", "jwt"},
     "jwks": {"cryptography", "jwt"},

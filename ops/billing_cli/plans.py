@@ -10,9 +10,11 @@ from pydantic import TypeAdapter, ValidationError
 
 from billing.admin_plans import AdminPlans
 from billing.api.requests import CreatePlan
-from billing.errors import InvalidRequest
+from billing.errors import InvalidRequest, ProviderError
 from billing.money import format_money
+from billing.plan_prices import PlanPrices
 from billing.plans import Plan, features_to_json
+from billing.providers import Clients
 from billing.store.plans import PlanStore
 from billing_cli.output import console, table
 from billing_cli.stack import Stack
@@ -23,6 +25,33 @@ _FILE = TypeAdapter(list[CreatePlan])
 
 def plans_of(stack: Stack) -> PlanStore:
     return PlanStore(stack.aws, stack.settings.plans_table)
+
+
+def prices_of(stack: Stack) -> PlanPrices:
+    return PlanPrices(plans_of(stack), Clients(stack.settings), stack.settings.providers)
+
+
+@app.command()
+def sync(
+    context: typer.Context,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what differs.")] = False,
+) -> None:
+    """Bring Stripe's products and prices to what the catalogue says; problems that need a person are named."""
+    try:
+        found = prices_of(context.obj).sync(dry_run=dry_run)
+    except ProviderError as error:
+        console.print(f"[red]Stripe:[/] {error.detail}", markup=True)
+        raise typer.Exit(1) from error
+    if not found:
+        console.print("No plan of this stack is sold through Stripe.")
+        return
+    rows = [
+        (s.plan_id, str(s.version), s.price_id or "-", "\n".join((*s.changes, *s.problems)) or "same") for s in found
+    ]
+    table("Would change" if dry_run else "Synced", ["plan", "version", "price", "difference"], rows)
+    if any(s.problems for s in found):
+        console.print("[red]A price that differs is never changed:[/] put a new version of that plan on sale.")
+        raise typer.Exit(1)
 
 
 @app.command("list")
@@ -47,7 +76,8 @@ def import_(
     """
     try:
         bodies = _FILE.validate_json(file.read_bytes())
-        done = AdminPlans(plans_of(context.obj), context.obj.settings.providers).seed(bodies)
+        store, offered = plans_of(context.obj), context.obj.settings.providers
+        done = AdminPlans(store, offered, prices_of(context.obj)).seed(bodies)
     except ValidationError as error:
         for fault in error.errors(include_url=False, include_input=False):
             console.print(f"[red]{'/'.join(map(str, fault['loc']))}[/] {fault['msg']}")

@@ -77,7 +77,7 @@ def shop_in_process() -> Shop:
     client = StripeClient(stripe.StripeClient("sk_test_standin", http_client=InProcess(app)), Options())
     plans = {}
     for plan in PLANS:
-        price = client.prices.sync(plan, dry_run=False).price_id
+        price = client.sync_plan(plan, dry_run=False).price_id
         plans[plan.plan_id] = replace(plan, provider_plan_ids={"stripe": price or ""})
     return Shop(app, client, plans)
 

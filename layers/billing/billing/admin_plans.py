@@ -6,15 +6,19 @@ from typing import Any
 
 from billing.api.requests import AllowanceValue, CreatePlan, CreditsValue, PlanBody, UpdatePlan
 from billing.errors import Conflict, InvalidRequest, NotFound
+from billing.plan_prices import PlanPrices
 from billing.plans import FEATURES, Allowance, Catalogue, Credits, FeatureValue, Plan
 from billing.store.plans import PlanStore
 from billing.views import admin_plan
 
 
 class AdminPlans:
-    def __init__(self, plans: PlanStore, offered: Sequence[str]) -> None:
+    """`prices` gives each new version its price at the providers that need one."""
+
+    def __init__(self, plans: PlanStore, offered: Sequence[str], prices: PlanPrices) -> None:
         self._plans = plans
         self._offered = offered
+        self._prices = prices
 
     def list(self) -> Mapping[str, Any]:
         """Every version of every plan, newest first within a plan."""
@@ -43,7 +47,8 @@ class AdminPlans:
         for body in bodies:
             known = self._plans.catalogue(fresh=True).get(body.plan_id)
             plan = plan_from(body, body.plan_id, known.version + 1 if known else 1)
-            if known and replace(known, version=plan.version) == plan:
+            prices = plan.provider_plan_ids or (known.provider_plan_ids if known else {})
+            if known and replace(known, version=plan.version) == replace(plan, provider_plan_ids=prices):
                 done[body.plan_id] = "unchanged"
                 continue
             self._add(plan)
@@ -55,6 +60,7 @@ class AdminPlans:
         newest = self._newest(plan_id)
         if newest.status != "archived":
             self._plans.set_status(newest, "archived")
+            self._prices.archived(newest)
         return admin_plan(replace(newest, status="archived"), self._offered)
 
     def _newest(self, plan_id: str) -> Plan:
@@ -67,6 +73,7 @@ class AdminPlans:
         faults = [*faults_of(plan), *_price_clashes(plan, self._plans.catalogue())]
         if faults:
             raise InvalidRequest("the plan cannot be sold like this", errors=faults)
+        plan = self._prices.priced(plan, self._plans.catalogue().get(plan.plan_id))
         self._plans.add_version(plan)
         return admin_plan(plan, self._offered)
 

@@ -101,6 +101,6 @@ def open_shop() -> Iterator[Shop]:
         client = connect(Settings(env))
         plans = {}
         for each in PLANS:
-            price = client.prices.sync(each, dry_run=False).price_id
+            price = client.sync_plan(each, dry_run=False).price_id
             plans[each.plan_id] = replace(each, provider_plan_ids={"stripe": price or ""})
         yield Shop(app, client, plans)

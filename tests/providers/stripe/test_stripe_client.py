@@ -314,20 +314,20 @@ def test_the_portal_opens_for_a_customer(shop: Shop) -> None:
 
 
 def test_a_sync_that_is_repeated_changes_nothing(shop: Shop) -> None:
-    again = shop.client.prices.sync(plan("plus_month", 900), dry_run=False)
+    again = shop.client.sync_plan(plan("plus_month", 900), dry_run=False)
     assert again.price_id == shop.plans["plus_month"].provider_plan_ids["stripe"]
     assert (again.changes, again.problems) == ((), ())
 
 
 def test_a_dry_run_only_says_what_it_would_do(shop: Shop) -> None:
-    would = shop.client.prices.sync(plan("new_month", 500), dry_run=True)
+    would = shop.client.sync_plan(plan("new_month", 500), dry_run=True)
     assert would.price_id is None
     assert would.changes == ("create product bitsleuth_new_month", "create price bitsleuth_new_month_v1")
     assert "bitsleuth_new_month" not in shop.books.objects
 
 
 def test_a_new_version_gets_a_price_of_its_own_under_the_same_product(shop: Shop) -> None:
-    newer = shop.client.prices.sync(plan("plus_month", 1200, version=2, name="Plus"), dry_run=False)
+    newer = shop.client.sync_plan(plan("plus_month", 1200, version=2, name="Plus"), dry_run=False)
     old = shop.plans["plus_month"].provider_plan_ids["stripe"]
     prices = {p["id"]: p for p in shop.books.all("price")}
     assert newer.price_id != old
@@ -337,7 +337,7 @@ def test_a_new_version_gets_a_price_of_its_own_under_the_same_product(shop: Shop
 
 def test_archiving_takes_the_price_off_sale(shop: Shop) -> None:
     archived = replace(shop.plans["plus_month"], status="archived")
-    assert shop.client.prices.sync(archived, dry_run=False).changes
+    assert shop.client.sync_plan(archived, dry_run=False).changes
     assert not shop.books.objects[archived.provider_plan_ids["stripe"]]["active"]
     with pytest.raises(ProviderError, match="inactive"):
         shop.client.create_checkout(shop.order("plus_month"))
@@ -345,7 +345,7 @@ def test_archiving_takes_the_price_off_sale(shop: Shop) -> None:
 
 def test_an_adopted_price_that_differs_is_reported(shop: Shop) -> None:
     adopted = plan("gold_year", 9000, "year", provider_plan_ids=shop.plans["plus_month"].provider_plan_ids)
-    problems = shop.client.prices.sync(adopted, dry_run=False).problems
+    problems = shop.client.sync_plan(adopted, dry_run=False).problems
     assert len(problems) == 2
     assert "amount 900" in problems[0]
     assert "interval month" in problems[1]

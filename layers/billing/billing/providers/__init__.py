@@ -152,6 +152,40 @@ class Client(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PlanSync:
+    """How a provider's price for a plan version stands. `price_id` None: there is none yet (a dry run).
+
+    `changes`: what was, or would be, done. `problems`: what cannot be mended, since a price's amount never changes.
+    """
+
+    plan_id: str
+    version: int
+    price_id: str | None
+    changes: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+
+
+class RecurringProviderClient(Client, Protocol):
+    """What a provider that charges again by itself can do besides: hold prices, and tell what it has."""
+
+    def sync_plan(self, plan: Plan, *, dry_run: bool) -> PlanSync:
+        """Makes the provider's price what the plan says; a repeat changes nothing."""
+        ...
+
+    def subscriptions(self, after: str | None, customer_id: str | None, now: int) -> tuple[Sequence[Fact], str | None]:
+        """One page of the live subscriptions with their last payments, and where the next one starts."""
+        ...
+
+    def events(self, since: int, after: str | None) -> tuple[Sequence[Notification], str | None]:
+        """One page of the events since a time (Unix seconds), and where the next one starts."""
+        ...
+
+    def event(self, event_id: str) -> Notification:
+        """One event again."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CryptoInvoice:
     """An invoice to be paid in bitcoin, as a page shows it. Amounts in bitcoin are exact decimal texts.
 

@@ -62,6 +62,19 @@ class PlanStore:
         }
         self._write({"Update": update}, revision, versions)
 
+    def link_price(self, plan: Plan, provider: str, price_id: str) -> None:
+        """Notes by which price a provider sells a version. Buyers of another price are not touched."""
+        revision, versions = self._index()
+        prices = {**plan.provider_plan_ids, provider: price_id}
+        update = {
+            "TableName": self._table,
+            "Key": item({"plan_id": plan.plan_id, "version": plan.version}),
+            "UpdateExpression": "SET provider_plan_ids = :prices",
+            "ConditionExpression": "attribute_exists(plan_id)",
+            "ExpressionAttributeValues": item({":prices": prices}),
+        }
+        self._write({"Update": update}, revision, versions)
+
     def _write(self, write: dict[str, Any], revision: int, versions: dict[str, int]) -> None:
         first = "attribute_not_exists(plan_id)"
         unchanged_since_read = "revision = :revision"

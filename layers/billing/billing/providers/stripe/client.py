@@ -16,7 +16,7 @@ import stripe
 from billing.errors import NotConfigured, ProviderError, ProviderUnavailable
 from billing.facts import Fact, Ref
 from billing.plans import Plan
-from billing.providers import ChangePreview, Order, Session
+from billing.providers import ChangePreview, Notification, Order, PlanSync, Session
 from billing.providers.stripe.prices import Prices
 from billing.providers.stripe.reads import Reader, id_of
 
@@ -99,13 +99,13 @@ def asking() -> Iterator[None]:
 
 
 class StripeClient:
-    """Implements `billing.providers.Client`; `prices` and `reader` serve the operator: use them within `asking()`."""
+    """Implements `billing.providers.RecurringProviderClient`."""
 
     def __init__(self, api: stripe.StripeClient, options: Options) -> None:
         self.api = api
         self._options = options
-        self.reader = Reader(api)
-        self.prices = Prices(api, options.tax_behavior)
+        self._reader = Reader(api)
+        self._prices = Prices(api, options.tax_behavior)
 
     # --- checkout ------------------------------------------------------------------------------------
 
@@ -176,7 +176,7 @@ class StripeClient:
 
     def read(self, ref: Ref, now: int) -> Sequence[Fact]:
         with asking():
-            return self.reader.read(ref, now)
+            return self._reader.read(ref, now)
 
     # --- an existing subscription ------------------------------------------------------------------------------------
 
@@ -333,15 +333,33 @@ class StripeClient:
         key: str,
     ) -> Sequence[Fact]:
         with asking():
-            intent = self.reader.payment_intent_of(payment_ref)
+            intent = self._reader.payment_intent_of(payment_ref)
             if intent is None:
                 raise ProviderError("nothing was charged for this payment", reason="nothing_to_refund")
             params: RefundCreateParams = {"payment_intent": intent, "reason": cast(Literal["duplicate"], reason)}
             if amount_cents is not None:
                 params["amount"] = amount_cents
             refund = self.api.v1.refunds.create(params, {"idempotency_key": f"{key}:refund"})
-            return self.reader.read(Ref("payment", intent), refund.created)
+            return self._reader.read(Ref("payment", intent), refund.created)
 
     def receipt_url(self, payment_id: str) -> str | None:
         with asking():
-            return self.reader.receipt_url(payment_id)
+            return self._reader.receipt_url(payment_id)
+
+    # --- plans, and what there is ------------------------------------------------------------------------------------
+
+    def sync_plan(self, plan: Plan, *, dry_run: bool) -> PlanSync:
+        with asking():
+            return self._prices.sync(plan, dry_run=dry_run)
+
+    def subscriptions(self, after: str | None, customer_id: str | None, now: int) -> tuple[Sequence[Fact], str | None]:
+        with asking():
+            return self._reader.subscriptions(after, customer_id, now)
+
+    def events(self, since: int, after: str | None) -> tuple[Sequence[Notification], str | None]:
+        with asking():
+            return self._reader.events(since, after)
+
+    def event(self, event_id: str) -> Notification:
+        with asking():
+            return self._reader.event(event_id)

@@ -1,29 +1,15 @@
 """Plans at Stripe: one product per plan, one price per version that is for sale. Repeating a sync changes nothing."""
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import stripe
 
 from billing.errors import ProviderError
 from billing.plans import Plan
+from billing.providers import PlanSync
 
 if TYPE_CHECKING:
     from stripe.params import PriceCreateParams
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sync:
-    """`price_id` as it is after the sync (None: it would be created). `changes`: what was, or would be, done.
-
-    `problems` cannot be mended from here: a price's amount, currency and interval are for ever.
-    """
-
-    plan_id: str
-    version: int
-    price_id: str | None
-    changes: tuple[str, ...] = ()
-    problems: tuple[str, ...] = ()
 
 
 class Prices:
@@ -33,7 +19,7 @@ class Prices:
         self._v1 = api.v1
         self._tax_behavior = tax_behavior
 
-    def sync(self, plan: Plan, *, dry_run: bool) -> Sync:
+    def sync(self, plan: Plan, *, dry_run: bool) -> PlanSync:
         """Makes Stripe show what the plan says. A plan that names a price already has adopted it."""
         changes: list[str] = []
         adopted = plan.provider_plan_ids.get("stripe")
@@ -47,7 +33,7 @@ class Prices:
             if not adopted:
                 self._sync_product(plan, changes, dry_run)
             self._sync_active(plan, price, changes, dry_run)
-        return Sync(
+        return PlanSync(
             plan_id=plan.plan_id,
             version=plan.version,
             price_id=price["id"] if price else None,

@@ -1,16 +1,20 @@
 """Reading Stripe's objects again: the truth when an event says too little, came late or never came."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import UTC
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import stripe
 
 from billing.facts import Fact, PaymentFact, PurchaseFact, Ref
 from billing.providers import Notification
 from billing.providers.stripe import objects
+from billing.providers.stripe.translate import EVENTS
 from billing.providers.stripe.webhook import minimal, minimise_event
+
+if TYPE_CHECKING:
+    from stripe.params import EventListParams, SubscriptionListParams
 
 PAGE = 100
 # A subscription with what its schedule will do and how its last invoice was paid.
@@ -140,28 +144,24 @@ class Reader:
 
     def subscriptions(self, after: str | None, customer_id: str | None, now: int) -> tuple[list[Fact], str | None]:
         """One page of the account's subscriptions that are not canceled, and where the next one starts."""
-        params: dict[str, Any] = {"limit": PAGE, "expand": [f"data.{name}" for name in _WHOLE]}
+        params: SubscriptionListParams = {"limit": PAGE, "expand": [f"data.{name}" for name in _WHOLE]}
         if after:
             params["starting_after"] = after
         if customer_id:
             params |= {"customer": customer_id, "status": "all"}
-        page = self._v1.subscriptions.list(params)  # type: ignore[arg-type]  # built up by condition
+        page = self._v1.subscriptions.list(params)
         seen = observed_at(page, now)
         facts = [fact for found in page.data for fact in _of_subscription(found.to_dict(), seen)]
         return facts, page.data[-1].id if page.has_more and page.data else None
 
-    def undelivered(self, types: Sequence[str], since: int, after: str | None) -> tuple[list[Notification], str | None]:
-        """One page of the events of `types` since a time that some endpoint of ours never took, newest first."""
-        params: dict[str, Any] = {
-            "limit": PAGE,
-            "types": list(types),
-            "created": {"gte": since},
-            "delivery_success": False,
-        }
+    def events(self, since: int, after: str | None) -> tuple[list[Notification], str | None]:
+        """One page of those events since a time that mean something to us, the newest first, delivered or not."""
+        params: EventListParams = {"limit": PAGE, "created": {"gte": since}}
         if after:
             params["starting_after"] = after
-        page = self._v1.events.list(params)  # type: ignore[arg-type]  # built up by condition
-        return [minimise_event(e.to_dict()) for e in page.data], page.data[-1].id if page.has_more else None
+        page = self._v1.events.list(params)
+        told = [minimise_event(e.to_dict()) for e in page.data if e.type in EVENTS]
+        return told, page.data[-1].id if page.has_more else None
 
     def event(self, event_id: str) -> Notification:
         """An event again, as Stripe keeps it for 30 days."""
