@@ -3,6 +3,14 @@
 import json
 import uuid
 
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def _warm(probe_engine):
+    """A cold start must not outlive the queue's short visibility timeout."""
+    probe_engine.invoke("WorkerFunction", {})
+
 
 def events_in(log, text):
     """The events of the log that hold `text`."""
