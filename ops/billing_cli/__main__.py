@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from billing_cli import dlq, explain, flags, invoices, metrics, plans, tokens
+from billing_cli import dlq, explain, flags, invoices, metrics, plans, reconcile, stripe, tokens
 from billing_cli.stack import LOCAL, Stack
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -14,6 +14,9 @@ app.add_typer(invoices.app, name="invoices")
 app.add_typer(metrics.app, name="metrics")
 app.add_typer(plans.app, name="plans")
 app.command("explain")(explain.show)
+app.command()(reconcile.reconcile)
+app.command()(reconcile.replay)
+app.add_typer(stripe.app, name="stripe")
 app.add_typer(tokens.app, name="tokens")
 
 

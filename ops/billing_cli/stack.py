@@ -29,6 +29,7 @@ _NAMES = {
     "PUBLIC_URL": "PublicUrl",
     "PORTAL_URL": "PortalUrl",
     "MOCK_URL": "MockUrl",
+    "STRIPE_API_BASE": "StripeApiBase",
     "BITPAY_URL": "BitpayUrl",
     "BTCPAY_URL": "BtcpayUrl",
     "BTCPAY_STORE_ID": "BtcpayStoreId",

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from demo.shop import open_shop
+from demo.shop import PROVIDERS, open_shop
 from demo.welcome import welcome
 from local.host import WORK, EngineError
 from local.progress import Steps, console
@@ -23,6 +23,9 @@ def main(
     enforce_policies: Annotated[
         bool, typer.Option(help="Hold every function to its IAM policies, as AWS does.")
     ] = False,
+    providers: Annotated[
+        str, typer.Option(envvar="BILLING_PROVIDER_MODE", help="Who sells, in this order; the first is the default.")
+    ] = PROVIDERS,
 ) -> None:
     """Starts everything, prints where it is, and waits for Ctrl-C."""
     if fresh:
@@ -31,7 +34,9 @@ def main(
         signal.signal(name, signal.default_int_handler)
     steps = Steps()
     try:
-        with open_shop(port=port, state=STATE, enforce_policies=enforce_policies, progress=steps) as shop:
+        with open_shop(
+            port=port, state=STATE, enforce_policies=enforce_policies, providers=providers, progress=steps
+        ) as shop:
             steps.done()
             welcome(shop, console)
             console.print("Ctrl-C stops it.")

@@ -18,12 +18,15 @@ from fakes.base import Server
 from fakes.bitpay import BitPay
 from fakes.btcpay import BTCPay
 from fakes.mock import MockProvider
+from fakes.stripe import StripeApp
 from local.engine import Engine
 
 PLANS = Path(__file__).parents[1] / "seeds" / "plans.json"
 PAGES = Path(__file__).parents[2] / "frontend" / "portal" / "dist"
 USER, ADMIN = "usr_demo", "usr_admin"
 STORE = "local-store"
+# Who sells here, in this order: the first is the default.
+PROVIDERS = "mock,btcpay,bitpay,stripe"
 _TOKEN_SECONDS = 30 * 86_400
 
 
@@ -35,6 +38,7 @@ class Shop:
     mock: MockProvider
     bitpay: BitPay
     btcpay: BTCPay
+    stripe: StripeApp
     _signer: Signer
 
     @property
@@ -58,6 +62,7 @@ def open_shop(
     port: int = 0,
     state: Path | None = None,
     enforce_policies: bool = False,
+    providers: str = PROVIDERS,
     progress: Callable[[str], None] = lambda step: None,
 ) -> Iterator[Shop]:
     """Everything, until the block ends. `state` keeps tables, secrets and the stand-ins' memory between runs."""
@@ -70,27 +75,30 @@ def open_shop(
     btcpay = BTCPay(
         STORE, vault["BTCPAY_API_KEY"], vault["BTCPAY_WEBHOOK_SECRET"], memory=state and state / "btcpay.json"
     )
+    stripe = StripeApp(memory=state and state / "stripe.json")
     with ExitStack() as open_until_the_end:
         # Beside a chosen port the stand-ins get theirs of our choosing too: the stack is then the same at each start.
-        for offset, stand_in in enumerate((mock, bitpay, btcpay), 100):
+        for offset, stand_in in enumerate((mock, bitpay, btcpay, stripe), 100):
             open_until_the_end.enter_context(Server(stand_in, port and port + offset))
         parameters = {
-            "ProviderMode": "mock,btcpay,bitpay",
+            "ProviderMode": providers,
             "MockUrl": mock.url,
             "BitpayUrl": bitpay.url,
             "BtcpayUrl": btcpay.url,
             "BtcpayStoreId": STORE,
+            "StripeApiBase": stripe.url,
         }
         with Engine.start(
             parameters, port=port, state=state, enforce_policies=enforce_policies, progress=progress
         ) as engine:
             mock.webhook_url = f"{engine.api_url}/billing/webhook/mock"
             btcpay.webhook_url = f"{engine.api_url}/billing/webhook/btcpay"
+            stripe.add_endpoint(f"{engine.api_url}/billing/webhook/stripe", vault["STRIPE_WEBHOOK_SECRET"])
             engine.serve_pages(PAGES)
             progress("Filling the secrets and seeding the plans")
             fill_secrets(engine, vault)
             dev_keys = {DEV_ISSUER: vault["DEV_TOKEN_KEYS"]}
-            shop = Shop(engine, mock, bitpay, btcpay, Signer(dev_keys, DEV_ISSUER))
+            shop = Shop(engine, mock, bitpay, btcpay, stripe, Signer(dev_keys, DEV_ISSUER))
             seed_plans(shop)
             yield shop
 
@@ -126,6 +134,8 @@ def _vault(state: Path | None) -> dict[str, str]:
         "BITPAY_MERCHANT_KEY": secrets.token_hex(32),
         "BTCPAY_API_KEY": secrets.token_hex(20),
         "BTCPAY_WEBHOOK_SECRET": secrets.token_hex(20),
+        "STRIPE_SECRET_KEY": f"sk_test_{secrets.token_hex(16)}",
+        "STRIPE_WEBHOOK_SECRET": f"whsec_{secrets.token_hex(16)}",
         **known,
     }
     if path and vault != known:

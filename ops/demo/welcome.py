@@ -15,6 +15,7 @@ def welcome(shop: Shop, console: Console) -> None:
   As an admin     {shop.url}/console/plans#token={shop.token(ADMIN, admin=True)}
   API             [bold]{shop.url}[/]
   Provider's desk [bold]{shop.mock.url}[/]  play the customer, the bank and the clock
+  Stripe's desk   [bold]{shop.stripe.url}[/]  the same for the stand-in of Stripe
   Bitcoin         {shop.btcpay.url}  BTCPay Server's stand-in: pay half, too much, too late, over Lightning
                   {shop.bitpay.url}  BitPay's stand-in
   AWS services    {engine.endpoint_url}  (any credentials; region us-east-1)
@@ -30,7 +31,7 @@ def welcome(shop: Shop, console: Console) -> None:
   curl -s -H "$auth" {shop.url}/billing/entitlements/tax.enhanced
   curl -s -H "$auth" -d '{{"plan_id":"pro-month"}}' {shop.url}/billing/create-checkout-session
   Open the URL in that answer, pay, and ask for the entitlement again.
-  With "provider":"btcpay" beside the plan it is an invoice in bitcoin.
+  With "provider":"stripe" beside the plan it is Stripe's checkout, with "btcpay" an invoice in bitcoin.
 """,
         soft_wrap=True,
     )

@@ -14,6 +14,7 @@ import re
 import time
 import urllib.parse
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from fakes import stripe_shapes as shapes
@@ -34,10 +35,11 @@ def sign(body: bytes, secret: str, now: int) -> str:
 
 
 class StripeApp(App):
-    """`books` holds the state; `add_endpoint` says where webhooks go."""
+    """`books` holds the state; `add_endpoint` says where webhooks go; `memory` is a file that outlives the process."""
 
-    def __init__(self, clock: Clock | None = None) -> None:
+    def __init__(self, clock: Clock | None = None, memory: Path | None = None) -> None:
         super().__init__(clock)
+        self._memory = memory
         self.books = Books(self.clock, self._publish)
         self.webhooks = Webhooks(self.clock, self._render, retry_after=RETRY_AFTER)
         self._answered: dict[str, tuple[str, Answer]] = {}
@@ -46,6 +48,20 @@ class StripeApp(App):
         self.calls = Calls(self)
         for method, path, shape, call in self.calls.table():
             self.route(method, path, self._serve(shape, call))
+        if memory is not None and memory.exists():
+            self._remember(json.loads(memory.read_text()))
+
+    def handle(self, request: Request) -> Answer | None:
+        answer = super().handle(request)
+        if self._memory is not None and request.method != "GET":
+            books = self.books
+            kept = {"objects": books.objects, "events": books.events, "works": books.works, "secrets": self.secrets}
+            self._memory.write_text(json.dumps({**kept, "offset": self.clock.offset}))
+        return answer
+
+    def _remember(self, kept: Mapping[str, Any]) -> None:
+        self.books.objects, self.books.events, self.books.works = kept["objects"], kept["events"], kept["works"]
+        self.secrets, self.clock.offset = kept["secrets"], kept["offset"]
 
     def tick(self) -> None:
         self.books.url = self.url
@@ -61,7 +77,11 @@ class StripeApp(App):
         events: tuple[str, ...] = ("*",),
         version: str = shapes.API_VERSION,
     ) -> str:
-        """Registers a webhook endpoint; its signing secret."""
+        """Registers a webhook endpoint, or gives a known one this secret; its signing secret."""
+        for known in self.books.all("webhook_endpoint"):
+            if known["url"] == url:
+                self.secrets[known["id"]] = secret or self.secrets[known["id"]]
+                return self.secrets[known["id"]]
         made = self.calls.create_endpoint({"url": url, "enabled_events": list(events), "api_version": version})
         self.secrets[made["id"]] = secret or made["secret"]
         return self.secrets[made["id"]]

@@ -54,13 +54,8 @@ class Processor:
             mode = "live" if notification.livemode else "test"
             reason = f"a {mode}-mode event on a stack of the other mode"
             return self._settle(_event(notification, delivery, now, "quarantined", reason), "quarantined")
-        translation = load(notification.provider).translate(notification)
-        facts: list[Fact] = []
-        for ref in translation.rereads:
-            facts += self._applier.read(notification.provider, ref, notification.created_at, now)
-        facts += translation.facts
+        facts, reason = self._facts(notification, now)
         if not facts:
-            reason = translation.reason or "nothing to us"
             return self._settle(_event(notification, delivery, now, "ignored", reason), "ignored")
         user_id = self._applier.user_of(notification.provider, facts, now)
         event = _event(notification, delivery, now, "processed")
@@ -68,6 +63,23 @@ class Processor:
         if any(isinstance(fact, CheckoutFact) and fact.subscription_id for fact in facts):
             self._settle_doubles(user_id, now)
         return outcome
+
+    def replay(self, notification: Notification, now: int) -> Outcome:
+        """Gives an event its effect again although it is settled: what it says is judged against what is known."""
+        facts, _ = self._facts(notification, now)
+        if not facts:
+            return "ignored"
+        user_id = self._applier.user_of(notification.provider, facts, now)
+        outcome: Outcome = self._applier.apply(user_id, notification.provider, facts, now)
+        return outcome
+
+    def _facts(self, notification: Notification, now: int) -> tuple[list[Fact], str]:
+        """What a notification means, after reading what has to be read; and why, when that is nothing."""
+        translation = load(notification.provider).translate(notification)
+        facts: list[Fact] = []
+        for ref in translation.rereads:
+            facts += self._applier.read(notification.provider, ref, notification.created_at, now)
+        return [*facts, *translation.facts], translation.reason or "nothing to us"
 
     def record_failure(self, notification: Notification, delivery: Delivery, now: int, reason: str) -> None:
         """Keeps the cause of a failure in plain words, unless the event has been settled meanwhile."""

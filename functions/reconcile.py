@@ -1,0 +1,57 @@
+"""Every hour: hold what we have against what Stripe has, one round a day, going on where the last run stopped."""
+
+import os
+import time
+from typing import Any
+
+from aws_lambda_powertools import Logger
+
+from billing.applier import Applier
+from billing.aws import Aws
+from billing.processing import Processor
+from billing.providers import Clients
+from billing.reconcile import Reconciler
+from billing.settings import Settings
+from billing.store.accounts import AccountStore
+from billing.store.payment_events import PaymentEventStore
+from billing.store.plans import PlanStore
+from billing.store.progress import ProgressStore
+
+ROUND_SECONDS = 20 * 3600
+# Events are looked for this far back: longer than Stripe itself tries to deliver one.
+LOOK_BACK = 4 * 86_400
+# Milliseconds that are left alone at the end: a page must be finished and noted.
+_MARGIN = 60_000
+
+aws = Aws("dynamodb")
+settings = Settings(os.environ, aws.fetch_secret)
+accounts = AccountStore(aws, settings.accounts_table, settings.payment_events_table)
+plans = PlanStore(aws, settings.plans_table)
+client = Clients(settings)
+events = PaymentEventStore(aws, settings.payment_events_table)
+applier = Applier(accounts, plans, client)
+processor = Processor(applier, events, livemode=settings.livemode)
+progress = ProgressStore(aws, settings.accounts_table)
+logger = Logger()
+reconciler = Reconciler("stripe", client, accounts, plans, events, applier, processor, progress, logger)
+
+
+def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
+    now = int(time.time())
+    if "stripe" not in settings.providers or now - progress.finished_at("stripe") < ROUND_SECONDS:
+        return {}
+    report = reconciler.run(
+        now,
+        since=now - LOOK_BACK,
+        dry_run=False,
+        out_of_time=lambda: context.get_remaining_time_in_millis() < _MARGIN,
+    )
+    counts = {
+        "checked": report.checked,
+        "events": report.events,
+        "found": len(report.findings),
+        "repaired": sum(finding.repaired for finding in report.findings),
+        "finished": int(report.finished),
+    }
+    logger.info("reconciled", extra=counts)
+    return counts

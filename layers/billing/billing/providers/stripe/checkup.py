@@ -1,0 +1,89 @@
+"""Is the Stripe account set up as this service needs it? Each check says what is wrong and what to do."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, cast
+
+import stripe
+
+from billing.providers.stripe.translate import EVENTS
+
+if TYPE_CHECKING:
+    from stripe.params import WebhookEndpointCreateParams, WebhookEndpointUpdateParams
+
+# Without these nothing works; the others make the picture complete.
+REQUIRED = frozenset(
+    {
+        "checkout.session.completed",
+        "invoice.payment_succeeded",
+        "customer.subscription.updated",
+        "charge.refunded",
+    }
+)
+# The shapes this service was written against; older ones are understood as well.
+API_VERSION = stripe.api_version
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    level: Literal["ok", "warn", "fail"]
+    subject: str
+    found: str
+    remedy: str = ""
+
+
+def check(api: stripe.StripeClient, webhook_url: str) -> Iterator[Check]:
+    """The account behind the key, the webhook endpoint for `webhook_url`, the portal. Raises the SDK's errors."""
+    account = api.v1.accounts.retrieve_current()
+    yield Check("ok", "key", f"opens account {account.id}")
+    yield from _endpoint(api, webhook_url)
+    configured = api.v1.billing_portal.configurations.list({"limit": 10, "active": True}).data
+    if configured:
+        yield Check("ok", "portal", f"{len(configured)} active configuration(s)")
+    else:
+        remedy = "Stripe dashboard → Settings → Billing → Customer portal: save it once in this mode"
+        yield Check("fail", "portal", "not configured: portal sessions will be refused", remedy)
+
+
+def _endpoint(api: stripe.StripeClient, webhook_url: str) -> Iterator[Check]:
+    found = find_endpoint(api, webhook_url)
+    if found is None:
+        yield Check("fail", "webhook", f"no endpoint for {webhook_url}", "billing stripe setup")
+        return
+    if found.status != "enabled":
+        yield Check("fail", "webhook", f"endpoint {found.id} is {found.status}", "enable it in the Stripe dashboard")
+    enabled = set(found.enabled_events)
+    missing = [] if "*" in enabled else [name for name in EVENTS if name not in enabled]
+    if REQUIRED & set(missing):
+        yield Check(
+            "fail", "webhook events", f"lacks {', '.join(sorted(REQUIRED & set(missing)))}", "billing stripe setup"
+        )
+    elif missing:
+        told = (
+            f"{len(missing)} of {len(EVENTS)} are not sent, such as {missing[0]}; reconciliation finds them a day later"
+        )
+        yield Check("warn", "webhook events", told, "billing stripe setup")
+    else:
+        yield Check("ok", "webhook events", f"all {len(EVENTS)} are sent")
+    if found.api_version == API_VERSION:
+        yield Check("ok", "webhook version", API_VERSION)
+    else:
+        told = f"{found.api_version or 'the account default'}; understood, but newer is simpler"
+        yield Check("warn", "webhook version", told, f"make a new endpoint of {API_VERSION}, then remove this one")
+
+
+def find_endpoint(api: stripe.StripeClient, webhook_url: str) -> stripe.WebhookEndpoint | None:
+    endpoints = api.v1.webhook_endpoints.list({"limit": 100}).auto_paging_iter()
+    return next((endpoint for endpoint in endpoints if endpoint.url == webhook_url), None)
+
+
+def set_up(api: stripe.StripeClient, webhook_url: str) -> tuple[stripe.WebhookEndpoint, str | None]:
+    """The endpoint with all our events, and its signing secret when it was made now: Stripe tells it only then."""
+    found = find_endpoint(api, webhook_url)
+    if found is None:
+        wanted = cast("WebhookEndpointCreateParams", {"url": webhook_url, "enabled_events": list(EVENTS)})
+        wanted["api_version"] = cast(Literal["2026-10-28.endive"], API_VERSION)
+        made = api.v1.webhook_endpoints.create(wanted, {"idempotency_key": f"endpoint:{webhook_url}"})
+        return made, made.secret
+    changed = cast("WebhookEndpointUpdateParams", {"enabled_events": list(EVENTS)})
+    return api.v1.webhook_endpoints.update(found.id, changed), None

@@ -1,0 +1,54 @@
+"""Where a long job stands, so that the next run goes on from there."""
+
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+from billing.aws import Aws
+from billing.store.codec import item, values
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """The next page of a phase. `since` (Unix seconds) is how far back the events of this round go."""
+
+    phase: Literal["subscriptions", "events", "done"]
+    cursor: str | None
+    since: int
+
+
+class ProgressStore:
+    """One item per provider in the accounts table, under a key that is no user's."""
+
+    def __init__(self, aws: Aws, accounts_table: str) -> None:
+        self._aws = aws
+        self._table = accounts_table
+
+    def load(self, provider: str) -> Progress | None:
+        """None: the last round reached its end."""
+        found = self._item(provider)
+        if "phase" not in found:
+            return None
+        phase = cast(Literal["subscriptions", "events", "done"], found["phase"])
+        return Progress(phase, found.get("cursor"), found["since"])
+
+    def finished_at(self, provider: str) -> int:
+        """When a round last reached its end (Unix seconds); 0 for never."""
+        found: int = self._item(provider).get("finished_at", 0)
+        return found
+
+    def save(self, provider: str, progress: Progress | None, now: int) -> None:
+        """Notes the next page; None: the round is finished."""
+        if progress is None:
+            stored: dict[str, Any] = {"finished_at": now}
+        else:
+            stored = {"phase": progress.phase, "cursor": progress.cursor, "since": progress.since}
+            stored["finished_at"] = self.finished_at(provider)
+        self._aws.call("dynamodb", "put_item", TableName=self._table, Item=item({**_key(provider), **stored}))
+
+    def _item(self, provider: str) -> dict[str, Any]:
+        answer = self._aws.call("dynamodb", "get_item", TableName=self._table, Key=item(_key(provider)))
+        return values(answer.get("Item", {}))
+
+
+def _key(provider: str) -> dict[str, object]:
+    return {"user_id": f"reconcile#{provider}", "record": "~progress"}

@@ -1,0 +1,88 @@
+"""`billing reconcile` and `billing replay`: what Stripe has against what we have, and one event again."""
+
+import time
+from typing import Annotated
+
+import typer
+
+from billing.applier import Applier
+from billing.errors import Parked, ProviderError
+from billing.processing import Processor
+from billing.providers import Clients
+from billing.reconcile import Finding, Reconciler
+from billing.store.accounts import AccountStore
+from billing.store.payment_events import PaymentEventStore
+from billing.store.plans import PlanStore
+from billing.store.progress import ProgressStore
+from billing_cli.output import console
+from billing_cli.stack import Stack
+
+_DAY = 86_400
+_COLOURS = {"unknown_user": "red", "unknown_plan": "red", "event_failed": "red"}
+
+
+def reconciler_of(stack: Stack) -> Reconciler:
+    settings = stack.settings
+    accounts = AccountStore(stack.aws, settings.accounts_table, settings.payment_events_table)
+    plans, client = PlanStore(stack.aws, settings.plans_table), Clients(settings)
+    events = PaymentEventStore(stack.aws, settings.payment_events_table)
+    applier = Applier(accounts, plans, client)
+    processor = Processor(applier, events, livemode=settings.livemode)
+    progress = ProgressStore(stack.aws, settings.accounts_table)
+    return Reconciler("stripe", client, accounts, plans, events, applier, processor, progress)
+
+
+def reconcile(
+    context: typer.Context,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only report.")] = False,
+    customer: Annotated[str | None, typer.Option(help="One Stripe customer alone: cus_…")] = None,
+    days: Annotated[int, typer.Option(min=1, max=30, help="How far back to look for events.")] = 4,
+) -> None:
+    """Hold what we have against what Stripe has, and mend what differs. Ctrl-C stops it; the next run goes on."""
+    now = int(time.time())
+    tool = reconciler_of(context.obj)
+    try:
+        if customer:
+            report = tool.customer(customer, now, dry_run=dry_run)
+            for finding in report.findings:
+                show(finding)
+        else:
+            report = tool.run(now, since=now - days * _DAY, dry_run=dry_run, on_finding=show)
+    except KeyboardInterrupt:
+        console.print("Stopped. The next run goes on from here.")
+        raise typer.Exit(130) from None
+    except ProviderError as error:
+        console.print(f"[red]Stripe:[/] {error.detail}")
+        raise typer.Exit(1) from error
+    left = [finding for finding in report.findings if not finding.repaired]
+    console.print(
+        f"{report.checked} subscriptions and {report.events} events looked at, {len(report.findings)} differ"
+        + ("." if dry_run else f", {len(report.findings) - len(left)} mended.")
+    )
+    if left and not dry_run:
+        raise typer.Exit(1)
+
+
+def show(finding: Finding) -> None:
+    colour = "green" if finding.repaired else _COLOURS.get(finding.kind, "yellow")
+    mark = "✓" if finding.repaired else "•"
+    whose = f" of {finding.user_id}" if finding.user_id else ""
+    console.print(f"[{colour}]{mark} {finding.kind}[/] {finding.object_id}{whose}")
+    console.print(f"  {finding.detail}", markup=False, style="dim")
+
+
+def replay(
+    context: typer.Context,
+    event_ids: Annotated[list[str], typer.Argument(help="Stripe's event ids: evt_…")],
+) -> None:
+    """Give events their effect again: from our record, or from Stripe's when we never had them. Always safe."""
+    tool, now = reconciler_of(context.obj), int(time.time())
+    failed = False
+    for event_id in event_ids:
+        try:
+            console.print(f"[green]✓[/] {event_id} {tool.replay(event_id.removeprefix('stripe#'), now)}")
+        except (Parked, ProviderError) as error:
+            failed = True
+            console.print(f"[red]✗[/] {event_id} {error}")
+    if failed:
+        raise typer.Exit(1)

@@ -1,0 +1,78 @@
+"""`billing stripe`: is the account set up as it must be, and setting it up."""
+
+import typer
+
+from billing.errors import NotConfigured, ProviderError
+from billing.plan_prices import PlanPrices
+from billing.providers import Clients
+from billing.providers.stripe.checkup import Check, check, set_up
+from billing.providers.stripe.client import asking, sdk_client
+from billing.store.plans import PlanStore
+from billing_cli.output import console
+from billing_cli.stack import Stack
+
+app = typer.Typer(no_args_is_help=True, help="The Stripe account: check it, set it up.")
+_MARKS = {"ok": "[green]✓[/]", "warn": "[yellow]![/]", "fail": "[red]✗[/]"}
+
+
+def webhook_url(stack: Stack) -> str:
+    return f"{stack.settings.public_url}/billing/webhook/stripe"
+
+
+@app.command()
+def doctor(context: typer.Context) -> None:
+    """Keys and mode, secrets, webhook endpoint, portal, prices: what is wrong, and what to do."""
+    checks = list(_checks(context.obj))
+    for found in checks:
+        console.print(f"{_MARKS[found.level]} {found.subject}: {found.found}")
+        if found.remedy:
+            console.print(f"  → {found.remedy}", style="dim", markup=False)
+    if any(found.level == "fail" for found in checks):
+        raise typer.Exit(1)
+
+
+def _checks(stack: Stack) -> list[Check]:
+    try:
+        api = sdk_client(stack.settings)
+        with asking():
+            found = list(check(api, webhook_url(stack)))
+    except (NotConfigured, ProviderError) as error:
+        return [Check("fail", "key", str(error), "billing secrets put STRIPE_SECRET_KEY")]
+    return [*found, *_secrets(stack), *_prices(stack)]
+
+
+def _secrets(stack: Stack) -> list[Check]:
+    try:
+        secrets = stack.settings.secrets("STRIPE_WEBHOOK_SECRET")
+    except NotConfigured as error:
+        return [Check("fail", "webhook secret", str(error), "billing stripe setup prints it once")]
+    odd = [secret for secret in secrets if not secret.startswith("whsec_")]
+    if odd:
+        return [Check("fail", "webhook secret", f"{len(odd)} do not start with whsec_", "copy them from Stripe again")]
+    return [Check("ok", "webhook secret", f"{len(secrets)} accepted")]
+
+
+def _prices(stack: Stack) -> list[Check]:
+    store = PlanStore(stack.aws, stack.settings.plans_table)
+    synced = PlanPrices(store, Clients(stack.settings), stack.settings.providers).sync(dry_run=True)
+    drift = [s for s in synced if s.changes or s.problems]
+    if not drift:
+        return [Check("ok", "prices", f"{len(synced)} plans are as in the catalogue")]
+    names = ", ".join(f"{s.plan_id}: {(*s.problems, *s.changes)[0]}" for s in drift)
+    return [Check("fail" if any(s.problems for s in drift) else "warn", "prices", names, "billing plans sync")]
+
+
+@app.command()
+def setup(context: typer.Context) -> None:
+    """Make the webhook endpoint with the right events and version, or bring the one there is up to date."""
+    stack: Stack = context.obj
+    try:
+        with asking():
+            endpoint, secret = set_up(sdk_client(stack.settings), webhook_url(stack))
+    except (NotConfigured, ProviderError) as error:
+        console.print(f"[red]{error}[/]")
+        raise typer.Exit(1) from error
+    console.print(f"[green]✓[/] {endpoint.id} sends {len(endpoint.enabled_events)} events to {endpoint.url}")
+    if secret is not None:
+        console.print("Its signing secret, told only now; add it to STRIPE_WEBHOOK_SECRET:")
+        console.print(f"  {secret}", markup=False)
