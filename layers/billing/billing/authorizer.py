@@ -13,6 +13,7 @@ from typing import Any
 from billing.callers import Callers
 from billing.entitlements import Snapshot, sources_to_json
 from billing.errors import NotAuthenticated
+from billing.http import is_admin_route
 from billing.store.accounts import AccountStore
 
 # Seconds this process trusts a snapshot, and how many it keeps (about 1 KB each).
@@ -44,7 +45,7 @@ class Authorizer:
         except NotAuthenticated:
             return _DENIED
         # An admin's answer is cached for all admin routes, a user's for all others: see the two authorizers.
-        if str(event.get("rawPath", "")).startswith("/admin/") and not session.admin:
+        if is_admin_route(str(event.get("routeKey", ""))) and not session.admin:
             return _DENIED
         context = {
             "user_id": session.user_id,

@@ -111,7 +111,7 @@ def endpoint(routes: Mapping[str, Call], logger: "Logger") -> Handler:
         refusal = {}
         try:
             request = request_from(event)
-            if " /admin/" in route and not request.admin:
+            if is_admin_route(route) and not request.admin:
                 raise NotAllowed("this call is for admins")
             answer = routes[route](request)
             response = answer if isinstance(answer, Response) else Response(answer)
@@ -130,6 +130,11 @@ def endpoint(routes: Mapping[str, Call], logger: "Logger") -> Handler:
         return to_gateway(response)
 
     return handler
+
+
+def is_admin_route(route_key: str) -> bool:
+    """Whether a route such as "GET /admin/plans" is for admins only."""
+    return route_key.partition(" ")[2].startswith("/admin/")
 
 
 def request_from(event: Mapping[str, Any], *, max_body: int = MAX_BODY_BYTES) -> Request:
