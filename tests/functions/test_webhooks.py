@@ -1,0 +1,192 @@
+"""The webhooks' door: what is genuine is queued and answered 200; what is not leaves no trace."""
+
+import base64
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from billing.inbox import MAX_WEBHOOK_BYTES
+from local.deliveries import delivery
+from tests.functions.conftest import SECRET, Answer, Cloud
+
+EVENTS = Path(__file__).parents[2] / "events"
+BODY = (EVENTS / "mock" / "subscription.created.json").read_bytes()
+SECRETS = {
+    "mock": SECRET,
+    "stripe": "secret-of-StripeWebhookSecret",
+    "btcpay": "secret-of-BtcpayWebhookSecret",
+    "bitpay": "secret-of-BitpayApiKey",
+}
+
+Send = Callable[..., Answer]
+
+
+@pytest.fixture
+def send(load: Callable[[str], ModuleType]) -> Send:
+    """Delivers a body to a provider's webhook function, signed now unless a test says otherwise."""
+    modules: dict[str, ModuleType] = {}
+
+    def send(
+        body: bytes = BODY, provider: str = "mock", secret: str = "", age: int = 0, event: dict[str, Any] | None = None
+    ) -> Answer:
+        if provider not in modules:
+            modules[provider] = load(f"webhook_{provider}")
+        event = event or delivery(provider, body, secret or SECRETS[provider], int(time.time()) - age)
+        return Answer(modules[provider].handler(event, None))
+
+    return send
+
+
+def without_header(event: dict[str, Any]) -> dict[str, Any]:
+    return {**event, "headers": {"content-type": "application/json"}}
+
+
+def test_a_genuine_delivery_is_queued_with_no_more_than_is_needed(send: Send, cloud: Cloud) -> None:
+    answer = send()
+    assert (answer.status, answer.text) == (200, "")
+    (message,) = cloud.messages()
+    assert message["event_id"] == json.loads(BODY)["id"]
+    assert message["secret_label"] == "2"
+    assert set(message["payload"]) <= set(json.loads(BODY)["data"])
+    assert "plan_name" not in message["payload"]
+
+
+@pytest.mark.parametrize("encoded", [True, False])
+def test_a_body_as_text_and_as_base64_is_the_same_delivery(send: Send, cloud: Cloud, encoded: bool) -> None:
+    event = delivery("mock", BODY, SECRET, int(time.time()))
+    if not encoded:
+        event |= {"body": BODY.decode(), "isBase64Encoded": False}
+    assert send(event=event).status == 200
+    assert len(cloud.messages()) == 1
+
+
+@pytest.mark.parametrize("file", sorted(EVENTS.glob("mock/*.json")), ids=lambda file: file.stem)
+def test_every_recorded_delivery_of_the_mock_provider_is_accepted(send: Send, cloud: Cloud, file: Path) -> None:
+    assert send(file.read_bytes()).status == 200
+    assert len(cloud.messages()) == 1
+
+
+@pytest.mark.parametrize("provider", ["stripe", "btcpay", "bitpay"])
+def test_a_recorded_delivery_of_each_provider_is_accepted(send: Send, cloud: Cloud, provider: str) -> None:
+    files = sorted(EVENTS.glob(f"{provider}/*.json"))
+    assert {send(file.read_bytes(), provider).status for file in files} == {200}
+    assert len(cloud.messages()) == len(files)
+
+
+def test_an_unknown_type_is_accepted(send: Send, cloud: Cloud) -> None:
+    assert send((EVENTS / "mock" / "something.unknown.json").read_bytes()).status == 200
+    (message,) = cloud.messages()
+    assert message["payload"] == {"object": "something"}
+
+
+def changed(**fields: Any) -> bytes:
+    return json.dumps({**json.loads(BODY), **fields}).encode()
+
+
+def without(field: str) -> bytes:
+    return json.dumps({key: value for key, value in json.loads(BODY).items() if key != field}).encode()
+
+
+MALFORMED = {
+    "truncated": BODY[: len(BODY) // 2],
+    "empty": b"",
+    "not UTF-8": b"\xff\xfe" + BODY,
+    "a number": b"42",
+    "a list": b"[]",
+    "null": b"null",
+    "nested too deep": b"[" * 100_000,
+    "without an id": without("id"),
+    "without its object": without("data"),
+    "an id that is a number": changed(id=5),
+    "an id that is empty": changed(id=""),
+    "an id that is too long": changed(id="e" * 200),
+    "a type that is a list": changed(type=["subscription.created"]),
+    "a time that is a text": changed(created="1790000000"),
+    "a time that is true": changed(created=True),
+    "a time before all times": changed(created=-1),
+    "an object that is a text": changed(data="subscription"),
+    "an object without what a fact needs": changed(data={"object": "subscription", "id": "sub_1"}),
+    "a status that is a number": changed(data={**json.loads(BODY)["data"], "status": 5}),
+}
+
+
+@pytest.mark.parametrize("body", MALFORMED.values(), ids=MALFORMED)
+def test_a_malformed_delivery_is_refused_and_leaves_no_trace(send: Send, cloud: Cloud, body: bytes) -> None:
+    answer = send(body)
+    assert (answer.status, answer.problem) == (400, "bad_webhook")
+    assert cloud.messages() == []
+
+
+@pytest.mark.parametrize("provider", SECRETS)
+def test_a_forged_delivery_is_refused_and_leaves_no_trace(send: Send, cloud: Cloud, provider: str) -> None:
+    body = next(EVENTS.glob(f"{provider}/*.json")).read_bytes()
+    genuine = delivery(provider, body, SECRETS[provider], int(time.time()))
+    tampered = {**genuine, "body": base64.b64encode(body.replace(b"1", b"2", 1)).decode()}
+    for event in (delivery(provider, body, "guessed", int(time.time())), tampered, without_header(genuine)):
+        answer = send(provider=provider, event=event)
+        assert (answer.status, answer.problem) == (400, "bad_webhook")
+    assert cloud.messages() == []
+
+
+@pytest.mark.parametrize("provider", ["mock", "stripe"])
+@pytest.mark.parametrize("age", [310, 86_400, -310])
+def test_a_stale_or_future_delivery_is_refused(send: Send, cloud: Cloud, provider: str, age: int) -> None:
+    body = next(EVENTS.glob(f"{provider}/*.json")).read_bytes()
+    assert send(body, provider, age=age).problem == "bad_webhook"
+    assert cloud.messages() == []
+
+
+@pytest.mark.parametrize("encoded", [True, False])
+def test_an_oversize_delivery_is_refused_before_anything_is_computed(send: Send, cloud: Cloud, encoded: bool) -> None:
+    event = delivery("mock", b" " * (MAX_WEBHOOK_BYTES + 1), SECRET, int(time.time()))
+    if not encoded:
+        event |= {"body": " " * (MAX_WEBHOOK_BYTES + 1), "isBase64Encoded": False}
+    answer = send(event=event)
+    assert (answer.status, answer.problem) == (413, "request_too_large")
+    assert cloud.messages() == []
+
+
+def test_a_body_that_is_not_the_base64_it_claims_to_be_is_refused(send: Send, cloud: Cloud) -> None:
+    event = {**delivery("mock", BODY, SECRET, int(time.time())), "body": "%%%"}
+    assert send(event=event).status == 400
+    assert cloud.messages() == []
+
+
+def test_a_refusal_tells_neither_the_caller_nor_the_log_what_was_sent(
+    send: Send, caplog: pytest.LogCaptureFixture
+) -> None:
+    answer = send(changed(type="a-telling-type"), secret="guessed")
+    (line,) = [vars(record) for record in caplog.records]
+    assert (line["message"], line["code"]) == ("refused", "bad_webhook")
+    for text in ("a-telling-type", "usr_0123456789abcdef", "v1="):
+        assert text not in answer.text
+        assert text not in str(line)
+
+
+def test_an_accepted_delivery_is_logged_with_ids_alone(send: Send, caplog: pytest.LogCaptureFixture) -> None:
+    send()
+    (line,) = [vars(record) for record in caplog.records]
+    assert line["event_id"] == f"mock#{json.loads(BODY)['id']}"
+    assert "usr_0123456789abcdef" not in str(line)
+
+
+def test_when_the_queue_refuses_the_invocation_fails_so_that_the_provider_delivers_again(
+    send: Send, cloud: Cloud
+) -> None:
+    cloud.aws.call("sqs", "delete_queue", QueueUrl=cloud.queue_url)
+    with pytest.raises(ClientError):
+        send()
+
+
+def test_an_empty_secret_fails_the_invocation_instead_of_skipping_verification(send: Send, cloud: Cloud) -> None:
+    cloud.environment("WebhookMockFunction")
+    cloud.aws.call("secretsmanager", "put_secret_value", SecretId="BillingWebhookSecret", SecretString=" , ")
+    with pytest.raises(Exception, match="secret behind BILLING_WEBHOOK_SECRET is empty"):
+        send(secret="anything")
+    assert cloud.messages() == []
