@@ -13,8 +13,9 @@ from typing import Any
 
 from billing.applier import Applier
 from billing.checkout import Checkouts
-from billing.entitlements import Source, sources
+from billing.entitlements import Snapshot, Source, sources
 from billing.errors import Parked
+from billing.history import By
 from billing.ledger import LedgerEntry, book, positions
 from billing.plans import Catalogue
 from billing.processing import Delivery, Processor
@@ -53,7 +54,13 @@ class MemoryAccounts:
         return next((self.links[f"{provider}#{i}"] for i in object_ids if f"{provider}#{i}" in self.links), None)
 
     def commit(
-        self, before: Account, after: Account, catalogue: Catalogue, now: int, event: PaymentEvent | None = None
+        self,
+        before: Account,
+        after: Account,
+        catalogue: Catalogue,
+        now: int,
+        event: PaymentEvent | None = None,
+        by: By | None = None,
     ) -> Account:
         hook, self.before_commit = self.before_commit, None
         if hook:
@@ -76,6 +83,9 @@ class MemoryAccounts:
         if event:
             self.events[event.event_id] = event
         return after
+
+    def snapshot(self, user_id: str, *, consistent: bool = False) -> Snapshot:
+        return Snapshot(user_id, self.load(user_id).version, self.sources.get(user_id, ()))
 
     def record(self, event: PaymentEvent) -> bool:
         """`PaymentEventStore.record`."""

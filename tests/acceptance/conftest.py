@@ -8,26 +8,26 @@ from tests.acceptance.world import PLAYERS, World, open_world
 
 
 @pytest.fixture(params=sorted(PLAYERS))
-def world(request: pytest.FixtureRequest, tables: dict[str, str]) -> Iterator[World]:
+def world(request: pytest.FixtureRequest) -> Iterator[World]:
     """A shop that sells by each provider in turn."""
     with open_world(request.param) as opened:
         yield opened
 
 
 @pytest.fixture(params=["bitpay", "btcpay"])
-def bitcoin(request: pytest.FixtureRequest, tables: dict[str, str]) -> Iterator[World]:
+def bitcoin(request: pytest.FixtureRequest) -> Iterator[World]:
     """A shop that sells for bitcoin."""
     with open_world(request.param) as opened:
         yield opened
 
 
 @pytest.fixture
-def btcpay(tables: dict[str, str]) -> Iterator[World]:
+def btcpay() -> Iterator[World]:
     with open_world("btcpay") as opened:
         yield opened
 
 
 @pytest.fixture
-def bitpay(tables: dict[str, str]) -> Iterator[World]:
+def bitpay() -> Iterator[World]:
     with open_world("bitpay") as opened:
         yield opened

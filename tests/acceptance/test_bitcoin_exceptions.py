@@ -273,8 +273,7 @@ def test_an_invoice_whose_price_is_not_ours_fails_with_the_difference(bitcoin: W
     assert bitcoin.settle() > 0
     assert not bitcoin.has(FEATURE)
     keys = [m.split('"event_id":"')[1].split('"')[0] for m in bitcoin.queue]
-    event = bitcoin.events.get(f"{bitcoin.player.name}#{keys[0]}")
-    assert event is not None
+    event = bitcoin.memory.events[f"{bitcoin.player.name}#{keys[0]}"]
     assert "is not the one we opened: its price is 1" in event.reason
 
 

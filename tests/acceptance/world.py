@@ -1,4 +1,4 @@
-"""A shop with the real use cases over the template's tables, and a provider's stand-in that plays the other side.
+"""A shop with the real use cases over stores in memory, and a provider's stand-in that plays the other side.
 
 Between them lie the real webhook door and a list in place of the queue. The only thing that differs from one provider
 to the next is its `Player`.
@@ -31,7 +31,7 @@ from billing.providers.stripe.client import connect as connect_stripe
 from billing.records import Account, Payment, Purchase, Term
 from billing.settings import Settings
 from billing.store.accounts import AccountStore
-from billing.store.due import DueStore
+from billing.store.due import _FIELDS, Due, DueStore, Kind
 from billing.store.payment_events import PaymentEventStore
 from billing.store.plans import PlanStore
 from fakes.base import App, Clock, Server
@@ -39,6 +39,7 @@ from fakes.bitpay import BitPay as FakeBitPay
 from fakes.btcpay import BTCPay as FakeBTCPay
 from fakes.mock import MockProvider
 from fakes.stripe import StripeApp
+from memory import MemoryAccounts
 from tests.samples import FREE, NOW, PLUS, PRO, PRO_YEAR, TAX_PASS
 
 SECRET = "acceptance-secret"
@@ -103,7 +104,7 @@ class StripePlayer:
         priced = []
         for plan in plans:
             bare = replace(plan, provider_plan_ids={})
-            price = None if plan.free else self._connected.prices.sync(bare, dry_run=False).price_id
+            price = None if plan.free else self._connected.sync_plan(bare, dry_run=False).price_id
             priced.append(replace(bare, provider_plan_ids={"stripe": price} if price else {}))
         return priced
 
@@ -181,11 +182,37 @@ class Shelf:
         return self.plans
 
 
+class MemoryDue:
+    """What `DueStore` promises, over accounts in memory."""
+
+    def __init__(self, accounts: MemoryAccounts) -> None:
+        self._accounts = accounts
+
+    def due(self, kind: Kind, until: int | None, limit: int) -> list[Due]:
+        found = [
+            Due(kind, user_id, key, at)
+            for user_id, account in self._accounts.accounts.items()
+            for key, record in account.records.items()
+            if (at := getattr(record, _FIELDS[kind], None)) is not None and (until is None or at <= until)
+        ]
+        return sorted(found, key=lambda due: due.due_at)[:limit]
+
+    def claim(self, due: Due, next_at: int | None, **also: int) -> bool:
+        account = self._accounts.accounts[due.user_id]
+        record: Any = account.records[due.record]
+        if getattr(record, _FIELDS[due.kind]) != due.due_at:
+            return False
+        moved = replace(record, **{_FIELDS[due.kind]: next_at}, **also)
+        self._accounts.accounts[due.user_id] = replace(account, records={**account.records, due.record: moved})
+        return True
+
+
 @dataclass
 class World:
     """`now` is the provider's clock: the shop and the provider live in the same time."""
 
     player: Player
+    memory: MemoryAccounts
     accounts: AccountStore
     plans: PlanStore
     applier: Applier
@@ -194,9 +221,7 @@ class World:
     due: DueStore
     poller: Poller
     desk: InvoiceDesk
-    events: PaymentEventStore
     queue: list[str]
-    aws: Aws
 
     @property
     def app(self) -> Any:
@@ -284,16 +309,8 @@ class World:
 
     def books(self, *kinds: str) -> list[tuple[str, int]]:
         """(kind, amount) of the ledger's lines of some kinds, oldest first."""
-        answer = self.aws.call(
-            "dynamodb",
-            "query",
-            TableName="AccountsTable",
-            KeyConditionExpression="user_id = :u AND begins_with(#r, :l)",
-            ExpressionAttributeNames={"#r": "record"},
-            ExpressionAttributeValues={":u": {"S": USER}, ":l": {"S": "~ledger#"}},
-        )
-        lines = [(i["kind"]["S"], int(i["amount_cents"]["N"])) for i in answer["Items"]]
-        return [line for line in lines if line[0] in kinds]
+        lines = sorted((line for line in self.memory.ledger if line.kind in kinds), key=lambda line: line.at)
+        return [(line.kind, line.amount_cents) for line in lines]
 
 
 class _Queue:
@@ -312,7 +329,7 @@ class _Queue:
 
 @contextmanager
 def open_world(name: str) -> Iterator[World]:
-    """A shop that sells by one provider. Needs the `tables` fixture."""
+    """A shop that sells by one provider."""
     player: Player = PLAYERS[name]()
     queue = _Queue()
     door = webhook(
@@ -334,26 +351,23 @@ def open_world(name: str) -> Iterator[World]:
     app: App = player.app
     app.webhooks.send = deliver
     with Server(app):
-        aws = Aws()
         plans = cast(PlanStore, Shelf(Catalogue(tuple(player.on_sale([FREE, PLUS, PRO, PRO_YEAR, TAX_PASS])))))
-        accounts = AccountStore(aws, "AccountsTable", "PaymentEventsTable")
+        memory = MemoryAccounts()
+        accounts, due = cast(AccountStore, memory), cast(DueStore, MemoryDue(memory))
         connected = player.client()
         applier = Applier(accounts, plans, lambda _: connected)
-        events = PaymentEventStore(aws, "PaymentEventsTable")
-        due = DueStore(aws, "AccountsTable")
         yield World(
             player=player,
+            memory=memory,
             accounts=accounts,
             plans=plans,
             applier=applier,
-            processor=Processor(applier, events, livemode=False),
+            processor=Processor(applier, cast(PaymentEventStore, memory), livemode=False),
             checkouts=Checkouts(accounts, plans, lambda _: connected, [name], "https://shop"),
             due=due,
             poller=Poller(accounts, due, applier, lambda _: connected, cast(Any, _Quiet())),
             desk=InvoiceDesk(accounts, plans, due, applier, lambda _: connected),
-            events=events,
             queue=queue.messages,
-            aws=aws,
         )
 
 
