@@ -12,6 +12,7 @@ from hypothesis import settings
 from moto import mock_aws
 
 from demo.shop import Shop, open_shop
+from local.engine import Engine
 
 pytest_plugins = ["local.pytest_plugin"]
 ROOT = Path(__file__).parents[1]
@@ -71,3 +72,9 @@ def shop_engine() -> Iterator[Shop]:
     """A whole shop on the local engine, every function held to its IAM policies. Tests use user ids of their own."""
     with open_shop(enforce_policies=True) as shop:
         yield shop
+
+
+@pytest.fixture(scope="session")
+def engine(shop_engine: Shop) -> Engine:
+    """The shop's engine, for tests that need the tables and nothing of the shop."""
+    return shop_engine.engine

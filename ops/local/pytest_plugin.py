@@ -11,6 +11,7 @@ from .engine import Engine
 LOG_LINES = 20
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Marks what uses a fixture `…_engine`, and keeps the users of each on one process of xdist: it starts once."""
     for item in items:
