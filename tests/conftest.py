@@ -69,8 +69,11 @@ def tables(template: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Iterato
 
 @pytest.fixture(scope="session")
 def shop_engine() -> Iterator[Shop]:
-    """A whole shop on the local engine, every function held to its IAM policies. Tests use user ids of their own."""
-    with open_shop(enforce_policies=True) as shop:
+    """A whole shop on the local engine, every function held to its IAM policies. Tests use user ids of their own.
+
+    Its entitlement tokens live for seconds, so that a test can wait for their end.
+    """
+    with open_shop(enforce_policies=True, parameters={"EntitlementTokenSeconds": "6"}) as shop:
         yield shop
 
 

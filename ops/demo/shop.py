@@ -63,9 +63,13 @@ def open_shop(
     state: Path | None = None,
     enforce_policies: bool = False,
     providers: str = PROVIDERS,
+    parameters: Mapping[str, str] | None = None,
     progress: Callable[[str], None] = lambda step: None,
 ) -> Iterator[Shop]:
-    """Everything, until the block ends. `state` keeps tables, secrets and the stand-ins' memory between runs."""
+    """Everything, until the block ends. `parameters` override the template's.
+
+    `state` keeps tables, secrets and the stand-ins' memory between runs.
+    """
     vault = _vault(state)
     mock = MockProvider(vault["BILLING_WEBHOOK_SECRET"], memory=state and state / "mock.json")
     identity = PrivateKey.from_hex(vault["BITPAY_MERCHANT_KEY"]).public_key.format().hex()
@@ -80,16 +84,17 @@ def open_shop(
         # Beside a chosen port the stand-ins get theirs of our choosing too: the stack is then the same at each start.
         for offset, stand_in in enumerate((mock, bitpay, btcpay, stripe), 100):
             open_until_the_end.enter_context(Server(stand_in, port and port + offset))
-        parameters = {
+        chosen = {
             "ProviderMode": providers,
             "MockUrl": mock.url,
             "BitpayUrl": bitpay.url,
             "BtcpayUrl": btcpay.url,
             "BtcpayStoreId": STORE,
             "StripeApiBase": stripe.url,
+            **(parameters or {}),
         }
         with Engine.start(
-            parameters, port=port, state=state, enforce_policies=enforce_policies, progress=progress
+            chosen, port=port, state=state, enforce_policies=enforce_policies, progress=progress
         ) as engine:
             mock.webhook_url = f"{engine.api_url}/billing/webhook/mock"
             btcpay.webhook_url = f"{engine.api_url}/billing/webhook/btcpay"
