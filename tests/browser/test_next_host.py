@@ -122,9 +122,9 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def page(browser: Browser, host: str) -> Iterator[Page]:
-    context = browser.new_context()
+    context = browser.new_context(base_url=host)
     shown = context.new_page()
-    shown.goto(host)
+    shown.goto("/")
     yield shown
     context.close()
 
