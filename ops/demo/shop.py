@@ -99,6 +99,8 @@ def open_shop(
             mock.webhook_url = f"{engine.api_url}/billing/webhook/mock"
             btcpay.webhook_url = f"{engine.api_url}/billing/webhook/btcpay"
             stripe.add_endpoint(f"{engine.api_url}/billing/webhook/stripe", vault["STRIPE_WEBHOOK_SECRET"])
+            if not any(stripe.books.all("billing_portal.configuration")):
+                stripe.call("POST", "/v1/billing_portal/configurations", {"features[invoice_history][enabled]": "true"})
             engine.serve_pages(PAGES)
             progress("Filling the secrets and seeding the plans")
             fill_secrets(engine, vault)

@@ -101,7 +101,7 @@ class Books:
     def _plans_of(self, thing: Object) -> Iterator[tuple[int, Callable[[], None]]]:
         kind = thing["object"]
         if kind == "checkout.session" and thing["status"] == "open":
-            yield thing["expires_at"], lambda: self.expire_session(thing)
+            yield thing["expires_at"] + thing["_skew"], lambda: self.expire_session(thing)
         elif kind == "invoice" and thing["status"] == "open" and thing["next_payment_attempt"]:
             yield thing["next_payment_attempt"], lambda: self.attempt(thing)
         elif kind == "subscription" and thing["status"] in ("trialing", "active", "past_due", "unpaid"):

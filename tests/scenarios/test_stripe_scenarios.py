@@ -14,6 +14,7 @@ from billing.access import DELIVERY_SLACK
 from billing.records import Purchase, Subscription
 from fakes.stripe_books import item_of
 from fakes.stripe_shapes import OLD_VERSION
+from tests.providers.stripe.canaries import CANARY, PERSONAL
 from tests.providers.stripe.stripe_shop import DAY, START, Shop
 from tests.scenarios.stripe_world import FEWEST, World, notifications, shop_in_process, shuffled_with_repeats
 
@@ -544,3 +545,29 @@ def test_an_event_of_the_other_mode_is_quarantined_and_changes_nothing(name: str
     world.deliver(notifications(shop))
     assert world.account.records == {}
     assert {e.status for e in world.stores.events.values()} == {"quarantined"}
+
+
+def _with_canaries(thing: Any) -> Any:
+    """The object with a person's data in every field that can hold some; what the story needs stays as it is."""
+    planted = {k: v for k, v in PERSONAL.get(thing["object"], {}).items() if k not in ("lines", "payment")}
+    return {**thing, **planted, "metadata": {**thing.get("metadata", {}), "email": CANARY}}
+
+
+@pytest.mark.parametrize("name", ["paying_late_restores_access", "a_refund_that_fails_restores"])
+def test_nothing_personal_is_kept_of_what_is_told_or_read(name: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Every object at Stripe carries a person's data; none of it reaches a table, a domain event's source or a log."""
+    shop = shop_in_process()
+    STORIES[name](shop)
+    for thing in shop.books.objects.values():
+        thing.update(_with_canaries(thing))
+    for event in shop.books.events:
+        event["data"]["object"] = _with_canaries(event["data"]["object"])
+        event["request"] = {"id": None, "idempotency_key": CANARY}
+    world = World(shop)
+    with caplog.at_level("DEBUG"):
+        world.deliver(notifications(shop))
+    (record,) = [r for r in world.account.records.values() if isinstance(r, Subscription | Purchase)]
+    assert record.status in ("active", "paid")
+    kept = (world.stores.accounts, world.stores.events, world.stores.ledger, world.stores.links)
+    assert "canary" not in repr(kept)
+    assert "canary" not in caplog.text

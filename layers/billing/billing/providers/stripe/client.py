@@ -72,7 +72,6 @@ def sdk_client(settings: "Settings") -> stripe.StripeClient:
     base = settings.optional("STRIPE_API_BASE")
     if base and settings.is_prod:
         raise NotConfigured("STRIPE_API_BASE cannot be set in prod")
-    logging.getLogger("stripe").setLevel(logging.WARNING)  # below, it writes out paths and error texts
     stripe.enable_telemetry = False  # before the first call: it would make and send an id of this machine
     return stripe.StripeClient(
         key,
@@ -102,6 +101,8 @@ class StripeClient:
     """Implements `billing.providers.RecurringProviderClient`."""
 
     def __init__(self, api: stripe.StripeClient, options: Options) -> None:
+        # Below this level the SDK writes out whole objects, with whatever Stripe knows of a person.
+        logging.getLogger("stripe").setLevel(logging.WARNING)
         self.api = api
         self._options = options
         self._reader = Reader(api)
