@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from billing import views
 from billing.checkout import Checkouts
 from billing.errors import Conflict, NotFound
-from billing.http import rfc3339
 from billing.records import Account, Renewal
 from billing.store.accounts import AccountStore
 from billing.store.plans import PlanStore
@@ -39,7 +39,7 @@ class Renewals:
                 self._accounts.commit(account, after, self._plans.catalogue(), now)
             except LostRace:
                 continue
-            return view(replace(renewal, wanted=wanted))
+            return views.renewal(replace(renewal, wanted=wanted))
         raise Conflict("the account is being changed: try again", code="try_again")
 
 
@@ -48,14 +48,3 @@ def _find(account: Account, group: str) -> Renewal:
         if renewal.group == group:
             return renewal
     raise NotFound("nothing is prepaid there, so there is nothing to renew")
-
-
-def view(renewal: Renewal) -> dict[str, Any]:
-    """The end of what is prepaid in a group of plans."""
-    return {
-        "group": renewal.group,
-        "plan_id": renewal.plan_id,
-        "provider": renewal.provider,
-        "ends_at": rfc3339(renewal.ends_at),
-        "reminders": renewal.wanted,
-    }

@@ -10,7 +10,7 @@ from billing.entitlements import Source
 from billing.gate import source_view
 from billing.http import rfc3339
 from billing.plans import FEATURES, Allowance, Catalogue, Credits, FeatureValue, Plan, features_to_json
-from billing.records import Account, Purchase, Subscription, Term
+from billing.records import Account, Purchase, Renewal, Subscription, Term
 from billing.terms import DAY
 
 if TYPE_CHECKING:
@@ -73,6 +73,8 @@ def subscription_status(account: Account, catalogue: Catalogue, now: int) -> Vie
                 **_bought(term, catalogue),
                 "starts_at": rfc3339(runs[term.purchase_id].start if term.purchase_id in runs else None),
                 "ends_at": rfc3339(runs[term.purchase_id].end if term.purchase_id in runs else None),
+                "due_cents": term.due_cents,
+                "surplus_cents": term.surplus_cents,
             }
             for term in _newest_first(account.terms)
         ],
@@ -95,6 +97,18 @@ def subscription_status(account: Account, catalogue: Catalogue, now: int) -> Vie
             "expires_at": rfc3339(checkout.expires_at),
             "reused": True,
         },
+        "renewals": [renewal(r) for r in account.renewals if r.ends_at > now],
+    }
+
+
+def renewal(end: Renewal) -> View:
+    """The end of what is prepaid in a group of plans."""
+    return {
+        "group": end.group,
+        "plan_id": end.plan_id,
+        "provider": end.provider,
+        "ends_at": rfc3339(end.ends_at),
+        "reminders": end.wanted,
     }
 
 

@@ -149,6 +149,9 @@ class TermView(Response):
     ends_at: Time | None
     amount_cents: int
     currency: str
+    due_cents: int = 0
+    """Still missing on an underpaid invoice."""
+    surplus_cents: int = 0
 
 
 class PurchaseView(Response):
@@ -166,6 +169,16 @@ class PurchaseView(Response):
     expires_at: Time | None
 
 
+class RenewalView(Response):
+    """The end of what is prepaid in a group of plans, and whether its buyer wants to be reminded of it."""
+
+    group: str
+    plan_id: str
+    provider: str
+    ends_at: Time
+    reminders: bool
+
+
 class SubscriptionStatus(Response):
     user_id: str
     plan_id: str
@@ -176,6 +189,8 @@ class SubscriptionStatus(Response):
     purchases: list[PurchaseView]
     checkout: CheckoutSession | None
     """A checkout that is still open."""
+    renewals: list[RenewalView] = []
+    """When what is prepaid ends, by group of plans."""
 
 
 class SourceView(Response):
@@ -315,16 +330,6 @@ class CryptoInvoice(Response):
     expires_at: Time
     server_time: Time
     url: str | None
-
-
-class RenewalView(Response):
-    """The end of what is prepaid in a group of plans, and whether its buyer wants to be reminded of it."""
-
-    group: str
-    plan_id: str
-    provider: str
-    ends_at: Time
-    reminders: bool
 
 
 class Flag(Response):
