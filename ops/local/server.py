@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from werkzeug.exceptions import NotFound
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.serving import WSGIRequestHandler, make_server
-from werkzeug.utils import send_from_directory
+from werkzeug.utils import redirect, send_from_directory
 from werkzeug.wrappers import Request, Response
 
 from .host import LOOPBACK, EngineError, is_taken
@@ -60,7 +60,11 @@ class Front:
         self._mounts[prefix] = application
 
     def _default(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        of_api = environ["PATH_INFO"].startswith(self.API_PATHS)
+        path: str = environ["PATH_INFO"]
+        # The API owns /admin/; a person who types it wants the pages.
+        if path.startswith("/admin") and self.pages and "text/html" in environ.get("HTTP_ACCEPT", ""):
+            return redirect(path.replace("/admin", "/console", 1))(environ, start_response)
+        of_api = path.startswith(self.API_PATHS)
         application = self._api if of_api or self.pages is None else self.pages
         return application(environ, start_response)
 

@@ -1,8 +1,7 @@
 """The OpenAPI document is generated; clients are generated from it in turn."""
 
-from ops import openapi
-
 from billing.api.routes import PLANNED, ROUTES
+from ops import openapi
 
 
 def test_document_is_up_to_date() -> None:

@@ -36,7 +36,7 @@ function PricingPage() {
     <div className="bsb-stack bsb:gap-10">
       <div className="bsb-stack bsb:mx-auto bsb:max-w-2xl bsb:gap-3 bsb:text-center">
         <h1 className="bsb-h1">{t("pricing.title")}</h1>
-        <p className="bsb-2 bsb:text-lg">{t("pricing.about")}</p>
+        <p className="bsb-2 bsb:text-lg bsb:text-balance">{t("pricing.about")}</p>
       </div>
       <PricingTable interval={interval} onIntervalChange={(next) => setQueryParam("interval", next)} />
     </div>

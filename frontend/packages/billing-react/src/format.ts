@@ -17,6 +17,11 @@ export function date(time: string | number, locale: string): string {
   return new Intl.DateTimeFormat(locale, { dateStyle: "long" }).format(new Date(time));
 }
 
+/** "Nov 22, 2026", for tables. */
+export function shortDate(time: string | number, locale: string): string {
+  return new Intl.DateTimeFormat(locale, { dateStyle: "medium" }).format(new Date(time));
+}
+
 export function dateTime(time: string | number, locale: string): string {
   return new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "short" }).format(new Date(time));
 }

@@ -1,5 +1,6 @@
 import { unwrap, type Client, type Schemas } from "@bitsleuth/billing-api-client";
 import { QueryClient, useMutation, useQuery } from "@tanstack/react-query";
+import { useCallback } from "react";
 import { useBilling, useUserId } from "./provider.js";
 
 export type Status = Schemas["SubscriptionStatus"];
@@ -107,6 +108,14 @@ export const useCancel = () =>
 
 export const useResume = () =>
   useSubscriptionCall((client) => unwrap(client.POST("/billing/subscription/resume")));
+
+type Step = Schemas["TrackEvent"];
+
+/** Counts a step of the funnel, without any identity; a count that is lost is no harm. */
+export function useTrack(): (step: Step) => void {
+  const { client } = useBilling();
+  return useCallback((step) => void client.POST("/billing/track", { body: step }).catch(() => undefined), [client]);
+}
 
 /** Opens the provider's own pages (payment method, invoices) in this tab. */
 export function useProviderPortal() {

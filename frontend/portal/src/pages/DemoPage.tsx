@@ -1,4 +1,4 @@
-import { format, Protected, Skeleton, useBilling, useEntitlements } from "@bitsleuth/billing-react";
+import { format, Protected, Skeleton, useBilling, useEntitlements, usePlans } from "@bitsleuth/billing-react";
 import { useEffect } from "react";
 import { usePortalText } from "../text.js";
 import { gains, SAMPLE } from "./gains.js";
@@ -26,6 +26,7 @@ function Report() {
   const t = usePortalText();
   const { locale } = useBilling();
   const source = useEntitlements().get(FEATURE)?.sources[0];
+  const plan = usePlans().data?.plans.find(({ plan_id }) => plan_id === source?.plan_id);
   const rows = gains(SAMPLE);
   const money = (cents: number) => format.money(cents, "USD", locale);
   const total = rows.reduce((sum, row) => sum + row.gain_cents, 0);
@@ -35,7 +36,7 @@ function Report() {
         <h2 className="bsb-h2" id="report">
           {t("demo.report")}
         </h2>
-        {source && <span className="bsb-badge bsb-badge-good">{t("demo.open", { source: source.plan_id ?? source.kind })}</span>}
+        {source && <span className="bsb-badge bsb-badge-good">{t("demo.open", { source: plan?.name ?? source.kind })}</span>}
       </div>
       <p className="bsb-2 bsb-small">{t("demo.method")}</p>
       <div className="bsb-scroll">

@@ -1,12 +1,12 @@
 "use client";
 
 import { ApiError, type Schemas } from "@bitsleuth/billing-api-client";
-import { useState } from "react";
+import { useEffect, useState } from "react";
 import { grants, money, type Plan } from "../format.js";
 import type { MessageKey } from "../i18n.js";
 import { liveSubscription, moveTo } from "../offers.js";
 import { useBilling, useUserId } from "../provider.js";
-import { useDecision, usePlans, useStatus } from "../queries.js";
+import { useDecision, usePlans, useStatus, useTrack } from "../queries.js";
 import { useFeatureTexts } from "../text-of-feature.js";
 import { useT } from "../text.js";
 import { Button, ButtonLink } from "../ui/Button.js";
@@ -29,6 +29,8 @@ export default function LockedCard({ feature, problem, accountUrl = "/account/bi
   const catalogue = usePlans();
   const texts = useFeatureTexts(catalogue.data?.features);
   const scenario = useScenario(feature, problem);
+  const track = useTrack();
+  useEffect(() => track({ event: "paywall_seen", feature }), [track, feature]);
   return (
     <section className="bsb bsb-card bsb-stack bsb-locked" aria-labelledby={`bsb-locked-${feature}`}>
       <span className="bsb-locked-icon">

@@ -36,9 +36,9 @@ export function OfferCard({ offer, plan, move, featured, below, features, accoun
     >
       <div className="bsb-stack bsb:gap-1">
         <div className="bsb-row bsb-between bsb:min-h-7">
-          <h3 className="bsb-h2" id={id}>
+          <h2 className="bsb-h2" id={id}>
             {offer.name}
-          </h3>
+          </h2>
           {current ? (
             <span className="bsb-badge bsb-badge-good">{t("pricing.current")}</span>
           ) : (

@@ -1,10 +1,10 @@
 "use client";
 
-import { useState } from "react";
+import { useEffect, useState } from "react";
 import { yearlySaving, type Plan } from "../format.js";
 import { isRecurring, moveTo, offersOf, planAt, type Interval, type Offer } from "../offers.js";
 import { useBilling } from "../provider.js";
-import { usePlans, useStatus } from "../queries.js";
+import { usePlans, useStatus, useTrack } from "../queries.js";
 import { useT } from "../text.js";
 import { ErrorNotice } from "../ui/Notice.js";
 import { Skeleton, SkeletonLines } from "../ui/Skeleton.js";
@@ -32,6 +32,8 @@ export function PricingTable(props: PricingTableProps) {
   const [own, setOwn] = useState<"month" | "year">("month");
   const [chosen, setChosen] = useState<Plan | null>(null);
   const interval = props.interval ?? own;
+  const track = useTrack();
+  useEffect(() => track({ event: "pricing_viewed" }), [track]);
 
   if (catalogue.isError) {
     return (
@@ -49,14 +51,16 @@ export function PricingTable(props: PricingTableProps) {
   const featured = props.featured ?? (recurring.length > 2 ? recurring[Math.floor(recurring.length / 2)]?.key : undefined);
   const card = (offer: Offer) => {
     const plan = planAt(offer, interval);
+    const move = plan && moveTo(plan, plans, status.data);
     return (
-      plan && (
+      plan &&
+      move && (
         <OfferCard
           key={offer.key}
           offer={offer}
           plan={plan}
-          move={moveTo(plan, plans, status.data)}
-          featured={offer.key === featured}
+          move={move}
+          featured={offer.key === featured && (move === "buy" || move === "upgrade")}
           below={recurring[recurring.indexOf(offer) - 1]}
           features={features}
           accountUrl={accountUrl}
@@ -65,7 +69,7 @@ export function PricingTable(props: PricingTableProps) {
       )
     );
   };
-  const move = chosen && moveTo(chosen, plans, status.data);
+  const buys = chosen !== null && moveTo(chosen, plans, status.data) === "buy";
   return (
     <div className="bsb bsb-stack bsb:gap-8">
       {recurring.some((offer) => offer.plans.year) && (
@@ -82,7 +86,7 @@ export function PricingTable(props: PricingTableProps) {
       {once.length > 0 && <OneTime>{once.map(card)}</OneTime>}
       {comparison && recurring.length > 1 && <CompareTable offers={recurring} interval={interval} features={features} />}
       {chosen &&
-        (move === "buy" ? (
+        (buys ? (
           <PurchaseDialog plan={chosen} onClose={() => setChosen(null)} />
         ) : (
           <ChangePlanDialog planId={chosen.plan_id} onClose={() => setChosen(null)} />
@@ -96,7 +100,7 @@ function OneTime({ children }: { children: React.ReactNode }) {
   return (
     <section className="bsb-stack" aria-label={t("pricing.once")}>
       <h2 className="bsb-h2">{t("pricing.once")}</h2>
-      <div className="bsb-offers">{children}</div>
+      <div className="bsb-offers bsb-offers-few">{children}</div>
     </section>
   );
 }

@@ -5,7 +5,7 @@ import { lazy, Suspense, useState } from "react";
 import { date, money, type Plan } from "../format.js";
 import { isBitcoin } from "../offers.js";
 import { useBilling, useUserId } from "../provider.js";
-import { useOpenCheckout } from "../queries.js";
+import { useOpenCheckout, useTrack } from "../queries.js";
 import { billingKeySigner } from "../signers/index.js";
 import { useT } from "../text.js";
 import { Button } from "../ui/Button.js";
@@ -35,12 +35,14 @@ export function PurchaseDialog({ plan, onClose, onRedirect = (url) => location.a
   const [failure, setFailure] = useState<unknown>(null);
   const [busy, setBusy] = useState(false);
   const checkout = useOpenCheckout();
+  const track = useTrack();
 
   async function proceed() {
     setBusy(true);
     setFailure(null);
     try {
       if (!signedIn) await session.signIn(await billingKeySigner());
+      track({ event: "checkout_started", plan_id: plan.plan_id });
       const opened = await checkout.mutateAsync({ plan_id: plan.plan_id, provider: provider as Schemas["CreateCheckoutSession"]["provider"] & string });
       if (isBitcoin(opened.provider)) setInvoice(opened);
       else return onRedirect(opened.url);

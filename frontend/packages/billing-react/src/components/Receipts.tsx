@@ -1,5 +1,5 @@
 import { csv, download } from "../csv.js";
-import { date, money } from "../format.js";
+import { money, shortDate } from "../format.js";
 import type { MessageKey } from "../i18n.js";
 import { isBitcoin } from "../offers.js";
 import { useBilling } from "../provider.js";
@@ -82,7 +82,7 @@ function ReceiptTable({ receipts }: { receipts: NonNullable<ReturnType<typeof us
           {receipts.map((receipt) => (
             <tr key={`${receipt.provider}/${receipt.payment_id}`}>
               <th scope="row" className="bsb:whitespace-nowrap">
-                {date(receipt.paid_at, locale)}
+                {shortDate(receipt.paid_at, locale)}
               </th>
               <td>{t(isBitcoin(receipt.provider) ? "rail.bitcoin" : "rail.card")}</td>
               <td className="bsb-end bsb-number">{money(receipt.amount_cents, receipt.currency, locale)}</td>
@@ -96,7 +96,7 @@ function ReceiptTable({ receipts }: { receipts: NonNullable<ReturnType<typeof us
                 {receipt.url && (
                   <a href={receipt.url} rel="noreferrer" target="_blank">
                     {t("receipts.receipt")}
-                    <span className="bsb-hidden"> {date(receipt.paid_at, locale)}</span>
+                    <span className="bsb-hidden"> {shortDate(receipt.paid_at, locale)}</span>
                   </a>
                 )}
               </td>

@@ -33,7 +33,7 @@ export function service() {
     calls,
     /** `answers({ "GET /billing/plans": catalogue })`; a function is asked for each call. */
     answers(answers: Record<string, Answer>) {
-      for (const [call, answer] of Object.entries(answers)) {
+      for (const [call, answer] of Object.entries({ "POST /billing/track": {}, ...answers })) {
         const [method, path] = call.split(" ") as ["GET" | "POST", string];
         const verb = method === "GET" ? http.get : http.post;
         server.use(

@@ -1,0 +1,125 @@
+"""A visitor in the system's Chromium, on a whole shop with the mock provider; strict about what the pages do."""
+
+import itertools
+import re
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, Response, expect, sync_playwright
+
+from demo.shop import ADMIN, Shop
+
+AXE = Path(__file__).parents[2] / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
+FLAGS = (
+    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync"
+).split()
+PATIENCE_MS = 15_000
+_numbers = itertools.count(int(time.time()))
+
+
+class Visitor:
+    """One person with a browser of their own. `problems` are what must not happen on any page."""
+
+    def __init__(self, shop: Shop, browser: Browser, **options: Any) -> None:
+        self.shop = shop
+        self.context: BrowserContext = browser.new_context(
+            base_url=shop.url, locale="en-US", timezone_id="UTC", reduced_motion="reduce", **options
+        )
+        self.context.set_default_timeout(PATIENCE_MS)
+        self.page: Page = self.context.new_page()
+        self.problems: list[str] = []
+        self.page.on("pageerror", lambda error: self.problems.append(f"error: {error}"))
+        self.page.on("console", self._judge)
+        self.page.on("response", self._judge_response)
+
+    def _judge(self, message: Any) -> None:
+        if "Content Security Policy" in message.text or "Minified React error" in message.text:
+            self.problems.append(message.text)
+
+    def _judge_response(self, response: Response) -> None:
+        # An endpoint that a page relies on and that nobody serves; 402 and 404 of ours are problem documents.
+        ours = response.url.startswith(self.shop.url)
+        documented = "problem+json" in response.headers.get("content-type", "")
+        if ours and response.status >= 400 and not documented:
+            self.problems.append(f"{response.status} {response.request.method} {response.url}")
+
+    def open(self, path: str, *, user: str | None = None, admin: bool = False) -> "Visitor":
+        """Opens a path; with `user`, signed in by the link that `make run` prints."""
+        token = f"#token={self.shop.token(user, admin=admin)}" if user else ""
+        if user:
+            self.page.goto("about:blank")  # A new fragment alone would not load the page again.
+        self.page.goto(path + token)
+        return self
+
+    def button(self, name: str | re.Pattern[str]) -> Locator:
+        return self.page.get_by_role("button", name=name)
+
+    def heading(self, name: str | re.Pattern[str]) -> Locator:
+        return self.page.get_by_role("heading", name=name)
+
+    def text(self, text: str | re.Pattern[str]) -> Locator:
+        return self.page.get_by_text(text)
+
+    def dialog(self) -> Locator:
+        return self.page.get_by_role("dialog")
+
+    def settle(self) -> None:
+        """Waits until nothing on the page is loading."""
+        self.page.locator("h1, h2").first.wait_for()
+        expect(self.page.locator("[aria-busy=true]")).to_have_count(0)
+
+    def buy(self, plan: str = "Pro", pay: str = "Pay 19") -> None:
+        """From the price list through the provider's page and back."""
+        self.page.get_by_role("article", name=plan).get_by_role("button").click()
+        self.button("Continue to payment").click()
+        self.button(pay).click()
+        self.heading(f"{plan} is yours").wait_for()
+
+    def violations(self, *rules: str) -> list[str]:
+        """What axe finds on the page as it is now, by these rules or by all."""
+        if not self.page.evaluate("'axe' in window"):
+            self.page.evaluate(AXE.read_text())
+        options = {"resultTypes": ["violations"], **({"runOnly": list(rules)} if rules else {})}
+        found = self.page.evaluate("options => axe.run(document, options)", options)["violations"]
+        return [f"{v['id']}: {node['html'][:160]}" for v in found for node in v["nodes"]]
+
+    def close(self) -> None:
+        self.context.close()
+        assert self.problems == []
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    executable = shutil.which("chromium") or shutil.which("google-chrome")
+    if executable is None:
+        pytest.fail("Chromium is needed (Debian: apt install chromium).", pytrace=False)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visitor(shop_engine: Shop, chromium: Browser) -> Iterator[Visitor]:
+    someone = Visitor(shop_engine, chromium)
+    yield someone
+    someone.close()
+
+
+@pytest.fixture
+def admin(shop_engine: Shop, chromium: Browser) -> Iterator[Visitor]:
+    someone = Visitor(shop_engine, chromium)
+    someone.open("/console/plans", user=ADMIN, admin=True)
+    yield someone
+    someone.close()
+
+
+@pytest.fixture
+def user() -> str:
+    """A user id that nobody has used."""
+    return f"usr_browser_{next(_numbers)}"

@@ -1,0 +1,72 @@
+"""Every page, in both themes and at both ends of width: no violation, no overflow, nothing that a policy blocks."""
+
+from typing import Literal
+
+import pytest
+from playwright.sync_api import Browser
+
+from demo.shop import ADMIN, Shop
+from tests.browser.conftest import Visitor
+
+pytestmark = pytest.mark.browser
+
+BUYER = ["/pricing", "/pricing?interval=year", "/demo", "/account/billing", "/checkout/return", "/nowhere"]
+OWNER = [f"/console/{section}" for section in ("plans", "revenue", "rollout")]
+
+
+# The themes differ in nothing but colour.
+@pytest.mark.parametrize(("scheme", "rules"), [("light", ()), ("dark", ("color-contrast",))])
+def test_pages_and_their_dialogs_are_accessible(
+    shop_engine: Shop, chromium: Browser, user: str, scheme: Literal["light", "dark"], rules: tuple[str, ...]
+) -> None:
+    visitor = Visitor(shop_engine, chromium, color_scheme=scheme, viewport={"width": 1280, "height": 900})
+    found = {}
+
+    def look(what: str, path: str | None = None) -> None:
+        if path:
+            visitor.open(path).settle()
+        found[what] = visitor.violations(*rules)
+
+    for path in BUYER:
+        look(path, path)
+    visitor.open("/pricing")
+    visitor.button("Get Pro").click()
+    look("purchase dialog")
+    visitor.button("Use a key I have").click()
+    look("sign-in dialog")
+    visitor.open("/pricing", user=user)
+    visitor.buy()
+    look("after buying")
+    look("billing, with a plan", "/account/billing")
+    for name in ("Cancel plan", "Change plan"):
+        visitor.button(name).click()
+        visitor.dialog().wait_for()
+        look(name)
+        visitor.page.keyboard.press("Escape")
+    visitor.open("/console/plans", user=ADMIN, admin=True)
+    for path in OWNER:
+        look(path, path)
+    visitor.open("/console/plans").button("New plan").click()
+    look("plan editor")
+    visitor.close()
+    assert {what: violations for what, violations in found.items() if violations} == {}
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_nothing_is_wider_than_the_smallest_phone(shop_engine: Shop, chromium: Browser, language: str) -> None:
+    visitor = Visitor(shop_engine, chromium, viewport={"width": 320, "height": 640})
+    visitor.open("/pricing", user=ADMIN, admin=True)
+    visitor.page.evaluate("language => localStorage.setItem('bitsleuth-language', language)", language)
+    widths = {}
+    for path in BUYER + OWNER:
+        visitor.open(path).settle()
+        widths[path] = visitor.page.evaluate("document.documentElement.scrollWidth")
+    visitor.close()
+    assert {path: width for path, width in widths.items() if width > 320} == {}
+
+
+def test_a_navigation_to_the_api_of_the_admin_finds_the_pages(shop_engine: Shop, chromium: Browser) -> None:
+    visitor = Visitor(shop_engine, chromium)
+    visitor.open("/admin/plans")
+    assert visitor.page.url.endswith("/console/plans")
+    visitor.close()
