@@ -22,7 +22,7 @@ from billing.processing import Delivery, Processor
 from billing.providers import Order, mock
 from billing.providers.mock import MockClient
 from billing.records import Account
-from billing.store.accounts import _links
+from billing.store.accounts import links_of
 from billing.store.payment_events import PaymentEvent
 from billing.store.transactions import Duplicate, ForeignLink, LostRace
 from fakes.base import Clock, Request
@@ -71,7 +71,7 @@ class MemoryAccounts:
         if after.records != before.records or lines:
             if self.load(before.user_id).version != before.version:
                 raise LostRace
-            links = _links(after) - _links(before)
+            links = links_of(after) - links_of(before)
             for link in links:
                 if self.links.get(link, after.user_id) != after.user_id:
                     raise ForeignLink(link)

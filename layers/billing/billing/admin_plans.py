@@ -87,7 +87,7 @@ def plan_from(body: PlanBody, plan_id: str, version: int) -> Plan:
         price_cents=body.price_cents,
         currency=body.currency,
         interval=body.interval,
-        features={key: _feature(value) for key, value in body.features.items()},
+        features={key: feature_value(value) for key, value in body.features.items()},
         tier=body.tier,
         rank=body.rank,
         group=body.group,
@@ -100,7 +100,8 @@ def plan_from(body: PlanBody, plan_id: str, version: int) -> Plan:
     )
 
 
-def _feature(value: bool | int | AllowanceValue | CreditsValue) -> FeatureValue:
+def feature_value(value: bool | int | AllowanceValue | CreditsValue) -> FeatureValue:
+    """A feature's value as a request writes it."""
     if isinstance(value, AllowanceValue):
         return Allowance(value.limit, value.per)
     return Credits(value.credits) if isinstance(value, CreditsValue) else value
@@ -109,9 +110,9 @@ def _feature(value: bool | int | AllowanceValue | CreditsValue) -> FeatureValue:
 def faults_of(plan: Plan) -> list[dict[str, str]]:
     """What is wrong with a plan, as {path, message}; empty when it can be sold."""
     found = [
-        {"path": f"features/{key}", "message": _feature_fault(key, value)}
+        {"path": f"features/{key}", "message": feature_fault(key, value)}
         for key, value in plan.features.items()
-        if _feature_fault(key, value)
+        if feature_fault(key, value)
     ]
     if plan.duration_days is not None and plan.recurring:
         found.append({"path": "duration_days", "message": "only a one-time plan has a duration; this one renews"})
@@ -126,7 +127,8 @@ def faults_of(plan: Plan) -> list[dict[str, str]]:
     return found
 
 
-def _feature_fault(key: str, value: FeatureValue) -> str:
+def feature_fault(key: str, value: FeatureValue) -> str:
+    """What is wrong with giving a feature like this; empty when nothing is."""
     known = FEATURES.get(key)
     if known is None:
         return f"unknown feature; known are {', '.join(FEATURES)}"

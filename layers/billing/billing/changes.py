@@ -97,9 +97,10 @@ def _event(image: Mapping[str, Any], before: Mapping[str, Any]) -> tuple[str, di
 def _type(record: str, image: Mapping[str, Any], before: Mapping[str, Any]) -> str | None:
     if record == SNAPSHOT:
         return "EntitlementsChanged"
+    if "account_version" not in image:
+        return None  # carried over from an erased account: it has been told before
     if record.startswith(LEDGER):
-        # Marking a line as folded is no news, nor is a line carried over from an erased account, without its version.
-        return "LedgerEntryWritten" if not before and "account_version" in image else None
+        return None if before else "LedgerEntryWritten"  # that a line was marked as folded is no news
     if record.startswith("renewal#"):
         # The host tells its user that prepaid time runs out, with a link to the renewal's invoice.
         return "RenewalDue" if image.get("reminded_days") not in (None, before.get("reminded_days")) else None

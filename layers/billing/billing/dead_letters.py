@@ -54,10 +54,13 @@ class DeadLetters:
         event_ids: Sequence[str] | None = None,
         *,
         dry_run: bool,
+        limit: int | None = None,
         pause: Callable[[], None] = lambda: None,
         on_sent: Callable[[DeadLetter], None] = lambda letter: None,
     ) -> list[DeadLetter]:
-        """Sends letters back to be processed again: those named, or all. `pause` is called after each, for the rate.
+        """Sends letters back to be processed again: those named, or all, at most `limit`.
+
+        `pause` is called after each, for the rate.
 
         Returns what was sent, or with `dry_run` what would be. Repeats of one event are sent once and dropped after.
         """
@@ -71,6 +74,9 @@ class DeadLetters:
                     kept.append(letter)
                     continue
                 if letter.event_id not in sent:
+                    if len(chosen) == limit:
+                        kept.append(letter)
+                        break
                     chosen.append(letter)
                     sent.add(letter.event_id)
                 if dry_run:

@@ -19,11 +19,15 @@ Outcome = Literal["applied", "unchanged", "duplicate", "ignored", "quarantined"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """What the webhook saw beside the payload, for the audit record. `received_at` in Unix seconds."""
+    """What the webhook saw beside the payload, for the audit record. `received_at` in Unix seconds.
+
+    `attempts` is how often the queue has handed it out, this time included.
+    """
 
     received_at: int
     secret_label: str = ""
     body_sha256: str = ""
+    attempts: int = 1
 
 
 class Processor:
@@ -96,7 +100,8 @@ def process_batch(
     failed = []
     for message in messages:
         notification, seen = decode(message["body"])
-        delivery = Delivery(**seen)
+        attempts = int(message.get("attributes", {}).get("ApproximateReceiveCount", 1))
+        delivery = Delivery(**seen, attempts=attempts)
         where = {"event_id": notification.key, "type": notification.type}
         try:
             outcome = processor.process(notification, delivery, now)
@@ -132,4 +137,5 @@ def _event(notification: Notification, delivery: Delivery, now: int, status: Sta
         reason=reason,
         secret_label=delivery.secret_label,
         body_sha256=delivery.body_sha256,
+        attempts=delivery.attempts,
     )

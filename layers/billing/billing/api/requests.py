@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 Id = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9_.:@/-]+$")]
+EventId = Annotated[str, Field(min_length=3, max_length=200, pattern=r"^[a-z]+#[A-Za-z0-9_.:@/#-]+$")]
 PlanId = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[a-z0-9][a-z0-9_-]*$")]
 FeatureKey = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[a-z0-9][a-z0-9_.:-]*$")]
 Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
@@ -151,7 +152,7 @@ class RefundPayment(Request):
 
 
 class RedriveEvents(Request):
-    event_ids: list[Id] | None = Field(None, min_length=1, max_length=100, description="Absent: all")
+    event_ids: list[EventId] | None = Field(None, min_length=1, max_length=100, description="Absent: all, 100 at once")
     dry_run: bool = True
 
 

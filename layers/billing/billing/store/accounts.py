@@ -108,6 +108,27 @@ class AccountStore:
     def _put(self, after: Account, stored: Item) -> dict[str, Any]:
         return {"Put": {"TableName": self._table, "Item": {**stored, **item({"account_version": after.version})}}}
 
+    def past(self, user_id: str, prefix: str, limit: int, until: int | None = None) -> list[dict[str, Any]]:
+        """The newest lines of an account's ledger or history (`LEDGER`, `HISTORY`), up to a time: their values."""
+        last = f"{prefix}~" if until is None else f"{prefix}{until:012d}#~"
+        answer = self._aws.call(
+            "dynamodb",
+            "query",
+            TableName=self._table,
+            KeyConditionExpression="user_id = :user AND #record BETWEEN :first AND :last",
+            ExpressionAttributeNames={"#record": "record"},
+            ExpressionAttributeValues=item({":user": user_id, ":first": prefix, ":last": last}),
+            ScanIndexForward=False,
+            Limit=limit,
+        )
+        found = [values(stored) for stored in answer["Items"]]
+        return [{**line, "changes": json.loads(line["changes"])} if "changes" in line else line for line in found]
+
+    def sources_at(self, user_id: str, at: int) -> tuple[Source, ...]:
+        """What the snapshot held at a time (Unix seconds), as far back as the account goes."""
+        found = self.past(user_id, HISTORY, 1, at)
+        return sources_from_json(json.loads(found[0]["sources"])) if found else ()
+
     def owner(self, provider: str, object_ids: Iterable[str]) -> str | None:
         """The user a provider's customer, subscription or payment belongs to, as once written; None when unknown."""
         for object_id in object_ids:
@@ -154,11 +175,11 @@ class AccountStore:
                     "ExpressionAttributeValues": item({":user": after.user_id}),
                 }
             }
-            for link in sorted(_links(after) - _links(before))
+            for link in sorted(links_of(after) - links_of(before))
         ]
 
 
-def _links(account: Account) -> set[str]:
+def links_of(account: Account) -> set[str]:
     """The provider ids by which later events may name this account: <provider>#<id>."""
     found: set[str] = set()
     for record in account.records.values():

@@ -1,7 +1,8 @@
 """Payment events: one item per verified delivery, for audit, replay and the guard against repeats."""
 
 import json
-from collections.abc import Mapping
+import zlib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -37,6 +38,20 @@ class PaymentEvent:
     reason: str = ""
     secret_label: str = ""
     body_sha256: str = ""
+    attempts: int = 1
+
+
+Listed = Literal["processed", "failed"]
+"""How events are listed: settled ones, and those that want somebody's attention (failed, quarantined)."""
+# Every event goes into the list of its kind, so each list is spread over a few partitions.
+_LIST_SHARDS = 4
+
+
+def _listed(event: PaymentEvent) -> dict[str, str]:
+    """Where an event is listed, newest first."""
+    kind: Listed = "failed" if event.status in ("failed", "quarantined") else "processed"
+    shard = zlib.crc32(event.event_id.encode()) % _LIST_SHARDS
+    return {"listed": f"{kind}#{shard}", "listed_at": f"{event.received_at:012d}#{event.event_id}"}
 
 
 def _item(event: PaymentEvent) -> dict[str, Any]:
@@ -45,6 +60,7 @@ def _item(event: PaymentEvent) -> dict[str, Any]:
             **{name: getattr(event, name) for name in PaymentEvent.__dataclass_fields__},
             "payload": json.dumps(event.payload, separators=(",", ":"), sort_keys=True),
             "expires_at": event.processed_at + RETENTION_SECONDS,
+            **_listed(event),
         }
     )
 
@@ -102,3 +118,49 @@ class PaymentEventStore:
             Limit=limit,
         )
         return [from_item(stored) for stored in answer["Items"]]
+
+    def newest(self, kind: Listed, limit: int, cursor: str | None = None) -> tuple[list[PaymentEvent], str | None]:
+        """A page of a list, newest first, and the cursor of the next one; None: there is none."""
+        keys: list[tuple[str, str]] = []
+        for shard in range(_LIST_SHARDS):
+            request: dict[str, Any] = {
+                "TableName": self._table,
+                "IndexName": "by_listing",
+                "KeyConditionExpression": f"listed = :listed{'' if cursor is None else ' AND listed_at < :cursor'}",
+                "ExpressionAttributeValues": item({":listed": f"{kind}#{shard}", ":cursor": cursor}),
+                "ScanIndexForward": False,
+                "Limit": limit + 1,
+            }
+            found = self._aws.call("dynamodb", "query", **request)["Items"]
+            keys += [(stored["listed_at"]["S"], stored["event_id"]["S"]) for stored in found]
+        keys.sort(reverse=True)
+        page = keys[:limit]
+        events = [event for _, event_id in page if (event := self.get(event_id)) is not None]
+        return events, page[-1][0] if len(keys) > limit else None
+
+    def all_of_user(self, user_id: str) -> Iterator[PaymentEvent]:
+        """Every event of a user, the oldest first."""
+        request: dict[str, Any] = {
+            "TableName": self._table,
+            "IndexName": "by_user",
+            "KeyConditionExpression": "user_id = :user",
+            "ExpressionAttributeValues": item({":user": user_id}),
+        }
+        while True:
+            page = self._aws.call("dynamodb", "query", **request)
+            yield from map(from_item, page["Items"])
+            if "LastEvaluatedKey" not in page:
+                return
+            request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+
+    def forget_person(self, event_id: str, user_id: str) -> None:
+        """Drops what an event said and puts a pseudonym in the user's place; that it was processed stays known."""
+        self._aws.call(
+            "dynamodb",
+            "update_item",
+            TableName=self._table,
+            Key=item({"event_id": event_id}),
+            UpdateExpression="SET payload = :nothing, user_id = :user",
+            ConditionExpression="attribute_exists(event_id)",
+            ExpressionAttributeValues=item({":nothing": "{}", ":user": user_id}),
+        )

@@ -1,0 +1,134 @@
+"""Everything stored about a user: handed out whole, or taken away from the person, with the books left behind.
+
+Erasing moves what is money (subscriptions, purchases, terms, ledger lines) to a pseudonym that nothing leads to, turns
+the links of the provider's objects to it, so that a later refund or chargeback still finds its payment, and deletes the
+rest. Each step can be repeated; an interrupted erasure is finished by asking again.
+"""
+
+import json
+import uuid
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+from billing.aws import Aws
+from billing.records import Account
+from billing.store.accounts import LEDGER, SNAPSHOT, links_of
+from billing.store.codec import Item, item, record_from_item, values
+from billing.store.payment_events import PaymentEventStore
+from billing.store.transactions import LostRace, transact
+
+_LINKED = ("subscription#", "purchase#", "term#")
+_KEPT = (*_LINKED, SNAPSHOT, "mrr", LEDGER)
+_TOMBSTONE, _IDENTITY = "~erasure", "~identity#"
+_PASSES = 5
+# What tells that a record was changed, or a line folded, since it was read.
+_CHANGING = ("account_version", "folded")
+# Attributes that lead back to the person, or that say when a line was told.
+_PERSONAL = ("customer_id", "checkout_id", "account_version")
+
+
+class ErasureStore:
+    def __init__(self, aws: Aws, accounts_table: str, events: PaymentEventStore) -> None:
+        self._aws = aws
+        self._table = accounts_table
+        self._events = events
+
+    def everything(self, user_id: str) -> list[dict[str, Any]]:
+        """Every record and payment event of a user as plain values."""
+        stored = [_readable(found) for found in self._items(user_id)]
+        return [*stored, *({"record": "payment_event", **asdict(event)} for event in self._events.all_of_user(user_id))]
+
+    def erase(self, user_id: str, now: int) -> tuple[str, int, int]:
+        """Takes the person away: the pseudonym, how many records were deleted, how many ledger lines were kept."""
+        pseudonym = self._pseudonym(user_id, now)
+        erased = kept = 0
+        for _ in range(_PASSES):  # what an event writes meanwhile is taken by the next pass
+            found = [stored for stored in self._items(user_id) if stored["record"]["S"] != _TOMBSTONE]
+            if not found:
+                break
+            for stored in found:
+                record = stored["record"]["S"]
+                if record.startswith(_KEPT):
+                    self._turn_links(stored, user_id, pseudonym)
+                    kept += self._move(stored, pseudonym) and record.startswith(LEDGER)
+                else:
+                    self._delete_with_identity(user_id, record)
+                    erased += 1
+        for event in list(self._events.all_of_user(user_id)):
+            self._events.forget_person(event.event_id, pseudonym)
+        self._delete(user_id, _TOMBSTONE)
+        return pseudonym, erased, kept
+
+    def _pseudonym(self, user_id: str, now: int) -> str:
+        """A name for what is left; the one already given, should an erasure have been interrupted."""
+        key = item({"user_id": user_id, "record": _TOMBSTONE})
+        tombstone = {**key, **item({"pseudonym": f"erased_{uuid.uuid4().hex}", "at": now})}
+        known = self._aws.call("dynamodb", "get_item", TableName=self._table, Key=key, ConsistentRead=True).get("Item")
+        if known is None:
+            self._aws.call("dynamodb", "put_item", TableName=self._table, Item=tombstone)
+            known = tombstone
+        return str(known["pseudonym"]["S"])
+
+    def _move(self, stored: Item, pseudonym: str) -> bool:
+        """In one transaction, and only as it was read: whoever changes or folds it just now comes first."""
+        key = {name: stored[name] for name in ("user_id", "record")}
+        kept = {name: value for name, value in stored.items() if name not in _PERSONAL}
+        if stored["record"]["S"] == SNAPSHOT:
+            kept["sources"] = {"S": "[]"}
+        unchanged = " AND ".join(
+            f"{name} = :{name}" if name in stored else f"attribute_not_exists({name})" for name in _CHANGING
+        )
+        delete: dict[str, Any] = {"TableName": self._table, "Key": key, "ConditionExpression": unchanged}
+        if seen := {f":{name}": stored[name] for name in _CHANGING if name in stored}:
+            delete["ExpressionAttributeValues"] = seen
+        put = {"TableName": self._table, "Item": {**kept, "user_id": {"S": pseudonym}}}
+        try:
+            transact(self._aws, [{"Put": put}, {"Delete": delete}])
+        except LostRace:
+            return False
+        return True
+
+    def _turn_links(self, stored: Item, user_id: str, pseudonym: str) -> None:
+        """The provider's objects lead to the pseudonym from now on, and its customer to nobody."""
+        if not stored["record"]["S"].startswith(_LINKED):
+            return
+        record = record_from_item(stored)
+        provider, customer = stored["provider"]["S"], stored.get("customer_id", {}).get("S")
+        for link in links_of(Account(user_id, records={record.record: record})):
+            key = item({"user_id": f"link#{link}", "record": "link"})
+            if link == f"{provider}#{customer}":
+                self._aws.call("dynamodb", "delete_item", TableName=self._table, Key=key)
+            else:
+                turned = {**key, **item({"owner": pseudonym})}
+                self._aws.call("dynamodb", "put_item", TableName=self._table, Item=turned)
+
+    def _delete_with_identity(self, user_id: str, record: str) -> None:
+        """A way to sign in is an item of its own besides: neither leads anywhere any more."""
+        if record.startswith(_IDENTITY):
+            self._delete(record.removeprefix("~"), "identity")
+        self._delete(user_id, record)
+
+    def _delete(self, user_id: str, record: str) -> None:
+        key = item({"user_id": user_id, "record": record})
+        self._aws.call("dynamodb", "delete_item", TableName=self._table, Key=key)
+
+    def _items(self, user_id: str) -> Iterator[Item]:
+        request: dict[str, Any] = {
+            "TableName": self._table,
+            "KeyConditionExpression": "user_id = :user",
+            "ExpressionAttributeValues": item({":user": user_id}),
+            "ConsistentRead": True,
+        }
+        while True:
+            page = self._aws.call("dynamodb", "query", **request)
+            yield from page["Items"]
+            if "LastEvaluatedKey" not in page:
+                return
+            request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+
+
+def _readable(stored: Item) -> dict[str, Any]:
+    """Plain values, with JSON attributes as what they hold."""
+    found = values(stored)
+    return {n: json.loads(v) if isinstance(v, str) and v[:1] in ("{", "[") else v for n, v in found.items()}
