@@ -33,8 +33,10 @@ HEAVY = (
     "stripe",
 )
 LOADS = {
+    "admin_events": {"pydantic"},
     "admin_invoices": {"pydantic"},
     "admin_plans": {"pydantic"},
+    "admin_users": {"pydantic"},
     "auth": {"coincurve", "cryptography", "jwt", "pydantic"},
     "authorizer": {"cryptography", "jwt"},
     "cancel_subscription": {"pydantic"},

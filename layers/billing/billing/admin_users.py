@@ -7,10 +7,10 @@ from typing import Any
 
 from billing.admin_plans import feature_fault, feature_value
 from billing.allowances import Counter, held
-from billing.api.requests import GrantFeatures
+from billing.api.requests import GrantFeatures, RefundPayment
 from billing.entitlements import Entitlement, decide, evaluate, sources
 from billing.errors import Conflict, InvalidRequest, NotFound
-from billing.gate import with_free
+from billing.gate import source_view, with_free
 from billing.history import By, describe
 from billing.http import rfc3339
 from billing.plans import features_to_json
@@ -18,6 +18,7 @@ from billing.providers import PROVIDERS
 from billing.receipts import payments_of, receipts_of
 from billing.receipts import view as receipt_view
 from billing.records import LIVE, Account, Grant, Purchase, Subscription
+from billing.refunds import Refunds
 from billing.store.accounts import HISTORY, LEDGER, AccountStore
 from billing.store.audit import AuditLog
 from billing.store.counters import CounterStore
@@ -25,7 +26,7 @@ from billing.store.erasure import ErasureStore
 from billing.store.payment_events import PaymentEventStore
 from billing.store.plans import PlanStore
 from billing.store.transactions import LostRace
-from billing.views import entitlement, plan_in_force, source_view, subscription_status, value
+from billing.views import entitlement, plan_in_force, subscription_status, value
 
 View = dict[str, Any]
 _ATTEMPTS = 5
@@ -49,6 +50,7 @@ class AdminUsers:
         events: PaymentEventStore,
         erasure: ErasureStore,
         audit: AuditLog,
+        refunds: Refunds,
     ) -> None:
         self._accounts = accounts
         self._plans = plans
@@ -56,6 +58,7 @@ class AdminUsers:
         self._events = events
         self._erasure = erasure
         self._audit = audit
+        self._refunds = refunds
 
     def find(self, text: str, now: int) -> Mapping[str, Any]:
         """The user of an id: the user's own, or a customer's, subscription's, purchase's, payment's or event's."""
@@ -93,13 +96,17 @@ class AdminUsers:
         }
 
     def explain(self, user_id: str, feature: str, at: int, now: int) -> Mapping[str, Any]:
-        """Why a user has, or had not, a feature at a time: from what was stored then, not from what is known now."""
-        self._known(user_id)
+        """Why a user has, or had not, a feature at a time: from what was stored then, not from what is known now.
+
+        Before an account's history begins, its records say when they gave access.
+        """
+        account = self._known(user_id)
         if not feature or not 0 <= at <= now:
             message = "name a feature, and a time that has been"
             raise InvalidRequest("what is to be explained?", errors=[{"path": "feature", "message": message}])
         catalogue = self._plans.catalogue()
-        known = with_free(self._accounts.sources_at(user_id, at), catalogue)
+        then = self._accounts.sources_at(user_id, at)
+        known = with_free(sources(account, catalogue) if then is None else then, catalogue)
         verdict = decide(known, feature, at)
         allowed = isinstance(verdict, Entitlement)
         return {
@@ -145,6 +152,35 @@ class AdminUsers:
             return grant if grant.revoked_at is not None else replace(grant, revoked_at=now)
 
         return _grant(self._change(user_id, revoked, By(actor=admin, action="revoke_grant"), now))
+
+    def refund(self, user_id: str, wish: RefundPayment, admin: str, now: int) -> Mapping[str, Any]:
+        """Gives money back, or says what that would do. The audit log has it before the provider is asked."""
+
+        def asked(*, dry_run: bool) -> Mapping[str, Any]:
+            return self._refunds.refund(
+                user_id,
+                wish.provider,
+                wish.payment_id,
+                wish.amount_cents,
+                reason=wish.reason,
+                key=wish.idempotency_key,
+                dry_run=dry_run,
+                now=now,
+            )
+
+        if wish.dry_run:
+            return asked(dry_run=True)
+        by = By(actor=admin, action="refund", reason=wish.reason, subject=user_id)
+        self._audit.note(
+            by,
+            now,
+            after={
+                "provider": wish.provider,
+                "payment_id": wish.payment_id,
+                "amount_cents": wish.amount_cents or "the rest",
+            },
+        )
+        return asked(dry_run=False)
 
     def export(self, user_id: str, admin: str, now: int) -> Mapping[str, Any]:
         self._known(user_id)

@@ -162,6 +162,14 @@ def request_from(event: Mapping[str, Any], *, max_body: int = MAX_BODY_BYTES) ->
     )
 
 
+def seconds(query: Mapping[str, str], name: str, default: int) -> int:
+    """A moment in a query, in Unix seconds. Raises `InvalidRequest`."""
+    text = query.get(name) or str(default)
+    if not text.isascii() or not text.isdigit() or len(text) > 11:
+        raise InvalidRequest(f"{name} is not a time", errors=[{"path": name, "message": "Unix seconds"}])
+    return int(text)
+
+
 def problem(error: BillingError) -> Response:
     """RFC 9457, with the error's stable `code` and its own members."""
     status, title = next(STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES)

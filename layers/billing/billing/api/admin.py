@@ -224,6 +224,24 @@ class Erasure(Response):
     kept_ledger_entries: int
 
 
+class AuditEntry(Response):
+    """What an admin did. `before` and `after` hold the records that it changed."""
+
+    at: Time
+    actor: str
+    action: str
+    """grant, revoke_grant, refund, export, erase, redrive, create_plan, …"""
+    subject: str
+    """The user, plan or events it was done to; of an erased user the pseudonym."""
+    reason: str | None
+    before: Any
+    after: Any
+
+
+class AuditList(Response):
+    entries: list[AuditEntry]
+
+
 class PaymentEventView(Response):
     event_id: str
     provider: str

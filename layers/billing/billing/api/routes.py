@@ -314,20 +314,6 @@ ROUTES: tuple[Route, ...] = (
         admin.CohortReport,
         query=("format",),
     ),
-)
-
-# Agreed, not served yet: whoever builds a call moves it from here to ROUTES. Pages are written against both.
-PLANNED: tuple[Route, ...] = (
-    Route(
-        "POST",
-        "/admin/plans/{plan_id}/preview",
-        "admin_plans",
-        "admin",
-        "Whom a new version would touch, and how",
-        admin.PlanEffect,
-        requests.UpdatePlan,
-        errors=(404, 409),
-    ),
     Route(
         "GET",
         "/admin/users",
@@ -420,5 +406,28 @@ PLANNED: tuple[Route, ...] = (
         "Send dead letters back to the queue, or say which would go",
         admin.RedriveResult,
         requests.RedriveEvents,
+    ),
+    Route(
+        "GET",
+        "/admin/audit",
+        "admin_audit",
+        "admin",
+        "What admins did in a month (`at`: Unix seconds within it, default now), with the state before and after",
+        admin.AuditList,
+        query=("at",),
+    ),
+)
+
+# Agreed, not served yet: whoever builds a call moves it from here to ROUTES. Pages are written against both.
+PLANNED: tuple[Route, ...] = (
+    Route(
+        "POST",
+        "/admin/plans/{plan_id}/preview",
+        "admin_plans",
+        "admin",
+        "Whom a new version would touch, and how",
+        admin.PlanEffect,
+        requests.UpdatePlan,
+        errors=(404, 409),
     ),
 )

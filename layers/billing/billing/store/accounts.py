@@ -124,10 +124,10 @@ class AccountStore:
         found = [values(stored) for stored in answer["Items"]]
         return [{**line, "changes": json.loads(line["changes"])} if "changes" in line else line for line in found]
 
-    def sources_at(self, user_id: str, at: int) -> tuple[Source, ...]:
-        """What the snapshot held at a time (Unix seconds), as far back as the account goes."""
+    def sources_at(self, user_id: str, at: int) -> tuple[Source, ...] | None:
+        """What the snapshot held at a time (Unix seconds); None before the account's history begins."""
         found = self.past(user_id, HISTORY, 1, at)
-        return sources_from_json(json.loads(found[0]["sources"])) if found else ()
+        return sources_from_json(json.loads(found[0]["sources"])) if found else None
 
     def owner(self, provider: str, object_ids: Iterable[str]) -> str | None:
         """The user a provider's customer, subscription or payment belongs to, as once written; None when unknown."""

@@ -1,0 +1,30 @@
+"""GET /admin/audit: what admins did, with the state before and after."""
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from aws_lambda_powertools import Logger
+
+from billing.aws import Aws
+from billing.http import Request, endpoint, rfc3339, seconds
+from billing.settings import Settings
+from billing.store.audit import AuditLog
+
+aws = Aws("dynamodb")
+settings = Settings(os.environ, aws.fetch_secret)
+audit = AuditLog(aws, settings.accounts_table)
+
+
+def show(request: Request) -> Mapping[str, Any]:
+    """The newest hundred of the month in which `at` lies."""
+    found = audit.month(seconds(request.query, "at", request.now))
+    names = ("actor", "action", "subject", "before", "after")
+    return {
+        "entries": [
+            {"at": rfc3339(e["at"]), "reason": e.get("reason"), **{name: e[name] for name in names}} for e in found
+        ]
+    }
+
+
+handler = endpoint({"GET /admin/audit": show}, Logger())

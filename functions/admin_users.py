@@ -1,0 +1,86 @@
+"""/admin/users: find, explain, grant, refund, export, erase."""
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from aws_lambda_powertools import Logger
+
+from billing.admin_users import AdminUsers
+from billing.api.requests import GrantFeatures, RefundPayment
+from billing.applier import Applier
+from billing.aws import Aws
+from billing.http import Request, Response, endpoint, seconds
+from billing.providers import Clients
+from billing.refunds import Refunds
+from billing.settings import Settings
+from billing.store.accounts import AccountStore
+from billing.store.audit import AuditLog
+from billing.store.counters import CounterStore
+from billing.store.erasure import ErasureStore
+from billing.store.payment_events import PaymentEventStore
+from billing.store.plans import PlanStore
+
+aws = Aws("dynamodb")
+settings = Settings(os.environ, aws.fetch_secret)
+table = settings.accounts_table
+accounts, plans = AccountStore(aws, table), PlanStore(aws, settings.plans_table)
+events, client = PaymentEventStore(aws, settings.payment_events_table), Clients(settings)
+users = AdminUsers(
+    accounts,
+    plans,
+    CounterStore(aws, table),
+    events,
+    ErasureStore(aws, table, events),
+    AuditLog(aws, table),
+    Refunds(accounts, plans, Applier(accounts, plans, client), client),
+)
+
+
+def find(request: Request) -> Mapping[str, Any]:
+    return users.find(request.query.get("q", ""), request.now)
+
+
+def show(request: Request) -> Mapping[str, Any]:
+    return users.show(request.path["user_id"], request.now)
+
+
+def explain(request: Request) -> Mapping[str, Any]:
+    at = seconds(request.query, "at", request.now)
+    return users.explain(request.path["user_id"], request.query.get("feature", ""), at, request.now)
+
+
+def grant(request: Request) -> Response:
+    wish = request.parse(GrantFeatures)
+    return Response(users.grant(request.path["user_id"], wish, request.user_id, request.now), 201)
+
+
+def revoke(request: Request) -> Mapping[str, Any]:
+    return users.revoke(request.path["user_id"], request.path["grant_id"], request.user_id, request.now)
+
+
+def refund(request: Request) -> Mapping[str, Any]:
+    return users.refund(request.path["user_id"], request.parse(RefundPayment), request.user_id, request.now)
+
+
+def export(request: Request) -> Mapping[str, Any]:
+    return users.export(request.path["user_id"], request.user_id, request.now)
+
+
+def erase(request: Request) -> Mapping[str, Any]:
+    return users.erase(request.path["user_id"], request.user_id, request.now)
+
+
+handler = endpoint(
+    {
+        "GET /admin/users": find,
+        "GET /admin/users/{user_id}": show,
+        "GET /admin/users/{user_id}/explain": explain,
+        "POST /admin/users/{user_id}/grants": grant,
+        "POST /admin/users/{user_id}/grants/{grant_id}/revoke": revoke,
+        "POST /admin/users/{user_id}/refunds": refund,
+        "GET /admin/users/{user_id}/export": export,
+        "DELETE /admin/users/{user_id}": erase,
+    },
+    Logger(),
+)
