@@ -51,24 +51,12 @@ def explain(request: Request) -> Mapping[str, Any]:
 
 
 def grant(request: Request) -> Response:
-    wish = request.parse(GrantFeatures)
-    return Response(users.grant(request.path["user_id"], wish, request.user_id, request.now), 201)
+    return Response(users.grant(*_done(request), request.parse(GrantFeatures)), 201)
 
 
-def revoke(request: Request) -> Mapping[str, Any]:
-    return users.revoke(request.path["user_id"], request.path["grant_id"], request.user_id, request.now)
-
-
-def refund(request: Request) -> Mapping[str, Any]:
-    return users.refund(request.path["user_id"], request.parse(RefundPayment), request.user_id, request.now)
-
-
-def export(request: Request) -> Mapping[str, Any]:
-    return users.export(request.path["user_id"], request.user_id, request.now)
-
-
-def erase(request: Request) -> Mapping[str, Any]:
-    return users.erase(request.path["user_id"], request.user_id, request.now)
+def _done(request: Request) -> tuple[str, str, int]:
+    """To whom, by whom, and when."""
+    return request.path["user_id"], request.user_id, request.now
 
 
 handler = endpoint(
@@ -77,10 +65,10 @@ handler = endpoint(
         "GET /admin/users/{user_id}": show,
         "GET /admin/users/{user_id}/explain": explain,
         "POST /admin/users/{user_id}/grants": grant,
-        "POST /admin/users/{user_id}/grants/{grant_id}/revoke": revoke,
-        "POST /admin/users/{user_id}/refunds": refund,
-        "GET /admin/users/{user_id}/export": export,
-        "DELETE /admin/users/{user_id}": erase,
+        "POST /admin/users/{user_id}/grants/{grant_id}/revoke": lambda r: users.revoke(*_done(r), r.path["grant_id"]),
+        "POST /admin/users/{user_id}/refunds": lambda r: users.refund(*_done(r), r.parse(RefundPayment)),
+        "GET /admin/users/{user_id}/export": lambda r: users.export(*_done(r)),
+        "DELETE /admin/users/{user_id}": lambda r: users.erase(*_done(r)),
     },
     Logger(),
 )

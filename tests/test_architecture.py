@@ -190,7 +190,8 @@ def loaded() -> dict[str, set[str]]:
     folders = [ROOT / "layers" / "billing", ROOT / "functions"]
     names = dict.fromkeys("STAGE EVENT_BUS PORTAL_URL PUBLIC_URL BTCPAY_URL BTCPAY_STORE_ID".split(), "x")
     names |= {f"{table}_TABLE": "x" for table in ("PLANS", "ACCOUNTS", "PAYMENT_EVENTS", "METRICS")}
-    names |= {"LIVEMODE": "false", "BILLING_PROVIDER_MODE": "stripe", "PAYMENT_EVENTS_QUEUE_URL": "http://127.0.0.1/q"}
+    names |= {f"PAYMENT_EVENTS_{queue}_URL": "http://127.0.0.1/q" for queue in ("QUEUE", "DLQ")}
+    names |= {"LIVEMODE": "false", "BILLING_PROVIDER_MODE": "stripe"}
     done = subprocess.run(
         [sys.executable, "-c", _MEASURE, json.dumps([HEAVY, FUNCTIONS])],
         env={**names, "AWS_DEFAULT_REGION": "us-east-1", "PYTHONPATH": os.pathsep.join(map(str, folders))},

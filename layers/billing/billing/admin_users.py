@@ -120,7 +120,7 @@ class AdminUsers:
             "timeline": self._timeline(user_id, at),
         }
 
-    def grant(self, user_id: str, wish: GrantFeatures, admin: str, now: int) -> Mapping[str, Any]:
+    def grant(self, user_id: str, admin: str, now: int, wish: GrantFeatures) -> Mapping[str, Any]:
         """Gives features by hand; also to a user who has bought nothing yet."""
         if wish.expires_at is not None and wish.expires_at <= now:
             message = "it must lie ahead"
@@ -142,7 +142,7 @@ class AdminUsers:
         self._change(user_id, lambda account: grant, by, now)
         return _grant(grant)
 
-    def revoke(self, user_id: str, grant_id: str, admin: str, now: int) -> Mapping[str, Any]:
+    def revoke(self, user_id: str, admin: str, now: int, grant_id: str) -> Mapping[str, Any]:
         """Takes a grant back; asking again changes nothing."""
 
         def revoked(account: Account) -> Grant:
@@ -153,7 +153,7 @@ class AdminUsers:
 
         return _grant(self._change(user_id, revoked, By(actor=admin, action="revoke_grant"), now))
 
-    def refund(self, user_id: str, wish: RefundPayment, admin: str, now: int) -> Mapping[str, Any]:
+    def refund(self, user_id: str, admin: str, now: int, wish: RefundPayment) -> Mapping[str, Any]:
         """Gives money back, or says what that would do. The audit log has it before the provider is asked."""
 
         def asked(*, dry_run: bool) -> Mapping[str, Any]:
