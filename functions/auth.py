@@ -14,6 +14,7 @@ from billing.identity import Identities
 from billing.settings import Settings
 from billing.store.accounts import AccountStore
 from billing.store.identities import IdentityStore
+from billing.store.limits import Limits
 from billing.tokens import signer
 from billing.views import session_tokens
 
@@ -21,11 +22,12 @@ aws = Aws("dynamodb")
 settings = Settings(os.environ, aws.fetch_secret)
 accounts = AccountStore(aws, settings.accounts_table)
 store = IdentityStore(aws, settings.accounts_table)
+limits = Limits(aws, settings.accounts_table)
 
 
 def identities() -> Identities:
     """Made per call, with the signing keys of this moment."""
-    return Identities(store, accounts, signer(settings), settings.secret("IDENTITY_PEPPER"))
+    return Identities(store, limits, accounts, signer(settings), settings.secret("IDENTITY_PEPPER"))
 
 
 def sign_in(request: Request) -> Mapping[str, Any]:

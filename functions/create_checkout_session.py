@@ -13,7 +13,11 @@ from billing.http import Request, endpoint
 from billing.providers import Clients
 from billing.settings import Settings
 from billing.store.accounts import AccountStore
+from billing.store.limits import Limits
 from billing.store.plans import PlanStore
+
+# Each call may open a page at a provider; nobody buys more often than this in good faith.
+CALLS_PER_HOUR = 30
 
 aws = Aws("dynamodb")
 settings = Settings(os.environ, aws.fetch_secret)
@@ -24,11 +28,13 @@ checkouts = Checkouts(
     settings.providers,
     settings.portal_url,
 )
+limits = Limits(aws, settings.accounts_table)
 
 
 def create(request: Request) -> Mapping[str, Any]:
     wish = request.parse(CreateCheckoutSession)
     user_id = request.own_user(wish.user_id)
+    limits.count("checkout", user_id, CALLS_PER_HOUR, 3600, request.now)
     return checkouts.create(user_id, wish.plan_id, wish.provider, request.now, accept_overlap=wish.accept_overlap)
 
 

@@ -157,3 +157,33 @@ def test_a_thousand_calls_at_once_for_one_unit_give_exactly_one_success(
     assert outcomes.count("feature_locked") == 999
     assert writes.count("update_item") == 1000
     assert CounterStore(aws, table).read(user, "ai.chat").counter.used == 3
+
+
+def test_checkouts_are_not_opened_without_end(person: Person) -> None:
+    wish = {"plan_id": "no-such-plan"}
+    answers = [person.call("POST", "/billing/create-checkout-session", wish).status_code for _ in range(31)]
+    assert answers == [404] * 30 + [429]
+
+
+@pytest.mark.parametrize(
+    "authorization",
+    ["Bearer ", "Bearer x", "Bearer " + "x" * 7000, "Basic dTpw", "Nostr e30=", "Bearer eyJhbGciOiJub25lIn0.e30."],
+)
+def test_what_is_no_session_opens_nothing(shop_engine: Shop, authorization: str) -> None:
+    headers = {"authorization": authorization}
+    assert requests.get(f"{shop_engine.url}/billing/entitlements", headers=headers, timeout=30).status_code == 403
+
+
+def test_an_entitlement_token_is_no_session(person: Person) -> None:
+    token = person.call("GET", "/billing/entitlements").json()["token"]
+    headers = {"authorization": f"Bearer {token}"}
+    assert requests.get(f"{person.shop.url}/billing/entitlements", headers=headers, timeout=30).status_code == 403
+
+
+def test_somebody_elses_account_cannot_be_named(person: Person) -> None:
+    assert person.call("GET", "/billing/entitlements?user_id=usr_other").status_code == 403
+
+
+def test_a_user_is_kept_out_of_admin_routes_although_a_user_route_said_yes(person: Person) -> None:
+    assert person.call("GET", "/billing/entitlements").status_code == 200
+    assert person.call("GET", "/admin/plans").status_code == 403

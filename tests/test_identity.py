@@ -20,6 +20,7 @@ from billing.identity import (
 from billing.records import Account
 from billing.store.accounts import AccountStore
 from billing.store.identities import IdentityStore
+from billing.store.limits import Limits
 from billing.tokens import Signer, generate_key_set
 
 NOW = 1_800_000_000
@@ -54,7 +55,7 @@ class Door:
 
     def __init__(self, aws: Aws) -> None:
         self.accounts = AccountStore(aws, TABLE)
-        self.identities = Identities(IdentityStore(aws, TABLE), self.accounts, SIGNER, PEPPER)
+        self.identities = Identities(IdentityStore(aws, TABLE), Limits(aws, TABLE), self.accounts, SIGNER, PEPPER)
         self.proofs = 0
 
     def sign_in(self, key: str = "key-a", now: int = NOW, link_to: str | None = None) -> Tokens:

@@ -10,9 +10,10 @@ import hmac
 import secrets
 from dataclasses import dataclass
 
-from billing.errors import Conflict, NotAuthenticated, TooManyRequests
+from billing.errors import Conflict, NotAuthenticated
 from billing.store.accounts import AccountStore
 from billing.store.identities import IdentityStore
+from billing.store.limits import Limits
 from billing.tokens import Signer
 
 SESSION_SECONDS = 900
@@ -39,8 +40,11 @@ def user_id_of(pepper: str, kind: str, subject: str) -> str:
 
 
 class Identities:
-    def __init__(self, store: IdentityStore, accounts: AccountStore, signer: Signer, pepper: str) -> None:
+    def __init__(
+        self, store: IdentityStore, limits: Limits, accounts: AccountStore, signer: Signer, pepper: str
+    ) -> None:
         self._store = store
+        self._limits = limits
         self._accounts = accounts
         self._signer = signer
         self._pepper = pepper
@@ -52,8 +56,7 @@ class Identities:
         a proof shown before, `TooManyRequests`, and `Conflict` when the key already has an account with history.
         """
         identity = user_id_of(self._pepper, "nostr", public_key)
-        if not self._store.within_limit(f"sign-in#{identity}", SIGN_INS_PER_MINUTE, 60, now):
-            raise TooManyRequests("too many sign-ins with this key: wait a minute")
+        self._limits.count("sign-in", identity, SIGN_INS_PER_MINUTE, 60, now)
         if not self._store.first_use(proof_id, now, replay_seconds):
             raise NotAuthenticated("this signature was used before: sign a new event")
         user_id = self._store.owner(identity) or identity

@@ -1,4 +1,4 @@
-"""Identities: which account a key or login belongs to, refresh tokens, proofs already shown, and rate limits.
+"""Identities: which account a key or login belongs to, refresh tokens, and proofs that were shown already.
 
 Linked identities and refresh tokens lie in their user's collection (behind the records that decide access), so that
 deleting an account deletes them too.
@@ -97,23 +97,6 @@ class IdentityStore:
 
     def end_family(self, user_id: str, family_id: str) -> None:
         self._aws.call("dynamodb", "delete_item", TableName=self._table, Key=item(_family_key(user_id, family_id)))
-
-    # --- rate limits -------------------------------------------------------------------------------------------------
-
-    def within_limit(self, key: str, limit: int, window: int, now: int) -> bool:
-        """Counts one call of `key`; False when there were `limit` in this window of so many seconds."""
-        first = "attribute_not_exists(calls)"
-        below_the_limit = "calls < :limit"
-        begun = now - now % window
-        return self._succeeds(
-            "update_item",
-            TableName=self._table,
-            Key=item({"user_id": f"rate#{key}", "record": str(begun)}),
-            UpdateExpression="ADD calls :one SET #ttl = :ttl",
-            ConditionExpression=f"{first} OR {below_the_limit}",
-            ExpressionAttributeNames={"#ttl": "ttl"},
-            ExpressionAttributeValues=item({":one": 1, ":limit": limit, ":ttl": begun + 2 * window}),
-        )
 
     def _succeeds(self, operation: str, **request: Any) -> bool:
         try:
