@@ -45,6 +45,7 @@ class Engine:
         self._folder = folder
         self._kept = state is not None
         self._gateway: Gateway | None = None
+        self._added: list[Server] = []
         self._stack: Stack | None = None
         self._front = Front(Request.application(self._answer))
         self._server = Server(self._front.wsgi, port)
@@ -117,6 +118,21 @@ class Engine:
         self._gateway = Gateway(self._stack, functions, self._supervisor.invoke)
         completion.check(self._emulator, built, self._stack, self._gateway)
 
+    def add(self, project: Path, name: str, parameters: Mapping[str, str]) -> str:
+        """Deploys another project beside ours, which may import what ours exports; the origin of its API.
+
+        Ends the environments of our functions; its logical ids must differ from ours.
+        """
+        built = build(project)
+        deploy(self._emulator, built, parameters, name)
+        added = Stack(self._emulator, built, name, self.stack.layers)
+        functions = [*self.stack.functions(), *added.functions()]
+        self._supervisor.load(functions)
+        gateway = Gateway(added, functions, self._supervisor.invoke)
+        server = Server(Request.application(gateway.answer))
+        self._added.append(server)
+        return server.url
+
     def _answer(self, request: Request) -> Response:
         if self._gateway is None:
             return Response("The engine is starting.", 503, {"Retry-After": "5"})
@@ -129,6 +145,8 @@ class Engine:
     def stop(self) -> None:
         """Ends the API, the functions and the emulator, which saves its state if it has a folder for it."""
         self._server.stop()
+        for server in self._added:
+            server.stop()
         self._emulator.stop()
         self._triggers.stop()
         self._supervisor.stop()

@@ -7,7 +7,7 @@ from typing import Any
 
 from .emulator import REGION
 from .host import EngineError
-from .stack import NAME, Stack
+from .stack import Stack
 from .supervisor import FunctionConfig
 
 ACCOUNT = "000000000000"
@@ -17,9 +17,16 @@ class Intrinsics:
     """Values of one stack. Raises EngineError on what it cannot resolve, rather than guess."""
 
     def __init__(self, stack: Stack, functions: list[FunctionConfig]) -> None:
+        self._stack = stack
         self._conditions: dict[str, Any] = stack.template.get("Conditions", {})
         self._mappings: dict[str, Any] = stack.template.get("Mappings", {})
-        pseudo = {"Partition": "aws", "Region": REGION, "AccountId": ACCOUNT, "StackName": NAME, "URLSuffix": "local"}
+        pseudo = {
+            "Partition": "aws",
+            "Region": REGION,
+            "AccountId": ACCOUNT,
+            "StackName": stack.name,
+            "URLSuffix": "local",
+        }
         self._names: dict[str, str] = {
             **{f"AWS::{name}": value for name, value in pseudo.items()},
             **stack.resources,
@@ -72,6 +79,8 @@ class Intrinsics:
                 return self.resolve(text).split(separator)
             case "Select", [index, items]:
                 return self.resolve(items)[int(index)]
+            case "ImportValue", name:
+                return self._stack.exports[self.resolve(name)]
             case "FindInMap", [name, first, second]:
                 return self._mappings[name][self.resolve(first)][self.resolve(second)]
         raise EngineError(f"The local engine does not know Fn::{function} in an API definition")

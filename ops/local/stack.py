@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -19,14 +20,14 @@ BUCKET = "deployments"
 PROXY_VARIABLE = "MINISTACK_LAMBDA_PROXY_URL"
 
 
-def deploy(emulator: Emulator, build: Build, parameters: Mapping[str, str]) -> bool:
+def deploy(emulator: Emulator, build: Build, parameters: Mapping[str, str], name: str = NAME) -> bool:
     """Brings the stack to this build with these parameters; False when it was there already."""
     inputs = json.dumps([build.digest, emulator.endpoint_url, dict(parameters)])
     wanted = hashlib.sha256(inputs.encode()).hexdigest()[:40]
-    if _deployed(emulator) == wanted:
+    if _deployed(emulator, name) == wanted:
         return False
     emulator.client("s3").create_bucket(Bucket=BUCKET)
-    options = ["--stack-name", NAME, "--s3-bucket", BUCKET, "--no-confirm-changeset", "--no-fail-on-empty-changeset"]
+    options = ["--stack-name", name, "--s3-bucket", BUCKET, "--no-confirm-changeset", "--no-fail-on-empty-changeset"]
     options += ["--capabilities", "CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND", "--tags", f"inputs={wanted}"]
     if parameters:
         options += ["--parameter-overrides", *(f"{name}={_quoted(value)}" for name, value in parameters.items())]
@@ -47,10 +48,10 @@ def _quoted(value: str) -> str:
     return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-def _deployed(emulator: Emulator) -> str | None:
+def _deployed(emulator: Emulator, name: str) -> str | None:
     """What `deploy` wrote on the stack that is there; None without a complete one."""
     try:
-        stack = emulator.client("cloudformation").describe_stacks(StackName=NAME)["Stacks"][0]
+        stack = emulator.client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
     except ClientError:
         return None
     if stack["StackStatus"] not in {"CREATE_COMPLETE", "UPDATE_COMPLETE"}:
@@ -59,15 +60,22 @@ def _deployed(emulator: Emulator) -> str | None:
 
 
 class Stack:
-    """The deployed stack. `template` is what CloudFormation processed: SAM's transform is done in it."""
+    """The deployed stack. `template` is what CloudFormation processed: SAM's transform is done in it.
 
-    def __init__(self, emulator: Emulator, build: Build) -> None:
+    `layers` are those of a stack beside it, by ARN: it may import them.
+    """
+
+    def __init__(
+        self, emulator: Emulator, build: Build, name: str = NAME, layers: Mapping[str, Path] | None = None
+    ) -> None:
         cloudformation = emulator.client("cloudformation")
-        stack = cloudformation.describe_stacks(StackName=NAME)["Stacks"][0]
-        resources = cloudformation.describe_stack_resources(StackName=NAME)["StackResources"]
+        stack = cloudformation.describe_stacks(StackName=name)["Stacks"][0]
+        resources = cloudformation.describe_stack_resources(StackName=name)["StackResources"]
         self._emulator = emulator
         self._build = build
-        self.template: dict[str, Any] = cloudformation.get_template(StackName=NAME, TemplateStage="Processed")[
+        self._imported = layers or {}
+        self.name = name
+        self.template: dict[str, Any] = cloudformation.get_template(StackName=name, TemplateStage="Processed")[
             "TemplateBody"
         ]
         self.outputs: dict[str, str] = {
@@ -88,6 +96,21 @@ class Stack:
             if resource["Type"] == kind and logical_id in self.resources
         }
 
+    @property
+    def exports(self) -> dict[str, str]:
+        """What any stack of this account exports, by name."""
+        found = self._emulator.client("cloudformation").list_exports()["Exports"]
+        return {export["Name"]: export["Value"] for export in found}
+
+    @property
+    def layers(self) -> dict[str, Path]:
+        """The folders of this stack's layers, by ARN."""
+        layers = self.of_type("AWS::Lambda::LayerVersion")
+        return {self.resources[logical_id]: self._build.artifact(_source(logical_id)) for logical_id in layers}
+
+    def _layer(self, layer: Mapping[str, Any], arn: str) -> Path:
+        return self._build.artifact(_source(layer["Ref"])) if "Ref" in layer else self._imported[arn]
+
     def functions(self) -> list[FunctionConfig]:
         """Every function with the configuration that Lambda has of it, and the folders it was built from."""
         client = self._emulator.client("lambda")
@@ -107,7 +130,10 @@ class Stack:
                     memory=config["MemorySize"],
                     variables=variables,
                     code=self._build.artifact(logical_id),
-                    layers=tuple(self._build.artifact(_source(layer["Ref"])) for layer in properties.get("Layers", [])),
+                    layers=tuple(
+                        self._layer(layer, attached["Arn"])
+                        for layer, attached in zip(properties.get("Layers", []), config.get("Layers", []), strict=False)
+                    ),
                 )
             )
         return found
