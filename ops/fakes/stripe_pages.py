@@ -1,6 +1,7 @@
 """The pages a buyer sees at the stand-in: checkout, portal, invoice; and a desk from which to act as time and bank."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -129,14 +130,15 @@ class Pages:
 
     def _desk(self, _: Request) -> Answer:
         """Everything at a glance, with the acts that at the real Stripe are time's, the bank's or the dashboard's."""
-        body = "<h2>Time</h2>" + actions(
-            [button("/desk", f"Let {d} days pass", fields={"do": "advance", "days": str(d)}) for d in (1, 7, 31, 366)]
+        spans = {"a day": 1, "a week": 7, "a month": 31, "a year": 366}
+        body = f"<h2>It is {datetime.fromtimestamp(self._app.clock.now(), UTC):%d %B %Y, %H:%M} UTC</h2>" + actions(
+            [button("/desk", f"Let {k} pass", fields={"do": "advance", "days": str(v)}) for k, v in spans.items()]
         )
         for sub in self._books.all("subscription"):
             body += self._subscription(sub)
         for intent in self._books.all("payment_intent"):
             body += self._payment(intent)
-        return page("The desk", body, provider="Stripe")
+        return page("Stripe’s desk", body, provider="Stripe")
 
     def _subscription(self, sub: Object) -> str:
         works = self._books.works.get(sub["customer"], True)
