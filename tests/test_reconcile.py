@@ -9,6 +9,7 @@ from billing.aws import Aws
 from billing.processing import Delivery, Processor
 from billing.providers import Client
 from billing.providers.stripe import reads
+from billing.rebuild import Rebuilder
 from billing.reconcile import Reconciler, Report
 from billing.records import Subscription
 from billing.store.accounts import AccountStore
@@ -174,3 +175,30 @@ def test_replaying_what_we_never_had_fetches_it_from_stripe(desk: Desk) -> None:
     created = next(e for e in desk.shop.books.events if e["type"] == "customer.subscription.created")
     assert desk.reconciler.replay(created["id"], desk.now) == "applied"
     assert replace(desk.subscription(), payments={}).status == "active"
+
+
+def rebuilder(desk: Desk, tables: dict[str, str]) -> Rebuilder:
+    events = PaymentEventStore(Aws("dynamodb"), tables["PaymentEventsTable"])
+    applier = Applier(desk.accounts, desk.plans, lambda _: desk.shop.client)
+    return Rebuilder(desk.accounts, events, applier, desk.processor)
+
+
+def test_the_audit_records_alone_make_the_live_state(desk: Desk, tables: dict[str, str]) -> None:
+    sub = desk.shop.subscribe(trial_days=7)
+    desk.shop.app.advance(40 * DAY)
+    session = desk.shop.buy("tax_pass", "chk_2")
+    desk.shop.books.refund(session["payment_intent"], 900, "duplicate", {})
+    desk.shop.client.cancel_subscription(sub["id"], at_period_end=True, reason="unused", key="k1")
+    desk.deliver_all()
+    assert rebuilder(desk, tables).compare("u1", desk.now) == []
+
+
+def test_a_live_state_that_somebody_changed_by_hand_is_shown(desk: Desk, tables: dict[str, str]) -> None:
+    desk.shop.subscribe()
+    desk.deliver_all()
+    before = desk.accounts.load("u1")
+    forged = replace(desk.subscription(), plan_id="pro_month")
+    after = replace(before, records={**before.records, forged.record: forged})
+    desk.accounts.commit(before, after, desk.plans.catalogue(), desk.now)
+    (difference,) = rebuilder(desk, tables).compare("u1", desk.now)
+    assert "plan_id: pro_month → plus_month" in difference

@@ -16,6 +16,7 @@ app.add_typer(plans.app, name="plans")
 app.command("explain")(explain.show)
 app.command()(reconcile.reconcile)
 app.command()(reconcile.replay)
+app.command()(reconcile.rebuild)
 app.add_typer(stripe.app, name="stripe")
 app.add_typer(tokens.app, name="tokens")
 

@@ -1,4 +1,4 @@
-"""`billing reconcile` and `billing replay`: what Stripe has against what we have, and one event again."""
+"""`billing reconcile`, `replay`, `rebuild`: what Stripe has, what an event says, what the records make."""
 
 import time
 from typing import Annotated
@@ -9,6 +9,7 @@ from billing.applier import Applier
 from billing.errors import Parked, ProviderError
 from billing.processing import Processor
 from billing.providers import Clients
+from billing.rebuild import Rebuilder
 from billing.reconcile import Finding, Reconciler
 from billing.store.accounts import AccountStore
 from billing.store.payment_events import PaymentEventStore
@@ -86,3 +87,28 @@ def replay(
             console.print(f"[red]✗[/] {event_id} {error}")
     if failed:
         raise typer.Exit(1)
+
+
+def rebuild(context: typer.Context, user_id: str) -> None:
+    """Make a user's state again from the audit records, and show where the live one differs. Changes nothing."""
+    try:
+        found = rebuilder_of(context.obj).compare(user_id, int(time.time()))
+    except ProviderError as error:
+        console.print(f"[red]The provider did not answer:[/] {error.detail}")
+        raise typer.Exit(1) from error
+    for difference in found:
+        console.print(f"[yellow]•[/] {difference}")
+    if found:
+        console.print(
+            "As the live state has it → as the records make it. Mend it with: billing reconcile, billing replay"
+        )
+        raise typer.Exit(1)
+    console.print(f"[green]✓[/] the live state of {user_id} is what its audit records make")
+
+
+def rebuilder_of(stack: Stack) -> Rebuilder:
+    settings = stack.settings
+    accounts = AccountStore(stack.aws, settings.accounts_table, settings.payment_events_table)
+    events = PaymentEventStore(stack.aws, settings.payment_events_table)
+    applier = Applier(accounts, PlanStore(stack.aws, settings.plans_table), Clients(settings))
+    return Rebuilder(accounts, events, applier, Processor(applier, events, livemode=settings.livemode))

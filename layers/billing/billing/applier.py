@@ -87,6 +87,10 @@ class Applier:
             raise Parked(f"no user is known for {provider} {', '.join(ids)}")
         return owner
 
+    def imagine(self, account: Account, provider: str, facts: Sequence[Fact], now: int) -> Account:
+        """The account as these facts would leave it; nothing is written."""
+        return self._apply_all(account, provider, facts, now)[0]
+
     def _apply_all(self, account: Account, provider: str, facts: Sequence[Fact], now: int) -> tuple[Account, Catalogue]:
         """With the catalogue at hand, or, should it lack what the facts speak of, with a fresh one."""
         try:

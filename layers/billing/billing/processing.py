@@ -70,12 +70,16 @@ class Processor:
 
     def replay(self, notification: Notification, now: int) -> Outcome:
         """Gives an event its effect again although it is settled: what it says is judged against what is known."""
-        facts, _ = self._facts(notification, now)
+        facts = self.facts(notification, now)
         if not facts:
             return "ignored"
         user_id = self._applier.user_of(notification.provider, facts, now)
         outcome: Outcome = self._applier.apply(user_id, notification.provider, facts, now)
         return outcome
+
+    def facts(self, notification: Notification, now: int) -> list[Fact]:
+        """What a notification means, as facts; none when it means nothing to us."""
+        return self._facts(notification, now)[0]
 
     def _facts(self, notification: Notification, now: int) -> tuple[list[Fact], str]:
         """What a notification means, after reading what has to be read; and why, when that is nothing."""
@@ -120,6 +124,18 @@ def _cause(error: Exception) -> str:
     if isinstance(error, BillingError | Parked):
         return str(error)
     return f"unexpected {type(error).__name__}: see the function's log"
+
+
+def notification_of(event: PaymentEvent) -> Notification:
+    """What was told, from the audit record: a replay needs no more."""
+    return Notification(
+        provider=event.provider,
+        event_id=event.provider_event_id,
+        type=event.type,
+        created_at=event.created_at,
+        livemode=event.livemode,
+        payload=event.payload,
+    )
 
 
 def _event(notification: Notification, delivery: Delivery, now: int, status: Status, reason: str = "") -> PaymentEvent:

@@ -13,7 +13,7 @@ from billing.applier import Applier
 from billing.apply import apply
 from billing.errors import Parked, ProviderError
 from billing.facts import Fact, PaymentFact, SubscriptionFact
-from billing.processing import Delivery, Processor
+from billing.processing import Delivery, Processor, notification_of
 from billing.providers import Client, Notification, RecurringProviderClient
 from billing.records import Account, Subscription
 from billing.store.accounts import AccountStore
@@ -114,15 +114,7 @@ class Reconciler:
         kept = self._events.get(f"{self._provider}#{event_id}")
         if kept is None:
             return self._processor.process(self._stripe().event(event_id), Delivery(received_at=now), now)
-        notification = Notification(
-            provider=kept.provider,
-            event_id=kept.provider_event_id,
-            type=kept.type,
-            created_at=kept.created_at,
-            livemode=kept.livemode,
-            payload=kept.payload,
-        )
-        return self._processor.replay(notification, now)
+        return self._processor.replay(notification_of(kept), now)
 
     def _page(self, at: Progress, now: int, dry_run: bool, report: Report) -> tuple[list[Finding], Progress]:
         if at.phase == "subscriptions":
