@@ -14,7 +14,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from billing.apply import PAYMENTS_KEPT, apply
+from billing.apply import apply
+from billing.apply.subscriptions import PAYMENTS_KEPT
 from billing.errors import Parked
 from billing.facts import (
     CheckoutFact,

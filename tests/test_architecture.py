@@ -16,8 +16,8 @@ FUNCTIONS = sorted(path.stem for path in (ROOT / "functions").glob("*.py"))
 
 # Decide without the world: the standard library and each other.
 PURE = frozenset(
-    """access allowances apply entitlements errors facts history ledger money plans polling records rollout rollups
-    settings terms""".split()
+    """access allowances apply apply.purchases apply.returns apply.subscriptions entitlements errors facts history
+    ledger money plans polling records rollout rollups settings terms""".split()
 )
 # Third-party packages that cost a cold start, and who may load them at import. Whoever is not listed loads none.
 HEAVY = (

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from billing.access import windows
-from billing.apply import LONGEST_LEAD, apply
+from billing.apply import apply
+from billing.apply.purchases import LONGEST_LEAD
 from billing.errors import Parked
 from billing.facts import Fact, PurchaseFact, RefundFact
 from billing.ledger import book

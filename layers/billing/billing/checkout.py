@@ -7,7 +7,7 @@ from typing import Any
 
 from billing.access import term_runs
 from billing.applier import Applier
-from billing.apply import apply, checkout_of
+from billing.apply import apply
 from billing.errors import Conflict, InvalidRequest, NotFound
 from billing.facts import Fact, Ref
 from billing.http import rfc3339
@@ -56,7 +56,7 @@ class Checkouts:
             refuse_double(account, self._plans.catalogue().get, plan, provider)
             if not accept_overlap:
                 explain_overlap(account, self._plans.catalogue(), plan, provider, now)
-            known = checkout_of(account, plan.group)
+            known = account.checkout_in(plan.group)
             if known and _same(known, plan, provider) and known.status == "open" and known.url:
                 if known.expires_at > now + _REUSE_MARGIN:
                     return _view(known, reused=True)
@@ -88,7 +88,7 @@ class Checkouts:
         assert opening is not None
         session = self._client(provider).create_checkout(self._order(account, opening, plan))
         account = self._accounts.load(account.user_id)
-        current = checkout_of(account, plan.group)
+        current = account.checkout_in(plan.group)
         if current is None or current.checkout_id != opening.checkout_id:
             raise LostRace("another checkout was opened meanwhile")
         if current.status == "opening":

@@ -6,7 +6,7 @@ and the order of arrival does not matter.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 SubscriptionStatus = Literal[
@@ -318,3 +318,17 @@ class Account:
     @property
     def checkouts(self) -> Iterator[Checkout]:
         return (r for r in self.records.values() if isinstance(r, Checkout))
+
+    def put(self, *records: Record) -> "Account":
+        """The account with these records; itself when they change nothing."""
+        changed = {r.record: r for r in records if self.records.get(r.record) != r}
+        return replace(self, records={**self.records, **changed}) if changed else self
+
+    def checkout_in(self, group: str) -> Checkout | None:
+        """The checkout the user last opened in a group of plans."""
+        found = self.records.get(f"checkout#{group}")
+        return found if isinstance(found, Checkout) else None
+
+
+def first_known(first: int | None, second: int | None) -> int | None:
+    return second if first is None else first
