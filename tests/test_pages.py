@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from local.server import PAGE_HEADERS, Front
+from local.pages import API_PATHS, PAGE_HEADERS
 from tests.test_template import RESOURCES
 
 DISTRIBUTION = RESOURCES["PagesDistribution"]["Properties"]["DistributionConfig"]
@@ -30,7 +30,7 @@ def test_no_policy_allows_code_or_style_from_elsewhere_or_inline() -> None:
 
 def test_the_same_paths_lead_to_the_api() -> None:
     patterns = {behaviour["PathPattern"] for behaviour in DISTRIBUTION["CacheBehaviors"]}
-    assert patterns == {f"{prefix}*" for prefix in Front.API_PATHS}
+    assert patterns == {f"{prefix}*" for prefix in API_PATHS}
     for behaviour in DISTRIBUTION["CacheBehaviors"]:
         assert behaviour["TargetOriginId"] == "api"
         assert "Host" not in behaviour, "API Gateway must see its own host"

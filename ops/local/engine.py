@@ -14,7 +14,7 @@ import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from werkzeug.wrappers import Request, Response
 
@@ -23,12 +23,10 @@ from .build import build
 from .emulator import Emulator
 from .gateway import Gateway
 from .host import ROOT, EngineError, kept_port
-from .server import Front, Server, folder
+from .pages import Pages
+from .server import Server
 from .stack import Stack, deploy
 from .supervisor import FunctionError, Supervisor
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIApplication
 
 SESSION_SECONDS = 12 * 60 * 60
 
@@ -47,8 +45,8 @@ class Engine:
         self._gateway: Gateway | None = None
         self._added: list[Server] = []
         self._stack: Stack | None = None
-        self._front = Front(Request.application(self._answer))
-        self._server = Server(self._front.wsgi, port)
+        self._pages: Pages | None = None
+        self._server = Server(Request.application(self._answer), port)
         self.api_url = self._server.url
         try:
             self._emulator = Emulator(
@@ -72,7 +70,6 @@ class Engine:
         state: Path | None = None,
         enforce_policies: bool = False,
         project: Path = ROOT,
-        mounts: Mapping[str, WSGIApplication] | None = None,
         progress: Callable[[str], None] = _silent,
     ) -> Self:
         """Builds, starts and deploys; raises EngineError when any of it fails.
@@ -80,8 +77,7 @@ class Engine:
         `parameters` of the template override the `local` ones of samconfig.toml; in a value `{api_url}` stands for
         the API's origin and `{architecture}` for this machine's. `port` 0 takes a free one. `state` is a folder that
         keeps tables and queues for the next start; without it everything is forgotten. `enforce_policies` holds each
-        function to its IAM policies. `mounts` are applications to serve beside the API, by prefix. `progress` is told
-        each step.
+        function to its IAM policies. `progress` is told each step.
         """
         folder = state or Path(tempfile.mkdtemp(prefix="billing-engine-"))
         (folder / "logs").mkdir(parents=True, exist_ok=True)
@@ -93,8 +89,6 @@ class Engine:
         progress("Starting the AWS emulator")
         engine = cls(project, folder, port=port, state=state, enforce_policies=enforce_policies)
         try:
-            for prefix, application in (mounts or {}).items():
-                engine.mount(prefix, application)
             engine.deploy(parameters or {}, progress)
             finished.touch()
         except BaseException:
@@ -134,6 +128,9 @@ class Engine:
         return server.url
 
     def _answer(self, request: Request) -> Response:
+        page = self._pages and self._pages.answer(request)
+        if page:
+            return page
         if self._gateway is None:
             return Response("The engine is starting.", 503, {"Retry-After": "5"})
         return self._gateway.answer(request)
@@ -218,13 +215,9 @@ class Engine:
         """Kills a function's processes, in the middle of their work too; returns how many there were."""
         return self._supervisor.function(function).kill_workers()
 
-    def mount(self, prefix: str, application: WSGIApplication) -> None:
-        """Serves a WSGI application on the API's origin under `prefix`."""
-        self._front.mount(prefix, application)
-
     def serve_pages(self, root: Path) -> None:
         """Serves a built single-page application on the API's origin, on every path that the API does not have."""
-        self._front.pages = folder(root)
+        self._pages = Pages(root)
 
     def _role_credentials(self, role: str, session: str) -> dict[str, str]:
         credentials = self.client("sts").assume_role(
