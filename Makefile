@@ -1,6 +1,6 @@
 # `make` lists what there is. Everything but `setup` needs no network once `setup` has run.
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test unit lint types template build clean
+.PHONY: help setup run demo test unit lint types template bench build clean
 MAKEFLAGS += --no-print-directory
 
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
@@ -37,6 +37,9 @@ types: ## Static types of the Python sources
 
 template: ## The template, as SAM and as CloudFormation see it
 	@sam validate --lint
+
+bench: setup ## Cold starts, verification and AWS calls beside a naive variant
+	@python -m benchmarks $(ARGS)
 
 build: setup ## The packages for AWS, in .aws-sam/build
 	@find functions layers -name __pycache__ -prune -exec rm -r {} +

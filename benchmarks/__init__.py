@@ -1,0 +1,7 @@
+"""Measurements that print ratios to a naive variant; `python -m benchmarks` runs them all."""
+
+import sys
+from pathlib import Path
+
+_ROOT = Path(__file__).parents[1]
+sys.path[:0] = [str(_ROOT / folder) for folder in ("layers/billing", "functions", "ops")]

@@ -1,0 +1,58 @@
+"""Cold starts: what the initialisation of each function costs, beside a frozen naive variant of its kind."""
+
+import json
+import statistics
+import subprocess
+import sys
+from collections.abc import Sequence
+
+from benchmarks.environment import FUNCTIONS, ROOT, of_a_process
+
+# After the runtime's own client, which every Python function on Lambda loads before ours.
+_CHILD = """
+import sys
+sys.modules["OpenSSL"] = sys.modules["awscrt"] = None  # a developer's tools bring them; no layer has them
+import awslambdaric.bootstrap
+import importlib, json, resource, time
+before, began = len(sys.modules), time.process_time()
+importlib.import_module(sys.argv[1])
+cpu = (time.process_time() - began) * 1e3
+print(json.dumps([cpu, len(sys.modules) - before, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024]))
+"""
+
+
+def kind(function: str) -> str:
+    """The naive variant that does the same work."""
+    if function == "authorizer":
+        return "authorizer"
+    if function.startswith("webhook_"):
+        return "webhook"
+    behind = ("process_", "publish_", "poll_", "send_", "book_", "sync_", "reconcile")
+    return "consumer" if function.startswith(behind) else "api"
+
+
+def measure(module: str) -> tuple[float, float, float]:
+    """CPU milliseconds, modules and megabytes (RSS of the whole process) of importing a module first of all."""
+    done = subprocess.run(
+        [sys.executable, "-c", _CHILD, module], env=of_a_process(), cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    cpu, modules, rss = json.loads(done.stdout)
+    return cpu, modules, rss
+
+
+def report(rounds: int, functions: Sequence[str] = FUNCTIONS) -> None:
+    naive = {name: f"benchmarks.naive.{name}" for name in ("authorizer", "webhook", "consumer", "api")}
+    for module in [*functions, *naive.values()]:
+        measure(module)  # compiles what is not compiled yet
+    seen: dict[str, list[tuple[float, float, float]]] = {module: [] for module in [*functions, *naive.values()]}
+    for _ in range(rounds):
+        for module, measured in seen.items():
+            measured.append(measure(module))
+    print(f"Cold start: initialisation after the runtime client, median of {rounds} rounds")
+    print(f"{'':28}{'CPU ms':>8}{'naive':>8}{'ratio':>7}{'modules':>9}{'naive':>7}{'RSS MB':>8}{'naive':>7}")
+    for function in functions:
+        ours, other = seen[function], seen[naive[kind(function)]]
+        ratio = statistics.median(n[0] / o[0] for o, n in zip(ours, other, strict=True))
+        cpu, modules, rss = (statistics.median(column) for column in zip(*ours, strict=True))
+        ncpu, nmodules, nrss = (statistics.median(column) for column in zip(*other, strict=True))
+        print(f"{function:28}{cpu:8.0f}{ncpu:8.0f}{ratio:6.1f}×{modules:9.0f}{nmodules:7.0f}{rss:8.0f}{nrss:7.0f}")

@@ -1,0 +1,33 @@
+"""What a function finds when it starts: its variables, and where its code lies."""
+
+import os
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+FUNCTIONS = sorted(path.stem for path in (ROOT / "functions").glob("*.py"))
+QUEUE = "http://127.0.0.1/queue"
+
+VARIABLES = {
+    **dict.fromkeys(("PLANS_TABLE", "ACCOUNTS_TABLE", "PAYMENT_EVENTS_TABLE", "METRICS_TABLE", "EVENT_BUS"), "x"),
+    **dict.fromkeys(("PORTAL_URL", "PUBLIC_URL", "MOCK_URL", "BTCPAY_URL"), "http://127.0.0.1"),
+    "AWS_ACCESS_KEY_ID": "x",
+    "AWS_SECRET_ACCESS_KEY": "x",
+    "AWS_DEFAULT_REGION": "us-east-1",
+    "BILLING_PROVIDER_MODE": "mock",
+    "BTCPAY_STORE_ID": "x",
+    "LIVEMODE": "false",
+    "PAYMENT_EVENTS_QUEUE_URL": QUEUE,
+    "POWERTOOLS_LOG_LEVEL": "CRITICAL",
+    "POWERTOOLS_SERVICE_NAME": "billing",
+    "POWERTOOLS_TRACE_DISABLED": "true",
+    "STAGE": "test",
+}
+
+
+def of_a_process() -> dict[str, str]:
+    """The environment of a fresh interpreter: nothing of the developer's shell."""
+    return {
+        **VARIABLES,
+        "PYTHONPATH": os.pathsep.join(map(str, (ROOT / "layers" / "billing", ROOT / "functions", ROOT))),
+        "PATH": os.environ.get("PATH", ""),
+    }

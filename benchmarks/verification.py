@@ -1,0 +1,49 @@
+"""A webhook's verification: ours, with minimising, beside the Stripe SDK's construct_event on the same bytes."""
+
+import statistics
+import time
+from collections.abc import Callable
+
+import stripe as sdk
+
+from benchmarks.environment import ROOT
+from billing.providers import stripe
+from billing.providers.signatures import sign_timestamped
+
+SECRET = "whsec_of_the_benchmark"  # noqa: S105
+CALLS = 200
+
+
+def report(rounds: int) -> None:
+    body = (ROOT / "events" / "stripe" / "invoice.paid.endive.json").read_bytes()
+    now = int(time.time())
+    header = sign_timestamped(body, SECRET, now)
+    headers = {"stripe-signature": header}
+
+    def verify() -> object:
+        return stripe.verify(body, headers, [SECRET], now)
+
+    def verify_and_minimise() -> object:
+        verify()
+        return stripe.minimise(body)
+
+    def construct_event() -> object:
+        return sdk.Webhook.construct_event(body, header, SECRET)  # type: ignore[no-untyped-call]
+
+    variants: dict[str, Callable[[], object]] = {
+        "signature": verify,
+        "signature, allow-list, facts checked": verify_and_minimise,
+        "SDK: construct_event": construct_event,
+    }
+    spent: dict[str, list[float]] = {name: [] for name in variants}
+    for _ in range(rounds + 1):
+        for name, variant in variants.items():
+            began = time.process_time()
+            for _ in range(CALLS):
+                variant()
+            spent[name].append((time.process_time() - began) / CALLS * 1e6)
+    print(f"Webhook verification: {len(body)} bytes, CPU of a call, median of {rounds} rounds of {CALLS}")
+    naive = spent["SDK: construct_event"][1:]
+    for name, every in spent.items():
+        ratio = statistics.median(n / o for o, n in zip(every[1:], naive, strict=True))
+        print(f"{name:40}{statistics.median(every[1:]):8.0f} µs{ratio:7.1f}×")
