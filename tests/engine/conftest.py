@@ -15,12 +15,7 @@ Found = TypeVar("Found")
 
 @pytest.fixture(scope="session")
 def probe_engine() -> Iterator[Engine]:
-    with Engine.start(project=PROJECT) as engine:
-        yield engine
-
-
-@pytest.fixture(scope="session")
-def enforcing_probe_engine() -> Iterator[Engine]:
+    """Every function is held to its IAM policies, as in the cloud."""
     with Engine.start(project=PROJECT, enforce_policies=True) as engine:
         yield engine
 

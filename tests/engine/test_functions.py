@@ -84,11 +84,11 @@ def test_asking_for_what_the_template_lacks_names_what_it_has(probe_engine):
 
 
 @pytest.mark.parametrize(("function", "may_write"), [("WriterFunction", True), ("ReaderFunction", False)])
-def test_a_function_may_do_what_its_policies_say_and_no_more(enforcing_probe_engine, function, may_write):
-    variables = enforcing_probe_engine.invoke(function, {})["environment"]
+def test_a_function_may_do_what_its_policies_say_and_no_more(probe_engine, function, may_write):
+    variables = probe_engine.invoke(function, {})["environment"]
     dynamodb = botocore.session.get_session().create_client(
         "dynamodb",
-        endpoint_url=enforcing_probe_engine.endpoint_url,
+        endpoint_url=probe_engine.endpoint_url,
         region_name=REGION,
         aws_access_key_id=variables["AWS_ACCESS_KEY_ID"],
         aws_secret_access_key=variables["AWS_SECRET_ACCESS_KEY"],
