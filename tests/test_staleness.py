@@ -29,9 +29,10 @@ def gateway_seconds(template: dict[str, Any]) -> int:
     return int(authorizers["UserAuthorizer"]["Identity"]["ReauthorizeEvery"])
 
 
-def test_the_docs_state_what_the_settings_give(template: dict[str, Any], gateway_seconds: int) -> None:
+@pytest.mark.parametrize("page", ["protecting-a-backend.md", "../README.md"])
+def test_the_docs_state_what_the_settings_give(page: str, template: dict[str, Any], gateway_seconds: int) -> None:
     assert template["Parameters"]["EntitlementTokenSeconds"]["Default"] == TOKEN_SECONDS
-    stated = (DOCS / "protecting-a-backend.md").read_text()
+    stated = (DOCS / page).read_text()
     assert f"**{TOKEN_SECONDS} seconds**" in stated
     assert f"**{gateway_seconds + SNAPSHOT_SECONDS} seconds**" in stated
 
