@@ -1,4 +1,4 @@
-"""/admin/plans: list, create, put a new version on sale, archive."""
+"""/admin/plans: list, create, preview, put a new version on sale, archive."""
 
 import os
 from collections.abc import Mapping
@@ -9,14 +9,20 @@ from aws_lambda_powertools import Logger
 from billing.admin_plans import AdminPlans
 from billing.api.requests import CreatePlan, UpdatePlan
 from billing.aws import Aws
+from billing.history import By
 from billing.http import Request, Response, endpoint
+from billing.plan_effect import plan_effect
 from billing.plan_prices import PlanPrices
 from billing.providers import Clients
 from billing.settings import Settings
+from billing.store.audit import AuditLog
+from billing.store.metrics import MetricsStore
 from billing.store.plans import PlanStore
 
 aws = Aws("dynamodb")
 settings = Settings(os.environ, aws.fetch_secret)
+audit = AuditLog(aws, settings.accounts_table)
+metrics = MetricsStore(aws, settings.metrics_table)
 store = PlanStore(aws, settings.plans_table)
 plans = AdminPlans(store, settings.providers, PlanPrices(store, Clients(settings), settings.providers))
 
@@ -26,21 +32,32 @@ def show(_: Request) -> Mapping[str, Any]:
 
 
 def create(request: Request) -> Response:
-    return Response(plans.create(request.parse(CreatePlan)), 201)
+    return Response(_noted(request, "create_plan", plans.create(request.parse(CreatePlan))), 201)
+
+
+def preview(request: Request) -> Mapping[str, Any]:
+    return plan_effect(store, metrics, request.path["plan_id"], request.parse(UpdatePlan))
 
 
 def update(request: Request) -> Mapping[str, Any]:
-    return plans.update(request.path["plan_id"], request.parse(UpdatePlan))
+    return _noted(request, "update_plan", plans.update(request.path["plan_id"], request.parse(UpdatePlan)))
 
 
 def archive(request: Request) -> Mapping[str, Any]:
-    return plans.archive(request.path["plan_id"])
+    return _noted(request, "archive_plan", plans.archive(request.path["plan_id"]))
+
+
+def _noted(request: Request, action: str, plan: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Versions are never changed, so the one before it is the state before."""
+    audit.note(By(actor=request.user_id, action=action, subject=plan["plan_id"]), request.now, after=plan)
+    return plan
 
 
 handler = endpoint(
     {
         "GET /admin/plans": show,
         "POST /admin/plans": create,
+        "POST /admin/plans/{plan_id}/preview": preview,
         "PATCH /admin/plans/{plan_id}": update,
         "POST /admin/plans/{plan_id}/archive": archive,
     },

@@ -90,7 +90,7 @@ class Cells:
 
 
 class Shelf:
-    def catalogue(self) -> Catalogue:
+    def catalogue(self, *, fresh: bool = False) -> Catalogue:
         return CATALOGUE
 
 
