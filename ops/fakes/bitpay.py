@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from decimal import ROUND_UP, Decimal
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -349,9 +350,9 @@ class BitPay(App):
         body += actions([_button(invoice, act, label, primary) for act, label, primary in _choices(invoice)])
         back = invoice.request.get("redirectURL")
         if back and invoice.status != "new":
-            body += f'<p><a class="button" href="{back}">Return to the shop</a></p>'
+            body += f'<p><a class="button" href="{escape(back)}">Return to the shop</a></p>'
         elif invoice.request.get("closeURL"):
-            body += f'<p><a href="{invoice.request["closeURL"]}">Back without paying</a></p>'
+            body += f'<p><a href="{escape(invoice.request["closeURL"])}">Back without paying</a></p>'
         return page("Pay with bitcoin", body, provider="BitPay")
 
     def _act(self, request: Request) -> Answer:

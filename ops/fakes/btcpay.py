@@ -14,6 +14,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from decimal import ROUND_UP, Decimal
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -410,7 +411,7 @@ class BTCPay(App):
         back = invoice.checkout.get("redirectURL")
         if back:
             back = back.replace("{InvoiceId}", invoice.id).replace("{OrderId}", str(invoice.metadata.get("orderId")))
-            body += f'<p><a class="button" href="{back}">Return to the shop</a></p>'
+            body += f'<p><a class="button" href="{escape(back)}">Return to the shop</a></p>'
         return page("Pay with bitcoin", body, provider="BTCPay Server")
 
     def _act(self, request: Request) -> Answer:

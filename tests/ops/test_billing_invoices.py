@@ -1,0 +1,94 @@
+"""`billing invoices`, as an operator types it: list what waits, accept it, give it back."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from billing.aws import Aws
+from billing.checkout import Checkouts
+from billing.providers import Clients
+from billing.settings import Settings
+from billing.store.accounts import AccountStore
+from billing.store.plans import PlanStore
+from billing_cli import __main__ as cli
+from billing_cli.stack import Stack
+from fakes.base import Server
+from fakes.btcpay import BTCPay
+from tests.samples import USER
+
+SEEDS = Path(__file__).parents[2] / "ops" / "seeds" / "plans.json"
+
+
+@pytest.fixture
+def server() -> Iterator[BTCPay]:
+    app = BTCPay("store", "api-key", "secret", send=lambda *_: 200)
+    with Server(app):
+        yield app
+
+
+@pytest.fixture
+def stack(tables: dict[str, str], server: BTCPay, monkeypatch: pytest.MonkeyPatch) -> Stack:
+    """A stack whose tables are in moto, and which sells through a stand-in of BTCPay Server."""
+    stack = Stack("test")
+    environment = {
+        "PLANS_TABLE": "PlansTable",
+        "ACCOUNTS_TABLE": "AccountsTable",
+        "PAYMENT_EVENTS_TABLE": "PaymentEventsTable",
+        "STAGE": "test",
+        "LIVEMODE": "false",
+        "BILLING_PROVIDER_MODE": "btcpay",
+        "PUBLIC_URL": "https://api.test",
+        "BTCPAY_URL": server.url,
+        "BTCPAY_STORE_ID": "store",
+        "BTCPAY_API_KEY": "api-key",
+    }
+    monkeypatch.setitem(stack.__dict__, "aws", Aws())
+    monkeypatch.setitem(stack.__dict__, "settings", Settings(environment))
+    monkeypatch.setattr(cli, "Stack", lambda name: stack)
+    assert billing("plans", "import", str(SEEDS)).exit_code == 0
+    return stack
+
+
+def billing(*arguments: str) -> Result:
+    return CliRunner().invoke(cli.app, list(arguments), env={"COLUMNS": "200"})
+
+
+def opened(stack: Stack, server: BTCPay) -> str:
+    accounts = AccountStore(stack.aws, "AccountsTable", "PaymentEventsTable")
+    plans, client = PlanStore(stack.aws, "PlansTable"), Clients(stack.settings)
+    plan_id = next(p["plan_id"] for p in json.loads(SEEDS.read_text()) if p["interval"] == "month" and p["price_cents"])
+    Checkouts(accounts, plans, client, ["btcpay"], "https://shop").create(USER, plan_id, None, server.clock.now())
+    (invoice,) = server.invoices
+    return invoice
+
+
+def test_a_late_payment_is_listed_read_again_and_accepted(stack: Stack, server: BTCPay) -> None:
+    invoice = opened(stack, server)
+    assert "No invoice waits for a decision" in billing("invoices", "list", "--flagged").output
+    server.advance(3700)
+    server.pay(invoice)
+    assert "paid_late" in billing("invoices", "reread", "btcpay", invoice).output
+    assert "decide" in billing("invoices", "list", "--flagged").output
+    accepted = billing("invoices", "accept", "btcpay", invoice).output
+    assert "accepted by cli:" in accepted
+    assert "No invoice waits for a decision" in billing("invoices", "list", "--flagged").output
+
+
+def test_a_refund_asks_first_and_prints_the_claim_link(stack: Stack, server: BTCPay) -> None:
+    invoice = opened(stack, server)
+    server.pay(invoice, lightning=True)
+    billing("invoices", "reread", "btcpay", invoice)
+    assert billing("invoices", "refund", "btcpay", invoice).exit_code == 1
+    assert server.claims == {}
+    given_back = billing("invoices", "refund", "btcpay", invoice, "--yes", "--key", "once-only")
+    assert f"The buyer claims it at {server.url}/pull-payments/" in given_back.output
+    refused = billing("invoices", "refund", "btcpay", invoice, "--yes")
+    assert (refused.exit_code, "at most 0" in refused.output) == (1, True)
+
+
+def test_an_unknown_invoice_is_refused_in_plain_words(stack: Stack) -> None:
+    answer = billing("invoices", "accept", "btcpay", "nothing")
+    assert (answer.exit_code, "no btcpay invoice nothing is known here" in answer.output) == (1, True)
