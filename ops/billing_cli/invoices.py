@@ -50,6 +50,8 @@ def _say(invoice: Mapping[str, Any]) -> None:
     console.print(f"received {money('received_cents')}, due {money('due_cents')}, returned {money('refunded_cents')}")
     if invoice["accepted_by"]:
         console.print(f"accepted by {invoice['accepted_by']}")
+    for url in invoice.get("claim_urls", []):
+        console.print(f"The buyer has not claimed {url}", soft_wrap=True)
 
 
 @app.command("list")

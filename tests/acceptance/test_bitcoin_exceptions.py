@@ -187,6 +187,12 @@ def test_a_late_payment_can_be_given_back(btcpay: World) -> None:
         btcpay.desk.accept("btcpay", invoice, "usr_admin", btcpay.now)
 
 
+def test_the_claim_link_can_be_had_again_while_nobody_used_it(btcpay: World) -> None:
+    invoice = btcpay.buy()
+    made = btcpay.desk.refund("btcpay", invoice, 100, "key-0001", btcpay.now, surplus=False)
+    assert btcpay.desk.reread("btcpay", invoice, btcpay.now)["claim_urls"] == [made["claim_url"]]
+
+
 def test_what_is_in_order_needs_no_acceptance(bitcoin: World) -> None:
     invoice = opened(bitcoin)
     with pytest.raises(Conflict, match="this invoice is pending"):

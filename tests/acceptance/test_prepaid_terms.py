@@ -1,17 +1,19 @@
 """Prepaid time as a buyer lives it: renewed, upgraded, reminded of, and beside a card."""
 
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest
 
 from billing.changes import domain_events
 from billing.errors import Conflict, NotFound
+from billing.plans import Catalogue
 from billing.records import Renewal, Subscription
 from billing.reminders import Reminders
 from billing.renewals import Renewals
 from billing.store.codec import record_to_item
 from billing.terms import DAY, add_interval
-from tests.acceptance.world import USER, World
+from tests.acceptance.world import USER, Shelf, World
 from tests.samples import NOW, PLUS, PRO
 
 
@@ -159,3 +161,30 @@ def test_a_card_beside_prepaid_time_is_explained_too(bitcoin: World) -> None:
     cast(Any, bitcoin.checkouts)._offered = ["mock"]
     with pytest.raises(Conflict, match="you have prepaid until"):
         bitcoin.checkouts.create(USER, PLUS.plan_id, "mock", bitcoin.now)
+
+
+def with_trial(world: World, days: int) -> None:
+    shelf = cast(Shelf, world.plans)
+    shelf.plans = Catalogue(tuple(replace(p, trial_days=days) if p.recurring else p for p in shelf.plans.plans))
+
+
+def test_the_trial_lengthens_the_first_term_and_no_other(bitcoin: World) -> None:
+    with_trial(bitcoin, 14)
+    bitcoin.buy(PLUS)
+    bitcoin.app.advance(60)
+    bitcoin.buy(PLUS)
+    assert sorted(term.bonus_seconds for term in bitcoin.account.terms) == [0, 14 * DAY]
+
+
+def test_an_invoice_that_ran_out_did_not_use_up_the_trial(bitcoin: World) -> None:
+    with_trial(bitcoin, 14)
+    bitcoin.checkout(PLUS)
+    bitcoin.poll(2 * 3600)
+    bitcoin.buy(PLUS)
+    assert [term.bonus_seconds for term in bitcoin.account.terms if term.paid] == [14 * DAY]
+
+
+def test_what_is_left_of_a_trial_by_card_is_kept(bitcoin: World) -> None:
+    with_card(bitcoin, status="trialing", trial_end=NOW + 5 * DAY, current_period_end=NOW + 5 * DAY)
+    bitcoin.buy(PLUS, accept_overlap=True)
+    assert bitcoin.term.bonus_seconds == 5 * DAY

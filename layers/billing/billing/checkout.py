@@ -17,6 +17,7 @@ from billing.records import LIVE, Account, Checkout
 from billing.store.accounts import AccountStore
 from billing.store.plans import PlanStore
 from billing.store.transactions import LostRace
+from billing.terms import DAY
 
 # Seconds a hosted page stays payable; Stripe accepts from 30 minutes to a day.
 CHECKOUT_SECONDS = 3600
@@ -117,7 +118,7 @@ class Checkouts:
             cancel_url=f"{self._portal_url}/pricing?checkout=canceled",
             expires_at=checkout.expires_at,
             customer_id=customers[-1] if customers else None,
-            trial_days=0 if _had_trial(account) else plan.trial_days,
+            trial_days=_trial_days(account, checkout, plan),
         )
 
     def _plan_for_sale(self, plan_id: str) -> Plan:
@@ -223,9 +224,17 @@ def _opened(checkout: Checkout, session: Session) -> Checkout:
     )
 
 
+def _trial_days(account: Account, checkout: Checkout, plan: Plan) -> int:
+    """What this order starts with: the plan's trial, once per user; in bitcoin also what is left of a trial by card."""
+    trials = [s.trial_end for s in account.subscriptions if s.status == "trialing" and s.trial_end]
+    if checkout.provider in PREPAID and trials:
+        return max(0, -(-(max(trials) - checkout.created_at) // DAY))
+    return 0 if _had_trial(account) else plan.trial_days
+
+
 def _had_trial(account: Account) -> bool:
-    """One trial per user: whoever ever had a subscription has had the chance."""
-    return any(True for _ in account.subscriptions)
+    """Whoever ever had a subscription, or a term that was or may still be paid, has had the chance."""
+    return any(True for _ in account.subscriptions) or any(t.paid or t.state != "failed" for t in account.terms)
 
 
 def _find(account: Account, checkout_id: str) -> Checkout:

@@ -174,11 +174,15 @@ class InvoiceDesk:
         return {"invoices": sorted(found, key=lambda v: str(v["created_at"]), reverse=True)}
 
     def reread(self, provider: str, purchase_id: str, now: int) -> dict[str, Any]:
-        """Reads the invoice and applies what it says."""
+        """Reads the invoice and applies what it says; with the claim links of refunds that are still open."""
         user_id, _ = self._find(provider, purchase_id)
         facts = self._client(provider).read(Ref("purchase", purchase_id), now)
         self._applier.apply(user_id, provider, facts, now)
-        return view(*self._find(provider, purchase_id))
+        user_id, purchase = self._find(provider, purchase_id)
+        refunds = purchase.payment.refunds.values() if purchase.payment else ()
+        client = _prepaid(self._client, provider)
+        urls = [client.refund_url(refund.refund_id) for refund in refunds if refund.status == "pending"]
+        return {**view(user_id, purchase), "claim_urls": [url for url in urls if url]}
 
     def accept(self, provider: str, purchase_id: str, admin: str, now: int) -> dict[str, Any]:
         """Lets an underpaid or late payment count as what it was meant for, under the admin's name."""

@@ -67,11 +67,11 @@ def receipts_of(account: Account) -> list[Receipt]:
 
 
 def payments_of(account: Account) -> Iterator[tuple[Subscription | Purchase, Payment]]:
-    """Every payment with what it paid for."""
+    """Every payment with what it paid for; bitcoin that was seen but does not count is none."""
     for record in account.records.values():
         if isinstance(record, Subscription):
             yield from ((record, payment) for payment in record.payments.values())
-        elif isinstance(record, Purchase) and record.payment is not None:
+        elif isinstance(record, Purchase) and record.payment is not None and record.paid:
             yield record, record.payment
 
 

@@ -2,14 +2,14 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 from billing.applier import Applier
 from billing.entitlements import evaluate, sources
 from billing.errors import Conflict, NotFound
 from billing.facts import RefundFact
 from billing.plans import Catalogue
-from billing.providers import Client
+from billing.providers import PREPAID, Client, PrepaidProviderClient
 from billing.receipts import payments_of
 from billing.records import Account, Payment, Purchase, Refund, Subscription
 from billing.store.accounts import AccountStore
@@ -45,15 +45,20 @@ class Refunds:
         left = payment.amount_cents - payment.refunded_cents
         amount = left if amount_cents is None else amount_cents
         lost = features_lost(account, record, payment, amount, self._plans.catalogue(), now)
-        refund_id = None
+        refund_id = claim_url = None
+        # A bitcoin provider makes a claim of any size: nobody but us knows what is left.
+        if (dry_run or provider in PREPAID) and not 0 < amount <= left:
+            raise Conflict(f"at most {left} can be refunded", code="not_refundable", refundable_cents=left)
         if not dry_run:
             known = set(payment.refunds)
-            facts = self._client(provider).refund(payment_id, amount_cents, payment.currency, reason=reason, key=key)
+            client = self._client(provider)
+            asked_for = amount if provider in PREPAID else amount_cents
+            facts = client.refund(payment_id, asked_for, payment.currency, reason=reason, key=key)
             self._applier.apply(user_id, provider, facts, now)
             made = [f.refund_id for f in facts if isinstance(f, RefundFact) and f.refund_id not in known]
             refund_id = made[-1] if made else None
-        elif not 0 < amount <= left:
-            raise Conflict(f"at most {left} can be refunded", code="not_refundable", refundable_cents=left)
+            if refund_id and provider in PREPAID:
+                claim_url = cast(PrepaidProviderClient, client).refund_url(refund_id)
         return {
             "dry_run": dry_run,
             "provider": provider,
@@ -63,6 +68,7 @@ class Refunds:
             "refundable_cents": left,
             "currency": payment.currency,
             "features_lost": lost,
+            "claim_url": claim_url,
         }
 
 

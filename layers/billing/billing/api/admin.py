@@ -6,6 +6,8 @@ the report's `currency`; currencies are never added up.
 
 from typing import Any, Literal
 
+from pydantic import Field
+
 from billing.api.responses import (
     EntitlementView,
     FeatureJson,
@@ -206,6 +208,8 @@ class RefundEffect(Response):
     """What was left to refund before it."""
     currency: str
     features_lost: list[str]
+    claim_url: str | None = None
+    """By this link the buyer claims a bitcoin refund: hand it over, it is stored nowhere."""
 
 
 class UserExport(Response):
@@ -321,6 +325,8 @@ class AdminInvoice(Response):
     needs_decision: bool
     created_at: Time
     expires_at: Time | None
+    claim_urls: list[str] = Field(default_factory=list)
+    """Links of refunds that nobody has claimed yet; only when the invoice was read at the provider just now."""
 
 
 class AdminInvoiceList(Response):

@@ -5,7 +5,7 @@ Times are RFC 3339 strings in UTC (`2026-11-22T21:00:00Z`); amounts integers in 
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 Time = str
 FeatureJson = bool | int | dict[str, int | str]
@@ -189,7 +189,7 @@ class SubscriptionStatus(Response):
     purchases: list[PurchaseView]
     checkout: CheckoutSession | None
     """A checkout that is still open."""
-    renewals: list[RenewalView] = []
+    renewals: list[RenewalView] = Field(default_factory=list)
     """When what is prepaid ends, by group of plans."""
 
 
