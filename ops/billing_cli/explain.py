@@ -42,12 +42,14 @@ def show(
         )
         for s in found.sources
     ]
-    table("Sources", ["kind", "id", "plan", "reason", "from", "until", "open"], rows)
+    if rows:
+        table("Sources", ["kind", "id", "plan", "reason", "from", "until", "open"], rows)
     if isinstance(found.decision, Entitlement) and not at:
         _use(stack, user, found.decision, when)
     events = PaymentEventStore(stack.aws, stack.settings.payment_events_table).of_user(user, when)
     rows_of_events = [(moment(e.created_at), e.type, e.event_id, e.status, e.outcome or e.reason) for e in events]
-    table("Events until then, newest first", ["time", "type", "event", "status", "outcome"], rows_of_events)
+    if rows_of_events:
+        table("Events until then, newest first", ["time", "type", "event", "status", "outcome"], rows_of_events)
     if found.offers:
         offers = [(p.plan_id, p.name, format_money(p.price_cents, p.currency), p.interval) for p in found.offers]
         table("What would open it", ["plan", "name", "price", "interval"], offers)

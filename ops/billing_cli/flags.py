@@ -26,7 +26,7 @@ def show(context: typer.Context) -> None:
 def set_(
     context: typer.Context,
     name: str,
-    percent: Annotated[int, typer.Option(min=0, max=100, help="Share of the users.")],
+    percent: Annotated[int, typer.Argument(min=0, max=100, help="Share of the users.")],
     allow: Annotated[list[str] | None, typer.Option(help="A user id that has it whatever the percentage.")] = None,
 ) -> None:
     """Set one flag; it reaches everybody within a minute."""

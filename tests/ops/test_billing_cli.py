@@ -19,7 +19,9 @@ SEEDS = Path(__file__).parents[2] / "ops" / "seeds" / "plans.json"
 def stack(tables: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
     """A stack whose tables are in moto."""
     stack = Stack("test")
-    environment = {"PLANS_TABLE": "PlansTable", "STAGE": "test", "BILLING_PROVIDER_MODE": "mock"}
+    environment = {"STAGE": "test", "BILLING_PROVIDER_MODE": "mock"}
+    environment |= {"PLANS_TABLE": "PlansTable", "ACCOUNTS_TABLE": "AccountsTable"}
+    environment["PAYMENT_EVENTS_TABLE"] = "PaymentEventsTable"
     monkeypatch.setitem(stack.__dict__, "aws", Aws())
     monkeypatch.setitem(stack.__dict__, "settings", Settings(environment))
     monkeypatch.setattr(cli, "Stack", lambda name: stack)
@@ -63,6 +65,25 @@ def test_a_generated_key_set_signs_and_its_public_half_verifies() -> None:
     assert private["kid"] == public["kid"] == "k1"
     assert "d" in private
     assert "d" not in public
+
+
+def test_flags_are_set_and_listed(stack: Stack) -> None:
+    assert billing("flags", "set", "billing", "10", "--allow", "usr_1").exit_code == 0
+    shown = billing("flags", "list").output
+    assert all(text in shown for text in ("version 1", "billing", "10 %", "usr_1"))
+    assert billing("flags", "set", "billing", "101").exit_code == 2
+
+
+def test_an_explanation_names_sources_use_and_what_to_buy(stack: Stack) -> None:
+    billing("plans", "import", str(SEEDS))
+    free = billing("explain", "usr_1", "ai.chat").output
+    assert "open until for good" in free
+    assert "5 left of 5" in free
+    locked = billing("explain", "usr_1", "tax.enhanced", "--at", "2026-11-22T21:00").output
+    assert "locked: not in plan" in locked
+    assert "2026-11-22 21:00 UTC" in locked
+    assert "pro-month" in locked
+    assert billing("explain", "usr_1", "ai.chat", "--at", "yesterday").exit_code == 2
 
 
 def test_without_a_running_engine_a_command_says_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
