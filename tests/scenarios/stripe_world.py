@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from email.utils import formatdate
+from pathlib import Path
 from typing import Any, cast
 from urllib.parse import parse_qsl
 
@@ -32,6 +33,7 @@ from fakes.stripe_shapes import in_version
 from memory import MemoryAccounts
 from tests.providers.stripe.stripe_shop import PLANS, START, Shop
 
+EVENTS_FOLDER = Path(__file__).parents[2] / "events" / "stripe"
 # What an endpoint sends that was set up by hand with the fewest events.
 FEWEST = frozenset(
     {

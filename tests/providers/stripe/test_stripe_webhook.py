@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from billing.errors import BadWebhook, NotConfigured
 from billing.providers.signatures import TOLERANCE
 from billing.providers.stripe import minimise, verify
+from billing.settings import SECRET_CACHE_SECONDS, Settings
 from tests.providers.stripe.canaries import CANARY, PERSONAL
 
 EVENTS = Path(__file__).parents[3] / "events" / "stripe"
@@ -105,6 +106,30 @@ def test_an_empty_secret_is_our_fault_and_never_skips_verification(secrets: list
 def test_no_header_crashes_the_verifier(text: str) -> None:
     with pytest.raises(BadWebhook):
         check(text)
+
+
+def test_a_secret_is_rotated_without_losing_a_delivery() -> None:
+    """The setting goes old → new,old → new while Stripe signs with either; what was fetched is kept five minutes."""
+    stored, clock = ["whsec_old"], [0.0]
+    settings = Settings(
+        {"STRIPE_WEBHOOK_SECRET": "secretsmanager:stack/STRIPE_WEBHOOK_SECRET"}, lambda _: stored[0], lambda: clock[0]
+    )
+
+    def accepts(secret: str) -> bool:
+        try:
+            return bool(check(header(secret=secret), secrets=settings.secrets("STRIPE_WEBHOOK_SECRET")))
+        except BadWebhook:
+            return False
+
+    assert accepts("whsec_old")
+    stored[0] = "whsec_new,whsec_old"
+    clock[0] += SECRET_CACHE_SECONDS + 1
+    assert accepts("whsec_old")
+    assert accepts("whsec_new")
+    stored[0] = "whsec_new"
+    clock[0] += SECRET_CACHE_SECONDS + 1
+    assert accepts("whsec_new")
+    assert not accepts("whsec_old")
 
 
 # --- bodies --------------------------------------------------------------------------------------------------------
