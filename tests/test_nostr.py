@@ -16,6 +16,17 @@ URL = "https://billing.example/auth/nostr"
 KEY = PrivateKey(bytes(31) + b"\x07")
 PUBLIC = PublicKeyXOnly.from_secret(KEY.secret).format().hex()
 
+FROM_A_BROWSER = (
+    "eyJwdWJrZXkiOiI4NGJmNzU2MjI2MmJiZDY5NDAwODU3NDhmM2JlNmFmYTUyYWUzMTcxNTUxODFlY2UzMWI2NjM1MWNjZmZhNGIw"
+    "IiwiY3JlYXRlZF9hdCI6MTgwMDAwMDAwMCwia2luZCI6MjcyMzUsInRhZ3MiOltbInUiLCJodHRwczovL2JpbGxpbmcuZXhhbXBs"
+    "ZS9hdXRoL25vc3RyIl0sWyJtZXRob2QiLCJwb3N0Il0sWyJwYXlsb2FkIiwiNDQxMzZmYTM1NWIzNjc4YTExNDZhZDE2ZjdlODY0"
+    "OWU5NGZiNGZjMjFmZTc3ZTgzMTBjMDYwZjYxY2FhZmY4YSJdXSwiY29udGVudCI6IsO8bsOvIOKAqCBcInF1b3RlXCIgXFwgXG5c"
+    "dFxiXGZcdTAwMGIg8J+UkSIsImlkIjoiMDIwMWJkYzhhMTk3NzRjNjRkZTIzNmRmMjIyODQwY2FhYzJmYjdjNjZhNDQwZjM0ZmFl"
+    "ZDY4YTRmMTU5NTZkNSIsInNpZyI6Ijk3ODdjMDA1NjAzOWM4YjI2NDkwZmE2NDM1ZjY3ODgxNzg4YThkNGQ0MTY4MjY1NGVkYjJj"
+    "NzBkOWJmOTdlNGU4MGJiZjBjMTY3ZjhkMmRhOWY4OGY1YTcwNWNiZDc1ZWFiZTBmYjc5YjdiMDdmMjBjNGVjOTBiNGMyZWZkNGJm"
+    "In0="
+)
+
 
 def event(body: bytes = b"", key: PrivateKey = KEY, **changes: Any) -> dict[str, Any]:
     tags = [["u", URL], ["method", "POST"], *([["payload", hashlib.sha256(body).hexdigest()]] if body else [])]
@@ -42,6 +53,11 @@ def check(authorization: str, body: bytes = b"", now: int = NOW) -> str:
 
 def test_a_signed_call_proves_its_key() -> None:
     assert check(header(event())) == PUBLIC
+
+
+def test_an_event_signed_in_a_browser_by_other_libraries_is_understood() -> None:
+    """JSON.stringify, SHA-256 and @noble/curves made it; its content has every kind of escape."""
+    assert check(f"Nostr {FROM_A_BROWSER}", b"{}")
 
 
 def test_a_vector_of_bip_340_verifies_and_its_negation_does_not() -> None:

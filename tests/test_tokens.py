@@ -240,3 +240,17 @@ def test_a_stack_that_only_checks_needs_only_public_keys() -> None:
 def test_missing_keys_are_an_error() -> None:
     with pytest.raises(NotConfigured):
         verifier(Settings({"STAGE": "local"}))
+
+
+def test_a_rotation_reaches_a_running_process_with_the_next_reading_of_the_secret() -> None:
+    secret, clock = {"keys": OURS}, [0.0]
+    env = {"STAGE": "prod", "TOKEN_SIGNING_KEYS": "secretsmanager:keys"}
+    running = Settings(env, fetch_secret=lambda name: secret["keys"], clock=lambda: clock[0])
+    before = signer(running)
+    assert signer(running) is before
+    both = {"keys": [json.loads(keys)["keys"][0] for keys in (generate_key_set("k2"), OURS)]}
+    secret["keys"] = json.dumps(both)
+    clock[0] = 301.0
+    token = signer(running).sign_session("usr_1", False, NOW, 60)
+    assert jwt.get_unverified_header(token)["kid"] == "k2"
+    assert verifier(running).verify_session(before.sign_session("usr_1", False, NOW, 60), NOW).user_id == "usr_1"

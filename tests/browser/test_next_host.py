@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import socket
 import subprocess
 import threading
@@ -20,7 +21,7 @@ from person import Person
 pytestmark = pytest.mark.browser
 FRONTEND = Path(__file__).parents[2] / "frontend"
 HOST = FRONTEND / "examples" / "next-host"
-CHROMIUM = "/usr/bin/chromium"
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = (
     "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-sync".split()
 )
