@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from billing_cli import dlq, explain, flags, invoices, metrics, plans, reconcile, stripe, tokens
+from billing_cli import dlq, explain, flags, invoices, metrics, plans, reconcile, secrets, stripe, tokens
 from billing_cli.stack import LOCAL, Stack
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -17,6 +17,7 @@ app.command("explain")(explain.show)
 app.command()(reconcile.reconcile)
 app.command()(reconcile.replay)
 app.command()(reconcile.rebuild)
+app.add_typer(secrets.app, name="secrets")
 app.add_typer(stripe.app, name="stripe")
 app.add_typer(tokens.app, name="tokens")
 

@@ -1,7 +1,7 @@
 """Wraps a recorded webhook body as the event that its function gets, signed now.
 
 `python -m local.deliveries stripe events/stripe/invoice.paid.endive.json --secret whsec_…` prints one, for
-`sam local invoke WebhookStripeFunction --event -` or for `Engine.invoke`.
+`sam local invoke WebhookStripeFunction --event -` or for `Engine.invoke`. With `--post URL` it is delivered instead.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
+import requests
 import typer
 
 from billing.providers.signatures import sign_timestamped
@@ -49,9 +50,19 @@ def _hmac(body: bytes, secret: str) -> bytes:
     return hmac.digest(secret.encode(), body, hashlib.sha256)
 
 
-def main(provider: str, recorded: Path, secret: Annotated[str, typer.Option(envvar="WEBHOOK_SECRET")]) -> None:
-    """Prints the event of one recorded body."""
-    json.dump(delivery(provider, recorded.read_bytes(), secret, int(time.time())), sys.stdout, indent=2)
+def main(
+    provider: str,
+    recorded: Path,
+    secret: Annotated[str, typer.Option(envvar="WEBHOOK_SECRET")],
+    post: Annotated[str, typer.Option(help="A webhook URL to deliver it to.")] = "",
+) -> None:
+    """Prints the event of one recorded body, or delivers it."""
+    event = delivery(provider, recorded.read_bytes(), secret, int(time.time()))
+    if not post:
+        json.dump(event, sys.stdout, indent=2)
+        return
+    answer = requests.post(post, data=recorded.read_bytes(), headers=event["headers"], timeout=30)
+    typer.echo(f"{answer.status_code} {answer.text}")
 
 
 if __name__ == "__main__":

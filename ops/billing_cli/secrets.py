@@ -1,0 +1,46 @@
+"""`billing secrets`: fill what the template created empty, without leaving a trace in the shell's history."""
+
+import sys
+from typing import Annotated
+
+import typer
+from botocore.exceptions import ClientError
+
+from billing_cli.output import console, table
+from billing_cli.stack import Stack
+
+app = typer.Typer(no_args_is_help=True, help="The stack's secrets: which are filled, and filling one.")
+
+
+@app.command("list")
+def show(context: typer.Context) -> None:
+    """Every secret of the stack, and since when it has a value."""
+    stack: Stack = context.obj
+    filters = [{"Key": "name", "Values": [f"{stack.name}/"]}]
+    found = stack.aws.call("secretsmanager", "list_secrets", Filters=filters, MaxResults=100)["SecretList"]
+    rows = [(s["Name"].partition("/")[2], _since(stack, s["Name"])) for s in found]
+    table("Secrets", ["name", "value"], sorted(rows))
+
+
+@app.command()
+def put(
+    context: typer.Context, name: Annotated[str, typer.Argument(help="As in docs/configuration.md: STRIPE_SECRET_KEY.")]
+) -> None:
+    """Store a value, asked for (hidden) or read from a pipe. Functions take it up within five minutes."""
+    stack: Stack = context.obj
+    value = (typer.prompt(name, hide_input=True) if sys.stdin.isatty() else sys.stdin.read()).strip()
+    if not value:
+        console.print("[red]An empty value would stop what needs it; nothing was stored.[/]")
+        raise typer.Exit(1)
+    try:
+        stack.aws.call("secretsmanager", "put_secret_value", SecretId=f"{stack.name}/{name}", SecretString=value)
+    except ClientError as error:
+        console.print(f"[red]{name} was not stored:[/] {error.response['Error']['Message']}")
+        raise typer.Exit(1) from error
+    console.print(f"[green]✓[/] {name} stored ({len(value)} characters)")
+
+
+def _since(stack: Stack, secret_id: str) -> str:
+    versions = stack.aws.call("secretsmanager", "list_secret_version_ids", SecretId=secret_id).get("Versions", [])
+    current = [v["CreatedDate"] for v in versions if "AWSCURRENT" in v.get("VersionStages", [])]
+    return f"since {current[0]:%Y-%m-%d %H:%M}" if current else "[red]empty[/]"

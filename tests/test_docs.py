@@ -1,0 +1,49 @@
+"""The docs name what there is: every setting, every command they show, every page they link to."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+import typer
+
+from billing_cli.__main__ import app
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+TEXTS = {page.name: page.read_text() for page in PAGES}
+
+
+def variables(template: dict[str, Any]) -> set[str]:
+    functions = [r["Properties"] for r in template["Resources"].values() if r["Type"] == "AWS::Serverless::Function"]
+    own = [f.get("Environment", {}).get("Variables", {}) for f in functions]
+    every = {name for names in own for name in names} | set(template["Globals"]["Function"]["Environment"]["Variables"])
+    return {name for name in every if not name.startswith("POWERTOOLS_")}
+
+
+def test_every_variable_and_parameter_is_documented(template: dict[str, Any]) -> None:
+    documented = TEXTS["configuration.md"] + TEXTS["bitcoin.md"]
+    named = set(re.findall(r"`(\w+)`", documented))
+    assert variables(template) | set(template["Parameters"]) <= named
+
+
+@pytest.mark.parametrize("page", TEXTS)
+def test_every_link_leads_somewhere(page: str) -> None:
+    folder = ROOT if page == "README.md" else ROOT / "docs"
+    targets = {t.partition("#")[0] for t in re.findall(r"\]\(([^)]+)\)", TEXTS[page]) if "://" not in t}
+    targets |= {f"../{t}" if folder != ROOT else t for t in re.findall(r"(?<![\w/])docs/[\w-]+\.md", TEXTS[page])}
+    assert {t for t in targets if t and not (folder / t).exists()} == set()
+
+
+@pytest.mark.parametrize("page", TEXTS)
+def test_every_command_shown_exists(page: str) -> None:
+    root = typer.main.get_command(app)
+    for shown in re.findall(r"ops/billing(?: --stack \S+)? ([a-z][a-z -]*)", TEXTS[page]):
+        command: click.Command = root
+        for word in shown.split():
+            if not isinstance(command, click.Group):
+                break
+            found = command.get_command(click.Context(command), word)
+            assert found is not None, f"ops/billing {shown.strip()}: there is no {word}"
+            command = found
