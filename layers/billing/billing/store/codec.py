@@ -8,7 +8,7 @@ out. Numbers are integers throughout.
 import json
 import zlib
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from typing import Any
 
 from billing.records import (
@@ -127,7 +127,8 @@ def _plain(value: Any) -> dict[str, Any]:
             inner = _plain(inner)
         elif isinstance(inner, Mapping):
             inner = {k: _plain(v) if isinstance(v, Payment | Refund | Dispute) else v for k, v in inner.items()}
-        if inner is not None and inner != f.default and inner not in ((), {}):
+        required = f.default is MISSING and f.default_factory is MISSING
+        if required or (inner is not None and inner != f.default and inner not in ((), {})):
             written[f.name] = inner
     return written
 

@@ -1,0 +1,116 @@
+"""Every record comes back from the table as it went in."""
+
+from dataclasses import fields
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from billing.records import (
+    Booked,
+    Checkout,
+    Dispute,
+    Dunning,
+    Grant,
+    Payment,
+    Purchase,
+    Record,
+    Refund,
+    Renewal,
+    Subscription,
+    Term,
+)
+from billing.store.codec import item, record_from_item, record_to_item, values
+
+texts = st.text("abc_-#:é", min_size=1, max_size=8)
+features = st.dictionaries(texts, st.one_of(st.booleans(), st.integers(0, 99), st.just({"limit": 5, "per": "month"})))
+
+
+def of(kind: type) -> st.SearchStrategy[Any]:
+    """Any record of a kind, by the types of its fields."""
+    hints = get_type_hints(kind)
+    known: dict[str, st.SearchStrategy[Any]] = {}
+    for f in fields(kind):
+        special = (kind, f.name)
+        known[f.name] = MAPPINGS[special] if special in MAPPINGS else _of_type(hints[f.name])
+    return st.builds(kind, **known)
+
+
+def _of_type(hint: Any) -> st.SearchStrategy[Any]:
+    if get_origin(hint) is Literal:
+        return st.sampled_from(get_args(hint))
+    if get_origin(hint) in (Union, UnionType):
+        return st.one_of(*map(_of_type, get_args(hint)))
+    if get_origin(hint) is tuple:
+        return st.lists(texts, max_size=3).map(tuple)
+    if hint is type(None):
+        return st.none()
+    plain = {str: texts, int: st.integers(0, 2**40), bool: st.booleans()}
+    return plain[hint] if hint in plain else st.deferred(lambda: of(hint))
+
+
+def by_id(kind: type) -> st.SearchStrategy[Any]:
+    return st.deferred(lambda: st.dictionaries(texts, of(kind), max_size=2))
+
+
+COUNTS = st.fixed_dictionaries(dict.fromkeys(("mrr_cents", "paying", "trialing"), st.integers(0, 99)))
+MAPPINGS: dict[tuple[type, str], st.SearchStrategy[Any]] = {
+    (Payment, "refunds"): by_id(Refund),
+    (Payment, "disputes"): by_id(Dispute),
+    (Subscription, "payments"): by_id(Payment),
+    (Grant, "features"): features,
+    (Booked, "positions"): st.dictionaries(texts, COUNTS, max_size=2),
+    (Booked, "since"): st.dictionaries(texts, texts, max_size=2),
+}
+KINDS: list[type[Any]] = [Subscription, Purchase, Term, Grant, Renewal, Checkout, Booked]
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_a_record_survives_its_item(kind: type[Any]) -> None:
+    @given(of(kind))
+    def survives(record: Record) -> None:
+        stored = record_to_item("usr_1", record)
+        assert record_from_item(stored) == record
+        assert stored["user_id"] == {"S": "usr_1"}
+        assert stored["record"] == {"S": record.record}
+
+    survives()
+
+
+def test_every_kind_of_record_is_tried() -> None:
+    assert set(KINDS) == set(get_args(Record))
+    assert {Dunning, Payment}.isdisjoint(KINDS), "these lie inside a record"
+
+
+def test_a_record_of_an_unknown_kind_is_an_error_and_never_a_guess() -> None:
+    with pytest.raises(KeyError):
+        record_from_item(item({"user_id": "usr_1", "record": "voucher#1"}))
+
+
+def test_what_is_none_is_left_out() -> None:
+    assert item({"a": None, "b": 0, "c": False, "d": ""}) == {"b": {"N": "0"}, "c": {"BOOL": False}, "d": {"S": ""}}
+
+
+@given(st.dictionaries(texts, st.one_of(texts, st.integers(), st.booleans())))
+def test_scalars_survive(known: dict[str, Any]) -> None:
+    assert values(item(known)) == known
+
+
+def test_a_subscription_whose_provider_gave_up_collecting_can_still_be_read() -> None:
+    """`next_attempt_at` None says so: left out, the account could not be loaded any more."""
+    gave_up = Dunning(invoice_id="in_1", attempt_count=4, next_attempt_at=None, observed_at=1)
+    subscription = Subscription(
+        provider="stripe",
+        subscription_id="sub_1",
+        plan_id="plus-month",
+        plan_version=1,
+        status="past_due",
+        current_period_start=0,
+        current_period_end=1,
+        observed_at=1,
+        created_at=0,
+        dunning=gave_up,
+    )
+    assert record_from_item(record_to_item("usr_1", subscription)) == subscription
