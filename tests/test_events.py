@@ -22,6 +22,7 @@ STATUSES = {
     "admin_plans.archive": 404,
     "admin_plans.create": 201,
     "admin_plans.update": 404,
+    "admin_users.show": 404,
     "auth.refresh": 401,
     "auth.sign_in": 401,
     "auth.sign_out": 401,
