@@ -111,3 +111,15 @@ def test_an_unexpected_error_is_named_by_its_kind_alone(
     event = cloud.events.get(purchase.key)
     assert event is not None
     assert event.reason == "unexpected ValueError: see the function's log"
+
+
+@pytest.mark.parametrize("body", ["", "not json", "[]", "{}", '{"provider": "mock"}'])
+def test_a_message_that_nobody_can_read_does_not_hold_back_the_others(
+    load: Callable[[str], ModuleType], cloud: Cloud, body: str
+) -> None:
+    cloud.seed_plans()
+    batch = queued(notification("purchase.updated"))
+    batch["Records"].insert(0, {"messageId": "unreadable", "body": body})
+    answer = load("process_payment_events").handler(batch, None)
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "unreadable"}]}
+    assert [p.status for p in cloud.accounts.load(USER).purchases] == ["paid"]

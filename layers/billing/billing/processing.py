@@ -103,20 +103,35 @@ def process_batch(
     """Processes a batch of the queue; the messages that failed are named, so that only they come again."""
     failed = []
     for message in messages:
-        notification, seen = decode(message["body"])
-        attempts = int(message.get("attributes", {}).get("ApproximateReceiveCount", 1))
-        delivery = Delivery(**seen, attempts=attempts)
-        where = {"event_id": notification.key, "type": notification.type}
         try:
-            outcome = processor.process(notification, delivery, now)
-        except Exception as error:
-            reason = _cause(error)
-            logger.error("failed", extra={**where, "reason": reason}, exc_info=not isinstance(error, Parked))
-            processor.record_failure(notification, delivery, now, reason)
+            notification, seen = decode(message["body"])
+            attempts = int(message.get("attributes", {}).get("ApproximateReceiveCount", 1))
+            delivery = Delivery(**seen, attempts=attempts)
+        except (ValueError, KeyError, TypeError) as unreadable:
+            # Nothing of ours. It must not hold back the others of its batch: it goes to the dead-letter queue alone.
+            kind = type(unreadable).__name__
+            logger.error("unreadable", extra={"message_id": message["messageId"], "reason": kind})
             failed.append({"itemIdentifier": message["messageId"]})
-        else:
-            logger.info("processed", extra={**where, "outcome": outcome, "waited": now - delivery.received_at})
+            continue
+        if not _process_one(processor, notification, delivery, now, logger):
+            failed.append({"itemIdentifier": message["messageId"]})
     return {"batchItemFailures": failed}
+
+
+def _process_one(
+    processor: Processor, notification: Notification, delivery: Delivery, now: int, logger: "Logger"
+) -> bool:
+    """Whether it is settled; the cause of a failure is kept with the event."""
+    where = {"event_id": notification.key, "type": notification.type}
+    try:
+        outcome = processor.process(notification, delivery, now)
+    except Exception as error:
+        reason = _cause(error)
+        logger.error("failed", extra={**where, "reason": reason}, exc_info=not isinstance(error, Parked))
+        processor.record_failure(notification, delivery, now, reason)
+        return False
+    logger.info("processed", extra={**where, "outcome": outcome, "waited": now - delivery.received_at})
+    return True
 
 
 def _cause(error: Exception) -> str:
