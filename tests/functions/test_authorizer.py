@@ -31,7 +31,7 @@ def ask(load: Callable[[str], ModuleType], cloud: Cloud) -> Callable[..., dict[s
         token: str | None = None,
         seconds: int = 600,
     ) -> dict[str, Any]:
-        event = {**recorded("api/authorizer"), "rawPath": path}
+        event = {**recorded("api/authorizer"), "rawPath": path, "routeKey": f"GET {path}"}
         token = token or cloud.signer.sign_session(user, admin, int(time.time()), seconds)
         event["identitySource"] = [f"Bearer {token}"]
         answer: dict[str, Any] = module.handler(event, None)
