@@ -1,6 +1,6 @@
 # `make` lists what there is. Everything but `setup` needs no network once `setup` has run.
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test unit lint types template bench build clean
+.PHONY: help setup run demo test unit lint types template bench build clean audit
 MAKEFLAGS += --no-print-directory
 
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
@@ -44,6 +44,11 @@ bench: setup ## Cold starts, verification and AWS calls beside a naive variant
 build: setup ## The packages for AWS, in .aws-sam/build
 	@find functions layers -name __pycache__ -prune -exec rm -r {} +
 	@sam build
+
+audit: ## Known weaknesses of our packages, and the template's security (needs the network)
+	@uv tool run --from pip-audit==2.10.1 pip-audit -r layers/dependencies/requirements.txt --no-deps --disable-pip
+	@cd frontend && npm audit --omit=dev
+	@uv tool run --from checkov==3.3.30 checkov --config-file .checkov.yaml -f template.yaml
 
 clean: ## Drop builds, and the state and logs of `make run`
 	@rm -rf .aws-sam .local/build .local/build-cache .local/state

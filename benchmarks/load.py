@@ -13,6 +13,7 @@ import argparse
 import json
 import os
 import random
+import re
 import statistics
 import sys
 import threading
@@ -54,6 +55,7 @@ class Report:
     waited: list[float] = field(default_factory=list)
     seconds: float = 0.0
     kills: int = 0
+    causes: Counter[str] = field(default_factory=Counter)
 
     @property
     def good(self) -> bool:
@@ -76,7 +78,8 @@ class Report:
             ("events per second", f"{self.events / max(self.seconds, 0.001):.0f}"),
             ("books", "agree" if not self.wrong_books else "; ".join(self.wrong_books)),
         ]
-        return "\n".join(f"{name:26}{value}" for name, value in rows)
+        told = [*rows, *((f"failed {times} times", cause) for cause, times in self.causes.most_common(5))]
+        return "\n".join(f"{name:26}{value}" for name, value in told)
 
 
 def happen(shop: Shop, users: int, chance: random.Random) -> tuple[list[Any], list[str]]:
@@ -101,7 +104,8 @@ def happen(shop: Shop, users: int, chance: random.Random) -> tuple[list[Any], li
         session = json.loads(mock.create_checkout(request).body)["id"]
         mock.pay(session)
         subscription = mock.objects[session]["subscription"]
-        paid = next(o["id"] for o in mock.objects.values() if o.get("subscription") == subscription)
+        things = [o for o in mock.objects.values() if o["object"] == "payment"]
+        paid = next(o["id"] for o in things if o["subscription"] == subscription)
         for act in chance.choice(FATES).split("+"):
             if act != "stay":
                 mock.act(subscription if act in ("renew", "cancel", "fail") else paid, act)
@@ -167,10 +171,13 @@ def settle(shop: Shop, aws: Aws, accepted: dict[str, float], report: Report, pat
     report.settled, report.dead = len(accepted) - len(missing), int(dead)
     report.lost = max(0, len(missing) - report.dead)
     for line in shop.engine.logs(PROCESSOR).splitlines():
-        if line.startswith("{") and '"processed"' in line:
+        if line.startswith("{") and '"event_id"' in line:
             said = json.loads(line)
             event_id = str(said.get("event_id", "")).removeprefix("mock#")
-            if event_id in accepted and said.get("outcome") == "duplicate":
+            if event_id in accepted and said["message"] == "failed":
+                # Ids differ from event to event; what is told apart is the kind of trouble.
+                report.causes[re.sub(r"\w+_\w{8,}", "…", said["reason"])] += 1
+            elif event_id in accepted and said.get("outcome") == "duplicate":
                 report.duplicates += 1
             elif event_id in accepted and said.get("outcome") == "applied":
                 done = datetime.strptime(said["timestamp"], "%Y-%m-%d %H:%M:%S,%f%z").timestamp()
