@@ -142,9 +142,11 @@ def send(shop: Shop, messages: list[Any], chance: random.Random, report: Report)
 def faults(shop: Shop, chance: random.Random, report: Report) -> Iterator[None]:
     """Kills the processor's and the publisher's workers in the middle of their work, again and again."""
     engine, stop = shop.engine, threading.Event()
+    sqs, queue = engine.client("sqs"), engine.resource("PaymentEventsQueue")
+    name = "VisibilityTimeout"
+    before = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=[name])["Attributes"][name]
     # What a killed worker held comes back soon: the run need not wait for three minutes each time.
-    queue = engine.resource("PaymentEventsQueue")
-    engine.client("sqs").set_queue_attributes(QueueUrl=queue, Attributes={"VisibilityTimeout": "10"})
+    sqs.set_queue_attributes(QueueUrl=queue, Attributes={name: "10"})
 
     def trouble() -> None:
         while not stop.wait(chance.uniform(0.5, 3)):
@@ -157,6 +159,7 @@ def faults(shop: Shop, chance: random.Random, report: Report) -> Iterator[None]:
     finally:
         stop.set()
         thread.join()
+        sqs.set_queue_attributes(QueueUrl=queue, Attributes={name: before})
 
 
 def settle(shop: Shop, aws: Aws, accepted: dict[str, float], report: Report, patience: float) -> None:
