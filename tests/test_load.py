@@ -1,4 +1,4 @@
-"""A small run of the load script: events repeated and shuffled while workers are killed, and the same books after it."""
+"""A small run of the load script: events repeated and shuffled while workers are killed; the same books after it."""
 
 import pytest
 
