@@ -27,17 +27,58 @@ def put(
     context: typer.Context, name: Annotated[str, typer.Argument(help="As in docs/configuration.md: STRIPE_SECRET_KEY.")]
 ) -> None:
     """Store a value, asked for (hidden) or read from a pipe. Functions take it up within five minutes."""
-    stack: Stack = context.obj
-    value = (typer.prompt(name, hide_input=True) if sys.stdin.isatty() else sys.stdin.read()).strip()
+    value = _ask(name)
+    _store(context.obj, name, value)
+    console.print(f"[green]✓[/] {name} stored ({len(value)} characters)")
+
+
+@app.command()
+def add(context: typer.Context, name: Annotated[str, typer.Argument(help="Such as STRIPE_WEBHOOK_SECRET.")]) -> None:
+    """Put a new value before those a webhook secret holds: all of them are accepted from now on."""
+    values = [_ask(name), *_values(context.obj, name)]
+    _store(context.obj, name, ",".join(values))
+    console.print(f"[green]✓[/] {name} accepts {len(values)} values; the new one is the first")
+
+
+@app.command()
+def drop(context: typer.Context, name: Annotated[str, typer.Argument(help="Such as STRIPE_WEBHOOK_SECRET.")]) -> None:
+    """Keep the first value of a webhook secret alone: the end of a rotation."""
+    values = _values(context.obj, name)
+    if not values:
+        console.print(f"[red]{name} is empty.[/]")
+        raise typer.Exit(1)
+    _store(context.obj, name, values[0])
+    console.print(f"[green]✓[/] {name} accepts its first value alone; {len(values) - 1} dropped")
+
+
+def _ask(name: str) -> str:
+    value = str(typer.prompt(name, hide_input=True) if sys.stdin.isatty() else sys.stdin.read()).strip()
     if not value:
         console.print("[red]An empty value would stop what needs it; nothing was stored.[/]")
         raise typer.Exit(1)
+    return value
+
+
+def _values(stack: Stack, name: str) -> list[str]:
+    """What a webhook secret accepts; other secrets hold one value, which may have commas of its own."""
+    if not name.endswith("_WEBHOOK_SECRET"):
+        console.print(f"[red]{name} holds one value:[/] billing secrets put {name}")
+        raise typer.Exit(1)
+    try:
+        answer = stack.aws.call("secretsmanager", "get_secret_value", SecretId=f"{stack.name}/{name}")
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "ResourceNotFoundException":
+            return []
+        raise
+    return [part.strip() for part in str(answer["SecretString"]).split(",") if part.strip()]
+
+
+def _store(stack: Stack, name: str, value: str) -> None:
     try:
         stack.aws.call("secretsmanager", "put_secret_value", SecretId=f"{stack.name}/{name}", SecretString=value)
     except ClientError as error:
         console.print(f"[red]{name} was not stored:[/] {error.response['Error']['Message']}")
         raise typer.Exit(1) from error
-    console.print(f"[green]✓[/] {name} stored ({len(value)} characters)")
 
 
 def _since(stack: Stack, secret_id: str) -> str:

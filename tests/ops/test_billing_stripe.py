@@ -1,0 +1,109 @@
+"""The `billing` commands about Stripe and secrets, as an operator types them, against the stand-in."""
+
+from collections.abc import Iterator
+
+import boto3
+import pytest
+from typer.testing import CliRunner, Result
+
+from billing.aws import Aws
+from billing.settings import Settings
+from billing.store.accounts import AccountStore
+from billing.store.plans import PlanStore
+from billing_cli import __main__ as cli
+from billing_cli.stack import Stack
+from tests.providers.stripe.stripe_shop import Shop, open_shop
+
+HOOK = "https://billing.example"
+
+
+@pytest.fixture
+def shop(tables: dict[str, str]) -> Iterator[Shop]:
+    with open_shop() as opened:
+        yield opened
+
+
+@pytest.fixture
+def stack(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> Stack:
+    """A stack whose tables are in moto and whose Stripe is the stand-in."""
+    stack = Stack("test")
+    environment = {
+        "STAGE": "test",
+        "LIVEMODE": "false",
+        "BILLING_PROVIDER_MODE": "stripe",
+        "PUBLIC_URL": HOOK,
+        "PLANS_TABLE": "PlansTable",
+        "ACCOUNTS_TABLE": "AccountsTable",
+        "PAYMENT_EVENTS_TABLE": "PaymentEventsTable",
+        "STRIPE_SECRET_KEY": "sk_test_standin",
+        "STRIPE_WEBHOOK_SECRET": "whsec_a,whsec_b",
+        "STRIPE_API_BASE": shop.app.url,
+    }
+    monkeypatch.setitem(stack.__dict__, "aws", Aws())
+    monkeypatch.setitem(stack.__dict__, "settings", Settings(environment))
+    monkeypatch.setattr(cli, "Stack", lambda name: stack)
+    for plan in shop.plans.values():
+        PlanStore(stack.aws, "PlansTable").add_version(plan)
+    return stack
+
+
+def billing(*arguments: str, typed: str | None = None) -> Result:
+    return CliRunner().invoke(cli.app, list(arguments), input=typed, env={"COLUMNS": "200"})
+
+
+def test_a_lost_subscription_is_reported_then_mended(stack: Stack, shop: Shop) -> None:
+    shop.subscribe()
+    reported = billing("reconcile", "--dry-run", "--days", "30")
+    assert "we have no subscription of plan plus_month" in reported.output
+    assert AccountStore(stack.aws, "AccountsTable").load("u1").records == {}
+    mended = billing("reconcile", "--days", "30")
+    assert (mended.exit_code, "mended" in mended.output) == (0, True)
+    assert billing("reconcile", "--days", "30").output.endswith("0 differ, 0 mended.\n")
+    assert "is what its audit records make" in billing("rebuild", "u1").output
+
+
+def test_one_customer_and_one_event(stack: Stack, shop: Shop) -> None:
+    sub = shop.subscribe()
+    assert "✓ missing" in billing("reconcile", "--customer", sub["customer"]).output
+    event = shop.books.events[-1]["id"]
+    assert billing("replay", event).exit_code == 0
+    assert "No such event" in billing("replay", "evt_none").output
+
+
+def test_the_doctor_names_what_is_wrong_and_setup_mends_it(stack: Stack, shop: Shop) -> None:
+    ill = billing("stripe", "doctor")
+    assert ill.exit_code == 1
+    assert "billing stripe setup" in ill.output
+    made = billing("stripe", "setup")
+    assert "whsec_" in made.output
+    shop.app.call("POST", "/v1/billing_portal/configurations", {"features[invoice_history][enabled]": "true"})
+    well = billing("stripe", "doctor")
+    assert (well.exit_code, "2 accepted" in well.output) == (0, True)
+    assert "whsec_" not in well.output
+
+
+def test_a_drifted_price_is_shown_and_repaired(stack: Stack, shop: Shop) -> None:
+    price = shop.plans["plus_month"].provider_plan_ids["stripe"]
+    shop.books.objects[price]["active"] = False
+    assert f"activate price {price}" in billing("plans", "sync", "--dry-run").output
+    assert billing("plans", "sync").exit_code == 0
+    assert "activate" not in billing("plans", "sync", "--dry-run").output
+
+
+def test_a_webhook_secret_is_rotated_without_being_shown(stack: Stack) -> None:
+    client = boto3.client("secretsmanager")
+    client.create_secret(Name="test/STRIPE_WEBHOOK_SECRET", SecretString="whsec_old")
+
+    def stored() -> str:
+        return str(client.get_secret_value(SecretId="test/STRIPE_WEBHOOK_SECRET")["SecretString"])
+
+    added = billing("secrets", "add", "STRIPE_WEBHOOK_SECRET", typed="whsec_new\n")
+    assert (stored(), "whsec" in added.output) == ("whsec_new,whsec_old", False)
+    billing("secrets", "drop", "STRIPE_WEBHOOK_SECRET")
+    assert stored() == "whsec_new"
+
+
+def test_what_cannot_be_a_secret_is_refused(stack: Stack) -> None:
+    assert "nothing was stored" in billing("secrets", "add", "STRIPE_WEBHOOK_SECRET", typed=" \n").output
+    assert "holds one value" in billing("secrets", "add", "STRIPE_SECRET_KEY", typed="sk_test_x\n").output
+    assert "was not stored" in billing("secrets", "add", "BILLING_WEBHOOK_SECRET", typed="x\n").output
