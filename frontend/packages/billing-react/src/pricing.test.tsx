@@ -80,3 +80,22 @@ test("bitcoin says that nothing renews, and is paid right here", async () => {
   expect(screen.getByRole("img", { name: /QR code/ })).toBeTruthy();
   await expectAccessible();
 });
+
+test("what is paid in bitcoin stays in its dialog, although the plan is now one's own", async () => {
+  let paid = false;
+  api.answers({
+    ...free,
+    "GET /billing/subscription-status": () => status(paid ? { plan_id: "pro-month", plan_name: "Pro" } : {}),
+    "POST /billing/create-checkout-session": { ...session, provider: "btcpay" },
+    "GET /billing/checkout-sessions/:id/invoice": () => invoice(paid ? { status: "paid" } : {}),
+  });
+  show(<PricingTable />);
+  await userEvent.click(await (await card("Pro")).findByRole("button", { name: "Get Pro" }));
+  await userEvent.click(screen.getByRole("radio", { name: /Bitcoin.*Nothing renews by itself/ }));
+  await userEvent.click(screen.getByRole("button", { name: "Continue to payment" }));
+  expect(await screen.findByText("bc1qexampleaddress", {}, { timeout: 5_000 })).toBeTruthy();
+  paid = true;
+  const pro = within(screen.getByRole("article", { name: "Pro", hidden: true }));
+  expect(await pro.findByText("Your plan", {}, { timeout: 10_000 })).toBeTruthy();
+  expect(screen.getByRole("dialog", { name: "Pay with bitcoin" })).toBeTruthy();
+}, 15_000);

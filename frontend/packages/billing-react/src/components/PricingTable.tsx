@@ -30,7 +30,8 @@ export function PricingTable(props: PricingTableProps) {
   const catalogue = usePlans();
   const status = useStatus();
   const [own, setOwn] = useState<"month" | "year">("month");
-  const [chosen, setChosen] = useState<Plan | null>(null);
+  // What choosing meant is kept: once it is paid, the plan is the buyer's own, and the dialog must not turn into another.
+  const [chosen, setChosen] = useState<{ plan: Plan; buys: boolean } | null>(null);
   const interval = props.interval ?? own;
   const track = useTrack();
   useEffect(() => track({ event: "pricing_viewed" }), [track]);
@@ -64,12 +65,11 @@ export function PricingTable(props: PricingTableProps) {
           below={recurring[recurring.indexOf(offer) - 1]}
           features={features}
           accountUrl={accountUrl}
-          onChoose={() => setChosen(plan)}
+          onChoose={() => setChosen({ plan, buys: move === "buy" })}
         />
       )
     );
   };
-  const buys = chosen !== null && moveTo(chosen, plans, status.data) === "buy";
   return (
     <div className="bsb bsb-stack bsb:gap-8">
       {recurring.some((offer) => offer.plans.year) && (
@@ -86,10 +86,10 @@ export function PricingTable(props: PricingTableProps) {
       {once.length > 0 && <OneTime>{once.map(card)}</OneTime>}
       {comparison && recurring.length > 1 && <CompareTable offers={recurring} interval={interval} features={features} />}
       {chosen &&
-        (buys ? (
-          <PurchaseDialog plan={chosen} onClose={() => setChosen(null)} />
+        (chosen.buys ? (
+          <PurchaseDialog plan={chosen.plan} onClose={() => setChosen(null)} />
         ) : (
-          <ChangePlanDialog planId={chosen.plan_id} onClose={() => setChosen(null)} />
+          <ChangePlanDialog planId={chosen.plan.plan_id} onClose={() => setChosen(null)} />
         ))}
     </div>
   );
