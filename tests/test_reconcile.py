@@ -90,6 +90,7 @@ def test_a_dry_run_finds_the_same_and_changes_nothing(desk: Desk) -> None:
     desk.shop.subscribe()
     would = desk.run(dry_run=True)
     assert desk.accounts.load("u1").records == {}
+    assert desk.progress.finished_at("stripe") == 0  # the nightly round is still to come
     did = desk.run()
     assert [f.object_id for f in would.findings if f.kind == "missing"] == [
         f.object_id for f in did.findings if f.kind == "missing"

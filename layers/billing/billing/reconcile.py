@@ -82,9 +82,13 @@ class Reconciler:
         out_of_time: Callable[[], bool] = lambda: False,
         on_finding: Callable[[Finding], None] = lambda finding: None,
     ) -> Report:
-        """Everything there is: live subscriptions, then events since a time. Goes on where the last run stopped."""
+        """Everything there is: live subscriptions, then events since a time. Goes on where the last run stopped.
+
+        A dry run looks at everything from the beginning, and leaves no mark on the runs that mend.
+        """
         report = Report()
-        at = self._progress.load(self._provider) or Progress("subscriptions", None, since)
+        known = None if dry_run else self._progress.load(self._provider)
+        at = known or Progress("subscriptions", None, since)
         while at.phase != "done":
             if out_of_time():
                 report.finished = False
@@ -93,7 +97,8 @@ class Reconciler:
             for finding in findings:
                 self._tell(finding, report, on_finding)
             at = following
-            self._progress.save(self._provider, None if at.phase == "done" else at, now)
+            if not dry_run:
+                self._progress.save(self._provider, None if at.phase == "done" else at, now)
         return report
 
     def customer(self, customer_id: str, now: int, *, dry_run: bool) -> Report:
