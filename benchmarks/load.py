@@ -242,7 +242,7 @@ def run(shop: Shop, users: int, *, seed: int, with_faults: bool, patience: float
     if with_faults:
         with faults(shop, chance, report):
             accepted = send(shop, messages, chance, report)
-            time.sleep(10)
+            time.sleep(5)
     else:
         accepted = send(shop, messages, chance, report)
     settle(shop, aws, accepted, report, patience)

@@ -1,11 +1,13 @@
 """Failed payment events: why, what to do, and back they go, once, with a note of who sent them."""
 
+import json
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from billing.admin_events import AdminEvents, remedy
+from billing.api import admin as shapes
 from billing.aws import Aws
 from billing.dead_letters import DeadLetters
 from billing.errors import InvalidRequest
@@ -112,3 +114,12 @@ def test_every_cause_has_a_remedy() -> None:
     assert "Add the price" in remedy("stripe price price_9 of subscription sub_1 belongs to no plan: add it")
     assert "other mode" in remedy("a live-mode event on a stack of the other mode")
     assert remedy("something new").startswith("Mend what the cause says")
+
+
+def test_every_answer_has_the_documented_shape(queues: Queues) -> None:
+    queues.die(1)
+    queues.events.record(replace(told("stripe#evt_2"), outcome="applied"))
+    for status in ("dead", "failed", "processed"):
+        shapes.PaymentEventList.model_validate_json(json.dumps(queues.desk.list(status, None)))
+    dry = queues.desk.redrive(["stripe#evt_1", "stripe#evt_9"], dry_run=True, admin="usr_admin", now=NOW)
+    shapes.RedriveResult.model_validate_json(json.dumps(dry))

@@ -1,12 +1,15 @@
 """Finding, explaining, helping and erasing users, on their stored records."""
 
+import json
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from billing.admin_users import AdminUsers
+from billing.api import admin as shapes
 from billing.api.requests import GrantFeatures, RefundPayment
+from billing.api.responses import Response
 from billing.applier import Applier
 from billing.aws import Aws
 from billing.errors import Conflict, InvalidRequest, NotFound
@@ -207,3 +210,20 @@ def test_an_export_holds_every_record_and_event_and_is_noted(desk: Desk) -> None
     kinds = {str(record["record"]).split("#")[0] for record in export["records"]}
     assert kinds == {"subscription", "entitlements", "mrr", "~ledger", "~history", "payment_event"}
     assert [entry["action"] for entry in desk.log()] == ["export"]
+
+
+def test_every_answer_has_the_documented_shape(desk: Desk) -> None:
+    wish = GrantFeatures(features={"ai.chat": {"limit": 5, "per": "month"}}, reason="x")  # type: ignore[dict-item]
+    dry = RefundPayment(provider="stripe", payment_id="in_1", dry_run=True, idempotency_key="refund-key-1")
+    answers: list[tuple[type[Response], Any]] = [
+        (shapes.GrantView, desk.users.grant(USER, ADMIN, NOW, wish)),
+        (shapes.UserList, desk.users.find(USER, NOW)),
+        (shapes.UserDetail, desk.users.show(USER, NOW)),
+        (shapes.Explanation, desk.users.explain(USER, "ai.chat", NOW, NOW)),
+        (shapes.RefundEffect, desk.users.refund(USER, ADMIN, NOW, dry)),
+        (shapes.UserExport, desk.users.export(USER, ADMIN, NOW)),
+    ]
+    desk.become(ENDED, at=NOW + 5 * DAY)
+    answers.append((shapes.Erasure, desk.users.erase(USER, ADMIN, NOW + 6 * DAY)))
+    for shape, answer in answers:
+        shape.model_validate_json(json.dumps(answer))

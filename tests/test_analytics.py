@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 from collections import Counter
 from dataclasses import replace
 from datetime import date
@@ -9,6 +10,7 @@ from datetime import date
 import pytest
 
 from billing.analytics import Analytics, Range, range_of
+from billing.api import admin as shapes
 from billing.errors import InvalidRequest
 from billing.plans import Catalogue
 from billing.records import Refund
@@ -211,3 +213,10 @@ def test_csv_is_asked_for_by_parameter_or_header() -> None:
     assert wants_csv({"format": "csv"}, {})
     assert wants_csv({}, {"accept": "text/csv, */*"})
     assert not wants_csv({}, {"accept": "application/json"})
+
+
+def test_every_report_has_the_documented_shape(analytics: Analytics) -> None:
+    shapes.RevenueReport.model_validate_json(json.dumps(analytics.revenue(SEPTEMBER, None)))
+    shapes.FunnelReport.model_validate_json(json.dumps(analytics.funnel(SEPTEMBER)))
+    shapes.ChurnReport.model_validate_json(json.dumps(analytics.churn(SEPTEMBER, None)))
+    shapes.CohortReport.model_validate_json(json.dumps(analytics.cohorts(at(11, 20))))

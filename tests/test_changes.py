@@ -92,3 +92,27 @@ def test_a_line_read_from_the_stream_is_the_line_that_was_written() -> None:
 def test_usage_history_and_the_audit_log_are_nobody_elses_business() -> None:
     for record in ("usage#ai.chat", "~history#1", "~audit#1", "mrr", "checkout#main"):
         assert domain_events([told(item({"user_id": USER, "record": record}))]) == []
+
+
+def test_the_stream_wakes_the_publisher_for_every_record_it_tells_of(template: dict[str, Any]) -> None:
+    """What the filter keeps away is never told, and nothing that is told is kept away."""
+    source = template["Resources"]["PublishChangesFunction"]["Properties"]["Events"]["Changes"]["Properties"]
+    patterns = [json.loads(f["Pattern"]) for f in source["FilterCriteria"]["Filters"]]
+
+    def passes(record: dict[str, Any]) -> bool:
+        key = record["dynamodb"]["NewImage"]["record"]["S"]
+        return any(
+            record["eventName"] in pattern["eventName"]
+            and any(key.startswith(rule["prefix"]) for rule in pattern["dynamodb"]["Keys"]["record"]["S"])
+            for pattern in patterns
+        )
+
+    snapshot = item({"user_id": USER, "record": "entitlements", "version": 3, "sources": []})
+    stored = [*(record_to_item(USER, r) for r in (*RECORDS, RENEWAL)), *lines(), snapshot]
+    silent = [item({"user_id": USER, "record": r}) for r in ("usage#ai.chat", "~history#1", "mrr", "checkout#main")]
+    for image in (*stored, *silent):
+        for name, old in (("INSERT", None), ("MODIFY", {**image, **item({"folded": 0})})):
+            record = told(image, old, name)
+            if domain_events([record]) or ledger_lines([record]):
+                assert passes(record), f"{name} of {image['record']} would not be told"
+    assert not any(passes(told(image)) for image in silent)
