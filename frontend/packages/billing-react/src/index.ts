@@ -1,7 +1,7 @@
 export * from "./gate.js";
 export { BillingPage, type BillingPageProps } from "./components/BillingPage.js";
 export { CheckoutReturn, type CheckoutReturnProps } from "./components/CheckoutReturn.js";
-export { CryptoInvoice, type CryptoInvoiceProps } from "./components/CryptoInvoice.js";
+export { CryptoInvoice, type CryptoInvoiceProps, type InvoiceId } from "./components/CryptoInvoice.js";
 export { default as LockedCard, type LockedCardProps } from "./components/LockedCard.js";
 export { OfferCard } from "./components/OfferCard.js";
 export { PricingTable, type PricingTableProps } from "./components/PricingTable.js";

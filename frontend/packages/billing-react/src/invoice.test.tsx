@@ -13,13 +13,13 @@ afterEach(() => vi.useRealTimers());
 test("the time left is by the service's clock, however wrong ours is", async () => {
   vi.useFakeTimers({ toFake: ["Date"], now: Date.parse("2030-05-05T00:00:00Z") });
   api.answers({ [path]: invoice() });
-  show(<CryptoInvoice checkoutId="co_1" />);
+  show(<CryptoInvoice of={{ checkoutId: "co_1" }} />);
   expect((await screen.findByRole("timer")).textContent).toBe("15:00");
 });
 
 test("an amount that is missing is told to the satoshi, and the invoice stays payable", async () => {
   api.answers({ [path]: invoice({ status: "underpaid", due_btc: "0.00002500" }) });
-  show(<CryptoInvoice checkoutId="co_1" />);
+  show(<CryptoInvoice of={{ checkoutId: "co_1" }} />);
   expect((await screen.findByRole("alert")).textContent).toContain("another 0.00002500 BTC");
   expect(screen.getByRole("link", { name: "Open in wallet" }).getAttribute("href")).toMatch(/^bitcoin:/);
 });
@@ -31,7 +31,7 @@ test.each([
   ["failed", "Nothing was taken"],
 ])("a %s invoice says so and offers nothing to pay", async (status, text) => {
   api.answers({ [path]: invoice({ status }) });
-  show(<CryptoInvoice checkoutId="co_1" />);
+  show(<CryptoInvoice of={{ checkoutId: "co_1" }} />);
   expect((await screen.findByRole("alert")).textContent).toContain(text);
   expect(screen.queryByRole("link", { name: "Open in wallet" })).toBeNull();
 });
@@ -39,6 +39,6 @@ test.each([
 test("a paid invoice opens the features and tells the page", async () => {
   api.answers({ [path]: invoice({ status: "paid" }) });
   const onPaid = vi.fn();
-  show(<CryptoInvoice checkoutId="co_1" onPaid={onPaid} />);
+  show(<CryptoInvoice of={{ checkoutId: "co_1" }} onPaid={onPaid} />);
   await vi.waitFor(() => expect(onPaid).toHaveBeenCalledOnce());
 });

@@ -109,6 +109,22 @@ export const useCancel = () =>
 export const useResume = () =>
   useSubscriptionCall((client) => unwrap(client.POST("/billing/subscription/resume")));
 
+/** Opens the invoice for the next prepaid term of a group of plans. */
+export function useRenew() {
+  const { client } = useBilling();
+  const mutationFn = (group: string) =>
+    unwrap(client.POST("/billing/renewals/{group}/invoice", { params: { path: { group } }, body: {} }));
+  return useMutation({ mutationFn }, useQueries());
+}
+
+export function useReminders() {
+  const { client } = useBilling();
+  const queries = useQueries();
+  const mutationFn = ({ group, on }: { group: string; on: boolean }) =>
+    unwrap(client.POST("/billing/renewals/{group}/reminders", { params: { path: { group } }, body: { wanted: on } }));
+  return useMutation({ mutationFn, onSuccess: () => queries.invalidateQueries({ queryKey: ["status"] }) }, queries);
+}
+
 type Step = Schemas["TrackEvent"];
 
 /** Counts a step of the funnel, without any identity; a count that is lost is no harm. */

@@ -2,6 +2,7 @@ import { Notice, useBilling, useUserId } from "@bitsleuth/billing-react";
 import { useEffect, type ComponentType } from "react";
 import { useLocation } from "../router.js";
 import { EventsPage } from "./EventsPage.js";
+import { InvoicesPage } from "./InvoicesPage.js";
 import { PlansPage } from "./PlansPage.js";
 import { RevenuePage } from "./RevenuePage.js";
 import { RolloutPage } from "./RolloutPage.js";
@@ -12,6 +13,7 @@ const SECTIONS = {
   plans: PlansPage,
   revenue: RevenuePage,
   users: UsersPage,
+  invoices: InvoicesPage,
   events: EventsPage,
   rollout: RolloutPage,
 } as const satisfies Record<string, ComponentType>;

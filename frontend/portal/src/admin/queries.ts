@@ -103,6 +103,40 @@ export const useRefund = (user_id: string) =>
     ["user", "explain", "revenue"],
   );
 
+export type Invoice = Schemas["AdminInvoice"];
+
+export const useInvoices = (flagged: boolean) =>
+  useAdminQuery(["invoices", flagged], (client) =>
+    unwrap(client.GET("/admin/invoices", { params: { query: flagged ? { flagged: "true" } : {} } })),
+  );
+
+export const useAcceptInvoice = () =>
+  useAdminMutation(
+    (client, { provider, purchase_id }: Invoice) =>
+      unwrap(client.POST("/admin/invoices/{provider}/{purchase_id}/accept", { params: { path: { provider, purchase_id } } })),
+    ["invoices", "user"],
+  );
+
+export const useRereadInvoice = () =>
+  useAdminMutation(
+    (client, { provider, purchase_id }: Invoice) =>
+      unwrap(client.POST("/admin/invoices/{provider}/{purchase_id}/reread", { params: { path: { provider, purchase_id } } })),
+    ["invoices", "user"],
+  );
+
+/** Gives everything back that came in. */
+export const useRefundInvoice = () =>
+  useAdminMutation(
+    (client, { invoice: { provider, purchase_id }, key }: { invoice: Invoice; key: string }) =>
+      unwrap(
+        client.POST("/admin/invoices/{provider}/{purchase_id}/refund", {
+          params: { path: { provider, purchase_id } },
+          body: { idempotency_key: key },
+        }),
+      ),
+    ["invoices", "user"],
+  );
+
 export const useEvents = (status: string, cursor: string) =>
   useAdminQuery(["events", status, cursor], (client) =>
     unwrap(client.GET("/admin/events", { params: { query: { status, ...(cursor ? { cursor } : {}) } } })),

@@ -7,6 +7,7 @@ import { ErrorNotice } from "../ui/Notice.js";
 import { Skeleton, SkeletonLines } from "../ui/Skeleton.js";
 import { BillingKey } from "./BillingKey.js";
 import { PlanSection } from "./PlanSection.js";
+import { Prepaid } from "./Prepaid.js";
 import { Purchases } from "./Purchases.js";
 import { Receipts } from "./Receipts.js";
 import { SignIn } from "./SignIn.js";
@@ -41,6 +42,7 @@ export function BillingPage({ pricingUrl = "/pricing" }: BillingPageProps) {
   return (
     <div className="bsb bsb-stack bsb:gap-6">
       <PlanSection status={status.data} pricingUrl={pricingUrl} />
+      <Prepaid status={status.data} />
       <Usage />
       <Purchases status={status.data} />
       <Receipts />

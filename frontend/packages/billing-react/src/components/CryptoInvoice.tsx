@@ -1,6 +1,6 @@
 "use client";
 
-import { unwrap, type Schemas } from "@bitsleuth/billing-api-client";
+import { unwrap, type Client, type Schemas } from "@bitsleuth/billing-api-client";
 import { useQuery } from "@tanstack/react-query";
 import { useEffect, useMemo, useState } from "react";
 import { renderSVG } from "uqr";
@@ -20,26 +20,28 @@ type Invoice = Schemas["CryptoInvoice"] & { skew: number };
 const FINAL = new Set(["paid", "failed", "paid_late", "refunded"]);
 const POLL_MS = 3000;
 
+export type InvoiceId = { checkoutId: string } | { provider: string; purchaseId: string };
+
 export interface CryptoInvoiceProps {
-  checkoutId: string;
+  /** A checkout that was just opened, or an invoice from before. */
+  of: InvoiceId;
   /** The provider's own page for the same invoice. */
   url?: string | null;
   onPaid?: () => void;
 }
 
 /** A bitcoin invoice to pay: QR, amount and address to copy, time left on the service's clock, and every exception. */
-export function CryptoInvoice({ checkoutId, url, onPaid }: CryptoInvoiceProps) {
+export function CryptoInvoice({ of, url, onPaid }: CryptoInvoiceProps) {
   const t = useT();
   const { client } = useBilling();
   const refreshAll = useRefreshAll();
   const queryFn = async (): Promise<Invoice> => {
-    const path = { checkout_id: checkoutId };
-    const read = await unwrap(client.GET("/billing/checkout-sessions/{checkout_id}/invoice", { params: { path } }));
+    const read = await readInvoice(client, of);
     return { ...read, skew: Date.parse(read.server_time) - Date.now() };
   };
   const invoice = useQuery(
     {
-      queryKey: ["invoice", checkoutId],
+      queryKey: ["invoice", of],
       queryFn,
       refetchInterval: ({ state }) => (state.data && FINAL.has(state.data.status) ? false : POLL_MS),
     },
@@ -67,6 +69,15 @@ export function CryptoInvoice({ checkoutId, url, onPaid }: CryptoInvoiceProps) {
       )}
     </div>
   );
+}
+
+function readInvoice(client: Client, of: InvoiceId): Promise<Schemas["CryptoInvoice"]> {
+  if ("checkoutId" in of) {
+    const path = { checkout_id: of.checkoutId };
+    return unwrap(client.GET("/billing/checkout-sessions/{checkout_id}/invoice", { params: { path } }));
+  }
+  const path = { provider: of.provider, purchase_id: of.purchaseId };
+  return unwrap(client.GET("/billing/invoices/{provider}/{purchase_id}", { params: { path } }));
 }
 
 const payable = ({ status }: Invoice) => status === "pending" || status === "underpaid";

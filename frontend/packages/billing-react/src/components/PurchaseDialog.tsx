@@ -1,7 +1,7 @@
 "use client";
 
 import type { Schemas } from "@bitsleuth/billing-api-client";
-import { lazy, Suspense, useState } from "react";
+import { useState } from "react";
 import { date, money, type Plan } from "../format.js";
 import { isBitcoin } from "../offers.js";
 import { useBilling, useUserId } from "../provider.js";
@@ -12,10 +12,8 @@ import { Button } from "../ui/Button.js";
 import { Dialog } from "../ui/Dialog.js";
 import { Icon } from "../ui/Icon.js";
 import { ErrorNotice } from "../ui/Notice.js";
-import { Skeleton } from "../ui/Skeleton.js";
+import { InvoiceDialog } from "./InvoiceDialog.js";
 import { SignIn } from "./SignIn.js";
-
-const CryptoInvoice = lazy(async () => ({ default: (await import("./CryptoInvoice.js")).CryptoInvoice }));
 
 export interface PurchaseDialogProps {
   plan: Plan;
@@ -53,13 +51,7 @@ export function PurchaseDialog({ plan, onClose, onRedirect = (url) => location.a
   }
 
   if (invoice) {
-    return (
-      <Dialog onClose={onClose} title={t("invoice.title")} description={plan.name}>
-        <Suspense fallback={<Skeleton height="24rem" />}>
-          <CryptoInvoice checkoutId={invoice.checkout_id} url={invoice.url} />
-        </Suspense>
-      </Dialog>
-    );
+    return <InvoiceDialog of={{ checkoutId: invoice.checkout_id }} url={invoice.url} plan={plan.name} onClose={onClose} />;
   }
   if (ownIdentity && !signedIn) {
     return (

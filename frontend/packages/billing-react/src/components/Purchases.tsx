@@ -1,9 +1,13 @@
+import { useState } from "react";
 import { date, money } from "../format.js";
 import type { MessageKey } from "../i18n.js";
+import { isBitcoin } from "../offers.js";
 import { useBilling } from "../provider.js";
 import type { Status } from "../queries.js";
 import { useT } from "../text.js";
+import { Button } from "../ui/Button.js";
 import { classes } from "../ui/classes.js";
+import { InvoiceDialog } from "./InvoiceDialog.js";
 
 const TONES: Readonly<Record<string, string>> = {
   paid: "good",
@@ -19,8 +23,9 @@ const TONES: Readonly<Record<string, string>> = {
 export function Purchases({ status }: { status: Status }) {
   const t = useT();
   const { locale } = useBilling();
+  const [paying, setPaying] = useState<{ provider: string; purchase_id: string; plan_name: string } | null>(null);
   const rows = [
-    ...status.terms.map((term) => ({ ...term, until: term.ends_at, due_cents: 0 })),
+    ...status.terms.map((term) => ({ ...term, until: term.ends_at })),
     ...status.purchases.map((purchase) => ({ ...purchase, until: purchase.expires_at })),
   ];
   if (rows.length === 0) return null;
@@ -36,13 +41,18 @@ export function Purchases({ status }: { status: Status }) {
               <p className="bsb:font-medium">{row.plan_name}</p>
               <p className="bsb-2 bsb-small">
                 {row.status === "underpaid"
-                  ? t("purchases.underpaid", { due: money(row.due_cents, row.currency, locale) })
+                  ? t("purchases.underpaid", { due: money(row.due_cents ?? 0, row.currency, locale) })
                   : row.until
                     ? t("purchases.until", { date: date(row.until, locale) })
                     : t("purchases.for_good")}
               </p>
             </div>
             <div className="bsb-row">
+              {(row.status === "underpaid" || row.status === "pending") && isBitcoin(row.provider) && (
+                <Button size="small" onClick={() => setPaying(row)}>
+                  {t("purchases.pay")}
+                </Button>
+              )}
               <span className="bsb-number">{money(row.amount_cents, row.currency, locale)}</span>
               <span className={classes("bsb-badge", TONES[row.status] && `bsb-badge-${TONES[row.status]}`)}>
                 {t(`payment.${row.status}` as MessageKey)}
@@ -51,6 +61,13 @@ export function Purchases({ status }: { status: Status }) {
           </li>
         ))}
       </ul>
+      {paying && (
+        <InvoiceDialog
+          of={{ provider: paying.provider, purchaseId: paying.purchase_id }}
+          plan={paying.plan_name}
+          onClose={() => setPaying(null)}
+        />
+      )}
     </section>
   );
 }

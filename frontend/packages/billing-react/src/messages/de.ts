@@ -221,6 +221,11 @@ const de = {
   "usage.high": "Fast aufgebraucht.",
   "usage.full": "Aufgebraucht.",
 
+  "prepaid.title": "In Bitcoin vorausbezahlt",
+  "prepaid.until": "{plan} bis {date}. Nichts verlängert sich von selbst.",
+  "prepaid.renew": "Jetzt verlängern",
+  "prepaid.remind": "Vor dem Ende erinnern",
+  "purchases.pay": "Bezahlen",
   "purchases.title": "Käufe",
   "purchases.until": "Bis {date}",
   "purchases.for_good": "Auf Dauer",

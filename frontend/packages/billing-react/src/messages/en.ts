@@ -220,6 +220,11 @@ const texts = {
   "usage.high": "Nearly used up.",
   "usage.full": "Used up.",
 
+  "prepaid.title": "Paid ahead in bitcoin",
+  "prepaid.until": "{plan} until {date}. Nothing renews by itself.",
+  "prepaid.renew": "Renew now",
+  "prepaid.remind": "Remind me before it ends",
+  "purchases.pay": "Pay",
   "purchases.title": "Purchases",
   "purchases.until": "Until {date}",
   "purchases.for_good": "For good",

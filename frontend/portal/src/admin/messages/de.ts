@@ -194,6 +194,15 @@ export const de: Readonly<Record<AdminKey, Message>> = {
   "redrive.skipped": "Übersprungen",
   "redrive.done": "Fertig. Sie werden verarbeitet.",
 
+  invoices: "Bitcoin-Rechnungen",
+  "invoices.flagged": "Zu entscheiden",
+  "invoices.open": "Alle offenen",
+  "invoices.none": "Nichts zu entscheiden. Unterzahlte und verspätete Zahlungen stehen hier.",
+  "invoices.of": "{received} von {price} erhalten",
+  "invoices.accept": "Als bezahlt annehmen",
+  "invoices.reread": "Neu lesen",
+  "invoices.claim": "Schicke dem Käufer diesen Link, um die Erstattung abzuholen:",
+
   "rollout.about": "Die geltenden Schalter, wie jeder Client sie sieht. Geändert werden sie in der Konfiguration, nicht hier.",
   "rollout.none": "Keine Schalter gesetzt: Alles ist für alle an.",
   "rollout.share": "{percent} % der Nutzer",

@@ -193,6 +193,15 @@ const texts = {
   "redrive.skipped": "Skipped",
   "redrive.done": "Done. They are being processed.",
 
+  invoices: "Bitcoin invoices",
+  "invoices.flagged": "To decide",
+  "invoices.open": "All open",
+  "invoices.none": "Nothing to decide. Underpaid and late payments appear here.",
+  "invoices.of": "{received} received of {price}",
+  "invoices.accept": "Accept as paid",
+  "invoices.reread": "Read again",
+  "invoices.claim": "Send the buyer this link to claim the refund:",
+
   "rollout.about": "The flags in force, as every client sees them. They are changed by configuration, not here.",
   "rollout.none": "No flags are set: everything is on for everybody.",
   "rollout.share": "{percent}% of users",

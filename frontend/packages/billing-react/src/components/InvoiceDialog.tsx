@@ -1,0 +1,26 @@
+import { lazy, Suspense } from "react";
+import { useT } from "../text.js";
+import { Dialog } from "../ui/Dialog.js";
+import { Skeleton } from "../ui/Skeleton.js";
+import type { InvoiceId } from "./CryptoInvoice.js";
+
+// With its QR encoder, only for those who pay in bitcoin.
+const CryptoInvoice = lazy(async () => ({ default: (await import("./CryptoInvoice.js")).CryptoInvoice }));
+
+interface InvoiceDialogProps {
+  of: InvoiceId;
+  plan: string;
+  url?: string;
+  onClose: () => void;
+}
+
+export function InvoiceDialog({ of, plan, url, onClose }: InvoiceDialogProps) {
+  const t = useT();
+  return (
+    <Dialog onClose={onClose} title={t("invoice.title")} description={plan}>
+      <Suspense fallback={<Skeleton height="24rem" />}>
+        <CryptoInvoice of={of} {...(url ? { url } : {})} />
+      </Suspense>
+    </Dialog>
+  );
+}

@@ -1,0 +1,60 @@
+import type { Schemas } from "@bitsleuth/billing-api-client";
+import { useState } from "react";
+import { date } from "../format.js";
+import { useBilling } from "../provider.js";
+import { usePlans, useReminders, useRenew, type Status } from "../queries.js";
+import { useT } from "../text.js";
+import { Button } from "../ui/Button.js";
+import { ErrorNotice } from "../ui/Notice.js";
+import { InvoiceDialog } from "./InvoiceDialog.js";
+
+/** Time that is paid ahead in bitcoin: when it ends, the next invoice in one click, reminders as a choice. */
+export function Prepaid({ status }: { status: Status }) {
+  return status.renewals?.map((renewal) => <Renewal key={renewal.group} renewal={renewal} />);
+}
+
+function Renewal({ renewal }: { renewal: Schemas["RenewalView"] }) {
+  const t = useT();
+  const { locale } = useBilling();
+  const renew = useRenew();
+  const reminders = useReminders();
+  const [open, setOpen] = useState(false);
+  const plan = usePlans().data?.plans.find(({ plan_id }) => plan_id === renewal.plan_id)?.name ?? renewal.plan_id;
+  const id = `bsb-prepaid-${renewal.group}`;
+  return (
+    <section className="bsb-card bsb-stack" aria-labelledby={id}>
+      <div className="bsb-row bsb-between">
+        <div>
+          <h2 className="bsb-h2" id={id}>
+            {t("prepaid.title")}
+          </h2>
+          <p className="bsb-2">{t("prepaid.until", { plan, date: date(renewal.ends_at, locale) })}</p>
+        </div>
+        <Button
+          variant="primary"
+          busy={renew.isPending}
+          onClick={() => renew.mutate(renewal.group, { onSuccess: () => setOpen(true) })}
+        >
+          {t("prepaid.renew")}
+        </Button>
+      </div>
+      <label className="bsb-check">
+        <input
+          type="checkbox"
+          checked={reminders.isPending ? reminders.variables.on : renewal.reminders}
+          onChange={(event) => reminders.mutate({ group: renewal.group, on: event.target.checked })}
+        />
+        <span>{t("prepaid.remind")}</span>
+      </label>
+      {(renew.isError || reminders.isError) && <ErrorNotice error={renew.error ?? reminders.error} />}
+      {open && renew.data && (
+        <InvoiceDialog
+          of={{ checkoutId: renew.data.checkout_id }}
+          url={renew.data.url}
+          plan={plan}
+          onClose={() => setOpen(false)}
+        />
+      )}
+    </section>
+  );
+}

@@ -1,0 +1,117 @@
+import { Button, classes, Dialog, ErrorNotice, format, Notice, SkeletonLines, useBilling } from "@bitsleuth/billing-react";
+import { useState } from "react";
+import { setQueryParam, useQueryParam } from "../router.js";
+import { useAcceptInvoice, useInvoices, useRefundInvoice, useRereadInvoice, type Invoice } from "./queries.js";
+import { useAdminText } from "./text.js";
+
+/** Bitcoin invoices: those that wait for a decision, and all that are not final. */
+export function InvoicesPage() {
+  const t = useAdminText();
+  const flagged = useQueryParam("show") !== "all";
+  const invoices = useInvoices(flagged);
+  return (
+    <div className="bsb-stack bsb:gap-6">
+      <h1 className="bsb-h1">{t("invoices")}</h1>
+      <fieldset className="bsb-segments bsb:self-start">
+        <legend className="bsb-hidden">{t("status")}</legend>
+        {[true, false].map((choice) => (
+          <label key={String(choice)}>
+            <input
+              type="radio"
+              name="show"
+              checked={choice === flagged}
+              onChange={() => setQueryParam("show", choice ? "flagged" : "all")}
+            />
+            {t(choice ? "invoices.flagged" : "invoices.open")}
+          </label>
+        ))}
+      </fieldset>
+      {invoices.isError && <ErrorNotice error={invoices.error} onRetry={() => void invoices.refetch()} />}
+      {invoices.isPending && (
+        <div className="bsb-card" aria-busy="true">
+          <SkeletonLines lines={4} />
+        </div>
+      )}
+      {invoices.data?.invoices.length === 0 && <p className="bsb-card bsb-2">{t(flagged ? "invoices.none" : "nothing")}</p>}
+      {invoices.data && invoices.data.invoices.length > 0 && (
+        <ul className="bsb-stack bsb:gap-3">
+          {invoices.data.invoices.map((invoice) => (
+            <InvoiceCard key={`${invoice.provider}/${invoice.purchase_id}`} invoice={invoice} />
+          ))}
+        </ul>
+      )}
+    </div>
+  );
+}
+
+function InvoiceCard({ invoice }: { invoice: Invoice }) {
+  const t = useAdminText();
+  const { locale } = useBilling();
+  const accept = useAcceptInvoice();
+  const reread = useRereadInvoice();
+  const [refunding, setRefunding] = useState(false);
+  const amount = (cents: number) => format.money(cents, invoice.currency, locale);
+  return (
+    <li className="bsb-card bsb-stack bsb:gap-3">
+      <div className="bsb-row bsb-between bsb:items-start">
+        <div className="bsb:min-w-0">
+          <h2 className="bsb-h3">{t("invoices.of", { received: amount(invoice.received_cents), price: amount(invoice.amount_cents) })}</h2>
+          <p className="bsb-2 bsb-tiny">
+            {invoice.plan_id} · {invoice.provider} · {format.dateTime(invoice.created_at, locale)} ·{" "}
+            <a className="bsb-mono" href={`/console/users?user=${encodeURIComponent(invoice.user_id)}`}>
+              {invoice.user_id}
+            </a>
+          </p>
+        </div>
+        <span className={classes("bsb-badge", invoice.needs_decision && "bsb-badge-warn")}>{invoice.status.replaceAll("_", " ")}</span>
+      </div>
+      {(accept.isError || reread.isError) && <ErrorNotice error={accept.error ?? reread.error} />}
+      <div className="bsb-row">
+        {invoice.needs_decision && (
+          <>
+            <Button size="small" variant="primary" busy={accept.isPending} onClick={() => accept.mutate(invoice)}>
+              {t("invoices.accept")}
+            </Button>
+            <Button size="small" onClick={() => setRefunding(true)}>
+              {t("refund")}
+            </Button>
+          </>
+        )}
+        <Button size="small" variant="ghost" busy={reread.isPending} onClick={() => reread.mutate(invoice)}>
+          {t("invoices.reread")}
+        </Button>
+      </div>
+      {refunding && <RefundInvoiceDialog invoice={invoice} onClose={() => setRefunding(false)} />}
+    </li>
+  );
+}
+
+function RefundInvoiceDialog({ invoice, onClose }: { invoice: Invoice; onClose: () => void }) {
+  const t = useAdminText();
+  const { locale } = useBilling();
+  const refund = useRefundInvoice();
+  const [key] = useState(() => crypto.randomUUID());
+  const left = format.money(invoice.received_cents - invoice.refunded_cents, invoice.currency, locale);
+  return (
+    <Dialog onClose={onClose} title={t("refund")} description={t("refund.of", { amount: left })}>
+      {refund.data?.claim_url && (
+        <Notice tone="good" live>
+          {t("invoices.claim")} <span className="bsb-mono">{refund.data.claim_url}</span>
+        </Notice>
+      )}
+      {refund.isError && <ErrorNotice error={refund.error} />}
+      <div className="bsb-dialog-actions">
+        <Button onClick={onClose}>{t(refund.data ? "close" : "cancel")}</Button>
+        {!refund.data && (
+          <Button
+            variant="danger"
+            busy={refund.isPending}
+            onClick={() => refund.mutate({ invoice, key }, { onSuccess: (done) => done.claim_url ?? onClose() })}
+          >
+            {t("refund.do", { amount: left })}
+          </Button>
+        )}
+      </div>
+    </Dialog>
+  );
+}
