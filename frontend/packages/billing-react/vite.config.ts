@@ -14,6 +14,7 @@ export default defineConfig({
         "signers/index": "src/signers/index.ts",
         "messages/en": "src/messages/en.ts",
         "messages/de": "src/messages/de.ts",
+        "messages/es": "src/messages/es.ts",
       },
       formats: ["es"],
     },

@@ -2,7 +2,7 @@ import type { Messages } from "@bitsleuth/billing-react";
 import { useEffect, useState } from "react";
 import { en, type PortalMessages } from "./messages/en.js";
 
-export const LANGUAGES = { en: "English", de: "Deutsch" } as const;
+export const LANGUAGES = { en: "English", de: "Deutsch", es: "Español" } as const;
 export type Language = keyof typeof LANGUAGES;
 
 export interface Texts {
@@ -18,6 +18,10 @@ const CATALOGUES: Record<Exclude<Language, "en">, () => Promise<Texts>> = {
   de: async () => {
     const [billing, portal] = await Promise.all([import("@bitsleuth/billing-react/messages/de"), import("./messages/de.js")]);
     return { language: "de", billing: billing.de, portal: portal.de };
+  },
+  es: async () => {
+    const [billing, portal] = await Promise.all([import("@bitsleuth/billing-react/messages/es"), import("./messages/es.js")]);
+    return { language: "es", billing: billing.es, portal: portal.es };
   },
 };
 

@@ -4,6 +4,7 @@ import { csv } from "./csv.js";
 import { daysUntil, limitOf, money, yearlySaving } from "./format.js";
 import { translator } from "./i18n.js";
 import { de } from "./messages/de.js";
+import { es } from "./messages/es.js";
 import { en } from "./messages/en.js";
 import { moveTo, offersOf, planAt } from "./offers.js";
 import { plans, status, subscribed } from "./testing/fixtures.js";
@@ -80,7 +81,10 @@ test("plural forms follow the language, values are filled in, gaps are seen", ()
 
 const values = (message: unknown) => [...new Set(JSON.stringify(message).match(/\{\w+\}/g) ?? [])].sort();
 
-test("German says everything that English says, with the same values", () => {
-  const texts: Readonly<Record<string, unknown>> = de;
+test.each([
+  ["German", de],
+  ["Spanish", es],
+])("%s says everything that English says, with the same values", (_, catalogue) => {
+  const texts: Readonly<Record<string, unknown>> = catalogue;
   for (const [key, message] of Object.entries(en)) expect([key, values(texts[key])]).toEqual([key, values(message)]);
 });
