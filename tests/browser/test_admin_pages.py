@@ -1,8 +1,13 @@
 """What an owner does on the admin pages, on the real stack."""
 
+import hashlib
+import time
+
 import pytest
 from playwright.sync_api import Browser, Locator, expect
 
+from billing.inbox import encode
+from billing.providers import Notification
 from demo.shop import Shop
 from tests.browser.conftest import Visitor
 
@@ -66,3 +71,49 @@ def test_the_admin_pages_are_not_for_buyers(visitor: Visitor, user: str) -> None
     expect(visitor.text("For administrators")).to_be_visible()
     refused = visitor.shop.call("GET", "/admin/plans", user=user)
     assert refused.status_code in (401, 403)
+
+
+def test_an_admin_finds_a_buyer_sees_why_and_refunds_what_they_bought(
+    admin: Visitor, visitor: Visitor, user: str
+) -> None:
+    visitor.open("/pricing", user=user)
+    visitor.buy("Tax year 2026", "Pay 49")
+    admin.open("/console/users")
+    admin.page.get_by_role("searchbox").fill(user)
+    admin.button("Find").click()
+    admin.page.get_by_role("link", name=user).click()
+    admin.page.get_by_label("Feature", exact=True).select_option("tax.enhanced")
+    admin.button("Explain").click()
+    expect(admin.text("tax.enhanced was open on")).to_be_visible()
+    assert admin.violations() == []
+    admin.button("Refund").click()
+    admin.button("Show the effect").click()
+    expect(admin.text("The user loses: Enhanced tax report")).to_be_visible()
+    expect(admin.button("Refund $49.00")).to_be_disabled()
+    admin.page.get_by_label("Type “refund” to confirm").fill("refund")
+    admin.button("Refund $49.00").click()
+    expect(admin.dialog()).to_have_count(0)
+    visitor.open("/demo")
+    expect(visitor.heading("Enhanced tax report is not in your plan")).to_be_visible()
+
+
+def test_a_dead_letter_is_explained_and_sent_back(admin: Visitor, shop_engine: Shop) -> None:
+    now = int(time.time())
+    event = Notification(
+        provider="mock", event_id=f"evt_{now}", type="something.new", created_at=now, livemode=False, payload={}
+    )
+    sqs, dlq = shop_engine.engine.client("sqs"), shop_engine.engine.resource("PaymentEventsDlq")
+    sqs.send_message(QueueUrl=dlq, MessageBody=encode(event, now, "1", hashlib.sha256(b"").hexdigest()))
+    admin.open("/console/events")
+    letter = admin.page.get_by_role("listitem").filter(has_text=event.key)
+    expect(letter).to_be_visible()
+    assert admin.violations() == []
+    admin.button(f"Redrive {event.key}").click()
+    admin.button("Dry run").click()
+    expect(admin.text("Would be sent back")).to_be_visible()
+    admin.button("Redrive now").click()
+    expect(admin.text("Done. They are being processed.")).to_be_visible()
+    admin.dialog().get_by_role("button", name="Close").last.click()
+    expect(letter).to_have_count(0)
+    admin.page.get_by_role("radio", name="Processed").check()
+    expect(admin.text(event.key).first).to_be_visible(timeout=15_000)

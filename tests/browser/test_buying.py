@@ -176,3 +176,31 @@ def _at_the_desk(visitor: Visitor, user: str, deed: str) -> None:
     while visitor.shop.call("GET", "/billing/subscription-status", user=user).json() == before:
         assert time.monotonic() < deadline, f"{deed} had no effect"
         time.sleep(0.1)
+
+
+def test_bitcoin_is_paid_on_the_page_underpaid_topped_up_and_settled(visitor: Visitor, user: str) -> None:
+    visitor.open("/pricing", user=user)
+    visitor.page.get_by_role("article", name="Pro").get_by_role("button").click()
+    visitor.page.get_by_role("radio", name="BTCPay").check()
+    visitor.button("Continue to payment").click()
+    visitor.page.get_by_role("timer").wait_for()
+    page = visitor.page.get_by_role("link", name="Open the payment page").get_attribute("href") or ""
+    invoice = page.rpartition("/")[2]
+
+    def network(act: str) -> None:
+        requests.post(f"{visitor.shop.btcpay.url}/i/{invoice}", data={"act": act}, timeout=10).raise_for_status()
+
+    network("underpay")
+    expect(visitor.text("Something is missing")).to_be_visible()
+    assert visitor.violations() == []
+    network("pay")
+    expect(visitor.text("Payment seen")).to_be_visible()
+    network("settle")
+    expect(visitor.text("Your plan is open.")).to_be_visible()
+    visitor.open("/account/billing")
+    expect(visitor.text("Paid ahead in bitcoin")).to_be_visible()
+    remind = visitor.page.get_by_label("Remind me before it ends")
+    expect(remind).to_be_checked()
+    remind.uncheck()
+    visitor.page.reload()
+    expect(visitor.page.get_by_label("Remind me before it ends")).not_to_be_checked()

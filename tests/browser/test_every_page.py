@@ -11,7 +11,7 @@ from tests.browser.conftest import Visitor
 pytestmark = pytest.mark.browser
 
 BUYER = ["/pricing", "/pricing?interval=year", "/demo", "/account/billing", "/checkout/return", "/nowhere"]
-OWNER = [f"/console/{section}" for section in ("plans", "revenue", "rollout")]
+OWNER = [f"/console/{section}" for section in ("plans", "revenue", "users", "invoices", "events", "rollout")]
 
 
 # The themes differ in nothing but colour.
@@ -52,7 +52,7 @@ def test_pages_and_their_dialogs_are_accessible(
     assert {what: violations for what, violations in found.items() if violations} == {}
 
 
-@pytest.mark.parametrize("language", ["en", "de"])
+@pytest.mark.parametrize("language", ["en", "de", "es"])
 def test_nothing_is_wider_than_the_smallest_phone(shop_engine: Shop, chromium: Browser, language: str) -> None:
     visitor = Visitor(shop_engine, chromium, viewport={"width": 320, "height": 640})
     visitor.open("/pricing", user=ADMIN, admin=True)

@@ -40,7 +40,7 @@ export function FeatureFields({ value, onChange, faults }: FeatureFieldsProps) {
             onChange={(event) => change(index, { key: event.target.value })}
           />
           <select
-            className="bsb-input bsb:w-auto"
+            className="bsb-input bsb:w-32"
             aria-label={t("feature.kind", { n: index + 1 })}
             value={feature.kind}
             onChange={(event) => change(index, { kind: event.target.value as FeatureKind })}
@@ -52,7 +52,7 @@ export function FeatureFields({ value, onChange, faults }: FeatureFieldsProps) {
             ))}
           </select>
           <input
-            className="bsb-input bsb:w-24"
+            className="bsb-input bsb:w-20"
             aria-label={t("feature.amount", { n: index + 1 })}
             inputMode="numeric"
             disabled={feature.kind === "switch"}

@@ -15,7 +15,7 @@ interface LineChartProps {
 
 /** A value over time, from zero up. */
 export function LineChart({ points, format, summary }: LineChartProps) {
-  const marks = ticks(0, Math.max(1, ...points.map((point) => point.value)));
+  const marks = ticks(0, Math.max(100, ...points.map((point) => point.value)));
   const y = vertical(marks, FRAME);
   const width = FRAME.width - FRAME.left - FRAME.right;
   const x = (i: number) => FRAME.left + (points.length > 1 ? (i / (points.length - 1)) * width : width / 2);

@@ -21,7 +21,7 @@ export function StackedBars({ labels, series, format, summary }: StackedBarsProp
   const sums = labels.map((_, i) => series.map((s) => s.values[i] ?? 0));
   const above = sums.map((values) => values.reduce((sum, value) => sum + Math.max(0, value), 0));
   const below = sums.map((values) => values.reduce((sum, value) => sum + Math.min(0, value), 0));
-  const marks = ticks(Math.min(0, ...below), Math.max(1, ...above));
+  const marks = ticks(Math.min(0, ...below), Math.max(100, ...above));
   const y = vertical(marks, FRAME);
   const slot = (FRAME.width - FRAME.left - FRAME.right) / Math.max(1, labels.length);
   const width = Math.min(36, slot * 0.7);

@@ -204,7 +204,7 @@ export const de: Readonly<Record<AdminKey, Message>> = {
   "invoices.claim": "Schicke dem Käufer diesen Link, um die Erstattung abzuholen:",
 
   "rollout.about": "Die geltenden Schalter, wie jeder Client sie sieht. Geändert werden sie in der Konfiguration, nicht hier.",
-  "rollout.none": "Keine Schalter gesetzt: Alles ist für alle an.",
+  "rollout.none": "Keine Schalter gesetzt: Gastanwendungen verhalten sich, als gäbe es keine Abrechnung.",
   "rollout.share": "{percent} % der Nutzer",
   "rollout.allowed": { one: "und {count} namentlich", other: "und {count} namentlich" },
   "rollout.version": "Version {version} der Konfiguration.",

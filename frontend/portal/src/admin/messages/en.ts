@@ -203,7 +203,7 @@ const texts = {
   "invoices.claim": "Send the buyer this link to claim the refund:",
 
   "rollout.about": "The flags in force, as every client sees them. They are changed by configuration, not here.",
-  "rollout.none": "No flags are set: everything is on for everybody.",
+  "rollout.none": "No flags are set: hosts behave as if there were no billing.",
   "rollout.share": "{percent}% of users",
   "rollout.allowed": { one: "and {count} by name", other: "and {count} by name" },
   "rollout.version": "Version {version} of the configuration.",
