@@ -201,6 +201,7 @@ def test_bitcoin_is_paid_on_the_page_underpaid_topped_up_and_settled(visitor: Vi
     expect(visitor.text("Paid ahead in bitcoin")).to_be_visible()
     remind = visitor.page.get_by_label("Remind me before it ends")
     expect(remind).to_be_checked()
-    remind.uncheck()
+    with visitor.page.expect_response("**/reminders"):
+        remind.uncheck()
     visitor.page.reload()
     expect(visitor.page.get_by_label("Remind me before it ends")).not_to_be_checked()

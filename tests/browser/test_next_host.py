@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import socket
 import subprocess
 import threading
@@ -13,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import requests
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from demo.shop import Shop
 from person import Person
@@ -21,10 +20,6 @@ from person import Person
 pytestmark = pytest.mark.browser
 FRONTEND = Path(__file__).parents[2] / "frontend"
 HOST = FRONTEND / "examples" / "next-host"
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-FLAGS = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-sync".split()
-)
 TOKEN_SECONDS = 6  # of the shop the tests run against
 
 
@@ -113,17 +108,9 @@ def _wait_for(url: str) -> None:
     pytest.fail("the example host did not start")
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield chromium
-        chromium.close()
-
-
 @pytest.fixture
-def page(browser: Browser, host: str) -> Iterator[Page]:
-    context = browser.new_context(base_url=host)
+def page(chromium: Browser, host: str) -> Iterator[Page]:
+    context = chromium.new_context(base_url=host)
     shown = context.new_page()
     shown.goto("/")
     yield shown

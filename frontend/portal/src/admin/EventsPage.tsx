@@ -141,7 +141,7 @@ function RedriveDialog({ which, onClose }: { which: string[] | "all"; onClose: (
           {redrive.data.items.map((item) => (
             <li key={item.event_id} className="bsb-row bsb-between bsb-small">
               <span className="bsb-mono">{item.event_id}</span>
-              <span className="bsb-2">{item.reason ?? t(`redrive.${item.outcome}`)}</span>
+              <span className="bsb-2">{(item.outcome === "skipped" && item.reason) || t(`redrive.${item.outcome}`)}</span>
             </li>
           ))}
         </ul>

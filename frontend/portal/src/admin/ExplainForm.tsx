@@ -24,15 +24,17 @@ export function ExplainForm({ userId, features }: { userId: string; features: re
           setAsked({ feature, at: at ? String(Math.floor(Date.parse(at) / 1000)) : "" });
         }}
       >
-        <label className="bsb-field bsb:grow">
-          <span className="bsb-label">{t("feature")}</span>
-          <select className="bsb-input" required value={feature} onChange={(event) => setFeature(event.target.value)}>
+        <div className="bsb-field bsb:grow">
+          <label className="bsb-label" htmlFor="explain-feature">
+            {t("feature")}
+          </label>
+          <select id="explain-feature" className="bsb-input" required value={feature} onChange={(event) => setFeature(event.target.value)}>
             <option value="" />
             {choices.map((key) => (
               <option key={key}>{key}</option>
             ))}
           </select>
-        </label>
+        </div>
         <label className="bsb-field">
           <span className="bsb-label">{t("explain.at")}</span>
           <input className="bsb-input" type="datetime-local" value={at} onChange={(event) => setAt(event.target.value)} />

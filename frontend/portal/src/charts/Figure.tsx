@@ -22,7 +22,7 @@ export function Figure({ title, definition, columns, rows, show = String, file, 
   const [table, setTable] = useState(false);
   return (
     <figure className="bsb-card bsb-stack" aria-labelledby={id}>
-      <div className="bsb-row bsb-between bsb:flex-nowrap bsb:items-start">
+      <div className="bsb-row bsb-between bsb:items-start bsb:sm:flex-nowrap">
         <figcaption>
           <h2 className="bsb-h3" id={id}>
             {title}

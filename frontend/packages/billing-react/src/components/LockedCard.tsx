@@ -71,7 +71,7 @@ function Unlock({ feature, offers }: { feature: string; offers: readonly string[
   const signedIn = useUserId() !== null;
   const catalogue = usePlans();
   const status = useStatus();
-  const [open, setOpen] = useState(false);
+  const [open, setOpen] = useState<"buy" | "change" | null>(null);
   if (!catalogue.data || (signedIn && status.isPending)) return <Skeleton width="14rem" height="2.5rem" />;
   const plan = smallest(feature, offers, catalogue.data.plans);
   if (!plan) return null;
@@ -79,17 +79,13 @@ function Unlock({ feature, offers }: { feature: string; offers: readonly string[
   const buys = moveTo(plan, catalogue.data.plans, status.data) === "buy";
   return (
     <>
-      <Button variant="primary" onClick={() => setOpen(true)}>
+      <Button variant="primary" onClick={() => setOpen(buys ? "buy" : "change")}>
         {plan.trial_days > 0 && !liveSubscription(status.data)
           ? t("locked.try", { plan: plan.name, count: plan.trial_days })
           : t("locked.unlock", { plan: plan.name, price: t(`price.${plan.interval}` as MessageKey, { price }) })}
       </Button>
-      {open &&
-        (buys ? (
-          <PurchaseDialog plan={plan} onClose={() => setOpen(false)} />
-        ) : (
-          <ChangePlanDialog planId={plan.plan_id} onClose={() => setOpen(false)} />
-        ))}
+      {open === "buy" && <PurchaseDialog plan={plan} onClose={() => setOpen(null)} />}
+      {open === "change" && <ChangePlanDialog planId={plan.plan_id} onClose={() => setOpen(null)} />}
     </>
   );
 }
