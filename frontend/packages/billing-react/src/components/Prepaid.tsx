@@ -19,6 +19,8 @@ function Renewal({ renewal }: { renewal: Schemas["RenewalView"] }) {
   const renew = useRenew();
   const reminders = useReminders();
   const [open, setOpen] = useState(false);
+  // Shown at once; taken back when the service refuses.
+  const [wanted, setWanted] = useState<boolean | null>(null);
   const plan = usePlans().data?.plans.find(({ plan_id }) => plan_id === renewal.plan_id)?.name ?? renewal.plan_id;
   const id = `bsb-prepaid-${renewal.group}`;
   return (
@@ -41,8 +43,12 @@ function Renewal({ renewal }: { renewal: Schemas["RenewalView"] }) {
       <label className="bsb-check">
         <input
           type="checkbox"
-          checked={reminders.isPending ? reminders.variables.on : renewal.reminders}
-          onChange={(event) => reminders.mutate({ group: renewal.group, on: event.target.checked })}
+          checked={wanted ?? renewal.reminders}
+          onChange={(event) => {
+            const on = event.target.checked;
+            setWanted(on);
+            reminders.mutate({ group: renewal.group, on }, { onError: () => setWanted(null) });
+          }}
         />
         <span>{t("prepaid.remind")}</span>
       </label>
