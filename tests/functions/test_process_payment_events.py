@@ -100,7 +100,10 @@ def test_an_event_of_an_unknown_type_is_noted_and_ignored(process: Callable[...,
 
 
 def test_an_unexpected_error_is_named_by_its_kind_alone(
-    process: Callable[..., list[str]], cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+    process: Callable[..., list[str]],
+    cloud: Cloud,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     def fail(*_: object) -> None:
         raise ValueError("with the payload in its text")
@@ -111,6 +114,9 @@ def test_an_unexpected_error_is_named_by_its_kind_alone(
     event = cloud.events.get(purchase.key)
     assert event is not None
     assert event.reason == "unexpected ValueError: see the function's log"
+    (logged,) = [record for record in caplog.records if record.message == "failed"]
+    assert any(frame.startswith("applier.py:") for frame in logged.__dict__["frames"])
+    assert logged.exc_info is None
 
 
 @pytest.mark.parametrize("body", ["", "not json", "[]", "{}", '{"provider": "mock"}'])

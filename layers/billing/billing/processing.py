@@ -1,5 +1,6 @@
 """From a verified notification to its one effect, and from a batch of the queue to what must be tried again."""
 
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -125,9 +126,9 @@ def _process_one(
     where = {"event_id": notification.key, "type": notification.type}
     try:
         outcome = processor.process(notification, delivery, now)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 one poisoned event must not hold back the batch
         reason = _cause(error)
-        logger.error("failed", extra={**where, "reason": reason}, exc_info=not isinstance(error, Parked))
+        logger.error("failed", extra={**where, "reason": reason, "frames": _frames(error)})
         processor.record_failure(notification, delivery, now, reason)
         return False
     logger.info("processed", extra={**where, "outcome": outcome, "waited": now - delivery.received_at})
@@ -139,6 +140,11 @@ def _cause(error: Exception) -> str:
     if isinstance(error, BillingError | Parked):
         return str(error)
     return f"unexpected {type(error).__name__}: see the function's log"
+
+
+def _frames(error: Exception) -> list[str]:
+    """Where it failed, the innermost last. The traceback as text would end in the error's own, and could quote."""
+    return [f"{f.filename.rpartition('/')[2]}:{f.lineno} {f.name}" for f in traceback.extract_tb(error.__traceback__)]
 
 
 def notification_of(event: PaymentEvent) -> Notification:
