@@ -35,6 +35,7 @@ HEAVY = (
 LOADS = {
     "admin_events": {"pydantic"},
     "admin_invoices": {"pydantic"},
+    "admin_moves": {"pydantic"},
     "admin_plans": {"pydantic"},
     "admin_users": {"pydantic"},
     "auth": {"coincurve", "cryptography", "jwt", "pydantic"},

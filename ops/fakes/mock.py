@@ -19,6 +19,7 @@ from fakes.mock_pages import checkout_page, desk_page, ended_page, receipt_page
 
 Thing = dict[str, Any]
 DAY = 86_400
+PAGE = 100
 # How often a delivery that is not answered with 2xx is tried again, in seconds after the try before.
 RETRY_AFTER = (1, 2, 5, 10, 30, 60, 300)
 # Without a payment after this long, dunning ends the subscription.
@@ -46,6 +47,7 @@ class MockProvider(App):
         routes: list[tuple[str, str, Callable[[Request], Answer]]] = [
             ("POST", "/api/checkouts", self.create_checkout),
             ("POST", "/api/checkouts/{id}/expire", self.expire_checkout),
+            ("GET", "/api/subscriptions", self.list_subscriptions),
             ("GET", "/api/{kind}s/{id}", self.read),
             ("GET", "/api/customers/{id}/portal", self.portal),
             ("POST", "/api/subscriptions/{id}/{what}", self.change_subscription),
@@ -92,6 +94,14 @@ class MockProvider(App):
         things += [o for o in self._all("payment") if o["subscription"] in [t["id"] for t in things]]
         return json_answer([{**t, "observed_at": self.clock.now()} for t in things])
 
+    def list_subscriptions(self, request: Request) -> Answer:
+        """A page of the live subscriptions in the order of their ids, and where the next one starts."""
+        after, live = request.query.get("after", ""), ("trialing", "active", "past_due")
+        found = [s for s in self._all("subscription") if s["status"] in live and s["id"] > after]
+        page = sorted(found, key=lambda s: str(s["id"]))[:PAGE]
+        things = [{**s, "observed_at": self.clock.now()} for s in page]
+        return json_answer({"data": things, "next": page[-1]["id"] if len(found) > PAGE else None})
+
     def change_subscription(self, request: Request) -> Answer:
         subscription = self.objects.get(request.params["id"])
         if subscription is None or subscription["status"] in ("canceled", "incomplete_expired"):
@@ -115,6 +125,7 @@ class MockProvider(App):
 
     def _resume(self, subscription: Thing, wish: Thing) -> Answer:
         subscription |= {"cancel_at_period_end": False, "cancel_reason": None, "scheduled_plan_id": None}
+        subscription["scheduled_plan_version"] = None
         subscription.pop("scheduled", None)
         self._tell("subscription.updated", subscription)
         return json_answer({})
@@ -124,7 +135,7 @@ class MockProvider(App):
 
     def _change(self, subscription: Thing, wish: Thing) -> Answer:
         if wish["at_period_end"]:
-            subscription["scheduled_plan_id"] = wish["plan_id"]
+            subscription |= {"scheduled_plan_id": wish["plan_id"], "scheduled_plan_version": wish["plan_version"]}
             subscription["scheduled"] = wish
             self._tell("subscription.updated", subscription)
             return json_answer({})
@@ -264,7 +275,7 @@ class MockProvider(App):
 
     def _renew(self, subscription: Thing, *, declined: bool) -> None:
         if wish := subscription.pop("scheduled", None):
-            subscription["scheduled_plan_id"] = None
+            subscription |= {"scheduled_plan_id": None, "scheduled_plan_version": None}
             self._set_plan(subscription, wish)
         subscription["current_period_start"] = subscription["current_period_end"]
         subscription["current_period_end"] = add_interval(subscription["current_period_end"], subscription["interval"])

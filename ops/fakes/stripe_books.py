@@ -128,6 +128,7 @@ class Books:
             coming = [p for p in schedule["phases"] if p["start_date"] >= start]
             if coming:
                 item["price"] = self.get(coming[0]["items"][0]["price"], "price")
+                sub["metadata"] |= coming[0].get("metadata", {})
             self.release(schedule, announce=False)
         item["current_period_start"], item["current_period_end"] = start, period_end(start, item["price"])
         if sub["status"] == "trialing":

@@ -73,6 +73,10 @@ class Applier:
         read = self._client(provider).read(ref, now)
         return [replace(fact, observed_at=max(fact.observed_at, event_time)) for fact in read]
 
+    def refresh(self, user_id: str, provider: str, ref: Ref, now: int) -> None:
+        """Reads an object of a user and applies what it says: after we changed it at the provider."""
+        self.apply(user_id, provider, self.read(provider, ref, 0, now), now)
+
     def user_of(self, provider: str, facts: Sequence[Fact], now: int) -> str:
         """Our metadata, else the link we wrote, else what the provider says of the object the fact is about."""
         named = next((fact.user_id for fact in facts if fact.user_id), None)

@@ -29,7 +29,8 @@ _RECORD_EVENTS = {
 SHOWN = {
     "SubscriptionChanged": (
         *("provider", "subscription_id", "plan_id", "plan_version", "status", "current_period_end"),
-        *("cancel_at_period_end", "cancel_at", "ended_at", "cancel_reason", "scheduled_plan_id"),
+        *("cancel_at_period_end", "cancel_at", "ended_at", "cancel_reason"),
+        *("scheduled_plan_id", "scheduled_plan_version"),
     ),
     "PurchaseChanged": ("provider", "purchase_id", "plan_id", "plan_version", "state", "amount_cents", "currency"),
     "TermChanged": ("provider", "purchase_id", "plan_id", "plan_version", "state", "amount_cents", "currency"),

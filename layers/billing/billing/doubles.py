@@ -46,8 +46,7 @@ class Doubles:
         client = self.client(subscription.provider)
         key = f"double:{subscription.subscription_id}"
         client.cancel_subscription(subscription.subscription_id, at_period_end=False, reason=None, key=key)
-        facts = self.applier.read(subscription.provider, Ref("subscription", subscription.subscription_id), 0, now)
-        self.applier.apply(user_id, subscription.provider, facts, now)
+        self.applier.refresh(user_id, subscription.provider, Ref("subscription", subscription.subscription_id), now)
         record = self.accounts.load(user_id).records[subscription.record]
         for payment in record.payments.values() if isinstance(record, Subscription) else ():
             if payment.amount_cents > payment.refunded_cents:

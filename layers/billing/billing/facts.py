@@ -19,7 +19,10 @@ class _Fact:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubscriptionFact(_Fact):
-    """The whole state of a subscription. `reread` marks an answer of the provider to our own question."""
+    """The whole state of a subscription. `reread` marks an answer of the provider to our own question.
+
+    `scheduled_…`: the price and plan that a change already arranged brings when the period ends.
+    """
 
     subscription_id: str
     status: str
@@ -39,6 +42,7 @@ class SubscriptionFact(_Fact):
     collection_paused: bool = False
     scheduled_price_id: str | None = None
     scheduled_plan_id: str | None = None
+    scheduled_plan_version: int | None = None
     plan_id: str | None = None
     plan_version: int | None = None
     checkout_id: str | None = None

@@ -1,4 +1,4 @@
-"""What a new version of a plan would mean, before it is put on sale: whom it leaves as they are, what newcomers get."""
+"""What a new version of a plan means: for newcomers, before it is on sale; for those who would be moved to it."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -23,7 +23,6 @@ def plan_effect(plans: PlanStore, metrics: MetricsStore, plan_id: str, body: Upd
         raise NotFound(f"there is no plan {plan_id}")
     planned = plan_from(body, plan_id, newest.version + 1)
     buyers = _buyers(metrics, plan_id)
-    old, new = newest.features, planned.features
     return {
         "plan_id": plan_id,
         "from_version": newest.version,
@@ -31,10 +30,41 @@ def plan_effect(plans: PlanStore, metrics: MetricsStore, plan_id: str, body: Upd
         "subscribers": buyers.get(newest.version, 0),
         "subscribers_older": sum(count for version, count in buyers.items() if version < newest.version),
         "price_change_cents": planned.price_cents - newest.price_cents,
+        **_features(newest, planned),
+        "warnings": _warnings(newest, planned, body.version),
+    }
+
+
+def move_effect(plans: PlanStore, metrics: MetricsStore, plan_id: str) -> list[Mapping[str, Any]]:
+    """Each older version that somebody still has, and what moving from it to the newest one changes for them."""
+    catalogue = plans.catalogue(fresh=True)
+    newest = catalogue.get(plan_id)
+    if newest is None:
+        raise NotFound(f"there is no plan {plan_id}")
+    older = [
+        (plan, count)
+        for version, count in sorted(_buyers(metrics, plan_id).items())
+        if count and version < newest.version and (plan := catalogue.get(plan_id, version))
+    ]
+    return [
+        {
+            "from_version": plan.version,
+            "subscribers": count,
+            "price_cents": plan.price_cents,
+            "currency": plan.currency,
+            "price_change_cents": newest.price_cents - plan.price_cents,
+            **_features(plan, newest),
+        }
+        for plan, count in older
+    ]
+
+
+def _features(before: Plan, after: Plan) -> Mapping[str, list[str]]:
+    old, new = before.features, after.features
+    return {
         "features_gained": sorted(key for key, given in new.items() if given and not old.get(key)),
         "features_lost": sorted(key for key, given in old.items() if given and not new.get(key)),
         "features_changed": sorted(k for k, given in new.items() if given and old.get(k) and old[k] != given),
-        "warnings": _warnings(newest, planned, body.version),
     }
 
 

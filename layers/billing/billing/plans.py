@@ -166,6 +166,14 @@ class Catalogue:
         """The plan a provider's price stands for: how a plan change made at the provider is understood."""
         return self._by_price.get((provider, price_id))
 
+    def behind(self, provider: str, price_id: str, plan_id: str | None, version: int | None) -> Plan | None:
+        """The plan of what is sold at a price; what our metadata names only tells apart versions that share one."""
+        named = self.get(plan_id, version) if plan_id and version else None
+        named_price = named.provider_plan_ids.get(provider) if named else None
+        if named and named_price == price_id:
+            return named
+        return self.by_price(provider, price_id) or (named if named_price is None else None)
+
     def free(self) -> Plan | None:
         """The plan everybody has: the highest-ranked active plan that costs nothing and recurs."""
         free = [p for p in self.newest() if p.free and p.recurring and p.status == "active"]

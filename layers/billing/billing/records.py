@@ -117,6 +117,7 @@ class Subscription:
     cancel_reason: str | None = None
     collection_paused: bool = False
     scheduled_plan_id: str | None = None
+    scheduled_plan_version: int | None = None
     dunning: Dunning | None = None
     payments: Mapping[str, Payment] = field(default_factory=dict)
 

@@ -135,7 +135,9 @@ class Subscriptions:
         account = self._accounts.load(user_id)
         subscription = _live(account)
         ends_later = subscription.ends_at is not None
-        if not (ends_later or subscription.scheduled_plan_id or subscription.status == "paused"):
+        # A new version of the same plan is the seller's doing: it is not the customer's to take back.
+        changes_plan = subscription.scheduled_plan_id not in (None, subscription.plan_id)
+        if not (ends_later or changes_plan or subscription.status == "paused"):
             raise Conflict("there is nothing to take back", code="nothing_to_resume")
         self._client(subscription.provider).resume_subscription(
             subscription.subscription_id, key=_key("resume", subscription, account)
@@ -179,8 +181,7 @@ class Subscriptions:
 
     def _read(self, account: Account, subscription: Subscription, now: int) -> Account:
         ref = Ref("subscription", subscription.subscription_id)
-        facts = self._applier.read(subscription.provider, ref, 0, now)
-        self._applier.apply(account.user_id, subscription.provider, facts, now)
+        self._applier.refresh(account.user_id, subscription.provider, ref, now)
         return self._accounts.load(account.user_id)
 
 
@@ -229,9 +230,10 @@ def _live(account: Account, catalogue: Catalogue | None = None, group: str | Non
 
 def _done(subscription: Subscription, preview: Preview) -> bool:
     """A confirm that is repeated after a lost answer finds its work done."""
+    wanted = (preview.plan_id, preview.plan_version)
     if preview.at_period_end:
-        return subscription.scheduled_plan_id == preview.plan_id
-    return (subscription.plan_id, subscription.plan_version) == (preview.plan_id, preview.plan_version)
+        return (subscription.scheduled_plan_id, subscription.scheduled_plan_version) == wanted
+    return (subscription.plan_id, subscription.plan_version) == wanted
 
 
 def _key(what: str, subscription: Subscription, account: Account) -> str:

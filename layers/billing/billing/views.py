@@ -1,6 +1,6 @@
 """What the API shows of an account: plain dicts in the shapes of `billing.api.responses`."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from billing.access import term_runs, windows
@@ -15,6 +15,7 @@ from billing.terms import DAY
 
 if TYPE_CHECKING:
     from billing.identity import Tokens
+    from billing.store.moves import Move
 
 View = dict[str, Any]
 _Dated = TypeVar("_Dated", Subscription, Purchase, Term)
@@ -147,6 +148,26 @@ def entitlement(held: Held) -> View:
     }
 
 
+def plan_move(plan_id: str, newest: Plan | None, move: "Move | None", effects: Sequence[Mapping[str, Any]]) -> View:
+    """A move of subscribers to a newer version. A subscription the provider is being asked about counts as moved."""
+    shown = {
+        "plan_id": plan_id,
+        "to_version": newest.version if newest else 0,
+        "status": "none",
+        "percent": 100,
+        "per_hour": 200,
+        "notice_days": 14,
+        "started_at": None,
+        "started_by": None,
+        **dict.fromkeys(("moved", "waiting", "refused", "undone", "kept"), 0),
+        "effects": list(effects),
+    }
+    if move is not None:
+        shown |= {name: getattr(move, name) for name in shown if hasattr(move, name)}
+        shown |= {"started_at": rfc3339(move.started_at), "moved": move.moved + move.moving}
+    return shown
+
+
 def session_tokens(tokens: "Tokens") -> View:
     return {
         "session_token": tokens.session_token,
@@ -165,6 +186,9 @@ def value(granted: FeatureValue, credits_: int = 0) -> bool | int | dict[str, An
 
 def _subscription(subscription: Subscription, catalogue: Catalogue, now: int) -> View:
     plan = catalogue.get(subscription.plan_id, subscription.plan_version)
+    coming = None
+    if subscription.scheduled_plan_id is not None:
+        coming = catalogue.get(subscription.scheduled_plan_id, subscription.scheduled_plan_version)
     ends_at = subscription.ends_at
     renews = subscription.status in ("trialing", "active", "past_due") and ends_at is None
     grace = None
@@ -185,6 +209,7 @@ def _subscription(subscription: Subscription, catalogue: Catalogue, now: int) ->
         "cancel_at": rfc3339(ends_at),
         "grace_until": rfc3339(grace),
         "scheduled_plan_id": subscription.scheduled_plan_id,
+        "scheduled_price_cents": coming.price_cents if coming else None,
         "payment_problem": _payment_problem(subscription, grace),
         "action": _action(subscription, now),
     }

@@ -307,6 +307,44 @@ class PlanEffect(Response):
     warnings: list[str]
 
 
+class MoveEffect(Response):
+    """What moving to the newest version changes for those who have an older one."""
+
+    from_version: int
+    subscribers: int
+    """Counted from the ledger: who pays for this version, or tries it."""
+    price_cents: int
+    currency: str
+    price_change_cents: int
+    features_gained: list[str]
+    features_lost: list[str]
+    features_changed: list[str]
+
+
+class PlanMove(Response):
+    """A move of subscribers to a newer version of their plan. Without one `status` is `none` and the counts are 0."""
+
+    plan_id: str
+    to_version: int
+    """Of the move; without one, the newest version."""
+    status: Literal["none", "running", "stopped", "done", "undoing", "undone"]
+    percent: int
+    per_hour: int
+    notice_days: int
+    started_at: Time | None
+    started_by: str | None
+    moved: int
+    """Subscriptions that have, or get with their next period, the new version."""
+    waiting: int
+    """Put off in the current round: short notice, a trial, an open payment."""
+    refused: int
+    """The provider refused; the next round tries again."""
+    undone: int
+    kept: int
+    """An undo left them, because the customer has gone on by themselves."""
+    effects: list[MoveEffect]
+
+
 class AdminInvoice(Response):
     """A bitcoin invoice. `needs_decision`: money came, but not as agreed; accept it or give it back."""
 

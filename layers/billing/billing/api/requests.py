@@ -70,6 +70,15 @@ class UpdatePlan(PlanBody):
     version: int = Field(ge=1)
 
 
+class MoveSubscribers(Request):
+    """Whom to move to the newest version, and how fast. A larger `percent` later goes on with more of them."""
+
+    to_version: int = Field(ge=2, description="The newest version: a newer one by now is a 409")
+    percent: int = Field(100, ge=1, le=100, description="Share of the users, always the same ones")
+    per_hour: int = Field(200, ge=1, le=2000)
+    notice_days: int = Field(14, ge=0, le=90, description="Whose period ends sooner is moved a period later")
+
+
 class TrackEvent(Request):
     """A funnel step, counted without any identity."""
 

@@ -135,6 +135,8 @@ class SubscriptionView(Response):
     cancel_at: Time | None
     grace_until: Time | None
     scheduled_plan_id: str | None
+    """What the next period brings: another plan, or (when it is the same) a newer version of this one."""
+    scheduled_price_cents: int | None
     payment_problem: PaymentProblem | None
     action: Literal["none", "update_payment_method", "resume", "renew", "resubscribe"]
 

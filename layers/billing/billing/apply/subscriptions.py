@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from billing.errors import Parked
 from billing.facts import DunningFact, PaymentFact, Ref, SubscriptionFact
-from billing.plans import Catalogue, Plan
+from billing.plans import Catalogue
 from billing.records import TERMINAL, Account, Dunning, Payment, Subscription, first_known
 
 # Payments kept on a subscription's record: refunds and disputes reach back about two years of monthly invoices.
@@ -32,8 +32,15 @@ def _subscription_rank(seen: Subscription | SubscriptionFact) -> tuple[bool, int
 
 
 def _subscription_from(fact: SubscriptionFact, catalogue: Catalogue, old: Subscription | None) -> Subscription:
-    plan = _plan_of(fact, catalogue)
-    scheduled = catalogue.by_price(fact.provider, fact.scheduled_price_id) if fact.scheduled_price_id else None
+    plan = catalogue.behind(fact.provider, fact.price_id, fact.plan_id, fact.plan_version)
+    if plan is None:
+        raise Parked(
+            f"{fact.provider} price {fact.price_id} of subscription {fact.subscription_id} belongs to no plan: "
+            "add it to a plan's provider_plan_ids, then redrive this event"
+        )
+    scheduled = fact.scheduled_price_id and catalogue.behind(
+        fact.provider, fact.scheduled_price_id, fact.scheduled_plan_id, fact.scheduled_plan_version
+    )
     return Subscription(
         provider=fact.provider,
         subscription_id=fact.subscription_id,
@@ -56,25 +63,11 @@ def _subscription_from(fact: SubscriptionFact, catalogue: Catalogue, old: Subscr
         ended_at=fact.ended_at,
         cancel_reason=fact.cancel_reason,
         collection_paused=fact.collection_paused,
-        scheduled_plan_id=scheduled.plan_id if scheduled else fact.scheduled_plan_id,
+        scheduled_plan_id=scheduled.plan_id if scheduled else None,
+        scheduled_plan_version=scheduled.version if scheduled else None,
         dunning=old.dunning if old else None,
         payments=old.payments if old else {},
     )
-
-
-def _plan_of(fact: SubscriptionFact, catalogue: Catalogue) -> Plan:
-    """The plan follows the price on the item; our metadata only tells apart versions that share a price."""
-    named = catalogue.get(fact.plan_id, fact.plan_version) if fact.plan_id and fact.plan_version else None
-    named_price = named.provider_plan_ids.get(fact.provider) if named else None
-    if named and named_price == fact.price_id:
-        return named
-    plan = catalogue.by_price(fact.provider, fact.price_id) or (named if named_price is None else None)
-    if plan is None:
-        raise Parked(
-            f"{fact.provider} price {fact.price_id} of subscription {fact.subscription_id} belongs to no plan: "
-            "add it to a plan's provider_plan_ids, then redrive this event"
-        )
-    return plan
 
 
 def payment(account: Account, fact: PaymentFact, _catalogue: Catalogue) -> Account | Ref:

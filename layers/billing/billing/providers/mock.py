@@ -46,6 +46,7 @@ _ALLOWED: Mapping[str, Mapping[str, type]] = {
         "cancel_reason": str,
         "collection_paused": bool,
         "scheduled_plan_id": str,
+        "scheduled_plan_version": int,
     },
     "payment": {**_OWN, **_MONEY, "subscription": str, "paid_at": int, "period_start": int, "period_end": int},
     "dunning": {**_OWN, "subscription": str, "attempt_count": int, "next_attempt_at": int, "action_required": bool},
@@ -122,6 +123,11 @@ class MockClient:
     def read(self, ref: Ref, now: int) -> Sequence[Fact]:
         objects = self._rest.read(f"/api/{ref.kind}s/{ref.id}", missing_ok=True) or []
         return [_FACTS[o["object"]](_keep(o), o["observed_at"]) for o in objects]
+
+    def subscriptions(self, after: str | None, customer_id: str | None, now: int) -> tuple[Sequence[Fact], str | None]:
+        """One page of the live subscriptions, and where the next one starts."""
+        page = self._rest.read(f"/api/subscriptions?after={after or ''}")
+        return [_FACTS[o["object"]](_keep(o), o["observed_at"]) for o in page["data"]], page["next"]
 
     def cancel_subscription(
         self, subscription_id: str, *, at_period_end: bool, reason: str | None, key: str, comment: str | None = None
@@ -208,6 +214,7 @@ def _seconds(value: object) -> int:
 
 
 def _subscription(data: Mapping[str, Any], at: int) -> Fact:
+    coming = (data.get("scheduled_plan_id"), data.get("scheduled_plan_version"))
     return SubscriptionFact(
         provider=NAME,
         observed_at=at,
@@ -227,7 +234,9 @@ def _subscription(data: Mapping[str, Any], at: int) -> Fact:
         ended_at=data.get("ended_at"),
         cancel_reason=data.get("cancel_reason"),
         collection_paused=data.get("collection_paused", False),
-        scheduled_plan_id=data.get("scheduled_plan_id"),
+        scheduled_price_id="{}:{}".format(*coming) if all(coming) else None,
+        scheduled_plan_id=coming[0],
+        scheduled_plan_version=coming[1],
         plan_id=data["plan_id"],
         plan_version=data["plan_version"],
         checkout_id=data.get("checkout_id"),

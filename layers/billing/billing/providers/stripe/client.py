@@ -253,7 +253,7 @@ class StripeClient:
             subscription = self._subscription(subscription_id)
             quantity = self._quantity(subscription, item_id)
             if at_period_end:
-                self._schedule_change(subscription, price, quantity, key)
+                self._schedule_change(subscription, plan, quantity, key)
                 return
             self._release_schedule(subscription, key)
             self.api.v1.subscriptions.update(
@@ -267,7 +267,8 @@ class StripeClient:
                 {"idempotency_key": f"{key}:change"},
             )
 
-    def _schedule_change(self, subscription: dict[str, Any], price: str, quantity: int, key: str) -> None:
+    def _schedule_change(self, subscription: dict[str, Any], plan: Plan, quantity: int, key: str) -> None:
+        """A second phase with the plan; its metadata becomes the subscription's when it begins."""
         schedules = self.api.v1.subscription_schedules
         if subscription["schedule"]:
             schedule = schedules.retrieve(subscription["schedule"])
@@ -287,7 +288,11 @@ class StripeClient:
                         "start_date": current.start_date,
                         "end_date": current.end_date,
                     },
-                    {"items": [{"price": price, "quantity": quantity}], "proration_behavior": "none"},
+                    {
+                        "items": [{"price": self._price(plan), "quantity": quantity}],
+                        "metadata": {"plan_id": plan.plan_id, "plan_version": str(plan.version)},
+                        "proration_behavior": "none",
+                    },
                 ],
             },
             {"idempotency_key": f"{key}:phases"},

@@ -63,6 +63,7 @@ def subscription_fact(subscription: Object, observed_at: int) -> SubscriptionFac
     if start is None or end is None or price is None:
         return None
     metadata: Object = subscription.get("metadata") or {}
+    coming = _coming_phase(subscription, end, price)
     return SubscriptionFact(
         provider=PROVIDER,
         observed_at=observed_at,
@@ -83,7 +84,9 @@ def subscription_fact(subscription: Object, observed_at: int) -> SubscriptionFac
         ended_at=subscription.get("ended_at"),
         cancel_reason=_cancel_reason(subscription),
         collection_paused="pause_collection" in subscription,
-        scheduled_price_id=_scheduled_price(subscription, end, price),
+        scheduled_price_id=_phase_price(coming),
+        scheduled_plan_id=at(coming, "metadata", "plan_id"),
+        scheduled_plan_version=_version(coming.get("metadata") or {}),
         plan_id=metadata.get("plan_id"),
         plan_version=_version(metadata),
         checkout_id=metadata.get("checkout_id"),
@@ -97,14 +100,24 @@ def _cancel_reason(subscription: Object) -> str | None:
     return reason
 
 
-def _scheduled_price(subscription: Object, period_end: int, current: str) -> str | None:
-    """The price a schedule moves to when this period ends: known only where the schedule's phases were expanded."""
+def _coming_phase(subscription: Object, period_end: int, current_price: str) -> Object:
+    """What a schedule brings when this period ends, if that is another price or another version of the plan.
+
+    Empty where nothing is scheduled, and where the schedule's phases were not expanded.
+    """
+    current = (current_price, at(subscription, "metadata", "plan_id"), at(subscription, "metadata", "plan_version"))
     for phase in at(subscription, "schedule", "phases") or []:
-        price = next((at(i, "price", "id") for i in phase.get("items", [])), None)
-        if phase.get("start_date", 0) >= period_end and price and price != current:
-            found: str = price
+        named: Object = phase.get("metadata") or {}
+        then = (_phase_price(phase), named.get("plan_id", current[1]), named.get("plan_version", current[2]))
+        if phase.get("start_date", 0) >= period_end and then[0] and then != current:
+            found: Object = phase
             return found
-    return None
+    return {}
+
+
+def _phase_price(phase: Object) -> str | None:
+    found: str | None = next((at(i, "price", "id") for i in phase.get("items", [])), None)
+    return found
 
 
 def invoice_subscription(invoice: Object) -> str | None:

@@ -176,7 +176,14 @@ _EVENT: _Allowed = {
 _COMMON: _Allowed = {"object": _word, "id": _plain_id}
 _PAYMENT_NAMES: _Allowed = {"payment_intent": _id, "charge": _id}
 _PHASES: _Allowed = {
-    "phases": [{"start_date": _integer, "end_date": _integer, "items": [{"price": {"id": _price_id}}]}],
+    "phases": [
+        {
+            "start_date": _integer,
+            "end_date": _integer,
+            "items": [{"price": {"id": _price_id}}],
+            "metadata": _our_metadata,
+        }
+    ],
     "status": _word,
 }
 

@@ -1,0 +1,67 @@
+"""/admin/plans/{plan_id}/move: move existing subscribers to the newest version of their plan, stop, undo."""
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from aws_lambda_powertools import Logger
+
+from billing.admin_moves import AdminMoves
+from billing.api.requests import MoveSubscribers
+from billing.aws import Aws
+from billing.history import By
+from billing.http import Request, endpoint
+from billing.plan_effect import move_effect
+from billing.settings import Settings
+from billing.store.audit import AuditLog
+from billing.store.metrics import MetricsStore
+from billing.store.moves import MoveStore
+from billing.store.plans import PlanStore
+from billing.views import plan_move
+
+aws = Aws("dynamodb")
+settings = Settings(os.environ, aws.fetch_secret)
+metrics = MetricsStore(aws, settings.metrics_table)
+plans = PlanStore(aws, settings.plans_table)
+store = MoveStore(aws, settings.accounts_table)
+moves = AdminMoves(store, plans, settings.providers, AuditLog(aws, settings.accounts_table))
+
+
+def show(request: Request) -> Mapping[str, Any]:
+    return _shown(request.path["plan_id"])
+
+
+def start(request: Request) -> Mapping[str, Any]:
+    wanted = request.parse(MoveSubscribers)
+    moves.start(request.path["plan_id"], **wanted.model_dump(), by=_by(request, "move_subscribers"), now=request.now)
+    return _shown(request.path["plan_id"])
+
+
+def stop(request: Request) -> Mapping[str, Any]:
+    moves.stop(request.path["plan_id"], _by(request, "stop_move"), request.now)
+    return _shown(request.path["plan_id"])
+
+
+def undo(request: Request) -> Mapping[str, Any]:
+    moves.undo(request.path["plan_id"], _by(request, "undo_move"), request.now)
+    return _shown(request.path["plan_id"])
+
+
+def _by(request: Request, action: str) -> By:
+    return By(actor=request.user_id, action=action, subject=request.path["plan_id"])
+
+
+def _shown(plan_id: str) -> Mapping[str, Any]:
+    effects = move_effect(plans, metrics, plan_id)
+    return plan_move(plan_id, plans.catalogue().get(plan_id), store.get(plan_id), effects)
+
+
+handler = endpoint(
+    {
+        "GET /admin/plans/{plan_id}/move": show,
+        "POST /admin/plans/{plan_id}/move": start,
+        "POST /admin/plans/{plan_id}/move/stop": stop,
+        "POST /admin/plans/{plan_id}/move/undo": undo,
+    },
+    Logger(),
+)

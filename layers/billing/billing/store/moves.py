@@ -1,0 +1,197 @@
+"""Moves of subscribers to a newer version of their plan: one item per plan, and one per subscription it touched.
+
+What is about to be touched is on record before the provider is asked, so that an undo knows all of it. Each change of
+an entry and of the move's counts is one transaction, under the condition that the move is as it was read: whoever
+stops a move stops it before the next subscription.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from botocore.exceptions import ClientError
+
+from billing.aws import Aws
+from billing.errors import Conflict
+from billing.store.codec import Item, item, values
+from billing.store.transactions import LostRace, transact
+
+Status = Literal["running", "stopped", "done", "undoing", "undone"]
+# `moving`: the provider is being asked. `kept`: an undo found that the customer has gone on by themselves.
+Outcome = Literal["moving", "moved", "refused", "undone", "kept"]
+COUNTED: tuple[Outcome, ...] = ("moving", "moved", "refused", "undone", "kept")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Move:
+    """`cursor` is where the run that goes on begins, `waiting` how many this round has put off, `swept_at` when the
+    last round ended. `moving` … `kept` count the entries by outcome.
+    """
+
+    plan_id: str
+    to_version: int
+    status: Status
+    percent: int
+    per_hour: int
+    notice_days: int
+    started_at: int
+    started_by: str
+    cursor: str | None = None
+    waiting: int = 0
+    swept_at: int = 0
+    moving: int = 0
+    moved: int = 0
+    refused: int = 0
+    undone: int = 0
+    kept: int = 0
+
+    @property
+    def name(self) -> str:
+        return f"{self.plan_id}@{self.to_version}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """A subscription that a move touched; `reason` tells why the provider, or an undo, left it as it was."""
+
+    provider: str
+    subscription_id: str
+    user_id: str
+    from_version: int
+    outcome: Outcome
+    at: int
+    reason: str | None = None
+
+    @property
+    def key(self) -> str:
+        return f"{self.provider}#{self.subscription_id}"
+
+
+class MoveStore:
+    """Under keys of the accounts table that are no user's: `moves`, and `move#<plan>@<version>`."""
+
+    def __init__(self, aws: Aws, accounts_table: str) -> None:
+        self._aws = aws
+        self._table = accounts_table
+
+    def all(self) -> list[Move]:
+        return [_move(stored) for stored in self._query("moves", "~move#")]
+
+    def get(self, plan_id: str) -> Move | None:
+        """The plan's newest move."""
+        stored = self._item(_head(plan_id))
+        return _move(stored) if stored else None
+
+    def start(self, move: Move, before: Move | None) -> None:
+        """Puts a move on record, in place of the plan's last one. `Conflict` when that has changed meanwhile."""
+        put = {"TableName": self._table, "Item": item({**_head(move.plan_id), **_plain(move)})}
+        put |= _as_read(before) if before else {"ConditionExpression": "attribute_not_exists(#status)", **_NAMES}
+        self._write("put_item", put)
+
+    def change(self, move: Move, **changed: str | int | None) -> Move:
+        """Notes how far a move has come, or that it is stopped or undone. `Conflict` when it changed meanwhile."""
+        sets = ", ".join(f"#{name} = :new_{name}" for name, value in changed.items() if value is not None)
+        removes = ", ".join(f"#{name}" for name, value in changed.items() if value is None)
+        expression = f"SET {sets}" + (f" REMOVE {removes}" if removes else "")
+        written = {f":new_{name}": value for name, value in changed.items()}
+        update: dict[str, Any] = _as_read(move)
+        update["ExpressionAttributeNames"] |= {f"#{name}": name for name in changed}
+        update["ExpressionAttributeValues"] |= item(written)
+        key = {"TableName": self._table, "Key": item(_head(move.plan_id))}
+        self._write("update_item", {**key, "UpdateExpression": expression, **update})
+        return replace(move, **changed)  # type: ignore[arg-type] # the names are fields, as the callers' tests hold
+
+    def entry(self, move: Move, key: str) -> Entry | None:
+        stored = self._item({"user_id": f"move#{move.name}", "record": f"~entry#{key}"})
+        return _entry(stored) if stored else None
+
+    def entries(self, move: Move, after: str | None, limit: int) -> list[Entry]:
+        """A page of what the move touched, by provider and id; `after` is the last entry's key."""
+        found = self._query(f"move#{move.name}", f"~entry#{after}\0" if after else "~entry#", limit)
+        return [_entry(stored) for stored in found]
+
+    def note(self, move: Move, entry: Entry, was: Entry | None) -> Move:
+        """Notes what happened to a subscription, and counts it. `Conflict` when the move or the entry changed."""
+        key = {"user_id": f"move#{move.name}", "record": f"~entry#{entry.key}"}
+        put: dict[str, Any] = {"TableName": self._table, "Item": item({**key, **_plain(entry)})}
+        if was is None:
+            put["ConditionExpression"] = "attribute_not_exists(outcome)"
+        else:
+            put["ConditionExpression"] = "outcome = :was"
+            put["ExpressionAttributeValues"] = item({":was": was.outcome})
+        counted = {entry.outcome: 1}
+        if was is not None:
+            counted[was.outcome] = counted.get(was.outcome, 0) - 1
+        update: dict[str, Any] = {"TableName": self._table, "Key": item(_head(move.plan_id)), **_as_read(move)}
+        update["UpdateExpression"] = "ADD " + ", ".join(f"#{name} :{name}" for name in counted)
+        update["ExpressionAttributeNames"] |= {f"#{name}": name for name in counted}
+        update["ExpressionAttributeValues"] |= item({f":{name}": by for name, by in counted.items()})
+        try:
+            transact(self._aws, [{"Put": put}, {"Update": update}])
+        except LostRace as error:
+            raise Conflict("this move was changed meanwhile", code="move_changed") from error
+        counts = {str(name): getattr(move, name) + by for name, by in counted.items()}
+        return replace(move, **counts)
+
+    def _write(self, operation: str, request: Mapping[str, Any]) -> None:
+        try:
+            self._aws.call("dynamodb", operation, **request)
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
+                raise
+            raise Conflict("this move was changed meanwhile: read it again", code="move_changed") from error
+
+    def _item(self, key: Mapping[str, object]) -> Item | None:
+        request = {"TableName": self._table, "Key": item(key), "ConsistentRead": True}
+        found: Item | None = self._aws.call("dynamodb", "get_item", **request).get("Item")
+        return found
+
+    def _query(self, partition: str, first: str, limit: int = 100) -> Sequence[Item]:
+        answer = self._aws.call(
+            "dynamodb",
+            "query",
+            TableName=self._table,
+            KeyConditionExpression="user_id = :partition AND #record BETWEEN :first AND :last",
+            ExpressionAttributeNames={"#record": "record"},
+            ExpressionAttributeValues=item({":partition": partition, ":first": first, ":last": "~z"}),
+            ConsistentRead=True,
+            Limit=limit,
+        )
+        found: Sequence[Item] = answer["Items"]
+        return found
+
+
+_NAMES: Mapping[str, Any] = {"ExpressionAttributeNames": {"#status": "status"}}
+
+
+def _as_read(move: Move) -> dict[str, Any]:
+    """Nobody has stopped it, turned it round or replaced it since."""
+    unchanged = "#status = :status AND started_at = :started_at AND to_version = :to_version"
+    known = {":status": move.status, ":started_at": move.started_at, ":to_version": move.to_version}
+    return {
+        "ConditionExpression": unchanged,
+        "ExpressionAttributeNames": {"#status": "status"},
+        "ExpressionAttributeValues": item(known),
+    }
+
+
+def _head(plan_id: str) -> dict[str, object]:
+    return {"user_id": "moves", "record": f"~move#{plan_id}"}
+
+
+def _plain(value: Move | Entry) -> dict[str, object]:
+    """An entry names its user as `owner`: `user_id` is the key of the item it lies in."""
+    told: dict[str, object] = {name: getattr(value, name) for name in type(value).__dataclass_fields__}
+    if isinstance(value, Entry):
+        told["owner"] = told.pop("user_id")
+    return told
+
+
+def _move(stored: Item) -> Move:
+    found = values(stored)
+    return Move(**{name: found[name] for name in Move.__dataclass_fields__ if name in found})
+
+
+def _entry(stored: Item) -> Entry:
+    found = {**values(stored), "user_id": stored["owner"]["S"]}
+    return Entry(**{name: found[name] for name in Entry.__dataclass_fields__ if name in found})
