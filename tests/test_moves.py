@@ -274,7 +274,8 @@ def test_an_undo_leaves_those_who_have_gone_on_by_themselves(desk: Desk) -> None
     desk.subscriptions.change(changes, preview["preview_id"], desk.now)
     desk.admin.undo(PLAN, BOSS, desk.now)
     desk.run()
-    reasons = {e.user_id: (e.outcome, e.reason) for e in desk.moves.entries(desk.move(), None, 10)}
+    entries = desk.moves.entries(desk.move(), None, 10)
+    reasons = {desk.accounts.owner("stripe", [e.subscription_id]): (e.outcome, e.reason) for e in entries}
     assert reasons == {
         stays: ("undone", None),
         leaves: ("kept", "the customer has cancelled"),

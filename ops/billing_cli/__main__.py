@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from billing_cli import dlq, explain, flags, invoices, metrics, plans, reconcile, secrets, stripe, tokens
+from billing_cli import dlq, explain, flags, invoices, metrics, moves, plans, reconcile, secrets, stripe, tokens
 from billing_cli.stack import LOCAL, Stack
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -12,6 +12,7 @@ app.add_typer(dlq.app, name="dlq")
 app.add_typer(flags.app, name="flags")
 app.add_typer(invoices.app, name="invoices")
 app.add_typer(metrics.app, name="metrics")
+app.add_typer(moves.app, name="moves")
 app.add_typer(plans.app, name="plans")
 app.command("explain")(explain.show)
 app.command()(reconcile.reconcile)

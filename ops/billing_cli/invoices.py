@@ -1,6 +1,5 @@
 """`billing invoices`: bitcoin invoices that are not final, and what a person decides about them."""
 
-import getpass
 import time
 import uuid
 from collections.abc import Callable, Mapping
@@ -17,7 +16,7 @@ from billing.store.accounts import AccountStore
 from billing.store.due import DueStore
 from billing.store.plans import PlanStore
 from billing_cli.output import console, table
-from billing_cli.stack import Stack
+from billing_cli.stack import Stack, operator
 
 app = typer.Typer(no_args_is_help=True, help="Bitcoin invoices that are not final, and what a person decides.")
 Provider = Annotated[str, typer.Argument(help="bitpay or btcpay")]
@@ -88,7 +87,7 @@ def reread(context: typer.Context, provider: Provider, invoice: Invoice) -> None
 @app.command()
 def accept(context: typer.Context, provider: Provider, invoice: Invoice) -> None:
     """Let an underpaid or late payment count. The audit log names you."""
-    admin = f"cli:{getpass.getuser()}"
+    admin = operator()
     _say(_do(lambda: _desk(context.obj).accept(provider, invoice, admin, int(time.time()))))
 
 

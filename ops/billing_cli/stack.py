@@ -1,5 +1,6 @@
 """Which stack a command works on: its tables, queues and settings, read from CloudFormation."""
 
+import getpass
 import os
 from functools import cached_property
 from pathlib import Path
@@ -75,6 +76,11 @@ class Stack:
         values |= {p["ParameterKey"]: p["ParameterValue"] for p in found.get("Parameters", [])}
         environment = {name: values[key] for name, key in _NAMES.items() if key in values}
         return environment | {name: f"{REFERENCE}{self.name}/{name}" for name in _SECRETS}
+
+
+def operator() -> str:
+    """Whoever runs the command, as the audit log names them."""
+    return f"cli:{getpass.getuser()}"
 
 
 def _use_local_emulator() -> None:

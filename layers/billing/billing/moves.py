@@ -165,7 +165,6 @@ class Mover:
         entry = Entry(
             provider=subscription.provider,
             subscription_id=subscription.subscription_id,
-            user_id=candidate.user_id,
             from_version=subscription.plan_version,
             outcome="moving",
             at=now,
@@ -207,8 +206,11 @@ class Mover:
         return move
 
     def _back(self, entry: Entry, move: Move, catalogue: Catalogue, now: int) -> tuple[Outcome, str | None]:
-        self._applier.refresh(entry.user_id, entry.provider, Ref("subscription", entry.subscription_id), now)
-        account = self._accounts.load(entry.user_id)
+        user_id = self._accounts.owner(entry.provider, [entry.subscription_id])
+        if user_id is None:
+            return "kept", "nobody is known to have this subscription"
+        self._applier.refresh(user_id, entry.provider, Ref("subscription", entry.subscription_id), now)
+        account = self._accounts.load(user_id)
         subscription = account.records.get(f"subscription#{entry.key}")
         origin = catalogue.get(move.plan_id, entry.from_version)
         if not isinstance(subscription, Subscription) or subscription.status not in LIVE or origin is None:
@@ -220,14 +222,12 @@ class Mover:
         coming = (subscription.scheduled_plan_id, subscription.scheduled_plan_version)
         if coming == (move.plan_id, move.to_version):
             key = f"unmove:{entry.subscription_id}:{account.version}"
-            return self._ask(
-                entry.user_id, subscription, "undone", now, lambda c, id_: c.resume_subscription(id_, key=key)
-            )
+            return self._ask(user_id, subscription, "undone", now, lambda c, id_: c.resume_subscription(id_, key=key))
         if coming[0] is not None and coming != (origin.plan_id, origin.version):
             return "kept", f"the customer has arranged a change to {coming[0]}"
         if subscription.plan_version != move.to_version:
             return "undone", None  # it never came to anything, or goes back already
-        return self._schedule(entry.user_id, subscription, origin, "undone", now)
+        return self._schedule(user_id, subscription, origin, "undone", now)
 
     # --- either way --------------------------------------------------------------------------------------------------
 

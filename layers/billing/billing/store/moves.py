@@ -52,11 +52,13 @@ class Move:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """A subscription that a move touched; `reason` tells why the provider, or an undo, left it as it was."""
+    """A subscription that a move touched; `reason` tells why the provider, or an undo, left it as it was.
+
+    Whose it is, the link of its id knows: so an erasure finds nothing to erase here.
+    """
 
     provider: str
     subscription_id: str
-    user_id: str
     from_version: int
     outcome: Outcome
     at: int
@@ -180,11 +182,7 @@ def _head(plan_id: str) -> dict[str, object]:
 
 
 def _plain(value: Move | Entry) -> dict[str, object]:
-    """An entry names its user as `owner`: `user_id` is the key of the item it lies in."""
-    told: dict[str, object] = {name: getattr(value, name) for name in type(value).__dataclass_fields__}
-    if isinstance(value, Entry):
-        told["owner"] = told.pop("user_id")
-    return told
+    return {name: getattr(value, name) for name in type(value).__dataclass_fields__}
 
 
 def _move(stored: Item) -> Move:
@@ -193,5 +191,5 @@ def _move(stored: Item) -> Move:
 
 
 def _entry(stored: Item) -> Entry:
-    found = {**values(stored), "user_id": stored["owner"]["S"]}
+    found = values(stored)
     return Entry(**{name: found[name] for name in Entry.__dataclass_fields__ if name in found})

@@ -1,0 +1,118 @@
+"""`billing moves`: subscribers to the newest version of their plan, gradually; stop, undo."""
+
+import time
+from collections.abc import Callable
+from typing import Annotated, TypeVar
+
+import typer
+
+from billing.admin_moves import AdminMoves
+from billing.applier import Applier
+from billing.errors import BillingError
+from billing.history import By
+from billing.moves import Mover, Verdict
+from billing.providers import Clients
+from billing.store.accounts import AccountStore
+from billing.store.audit import AuditLog
+from billing.store.moves import Move, MoveStore
+from billing.store.plans import PlanStore
+from billing_cli.output import console, moment, table
+from billing_cli.stack import Stack, operator
+
+app = typer.Typer(no_args_is_help=True, help="Subscribers to a newer version: list, start, run, stop, undo.")
+Plan = Annotated[str, typer.Argument(help="The plan's id: pro-month.")]
+_Answer = TypeVar("_Answer")
+_VERDICTS: dict[Verdict, str] = {
+    "move": "would be moved with their next period",
+    "arranged": "get the new version already",
+    "later": "are put off: short notice, a trial or an open payment",
+    "leave": "have cancelled, or change to another plan",
+    "other_currency": "are charged in another currency, and keep their version",
+}
+
+
+def _store(stack: Stack) -> MoveStore:
+    return MoveStore(stack.aws, stack.settings.accounts_table)
+
+
+def _desk(stack: Stack) -> AdminMoves:
+    settings = stack.settings
+    plans = PlanStore(stack.aws, settings.plans_table)
+    return AdminMoves(_store(stack), plans, settings.providers, AuditLog(stack.aws, settings.accounts_table))
+
+
+def _mover(stack: Stack) -> Mover:
+    settings = stack.settings
+    accounts = AccountStore(stack.aws, settings.accounts_table)
+    plans, client = PlanStore(stack.aws, settings.plans_table), Clients(settings)
+    return Mover(_store(stack), accounts, plans, Applier(accounts, plans, client), client, settings.providers)
+
+
+@app.command("list")
+def show(context: typer.Context) -> None:
+    """Every plan's last move."""
+    _table(_store(context.obj).all())
+
+
+@app.command()
+def start(
+    context: typer.Context,
+    plan_id: Plan,
+    to: Annotated[int, typer.Option(min=2, help="The newest version of the plan.")],
+    percent: Annotated[int, typer.Option(min=1, max=100, help="Share of the users, always the same ones.")] = 100,
+    per_hour: Annotated[int, typer.Option(min=1, max=2000, help="The pace.")] = 200,
+    notice_days: Annotated[int, typer.Option(min=0, max=90, help="Whose period ends sooner comes later.")] = 14,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count who would be moved.")] = False,
+) -> None:
+    """Move subscribers of older versions with their next period, hour by hour; or go on with a wider share."""
+    now, stack = int(time.time()), context.obj
+    if dry_run:
+        found = _do(lambda: _mover(stack).survey(plan_id, to, percent=percent, notice_days=notice_days, now=now))
+        table(f"{plan_id} to version {to}", ["subscriptions", ""], [(str(found[v]), _VERDICTS[v]) for v in _VERDICTS])
+        return
+    by = By(actor=operator(), action="move_subscribers", subject=plan_id)
+    wanted = {"percent": percent, "per_hour": per_hour, "notice_days": notice_days}
+    _table([_do(lambda: _desk(stack).start(plan_id, to, **wanted, by=by, now=now))])
+    console.print("It begins within the hour, or at once with `billing moves run`.")
+
+
+@app.command()
+def run(context: typer.Context) -> None:
+    """Do this hour's part of the open moves now."""
+    _table(_do(lambda: _mover(context.obj).run(int(time.time()))))
+
+
+@app.command()
+def stop(context: typer.Context, plan_id: Plan) -> None:
+    """Touch no further subscription."""
+    by = By(actor=operator(), action="stop_move", subject=plan_id)
+    _table([_do(lambda: _desk(context.obj).stop(plan_id, by, int(time.time())))])
+
+
+@app.command()
+def undo(context: typer.Context, plan_id: Plan) -> None:
+    """Take back what is scheduled; whoever was moved already goes back with the next period."""
+    by = By(actor=operator(), action="undo_move", subject=plan_id)
+    _table([_do(lambda: _desk(context.obj).undo(plan_id, by, int(time.time())))])
+
+
+def _do(call: Callable[[], _Answer]) -> _Answer:
+    try:
+        return call()
+    except BillingError as refused:
+        console.print(f"[red]Refused:[/] {refused.detail}")
+        raise typer.Exit(1) from refused
+
+
+def _table(moves: list[Move]) -> None:
+    rows = [
+        (m.name, m.status, f"{m.percent} %, {m.per_hour}/h", _so_far(m), f"{m.started_by}\n{moment(m.started_at)}")
+        for m in moves
+    ]
+    table("Moves", ["move", "status", "pace", "so far", "started"], rows)
+
+
+def _so_far(move: Move) -> str:
+    counts = {"moved": move.moved + move.moving, "waiting": move.waiting, "refused": move.refused}
+    counts |= {"undone": move.undone, "kept": move.kept}
+    return "\n".join(f"{count} {name}" for name, count in counts.items() if count) or "nobody"
