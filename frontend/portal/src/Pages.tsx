@@ -1,4 +1,4 @@
-import { BillingPage, CheckoutReturn, ErrorNotice, PricingTable, SkeletonLines } from "@bitsleuth/billing-react";
+import { BillingPage, ButtonLink, CheckoutReturn, ErrorNotice, PricingTable, SkeletonLines } from "@bitsleuth/billing-react";
 import { Component, lazy, Suspense, useEffect, type ReactNode } from "react";
 import { setQueryParam, useLocation, useQueryParam } from "./router.js";
 import { usePortalText } from "./text.js";
@@ -73,7 +73,7 @@ function NotFound() {
       <h1 className="bsb-h1">{t("missing")}</h1>
       <p className="bsb-2">{t("missing.about")}</p>
       <p>
-        <a href="/pricing">{t("pricing")}</a>
+        <ButtonLink href="/pricing">{t("pricing")}</ButtonLink>
       </p>
     </div>
   );

@@ -125,7 +125,7 @@ function TokenField({ onDone }: { onDone: () => void }) {
   const [token, setToken] = useState("");
   return (
     <details>
-      <summary className="bsb-small bsb:cursor-pointer">{t("token")}</summary>
+      <summary className="bsb-summary">{t("token")}</summary>
       <form
         className="bsb-stack bsb:mt-3 bsb:gap-2"
         onSubmit={(event) => {

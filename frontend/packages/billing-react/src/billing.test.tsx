@@ -28,7 +28,7 @@ test("shows plan, next date, usage in words, and receipts of both rails in their
   expect(await screen.findByText("180 of 200 used")).toBeTruthy();
   expect(await screen.findByText(/Nearly used up\. Starts again on February 1, 2027\./)).toBeTruthy();
   const rows = within(await screen.findByRole("table")).getAllByRole("row");
-  expect(rows.map((row) => row.textContent)).toContain("Nov 15, 2026Bitcoin¥500Refunded");
+  expect(rows.map((row) => row.textContent)).toContain("Nov 15, 2026Paid with Bitcoin¥500Refunded");
   await expectAccessible();
 });
 

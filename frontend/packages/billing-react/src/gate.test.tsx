@@ -70,5 +70,25 @@ test("without a slot of its own, a card says what opens the feature", async () =
   show(<Protected feature="tax.enhanced">report</Protected>);
   expect(await screen.findByRole("heading", { name: "Enhanced tax report is not in your plan" })).toBeTruthy();
   expect(await screen.findByRole("button", { name: "Unlock with Pro, $19 / month" })).toBeTruthy();
+  expect(screen.queryByRole("button", { name: /Tax year/ })).toBeNull(); // The service did not offer it.
   await expectAccessible();
+});
+
+test("signed out, the card offers the smallest plan and what opens the feature once", async () => {
+  api.answers({ "GET /billing/plans": catalogue });
+  show(<Protected feature="tax.enhanced">report</Protected>, null);
+  expect(await screen.findByRole("button", { name: "Unlock with Pro, $19 / month" })).toBeTruthy();
+  expect(screen.getByRole("button", { name: "Or Tax year 2026, $49 once" })).toBeTruthy();
+});
+
+test("after a failed payment the card says so and leads to the way out", async () => {
+  api.answers({
+    "GET /billing/entitlements": entitlements(),
+    "GET /billing/plans": catalogue,
+    "GET /billing/subscription-status": status(),
+    "GET /billing/entitlements/:feature": () => refuse(402, "feature_locked", { scenario: "payment_failed", offers: [] }),
+  });
+  show(<Protected feature="tax.enhanced">report</Protected>);
+  expect(await screen.findByText("The last payment did not go through.")).toBeTruthy();
+  expect(screen.getByRole("link", { name: "Fix payment" })).toBeTruthy();
 });

@@ -20,4 +20,5 @@ export { classes } from "./ui/classes.js";
 export { Dialog } from "./ui/Dialog.js";
 export { Icon, type IconName } from "./ui/Icon.js";
 export { ErrorNotice, Notice } from "./ui/Notice.js";
+export { ScrollArea } from "./ui/ScrollArea.js";
 export { Skeleton, SkeletonLines } from "./ui/Skeleton.js";

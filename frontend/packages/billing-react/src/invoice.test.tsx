@@ -1,5 +1,6 @@
 // @vitest-environment happy-dom
 import { screen } from "@testing-library/react";
+import userEvent from "@testing-library/user-event";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { CryptoInvoice } from "./components/CryptoInvoice.js";
 import { entitlements, invoice } from "./testing/fixtures.js";
@@ -34,6 +35,20 @@ test.each([
   show(<CryptoInvoice of={{ checkoutId: "co_1" }} />);
   expect((await screen.findByRole("alert")).textContent).toContain(text);
   expect(screen.queryByRole("link", { name: "Open in wallet" })).toBeNull();
+});
+
+test("an expired invoice leads to a new one; what was paid too much is told, and a paid one can be left", async () => {
+  let status = "failed";
+  api.answers({ [path]: () => invoice({ status, surplus_cents: status === "paid" ? 500 : 0 }) });
+  const [onAgain, onDone] = [vi.fn(), vi.fn()];
+  show(<CryptoInvoice of={{ checkoutId: "co_1" }} onAgain={onAgain} onDone={onDone} />);
+  await userEvent.click(await screen.findByRole("button", { name: "Get a new quote" }));
+  expect(onAgain).toHaveBeenCalledOnce();
+  status = "paid";
+  show(<CryptoInvoice of={{ checkoutId: "co_2" }} onAgain={onAgain} onDone={onDone} />);
+  expect(await screen.findByText(/You sent \$5\.00 more than the price/)).toBeTruthy();
+  await userEvent.click(screen.getByRole("button", { name: "Done" }));
+  expect(onDone).toHaveBeenCalledOnce();
 });
 
 test("a paid invoice opens the features and tells the page", async () => {

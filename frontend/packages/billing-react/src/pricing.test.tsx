@@ -99,3 +99,20 @@ test("what is paid in bitcoin stays in its dialog, although the plan is now one'
   expect(await pro.findByText("Your plan", {}, { timeout: 10_000 })).toBeTruthy();
   expect(screen.getByRole("dialog", { name: "Pay with bitcoin" })).toBeTruthy();
 }, 15_000);
+
+test("a trial says on the card what follows it, and a catalogue with nothing in it says so", async () => {
+  api.answers({ ...free, "GET /billing/plans": { ...catalogue, plans: [{ ...plans.pro, trial_days: 14 }] } });
+  show(<PricingTable />, null);
+  expect(await screen.findByText("14 days free, then $19 / month")).toBeTruthy();
+  api.answers({ "GET /billing/plans": { plans: [], features: [] } });
+  show(<PricingTable />, null);
+  expect(await screen.findByText("Nothing is on sale at the moment.")).toBeTruthy();
+});
+
+test("who has a key already is not offered a new one, and restoring is at hand", async () => {
+  api.answers(free);
+  show(<PurchaseDialog plan={plans.pro} onClose={() => {}} />, null);
+  await userEvent.click(screen.getByRole("button", { name: "Use a key I have" }));
+  expect(screen.queryByRole("button", { name: "Create a billing key" })).toBeNull();
+  expect(screen.getByLabelText("Backup text of the key")).toBeTruthy();
+});

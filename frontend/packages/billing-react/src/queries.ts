@@ -57,12 +57,12 @@ export function useDecision(feature: string) {
 export function useRefreshAll(): () => Promise<void> {
   const queries = useQueries();
   const { store } = useBilling();
-  return async () => {
+  return useCallback(async () => {
     await Promise.all([
       store.refresh(),
       ...["status", "receipts", "decision"].map((key) => queries.invalidateQueries({ queryKey: [key] })),
     ]);
-  };
+  }, [queries, store]);
 }
 
 export function useOpenCheckout() {

@@ -1,9 +1,9 @@
 // @vitest-environment happy-dom
 import { schnorr } from "@noble/curves/secp256k1.js";
-import { expect, test } from "vitest";
-import { createSession, type NostrEvent } from "./session.js";
-import { billingKeySigner, exportBillingKey, forgetBillingKey, hasBillingKey, restoreBillingKey } from "./signers/index.js";
-import { API, service } from "./testing/server.js";
+import { expect, test, vi } from "vitest";
+import { createSession, SignerRefused, type NostrEvent, type Signer } from "./session.js";
+import { billingKeySigner, exportBillingKey, extensionSigner, forgetBillingKey, hasBillingKey, restoreBillingKey } from "./signers/index.js";
+import { API, refuse, service } from "./testing/server.js";
 
 const api = service();
 const encode = (claims: object) => `e30.${btoa(JSON.stringify(claims)).replace(/=/g, "")}.sig`;
@@ -54,6 +54,30 @@ test("a refused renewal signs out; a service that is away does not", async () =>
   expect(away.userId).toBeNull();
 });
 
+test("signing out ends the sign-in here at once and at the service, also when that is away", async () => {
+  stored(100_000);
+  api.answers({ "POST /auth/sign-out": () => Response.error() });
+  const session = createSession({ apiUrl: API, now: () => 1000 });
+  session.signOut();
+  expect(session.userId).toBeNull();
+  expect(localStorage.getItem("bitsleuth-billing-session")).toBeNull();
+  await vi.waitFor(() => expect(api.calls).toMatchObject([{ call: "POST /auth/sign-out", body: { refresh_token: "refresh-0123456789abcdef" } }]));
+  expect(await session.token()).toBeNull();
+});
+
+test("signing out while a token is being renewed stays signed out", async () => {
+  stored(100_000);
+  let answer = () => {};
+  const renewed = new Promise<void>((resolve) => (answer = resolve));
+  api.answers({ "POST /auth/sign-out": {}, "POST /auth/refresh": () => renewed.then(() => tokens("usr_1", "2099-01-01T00:00:00Z")) });
+  const session = createSession({ apiUrl: API, now: () => 90_000 });
+  const asked = session.token();
+  session.signOut();
+  answer();
+  expect(await asked).toBeNull();
+  expect(session.userId).toBeNull();
+});
+
 test("a token of elsewhere ends without renewal", async () => {
   const session = createSession({ apiUrl: API, now: () => 1000 });
   session.adopt(encode({ sub: "usr_dev", exp: 2 }));
@@ -74,4 +98,22 @@ test("a backed-up key can be lost and restored; a mistyped backup is refused", a
   expect(hasBillingKey()).toBe(false);
   expect(await restoreBillingKey(` ${backup.toUpperCase()}\n`)).toBe(true);
   expect(await exportBillingKey()).toBe(backup);
+});
+
+test("an extension that declines, or answers nothing, has refused; the service is not asked", async () => {
+  expect(extensionSigner()).toBeNull();
+  const session = createSession({ apiUrl: API });
+  for (const signEvent of [() => Promise.reject(new Error("User rejected")), () => Promise.resolve(null)]) {
+    vi.stubGlobal("nostr", { signEvent });
+    await expect(session.signIn(extensionSigner() as Signer)).rejects.toBeInstanceOf(SignerRefused);
+  }
+  vi.unstubAllGlobals();
+  expect(api.calls).toEqual([]);
+  expect(session.userId).toBeNull();
+});
+
+test("a signature that the service does not accept is told as that, not as a sign-in that ended", async () => {
+  api.answers({ "POST /auth/nostr": () => refuse(401, "not_authenticated") });
+  const session = createSession({ apiUrl: API });
+  await expect(session.signIn(await billingKeySigner())).rejects.toMatchObject({ status: 401, code: "signature_refused" });
 });

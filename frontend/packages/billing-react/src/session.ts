@@ -1,4 +1,4 @@
-import { createBillingClient, unwrap, type Schemas } from "@bitsleuth/billing-api-client";
+import { ApiError, createBillingClient, unwrap, type Schemas } from "@bitsleuth/billing-api-client";
 
 export interface NostrEvent {
   kind: number;
@@ -13,6 +13,11 @@ export interface Signer {
   sign(event: NostrEvent): Promise<NostrEvent & { id: string; pubkey: string; sig: string }>;
 }
 
+/** The signer did not sign: the user declined, or the extension failed. */
+export class SignerRefused extends Error {
+  override name = "SignerRefused";
+}
+
 /** Who the user is to the billing API. Hosts with their own sign-in implement this with `token` and `subscribe`. */
 export interface Session {
   /** The user's id; null while nobody is signed in. Changes are announced to subscribers. */
@@ -23,6 +28,7 @@ export interface Session {
   signIn(signer: Signer): Promise<void>;
   /** Takes a token made elsewhere: an OIDC token, or one of the development issuer. */
   adopt(token: string): void;
+  /** At once here, and at the service as soon as it can be reached; never fails. */
   signOut(): void;
 }
 
@@ -62,11 +68,14 @@ export function createSession({ apiUrl = "", storage, now = Date.now, fetch }: S
   }
 
   async function renew(refresh: string): Promise<string | null> {
+    // Who signs out, or in as somebody else, meanwhile is not to be signed in again by the answer.
+    const isStillAsked = () => current?.refresh === refresh;
     try {
-      accept(await unwrap(client.POST("/auth/refresh", { body: { refresh_token: refresh } })));
+      const tokens = await unwrap(client.POST("/auth/refresh", { body: { refresh_token: refresh } }));
+      if (isStillAsked()) accept(tokens);
     } catch (error) {
       // Only a refusal ends the session; a service that is away does not.
-      if (!(error as { retryable?: boolean }).retryable) keep(null);
+      if (!(error as { retryable?: boolean }).retryable && isStillAsked()) keep(null);
     }
     return current && current.expiresAt > now() ? current.token : null;
   }
@@ -94,16 +103,30 @@ export function createSession({ apiUrl = "", storage, now = Date.now, fetch }: S
     async signIn(signer) {
       const url = new URL(`${apiUrl}/auth/nostr`, globalThis.location?.href).href;
       const authorization = await nip98(signer, url, "{}", now());
-      accept(await unwrap(client.POST("/auth/nostr", { body: {}, headers: { Authorization: authorization } })));
+      const headers = { Authorization: authorization };
+      accept(await unwrap(client.POST("/auth/nostr", { body: {}, headers })).catch(refusedSignature));
     },
     adopt(token) {
       const expiry = claims(token).exp;
       keep({ token, refresh: null, expiresAt: typeof expiry === "number" ? expiry * 1000 : Number.MAX_SAFE_INTEGER });
     },
     signOut() {
+      const refresh = current?.refresh;
       keep(null);
+      if (refresh) void end(refresh);
     },
   };
+
+  /** `keepalive`: the call outlives a page that is left. A service that is away lets the token run out by itself. */
+  async function end(refresh_token: string): Promise<void> {
+    await client.POST("/auth/sign-out", { body: { refresh_token }, keepalive: true }).catch(() => undefined);
+  }
+}
+
+/** A 401 here is about the signature, not about a sign-in that has ended. */
+function refusedSignature(error: unknown): never {
+  if (!(error instanceof ApiError) || error.status !== 401) throw error;
+  throw new ApiError(error.status, "signature_refused", error.message, error.problem, error.requestId);
 }
 
 async function nip98(signer: Signer, url: string, body: string, now: number): Promise<string> {

@@ -3,6 +3,7 @@ import { useMemo } from "react";
 import { translator, type MessageKey, type Translate } from "./i18n.js";
 import { en } from "./messages/en.js";
 import { useBilling } from "./provider.js";
+import { SignerRefused } from "./session.js";
 
 /** The texts of the provider's catalogue; English where it has none. */
 export function useT(): Translate {
@@ -22,6 +23,7 @@ export function useOptionalText(): (prefix: string, name: string) => string | nu
 
 /** What a failure means to the reader; the service's own words for a refusal we have no text for. */
 export function errorText(error: unknown, t: Translate): string {
+  if (error instanceof SignerRefused) return t("error.signer_refused");
   if (!(error instanceof ApiError)) return t("error.unexpected");
   const key = `error.${error.code}`;
   if (key in en) return t(key as MessageKey);

@@ -1,4 +1,4 @@
-import { format, Protected, Skeleton, useBilling, useEntitlements, usePlans } from "@bitsleuth/billing-react";
+import { format, Protected, ScrollArea, Skeleton, useBilling, useEntitlements, usePlans } from "@bitsleuth/billing-react";
 import { useEffect } from "react";
 import { usePortalText } from "../text.js";
 import { gains, SAMPLE } from "./gains.js";
@@ -15,7 +15,7 @@ export default function DemoPage() {
         <h1 className="bsb-h1">{t("demo.title")}</h1>
         <p className="bsb-2 bsb:text-lg">{t("demo.about")}</p>
       </div>
-      <Protected feature={FEATURE} loading={<Skeleton height="22rem" />}>
+      <Protected feature={FEATURE} loading={<Skeleton height="17rem" />}>
         <Report />
       </Protected>
     </div>
@@ -28,18 +28,20 @@ function Report() {
   const source = useEntitlements().get(FEATURE)?.sources[0];
   const plan = usePlans().data?.plans.find(({ plan_id }) => plan_id === source?.plan_id);
   const rows = gains(SAMPLE);
-  const money = (cents: number) => format.money(cents, "USD", locale);
+  const money = (cents: number) => format.money(cents, "USD", locale, { exact: false });
   const total = rows.reduce((sum, row) => sum + row.gain_cents, 0);
   return (
-    <section className="bsb-card bsb-stack" aria-labelledby="report">
-      <div className="bsb-row bsb-between">
-        <h2 className="bsb-h2" id="report">
-          {t("demo.report")}
-        </h2>
-        {source && <span className="bsb-badge bsb-badge-good">{t("demo.open", { source: plan?.name ?? source.kind })}</span>}
+    <section className="bsb-stack" aria-labelledby="report">
+      <div className="bsb-stack bsb:gap-1">
+        <div className="bsb-row bsb-between">
+          <h2 className="bsb-h2" id="report">
+            {t("demo.report")}
+          </h2>
+          {source && <span className="bsb-badge bsb-badge-good">{t("demo.open", { source: plan?.name ?? source.kind })}</span>}
+        </div>
+        <p className="bsb-2 bsb-small">{t("demo.method")}</p>
       </div>
-      <p className="bsb-2 bsb-small">{t("demo.method")}</p>
-      <div className="bsb-scroll">
+      <ScrollArea labelledBy="report">
         <table className="bsb-table">
           <thead>
             <tr>
@@ -53,7 +55,7 @@ function Report() {
           <tbody>
             {rows.map((row) => (
               <tr key={row.day}>
-                <th scope="row" className="bsb:whitespace-nowrap">{format.date(`${row.day}T12:00:00Z`, locale)}</th>
+                <th scope="row" className="bsb:whitespace-nowrap">{format.shortDate(`${row.day}T12:00:00Z`, locale)}</th>
                 <td className="bsb-end bsb-number">{format.number(row.sats / 1e8, locale)}</td>
                 <td className="bsb-end bsb-number">{money(row.proceeds_cents)}</td>
                 <td className="bsb-end bsb-number">{money(row.cost_cents)}</td>
@@ -66,7 +68,7 @@ function Report() {
             </tr>
           </tbody>
         </table>
-      </div>
+      </ScrollArea>
     </section>
   );
 }

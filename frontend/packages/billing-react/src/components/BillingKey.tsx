@@ -44,7 +44,7 @@ export function BillingKey() {
             </Button>
           </>
         )}
-        <Button variant="ghost" onClick={() => session.signOut()}>
+        <Button variant={backup ? "ghost" : "secondary"} onClick={() => session.signOut()}>
           {t("signout")}
         </Button>
       </div>

@@ -24,7 +24,7 @@ export function BillingPage({ pricingUrl = "/pricing" }: BillingPageProps) {
   const status = useStatus();
   if (!signedIn) {
     return (
-      <section className="bsb bsb-card bsb-stack bsb:mx-auto bsb:max-w-md">
+      <section className="bsb bsb-card bsb-stack bsb:max-w-md">
         <h2 className="bsb-h2">{t("signin.title")}</h2>
         <p className="bsb-2">{t("signin.about")}</p>
         <SignIn />

@@ -3,7 +3,6 @@
 import type { Schemas } from "@bitsleuth/billing-api-client";
 import { useEffect, useState } from "react";
 import { date, money, type Plan } from "../format.js";
-import type { MessageKey } from "../i18n.js";
 import { liveSubscription } from "../offers.js";
 import { useBilling } from "../provider.js";
 import { useChangePlan, usePlans, usePreviewChange, useStatus } from "../queries.js";
@@ -43,15 +42,16 @@ function ChoosePlan({ onChoose }: { onChoose: (planId: string) => void }) {
   const current = liveSubscription(useStatus().data);
   const [value, setValue] = useState("");
   if (!catalogue.data) return <SkeletonLines lines={4} />;
-  const group = catalogue.data.plans.find((plan) => plan.plan_id === current?.plan_id)?.group;
+  const own = catalogue.data.plans.find((plan) => plan.plan_id === current?.plan_id);
   const others = catalogue.data.plans.filter(
-    (plan) => plan.group === group && plan.price_cents > 0 && plan.interval !== "once" && plan.plan_id !== current?.plan_id,
+    (plan) => plan.group === own?.group && plan.price_cents > 0 && plan.interval !== "once" && plan.plan_id !== current?.plan_id,
   );
   if (others.length === 0) return <p className="bsb-2">{t("change.no_other")}</p>;
   const price = (plan: Plan) =>
-    t(`price.${plan.interval}` as MessageKey, { price: money(plan.price_cents, plan.currency, locale, { exact: false }) });
+    t(`price.${plan.interval}`, { price: money(plan.price_cents, plan.currency, locale, { exact: false }) });
   return (
     <>
+      {own && <p className="bsb-2 bsb-small">{t("change.from", { plan: own.name, price: price(own) })}</p>}
       <fieldset className="bsb-stack bsb:gap-2">
         <legend className="bsb-hidden">{t("change.title")}</legend>
         {others.map((plan) => (
@@ -117,6 +117,7 @@ type Preview = Schemas["ChangePreviewView"];
 function PreviewFacts({ preview }: { preview: Preview }) {
   const t = useT();
   const { locale } = useBilling();
+  const plan = usePlans().data?.plans.find(({ plan_id }) => plan_id === preview.plan_id);
   const amount = (cents: number) => money(cents, preview.currency, locale);
   return (
     <dl className="bsb-facts">
@@ -124,14 +125,20 @@ function PreviewFacts({ preview }: { preview: Preview }) {
       <dd>{preview.at_period_end ? date(preview.effective_at, locale) : t("change.at_once")}</dd>
       {preview.credit_cents > 0 && (
         <>
+          {preview.amount_due_cents > 0 && (
+            <>
+              <dt>{t("change.rest", { plan: plan?.name ?? "" })}</dt>
+              <dd>{amount(preview.amount_due_cents + preview.credit_cents)}</dd>
+            </>
+          )}
           <dt>{t("change.credit")}</dt>
           <dd>−{amount(preview.credit_cents)}</dd>
         </>
       )}
-      <dt>{t("change.next", { date: date(preview.next_billing_at, locale) })}</dt>
-      <dd>{amount(preview.next_amount_cents)}</dd>
       <dt className="bsb-facts-total">{t("purchase.due_today")}</dt>
       <dd className="bsb-facts-total">{amount(preview.amount_due_cents)}</dd>
+      <dt>{t("change.next", { date: date(preview.next_billing_at, locale) })}</dt>
+      <dd>{amount(preview.next_amount_cents)}</dd>
     </dl>
   );
 }

@@ -29,9 +29,7 @@ export function CheckoutReturn(props: CheckoutReturnProps) {
   const status = confirmation?.status;
   useEffect(() => {
     if (status === "completed") void refreshAll();
-    // Once, when it completes.
-    // eslint-disable-next-line react-hooks/exhaustive-deps
-  }, [status]);
+  }, [status, refreshAll]);
 
   if (!known) {
     return (

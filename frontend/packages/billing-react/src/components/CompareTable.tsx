@@ -4,6 +4,7 @@ import { planAt, type Interval, type Offer } from "../offers.js";
 import { useFeatureTexts } from "../text-of-feature.js";
 import { useT } from "../text.js";
 import { Icon } from "../ui/Icon.js";
+import { ScrollArea } from "../ui/ScrollArea.js";
 
 interface CompareTableProps {
   offers: readonly Offer[];
@@ -26,9 +27,7 @@ export function CompareTable({ offers, interval, features }: CompareTableProps) 
       <h2 className="bsb-h2" id="bsb-compare">
         {t("pricing.compare")}
       </h2>
-      {/* Scrolls sideways on small screens, so the keyboard must reach it. */}
-      {/* eslint-disable-next-line jsx-a11y-x/no-noninteractive-tabindex */}
-      <div className="bsb-card bsb-card-flush bsb-scroll" tabIndex={0} role="group" aria-labelledby="bsb-compare">
+      <ScrollArea labelledBy="bsb-compare">
         <table className="bsb-table bsb-compare">
           <thead>
             <tr>
@@ -45,7 +44,7 @@ export function CompareTable({ offers, interval, features }: CompareTableProps) 
               <tr key={feature}>
                 <th scope="row">
                   {texts.name(feature)}
-                  {texts.description(feature) && <p className="bsb-2 bsb-tiny bsb:font-normal">{texts.description(feature)}</p>}
+                  {texts.description(feature) && <p className="bsb-2 bsb-tiny bsb-compare-about">{texts.description(feature)}</p>}
                 </th>
                 {columns.map(({ offer, plan }) => (
                   <td key={offer.key} className="bsb-number">
@@ -56,7 +55,7 @@ export function CompareTable({ offers, interval, features }: CompareTableProps) 
             ))}
           </tbody>
         </table>
-      </div>
+      </ScrollArea>
     </section>
   );
 }

@@ -2,14 +2,14 @@
 
 import { unwrap, type Client, type Schemas } from "@bitsleuth/billing-api-client";
 import { useQuery } from "@tanstack/react-query";
-import { useEffect, useMemo, useState } from "react";
+import { useEffect, useMemo, useRef, useState } from "react";
 import { renderSVG } from "uqr";
 import { money } from "../format.js";
 import type { MessageKey } from "../i18n.js";
 import { useBilling } from "../provider.js";
 import { useQueries, useRefreshAll } from "../queries.js";
 import { useT } from "../text.js";
-import { ButtonLink } from "../ui/Button.js";
+import { Button, ButtonLink } from "../ui/Button.js";
 import { CopyLine } from "../ui/CopyButton.js";
 import { ErrorNotice, Notice, type Tone } from "../ui/Notice.js";
 import { Skeleton } from "../ui/Skeleton.js";
@@ -27,11 +27,16 @@ export interface CryptoInvoiceProps {
   of: InvoiceId;
   /** The provider's own page for the same invoice. */
   url?: string | null;
+  /** Called once, when the payment is settled. */
   onPaid?: () => void;
+  /** Opens a new invoice when this one has expired; without it, the notice alone is shown. */
+  onAgain?: () => void;
+  /** Leaves a paid invoice; without it there is nothing to press. */
+  onDone?: () => void;
 }
 
 /** A bitcoin invoice to pay: QR, amount and address to copy, time left on the service's clock, and every exception. */
-export function CryptoInvoice({ of, url, onPaid }: CryptoInvoiceProps) {
+export function CryptoInvoice({ of, url, onPaid, onAgain, onDone }: CryptoInvoiceProps) {
   const t = useT();
   const { client } = useBilling();
   const refreshAll = useRefreshAll();
@@ -47,14 +52,14 @@ export function CryptoInvoice({ of, url, onPaid }: CryptoInvoiceProps) {
     },
     useQueries(),
   );
-  const paid = invoice.data?.status === "paid";
+  const status = invoice.data?.status;
+  const told = useRef(false);
   useEffect(() => {
-    if (!paid) return;
+    if (status !== "paid" || told.current) return;
+    told.current = true;
     void refreshAll();
     onPaid?.();
-    // Once, when it turns paid.
-    // eslint-disable-next-line react-hooks/exhaustive-deps
-  }, [paid]);
+  }, [status, refreshAll, onPaid]);
 
   if (invoice.isError) return <ErrorNotice error={invoice.error} onRetry={() => void invoice.refetch()} />;
   if (!invoice.data) return <InvoiceSkeleton />;
@@ -62,10 +67,20 @@ export function CryptoInvoice({ of, url, onPaid }: CryptoInvoiceProps) {
     <div className="bsb bsb-stack">
       <StatusNotice invoice={invoice.data} />
       {payable(invoice.data) && <HowToPay invoice={invoice.data} />}
-      {(url ?? invoice.data.url) && !paid && (
+      {payable(invoice.data) && (url ?? invoice.data.url) && (
         <ButtonLink href={url ?? invoice.data.url ?? ""} variant="ghost">
           {t("invoice.provider_page")}
         </ButtonLink>
+      )}
+      {status === "failed" && onAgain && (
+        <Button variant="primary" onClick={onAgain}>
+          {t("invoice.again")}
+        </Button>
+      )}
+      {status === "paid" && onDone && (
+        <Button variant="primary" onClick={onDone}>
+          {t("invoice.done")}
+        </Button>
       )}
     </div>
   );
@@ -99,6 +114,9 @@ function StatusNotice({ invoice }: { invoice: Invoice }) {
   return (
     <Notice tone={tone} title={t(`invoice.${invoice.status}` as MessageKey)} live>
       {t(`invoice.${invoice.status}.about` as MessageKey, values)}
+      {invoice.status === "paid" && invoice.surplus_cents > 0 && (
+        <p className="bsb:mt-1">{t("invoice.surplus", { surplus: money(invoice.surplus_cents, invoice.currency, locale) })}</p>
+      )}
     </Notice>
   );
 }
@@ -116,7 +134,7 @@ function HowToPay({ invoice }: { invoice: Invoice }) {
       <div className="bsb-row bsb-between">
         <div>
           <p className="bsb:text-xl bsb:font-semibold bsb-number">{t("invoice.amount", { btc: invoice.due_btc ?? "–" })}</p>
-          <p className="bsb-2 bsb-small">{money(invoice.amount_cents, invoice.currency, locale)}</p>
+          <p className="bsb-2 bsb-small">{money(invoice.due_cents, invoice.currency, locale)}</p>
         </div>
         <Countdown invoice={invoice} />
       </div>

@@ -11,15 +11,16 @@ interface InvoiceDialogProps {
   of: InvoiceId;
   plan: string;
   url?: string;
+  onAgain?: () => void;
   onClose: () => void;
 }
 
-export function InvoiceDialog({ of, plan, url, onClose }: InvoiceDialogProps) {
+export function InvoiceDialog({ of, plan, url, onAgain, onClose }: InvoiceDialogProps) {
   const t = useT();
   return (
     <Dialog onClose={onClose} title={t("invoice.title")} description={plan}>
       <Suspense fallback={<Skeleton height="24rem" />}>
-        <CryptoInvoice of={of} {...(url ? { url } : {})} />
+        <CryptoInvoice of={of} onDone={onClose} {...(url ? { url } : {})} {...(onAgain ? { onAgain } : {})} />
       </Suspense>
     </Dialog>
   );

@@ -3,7 +3,6 @@
 import { ApiError, type Schemas } from "@bitsleuth/billing-api-client";
 import { useEffect, useState } from "react";
 import { grants, money, type Plan } from "../format.js";
-import type { MessageKey } from "../i18n.js";
 import { liveSubscription, moveTo } from "../offers.js";
 import { useBilling, useUserId } from "../provider.js";
 import { useDecision, usePlans, useStatus, useTrack } from "../queries.js";
@@ -40,7 +39,9 @@ export default function LockedCard({ feature, problem, accountUrl = "/account/bi
         <h2 className="bsb-h2" id={`bsb-locked-${feature}`}>
           {t(`locked.${scenario.name}`, { feature: texts.name(feature) })}
         </h2>
-        <p className="bsb-2">{texts.description(feature) || t(`locked.${scenario.name}.about`)}</p>
+        <p className="bsb-2">
+          {(scenario.name === "not_in_plan" && texts.description(feature)) || t(`locked.${scenario.name}.about`)}
+        </p>
       </div>
       {scenario.name === "payment_failed" ? (
         <ButtonLink href={accountUrl} variant="primary">
@@ -71,29 +72,46 @@ function Unlock({ feature, offers }: { feature: string; offers: readonly string[
   const signedIn = useUserId() !== null;
   const catalogue = usePlans();
   const status = useStatus();
-  const [open, setOpen] = useState<"buy" | "change" | null>(null);
+  // What choosing meant is kept: once it is paid, the plan is the buyer's own, and the dialog must not turn into another.
+  const [chosen, setChosen] = useState<{ plan: Plan; buys: boolean } | null>(null);
   if (!catalogue.data || (signedIn && status.isPending)) return <Skeleton width="14rem" height="2.5rem" />;
-  const plan = smallest(feature, offers, catalogue.data.plans);
-  if (!plan) return null;
-  const price = money(plan.price_cents, plan.currency, locale, { exact: false });
-  const buys = moveTo(plan, catalogue.data.plans, status.data) === "buy";
+  const { plans } = catalogue.data;
+  const price = (plan: Plan) =>
+    t(`price.${plan.interval}`, { price: money(plan.price_cents, plan.currency, locale, { exact: false }) });
+  const label = (plan: Plan, first: boolean) => {
+    if (!first) return t("locked.once", { plan: plan.name, price: price(plan) });
+    const tries = plan.trial_days > 0 && !liveSubscription(status.data);
+    return tries
+      ? t("locked.try", { plan: plan.name, count: plan.trial_days })
+      : t("locked.unlock", { plan: plan.name, price: price(plan) });
+  };
   return (
     <>
-      <Button variant="primary" onClick={() => setOpen(buys ? "buy" : "change")}>
-        {plan.trial_days > 0 && !liveSubscription(status.data)
-          ? t("locked.try", { plan: plan.name, count: plan.trial_days })
-          : t("locked.unlock", { plan: plan.name, price: t(`price.${plan.interval}` as MessageKey, { price }) })}
-      </Button>
-      {open === "buy" && <PurchaseDialog plan={plan} onClose={() => setOpen(null)} />}
-      {open === "change" && <ChangePlanDialog planId={plan.plan_id} onClose={() => setOpen(null)} />}
+      {smallest(feature, offers, plans).map((plan, place) => (
+        <Button
+          key={plan.plan_id}
+          variant={place === 0 ? "primary" : "secondary"}
+          onClick={() => setChosen({ plan, buys: moveTo(plan, plans, status.data) === "buy" })}
+        >
+          {label(plan, place === 0)}
+        </Button>
+      ))}
+      {chosen?.buys === true && <PurchaseDialog plan={chosen.plan} onClose={() => setChosen(null)} />}
+      {chosen?.buys === false && <ChangePlanDialog planId={chosen.plan.plan_id} onClose={() => setChosen(null)} />}
     </>
   );
 }
 
-/** The cheapest of the plans that the service offers; of all that have the feature, when it named none. */
-function smallest(feature: string, offers: readonly string[], plans: readonly Plan[]): Plan | undefined {
-  const fitting = plans.filter((plan) =>
-    offers.length > 0 ? offers.includes(plan.plan_id) : plan.price_cents > 0 && grants(plan.features[feature]),
-  );
-  return fitting.sort((a, b) => a.price_cents - b.price_cents)[0];
+/**
+ * The cheapest recurring and the cheapest one-time plan, which have no price in common, of those that the service
+ * offers; of all that have the feature, when it named none.
+ */
+function smallest(feature: string, offers: readonly string[], plans: readonly Plan[]): Plan[] {
+  const fitting = plans
+    .filter((plan) =>
+      offers.length > 0 ? offers.includes(plan.plan_id) : plan.price_cents > 0 && grants(plan.features[feature]),
+    )
+    .sort((a, b) => a.price_cents - b.price_cents);
+  const first = (once: boolean) => fitting.find((plan) => (plan.interval === "once") === once);
+  return [first(false), first(true)].filter((plan) => plan !== undefined);
 }

@@ -1,6 +1,7 @@
 import type { Schemas } from "@bitsleuth/billing-api-client";
 import { useId } from "react";
 import { grants, money, type Plan } from "../format.js";
+import type { Translate } from "../i18n.js";
 import { planAt, type Move, type Offer } from "../offers.js";
 import { useBilling } from "../provider.js";
 import { useFeatureTexts } from "../text-of-feature.js";
@@ -27,6 +28,7 @@ export function OfferCard({ offer, plan, move, featured, below, features, accoun
   const optional = useOptionalText();
   const id = useId();
   const current = move === "current";
+  const tries = move === "buy" && plan.trial_days > 0;
   const description = optional("plan.about", offer.key) ?? plan.description;
   return (
     <article
@@ -47,16 +49,17 @@ export function OfferCard({ offer, plan, move, featured, below, features, accoun
         </div>
         {description && <p className="bsb-2 bsb-small bsb:min-h-10">{description}</p>}
       </div>
-      <Price plan={plan} />
-      {onChoose && <Choose plan={plan} offer={offer} move={move} accountUrl={accountUrl} onChoose={onChoose} />}
+      <Price plan={plan} tries={tries} />
+      {onChoose && <Choose plan={plan} offer={offer} move={move} tries={tries} accountUrl={accountUrl} onChoose={onChoose} />}
       <FeatureList plan={plan} below={below && planAt(below, plan.interval)} belowName={below?.name} features={features} />
     </article>
   );
 }
 
-function Price({ plan }: { plan: Plan }) {
+function Price({ plan, tries }: { plan: Plan; tries: boolean }) {
   const t = useT();
   const { locale } = useBilling();
+  const price = money(plan.price_cents, plan.currency, locale, { exact: false });
   const yearly = plan.interval === "year";
   const perMonth = yearly ? Math.round(plan.price_cents / 12) : plan.price_cents;
   return (
@@ -66,21 +69,26 @@ function Price({ plan }: { plan: Plan }) {
         <span className="bsb-2">{plan.interval === "once" ? t("price.per_once") : t("price.per_month")}</span>
       </p>
       <p className="bsb-2 bsb-small bsb:min-h-5">
-        {plan.price_cents === 0
-          ? t("price.free_forever")
-          : yearly
-            ? t("price.billed_yearly", { price: money(plan.price_cents, plan.currency, locale, { exact: false }) })
-            : plan.interval === "month"
-              ? t("price.billed_monthly")
-              : plan.duration_days
-                ? t("price.lasts_days", { count: plan.duration_days })
-                : t("price.for_good")}
+        {tries ? t("price.after_trial", { count: plan.trial_days, price: t(`price.${plan.interval}`, { price }) }) : terms(plan, price, t)}
       </p>
     </div>
   );
 }
 
-function Choose({ plan, offer, move, accountUrl, onChoose }: Pick<OfferCardProps, "plan" | "offer" | "move" | "accountUrl"> & { onChoose: () => void }) {
+/** How the price is paid, or how long what is bought lasts. */
+function terms(plan: Plan, price: string, t: Translate): string {
+  if (plan.price_cents === 0) return t("price.free_forever");
+  if (plan.interval === "year") return t("price.billed_yearly", { price });
+  if (plan.interval === "month") return t("price.billed_monthly");
+  return plan.duration_days ? t("price.lasts_days", { count: plan.duration_days }) : t("price.for_good");
+}
+
+interface ChooseProps extends Pick<OfferCardProps, "plan" | "offer" | "move" | "accountUrl"> {
+  tries: boolean;
+  onChoose: () => void;
+}
+
+function Choose({ plan, offer, move, tries, accountUrl, onChoose }: ChooseProps) {
   const t = useT();
   if (move === "free") return <p className="bsb-2 bsb-small bsb:flex bsb:min-h-10 bsb:items-center">{t("pricing.free_included")}</p>;
   if (move === "current") {
@@ -90,15 +98,14 @@ function Choose({ plan, offer, move, accountUrl, onChoose }: Pick<OfferCardProps
       <ButtonLink href={accountUrl}>{t("pricing.manage")}</ButtonLink>
     );
   }
-  const trial = move === "buy" && plan.trial_days > 0;
-  const label = trial
+  const label = tries
     ? t("pricing.try", { count: plan.trial_days })
     : t(`pricing.${move}`, { plan: offer.name, interval: t(`interval.${plan.interval}`) });
   const quiet = move === "downgrade" || plan.interval === "once";
   return (
     <Button variant={quiet ? "secondary" : "primary"} onClick={onChoose}>
       {label}
-      {trial && <span className="bsb-hidden">: {offer.name}</span>}
+      {tries && <span className="bsb-hidden">: {offer.name}</span>}
     </Button>
   );
 }

@@ -84,7 +84,7 @@ function LivePlan({ subscription }: { subscription: Subscription }) {
             {t(ending ? "plan.resume" : "plan.keep", { plan: subscription.plan_name })}
           </Button>
         ) : (
-          <Button variant="primary" onClick={() => setDialog("change")}>
+          <Button variant={subscription.payment_problem ? "secondary" : "primary"} onClick={() => setDialog("change")}>
             {t("plan.change")}
           </Button>
         )}
@@ -129,6 +129,7 @@ function Next({ subscription }: { subscription: Subscription }) {
     const count = daysUntil(subscription.trial_end, now);
     return t("next.trial", { count, price, date: date(subscription.trial_end, locale) });
   }
+  if (subscription.payment_problem) return t("next.due", { price });
   if (!subscription.next_billing_at) return t("next.nothing");
   return t("next.renews", { price, date: date(subscription.next_billing_at, locale) });
 }
@@ -170,6 +171,7 @@ function OtherPlan({ status, pricingUrl }: { status: Status; pricingUrl: string 
   const [now] = useState(() => Date.now());
   const term = status.terms.find(({ ends_at }) => ends_at && Date.parse(ends_at) > now);
   const ended = status.subscriptions[0];
+  const renewable = (status.renewals ?? []).length > 0;
   const about = term?.ends_at
     ? t("next.term_ends", { date: date(term.ends_at, locale) })
     : ended
@@ -179,8 +181,9 @@ function OtherPlan({ status, pricingUrl }: { status: Status; pricingUrl: string 
     <>
       <Heading name={status.plan_name} about={about} />
       <div className="bsb-row">
-        <ButtonLink href={pricingUrl} variant="primary">
-          {t(term ? "plan.renew" : ended ? "plan.resubscribe" : "plan.upgrade")}
+        {/* What is paid ahead is renewed in its own section. */}
+        <ButtonLink href={pricingUrl} variant={renewable ? "secondary" : "primary"}>
+          {t(renewable ? "plan.upgrade" : term ? "plan.renew" : ended ? "plan.resubscribe" : "plan.upgrade")}
         </ButtonLink>
       </div>
     </>

@@ -58,6 +58,7 @@ function Renewal({ renewal }: { renewal: Schemas["RenewalView"] }) {
           of={{ checkoutId: renew.data.checkout_id }}
           url={renew.data.url}
           plan={plan}
+          onAgain={() => renew.mutate(renewal.group)}
           onClose={() => setOpen(false)}
         />
       )}

@@ -27,6 +27,7 @@ export interface PricingTableProps {
 /** Every plan on sale with the buyer's own pointed out; buys and changes in dialogs. */
 export function PricingTable(props: PricingTableProps) {
   const { accountUrl = "/account/billing", comparison = true } = props;
+  const t = useT();
   const catalogue = usePlans();
   const status = useStatus();
   const [own, setOwn] = useState<"month" | "year">("month");
@@ -46,6 +47,7 @@ export function PricingTable(props: PricingTableProps) {
   if (!catalogue.data) return <PricingSkeleton />;
 
   const { plans, features } = catalogue.data;
+  if (plans.length === 0) return <p className="bsb bsb-2 bsb:text-center">{t("pricing.none")}</p>;
   const offers = offersOf(plans);
   const recurring = offers.filter(isRecurring);
   const once = offers.filter((offer) => !isRecurring(offer));
@@ -98,7 +100,7 @@ export function PricingTable(props: PricingTableProps) {
 function OneTime({ children }: { children: React.ReactNode }) {
   const t = useT();
   return (
-    <section className="bsb-stack" aria-label={t("pricing.once")}>
+    <section className="bsb-stack bsb-once" aria-label={t("pricing.once")}>
       <h2 className="bsb-h2">{t("pricing.once")}</h2>
       <div className="bsb-offers bsb-offers-few">{children}</div>
     </section>
@@ -139,7 +141,7 @@ function PricingSkeleton() {
       </span>
       <div className="bsb-offers">
         {[0, 1, 2].map((card) => (
-          <div key={card} className="bsb-card bsb-offer">
+          <div key={card} className="bsb-card bsb-offer bsb:min-h-112">
             <Skeleton width="40%" height="1.5rem" />
             <Skeleton width="60%" height="2.5rem" />
             <Skeleton height="2.5rem" />

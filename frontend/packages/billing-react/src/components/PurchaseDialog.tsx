@@ -6,7 +6,7 @@ import { date, money, type Plan } from "../format.js";
 import { isBitcoin } from "../offers.js";
 import { useBilling, useUserId } from "../provider.js";
 import { useOpenCheckout, useTrack } from "../queries.js";
-import { billingKeySigner } from "../signers/index.js";
+import { billingKeySigner, hasBillingKey } from "../signers/index.js";
 import { useT } from "../text.js";
 import { Button } from "../ui/Button.js";
 import { Dialog } from "../ui/Dialog.js";
@@ -51,12 +51,13 @@ export function PurchaseDialog({ plan, onClose, onRedirect = (url) => location.a
   }
 
   if (invoice) {
-    return <InvoiceDialog of={{ checkoutId: invoice.checkout_id }} url={invoice.url} plan={plan.name} onClose={onClose} />;
+    const of = { checkoutId: invoice.checkout_id };
+    return <InvoiceDialog of={of} url={invoice.url} plan={plan.name} onAgain={() => setInvoice(null)} onClose={onClose} />;
   }
   if (ownIdentity && !signedIn) {
     return (
       <Dialog onClose={onClose} title={t("signin.title")} description={t("signin.about")}>
-        <SignIn />
+        <SignIn existing />
         <div className="bsb-dialog-actions">
           <Button variant="ghost" onClick={() => setOwnIdentity(false)}>
             {t("back")}
@@ -71,7 +72,7 @@ export function PurchaseDialog({ plan, onClose, onRedirect = (url) => location.a
       <Rails plan={plan} value={provider} onChange={setProvider} />
       {!signedIn && (
         <p className="bsb-small bsb-2">
-          {t("purchase.no_account")}{" "}
+          {t(hasBillingKey() ? "purchase.this_key" : "purchase.no_account")}{" "}
           <button type="button" className="bsb-link" onClick={() => setOwnIdentity(true)}>
             {t("purchase.own_key")}
           </button>
@@ -102,13 +103,25 @@ function Summary({ plan, prepaid }: { plan: Plan; prepaid: boolean }) {
       {trial && (
         <>
           <dt>{t("purchase.trial", { count: plan.trial_days })}</dt>
-          <dd>{t("purchase.first_charge", { date: firstCharge })}</dd>
+          <dd>−{price}</dd>
         </>
       )}
       <dt className="bsb-facts-total">{t("purchase.due_today")}</dt>
       <dd className="bsb-facts-total">{trial ? money(0, plan.currency, locale) : price}</dd>
+      {trial && (
+        <>
+          <dt>{t("purchase.first_charge", { date: firstCharge })}</dt>
+          <dd>{price}</dd>
+        </>
+      )}
     </dl>
   );
+}
+
+/** The default first, and beside it what pays the same way. */
+function railByRail(providers: readonly string[]): string[] {
+  const first = isBitcoin(providers[0] ?? "");
+  return [...providers].sort((a, b) => Number(isBitcoin(a) !== first) - Number(isBitcoin(b) !== first));
 }
 
 /** Card or bitcoin, with what each means in plain words. */
@@ -123,7 +136,7 @@ function Rails({ plan, value, onChange }: { plan: Plan; value: string; onChange:
   return (
     <fieldset className="bsb-stack bsb:gap-2">
       <legend className="bsb-label bsb:mb-2">{t("purchase.pay_with")}</legend>
-      {plan.providers.map((provider) => (
+      {railByRail(plan.providers).map((provider) => (
         <label key={provider} className="bsb-choice">
           <input type="radio" name="bsb-rail" checked={provider === value} onChange={() => onChange(provider)} />
           <span className="bsb:grow">

@@ -1,6 +1,6 @@
 import { useState } from "react";
 import { date, money } from "../format.js";
-import type { MessageKey } from "../i18n.js";
+import type { MessageKey, Translate } from "../i18n.js";
 import { isBitcoin } from "../offers.js";
 import { useBilling } from "../provider.js";
 import type { Status } from "../queries.js";
@@ -18,6 +18,21 @@ const TONES: Readonly<Record<string, string>> = {
   failed: "bad",
   disputed: "bad",
 };
+
+interface Row {
+  status: string;
+  due_cents?: number | null;
+  currency: string;
+  until?: string | null;
+}
+
+/** How long it lasts; of what gives nothing (yet, or any more), what is the matter, or nothing. */
+function about({ status, due_cents, currency, until }: Row, locale: string, t: Translate): string {
+  if (status === "underpaid") return t("purchases.underpaid", { due: money(due_cents ?? 0, currency, locale) });
+  if (status === "paid_late") return t("purchases.paid_late");
+  if (status !== "paid" && status !== "partially_refunded") return "";
+  return until ? t("purchases.until", { date: date(until, locale) }) : t("purchases.for_good");
+}
 
 /** One-time purchases and prepaid terms, those with trouble explained. */
 export function Purchases({ status }: { status: Status }) {
@@ -40,23 +55,19 @@ export function Purchases({ status }: { status: Status }) {
             <div>
               <p className="bsb:font-medium">{row.plan_name}</p>
               <p className="bsb-2 bsb-small">
-                {row.status === "underpaid"
-                  ? t("purchases.underpaid", { due: money(row.due_cents ?? 0, row.currency, locale) })
-                  : row.until
-                    ? t("purchases.until", { date: date(row.until, locale) })
-                    : t("purchases.for_good")}
+                {about(row, locale, t)}
               </p>
             </div>
-            <div className="bsb-row">
+            <div className="bsb-row bsb:ms-auto bsb:justify-end">
               {(row.status === "underpaid" || row.status === "pending") && isBitcoin(row.provider) && (
                 <Button size="small" onClick={() => setPaying(row)}>
                   {t("purchases.pay")}
                 </Button>
               )}
-              <span className="bsb-number">{money(row.amount_cents, row.currency, locale)}</span>
               <span className={classes("bsb-badge", TONES[row.status] && `bsb-badge-${TONES[row.status]}`)}>
                 {t(`payment.${row.status}` as MessageKey)}
               </span>
+              <span className="bsb-number bsb:min-w-16 bsb:text-end">{money(row.amount_cents, row.currency, locale)}</span>
             </div>
           </li>
         ))}

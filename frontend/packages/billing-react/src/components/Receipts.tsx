@@ -8,6 +8,7 @@ import { useT } from "../text.js";
 import { Button } from "../ui/Button.js";
 import { Icon } from "../ui/Icon.js";
 import { ErrorNotice } from "../ui/Notice.js";
+import { ScrollArea } from "../ui/ScrollArea.js";
 import { SkeletonLines } from "../ui/Skeleton.js";
 
 /** Card and bitcoin receipts in one list. */
@@ -61,14 +62,11 @@ function ReceiptTable({ receipts }: { receipts: NonNullable<ReturnType<typeof us
   const t = useT();
   const { locale } = useBilling();
   return (
-    // Scrolls sideways on small screens, so the keyboard must reach it.
-    // eslint-disable-next-line jsx-a11y-x/no-noninteractive-tabindex
-    <div className="bsb-card bsb-card-flush bsb-scroll" tabIndex={0} role="group" aria-labelledby="bsb-receipts">
+    <ScrollArea labelledBy="bsb-receipts">
       <table className="bsb-table">
         <thead>
           <tr>
             <th scope="col">{t("receipts.date")}</th>
-            <th scope="col">{t("receipts.paid_with")}</th>
             <th scope="col" className="bsb-end">
               {t("receipts.amount")}
             </th>
@@ -83,8 +81,11 @@ function ReceiptTable({ receipts }: { receipts: NonNullable<ReturnType<typeof us
             <tr key={`${receipt.provider}/${receipt.payment_id}`}>
               <th scope="row" className="bsb:whitespace-nowrap">
                 {shortDate(receipt.paid_at, locale)}
+                <p className="bsb-2 bsb-tiny bsb:font-normal">
+                  <span className="bsb-hidden">{t("receipts.paid_with")} </span>
+                  {t(isBitcoin(receipt.provider) ? "rail.bitcoin" : "rail.card")}
+                </p>
               </th>
-              <td>{t(isBitcoin(receipt.provider) ? "rail.bitcoin" : "rail.card")}</td>
               <td className="bsb-end bsb-number">{money(receipt.amount_cents, receipt.currency, locale)}</td>
               <td>
                 {t(`payment.${receipt.status}` as MessageKey)}
@@ -104,6 +105,6 @@ function ReceiptTable({ receipts }: { receipts: NonNullable<ReturnType<typeof us
           ))}
         </tbody>
       </table>
-    </div>
+    </ScrollArea>
   );
 }

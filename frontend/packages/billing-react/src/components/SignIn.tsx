@@ -9,8 +9,14 @@ import { Button } from "../ui/Button.js";
 import { Icon } from "../ui/Icon.js";
 import { ErrorNotice } from "../ui/Notice.js";
 
+export interface SignInProps {
+  onDone?: () => void;
+  /** For those who have a key already: no new one is offered, and restoring is open. */
+  existing?: boolean;
+}
+
 /** Ways to be known to the service without an account: a key of this browser, a Nostr extension, a restored key. */
-export function SignIn({ onDone }: { onDone?: () => void }) {
+export function SignIn({ onDone, existing = false }: SignInProps) {
   const t = useT();
   const { session } = useBilling();
   const [busy, setBusy] = useState<Signer["name"] | null>(null);
@@ -32,29 +38,31 @@ export function SignIn({ onDone }: { onDone?: () => void }) {
 
   return (
     <div className="bsb bsb-stack">
-      <div className="bsb-stack bsb:gap-2">
-        <Button
-          variant="primary"
-          busy={busy === "billing-key"}
-          onClick={() => void signIn("billing-key", billingKeySigner())}
-        >
-          <Icon name="key" />
-          {t(known ? "signin.with_key" : "signin.new_key")}
-        </Button>
-        <p className="bsb-2 bsb-small">{t(known ? "signin.with_key_about" : "signin.new_key_about")}</p>
-      </div>
+      {(known || !existing) && (
+        <div className="bsb-stack bsb:gap-2">
+          <Button
+            variant="primary"
+            busy={busy === "billing-key"}
+            onClick={() => void signIn("billing-key", billingKeySigner())}
+          >
+            <Icon name="key" />
+            {t(known ? "signin.with_key" : "signin.new_key")}
+          </Button>
+          <p className="bsb-2 bsb-small">{t(known ? "signin.with_key_about" : "signin.new_key_about")}</p>
+        </div>
+      )}
       {extension && (
         <Button busy={busy === "nip07"} onClick={() => void signIn("nip07", extension)}>
           {t("signin.extension")}
         </Button>
       )}
-      <Restore onRestored={() => void signIn("billing-key", billingKeySigner())} />
+      <Restore open={existing} onRestored={() => void signIn("billing-key", billingKeySigner())} />
       {failure !== null && <ErrorNotice error={failure} />}
     </div>
   );
 }
 
-function Restore({ onRestored }: { onRestored: () => void }) {
+function Restore({ open, onRestored }: { open: boolean; onRestored: () => void }) {
   const t = useT();
   const [text, setText] = useState("");
   const [invalid, setInvalid] = useState(false);
@@ -64,8 +72,8 @@ function Restore({ onRestored }: { onRestored: () => void }) {
     if (restored) onRestored();
   }
   return (
-    <details>
-      <summary className="bsb-small bsb:cursor-pointer">{t("signin.restore")}</summary>
+    <details open={open}>
+      <summary className="bsb-summary">{t("signin.restore")}</summary>
       <form
         className="bsb-stack bsb:mt-3 bsb:gap-2"
         onSubmit={(event) => {

@@ -24,6 +24,7 @@ const texts = {
   "price.billed_yearly": "{price} billed yearly",
   "price.free_forever": "Free, for as long as you like",
   "price.for_good": "Yours for good",
+  "price.after_trial": { one: "{count} day free, then {price}", other: "{count} days free, then {price}" },
   "price.lasts_days": { one: "Lasts {count} day", other: "Lasts {count} days" },
 
   "pricing.interval": "Billing period",
@@ -44,6 +45,7 @@ const texts = {
   "pricing.once": "One-time purchases",
   "pricing.compare": "Compare plans",
   "pricing.feature": "Feature",
+  "pricing.none": "Nothing is on sale at the moment.",
 
   "feature.per_month": "{n} per month",
   "feature.per_period": "{n} per billing period",
@@ -59,6 +61,7 @@ const texts = {
   "purchase.pay_with": "Pay with",
   "purchase.continue": "Continue to payment",
   "purchase.no_account": "No account, no e-mail: a private key made in this browser will hold your plan.",
+  "purchase.this_key": "No account, no e-mail: the billing key in this browser will hold your plan.",
   "purchase.own_key": "Use a key I have",
   "purchase.not_sold": "This plan cannot be bought here at the moment.",
   "rail.card": "Card",
@@ -70,7 +73,7 @@ const texts = {
   "provider.stripe": "Stripe",
   "provider.bitpay": "BitPay",
   "provider.btcpay": "BTCPay",
-  "provider.mock": "Test",
+  "provider.mock": "Test mode",
 
   "signin.title": "Sign in",
   "signin.about": "Your plan belongs to a key, not to a person. We never ask for a name or an e-mail address.",
@@ -108,6 +111,9 @@ const texts = {
   "invoice.paid_late.about": "The payment arrived after the price had expired. Somebody will look at it and accept or refund it.",
   "invoice.failed": "This invoice has expired",
   "invoice.failed.about": "Nothing was taken. Start again to get a new quote for {price}.",
+  "invoice.again": "Get a new quote",
+  "invoice.surplus": "You sent {surplus} more than the price. It is recorded; ask us if you want it back.",
+  "invoice.done": "Done",
   "invoice.refunded": "Refunded",
   "invoice.refunded.about": "The payment of {price} has been returned.",
 
@@ -143,6 +149,7 @@ const texts = {
   "locked.unlock": "Unlock with {plan}, {price}",
   "locked.try": { one: "Try {plan} free for {count} day", other: "Try {plan} free for {count} days" },
   "locked.compare": "Compare all plans",
+  "locked.once": "Or {plan}, {price}",
   "upgrade.title": "Upgrade",
 
   "plan.title": "Current plan",
@@ -170,6 +177,7 @@ const texts = {
   "next.ends": "Ends on {date}. Nothing more will be charged.",
   "next.changes": "Changes to {plan} on {date}.",
   "next.nothing": "No payment is scheduled.",
+  "next.due": "{price} is due.",
   "next.term_ends": "Paid ahead until {date}.",
   "next.ended": "{plan} ended on {date}.",
   "next.free": "Free, with nothing to pay.",
@@ -183,11 +191,13 @@ const texts = {
 
   "change.title": "Change plan",
   "change.title_to": "Change to {plan}",
+  "change.from": "You have {plan}, {price}.",
   "change.preview": "See what changes",
   "change.no_other": "There is no other plan to change to.",
   "change.takes_effect": "Takes effect",
   "change.at_once": "At once",
   "change.credit": "Credit for unused time",
+  "change.rest": "{plan}, rest of the period",
   "change.next": "Next bill, {date}",
   "change.gained": "You gain: {features}.",
   "change.lost": "You lose: {features}.",
@@ -229,6 +239,7 @@ const texts = {
   "purchases.until": "Until {date}",
   "purchases.for_good": "For good",
   "purchases.underpaid": "{due} still missing",
+  "purchases.paid_late": "Arrived too late; somebody will look at it",
   "payment.paid": "Paid",
   "payment.succeeded": "Paid",
   "payment.pending": "Pending",
@@ -263,6 +274,8 @@ const texts = {
   "error.not_found": "This does not exist (any more).",
   "error.too_many_requests": "Too many tries. Wait a moment and try again.",
   "error.provider_unavailable": "The payment provider did not answer. Nothing was charged.",
+  "error.signer_refused": "Your Nostr extension did not sign. Try again, or use a billing key instead.",
+  "error.signature_refused": "The signature was not accepted. Check that the clock of this device is right, and try again.",
 } as const satisfies Readonly<Record<string, Message>>;
 
 export const en: Readonly<Record<keyof typeof texts, Message>> = texts;

@@ -25,6 +25,7 @@ export const es: Messages = {
   "price.billed_yearly": "{price} facturados al año",
   "price.free_forever": "Gratis, todo el tiempo que quieras",
   "price.for_good": "Tuyo para siempre",
+  "price.after_trial": { one: "{count} día gratis, luego {price}", other: "{count} días gratis, luego {price}" },
   "price.lasts_days": { one: "Dura {count} día", other: "Dura {count} días" },
 
   "pricing.interval": "Periodo de facturación",
@@ -45,6 +46,7 @@ export const es: Messages = {
   "pricing.once": "Compras únicas",
   "pricing.compare": "Comparar planes",
   "pricing.feature": "Función",
+  "pricing.none": "Ahora mismo no hay nada a la venta.",
 
   "feature.per_month": "{n} al mes",
   "feature.per_period": "{n} por periodo",
@@ -60,6 +62,7 @@ export const es: Messages = {
   "purchase.pay_with": "Pagar con",
   "purchase.continue": "Ir al pago",
   "purchase.no_account": "Sin cuenta ni correo: una clave privada creada en este navegador guardará tu plan.",
+  "purchase.this_key": "Sin cuenta ni correo: la clave de este navegador guardará tu plan.",
   "purchase.own_key": "Usar una clave mía",
   "purchase.not_sold": "Este plan no se puede comprar aquí por ahora.",
   "rail.card": "Tarjeta",
@@ -71,7 +74,7 @@ export const es: Messages = {
   "provider.stripe": "Stripe",
   "provider.bitpay": "BitPay",
   "provider.btcpay": "BTCPay",
-  "provider.mock": "Prueba",
+  "provider.mock": "Modo de prueba",
 
   "signin.title": "Iniciar sesión",
   "signin.about": "Tu plan pertenece a una clave, no a una persona. Nunca pedimos nombre ni correo.",
@@ -109,6 +112,9 @@ export const es: Messages = {
   "invoice.paid_late.about": "El pago llegó cuando el precio ya había caducado. Alguien lo revisará y lo aceptará o devolverá.",
   "invoice.failed": "Esta factura ha caducado",
   "invoice.failed.about": "No se ha cobrado nada. Empieza de nuevo para otra cotización de {price}.",
+  "invoice.again": "Pedir otra cotización",
+  "invoice.surplus": "Enviaste {surplus} más que el precio. Queda registrado; pídenoslo si quieres que te lo devolvamos.",
+  "invoice.done": "Listo",
   "invoice.refunded": "Reembolsada",
   "invoice.refunded.about": "Se ha devuelto el pago de {price}.",
 
@@ -144,6 +150,7 @@ export const es: Messages = {
   "locked.unlock": "Abrir con {plan}, {price}",
   "locked.try": { one: "Probar {plan} gratis {count} día", other: "Probar {plan} gratis {count} días" },
   "locked.compare": "Comparar todos los planes",
+  "locked.once": "O {plan}, {price}",
   "upgrade.title": "Plan mayor",
 
   "plan.title": "Plan actual",
@@ -171,6 +178,7 @@ export const es: Messages = {
   "next.ends": "Termina el {date}. No se cobrará nada más.",
   "next.changes": "Cambia a {plan} el {date}.",
   "next.nothing": "No hay ningún pago previsto.",
+  "next.due": "Hay {price} pendientes de pago.",
   "next.term_ends": "Pagado por adelantado hasta el {date}.",
   "next.ended": "{plan} terminó el {date}.",
   "next.free": "Gratis, sin nada que pagar.",
@@ -184,11 +192,13 @@ export const es: Messages = {
 
   "change.title": "Cambiar plan",
   "change.title_to": "Cambiar a {plan}",
+  "change.from": "Tienes {plan}, {price}.",
   "change.preview": "Ver qué cambia",
   "change.no_other": "No hay otro plan al que cambiar.",
   "change.takes_effect": "Entra en vigor",
   "change.at_once": "Enseguida",
   "change.credit": "Abono por el tiempo no usado",
+  "change.rest": "{plan}, resto del periodo",
   "change.next": "Próxima factura, {date}",
   "change.gained": "Ganas: {features}.",
   "change.lost": "Pierdes: {features}.",
@@ -230,6 +240,7 @@ export const es: Messages = {
   "purchases.until": "Hasta el {date}",
   "purchases.for_good": "Para siempre",
   "purchases.underpaid": "Faltan {due}",
+  "purchases.paid_late": "Llegó demasiado tarde; alguien lo revisará",
   "payment.paid": "Pagado",
   "payment.succeeded": "Pagado",
   "payment.pending": "Pendiente",
@@ -264,5 +275,7 @@ export const es: Messages = {
   "error.not_found": "Esto no existe (o ya no).",
   "error.too_many_requests": "Demasiados intentos. Espera un momento y prueba otra vez.",
   "error.provider_unavailable": "El proveedor de pagos no respondió. No se ha cobrado nada.",
+  "error.signer_refused": "Tu extensión de Nostr no ha firmado. Inténtalo otra vez o usa una clave de facturación.",
+  "error.signature_refused": "No se aceptó la firma. Comprueba que el reloj de este dispositivo va bien e inténtalo otra vez.",
 };
 export default es;

@@ -1,15 +1,26 @@
-import { hex, type NostrEvent, type Signer } from "../session.js";
+import { hex, SignerRefused, type NostrEvent, type Signer } from "../session.js";
 
 type Signed = Awaited<ReturnType<Signer["sign"]>>;
 
 interface NostrExtension {
-  signEvent(event: NostrEvent): Promise<Signed>;
+  signEvent(event: NostrEvent): Promise<Signed | null | undefined>;
 }
 
-/** The browser extension's signer (NIP-07); null when there is none. */
+/** The browser extension's signer (NIP-07); null when there is none. Throws `SignerRefused` when it does not sign. */
 export function extensionSigner(): Signer | null {
   const extension = (globalThis as { nostr?: NostrExtension }).nostr;
-  return extension ? { name: "nip07", sign: (event) => extension.signEvent(event) } : null;
+  if (!extension) return null;
+  return {
+    name: "nip07",
+    async sign(event) {
+      // Extensions reject with whatever they like, or answer nothing at all.
+      const signed = await extension.signEvent(event).catch((cause: unknown) => {
+        throw new SignerRefused("The extension did not sign.", { cause });
+      });
+      if (!signed?.sig) throw new SignerRefused("The extension answered without a signature.");
+      return signed;
+    },
+  };
 }
 
 const STORAGE_KEY = "bitsleuth-billing-key";

@@ -10,7 +10,7 @@ import * as fixtures from "./fixtures.js";
 
 export const API = "http://api.test";
 
-export type Answer = JsonBodyType | (() => JsonBodyType | Response);
+export type Answer = JsonBodyType | (() => JsonBodyType | Response | Promise<JsonBodyType | Response>);
 export interface Call {
   call: string;
   body: unknown;
@@ -40,7 +40,7 @@ export function service() {
           verb(API + path, async ({ request }) => {
             const body: unknown = request.body ? await request.json() : null;
             calls.push({ call, body, authorization: request.headers.get("authorization") });
-            const given = typeof answer === "function" ? answer() : answer;
+            const given = typeof answer === "function" ? await answer() : answer;
             return given instanceof Response ? given : HttpResponse.json(given);
           }),
         );
