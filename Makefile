@@ -1,6 +1,6 @@
 # `make` lists what there is. Everything but `setup` needs no network once `setup` has run.
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test unit lint types template bench build clean audit
+.PHONY: help setup run demo test unit lint types template bench load build clean audit
 MAKEFLAGS += --no-print-directory
 
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
@@ -40,6 +40,9 @@ template: ## The template, as SAM and as CloudFormation see it
 
 bench: setup ## Cold starts, verification and AWS calls beside a naive variant
 	@python -m benchmarks $(ARGS)
+
+load: setup ## Signed events at the engine (ARGS="--users 2500 --faults": 10 000, and every trouble)
+	@python -m benchmarks.load $(ARGS)
 
 build: setup ## The packages for AWS, in .aws-sam/build
 	@find functions layers -name __pycache__ -prune -exec rm -r {} +

@@ -183,6 +183,14 @@ class Webhooks:
             self._held.clear()
             self._changed.notify_all()
 
+    def take_held(self, since: int) -> list[Delivery]:
+        """Hands over what `hold` kept, of the deliveries from number `since` on, to be sent by somebody else."""
+        with self._changed:
+            taken, self.deliveries[since:] = self.deliveries[since:], []
+            self._held.clear()
+            self.hold = False
+            return taken
+
     def wake(self) -> None:
         """The clock moved: look again at what is due."""
         with self._changed:

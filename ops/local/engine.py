@@ -11,7 +11,8 @@ import platform
 import shutil
 import tempfile
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -21,6 +22,7 @@ from werkzeug.wrappers import Request, Response
 from . import completion
 from .build import build
 from .emulator import Emulator
+from .faults import Faults
 from .gateway import Gateway
 from .host import ROOT, EngineError, kept_port
 from .pages import Pages
@@ -214,6 +216,19 @@ class Engine:
     def kill_workers(self, function: str) -> int:
         """Kills a function's processes, in the middle of their work too; returns how many there were."""
         return self._supervisor.function(function).kill_workers()
+
+    @contextmanager
+    def trouble(self, seed: int) -> Iterator[Faults]:
+        """While the block lasts, the functions' calls to AWS fail at random and batches come again: see `local.faults`.
+
+        Kills the environments before and after it, whatever they are doing.
+        """
+        with Faults(self.endpoint_url, seed) as faults:
+            self._supervisor.reroute(faults.url, faults.after_batch)
+            try:
+                yield faults
+            finally:
+                self._supervisor.reroute(self.endpoint_url)
 
     def serve_pages(self, root: Path) -> None:
         """Serves a built single-page application on the API's origin, on every path that the API does not have."""

@@ -38,6 +38,11 @@ class FunctionConfig:
     layers: tuple[Path, ...]
 
 
+def _as_it_is(outcome: Outcome) -> Outcome:
+    """The default: no trouble."""
+    return outcome
+
+
 class FunctionError(Exception):
     """The function failed; `kind` and the message are what the runtime client reported."""
 
@@ -64,6 +69,8 @@ class Function:
     def invoke(self, event: bytes, request_id: str) -> Outcome:
         """Runs the handler in an idle environment, else in a new one."""
         with self._slots:
+            if self._output.closed:
+                return Outcome.failure("Sandbox.Stopped", "the engine is stopping")
             worker, cold = self._take()
             started = time.perf_counter()
             try:
@@ -71,8 +78,7 @@ class Function:
             finally:
                 milliseconds = (time.perf_counter() - started) * 1000
                 report = f"REPORT RequestId: {request_id} Duration: {milliseconds:.2f} ms{' (cold start)' * cold}\n"
-                self._output.write(report.encode())
-                self._give_back(worker)
+                self._give_back(worker, report.encode())
 
     def _take(self) -> tuple[Worker, bool]:
         with self._lock:
@@ -86,9 +92,13 @@ class Function:
             self._busy.add(worker)
         return worker, True
 
-    def _give_back(self, worker: Worker) -> None:
+    def _give_back(self, worker: Worker, report: bytes) -> None:
         with self._lock:
             self._busy.discard(worker)
+            if self._output.closed:  # stopped meanwhile: nobody reads it any more
+                worker.kill()
+                return
+            self._output.write(report)
             if worker.alive:
                 self._idle.append(worker)
 
@@ -103,7 +113,8 @@ class Function:
 
     def stop(self) -> None:
         self.kill_workers()
-        self._output.close()
+        with self._lock:
+            self._output.close()
 
 
 class Supervisor:
@@ -113,6 +124,7 @@ class Supervisor:
         self, endpoint_url: str, role_credentials: Callable[[str, str], Mapping[str, str]], logs: Path
     ) -> None:
         self._endpoint_url = endpoint_url
+        self._after_batch: Callable[[Outcome], Outcome] = _as_it_is
         self._role_credentials = role_credentials
         self._logs = logs
         self._functions: dict[str, Function] = {}
@@ -141,12 +153,20 @@ class Supervisor:
         for function in self._functions.values():
             function.stop()
 
+    def reroute(self, endpoint_url: str, after_batch: Callable[[Outcome], Outcome] | None = None) -> None:
+        """From now on the functions find AWS there; `after_batch` alters what queues and streams are told."""
+        self._endpoint_url = endpoint_url
+        self._after_batch = after_batch or _as_it_is
+        for function in self._functions.values():
+            function.kill_workers()
+
     def answer(self, request: Request) -> Response:
         """Where the emulator sends the invocations of its triggers: POST /<function name>."""
         function = self._by_name.get(request.path.strip("/"))
         if function is None:
             return Response("no such function", 404)
-        outcome = function.invoke(request.get_data(), request.headers["X-Amzn-Lambda-Request-Id"])
+        event = request.get_data()
+        outcome = self._after_batch(function.invoke(event, request.headers["X-Amzn-Lambda-Request-Id"]))
         return Response(outcome.payload, 500 if outcome.failed else 200, mimetype="application/json")
 
     def _spawn(self, config: FunctionConfig, log: BinaryIO) -> Worker:
