@@ -16,7 +16,8 @@ from billing.store.plans import PlanStore
 
 aws = Aws("dynamodb")
 settings = Settings(os.environ, aws.fetch_secret)
-analytics = Analytics(MetricsStore(aws, settings.metrics_table), PlanStore(aws, settings.plans_table))
+metrics = MetricsStore(aws, settings.metrics_table, settings.accounts_table)
+analytics = Analytics(metrics, PlanStore(aws, settings.plans_table))
 
 
 def revenue(request: Request) -> Response:
@@ -24,6 +25,10 @@ def revenue(request: Request) -> Response:
     report = analytics.revenue(range_of(request.query, request.now), request.query.get("currency"))
     table = request.query.get("table", "days")
     return _answer(request, report, table if table in ("by_plan", "by_provider") else "days")
+
+
+def lines(request: Request) -> Response:
+    return _answer(request, analytics.lines(request.query), "lines")
 
 
 def funnel(request: Request) -> Response:
@@ -58,6 +63,7 @@ def _answer(request: Request, report: Mapping[str, Any], table: str) -> Response
 handler = endpoint(
     {
         "GET /admin/revenue": revenue,
+        "GET /admin/revenue/lines": lines,
         "GET /admin/metrics/funnel": funnel,
         "GET /admin/metrics/churn": churn,
         "GET /admin/metrics/cohorts": cohorts,

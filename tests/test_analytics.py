@@ -11,14 +11,17 @@ import pytest
 
 from billing.analytics import Analytics, Range, range_of
 from billing.api import admin as shapes
+from billing.aws import Aws
 from billing.errors import InvalidRequest
 from billing.plans import Catalogue
 from billing.records import Refund
 from billing.rollups import counters
 from billing.sheets import to_csv, wants_csv
-from billing.store.metrics import Generations
+from billing.store.accounts import ledger_item
+from billing.store.metrics import Generations, MetricsStore
 from samples import CATALOGUE, NOW, PRO_YEAR
 from test_ledger import Books, payment, subscription, term
+from test_rollups import line
 
 DAY = 86_400
 SEPTEMBER = Range(date(2026, 9, 21), date(2026, 9, 30))
@@ -220,3 +223,82 @@ def test_every_report_has_the_documented_shape(analytics: Analytics) -> None:
     shapes.FunnelReport.model_validate_json(json.dumps(analytics.funnel(SEPTEMBER)))
     shapes.ChurnReport.model_validate_json(json.dumps(analytics.churn(SEPTEMBER, None)))
     shapes.CohortReport.model_validate_json(json.dumps(analytics.cohorts(at(11, 20))))
+
+
+@pytest.fixture
+def stored(tables: dict[str, str]) -> Analytics:
+    """The same business, its lines in the tables as the publisher leaves them."""
+    aws = Aws()
+    metrics = MetricsStore(aws, "MetricsTable", "AccountsTable")
+    for user_id, books in (("usr_ann", ann()), ("usr_bob", bob()), ("usr_cyd", cyd()), ("usr_dee", dee())):
+        for entry in books.lines:
+            aws.call("dynamodb", "put_item", TableName="AccountsTable", Item=ledger_item(user_id, entry))
+        metrics.fold([(user_id, entry) for entry in books.lines])
+    return Analytics(metrics, Shelf())  # type: ignore[arg-type]
+
+
+def test_a_days_figures_are_followed_to_the_lines_that_add_up_to_them(stored: Analytics) -> None:
+    """The 21st: Ann pays 9.00 for her first month of Plus by card, of which 0.56 is the provider's fee."""
+    page = stored.lines({"currency": "USD", "day": "2026-09-21"})
+    told = {(line["user_id"], line["kind"], line["movement"], line["amount_cents"]) for line in page["lines"]}
+    assert told == {
+        ("usr_ann", "payment", None, 900),
+        ("usr_ann", "fee", None, -56),
+        ("usr_ann", "mrr", "new", 900),
+    }
+    assert page["next"] is None
+    shapes.LedgerLines.model_validate_json(json.dumps(page))
+
+
+def test_on_every_day_the_lines_add_up_to_what_the_report_says(stored: Analytics) -> None:
+    for day in stored.revenue(SEPTEMBER, "USD")["days"]:
+        lines = stored.lines({"currency": "USD", "day": day["day"]})["lines"]
+        sums = Counter({"payment": 0})
+        for told in lines:
+            sums[told["movement"] or told["kind"]] += told["amount_cents"]
+        assert (sums["payment"], -sums["refund"]) == (day["gross_cents"], day["refunded_cents"])
+        movements = ("new", "expansion", "contraction", "churn", "reactivation")
+        assert [sums[name] for name in movements] == [day[f"{name}_cents"] for name in movements]
+
+
+def test_lines_are_chosen_by_plan_provider_and_kind(stored: Analytics) -> None:
+    asked = {"currency": "USD", "day": "2026-09-22"}
+    assert [line["user_id"] for line in stored.lines({**asked, "provider": "btcpay", "kind": "payment"})["lines"]] == [
+        "usr_bob"
+    ]
+    assert stored.lines({**asked, "provider": "stripe"})["lines"] == []
+    assert stored.lines({**asked, "plan_id": "pro-year"})["lines"] == []
+
+
+def test_a_day_of_many_lines_comes_in_pages_each_line_once_and_in_the_order_of_time(tables: dict[str, str]) -> None:
+    metrics = MetricsStore(Aws(), "MetricsTable", "AccountsTable")
+    many = [line(entry_id=f"payment:mock:in_{n}:1", at=NOW + n // 3, amount_cents=n) for n in range(230)]
+    for entry in many:
+        Aws().call("dynamodb", "put_item", TableName="AccountsTable", Item=ledger_item(f"usr_{entry.at % 7}", entry))
+    metrics.fold([(f"usr_{entry.at % 7}", entry) for entry in many])
+    analytics, asked = Analytics(metrics, Shelf()), {"currency": "USD", "day": "2026-09-21"}  # type: ignore[arg-type]
+    pages = [analytics.lines(asked)]
+    while cursor := pages[-1]["next"]:
+        pages.append(analytics.lines({**asked, "cursor": cursor}))
+    assert [len(page["lines"]) for page in pages] == [100, 100, 30]
+    found = [told for page in pages for told in page["lines"]]
+    assert sorted(told["amount_cents"] for told in found) == list(range(230))
+    assert [told["at"] for told in found] == sorted(told["at"] for told in found)
+
+
+@pytest.mark.parametrize(
+    ("query", "wrong"),
+    [
+        ({}, "day"),
+        ({"day": "yesterday"}, "day"),
+        ({"day": "2026-09-21", "kind": "tip"}, "kind"),
+        ({"day": "2026-09-21", "cursor": "=1+1"}, "cursor"),
+        ({"day": "2026-09-21", "currency": "dollars"}, "currency"),
+    ],
+)
+def test_a_question_about_lines_that_makes_no_sense_is_explained(
+    stored: Analytics, query: dict[str, str], wrong: str
+) -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        stored.lines(query)
+    assert refused.value.extensions["errors"][0]["path"] == wrong

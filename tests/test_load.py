@@ -1,4 +1,4 @@
-"""A small run of the load with every trouble there is, from a fixed seed: nothing lost, nothing twice, the same books."""
+"""A small run of the load with every trouble there is, from a fixed seed: nothing lost or doubled, the same books."""
 
 from benchmarks.load import run
 from demo.shop import Shop

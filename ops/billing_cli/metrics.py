@@ -1,6 +1,8 @@
 """`billing metrics`: hold the rollups against the ledger, make them anew, and show the lines behind a figure."""
 
+from calendar import monthrange
 from collections import Counter
+from datetime import date, timedelta
 from typing import Annotated
 
 import typer
@@ -57,12 +59,15 @@ def lines(
     currency: Annotated[str | None, typer.Option(help="Only this currency.")] = None,
     kind: Annotated[str | None, typer.Option(help="Only payment, refund, mrr, …")] = None,
 ) -> None:
-    """The ledger lines of a day or month: what the figures are made of. Reads the whole table."""
+    """The ledger lines of a day or month: what its figures are made of."""
+    metrics = metrics_of(context.obj)
+    currencies = [currency] if currency else metrics.generations().currencies
     found = [
         (user_id, line)
-        for page in metrics_of(context.obj).ledger()
-        for user_id, line in page
-        if day_of(line.at).startswith(day) and currency in (None, line.currency) and kind in (None, line.kind)
+        for of_day in days_of(day)
+        for code in currencies
+        for _, (user_id, line) in metrics.lines(code, of_day)
+        if kind in (None, line.kind)
     ]
     rows = [
         (
@@ -75,7 +80,7 @@ def lines(
             format_money(line.amount_cents, line.currency),
             line.object_id,
         )
-        for user_id, line in sorted(found, key=lambda pair: (pair[1].at, pair[1].entry_id))
+        for user_id, line in found
     ]
     table(f"{len(rows)} lines", ["day", "user", "kind", "", "plan", "provider", "amount", "of"], rows)
     sums: Counter[tuple[str, str]] = Counter()
@@ -83,6 +88,16 @@ def lines(
         sums[line.currency, line.kind] += line.amount_cents
     for (of_currency, of_kind), amount in sorted(sums.items()):
         console.print(f"{of_kind:14} {format_money(amount, of_currency)}")
+
+
+def days_of(asked: str) -> list[str]:
+    """The days of a month (2026-11), or the one that was named. Raises `typer.BadParameter`."""
+    try:
+        first = date.fromisoformat(asked if len(asked) == 10 else f"{asked}-01")
+    except ValueError:
+        raise typer.BadParameter("a day such as 2026-11-22 or a month such as 2026-11", param_hint="--day") from None
+    count = 1 if len(asked) == 10 else monthrange(first.year, first.month)[1]
+    return [(first + timedelta(days=number)).isoformat() for number in range(count)]
 
 
 def differences(these: dict[Cell, Counter[str]], those: dict[Cell, Counter[str]]) -> list[tuple[str, ...]]:

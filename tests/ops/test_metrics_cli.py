@@ -6,6 +6,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from billing.aws import Aws
+from billing.ledger import day_of
 from billing.rollups import counters
 from billing.settings import Settings
 from billing.store.accounts import ledger_item
@@ -44,11 +45,28 @@ def test_a_line_the_stream_never_brought_is_found_and_a_rebuild_brings_it(billin
     assert "figures changed" not in again.output
 
 
-def test_the_lines_of_a_day_add_up_to_its_figures(billing: Callable[..., Result]) -> None:
+def test_the_lines_of_a_month_are_found_without_reading_the_ledger(
+    billing: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
     lines = some_lines(25)
     for line in lines:
         Aws().call("dynamodb", "put_item", TableName="AccountsTable", Item=ledger_item("usr_1", line))
-    paid = [line for line in lines if line.kind == "payment" and line.currency == "USD"]
-    shown = billing("lines", "--day", "2026", "--kind", "payment", "--currency", "USD").output
+    MetricsStore(Aws(), "MetricsTable", "AccountsTable").fold([("usr_1", line) for line in lines])
+    monkeypatch.setattr(MetricsStore, "ledger", lambda *_: pytest.fail("the whole table was read"))
+    payments = [line for line in lines if (line.kind, line.currency) == ("payment", "USD")]
+    month = day_of(payments[0].at)[:7]
+    paid = [line for line in payments if day_of(line.at).startswith(month)]
+    shown = billing("lines", "--day", month, "--kind", "payment", "--currency", "USD").output
     assert f"{len(paid)} lines" in shown
     assert f"{sum(line.amount_cents for line in paid) / 100:.2f} USD" in shown
+    assert billing("lines", "--day", "last week").exit_code == 2
+
+
+def test_a_rebuild_enters_lines_from_before_the_index_into_it(billing: Callable[..., Result]) -> None:
+    line = some_lines(1)[0]
+    folded_once = {**ledger_item("usr_1", line), "folded": {"N": "1"}}
+    Aws().call("dynamodb", "put_item", TableName="AccountsTable", Item=folded_once)
+    metrics = MetricsStore(Aws(), "MetricsTable", "AccountsTable")
+    assert list(metrics.lines(line.currency, day_of(line.at))) == []
+    assert billing("rebuild").exit_code == 0
+    assert [stored for _, stored in metrics.lines(line.currency, day_of(line.at))] == [("usr_1", line)]

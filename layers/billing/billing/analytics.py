@@ -1,13 +1,16 @@
 """Reports for admins, from the rollups: revenue, churn, the funnel, cohorts. docs/metrics.md defines every figure."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any
+from itertools import islice
+from typing import Any, get_args
 
 from billing.errors import InvalidRequest
-from billing.ledger import INVOLUNTARY, day_of
+from billing.http import rfc3339
+from billing.ledger import INVOLUNTARY, Kind, LedgerEntry, day_of
 from billing.rollups import added_up
 from billing.store.metrics import MetricsStore
 from billing.store.plans import PlanStore
@@ -19,6 +22,8 @@ _MRR_FIELDS = frozenset({*MOVEMENTS, "switch"})
 _LONGEST_RANGE = 1100
 _FIRST_MONTH = "2000-01"
 DEFAULT_DAYS = 30
+_LINES_PER_PAGE = 100
+_CURSOR = re.compile(r"\d{12}#[0-9a-f]{16}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +91,37 @@ class Analytics:
             "days": list(_days(opening, asked.days, days)),
             "by_plan": self._slices(closing, sums[1], 2),
             "by_provider": self._slices(closing, sums[1], 1),
+        }
+
+    def lines(self, query: Mapping[str, str]) -> View:
+        """A page of the ledger lines behind a day's figures: `currency`, `day`, and if given `plan_id`, `provider`,
+        `kind`, and the `cursor` of the page before.
+
+        Times are RFC 3339. Raises `InvalidRequest`.
+        """
+        day, kind, cursor = query.get("day", ""), query.get("kind"), query.get("cursor", "")
+        if not day:
+            raise InvalidRequest("which day?", errors=[{"path": "day", "message": "a day such as 2026-11-22"}])
+        if kind is not None and kind not in get_args(Kind):
+            message = f"one of {', '.join(get_args(Kind))}"
+            raise InvalidRequest("there is no such kind of line", errors=[{"path": "kind", "message": message}])
+        if cursor and not _CURSOR.fullmatch(cursor):
+            message = "what `next` said of the page before"
+            raise InvalidRequest("this is no cursor", errors=[{"path": "cursor", "message": message}])
+        day = _day(query, "day", date.min).isoformat()
+        currency = self._currency(query.get("currency"), self._metrics.generations().currencies)
+        chosen = {name: query[name] for name in ("plan_id", "provider", "kind") if name in query}
+        fitting = (
+            (place, stored)
+            for place, stored in self._metrics.lines(currency, day, cursor)
+            if all(getattr(stored[1], name) == value for name, value in chosen.items())
+        )
+        page = list(islice(fitting, _LINES_PER_PAGE + 1))
+        return {
+            "currency": currency,
+            "day": day,
+            "lines": [_line(*stored) for _, stored in page[:_LINES_PER_PAGE]],
+            "next": page[_LINES_PER_PAGE - 1][0] if len(page) > _LINES_PER_PAGE else None,
         }
 
     def funnel(self, asked: Range) -> View:
@@ -186,6 +222,22 @@ class Analytics:
             if any(value for value in found.values() if isinstance(value, int)):
                 slices.append(found)
         return sorted(slices, key=lambda s: (-s["net_cents"], s["key"]))
+
+
+def _line(user_id: str, line: LedgerEntry) -> View:
+    return {
+        "at": rfc3339(line.at),
+        "user_id": user_id,
+        "kind": line.kind,
+        "movement": line.movement,
+        "reason": line.reason,
+        "amount_cents": line.amount_cents,
+        "plan_id": line.plan_id,
+        "plan_version": line.plan_version,
+        "provider": line.provider,
+        "object_id": line.object_id,
+        "entry_id": line.entry_id,
+    }
 
 
 def total(cell: Mapping[str, int], field: str) -> int:

@@ -17,7 +17,13 @@ function useMoney(currency: string) {
   };
 }
 
-export function MrrFigure({ report }: { report: Report }) {
+interface DaysFigureProps {
+  report: Report;
+  /** Somebody wants to see what a day (2026-11-22) is made of. */
+  onDay: (day: string) => void;
+}
+
+export function MrrFigure({ report, onDay }: DaysFigureProps) {
   const t = useAdminText();
   const { exact, short, day } = useMoney(report.currency);
   return (
@@ -27,6 +33,7 @@ export function MrrFigure({ report }: { report: Report }) {
       file="mrr"
       columns={[t("day"), t("mrr.short")]}
       rows={report.days.map((d) => [d.day, d.mrr_cents])}
+      onRow={onDay}
       show={(value, column) => (column === 0 ? String(value) : exact(Number(value)))}
     >
       <LineChart
@@ -46,7 +53,7 @@ const MOVEMENTS = [
   ["churn_cents", "chart-down"],
 ] as const;
 
-export function MovementsFigure({ report }: { report: Report }) {
+export function MovementsFigure({ report, onDay }: DaysFigureProps) {
   const t = useAdminText();
   const { exact, short, day } = useMoney(report.currency);
   const groups = grouped(report.days);
@@ -62,6 +69,7 @@ export function MovementsFigure({ report }: { report: Report }) {
       file="mrr-movements"
       columns={[t("day"), ...MOVEMENTS.map(([key]) => t(`movement.${key}`))]}
       rows={report.days.map((d) => [d.day, ...MOVEMENTS.map(([key]) => d[key])])}
+      onRow={onDay}
       show={(value, column) => (column === 0 ? String(value) : exact(Number(value)))}
     >
       <StackedBars labels={groups.map((group) => day(group.from))} series={series} format={short} summary={t("movements.about")} />

@@ -2,6 +2,7 @@ import type { Schemas } from "@bitsleuth/billing-api-client";
 import { ErrorNotice, format, Skeleton, useBilling } from "@bitsleuth/billing-react";
 import { useState } from "react";
 import { setQueryParam, useQueryParam } from "../router.js";
+import { LedgerLines } from "./LedgerLines.js";
 import { ChurnFigure, CohortFigure, FunnelFigure } from "./MetricFigures.js";
 import { useRevenue, type Range } from "./queries.js";
 import { MovementsFigure, MrrFigure, SliceFigure } from "./RevenueFigures.js";
@@ -19,6 +20,7 @@ export function RevenuePage() {
   const currency = useQueryParam("currency");
   const range: Range = { from: day(now - (Number(days) - 1) * 86_400_000), to: day(now), ...(currency ? { currency } : {}) };
   const revenue = useRevenue(range);
+  const [opened, setOpened] = useState<string | null>(null);
   return (
     <div className="bsb-stack bsb:gap-6">
       <div className="bsb-row bsb-between">
@@ -39,8 +41,8 @@ export function RevenuePage() {
       {revenue.data && (
         <>
           <Totals report={revenue.data} />
-          <MrrFigure report={revenue.data} />
-          <MovementsFigure report={revenue.data} />
+          <MrrFigure report={revenue.data} onDay={setOpened} />
+          <MovementsFigure report={revenue.data} onDay={setOpened} />
           <div className="admin-halves">
             <SliceFigure title={t("revenue.by_plan")} slices={revenue.data.by_plan} currency={revenue.data.currency} file="revenue-by-plan" />
             <SliceFigure title={t("revenue.by_provider")} slices={revenue.data.by_provider} currency={revenue.data.currency} file="revenue-by-provider" />
@@ -52,6 +54,9 @@ export function RevenuePage() {
         <ChurnFigure range={range} />
       </div>
       <CohortFigure />
+      {opened && revenue.data && (
+        <LedgerLines day={opened} currency={revenue.data.currency} onClose={() => setOpened(null)} />
+      )}
     </div>
   );
 }

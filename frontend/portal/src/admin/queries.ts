@@ -1,6 +1,6 @@
 import { unwrap, type Client, type Schemas } from "@bitsleuth/billing-api-client";
 import { useBilling, useQueries } from "@bitsleuth/billing-react";
-import { useMutation, useQuery } from "@tanstack/react-query";
+import { useInfiniteQuery, useMutation, useQuery } from "@tanstack/react-query";
 
 export type AdminPlan = Schemas["AdminPlan"];
 export type Range = { from: string; to: string; currency?: string };
@@ -52,6 +52,25 @@ export const useArchivePlan = () =>
 
 export const useRevenue = (range: Range) =>
   useAdminQuery(["revenue", range], (client) => unwrap(client.GET("/admin/revenue", { params: { query: range } })));
+
+export type LedgerLine = Schemas["LedgerLine"];
+
+/** The lines behind a day's figures, page after page. */
+export function useLedgerLines(day: string, currency: string) {
+  const { client, session } = useBilling();
+  return useInfiniteQuery(
+    {
+      queryKey: ["admin", session.userId, "lines", day, currency],
+      queryFn: ({ pageParam }) => {
+        const query = { day, currency, ...(pageParam ? { cursor: pageParam } : {}) };
+        return unwrap(client.GET("/admin/revenue/lines", { params: { query } }));
+      },
+      initialPageParam: "",
+      getNextPageParam: (page) => page.next,
+    },
+    useQueries(),
+  );
+}
 
 export const useFunnel = ({ from, to }: Range) =>
   useAdminQuery(["funnel", from, to], (client) =>

@@ -11,12 +11,14 @@ export interface FigureProps {
   rows: readonly (readonly (string | number)[])[];
   /** Turns a raw value into the text of a cell; by column. */
   show?: (value: string | number, column: number) => string;
+  /** Makes the first cell of each row a button that is told its value. */
+  onRow?: (value: string) => void;
   file: string;
   children: ReactNode;
 }
 
 /** A drawing with its definition, its data as a table, and the same as a file. */
-export function Figure({ title, definition, columns, rows, show = String, file, children }: FigureProps) {
+export function Figure({ title, definition, columns, rows, show = String, onRow, file, children }: FigureProps) {
   const t = useAdminText();
   const id = useId();
   const [table, setTable] = useState(false);
@@ -44,12 +46,17 @@ export function Figure({ title, definition, columns, rows, show = String, file, 
           </Button>
         </div>
       </div>
-      {table ? <DataTable {...{ columns, rows, show }} label={title} /> : children}
+      {table ? <DataTable {...{ columns, rows, show, onRow }} label={title} /> : children}
     </figure>
   );
 }
 
-function DataTable({ columns, rows, show, label }: Required<Pick<FigureProps, "columns" | "rows" | "show">> & { label: string }) {
+interface DataTableProps extends Required<Pick<FigureProps, "columns" | "rows" | "show">> {
+  onRow: FigureProps["onRow"];
+  label: string;
+}
+
+function DataTable({ columns, rows, show, onRow, label }: DataTableProps) {
   return (
     // Scrolls in both directions, so the keyboard must reach it.
     // eslint-disable-next-line jsx-a11y-x/no-noninteractive-tabindex
@@ -70,7 +77,13 @@ function DataTable({ columns, rows, show, label }: Required<Pick<FigureProps, "c
               {row.map((value, i) =>
                 i === 0 ? (
                   <th key={i} scope="row" className="bsb:whitespace-nowrap">
-                    {show(value, i)}
+                    {onRow ? (
+                      <button type="button" className="bsb-link" onClick={() => onRow(String(value))}>
+                        {show(value, i)}
+                      </button>
+                    ) : (
+                      show(value, i)
+                    )}
                   </th>
                 ) : (
                   <td key={i} className="bsb-end bsb-number">

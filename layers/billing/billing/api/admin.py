@@ -20,6 +20,8 @@ from billing.api.responses import (
 
 Day = str
 Month = str
+LedgerKind = Literal["payment", "refund", "refund_failed", "dispute", "dispute_won", "fee", "mrr", "trial", "checkout"]
+LedgerMovement = Literal["new", "expansion", "contraction", "churn", "reactivation", "switch"]
 
 
 class RevenueTotals(Response):
@@ -81,6 +83,34 @@ class RevenueReport(Response):
     """One for every day of the range, also the quiet ones."""
     by_plan: list[RevenueSlice]
     by_provider: list[RevenueSlice]
+
+
+class LedgerLine(Response):
+    """Money in is positive, money out negative; of `mrr` the amount is the change per month."""
+
+    at: Time
+    user_id: str
+    """`erased_…` once the person is gone."""
+    kind: LedgerKind
+    movement: LedgerMovement | None
+    reason: str | None
+    amount_cents: int
+    plan_id: str
+    plan_version: int
+    provider: str
+    object_id: str
+    """The payment, subscription, purchase or checkout at the provider."""
+    entry_id: str
+
+
+class LedgerLines(Response):
+    """Oldest first. The lines of a kind, over all pages, add up to the day's figure."""
+
+    currency: str
+    day: Day
+    lines: list[LedgerLine]
+    next: str | None
+    """Pass it as `cursor` for the page after this one."""
 
 
 class FunnelStep(Response):

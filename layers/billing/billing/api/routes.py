@@ -326,6 +326,15 @@ ROUTES: tuple[Route, ...] = (
     ),
     Route(
         "GET",
+        "/admin/revenue/lines",
+        "admin_revenue",
+        "admin",
+        "The ledger lines that the figures of a day are made of",
+        admin.LedgerLines,
+        query=("currency", "day", "plan_id", "provider", "kind", "cursor", "format"),
+    ),
+    Route(
+        "GET",
         "/admin/metrics/funnel",
         "admin_revenue",
         "admin",

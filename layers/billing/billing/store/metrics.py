@@ -7,10 +7,15 @@ whatever batches the stream brings it; no marker has to be kept elsewhere, or lo
 The mark is a generation. To rebuild, the generation that is folded into is raised, every line marked with an older one
 is folded again, into new cells, and then the generation that is read is raised too. The control item that holds both
 takes part in every fold, so none can end in a generation that has been left.
+
+The mark also enters the line into the index `by_day`, so that whoever asks what a day's figure is made of finds
+exactly the lines that are in it. Payments never wait for that index: what they write is not in it yet.
 """
 
+import heapq
 import random
 import time
+import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +24,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from billing.aws import Aws
-from billing.ledger import LedgerEntry
+from billing.ledger import LedgerEntry, day_of
 from billing.rollups import COHORTS, Cell, counters, day_series, month_series
 from billing.store.accounts import LEDGER, ledger_entry
 from billing.store.codec import Item, item, values
@@ -28,6 +33,9 @@ from billing.store.codec import Item, item, values
 _CHUNK = 20
 _ATTEMPTS = 12
 _CONTROL: Item = item({"metric": "#control", "day": "-"})
+# The lines of a busy day are spread over a few partitions of the index.
+_LINE_SHARDS = 4
+_LINES_PER_QUERY = 100
 # Page views of everybody meet here: spread over a few items, none of them gets hot.
 _TRACK_SHARDS = 4
 
@@ -79,6 +87,27 @@ class MetricsStore:
             (s, day): cell for s in (*series, COHORTS) for day, cell in self._cells(generation, s, "0", "9").items()
         }
 
+    def lines(self, currency: str, day: str, after: str = "") -> Iterator[tuple[str, Stored]]:
+        """The lines that a day's figures are made of, oldest first, each with its place; `after` a place, the rest."""
+        shards = (self._lines_of(f"{currency}#{day}#{number}", after) for number in range(_LINE_SHARDS))
+        return heapq.merge(*shards, key=lambda found: found[0])
+
+    def _lines_of(self, shard: str, after: str) -> Iterator[tuple[str, Stored]]:
+        request: dict[str, Any] = {
+            "TableName": self._accounts_table,
+            "IndexName": "by_day",
+            "KeyConditionExpression": "line_day = :day AND line_place > :after",
+            "ExpressionAttributeValues": item({":day": shard, ":after": after or "0"}),
+            "Limit": _LINES_PER_QUERY,
+        }
+        while True:
+            page = self._aws.call("dynamodb", "query", **request)
+            for found in map(values, page["Items"]):
+                yield found["line_place"], (found["user_id"], ledger_entry(found))
+            if "LastEvaluatedKey" not in page:
+                return
+            request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+
     def _cells(self, generation: int, series: str, first: str, last: str) -> dict[str, Counter[str]]:
         return dict(self._query(f"{generation}#{series}", first, last))
 
@@ -124,7 +153,7 @@ class MetricsStore:
 
     def _fold_writes(self, chunk: Sequence[Stored], generation: int) -> list[dict[str, Any]]:
         lines = [line for _, line in chunk]
-        marks = [self._mark(user_id, line.record, generation) for user_id, line in chunk]
+        marks = [self._mark(user_id, line, generation) for user_id, line in chunk]
         adds = [self._add(f"{generation}#{series}", day, add) for (series, day), add in counters(lines).items()]
         return [{"Update": write} for write in (self._hold(lines, generation), *marks, *adds)]
 
@@ -146,16 +175,16 @@ class MetricsStore:
             },
         }
 
-    def _mark(self, user_id: str, record: str, generation: int) -> dict[str, Any]:
+    def _mark(self, user_id: str, line: LedgerEntry, generation: int) -> dict[str, Any]:
         still_there = "attribute_exists(#record)"
         not_folded_yet = "(attribute_not_exists(folded) OR folded < :generation)"
         return {
             "TableName": self._accounts_table,
-            "Key": item({"user_id": user_id, "record": record}),
-            "UpdateExpression": "SET folded = :generation",
+            "Key": item({"user_id": user_id, "record": line.record}),
+            "UpdateExpression": "SET folded = :generation, line_day = :day, line_place = :place",
             "ConditionExpression": f"{still_there} AND {not_folded_yet}",
             "ExpressionAttributeNames": {"#record": "record"},
-            "ExpressionAttributeValues": item({":generation": generation}),
+            "ExpressionAttributeValues": item({":generation": generation, **_place(line)}),
         }
 
     def _add(self, metric: str, day: str, added: Mapping[str, int]) -> dict[str, Any]:
@@ -231,6 +260,15 @@ class MetricsStore:
             for _, cell in self._query(f"track#{number}", first, last):
                 total += cell
         return total
+
+
+def _place(line: LedgerEntry) -> dict[str, str]:
+    """Where a line stands in the index: by time, told apart by a random number, which leads to nobody."""
+    number = uuid.uuid4()
+    return {
+        ":day": f"{line.currency}#{day_of(line.at)}#{number.int % _LINE_SHARDS}",
+        ":place": f"{line.at:012d}#{number.hex[:16]}",
+    }
 
 
 def _failed(error: ClientError) -> set[int]:

@@ -1,0 +1,100 @@
+import { Button, Dialog, ErrorNotice, format, SkeletonLines, useBilling } from "@bitsleuth/billing-react";
+import { useLedgerLines, type LedgerLine } from "./queries.js";
+import { useAdminText } from "./text.js";
+
+interface LedgerLinesProps {
+  day: string;
+  currency: string;
+  onClose: () => void;
+}
+
+/** The ledger lines that a day's figures are made of; once all are here, their sums. */
+export function LedgerLines({ day, currency, onClose }: LedgerLinesProps) {
+  const t = useAdminText();
+  const { locale } = useBilling();
+  const found = useLedgerLines(day, currency);
+  const lines = found.data?.pages.flatMap((page) => page.lines) ?? [];
+  const amount = (cents: number) => format.money(cents, currency, locale);
+  return (
+    <Dialog onClose={onClose} title={t("lines.title", { day })} description={t("lines.about")} width="64rem">
+      {found.isPending && <SkeletonLines lines={6} />}
+      {found.isError && <ErrorNotice error={found.error} onRetry={() => void found.refetch()} />}
+      {found.data && lines.length === 0 && <p className="bsb-2">{t("lines.none")}</p>}
+      {lines.length > 0 && <Table lines={lines} amount={amount} label={t("lines.title", { day })} />}
+      {lines.length > 0 && !found.hasNextPage && <Sums lines={lines} amount={amount} />}
+      {found.hasNextPage && (
+        <div>
+          <Button busy={found.isFetchingNextPage} onClick={() => void found.fetchNextPage()}>
+            {t("more")}
+          </Button>
+        </div>
+      )}
+    </Dialog>
+  );
+}
+
+interface LinesProps {
+  lines: readonly LedgerLine[];
+  amount: (cents: number) => string;
+}
+
+function Table({ lines, amount, label }: LinesProps & { label: string }) {
+  const t = useAdminText();
+  const { locale } = useBilling();
+  return (
+    // Scrolls in both directions, so the keyboard must reach it.
+    // eslint-disable-next-line jsx-a11y-x/no-noninteractive-tabindex
+    <div className="bsb-scroll bsb:max-h-96" role="group" tabIndex={0} aria-label={label}>
+      <table className="bsb-table bsb-small">
+        <thead>
+          <tr>
+            {(["time", "kind", "plan", "provider", "user"] as const).map((column) => (
+              <th key={column} scope="col">
+                {t(`lines.${column}`)}
+              </th>
+            ))}
+            <th scope="col" className="bsb-end">
+              {t("lines.amount")}
+            </th>
+          </tr>
+        </thead>
+        <tbody>
+          {lines.map((line) => (
+            <tr key={`${line.user_id} ${line.entry_id}`}>
+              <td className="bsb:whitespace-nowrap">{format.dateTime(line.at, locale)}</td>
+              <th scope="row">
+                {t(`line.${line.kind}`)}
+                {line.movement && <span className="bsb-2"> {t(`line.${line.movement}`)}</span>}
+              </th>
+              <td>{line.plan_id}</td>
+              <td>{line.provider}</td>
+              <td>
+                <a className="bsb-mono" href={`/console/users?user=${encodeURIComponent(line.user_id)}`}>
+                  {line.user_id}
+                </a>
+              </td>
+              <td className="bsb-end bsb-number">{amount(line.amount_cents)}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
+/** What the lines come to, by kind: the figures of the day. */
+function Sums({ lines, amount }: LinesProps) {
+  const t = useAdminText();
+  const sums = new Map<LedgerLine["kind"], number>();
+  for (const line of lines) sums.set(line.kind, (sums.get(line.kind) ?? 0) + line.amount_cents);
+  return (
+    <dl className="bsb-row bsb-small" aria-label={t("lines.sums")}>
+      {[...sums].map(([kind, cents]) => (
+        <div key={kind} className="bsb-row bsb:gap-1">
+          <dt className="bsb-2">{t(`line.${kind}`)}</dt>
+          <dd className="bsb-number">{amount(cents)}</dd>
+        </div>
+      ))}
+    </dl>
+  );
+}
