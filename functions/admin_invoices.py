@@ -14,6 +14,7 @@ from billing.invoices import InvoiceDesk
 from billing.providers import Clients
 from billing.settings import Settings
 from billing.store.accounts import AccountStore
+from billing.store.audit import AuditLog
 from billing.store.due import DueStore
 from billing.store.plans import PlanStore
 
@@ -26,7 +27,9 @@ accounts = AccountStore(aws, settings.accounts_table)
 plans = PlanStore(aws, settings.plans_table)
 client = Clients(settings)
 due = DueStore(aws, settings.accounts_table)
-desk = InvoiceDesk(accounts, plans, due, Applier(accounts, plans, client), client)
+desk = InvoiceDesk(
+    accounts, plans, due, Applier(accounts, plans, client), client, AuditLog(aws, settings.accounts_table)
+)
 
 
 def list_open(request: Request) -> Mapping[str, Any]:
@@ -41,7 +44,13 @@ def refund(request: Request) -> Mapping[str, Any]:
     wish = request.parse(RefundInvoice)
     provider, purchase_id = _named(request)
     return desk.refund(
-        provider, purchase_id, wish.amount_cents, wish.idempotency_key, request.now, surplus=wish.surplus
+        provider,
+        purchase_id,
+        wish.amount_cents,
+        wish.idempotency_key,
+        request.user_id,
+        request.now,
+        surplus=wish.surplus,
     )
 
 

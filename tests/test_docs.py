@@ -15,6 +15,23 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 TEXTS = {page.name: page.read_text() for page in PAGES}
 
 
+def test_every_alarm_has_its_page_and_says_where(template: dict[str, Any]) -> None:
+    """The row of the table, a heading for its link, and the same page in what the alarm itself says."""
+    page = (ROOT / "docs" / "operations.md").read_text()
+    rows = dict(re.findall(r"^\| (\w+Alarm) \|.*\(#([a-z-]+)\) \|$", page, re.MULTILINE))
+    headings = {title.lower().replace(" ", "-") for title in re.findall(r"^## (.+)$", page, re.MULTILINE)}
+    alarms = {
+        name: resource["Properties"]
+        for name, resource in template["Resources"].items()
+        if resource["Type"] == "AWS::CloudWatch::Alarm"
+    }
+    assert rows.keys() == alarms.keys()
+    for name, anchor in rows.items():
+        assert anchor in headings
+        assert alarms[name]["AlarmDescription"].endswith(f"See docs/operations.md, {anchor.replace('-', ' ')}.")
+        assert alarms[name]["AlarmActions"] == ["Alarms"]
+
+
 def variables(template: dict[str, Any]) -> set[str]:
     functions = [r["Properties"] for r in template["Resources"].values() if r["Type"] == "AWS::Serverless::Function"]
     own = [f.get("Environment", {}).get("Variables", {}) for f in functions]

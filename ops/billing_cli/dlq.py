@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from billing.admin_events import redrive_letters
 from billing.dead_letters import DeadLetter, DeadLetters
 from billing.inbox import decode
 from billing.store.payment_events import PaymentEventStore
@@ -55,13 +56,24 @@ def redrive(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be sent.")] = False,
     rate: Annotated[float, typer.Option(min=0.1, help="Events per second at most.")] = 10.0,
 ) -> None:
-    """Send dead letters back to be processed: one, some, or all. Safe to interrupt and to repeat."""
+    """Send dead letters back to be processed: one, some, or all. Safe to interrupt and to repeat.
+
+    The audit log names you and what was sent.
+    """
 
     def sent(letter: DeadLetter) -> None:
         console.print(f"[green]✓[/] sent {letter.event_id} [dim]{letter.type}[/]")
 
-    chosen = letters_of(context.obj).redrive(
-        event_ids or None, dry_run=dry_run, pause=lambda: time.sleep(1 / rate), on_sent=sent
+    stack: Stack = context.obj
+    chosen = redrive_letters(
+        letters_of(stack),
+        stack.audit,
+        event_ids or None,
+        dry_run=dry_run,
+        by=stack.operator,
+        now=int(time.time()),
+        pause=lambda: time.sleep(1 / rate),
+        on_sent=sent,
     )
     missing = sorted(set(event_ids or []) - {letter.event_id for letter in chosen})
     if dry_run:

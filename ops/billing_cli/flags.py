@@ -29,8 +29,12 @@ def set_(
     percent: Annotated[int, typer.Argument(min=0, max=100, help="Share of the users.")],
     allow: Annotated[list[str] | None, typer.Option(help="A user id that has it whatever the percentage.")] = None,
 ) -> None:
-    """Set one flag; it reaches everybody within a minute."""
-    _print(flags_of(context.obj).put(name, Flag(percent, tuple(allow or ()))))
+    """Set one flag; it reaches everybody within a minute. The audit log names you."""
+    store = flags_of(context.obj)
+    before = store.read()
+    after = store.put(name, Flag(percent, tuple(allow or ())))
+    context.obj.note("set_flag", name, before=before.to_json(), after=after.to_json())
+    _print(after)
 
 
 def _print(flags: Flags) -> None:

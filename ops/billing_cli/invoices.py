@@ -16,7 +16,7 @@ from billing.store.accounts import AccountStore
 from billing.store.due import DueStore
 from billing.store.plans import PlanStore
 from billing_cli.output import console, table
-from billing_cli.stack import Stack, operator
+from billing_cli.stack import Stack
 
 app = typer.Typer(no_args_is_help=True, help="Bitcoin invoices that are not final, and what a person decides.")
 Provider = Annotated[str, typer.Argument(help="bitpay or btcpay")]
@@ -29,7 +29,7 @@ def _desk(stack: Stack) -> InvoiceDesk:
     accounts = AccountStore(stack.aws, settings.accounts_table)
     plans, client = PlanStore(stack.aws, settings.plans_table), Clients(settings)
     due = DueStore(stack.aws, settings.accounts_table)
-    return InvoiceDesk(accounts, plans, due, Applier(accounts, plans, client), client)
+    return InvoiceDesk(accounts, plans, due, Applier(accounts, plans, client), client, stack.audit)
 
 
 def _do(act: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any]:
@@ -87,7 +87,7 @@ def reread(context: typer.Context, provider: Provider, invoice: Invoice) -> None
 @app.command()
 def accept(context: typer.Context, provider: Provider, invoice: Invoice) -> None:
     """Let an underpaid or late payment count. The audit log names you."""
-    admin = operator()
+    admin = context.obj.operator
     _say(_do(lambda: _desk(context.obj).accept(provider, invoice, admin, int(time.time()))))
 
 
@@ -101,12 +101,13 @@ def refund(
     key: Annotated[str, typer.Option(help="Repeat a refund safely by giving its key again.")] = "",
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
-    """Give money back. Prints the link by which the buyer claims it, where there is one."""
+    """Give money back; the audit log names you. Prints the link by which the buyer claims it, where there is one."""
     what = "the surplus" if surplus else "all that is left" if amount is None else f"{amount} minor units"
     if not yes:
         typer.confirm(f"Give back {what} of {provider} invoice {invoice}?", abort=True)
     key = key or uuid.uuid4().hex
-    done = _do(lambda: _desk(context.obj).refund(provider, invoice, amount, key, int(time.time()), surplus=surplus))
+    admin, now = context.obj.operator, int(time.time())
+    done = _do(lambda: _desk(context.obj).refund(provider, invoice, amount, key, admin, now, surplus=surplus))
     _say(done)
     console.print(f"refund {done['refund_id']}, key {key}")
     if done["claim_url"]:

@@ -13,11 +13,10 @@ from billing.history import By
 from billing.moves import Mover, Verdict
 from billing.providers import Clients
 from billing.store.accounts import AccountStore
-from billing.store.audit import AuditLog
 from billing.store.moves import Move, MoveStore
 from billing.store.plans import PlanStore
 from billing_cli.output import console, moment, table
-from billing_cli.stack import Stack, operator
+from billing_cli.stack import Stack
 
 app = typer.Typer(no_args_is_help=True, help="Subscribers to a newer version: list, start, run, stop, undo.")
 Plan = Annotated[str, typer.Argument(help="The plan's id: pro-month.")]
@@ -38,7 +37,7 @@ def _store(stack: Stack) -> MoveStore:
 def _desk(stack: Stack) -> AdminMoves:
     settings = stack.settings
     plans = PlanStore(stack.aws, settings.plans_table)
-    return AdminMoves(_store(stack), plans, settings.providers, AuditLog(stack.aws, settings.accounts_table))
+    return AdminMoves(_store(stack), plans, settings.providers, stack.audit)
 
 
 def _mover(stack: Stack) -> Mover:
@@ -70,7 +69,7 @@ def start(
         found = _do(lambda: _mover(stack).survey(plan_id, to, percent=percent, notice_days=notice_days, now=now))
         table(f"{plan_id} to version {to}", ["subscriptions", ""], [(str(found[v]), _VERDICTS[v]) for v in _VERDICTS])
         return
-    by = By(actor=operator(), action="move_subscribers", subject=plan_id)
+    by = By(actor=context.obj.operator, action="move_subscribers", subject=plan_id)
     wanted = {"percent": percent, "per_hour": per_hour, "notice_days": notice_days}
     _table([_do(lambda: _desk(stack).start(plan_id, to, **wanted, by=by, now=now))])
     console.print("It begins within the hour, or at once with `billing moves run`.")
@@ -85,14 +84,14 @@ def run(context: typer.Context) -> None:
 @app.command()
 def stop(context: typer.Context, plan_id: Plan) -> None:
     """Touch no further subscription."""
-    by = By(actor=operator(), action="stop_move", subject=plan_id)
+    by = By(actor=context.obj.operator, action="stop_move", subject=plan_id)
     _table([_do(lambda: _desk(context.obj).stop(plan_id, by, int(time.time())))])
 
 
 @app.command()
 def undo(context: typer.Context, plan_id: Plan) -> None:
     """Take back what is scheduled; whoever was moved already goes back with the next period."""
-    by = By(actor=operator(), action="undo_move", subject=plan_id)
+    by = By(actor=context.obj.operator, action="undo_move", subject=plan_id)
     _table([_do(lambda: _desk(context.obj).undo(plan_id, by, int(time.time())))])
 
 

@@ -16,6 +16,7 @@ from billing.plan_prices import PlanPrices
 from billing.plans import Plan, features_to_json
 from billing.providers import Clients
 from billing.store.plans import PlanStore
+from billing.views import admin_plan
 from billing_cli.output import console, table
 from billing_cli.stack import Stack
 
@@ -36,7 +37,10 @@ def sync(
     context: typer.Context,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what differs.")] = False,
 ) -> None:
-    """Bring Stripe's products and prices to what the catalogue says; problems that need a person are named."""
+    """Bring Stripe's products and prices to what the catalogue says; problems that need a person are named.
+
+    The audit log names you.
+    """
     try:
         found = prices_of(context.obj).sync(dry_run=dry_run)
     except ProviderError as error:
@@ -45,6 +49,9 @@ def sync(
     if not found:
         console.print("No plan of this stack is sold through Stripe.")
         return
+    if not dry_run:
+        for synced in (s for s in found if s.changes):
+            context.obj.note("sync_prices", synced.plan_id, after=list(synced.changes))
     rows = [
         (s.plan_id, str(s.version), s.price_id or "-", "\n".join((*s.changes, *s.problems)) or "same") for s in found
     ]
@@ -85,6 +92,10 @@ def import_(
     except InvalidRequest as error:
         console.print(f"[red]{error.detail}[/]: {error.extensions['errors']}")
         raise typer.Exit(1) from error
+    for plan_id in (plan_id for plan_id, outcome in done.items() if outcome != "unchanged"):
+        plan = store.catalogue(fresh=True).get(plan_id)
+        action = "create_plan" if done[plan_id] == "created" else "update_plan"
+        context.obj.note(action, plan_id, after=plan and admin_plan(plan, offered))
     table("Imported", ["plan", "outcome"], list(done.items()))
     console.print(", ".join(f"{count} {outcome}" for outcome, count in Counter(done.values()).items()))
 

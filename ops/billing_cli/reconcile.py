@@ -56,6 +56,8 @@ def reconcile(
         console.print(f"[red]Stripe:[/] {error.detail}")
         raise typer.Exit(1) from error
     left = [finding for finding in report.findings if not finding.repaired]
+    if mended := [f"{f.kind} {f.object_id}" for f in report.findings if f.repaired]:
+        context.obj.note("reconcile", f"{len(mended)} objects", after=mended)
     console.print(
         f"{report.checked} subscriptions and {report.events} events looked at, {len(report.findings)} differ"
         + ("." if dry_run else f", {len(report.findings) - len(left)} mended.")
@@ -81,7 +83,9 @@ def replay(
     failed = False
     for event_id in event_ids:
         try:
-            console.print(f"[green]✓[/] {event_id} {tool.replay(event_id.removeprefix('stripe#'), now)}")
+            outcome = tool.replay(event_id.removeprefix("stripe#"), now)
+            context.obj.note("replay", event_id, after={"outcome": outcome})
+            console.print(f"[green]✓[/] {event_id} {outcome}")
         except (Parked, ProviderError) as error:
             failed = True
             console.print(f"[red]✗[/] {event_id} {error}")

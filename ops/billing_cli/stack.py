@@ -2,6 +2,8 @@
 
 import getpass
 import os
+import time
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,9 @@ import typer
 from botocore.exceptions import BotoCoreError, ClientError
 
 from billing.aws import Aws
+from billing.history import By
 from billing.settings import REFERENCE, Settings
+from billing.store.audit import AuditLog
 
 LOCAL = "local"
 _LOCAL_STACK = "billing"
@@ -67,6 +71,20 @@ class Stack:
     def settings(self) -> Settings:
         return Settings(self._environment(), self.aws.fetch_secret)
 
+    @cached_property
+    def operator(self) -> str:
+        """Whoever runs the command, as the audit log names them: their identity in AWS, here their user's name."""
+        return f"cli:{getpass.getuser() if self._local else self.aws.call('sts', 'get_caller_identity')['Arn']}"
+
+    @property
+    def audit(self) -> AuditLog:
+        return AuditLog(self.aws, self.settings.accounts_table)
+
+    def note(self, action: str, subject: str, *, before: Mapping[str, Any] | None = None, after: Any = None) -> None:
+        """Writes into the audit log what was done from the command line, and by whom."""
+        by = By(actor=self.operator, action=action, subject=subject)
+        self.audit.note(by, int(time.time()), before=before, after=after)
+
     def _environment(self) -> dict[str, str]:
         try:
             found = self.aws.call("cloudformation", "describe_stacks", StackName=self.name)["Stacks"][0]
@@ -76,11 +94,6 @@ class Stack:
         values |= {p["ParameterKey"]: p["ParameterValue"] for p in found.get("Parameters", [])}
         environment = {name: values[key] for name, key in _NAMES.items() if key in values}
         return environment | {name: f"{REFERENCE}{self.name}/{name}" for name in _SECRETS}
-
-
-def operator() -> str:
-    """Whoever runs the command, as the audit log names them."""
-    return f"cli:{getpass.getuser()}"
 
 
 def _use_local_emulator() -> None:

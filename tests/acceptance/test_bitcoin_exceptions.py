@@ -119,19 +119,21 @@ def test_the_surplus_goes_back_by_a_link_and_access_and_books_stay(btcpay: World
     btcpay.app.pay(invoice, satoshis(btcpay, invoice) * 2)
     settle_at_provider(btcpay, invoice)
     btcpay.settle()
-    answer = btcpay.desk.refund("btcpay", invoice, None, "key-0001", btcpay.now, surplus=True)
+    answer = btcpay.desk.refund("btcpay", invoice, None, "key-0001", "usr_admin", btcpay.now, surplus=True)
     assert answer["claim_url"].startswith(f"{btcpay.app.url}/pull-payments/")
+    [(by, told)] = btcpay.audit
+    assert (by.actor, by.action, by.reason, told["payment_id"]) == ("usr_admin", "refund", "surplus", invoice)
     btcpay.settle()
     assert btcpay.has(FEATURE)
     assert btcpay.bought.status == "paid"
     assert btcpay.books("refund") == []
     with pytest.raises(Conflict, match="at most 0"):
-        btcpay.desk.refund("btcpay", invoice, None, "key-0002", btcpay.now, surplus=True)
+        btcpay.desk.refund("btcpay", invoice, None, "key-0002", "usr_admin", btcpay.now, surplus=True)
 
 
 def test_bitpay_returns_a_surplus_by_itself(bitpay: World) -> None:
     with pytest.raises(Conflict, match="by itself"):
-        bitpay.desk.refund("bitpay", bitpay.buy(), None, "key-0001", bitpay.now, surplus=True)
+        bitpay.desk.refund("bitpay", bitpay.buy(), None, "key-0001", "usr_admin", bitpay.now, surplus=True)
 
 
 def late(world: World) -> str:
@@ -181,7 +183,7 @@ def test_underpaid_and_expired_can_be_accepted_for_what_came(bitcoin: World) -> 
 
 def test_a_late_payment_can_be_given_back(btcpay: World) -> None:
     invoice = late(btcpay)
-    answer = btcpay.desk.refund("btcpay", invoice, None, "key-0001", btcpay.now, surplus=False)
+    answer = btcpay.desk.refund("btcpay", invoice, None, "key-0001", "usr_admin", btcpay.now, surplus=False)
     assert (answer["status"], answer["needs_decision"]) == ("refunded", False)
     with pytest.raises(Conflict, match="only an underpaid or late payment"):
         btcpay.desk.accept("btcpay", invoice, "usr_admin", btcpay.now)
@@ -189,7 +191,7 @@ def test_a_late_payment_can_be_given_back(btcpay: World) -> None:
 
 def test_the_claim_link_can_be_had_again_while_nobody_used_it(btcpay: World) -> None:
     invoice = btcpay.buy()
-    made = btcpay.desk.refund("btcpay", invoice, 100, "key-0001", btcpay.now, surplus=False)
+    made = btcpay.desk.refund("btcpay", invoice, 100, "key-0001", "usr_admin", btcpay.now, surplus=False)
     assert btcpay.desk.reread("btcpay", invoice, btcpay.now)["claim_urls"] == [made["claim_url"]]
 
 
@@ -261,7 +263,7 @@ def test_a_refund_before_completion_declines_the_whole_invoice(bitpay: World) ->
     bitpay.settle()
     assert bitpay.has(FEATURE)
     bitpay.app.advance(60)
-    bitpay.desk.refund("bitpay", invoice, None, "key-0001", bitpay.now, surplus=False)
+    bitpay.desk.refund("bitpay", invoice, None, "key-0001", "usr_admin", bitpay.now, surplus=False)
     bitpay.settle()
     assert bitpay.bought.status == "refunded"
     assert not bitpay.has(FEATURE)

@@ -19,6 +19,7 @@ from billing.checkout import Checkouts, confirm
 from billing.entitlements import Entitlement
 from billing.errors import FeatureLocked
 from billing.gate import Gate
+from billing.history import By
 from billing.inbox import webhook
 from billing.invoices import InvoiceDesk, Poller
 from billing.plans import Catalogue, Plan
@@ -31,6 +32,7 @@ from billing.providers.stripe.client import connect as connect_stripe
 from billing.records import Account, Payment, Purchase, Term
 from billing.settings import Settings
 from billing.store.accounts import AccountStore
+from billing.store.audit import AuditLog
 from billing.store.due import _FIELDS, Due, DueStore, Kind
 from billing.store.payment_events import PaymentEventStore
 from billing.store.plans import PlanStore
@@ -222,6 +224,7 @@ class World:
     poller: Poller
     desk: InvoiceDesk
     queue: list[str]
+    audit: list[tuple[By, Any]]
 
     @property
     def app(self) -> Any:
@@ -352,7 +355,7 @@ def open_world(name: str) -> Iterator[World]:
     app.webhooks.send = deliver
     with Server(app):
         plans = cast(PlanStore, Shelf(Catalogue(tuple(player.on_sale([FREE, PLUS, PRO, PRO_YEAR, TAX_PASS])))))
-        memory = MemoryAccounts()
+        memory, audit = MemoryAccounts(), _Audit()
         accounts, due = cast(AccountStore, memory), cast(DueStore, MemoryDue(memory))
         connected = player.client()
         applier = Applier(accounts, plans, lambda _: connected)
@@ -366,9 +369,20 @@ def open_world(name: str) -> Iterator[World]:
             checkouts=Checkouts(accounts, plans, lambda _: connected, [name], "https://shop"),
             due=due,
             poller=Poller(accounts, due, applier, lambda _: connected, cast(Any, _Quiet())),
-            desk=InvoiceDesk(accounts, plans, due, applier, lambda _: connected),
+            desk=InvoiceDesk(accounts, plans, due, applier, lambda _: connected, cast(AuditLog, audit)),
             queue=queue.messages,
+            audit=audit.notes,
         )
+
+
+class _Audit:
+    """Keeps what admins did."""
+
+    def __init__(self) -> None:
+        self.notes: list[tuple[By, Any]] = []
+
+    def note(self, by: By, now: int, before: Any = None, after: Any = None) -> None:
+        self.notes.append((by, after))
 
 
 class _Quiet:

@@ -1,17 +1,29 @@
 """The `billing` command, as an operator types it."""
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import boto3
 import pytest
 from typer.testing import CliRunner, Result
 
 from billing.aws import Aws
+from billing.inbox import encode
+from billing.providers import Notification
 from billing.settings import Settings
+from billing.store.audit import AuditLog
 from billing_cli import __main__ as cli
 from billing_cli.stack import Stack
 
+ENVIRONMENT = {
+    "STAGE": "test",
+    "BILLING_PROVIDER_MODE": "mock",
+    "PLANS_TABLE": "PlansTable",
+    "ACCOUNTS_TABLE": "AccountsTable",
+    "PAYMENT_EVENTS_TABLE": "PaymentEventsTable",
+}
 SEEDS = Path(__file__).parents[2] / "ops" / "seeds" / "plans.json"
 
 
@@ -19,11 +31,8 @@ SEEDS = Path(__file__).parents[2] / "ops" / "seeds" / "plans.json"
 def stack(tables: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
     """A stack whose tables are in moto."""
     stack = Stack("test")
-    environment = {"STAGE": "test", "BILLING_PROVIDER_MODE": "mock"}
-    environment |= {"PLANS_TABLE": "PlansTable", "ACCOUNTS_TABLE": "AccountsTable"}
-    environment["PAYMENT_EVENTS_TABLE"] = "PaymentEventsTable"
     monkeypatch.setitem(stack.__dict__, "aws", Aws())
-    monkeypatch.setitem(stack.__dict__, "settings", Settings(environment))
+    monkeypatch.setitem(stack.__dict__, "settings", Settings(ENVIRONMENT))
     monkeypatch.setattr(cli, "Stack", lambda name: stack)
     return stack
 
@@ -65,6 +74,37 @@ def test_a_generated_key_set_signs_and_its_public_half_verifies() -> None:
     assert private["kid"] == public["kid"] == "k1"
     assert "d" in private
     assert "d" not in public
+
+
+def test_what_changes_plans_or_access_is_in_the_audit_log_under_the_operators_name(stack: Stack) -> None:
+    billing("plans", "import", str(SEEDS))
+    billing("flags", "set", "billing", "10")
+    billing("flags", "set", "billing", "50")
+    entries = AuditLog(Aws(), "AccountsTable").month(int(time.time()))
+    assert {entry["actor"] for entry in entries} == {f"cli:{Aws().call('sts', 'get_caller_identity')['Arn']}"}
+    assert [entry["subject"] for entry in entries if entry["action"] == "create_plan"].count("plus-month") == 1
+    changed = max((e for e in entries if e["action"] == "set_flag"), key=lambda e: e["after"]["version"])
+    assert [changed[when]["flags"]["billing"]["percent"] for when in ("before", "after")] == [10, 50]
+
+
+def test_a_redrive_is_in_the_audit_log_and_its_dry_run_is_not(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    sqs = boto3.client("sqs")
+    dlq, queue = (sqs.create_queue(QueueName=name)["QueueUrl"] for name in ("dlq", "events"))
+    urls = {"PAYMENT_EVENTS_DLQ_URL": dlq, "PAYMENT_EVENTS_QUEUE_URL": queue}
+    monkeypatch.setitem(stack.__dict__, "settings", Settings({**ENVIRONMENT, **urls}))
+    told = Notification(
+        provider="mock", event_id="evt_1", type="x", created_at=1, livemode=False, payload={"object": "payment"}
+    )
+    sqs.send_message(QueueUrl=dlq, MessageBody=encode(told, 1, "1", "00"))
+    audit = AuditLog(Aws(), "AccountsTable")
+    assert "mock#evt_1" in billing("dlq", "redrive", "--dry-run").output
+    assert audit.month(int(time.time())) == []
+    assert "1 sent back" in billing("dlq", "redrive", "mock#evt_1", "--rate", "100").output
+    [entry] = audit.month(int(time.time()))
+    assert entry["actor"].startswith("cli:arn:aws:")
+    assert (entry["action"], entry["after"]) == ("redrive", ["mock#evt_1"])
+    assert "0 sent back" in billing("dlq", "redrive").output
+    assert len(audit.month(int(time.time()))) == 1
 
 
 def test_flags_are_set_and_listed(stack: Stack) -> None:

@@ -66,7 +66,8 @@ def test_subscribers_are_counted_moved_and_brought_back(stack: Stack, mock: Mock
     assert "within the hour" in billing("moves", "start", "plus-month", "--to", "2", "--percent", "100").output
     assert "scheduled" not in subscription
     answer = billing("moves", "run").output
-    assert "done" in answer and "1 moved" in answer
+    assert "done" in answer
+    assert "1 moved" in answer
     assert subscription["scheduled_plan_version"] == 2
     assert "undoing" in billing("moves", "undo", "plus-month").output
     assert "undone" in billing("moves", "run").output
@@ -74,7 +75,7 @@ def test_subscribers_are_counted_moved_and_brought_back(stack: Stack, mock: Mock
     listed = billing("moves", "list").output
     assert "plus-month@2" in listed
     noted = {e["action"] for e in AuditLog(stack.aws, "AccountsTable").month(Clock().now())}
-    assert noted == {"move_subscribers", "undo_move"}
+    assert noted >= {"move_subscribers", "undo_move"}
 
 
 def test_what_cannot_be_done_is_said(stack: Stack, mock: MockProvider, tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """Payment events as admins see them: which failed, why in plain words, what to do; and sending them back."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 from billing.aws import Aws
@@ -48,6 +48,33 @@ def remedy(cause: str) -> str:
     return next((advice for words, advice in _REMEDIES if words in cause), _ANY_REMEDY)
 
 
+def redrive_letters(
+    letters: DeadLetters,
+    audit: AuditLog,
+    event_ids: Sequence[str] | None,
+    *,
+    dry_run: bool,
+    by: str,
+    now: int,
+    limit: int | None = None,
+    pause: Callable[[], None] = lambda: None,
+    on_sent: Callable[[DeadLetter], None] = lambda letter: None,
+) -> Sequence[DeadLetter]:
+    """`DeadLetters.redrive`; whatever went is in the audit log under the name `by`, also when it was interrupted."""
+    sent: list[str] = []
+
+    def went(letter: DeadLetter) -> None:
+        sent.append(letter.event_id)
+        on_sent(letter)
+
+    try:
+        return letters.redrive(event_ids, dry_run=dry_run, limit=limit, pause=pause, on_sent=went)
+    finally:
+        if sent:
+            ids = list(dict.fromkeys(sent))
+            audit.note(By(actor=by, action="redrive", subject=f"{len(ids)} payment events"), now, after=ids)
+
+
 class AdminEvents:
     def __init__(
         self, aws: Aws, letters: DeadLetters, events: PaymentEventStore, audit: AuditLog, queue_url: str, dlq_url: str
@@ -75,10 +102,9 @@ class AdminEvents:
 
     def redrive(self, event_ids: Sequence[str] | None, *, dry_run: bool, admin: str, now: int) -> Mapping[str, Any]:
         """Sends dead letters back to be processed, or says which would go. What goes is in the audit log."""
-        chosen = self._letters.redrive(event_ids, dry_run=dry_run, limit=REDRIVEN_AT_ONCE)
-        if chosen and not dry_run:
-            ids = [letter.event_id for letter in chosen]
-            self._audit.note(By(actor=admin, action="redrive", subject=f"{len(ids)} payment events"), now, after=ids)
+        chosen = redrive_letters(
+            self._letters, self._audit, event_ids, dry_run=dry_run, by=admin, now=now, limit=REDRIVEN_AT_ONCE
+        )
         outcome: Literal["would_redrive", "redriven"] = "would_redrive" if dry_run else "redriven"
         items = [{"event_id": c.event_id, "outcome": outcome, "reason": c.cause} for c in chosen]
         absent = [event_id for event_id in event_ids or () if event_id not in {c.event_id for c in chosen}]

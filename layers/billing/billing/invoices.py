@@ -19,6 +19,7 @@ from billing.polling import next_poll
 from billing.providers import PREPAID, Client, PrepaidProviderClient
 from billing.records import SURPLUS, Account, Purchase
 from billing.store.accounts import AccountStore
+from billing.store.audit import AuditLog
 from billing.store.due import Due, DueStore
 from billing.store.plans import PlanStore
 from billing.store.transactions import LostRace
@@ -157,12 +158,14 @@ class InvoiceDesk:
         due: DueStore,
         applier: Applier,
         client: Callable[[str], Client],
+        audit: AuditLog,
     ) -> None:
         self._accounts = accounts
         self._plans = plans
         self._due = due
         self._applier = applier
         self._client = client
+        self._audit = audit
 
     def open(self, limit: int, *, flagged: bool) -> dict[str, Any]:
         """Invoices that are not final, newest first; `flagged`: only those that wait for a decision."""
@@ -207,9 +210,19 @@ class InvoiceDesk:
         raise Conflict("the account is being changed: try again", code="try_again")
 
     def refund(
-        self, provider: str, purchase_id: str, amount_cents: int | None, key: str, now: int, *, surplus: bool
+        self,
+        provider: str,
+        purchase_id: str,
+        amount_cents: int | None,
+        key: str,
+        admin: str,
+        now: int,
+        *,
+        surplus: bool,
     ) -> dict[str, Any]:
         """Gives back what was paid, or part of it, or with `surplus` only what came beyond the price.
+
+        The audit log has it under the admin's name before the provider is asked.
 
         `claim_url`, where there is one, is for the buyer and kept nowhere.
         """
@@ -225,6 +238,8 @@ class InvoiceDesk:
         client = _prepaid(self._client, provider)
         own_key = hashlib.sha256(f"{provider}#{purchase_id}#{key}".encode()).hexdigest()
         reason = SURPLUS if surplus else "requested_by_customer"
+        by = By(actor=admin, action="refund", reason=reason, subject=user_id)
+        self._audit.note(by, now, after={"provider": provider, "payment_id": purchase_id, "amount_cents": amount})
         facts = client.refund(purchase_id, amount, purchase.currency, reason=reason, key=own_key)
         self._applier.apply(user_id, provider, facts, now)
         refund_id = next(f.refund_id for f in facts if isinstance(f, RefundFact))
