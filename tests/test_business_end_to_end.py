@@ -4,6 +4,7 @@ import hashlib
 import time
 import uuid
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import pytest
@@ -58,6 +59,21 @@ def test_a_purchase_is_in_the_figures_and_they_are_what_the_ledger_says(shop_eng
     sheet = shop_engine.call("GET", "/admin/revenue?format=csv&table=by_provider", user=ADMIN, admin=True)
     assert sheet.headers["content-type"].startswith("text/csv")
     assert sheet.text.startswith("key,name,gross_cents")
+
+
+def test_a_figure_is_followed_to_its_lines_as_page_and_as_sheet(shop_engine: Shop, buyer: str) -> None:
+    day = datetime.now(UTC).date().isoformat()
+
+    def mine() -> Any:
+        page = admin(shop_engine, "GET", f"/admin/revenue/lines?currency=USD&day={day}&kind=payment&provider=mock")
+        return [line for line in page["lines"] if line["user_id"] == buyer]
+
+    [paid] = eventually(mine)
+    assert (paid["kind"], paid["plan_id"], paid["amount_cents"] > 0) == ("payment", "plus-month", True)
+    sheet = shop_engine.call("GET", f"/admin/revenue/lines?day={day}&format=csv", user=ADMIN, admin=True)
+    assert sheet.headers["content-type"].startswith("text/csv")
+    assert sheet.text.startswith("at,user_id,kind")
+    assert shop_engine.call("GET", f"/admin/revenue/lines?day={day}", user=buyer).status_code == 403
 
 
 def test_the_rollups_settle_on_what_the_ledger_adds_up_to(
