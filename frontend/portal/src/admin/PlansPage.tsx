@@ -1,11 +1,12 @@
 import { Button, classes, ErrorNotice, format, SkeletonLines, useBilling } from "@bitsleuth/billing-react";
 import { useState } from "react";
 import { ArchiveDialog } from "./ArchiveDialog.js";
+import { MoveDialog } from "./MoveDialog.js";
 import { PlanEditor } from "./PlanEditor.js";
 import { useAdminPlans, type AdminPlan } from "./queries.js";
 import { useAdminText } from "./text.js";
 
-type Editing = { kind: "new" } | { kind: "edit"; plan: AdminPlan } | { kind: "archive"; plan: AdminPlan } | null;
+type Editing = { kind: "new" } | { kind: "edit"; plan: AdminPlan } | { kind: "move" | "archive"; plan: AdminPlan } | null;
 
 /** Every plan with its versions; create, put a new version on sale, archive. */
 export function PlansPage() {
@@ -30,6 +31,7 @@ export function PlansPage() {
         </div>
       )}
       {plans.data && <PlanTable plans={plans.data.plans} onEdit={setEditing} />}
+      {editing?.kind === "move" && <MoveDialog plan={editing.plan} onClose={() => setEditing(null)} />}
       {editing?.kind === "archive" && <ArchiveDialog plan={editing.plan} onClose={() => setEditing(null)} />}
     </div>
   );
@@ -92,6 +94,12 @@ function PlanRow({ plan, onEdit }: { plan: AdminPlan; onEdit: (editing: Editing)
                 {t("edit")}
                 <span className="bsb-hidden"> {plan.plan_id}</span>
               </Button>
+              {plan.version > 1 && plan.interval !== "once" && plan.price_cents > 0 && (
+                <Button size="small" onClick={() => onEdit({ kind: "move", plan })}>
+                  {t("move")}
+                  <span className="bsb-hidden"> {plan.plan_id}</span>
+                </Button>
+              )}
               <Button size="small" variant="ghost" onClick={() => onEdit({ kind: "archive", plan })}>
                 {t("archive")}
                 <span className="bsb-hidden"> {plan.plan_id}</span>

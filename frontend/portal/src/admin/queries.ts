@@ -50,6 +50,30 @@ export const useArchivePlan = () =>
     ["plans"],
   );
 
+export const useMove = (plan_id: string) =>
+  useAdminQuery(["move", plan_id], (client) =>
+    unwrap(client.GET("/admin/plans/{plan_id}/move", { params: { path: { plan_id } } })),
+  );
+
+export const useStartMove = (plan_id: string) =>
+  useAdminMutation(
+    (client, body: Schemas["MoveSubscribers"]) =>
+      unwrap(client.POST("/admin/plans/{plan_id}/move", { params: { path: { plan_id } }, body })),
+    ["move"],
+  );
+
+export const useStopMove = () =>
+  useAdminMutation(
+    (client, plan_id: string) => unwrap(client.POST("/admin/plans/{plan_id}/move/stop", { params: { path: { plan_id } } })),
+    ["move"],
+  );
+
+export const useUndoMove = () =>
+  useAdminMutation(
+    (client, plan_id: string) => unwrap(client.POST("/admin/plans/{plan_id}/move/undo", { params: { path: { plan_id } } })),
+    ["move"],
+  );
+
 export const useRevenue = (range: Range) =>
   useAdminQuery(["revenue", range], (client) => unwrap(client.GET("/admin/revenue", { params: { query: range } })));
 

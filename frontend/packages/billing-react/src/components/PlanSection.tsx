@@ -67,7 +67,8 @@ function LivePlan({ subscription }: { subscription: Subscription }) {
   const resume = useResume();
   const [dialog, setDialog] = useState<"change" | "cancel" | null>(null);
   const ending = subscription.cancel_at !== null;
-  const scheduled = subscription.scheduled_plan_id !== null;
+  // A newer version of the same plan is the seller's doing: there is nothing to take back.
+  const scheduled = ![null, subscription.plan_id].includes(subscription.scheduled_plan_id);
   const price = money(subscription.price_cents, subscription.currency, locale, { exact: false });
   return (
     <>
@@ -121,6 +122,10 @@ function Next({ subscription }: { subscription: Subscription }) {
   const plans = usePlans().data?.plans;
   const price = money(subscription.price_cents, subscription.currency, locale);
   if (subscription.cancel_at) return t("next.ends", { date: date(subscription.cancel_at, locale) });
+  if (subscription.scheduled_plan_id === subscription.plan_id && subscription.scheduled_price_cents !== null) {
+    const then = money(subscription.scheduled_price_cents, subscription.currency, locale);
+    return t("next.moves", { price: then, date: date(subscription.current_period_end, locale) });
+  }
   if (subscription.scheduled_plan_id) {
     const plan = plans?.find((candidate) => candidate.plan_id === subscription.scheduled_plan_id);
     return t("next.changes", { plan: plan?.name ?? "", date: date(subscription.current_period_end, locale) });

@@ -177,6 +177,7 @@ const de = {
   },
   "next.ends": "Endet am {date}. Es wird nichts mehr abgebucht.",
   "next.changes": "Wechselt am {date} zu {plan}.",
+  "next.moves": "Verlängert sich am {date} mit der neuesten Version, für {price}.",
   "next.nothing": "Keine Zahlung geplant.",
   "next.due": "{price} sind offen.",
   "next.term_ends": "Im Voraus bezahlt bis {date}.",

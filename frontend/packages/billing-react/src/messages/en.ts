@@ -176,6 +176,7 @@ const texts = {
   },
   "next.ends": "Ends on {date}. Nothing more will be charged.",
   "next.changes": "Changes to {plan} on {date}.",
+  "next.moves": "Renews on {date} with its newest version, for {price}.",
   "next.nothing": "No payment is scheduled.",
   "next.due": "{price} is due.",
   "next.term_ends": "Paid ahead until {date}.",

@@ -177,6 +177,7 @@ export const es: Messages = {
   },
   "next.ends": "Termina el {date}. No se cobrará nada más.",
   "next.changes": "Cambia a {plan} el {date}.",
+  "next.moves": "Se renueva el {date} con su versión más reciente, por {price}.",
   "next.nothing": "No hay ningún pago previsto.",
   "next.due": "Hay {price} pendientes de pago.",
   "next.term_ends": "Pagado por adelantado hasta el {date}.",

@@ -61,6 +61,7 @@ export const subscription: S["SubscriptionView"] = {
   cancel_at: null,
   grace_until: null,
   scheduled_plan_id: null,
+  scheduled_price_cents: null,
   payment_problem: null,
   action: "none",
 };
