@@ -13,6 +13,7 @@ from billing.admin_moves import AdminMoves
 from billing.applier import Applier
 from billing.aws import Aws
 from billing.errors import Conflict, NotFound, ProviderError, ProviderUnavailable
+from billing.facts import Ref
 from billing.history import By
 from billing.moves import ROUND_SECONDS, Mover
 from billing.plans import Plan
@@ -234,6 +235,21 @@ def test_a_stop_holds_before_the_next_subscription(desk: Desk) -> None:
     desk.start()
     desk.run()
     assert (desk.versions(names), desk.move().status) == ([(1, 2)] * 4, "done")
+
+
+def test_an_environment_that_has_not_heard_of_the_version_yet_asks_for_it(desk: Desk, tables: dict[str, str]) -> None:
+    """The webhook of a move may be processed where the catalogue was read before the version was on sale."""
+    (name,) = desk.buyers(1)
+    aws = Aws("dynamodb")
+    old = PlanStore(aws, tables["PlansTable"])
+    old.catalogue()
+    desk.new_version(price_cents=900)
+    desk.start()
+    desk.run()
+    applier = Applier(desk.accounts, old, lambda _: desk.shop.client)
+    subscription = desk.subscription(name)
+    applier.refresh(name, "stripe", Ref("subscription", subscription.subscription_id), desk.now + 1)
+    assert desk.versions([name]) == [(1, 2)]
 
 
 def test_what_is_only_scheduled_is_taken_back_by_an_undo(desk: Desk) -> None:

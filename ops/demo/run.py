@@ -1,5 +1,6 @@
 """`make run`: the whole system on this machine until Ctrl-C. State is kept between runs in .local/state."""
 
+import errno
 import shutil
 import signal
 import sys
@@ -42,6 +43,13 @@ def main(
             console.print("Ctrl-C stops it.")
             _wait_for_interrupt()
             console.print("\nStopping …")
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        steps.done()
+        console.print(f"[red]✗[/] A port is taken: {port}, or one of {port + 100} to {port + 103}, for the stand-ins.")
+        console.print("  Choose another: make run PORT=8200")
+        sys.exit(1)
     except EngineError as error:
         steps.done()
         console.print(f"[red]✗[/] {escape(str(error))}")

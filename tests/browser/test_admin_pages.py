@@ -1,6 +1,7 @@
 """What an owner does on the admin pages, on the real stack."""
 
 import hashlib
+import re
 import time
 
 import pytest
@@ -8,7 +9,7 @@ from playwright.sync_api import Browser, Locator, expect
 
 from billing.inbox import encode
 from billing.providers import Notification
-from demo.shop import Shop
+from demo.shop import ADMIN, Shop
 from tests.browser.conftest import Visitor
 
 pytestmark = pytest.mark.browser
@@ -55,6 +56,44 @@ def test_a_new_plan_is_for_sale_at_once_and_a_new_version_of_it_too(
     expect(offer()).to_have_count(0)
     for visitor in visitors:
         visitor.close()
+
+
+def test_subscribers_are_moved_to_a_new_version_and_back(
+    admin: Visitor, visitor: Visitor, user: str, shop_engine: Shop
+) -> None:
+    """Of a plan of its own: the other tests sell at the seeded prices."""
+    plan = {"plan_id": "club-month", "name": "Club", "price_cents": 700, "currency": "USD", "interval": "month"}
+    plan |= {"group": "club", "features": {"ai.insights": True}}
+    assert shop_engine.call("POST", "/admin/plans", plan, user=ADMIN, admin=True).status_code == 201
+    shop_engine.engine.kill_workers("PlansFunction")
+    visitor.open("/pricing", user=user)
+    visitor.buy("Club", "Pay 7")
+    newer = {name: value for name, value in plan.items() if name != "plan_id"} | {"version": 1, "price_cents": 800}
+    assert shop_engine.call("PATCH", "/admin/plans/club-month", newer, user=ADMIN, admin=True).status_code == 200
+
+    def work() -> str:
+        return str(shop_engine.engine.invoke("MoveSubscribersFunction", {})["club-month@2"])
+
+    admin.open("/console/plans")
+    admin.button("Move subscribers club-month").click()
+    expect(admin.text("They pay $7.00 now, $8.00 then.")).to_be_visible()
+    admin.page.get_by_label("Share of users").fill("100")
+    assert admin.violations() == []
+    admin.button("Start").click()
+    expect(admin.text("Nobody was moved yet")).to_be_visible()
+    assert work() == "done"
+    shop_engine.engine.kill_workers("SubscriptionStatusFunction")  # it keeps its catalogue for a minute
+    visitor.open("/account/billing")
+    expect(visitor.text(re.compile("with its newest version, for \\$8.00"))).to_be_visible()
+    admin.open("/console/plans")
+    admin.button("Move subscribers club-month").click()
+    expect(admin.text("1 moved")).to_be_visible()
+    admin.button("Undo").click()
+    expect(admin.text("Being undone")).to_be_visible()
+    assert work() == "undone"
+    visitor.open("/account/billing")
+    expect(visitor.text(re.compile("Renews for \\$7.00"))).to_be_visible()
+    assert shop_engine.call("POST", "/admin/plans/club-month/archive", user=ADMIN, admin=True).status_code == 200
 
 
 def test_a_plan_that_the_service_refuses_says_why(admin: Visitor) -> None:

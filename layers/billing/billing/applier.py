@@ -98,35 +98,48 @@ class Applier:
     def _apply_all(self, account: Account, provider: str, facts: Sequence[Fact], now: int) -> tuple[Account, Catalogue]:
         """With the catalogue at hand, or, should it lack what the facts speak of, with a fresh one."""
         try:
-            catalogue = self._plans.catalogue()
-            return self._fold(account, provider, facts, catalogue, now), catalogue
+            return self._fold(account, provider, facts, now), self._plans.catalogue()
         except Parked:
-            catalogue = self._plans.catalogue(fresh=True)
-            return self._fold(account, provider, facts, catalogue, now), catalogue
+            self._plans.catalogue(fresh=True)
+            return self._fold(account, provider, facts, now), self._plans.catalogue()
 
-    def _fold(self, account: Account, provider: str, facts: Sequence[Fact], catalogue: Catalogue, now: int) -> Account:
+    def _fold(self, account: Account, provider: str, facts: Sequence[Fact], now: int) -> Account:
         for fact in facts:
-            account = self._apply_one(account, provider, fact, catalogue, now)
+            account = self._apply_one(account, provider, fact, now)
         return account
 
-    def _apply_one(
-        self, account: Account, provider: str, fact: Fact, catalogue: Catalogue, now: int, reads: int = _READS
-    ) -> Account:
+    def _catalogue(self, fact: Fact) -> Catalogue:
+        """The copy at hand, unless the fact names a version that is newer than it."""
+        catalogue = self._plans.catalogue()
+        if all(catalogue.get(*named) for named in _named(fact)):
+            return catalogue
+        return self._plans.catalogue(fresh=True)
+
+    def _apply_one(self, account: Account, provider: str, fact: Fact, now: int, reads: int = _READS) -> Account:
         """`reads`: how many more objects may be read for this fact and for what those reads tell."""
-        result = apply(account, fact, catalogue)
+        result = apply(account, fact, self._catalogue(fact))
         if isinstance(result, Account):
             return result
         told = self.read(provider, result, fact.observed_at, now) if reads else []
         for answer in told:
             # Read after the account was: it settles a tie, which an answer read before that could not.
             newest = replace(answer, reread=True) if isinstance(answer, SubscriptionFact) else answer
-            account = self._apply_one(account, provider, newest, catalogue, now, reads - 1)
+            account = self._apply_one(account, provider, newest, now, reads - 1)
         if told and isinstance(fact, SubscriptionFact) and result in _about(fact):
             return account  # the answer stands in for the fact that could not be ordered
-        result = apply(account, fact, catalogue)
+        result = apply(account, fact, self._catalogue(fact))
         if isinstance(result, Account):
             return result
         raise Parked(f"{provider} {result.kind} {result.id} is not known yet, and reading it did not help")
+
+
+def _named(fact: Fact) -> list[tuple[str, int]]:
+    """The plan versions a fact speaks of by name."""
+    pairs = [
+        (getattr(fact, f"{kind}plan_id", None), getattr(fact, f"{kind}plan_version", None))
+        for kind in ("", "scheduled_")
+    ]
+    return [(plan_id, version) for plan_id, version in pairs if plan_id and version]
 
 
 def _about(fact: Fact) -> list[Ref]:

@@ -38,6 +38,7 @@ def _subscription_from(fact: SubscriptionFact, catalogue: Catalogue, old: Subscr
             f"{fact.provider} price {fact.price_id} of subscription {fact.subscription_id} belongs to no plan: "
             "add it to a plan's provider_plan_ids, then redrive this event"
         )
+    # None also where a price was scheduled by hand that belongs to no plan.
     scheduled = fact.scheduled_price_id and catalogue.behind(
         fact.provider, fact.scheduled_price_id, fact.scheduled_plan_id, fact.scheduled_plan_version
     )
