@@ -1,6 +1,6 @@
 # `make` lists what there is. Everything but `setup` needs no network once `setup` has run.
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test unit lint types template bench load build clean audit
+.PHONY: help setup run demo test unit lint types template bench load build clean audit audit-python audit-npm audit-template
 MAKEFLAGS += --no-print-directory
 
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
@@ -49,8 +49,15 @@ build: setup ## The packages for AWS, in .aws-sam/build
 	@sam build
 
 audit: ## Known weaknesses of our packages, and the template's security (needs the network)
-	@uv tool run --from pip-audit==2.10.1 pip-audit -r layers/dependencies/requirements.txt --no-deps --disable-pip
-	@cd frontend && npm audit --omit=dev
+	@$(MAKE) --keep-going audit-python audit-npm audit-template
+
+audit-python: # strict: a package whose advisories cannot be read is no package without any
+	@uv tool run --from pip-audit==2.10.1 pip-audit --strict -r layers/dependencies/requirements.txt --no-deps --disable-pip
+
+audit-npm:
+	@cd frontend && npm audit
+
+audit-template:
 	@uv tool run --from checkov==3.3.30 checkov --config-file .checkov.yaml -f template.yaml
 
 clean: ## Drop builds, and the state and logs of `make run`

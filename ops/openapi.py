@@ -103,8 +103,11 @@ def _operation_id(route: Route) -> str:
 
 
 def _answers(route: Route) -> dict[str, Any]:
-    answer = {"schema": {"$ref": REF.format(model=route.response.__name__)}}
-    answers: dict[str, Any] = {"200": {"description": "Done", "content": {"application/json": answer}}}
+    content: dict[str, Any] = {"application/json": {"schema": {"$ref": REF.format(model=route.response.__name__)}}}
+    if "format" in route.query:
+        content["text/csv"] = {"schema": {"type": "string"}}
+    done: dict[str, Any] = {"description": "Done"} | ({} if route.status == 204 else {"content": content})
+    answers: dict[str, Any] = {str(route.status): done}
     statuses = {*EVERY_CALL, *route.errors, *(() if route.auth == "none" else (401, 403))}
     for status in sorted(statuses):
         model = PROBLEMS.get(status, responses.Problem)

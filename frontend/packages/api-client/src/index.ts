@@ -37,7 +37,7 @@ export class ApiError extends Error {
 
 /** Typed calls: `client.GET("/billing/plans")`. */
 export function createBillingClient({ baseUrl = "", token, fetch }: ClientOptions = {}) {
-  const client = createClient<paths>({ baseUrl, ...(fetch ? { fetch } : {}) });
+  const client = createClient<paths, "application/json">({ baseUrl, ...(fetch ? { fetch } : {}) });
   if (token) client.use(authorization(token));
   return client;
 }

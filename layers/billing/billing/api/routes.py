@@ -12,7 +12,10 @@ Auth = Literal["none", "user", "admin"]
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """`errors` are the problem statuses beyond those every call has (400, 401, 403, 429, 500)."""
+    """`errors` are the problem statuses beyond those every call has (400, 401, 403, 429, 500).
+
+    `status` is what success answers; with 204 there is no body.
+    """
 
     method: str
     path: str
@@ -23,6 +26,7 @@ class Route:
     request: type[BaseModel] | None = None
     errors: tuple[int, ...] = ()
     query: tuple[str, ...] = ()
+    status: int = 200
 
 
 _user: Auth = "user"
@@ -83,6 +87,7 @@ ROUTES: tuple[Route, ...] = (
         responses.AdminPlan,
         requests.CreatePlan,
         errors=(409,),
+        status=201,
     ),
     Route(
         "PATCH",
@@ -243,6 +248,7 @@ ROUTES: tuple[Route, ...] = (
         "Sign in with a NIP-98 event in the Authorization header (`Nostr <base64>`)",
         responses.SessionTokens,
         requests.SignInWithNostr,
+        errors=(401,),
     ),
     Route(
         "POST",
@@ -252,6 +258,7 @@ ROUTES: tuple[Route, ...] = (
         "A new session token; the refresh token is replaced too",
         responses.SessionTokens,
         requests.RefreshSession,
+        errors=(401,),
     ),
     Route(
         "POST",
@@ -261,6 +268,8 @@ ROUTES: tuple[Route, ...] = (
         "End a sign-in: its refresh token is worth nothing any more",
         responses.Empty,
         requests.RefreshSession,
+        errors=(401,),
+        status=204,
     ),
     Route("GET", "/.well-known/jwks.json", "jwks", "none", "Keys that verify our tokens", responses.KeySet),
     Route(
@@ -314,7 +323,16 @@ ROUTES: tuple[Route, ...] = (
     Route(
         "GET", "/billing/receipts", "receipts", _user, "Card and bitcoin receipts, newest first", responses.ReceiptList
     ),
-    Route("POST", "/billing/track", "track", "none", "Count a funnel step", responses.Empty, requests.TrackEvent),
+    Route(
+        "POST",
+        "/billing/track",
+        "track",
+        "none",
+        "Count a funnel step",
+        responses.Empty,
+        requests.TrackEvent,
+        status=204,
+    ),
     Route(
         "GET",
         "/admin/revenue",
@@ -397,6 +415,7 @@ ROUTES: tuple[Route, ...] = (
         admin.GrantView,
         requests.GrantFeatures,
         errors=(404,),
+        status=201,
     ),
     Route(
         "POST",
