@@ -1,6 +1,6 @@
 """Refunds, disputes and warnings: kept by their own id on the payment they name."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
 from billing.apply.purchases import renew
@@ -24,7 +24,7 @@ def refund(account: Account, fact: RefundFact, catalogue: Catalogue) -> Account 
 
     def change(payment: Payment) -> Payment:
         old = payment.refunds.get(new.refund_id)
-        if old and (old.observed_at, _REFUND_RANK[old.status]) >= (new.observed_at, _REFUND_RANK[new.status]):
+        if _stands(old, new, _REFUND_RANK):
             return payment
         told = replace(new, reason=new.reason or (old.reason if old else None))
         return replace(payment, refunds={**payment.refunds, new.refund_id: told})
@@ -45,11 +45,18 @@ def dispute(account: Account, fact: DisputeFact, _catalogue: Catalogue) -> Accou
 
     def change(payment: Payment) -> Payment:
         old = payment.disputes.get(new.dispute_id)
-        if old and (old.observed_at, _DISPUTE_RANK[old.status]) >= (new.observed_at, _DISPUTE_RANK[new.status]):
+        if _stands(old, new, _DISPUTE_RANK):
             return payment
         return replace(payment, disputes={**payment.disputes, new.dispute_id: new})
 
     return _on_payment(account, fact.provider, fact.payment_ref, change)
+
+
+def _stands(known: Refund | Dispute | None, told: Refund | Dispute, rank: Mapping[str, int]) -> bool:
+    """Whether what is known stays: the newest observation wins, of one time the stronger word."""
+    if known is None:
+        return False
+    return (known.observed_at, rank[known.status]) >= (told.observed_at, rank[told.status])
 
 
 def fraud_warning(account: Account, fact: FraudWarningFact, _catalogue: Catalogue) -> Account | Ref:
