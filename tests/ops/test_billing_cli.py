@@ -2,43 +2,23 @@
 
 import json
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import boto3
 import pytest
-from typer.testing import CliRunner, Result
 
 from billing.aws import Aws
 from billing.inbox import encode
 from billing.providers import Notification
 from billing.settings import Settings
 from billing.store.audit import AuditLog
-from billing_cli import __main__ as cli
 from billing_cli.stack import Stack
-
-ENVIRONMENT = {
-    "STAGE": "test",
-    "BILLING_PROVIDER_MODE": "mock",
-    "PLANS_TABLE": "PlansTable",
-    "ACCOUNTS_TABLE": "AccountsTable",
-    "PAYMENT_EVENTS_TABLE": "PaymentEventsTable",
-}
-SEEDS = Path(__file__).parents[2] / "ops" / "seeds" / "plans.json"
+from tests.ops.conftest import ENVIRONMENT, SEEDS, OpenStack, billing
 
 
 @pytest.fixture
-def stack(tables: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
-    """A stack whose tables are in moto."""
-    stack = Stack("test")
-    monkeypatch.setitem(stack.__dict__, "aws", Aws())
-    monkeypatch.setitem(stack.__dict__, "settings", Settings(ENVIRONMENT))
-    monkeypatch.setattr(cli, "Stack", lambda name: stack)
-    return stack
-
-
-def billing(*arguments: str) -> Result:
-    return CliRunner().invoke(cli.app, list(arguments), env={"COLUMNS": "200"})
+def stack(open_stack: OpenStack) -> Stack:
+    return open_stack()
 
 
 def test_plans_are_imported_once_and_updated_when_the_file_changes(stack: Stack, tmp_path: Path) -> None:

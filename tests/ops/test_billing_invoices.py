@@ -2,24 +2,18 @@
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner, Result
 
-from billing.aws import Aws
 from billing.checkout import Checkouts
 from billing.providers import Clients
-from billing.settings import Settings
 from billing.store.accounts import AccountStore
 from billing.store.plans import PlanStore
-from billing_cli import __main__ as cli
 from billing_cli.stack import Stack
 from fakes.base import Server
 from fakes.btcpay import BTCPay
+from tests.ops.conftest import SEEDS, OpenStack, billing
 from tests.samples import USER
-
-SEEDS = Path(__file__).parents[2] / "ops" / "seeds" / "plans.json"
 
 
 @pytest.fixture
@@ -30,30 +24,12 @@ def server() -> Iterator[BTCPay]:
 
 
 @pytest.fixture
-def stack(tables: dict[str, str], server: BTCPay, monkeypatch: pytest.MonkeyPatch) -> Stack:
-    """A stack whose tables are in moto, and which sells through a stand-in of BTCPay Server."""
-    stack = Stack("test")
-    environment = {
-        "PLANS_TABLE": "PlansTable",
-        "ACCOUNTS_TABLE": "AccountsTable",
-        "PAYMENT_EVENTS_TABLE": "PaymentEventsTable",
-        "STAGE": "test",
-        "LIVEMODE": "false",
-        "BILLING_PROVIDER_MODE": "btcpay",
-        "PUBLIC_URL": "https://api.test",
-        "BTCPAY_URL": server.url,
-        "BTCPAY_STORE_ID": "store",
-        "BTCPAY_API_KEY": "api-key",
-    }
-    monkeypatch.setitem(stack.__dict__, "aws", Aws())
-    monkeypatch.setitem(stack.__dict__, "settings", Settings(environment))
-    monkeypatch.setattr(cli, "Stack", lambda name: stack)
+def stack(server: BTCPay, open_stack: OpenStack) -> Stack:
+    """It sells through a stand-in of BTCPay Server."""
+    settings = {"BTCPAY_URL": server.url, "BTCPAY_STORE_ID": "store", "BTCPAY_API_KEY": "api-key"}
+    stack = open_stack(BILLING_PROVIDER_MODE="btcpay", PUBLIC_URL="https://api.test", **settings)
     assert billing("plans", "import", str(SEEDS)).exit_code == 0
     return stack
-
-
-def billing(*arguments: str) -> Result:
-    return CliRunner().invoke(cli.app, list(arguments), env={"COLUMNS": "200"})
 
 
 def opened(stack: Stack, server: BTCPay) -> str:

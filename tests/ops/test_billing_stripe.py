@@ -4,14 +4,11 @@ from collections.abc import Iterator
 
 import boto3
 import pytest
-from typer.testing import CliRunner, Result
 
-from billing.aws import Aws
-from billing.settings import Settings
 from billing.store.accounts import AccountStore
 from billing.store.plans import PlanStore
-from billing_cli import __main__ as cli
 from billing_cli.stack import Stack
+from tests.ops.conftest import OpenStack, billing
 from tests.providers.stripe.stripe_shop import Shop, open_shop
 
 HOOK = "https://billing.example"
@@ -24,31 +21,18 @@ def shop(tables: dict[str, str]) -> Iterator[Shop]:
 
 
 @pytest.fixture
-def stack(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> Stack:
-    """A stack whose tables are in moto and whose Stripe is the stand-in."""
-    stack = Stack("test")
-    environment = {
-        "STAGE": "test",
-        "LIVEMODE": "false",
-        "BILLING_PROVIDER_MODE": "stripe",
-        "PUBLIC_URL": HOOK,
-        "PLANS_TABLE": "PlansTable",
-        "ACCOUNTS_TABLE": "AccountsTable",
-        "PAYMENT_EVENTS_TABLE": "PaymentEventsTable",
-        "STRIPE_SECRET_KEY": "sk_test_standin",
-        "STRIPE_WEBHOOK_SECRET": "whsec_a,whsec_b",
-        "STRIPE_API_BASE": shop.app.url,
-    }
-    monkeypatch.setitem(stack.__dict__, "aws", Aws())
-    monkeypatch.setitem(stack.__dict__, "settings", Settings(environment))
-    monkeypatch.setattr(cli, "Stack", lambda name: stack)
+def stack(shop: Shop, open_stack: OpenStack) -> Stack:
+    """Its Stripe is the stand-in."""
+    stack = open_stack(
+        BILLING_PROVIDER_MODE="stripe",
+        PUBLIC_URL=HOOK,
+        STRIPE_SECRET_KEY="sk_test_standin",
+        STRIPE_WEBHOOK_SECRET="whsec_a,whsec_b",
+        STRIPE_API_BASE=shop.app.url,
+    )
     for plan in shop.plans.values():
         PlanStore(stack.aws, "PlansTable").add_version(plan)
     return stack
-
-
-def billing(*arguments: str, typed: str | None = None) -> Result:
-    return CliRunner().invoke(cli.app, list(arguments), input=typed, env={"COLUMNS": "200"})
 
 
 def test_a_lost_subscription_is_reported_then_mended(stack: Stack, shop: Shop) -> None:

@@ -1,53 +1,41 @@
 """`billing metrics`: the figures are held against the ledger, and made from it anew."""
 
-from collections.abc import Callable
-
 import pytest
-from typer.testing import CliRunner, Result
 
 from billing.aws import Aws
 from billing.ledger import day_of
 from billing.rollups import counters
-from billing.settings import Settings
 from billing.store.accounts import ledger_item
 from billing.store.metrics import MetricsStore
-from billing_cli import __main__ as cli
-from billing_cli.stack import Stack
 from store.test_metrics import some_lines
+from tests.ops.conftest import OpenStack, billing
 
 
-@pytest.fixture
-def billing(tables: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
-    stack = Stack("test")
-    monkeypatch.setitem(stack.__dict__, "aws", Aws())
-    settings = Settings({"ACCOUNTS_TABLE": "AccountsTable", "METRICS_TABLE": "MetricsTable"})
-    monkeypatch.setitem(stack.__dict__, "settings", settings)
-    monkeypatch.setattr(cli, "Stack", lambda name: stack)
-    return lambda *arguments: CliRunner().invoke(cli.app, ["metrics", *arguments], env={"COLUMNS": "200"})
+@pytest.fixture(autouse=True)
+def _stack(open_stack: OpenStack) -> None:
+    open_stack()
 
 
-def test_a_line_the_stream_never_brought_is_found_and_a_rebuild_brings_it(billing: Callable[..., Result]) -> None:
+def test_a_line_the_stream_never_brought_is_found_and_a_rebuild_brings_it() -> None:
     lines = some_lines(25)
     for line in lines:
         Aws().call("dynamodb", "put_item", TableName="AccountsTable", Item=ledger_item("usr_1", line))
     metrics = MetricsStore(Aws(), "MetricsTable", "AccountsTable")
     metrics.fold([("usr_1", line) for line in lines[:-1]])
-    found = billing("check")
+    found = billing("metrics", "check")
     assert found.exit_code == 1
     assert "figures differ" in found.output
-    rebuilt = billing("rebuild")
+    rebuilt = billing("metrics", "rebuild")
     assert "25 lines folded" in rebuilt.output
     assert "figures changed" in rebuilt.output
-    assert "25 ledger lines and the rollups agree" in billing("check").output
+    assert "25 ledger lines and the rollups agree" in billing("metrics", "check").output
     assert metrics.everything(2) == counters(lines)
-    again = billing("rebuild")
+    again = billing("metrics", "rebuild")
     assert again.exit_code == 0
     assert "figures changed" not in again.output
 
 
-def test_the_lines_of_a_month_are_found_without_reading_the_ledger(
-    billing: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_lines_of_a_month_are_found_without_reading_the_ledger(monkeypatch: pytest.MonkeyPatch) -> None:
     lines = some_lines(25)
     for line in lines:
         Aws().call("dynamodb", "put_item", TableName="AccountsTable", Item=ledger_item("usr_1", line))
@@ -56,17 +44,17 @@ def test_the_lines_of_a_month_are_found_without_reading_the_ledger(
     payments = [line for line in lines if (line.kind, line.currency) == ("payment", "USD")]
     month = day_of(payments[0].at)[:7]
     paid = [line for line in payments if day_of(line.at).startswith(month)]
-    shown = billing("lines", "--day", month, "--kind", "payment", "--currency", "USD").output
+    shown = billing("metrics", "lines", "--day", month, "--kind", "payment", "--currency", "USD").output
     assert f"{len(paid)} lines" in shown
     assert f"{sum(line.amount_cents for line in paid) / 100:.2f} USD" in shown
-    assert billing("lines", "--day", "last week").exit_code == 2
+    assert billing("metrics", "lines", "--day", "last week").exit_code == 2
 
 
-def test_a_rebuild_enters_lines_from_before_the_index_into_it(billing: Callable[..., Result]) -> None:
+def test_a_rebuild_enters_lines_from_before_the_index_into_it() -> None:
     line = some_lines(1)[0]
     folded_once = {**ledger_item("usr_1", line), "folded": {"N": "1"}}
     Aws().call("dynamodb", "put_item", TableName="AccountsTable", Item=folded_once)
     metrics = MetricsStore(Aws(), "MetricsTable", "AccountsTable")
     assert list(metrics.lines(line.currency, day_of(line.at))) == []
-    assert billing("rebuild").exit_code == 0
+    assert billing("metrics", "rebuild").exit_code == 0
     assert [stored for _, stored in metrics.lines(line.currency, day_of(line.at))] == [("usr_1", line)]

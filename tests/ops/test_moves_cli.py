@@ -6,17 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner, Result
 
-from billing.aws import Aws
-from billing.settings import Settings
 from billing.store.audit import AuditLog
-from billing_cli import __main__ as cli
 from billing_cli.stack import Stack
 from fakes.base import Clock, Request, Server
 from fakes.mock import MockProvider
-
-SEEDS = Path(__file__).parents[2] / "ops" / "seeds" / "plans.json"
+from tests.ops.conftest import SEEDS, OpenStack, billing
 
 
 @pytest.fixture
@@ -27,19 +22,8 @@ def mock() -> Iterator[MockProvider]:
 
 
 @pytest.fixture
-def stack(tables: dict[str, str], mock: MockProvider, monkeypatch: pytest.MonkeyPatch) -> Stack:
-    stack = Stack("test")
-    environment = {"STAGE": "test", "BILLING_PROVIDER_MODE": "mock", "MOCK_URL": mock.url}
-    environment |= {"PLANS_TABLE": "PlansTable", "ACCOUNTS_TABLE": "AccountsTable"}
-    environment["PAYMENT_EVENTS_TABLE"] = "PaymentEventsTable"
-    monkeypatch.setitem(stack.__dict__, "aws", Aws())
-    monkeypatch.setitem(stack.__dict__, "settings", Settings(environment))
-    monkeypatch.setattr(cli, "Stack", lambda name: stack)
-    return stack
-
-
-def billing(*arguments: str) -> Result:
-    return CliRunner().invoke(cli.app, list(arguments), env={"COLUMNS": "200"})
+def stack(mock: MockProvider, open_stack: OpenStack) -> Stack:
+    return open_stack(MOCK_URL=mock.url)
 
 
 def sell_and_change(mock: MockProvider, tmp_path: Path) -> dict[str, Any]:
