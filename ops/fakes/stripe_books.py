@@ -128,8 +128,11 @@ class Books:
             coming = [p for p in schedule["phases"] if p["start_date"] >= start]
             if coming:
                 item["price"] = self.get(coming[0]["items"][0]["price"], "price")
-                sub["metadata"] |= coming[0].get("metadata", {})
-            self.release(schedule, announce=False)
+                sub["metadata"] |= coming[0]["metadata"]
+                sub["discounts"] = [d["discount"] for d in coming[0]["discounts"]]
+                schedule["current_phase"] = {name: coming[0][name] for name in ("start_date", "end_date")}
+            else:
+                self.release(schedule, announce=False)
         item["current_period_start"], item["current_period_end"] = start, period_end(start, item["price"])
         if sub["status"] == "trialing":
             sub["status"] = "active"

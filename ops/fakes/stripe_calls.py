@@ -12,7 +12,7 @@ from stripe.params import checkout as checkout_params
 from stripe.params import radar as radar_params
 
 from fakes import stripe_shapes as shapes
-from fakes.stripe_books import Object, Refused, item_of
+from fakes.stripe_books import Object, Refused, item_of, period_end
 
 if TYPE_CHECKING:
     from fakes.stripe import StripeApp
@@ -243,11 +243,14 @@ class Calls:
             "items": [{"price": item["price"]["id"], "quantity": item["quantity"]}],
             "start_date": item["current_period_start"],
             "end_date": item["current_period_end"],
+            "discounts": [{"coupon": None, "discount": d, "promotion_code": None} for d in sub["discounts"]],
+            "metadata": {},
         }
         made = {
             "id": self.books.new_id("sub_sched"),
             "object": "subscription_schedule",
             "created": self.books.at,
+            "current_phase": {"start_date": phase["start_date"], "end_date": phase["end_date"]},
             "customer": sub["customer"],
             "end_behavior": "release",
             "livemode": False,
@@ -268,7 +271,11 @@ class Calls:
         began = 0
         for phase in params.get("phases", []):
             phase.setdefault("start_date", began)
-            began = phase.setdefault("end_date", phase["start_date"])
+            price = self.books.get(phase["items"][0]["price"], "price")
+            began = phase.setdefault("end_date", period_end(phase["start_date"], price))
+            given = phase.get("discounts", [])
+            phase["discounts"] = [{"coupon": None, "discount": None, "promotion_code": None, **d} for d in given]
+            phase.setdefault("metadata", {})
         found |= params
         self.books.emit("subscription_schedule.updated", found)
         return found

@@ -241,7 +241,40 @@ def test_a_downgrade_waits_for_the_periods_end(shop: Shop) -> None:
     assert (fact.price_id, fact.scheduled_price_id) == (pro, plus)
     shop.app.advance(32 * DAY)
     fact = subscription_fact(shop, sub["id"])
-    assert (fact.price_id, fact.scheduled_price_id, sub["schedule"]) == (plus, None, None)
+    assert (fact.price_id, fact.scheduled_price_id) == (plus, None)
+    shop.app.advance(32 * DAY)
+    assert sub["schedule"] is None
+
+
+def test_a_change_is_scheduled_while_the_last_one_still_has_its_schedule(shop: Shop) -> None:
+    """Stripe releases a schedule a whole period after its change: its first phase is long past then."""
+    sub = downgrade(shop)
+    shop.app.advance(32 * DAY)
+    assert sub["schedule"] is not None
+    item = sub["items"]["data"][0]
+    shop.client.change_subscription(
+        sub["id"], item["id"], shop.plans["plus_year"], at_period_end=True, proration_date=START, key="k2"
+    )
+    plus, year = (shop.plans[p].provider_plan_ids["stripe"] for p in ("plus_month", "plus_year"))
+    fact = subscription_fact(shop, sub["id"])
+    assert (fact.price_id, fact.scheduled_price_id) == (plus, year)
+    shop.app.advance(31 * DAY)
+    assert subscription_fact(shop, sub["id"]).price_id == year
+
+
+def test_a_discount_goes_along_into_the_next_period(shop: Shop) -> None:
+    sub = shop.subscribe("pro_month")
+    sub["discounts"] = ["di_1"]
+    shop.client.change_subscription(
+        sub["id"],
+        sub["items"]["data"][0]["id"],
+        shop.plans["plus_month"],
+        at_period_end=True,
+        proration_date=START,
+        key="k1",
+    )
+    shop.app.advance(32 * DAY)
+    assert sub["discounts"] == ["di_1"]
 
 
 def test_a_downgrade_can_be_taken_back(shop: Shop) -> None:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
         InvoiceCreatePreviewParams,
         RefundCreateParams,
         SubscriptionCancelParams,
+        SubscriptionScheduleUpdateParamsPhase,
+        SubscriptionScheduleUpdateParamsPhaseDiscount,
         SubscriptionUpdateParams,
         SubscriptionUpdateParamsCancellationDetails,
     )
@@ -268,7 +270,11 @@ class StripeClient:
             )
 
     def _schedule_change(self, subscription: dict[str, Any], plan: Plan, quantity: int, key: str) -> None:
-        """A second phase with the plan; its metadata becomes the subscription's when it begins."""
+        """A phase after the current one, with the plan; its metadata becomes the subscription's when it begins.
+
+        A schedule outlives the change it was made for by a period, so the current phase need not be its first one.
+        What a phase leaves out, Stripe takes away: a discount goes along into the next one.
+        """
         schedules = self.api.v1.subscription_schedules
         if subscription["schedule"]:
             schedule = schedules.retrieve(subscription["schedule"])
@@ -276,25 +282,24 @@ class StripeClient:
             schedule = schedules.create(
                 {"from_subscription": subscription["id"]}, {"idempotency_key": f"{key}:schedule"}
             )
-        current = schedule.phases[0]
+        began = schedule.current_phase.start_date if schedule.current_phase else schedule.phases[0].start_date
+        current = next(phase for phase in schedule.phases if phase.start_date == began)
+        discounts = [_discount(discount) for discount in current.discounts or []]
+        now: SubscriptionScheduleUpdateParamsPhase = {
+            "items": [{"price": id_of(i.price) or "", "quantity": i.quantity or 1} for i in current.items],
+            "start_date": current.start_date,
+            "end_date": current.end_date,
+        }
+        then: SubscriptionScheduleUpdateParamsPhase = {
+            "items": [{"price": self._price(plan), "quantity": quantity}],
+            "metadata": {"plan_id": plan.plan_id, "plan_version": str(plan.version)},
+            "proration_behavior": "none",
+        }
+        if discounts:
+            now["discounts"] = then["discounts"] = discounts
         schedules.update(
             schedule.id,
-            {
-                "end_behavior": "release",
-                "proration_behavior": "none",
-                "phases": [
-                    {
-                        "items": [{"price": id_of(i.price) or "", "quantity": i.quantity or 1} for i in current.items],
-                        "start_date": current.start_date,
-                        "end_date": current.end_date,
-                    },
-                    {
-                        "items": [{"price": self._price(plan), "quantity": quantity}],
-                        "metadata": {"plan_id": plan.plan_id, "plan_version": str(plan.version)},
-                        "proration_behavior": "none",
-                    },
-                ],
-            },
+            {"end_behavior": "release", "proration_behavior": "none", "phases": [now, then]},
             {"idempotency_key": f"{key}:phases"},
         )
 
@@ -369,3 +374,12 @@ class StripeClient:
     def event(self, event_id: str) -> Notification:
         with asking():
             return self._reader.event(event_id)
+
+
+def _discount(discount: Any) -> "SubscriptionScheduleUpdateParamsPhaseDiscount":
+    """A discount to keep, by the one name it has."""
+    if found := id_of(discount.discount):
+        return {"discount": found}
+    if found := id_of(discount.promotion_code):
+        return {"promotion_code": found}
+    return {"coupon": id_of(discount.coupon) or ""}
