@@ -156,3 +156,26 @@ def test_a_dead_letter_is_explained_and_sent_back(admin: Visitor, shop_engine: S
     expect(letter).to_have_count(0)
     admin.page.get_by_role("radio", name="Processed").check()
     expect(admin.text(event.key).first).to_be_visible(timeout=15_000)
+
+
+def test_a_figure_is_followed_to_its_lines_and_on_to_the_user(admin: Visitor, visitor: Visitor, user: str) -> None:
+    visitor.open("/pricing", user=user)
+    visitor.buy()
+    day = time.strftime("%Y-%m-%d", time.gmtime())
+
+    def lines() -> Locator:
+        admin.open("/console/revenue")
+        admin.settle()
+        admin.button("Table").first.click()
+        admin.button(day).first.click()
+        return admin.dialog().get_by_role("row").filter(has_text=user).filter(has_text="Payment")
+
+    for _ in range(20):  # the publisher needs a moment
+        paid = lines()
+        admin.dialog().get_by_text("Order opened").first.wait_for()
+        if paid.count():
+            break
+    expect(paid).to_contain_text("$19.00")
+    assert admin.violations() == []
+    paid.get_by_role("link", name=user).click()
+    admin.text(user).first.wait_for()
