@@ -134,3 +134,15 @@ def count(queue_url: str) -> int:
     names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
     found = boto3.client("sqs").get_queue_attributes(QueueUrl=queue_url, AttributeNames=names)["Attributes"]
     return sum(int(found[name]) for name in names)
+
+
+def test_a_message_that_is_no_delivery_is_shown_and_holds_nobody_back(
+    letters: DeadLetters, queues: tuple[str, str], post: Callable[[str], None]
+) -> None:
+    boto3.client("sqs").send_message(QueueUrl=queues[0], MessageBody="not ours")
+    post("evt_1")
+    causes = {letter.event_id.partition("#")[0]: letter.cause for letter in letters.waiting()}
+    assert causes["unreadable"] == "no delivery of ours: it cannot be read"
+    assert [letter.event_id for letter in letters.redrive(["mock#evt_1"], dry_run=False)] == ["mock#evt_1"]
+    assert waiting_in(queues[1]) == ["mock#evt_1"]
+    assert [letter.type for letter in letters.waiting()] == ["unreadable"]

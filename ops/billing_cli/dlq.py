@@ -8,7 +8,6 @@ import typer
 
 from billing.admin_events import redrive_letters
 from billing.dead_letters import DeadLetter, DeadLetters
-from billing.inbox import decode
 from billing.store.payment_events import PaymentEventStore
 from billing_cli.output import console, moment, table
 from billing_cli.stack import Stack
@@ -42,11 +41,10 @@ def show(context: typer.Context, event_id: str) -> None:
     if letter is None:
         console.print(f"{event_id} is not in the dead-letter queue.")
         raise typer.Exit(1)
-    notification, _ = decode(letter.body)
     console.print(f"[bold]{letter.event_id}[/]  {letter.type}")
     console.print(f"created {moment(letter.created_at)}, received {moment(letter.received_at)}")
     console.print(f"cause   {letter.cause}", markup=False)
-    console.print_json(json.dumps(notification.payload))
+    console.print_json(json.dumps(letter.payload))
 
 
 @app.command()

@@ -8,7 +8,6 @@ from billing.dead_letters import DeadLetter, DeadLetters
 from billing.errors import InvalidRequest
 from billing.history import By
 from billing.http import rfc3339
-from billing.inbox import decode
 from billing.store.audit import AuditLog
 from billing.store.payment_events import Listed, PaymentEvent, PaymentEventStore
 
@@ -38,6 +37,7 @@ _REMEDIES: tuple[tuple[str, str], ...] = (
         "never finished a try",
         "The processor died or ran out of time: see its log, then send the event again.",
     ),
+    ("cannot be read", "Find out who writes to the queue. It leaves by itself; sending it again changes nothing."),
     ("processed meanwhile", "Nothing is left to do; sending it again changes nothing."),
 )
 _ANY_REMEDY = "Mend what the cause says, then send the event again."
@@ -126,7 +126,6 @@ class AdminEvents:
 
     def _dead(self, letter: DeadLetter) -> View:
         known = self._events.get(letter.event_id)
-        notification, _ = decode(letter.body)
         return {
             "event_id": letter.event_id,
             "provider": letter.provider,
@@ -139,7 +138,7 @@ class AdminEvents:
             "received_at": rfc3339(letter.received_at),
             "processed_at": None,
             "user_id": known.user_id if known else None,
-            "payload": dict(notification.payload),
+            "payload": dict(letter.payload),
         }
 
 

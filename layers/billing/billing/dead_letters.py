@@ -4,8 +4,9 @@ Sending back is receive, filter, send, delete. Interrupted anywhere, a message i
 never in none; processing it twice has no effect, because every event has its effect once.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from billing.aws import Aws
 from billing.inbox import decode
@@ -26,6 +27,7 @@ class DeadLetter:
     created_at: int
     received_at: int
     cause: str
+    payload: Mapping[str, Any]
     body: str
     handle: str
 
@@ -102,13 +104,17 @@ class DeadLetters:
                 MaxNumberOfMessages=_BATCH,
                 VisibilityTimeout=_HIDDEN_SECONDS,
                 WaitTimeSeconds=1,
+                AttributeNames=["SentTimestamp"],
             )
             fresh = [m for m in answer.get("Messages", []) if m["MessageId"] not in seen]
             if not fresh:
                 return
             for message in fresh:
                 seen.add(message["MessageId"])
-                yield self._letter(message["Body"], message["ReceiptHandle"])
+                try:
+                    yield self._letter(message["Body"], message["ReceiptHandle"])
+                except (ValueError, KeyError, TypeError):
+                    yield _unreadable(message)
 
     def _letter(self, body: str, handle: str) -> DeadLetter:
         notification, seen = decode(body)
@@ -120,6 +126,7 @@ class DeadLetters:
             created_at=notification.created_at,
             received_at=seen["received_at"],
             cause=_cause(event.status, event.reason) if event else "not recorded: the processor never finished a try",
+            payload=notification.payload,
             body=body,
             handle=handle,
         )
@@ -133,6 +140,22 @@ class DeadLetters:
                 ReceiptHandle=letter.handle,
                 VisibilityTimeout=0,
             )
+
+
+def _unreadable(message: Mapping[str, Any]) -> DeadLetter:
+    """A message that is no delivery of ours: shown like the others, and in nobody's way."""
+    sent = int(message["Attributes"]["SentTimestamp"]) // 1000
+    return DeadLetter(
+        event_id=f"unreadable#{message['MessageId']}",
+        provider="unknown",
+        type="unreadable",
+        created_at=sent,
+        received_at=sent,
+        cause="no delivery of ours: it cannot be read",
+        payload={},
+        body=message["Body"],
+        handle=message["ReceiptHandle"],
+    )
 
 
 def _cause(status: str, reason: str) -> str:
