@@ -34,6 +34,7 @@ HEAVY = (
 )
 LOADS = {
     "admin_events": {"pydantic"},
+    "admin_flags": {"pydantic"},
     "admin_invoices": {"pydantic"},
     "admin_moves": {"pydantic"},
     "admin_plans": {"pydantic"},

@@ -2,11 +2,15 @@
 
 import pytest
 
+from billing.admin_flags import AdminFlags
 from billing.aws import Aws
 from billing.errors import Conflict, InvalidRequest
 from billing.rollout import Flag, Flags, place, sign_in_ways
 from billing.settings import Settings
+from billing.store.audit import AuditLog
 from billing.store.flags import FlagStore
+from billing.store.transactions import LostRace
+from samples import NOW
 
 USERS = [f"usr_{n}" for n in range(2000)]
 
@@ -51,23 +55,63 @@ def test_a_percentage_is_one(percent: int) -> None:
         Flag(percent)
 
 
-def test_flags_are_kept_and_the_salt_never_changes(tables: dict[str, str]) -> None:
-    store = FlagStore(Aws(), tables["PlansTable"])
-    assert store.read() == Flags()
-    first = store.put("billing", Flag(10))
-    second = store.put("ai", Flag(0, ("usr_1",)))
-    assert store.read() == second
+@pytest.mark.parametrize("name", ["", "Billing", "a b", "#flags", "x" * 65])
+def test_a_flag_has_a_name_that_can_stand_in_a_path(name: str) -> None:
+    with pytest.raises(InvalidRequest):
+        Flags().with_flag(name, Flag(1))
+
+
+class Desk:
+    def __init__(self, tables: dict[str, str]) -> None:
+        self.store = FlagStore(Aws(), tables["PlansTable"])
+        self.audit = AuditLog(Aws(), tables["AccountsTable"])
+        self._flags = AdminFlags(self.store, self.audit)
+
+    def set(self, name: str, flag: Flag, version: int | None = None) -> Flags:
+        return self._flags.set(name, flag, admin="usr_admin", now=NOW, version=version)
+
+
+@pytest.fixture
+def desk(tables: dict[str, str]) -> Desk:
+    return Desk(tables)
+
+
+def test_flags_are_kept_and_the_salt_never_changes(desk: Desk) -> None:
+    assert desk.store.read() == Flags()
+    first = desk.set("billing", Flag(10))
+    second = desk.set("ai", Flag(0, ("usr_1",)))
+    assert desk.store.read() == second
     assert second.salt == first.salt != ""
     assert (second.version, set(second.flags)) == (2, {"billing", "ai"})
 
 
-def test_a_change_made_meanwhile_is_not_overwritten(tables: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    store = FlagStore(Aws(), tables["PlansTable"])
-    seen = store.put("billing", Flag(10))
-    store.put("billing", Flag(20))
-    monkeypatch.setattr(store, "read", lambda: seen)
-    with pytest.raises(Conflict):
-        store.put("billing", Flag(30))
+def test_each_change_is_in_the_audit_log_and_what_changes_nothing_is_not(desk: Desk) -> None:
+    desk.set("billing", Flag(10))
+    changed = desk.set("billing", Flag(20, ("usr_1",)))
+    assert desk.set("billing", Flag(20, ("usr_1",))) == changed
+    newest, first = desk.audit.month(NOW, subject="billing")
+    assert (newest["actor"], newest["action"]) == ("usr_admin", "set_flag")
+    assert newest["before"] == {"percent": 10, "allow": []}
+    assert newest["after"] == {"percent": 20, "allow": ["usr_1"]}
+    assert first["before"] == {}
+
+
+@pytest.mark.parametrize("version", [0, 2], ids=["an older version", "one that is not yet"])
+def test_whoever_looked_at_another_version_is_shown_the_newest(desk: Desk, version: int) -> None:
+    desk.set("billing", Flag(10))
+    with pytest.raises(Conflict) as refused:
+        desk.set("billing", Flag(30), version)
+    assert refused.value.code == "version_conflict"
+    assert refused.value.extensions["newest"] == desk.store.read().to_json()
+
+
+@pytest.mark.parametrize("known", [0, 1])
+def test_a_change_made_between_reading_and_writing_is_not_overwritten(desk: Desk, known: int) -> None:
+    seen = desk.set("billing", Flag(10)) if known else Flags()
+    desk.set("billing", Flag(20))
+    with pytest.raises(LostRace):
+        desk.store.replace(seen, seen.with_flag("billing", Flag(30)))
+    assert desk.store.read().flags["billing"] == Flag(20)
 
 
 def test_the_development_sign_in_is_not_offered_in_prod() -> None:

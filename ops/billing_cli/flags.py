@@ -1,25 +1,30 @@
 """`billing flags`: who sees what, in percent and by name."""
 
+import time
 from typing import Annotated
 
 import typer
 
+from billing.admin_flags import AdminFlags
+from billing.errors import BillingError
 from billing.rollout import Flag, Flags
+from billing.store.audit import AuditLog
 from billing.store.flags import FlagStore
-from billing_cli.output import table
+from billing_cli.output import console, table
 from billing_cli.stack import Stack
 
 app = typer.Typer(no_args_is_help=True, help="Rollout flags: list, set.")
 
 
-def flags_of(stack: Stack) -> FlagStore:
-    return FlagStore(stack.aws, stack.settings.plans_table)
+def flags_of(stack: Stack) -> AdminFlags:
+    store = FlagStore(stack.aws, stack.settings.plans_table)
+    return AdminFlags(store, AuditLog(stack.aws, stack.settings.accounts_table))
 
 
 @app.command("list")
 def show(context: typer.Context) -> None:
     """Every flag; one that is not listed is off."""
-    _print(flags_of(context.obj).read())
+    _print(flags_of(context.obj).list())
 
 
 @app.command("set")
@@ -29,12 +34,13 @@ def set_(
     percent: Annotated[int, typer.Argument(min=0, max=100, help="Share of the users.")],
     allow: Annotated[list[str] | None, typer.Option(help="A user id that has it whatever the percentage.")] = None,
 ) -> None:
-    """Set one flag; it reaches everybody within a minute. The audit log names you."""
-    store = flags_of(context.obj)
-    before = store.read()
-    after = store.put(name, Flag(percent, tuple(allow or ())))
-    context.obj.note("set_flag", name, before=before.to_json(), after=after.to_json())
-    _print(after)
+    """Set one flag, and who has it besides; it reaches everybody within a minute. The audit log names you."""
+    flag, admin = Flag(percent, tuple(allow or ())), context.obj.operator
+    try:
+        _print(flags_of(context.obj).set(name, flag, admin=admin, now=int(time.time())))
+    except BillingError as error:
+        console.print(f"[red]Refused:[/] {error.detail}")
+        raise typer.Exit(1) from error
 
 
 def _print(flags: Flags) -> None:

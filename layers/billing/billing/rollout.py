@@ -4,11 +4,14 @@ A user's place on the scale of 0 to 99 follows from the salt, the flag and the u
 percentage grows, and different flags reach different users first. The TypeScript package computes the same.
 """
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from billing.errors import InvalidRequest
 from billing.settings import Settings
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +24,9 @@ class Flag:
     def __post_init__(self) -> None:
         if not 0 <= self.percent <= 100:
             raise InvalidRequest("a percentage lies between 0 and 100")
+
+    def to_json(self) -> dict[str, object]:
+        return {"percent": self.percent, "allow": list(self.allow)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +41,18 @@ class Flags:
         flag = self.flags.get(name)
         return flag is not None and (user_id in flag.allow or place(self.salt, name, user_id) < flag.percent)
 
+    def with_flag(self, name: str, flag: Flag) -> "Flags":
+        """These flags with one of them set, as the next version."""
+        if not _NAME.fullmatch(name):
+            message = "lower-case letters, digits, dots, dashes and underscores; at most 64"
+            raise InvalidRequest("this cannot be a flag's name", errors=[{"path": "name", "message": message}])
+        return replace(self, version=self.version + 1, flags={**self.flags, name: flag})
+
     def to_json(self) -> dict[str, object]:
         return {
             "version": self.version,
             "salt": self.salt,
-            "flags": {name: {"percent": f.percent, "allow": list(f.allow)} for name, f in self.flags.items()},
+            "flags": {name: flag.to_json() for name, flag in self.flags.items()},
         }
 
 

@@ -11,6 +11,7 @@ from pydantic import Field
 from billing.api.responses import (
     EntitlementView,
     FeatureJson,
+    Flag,
     ReceiptView,
     Response,
     SourceView,
@@ -274,6 +275,14 @@ class AuditEntry(Response):
 
 class AuditList(Response):
     entries: list[AuditEntry]
+
+
+class FlagList(Response):
+    """The flags in force. `version` grows with every change; 0: none was ever set."""
+
+    version: int
+    salt: str
+    flags: dict[str, Flag]
 
 
 class PaymentEventView(Response):

@@ -177,3 +177,9 @@ class RefundInvoice(Request):
     amount_cents: int | None = Field(None, ge=1, description="Absent: all that is left")
     surplus: bool = Field(False, description="Only what came beyond the price; access stays as it is")
     idempotency_key: IdempotencyKey
+
+
+class SetFlag(Request):
+    percent: int = Field(ge=0, le=100)
+    allow: list[Id] = Field(max_length=200, description="User ids that have it whatever the percentage")
+    version: int = Field(ge=0, description="Of the flags as you saw them; 409 when it is not the newest")

@@ -54,21 +54,31 @@ class AuditLog:
         self._aws = aws
         self._table = accounts_table
 
+    def entry(self, by: By, now: int, before: Mapping[str, Any] | None = None, after: Any = None) -> dict[str, Any]:
+        """An act that changes no account, as a write to commit together with what it did."""
+        entry = _entry(now, by, "", before or {}, {} if after is None else after)
+        return {"Put": {"TableName": self._table, "Item": entry}}
+
     def note(self, by: By, now: int, before: Mapping[str, Any] | None = None, after: Any = None) -> None:
         """An act that changes no account: of a plan, of the queues."""
-        entry = _entry(now, by, "", before or {}, {} if after is None else after)
-        self._aws.call("dynamodb", "put_item", TableName=self._table, Item=entry)
+        self._aws.call("dynamodb", "put_item", **self.entry(by, now, before, after)["Put"])
 
-    def month(self, at: int, limit: int = 100) -> list[dict[str, Any]]:
-        """The newest entries of the month in which `at` lies."""
-        answer = self._aws.call(
-            "dynamodb",
-            "query",
-            TableName=self._table,
-            KeyConditionExpression="user_id = :month",
-            ExpressionAttributeValues=item({":month": _month(at)}),
-            ScanIndexForward=False,
-            Limit=limit,
-        )
-        found = [values(stored) for stored in answer["Items"]]
-        return [{**entry, **{n: json.loads(entry[n]) for n in ("before", "after")}} for entry in found]
+    def month(self, at: int, subject: str | None = None, limit: int = 100) -> list[dict[str, Any]]:
+        """The newest entries of the month in which `at` lies, all or about one subject."""
+        request: dict[str, Any] = {
+            "TableName": self._table,
+            "KeyConditionExpression": "user_id = :month",
+            "ExpressionAttributeValues": item({":month": _month(at)}),
+            "ScanIndexForward": False,
+        }
+        if subject is not None:
+            request["FilterExpression"] = "subject = :subject"
+            request["ExpressionAttributeValues"] |= item({":subject": subject})
+        found: list[dict[str, Any]] = []
+        while True:
+            page = self._aws.call("dynamodb", "query", **request, Limit=limit)
+            found += [values(stored) for stored in page["Items"]]
+            if len(found) >= limit or "LastEvaluatedKey" not in page:
+                break
+            request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+        return [{**entry, **{n: json.loads(entry[n]) for n in ("before", "after")}} for entry in found[:limit]]

@@ -1,0 +1,34 @@
+"""/admin/flags: the rollout flags in force, and setting one of them."""
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from aws_lambda_powertools import Logger
+
+from billing.admin_flags import AdminFlags
+from billing.api.requests import SetFlag
+from billing.aws import Aws
+from billing.http import Request, endpoint
+from billing.rollout import Flag
+from billing.settings import Settings
+from billing.store.audit import AuditLog
+from billing.store.flags import FlagStore
+
+aws = Aws("dynamodb")
+settings = Settings(os.environ, aws.fetch_secret)
+flags = AdminFlags(FlagStore(aws, settings.plans_table), AuditLog(aws, settings.accounts_table))
+
+
+def show(_: Request) -> Mapping[str, Any]:
+    return flags.list().to_json()
+
+
+def set_flag(request: Request) -> Mapping[str, Any]:
+    wish = request.parse(SetFlag)
+    flag = Flag(wish.percent, tuple(dict.fromkeys(wish.allow)))
+    name, admin = request.path["name"], request.user_id
+    return flags.set(name, flag, admin=admin, now=request.now, version=wish.version).to_json()
+
+
+handler = endpoint({"GET /admin/flags": show, "PUT /admin/flags/{name}": set_flag}, Logger())
