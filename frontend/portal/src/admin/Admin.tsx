@@ -1,6 +1,7 @@
 import { Notice, useBilling, useUserId } from "@bitsleuth/billing-react";
 import { useEffect, type ComponentType } from "react";
 import { useLocation } from "../router.js";
+import { AuditPage } from "./AuditPage.js";
 import { EventsPage } from "./EventsPage.js";
 import { InvoicesPage } from "./InvoicesPage.js";
 import { PlansPage } from "./PlansPage.js";
@@ -16,6 +17,7 @@ const SECTIONS = {
   invoices: InvoicesPage,
   events: EventsPage,
   rollout: RolloutPage,
+  audit: AuditPage,
 } as const satisfies Record<string, ComponentType>;
 type Section = keyof typeof SECTIONS;
 

@@ -1,7 +1,8 @@
-import { Button, classes, Dialog, ErrorNotice, format, Notice, SkeletonLines, useBilling } from "@bitsleuth/billing-react";
+import { Button, classes, ErrorNotice, format, SkeletonLines, useBilling } from "@bitsleuth/billing-react";
 import { useState } from "react";
 import { setQueryParam, useQueryParam } from "../router.js";
-import { useAcceptInvoice, useInvoices, useRefundInvoice, useRereadInvoice, type Invoice } from "./queries.js";
+import { useAcceptInvoice, useInvoices, useRereadInvoice, type Invoice } from "./queries.js";
+import { RefundDialog } from "./RefundDialog.js";
 import { useAdminText } from "./text.js";
 
 /** Bitcoin invoices: those that wait for a decision, and all that are not final. */
@@ -81,37 +82,12 @@ function InvoiceCard({ invoice }: { invoice: Invoice }) {
           {t("invoices.reread")}
         </Button>
       </div>
-      {refunding && <RefundInvoiceDialog invoice={invoice} onClose={() => setRefunding(false)} />}
+      {refunding && <RefundDialog userId={invoice.user_id} payment={paymentOf(invoice)} onClose={() => setRefunding(false)} />}
     </li>
   );
 }
 
-function RefundInvoiceDialog({ invoice, onClose }: { invoice: Invoice; onClose: () => void }) {
-  const t = useAdminText();
-  const { locale } = useBilling();
-  const refund = useRefundInvoice();
-  const [key] = useState(() => crypto.randomUUID());
-  const left = format.money(invoice.received_cents - invoice.refunded_cents, invoice.currency, locale);
-  return (
-    <Dialog onClose={onClose} title={t("refund")} description={t("refund.of", { amount: left })}>
-      {refund.data?.claim_url && (
-        <Notice tone="good" live>
-          {t("invoices.claim")} <span className="bsb-mono">{refund.data.claim_url}</span>
-        </Notice>
-      )}
-      {refund.isError && <ErrorNotice error={refund.error} />}
-      <div className="bsb-dialog-actions">
-        <Button onClick={onClose}>{t(refund.data ? "close" : "cancel")}</Button>
-        {!refund.data && (
-          <Button
-            variant="danger"
-            busy={refund.isPending}
-            onClick={() => refund.mutate({ invoice, key }, { onSuccess: (done) => done.claim_url ?? onClose() })}
-          >
-            {t("refund.do", { amount: left })}
-          </Button>
-        )}
-      </div>
-    </Dialog>
-  );
+/** An invoice as the payment it is. What came beyond the price is not part of it. */
+function paymentOf({ provider, purchase_id, received_cents, surplus_cents, refunded_cents, currency }: Invoice) {
+  return { provider, payment_id: purchase_id, amount_cents: received_cents - surplus_cents, refunded_cents, currency };
 }

@@ -1,6 +1,7 @@
 import type { Schemas } from "@bitsleuth/billing-api-client";
 import { Button, Dialog, ErrorNotice, format, Notice, useBilling, useFeatureTexts, usePlans } from "@bitsleuth/billing-react";
 import { useState } from "react";
+import { majorOf, minorOf } from "./money.js";
 import { Field } from "./PlanEditor.js";
 import { useRefund } from "./queries.js";
 import { useAdminText } from "./text.js";
@@ -10,7 +11,7 @@ const REASONS = ["requested_by_customer", "duplicate", "fraudulent"] as const;
 
 interface RefundDialogProps {
   userId: string;
-  payment: Schemas["ReceiptView"];
+  payment: Pick<Schemas["ReceiptView"], "provider" | "payment_id" | "amount_cents" | "refunded_cents" | "currency">;
   onClose: () => void;
 }
 
@@ -20,12 +21,15 @@ export function RefundDialog({ userId, payment, onClose }: RefundDialogProps) {
   const { locale } = useBilling();
   const preview = useRefund(userId);
   const refund = useRefund(userId);
+  const { currency } = payment;
   const left = payment.amount_cents - payment.refunded_cents;
   const [key] = useState(() => crypto.randomUUID());
-  const [amount, setAmount] = useState(left);
+  const [text, setText] = useState(() => majorOf(left, currency));
   const [reason, setReason] = useState<(typeof REASONS)[number]>("requested_by_customer");
-  const [typed, setTyped] = useState("");
-  const body = (dry_run: boolean): Refund => ({
+  const amount = minorOf(text, currency);
+  const valid = amount !== null && amount > 0 && amount <= left;
+  const money = (minor: number) => format.money(minor, currency, locale);
+  const ask = (dry_run: boolean) => ({
     provider: payment.provider as Refund["provider"],
     payment_id: payment.payment_id,
     amount_cents: amount,
@@ -33,31 +37,44 @@ export function RefundDialog({ userId, payment, onClose }: RefundDialogProps) {
     dry_run,
     idempotency_key: dry_run ? `${key}-dry` : key,
   });
-  const text = format.money(amount, payment.currency, locale);
-  const word = t("refund.word");
+  if (refund.data) return <Refunded refund={refund.data} onClose={onClose} />;
+  if (preview.data && amount !== null) {
+    return (
+      <Confirm
+        effect={preview.data}
+        amount={money(amount)}
+        error={refund.error}
+        busy={refund.isPending}
+        onBack={preview.reset}
+        onConfirm={() => refund.mutate(ask(false))}
+        onClose={onClose}
+      />
+    );
+  }
   return (
-    <Dialog onClose={onClose} title={t("refund")} description={t("refund.of", { amount: format.money(left, payment.currency, locale) })}>
+    <Dialog onClose={onClose} title={t("refund")} description={t("refund.of", { amount: money(left) })}>
       <form
         className="bsb-stack"
+        noValidate
         onSubmit={(event) => {
           event.preventDefault();
-          if (preview.data) refund.mutate(body(false), { onSuccess: onClose });
-          else preview.mutate(body(true));
+          if (valid) preview.mutate(ask(true));
         }}
       >
-        <Field id="refund-amount" label={t("refund.amount", { currency: payment.currency })}>
+        <Field
+          id="refund-amount"
+          label={t("refund.amount", { currency })}
+          fault={valid || text === "" ? undefined : t("refund.amount.wrong", { amount: money(left), currency })}
+        >
           <input
             id="refund-amount"
-            className="bsb-input"
-            type="number"
-            required
-            min={1}
-            max={left}
-            value={amount}
-            readOnly={preview.data !== undefined}
-            onChange={(event) => setAmount(event.target.valueAsNumber || 0)}
+            className="bsb-input bsb-number"
+            inputMode="decimal"
+            autoComplete="off"
+            aria-invalid={!valid}
+            value={text}
+            onChange={(event) => setText(event.target.value)}
           />
-          <p className="bsb-2 bsb-tiny">{text}</p>
         </Field>
         <Field id="refund-reason" label={t("reason")}>
           <select id="refund-reason" className="bsb-input" value={reason} onChange={(event) => setReason(event.target.value as typeof reason)}>
@@ -68,39 +85,79 @@ export function RefundDialog({ userId, payment, onClose }: RefundDialogProps) {
             ))}
           </select>
         </Field>
-        {preview.data && (
-          <>
-            <Effect effect={preview.data} />
-            <Field id="refund-word" label={t("refund.type", { word })}>
-              <input id="refund-word" className="bsb-input" autoComplete="off" value={typed} onChange={(event) => setTyped(event.target.value)} />
-            </Field>
-          </>
-        )}
-        {(preview.isError || refund.isError) && <ErrorNotice error={refund.error ?? preview.error} />}
+        {preview.isError && <ErrorNotice error={preview.error} />}
         <div className="bsb-dialog-actions">
           <Button onClick={onClose}>{t("cancel")}</Button>
-          {preview.data ? (
-            <Button type="submit" variant="danger" busy={refund.isPending} disabled={typed !== word}>
-              {t("refund.do", { amount: text })}
-            </Button>
-          ) : (
-            <Button type="submit" variant="primary" busy={preview.isPending}>
-              {t("refund.preview")}
-            </Button>
-          )}
+          <Button type="submit" variant="primary" busy={preview.isPending} disabled={!valid}>
+            {t("refund.preview")}
+          </Button>
         </div>
       </form>
     </Dialog>
   );
 }
 
-function Effect({ effect }: { effect: Schemas["RefundEffect"] }) {
+interface ConfirmProps {
+  effect: Schemas["RefundEffect"];
+  amount: string;
+  error: unknown;
+  busy: boolean;
+  onBack: () => void;
+  onConfirm: () => void;
+  onClose: () => void;
+}
+
+function Confirm({ effect, amount, error, busy, onBack, onConfirm, onClose }: ConfirmProps) {
   const t = useAdminText();
   const texts = useFeatureTexts(usePlans().data?.features);
-  if (effect.features_lost.length === 0) return <Notice live>{t("refund.keeps")}</Notice>;
+  const [typed, setTyped] = useState("");
+  const word = t("refund.word");
+  const lost = effect.features_lost.map((key) => texts.name(key)).join(", ");
   return (
-    <Notice tone="warn" live>
-      {t("refund.loses", { features: effect.features_lost.map((key) => texts.name(key)).join(", ") })}
-    </Notice>
+    <Dialog onClose={onClose} title={t("refund.do", { amount })} description={<span className="bsb-mono">{effect.payment_id}</span>}>
+      <form
+        className="bsb-stack"
+        onSubmit={(event) => {
+          event.preventDefault();
+          if (typed === word) onConfirm();
+        }}
+      >
+        <Notice tone={lost ? "warn" : "plain"} live>
+          {lost ? t("refund.loses", { features: lost }) : t("refund.keeps")}
+        </Notice>
+        <Field id="refund-word" label={t("refund.type", { word })}>
+          <input id="refund-word" className="bsb-input" autoComplete="off" value={typed} onChange={(event) => setTyped(event.target.value)} />
+        </Field>
+        {error !== null && <ErrorNotice error={error} />}
+        <div className="bsb-dialog-actions">
+          <Button onClick={onBack}>{t("back")}</Button>
+          <Button type="submit" variant="danger" busy={busy} disabled={typed !== word}>
+            {t("refund.do", { amount })}
+          </Button>
+        </div>
+      </form>
+    </Dialog>
+  );
+}
+
+/** What was given back; the link to claim it is shown here and kept nowhere. */
+function Refunded({ refund, onClose }: { refund: Schemas["RefundEffect"]; onClose: () => void }) {
+  const t = useAdminText();
+  const { locale } = useBilling();
+  return (
+    <Dialog onClose={onClose} title={t("refund")}>
+      <Notice tone="good" live title={t("refund.done", { amount: format.money(refund.amount_cents, refund.currency, locale) })}>
+        {refund.claim_url && (
+          <>
+            {t("invoices.claim")} <span className="bsb-mono">{refund.claim_url}</span>
+          </>
+        )}
+      </Notice>
+      <div className="bsb-dialog-actions">
+        <Button variant="primary" onClick={onClose}>
+          {t("close")}
+        </Button>
+      </div>
+    </Dialog>
   );
 }

@@ -1,44 +1,121 @@
-import { ErrorNotice, format, SkeletonLines, useBilling, useConfig } from "@bitsleuth/billing-react";
+import { isFlagOn, place } from "@bitsleuth/entitlements";
+import { Button, classes, ErrorNotice, format, SkeletonLines, useBilling } from "@bitsleuth/billing-react";
+import { useState } from "react";
+import { FlagDialog } from "./FlagDialog.js";
+import { useFlags, type Flags } from "./queries.js";
 import { useAdminText } from "./text.js";
 
-/** The flags in force, as every client sees them. They are changed by configuration, with its own history and way back. */
+/** The flags in force: change one, add one, and ask who is in. */
 export function RolloutPage() {
   const t = useAdminText();
   const { locale } = useBilling();
-  const config = useConfig();
-  const flags = Object.entries(config.data?.flags ?? {});
+  const flags = useFlags();
+  const [editing, setEditing] = useState<string | null>(null);
+  const names = Object.keys(flags.data?.flags ?? {}).sort();
   return (
     <div className="bsb-stack bsb:gap-6">
-      <div className="bsb-stack bsb:gap-1">
+      <div className="bsb-row bsb-between">
         <h1 className="bsb-h1">{t("rollout")}</h1>
-        <p className="bsb-2">{t("rollout.about")}</p>
+        {flags.data && (
+          <Button variant="primary" onClick={() => setEditing("")}>
+            {t("flag.add")}
+          </Button>
+        )}
       </div>
-      {config.isError && <ErrorNotice error={config.error} onRetry={() => void config.refetch()} />}
-      {config.isPending && (
-        <div className="bsb-card">
+      <p className="bsb-2">{t("rollout.about")}</p>
+      {flags.isError && <ErrorNotice error={flags.error} onRetry={() => void flags.refetch()} />}
+      {flags.isPending && (
+        <div className="bsb-card" aria-busy="true">
           <SkeletonLines lines={4} />
         </div>
       )}
-      {config.data && flags.length === 0 && <p className="bsb-card bsb-2">{t("rollout.none")}</p>}
-      {flags.length > 0 && (
-        <ul className="bsb-card bsb-stack bsb:gap-5">
-          {flags.map(([name, flag]) => (
-            <li key={name} className="bsb-stack bsb:gap-2">
-              <p className="bsb-row bsb-between">
-                <span className="bsb-mono">{name}</span>
-                <span className="bsb-number bsb-small">
-                  {t("rollout.share", { percent: flag.percent })}
-                  {flag.allow.length > 0 && <span className="bsb-2"> · {t("rollout.allowed", { count: flag.allow.length })}</span>}
-                </span>
-              </p>
-              <progress className="bsb-meter" aria-label={name} value={flag.percent} max={100} />
-            </li>
-          ))}
-        </ul>
+      {flags.data && names.length === 0 && <p className="bsb-card bsb-2">{t("rollout.none")}</p>}
+      {flags.data && names.length > 0 && (
+        <>
+          <ul className="bsb-card bsb-card-flush">
+            {names.map((name) => (
+              <FlagLine key={name} name={name} flags={flags.data} onEdit={() => setEditing(name)} />
+            ))}
+          </ul>
+          <WhoIsIn flags={flags.data} names={names} />
+          <p className="bsb-2 bsb-small">{t("rollout.version", { version: format.number(flags.data.version, locale) })}</p>
+        </>
       )}
-      {config.data && (
-        <p className="bsb-2 bsb-small">{t("rollout.version", { version: format.number(config.data.version, locale) })}</p>
-      )}
+      {flags.data && editing !== null && <FlagDialog name={editing} flags={flags.data} onClose={() => setEditing(null)} />}
     </div>
+  );
+}
+
+function FlagLine({ name, flags, onEdit }: { name: string; flags: Flags; onEdit: () => void }) {
+  const t = useAdminText();
+  const flag = flags.flags[name];
+  if (!flag) return null;
+  return (
+    <li className="admin-line bsb-stack bsb:gap-3">
+      <div className="bsb-row bsb-between">
+        <div className="bsb:min-w-0">
+          <h2 className="bsb-h3 bsb-mono">{name}</h2>
+          <p className="bsb-2 bsb-small bsb-number">
+            {t("rollout.share", { percent: flag.percent })}
+            {flag.allow.length > 0 && ` · ${t("rollout.allowed", { count: flag.allow.length })}`}
+          </p>
+        </div>
+        <Button size="small" onClick={onEdit}>
+          {t("flag.change")}
+          <span className="bsb-hidden"> {name}</span>
+        </Button>
+      </div>
+      <progress className="bsb-meter" aria-label={name} value={flag.percent} max={100} />
+    </li>
+  );
+}
+
+/** Computed here, by the function that every host and page asks. */
+function WhoIsIn({ flags, names }: { flags: Flags; names: readonly string[] }) {
+  const t = useAdminText();
+  const [typed, setTyped] = useState("");
+  const user = typed.trim();
+  const reason = (name: string) => {
+    const flag = flags.flags[name];
+    if (flag?.allow.includes(user)) return t("who.allowed");
+    return t(isFlagOn(flags, name, user) ? "who.below" : "who.above", { percent: flag?.percent ?? 0 });
+  };
+  return (
+    <section className="bsb-card bsb-stack" aria-labelledby="who">
+      <div className="bsb-stack bsb:gap-1">
+        <h2 className="bsb-h3" id="who">
+          {t("who")}
+        </h2>
+        <p className="bsb-2 bsb-small">{t("who.about")}</p>
+      </div>
+      <input
+        className="bsb-input bsb-mono bsb:max-w-lg"
+        aria-label={t("user_id")}
+        placeholder={t("user_id")}
+        autoComplete="off"
+        spellCheck={false}
+        maxLength={128}
+        value={typed}
+        onChange={(event) => setTyped(event.target.value)}
+      />
+      <div role="status">
+        {user !== "" && (
+          <ul className="bsb-stack bsb:gap-2">
+            {names.map((name) => {
+              const on = isFlagOn(flags, name, user);
+              return (
+                <li key={name} className="bsb-row bsb:items-baseline bsb:gap-x-3">
+                  <span className={classes("bsb-badge", on && "bsb-badge-good")}>{t(on ? "who.in" : "who.out")}</span>
+                  <span className="bsb-mono">{name}</span>
+                  <span className="bsb-2 bsb-small bsb-number">
+                    {t("who.place", { place: place(flags.salt, name, user) })} {reason(name)}
+                  </span>
+                </li>
+              );
+            })}
+          </ul>
+        )}
+      </div>
+    </section>
   );
 }

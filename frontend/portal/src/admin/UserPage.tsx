@@ -1,8 +1,8 @@
 import type { Schemas } from "@bitsleuth/billing-api-client";
 import { Button, classes, ErrorNotice, format, SkeletonLines, useBilling } from "@bitsleuth/billing-react";
 import { useState } from "react";
+import { AccountActions } from "./AccountActions.js";
 import { ExplainForm } from "./ExplainForm.js";
-import { GrantDialog } from "./GrantDialog.js";
 import { useRevokeGrant, useUser } from "./queries.js";
 import { RefundDialog } from "./RefundDialog.js";
 import { useAdminText } from "./text.js";
@@ -13,18 +13,15 @@ type User = Schemas["UserDetail"];
 export function UserPage({ userId }: { userId: string }) {
   const t = useAdminText();
   const user = useUser(userId);
-  const [granting, setGranting] = useState(false);
   return (
     <div className="bsb-stack bsb:gap-6">
       <div className="bsb-stack bsb:gap-1">
         <p className="bsb-small">
           <a href="/console/users">{t("users")}</a>
         </p>
-        <div className="bsb-row bsb-between">
-          <h1 className="bsb-h2 bsb-mono bsb:text-lg!">{userId}</h1>
-          <Button onClick={() => setGranting(true)}>{t("grant")}</Button>
-        </div>
+        <h1 className="bsb-h2 bsb-mono bsb:text-lg!">{userId}</h1>
       </div>
+      <AccountActions userId={userId} known={user.data !== undefined} />
       {user.isError && <ErrorNotice error={user.error} onRetry={() => void user.refetch()} />}
       {user.isPending && (
         <div className="bsb-card">
@@ -45,7 +42,6 @@ export function UserPage({ userId }: { userId: string }) {
           </section>
         </>
       )}
-      {granting && <GrantDialog userId={userId} onClose={() => setGranting(false)} />}
     </div>
   );
 }

@@ -1,4 +1,5 @@
 import type { Schemas } from "@bitsleuth/billing-api-client";
+import { majorOf, minorOf } from "./money.js";
 import type { AdminPlan } from "./queries.js";
 
 type Grant = Schemas["CreatePlan"]["features"][string];
@@ -31,22 +32,13 @@ export interface Draft {
   features: FeatureDraft[];
 }
 
-const digitsOf = (currency: string) => {
-  try {
-    return new Intl.NumberFormat("en", { style: "currency", currency }).resolvedOptions().maximumFractionDigits ?? 2;
-  } catch {
-    return 2; // Half-typed.
-  }
-};
-
 export function draftOf(plan: AdminPlan | null): Draft {
   const currency = plan?.currency ?? "USD";
-  const digits = digitsOf(currency);
   return {
     plan_id: plan?.plan_id ?? "",
     name: plan?.name ?? "",
     description: plan?.description ?? "",
-    price: plan ? (plan.price_cents / 10 ** digits).toFixed(digits) : "",
+    price: plan ? majorOf(plan.price_cents, currency) : "",
     currency,
     interval: plan?.interval ?? "month",
     tier: plan?.tier ?? "",
@@ -84,7 +76,7 @@ export interface Built {
 
 /** The draft as a request and as the plan a buyer would see. */
 export function planOf(draft: Draft): Built {
-  const price = priceOf(draft);
+  const price = minorOf(draft.price, draft.currency);
   const features = Object.fromEntries(draft.features.filter(({ key }) => key).map((f) => [f.key, grantOf(f)]));
   const provider_plan_ids = providerIds(draft.provider_plan_ids);
   const wrong = Object.values(features).includes(null);
@@ -128,14 +120,6 @@ export function planOf(draft: Draft): Built {
     features: granted,
   };
   return { body, preview, problem: null };
-}
-
-/** "19.00" in USD -> 1900; null when it is no amount of that currency. */
-function priceOf({ price, currency }: Draft): number | null {
-  const match = /^(\d{1,8})(?:[.,](\d*))?$/.exec(price.trim());
-  const digits = digitsOf(currency);
-  if (!match || (match[2] ?? "").length > digits) return null;
-  return Number(match[1]) * 10 ** digits + Number((match[2] ?? "").padEnd(digits, "0"));
 }
 
 function grantOf({ kind, amount }: FeatureDraft): Grant | null {

@@ -31,7 +31,7 @@ export function useSavePlan() {
     if (version === null) return unwrap(client.POST("/admin/plans", { body: draft }));
     const { plan_id, ...body } = draft;
     return unwrap(client.PATCH("/admin/plans/{plan_id}", { params: { path: { plan_id } }, body: { ...body, version } }));
-  }, ["plans"]);
+  }, ["plans", "audit"]);
   // Buyers' pages show the catalogue too.
   return { ...save, mutate: after(save.mutate, () => void queries.invalidateQueries({ queryKey: ["plans"] })) };
 }
@@ -47,7 +47,7 @@ export const useArchivePlan = () =>
   useAdminMutation(
     (client, plan_id: string) =>
       unwrap(client.POST("/admin/plans/{plan_id}/archive", { params: { path: { plan_id } } })),
-    ["plans"],
+    ["plans", "audit"],
   );
 
 export const useMove = (plan_id: string) =>
@@ -129,21 +129,21 @@ export const useGrant = (user_id: string) =>
   useAdminMutation(
     (client, body: Schemas["GrantFeatures"]) =>
       unwrap(client.POST("/admin/users/{user_id}/grants", { params: { path: { user_id } }, body })),
-    ["user", "explain"],
+    ["user", "explain", "audit"],
   );
 
 export const useRevokeGrant = (user_id: string) =>
   useAdminMutation(
     (client, grant_id: string) =>
       unwrap(client.POST("/admin/users/{user_id}/grants/{grant_id}/revoke", { params: { path: { user_id, grant_id } } })),
-    ["user", "explain"],
+    ["user", "explain", "audit"],
   );
 
 export const useRefund = (user_id: string) =>
   useAdminMutation(
     (client, body: Schemas["RefundPayment"]) =>
       unwrap(client.POST("/admin/users/{user_id}/refunds", { params: { path: { user_id } }, body })),
-    ["user", "explain", "revenue"],
+    ["user", "explain", "revenue", "invoices", "audit"],
   );
 
 export type Invoice = Schemas["AdminInvoice"];
@@ -157,27 +157,44 @@ export const useAcceptInvoice = () =>
   useAdminMutation(
     (client, { provider, purchase_id }: Invoice) =>
       unwrap(client.POST("/admin/invoices/{provider}/{purchase_id}/accept", { params: { path: { provider, purchase_id } } })),
-    ["invoices", "user"],
+    ["invoices", "user", "audit"],
   );
 
 export const useRereadInvoice = () =>
   useAdminMutation(
     (client, { provider, purchase_id }: Invoice) =>
       unwrap(client.POST("/admin/invoices/{provider}/{purchase_id}/reread", { params: { path: { provider, purchase_id } } })),
-    ["invoices", "user"],
+    ["invoices", "user", "audit"],
   );
 
-/** Gives everything back that came in. */
-export const useRefundInvoice = () =>
+export const useExport = (user_id: string) =>
   useAdminMutation(
-    (client, { invoice: { provider, purchase_id }, key }: { invoice: Invoice; key: string }) =>
-      unwrap(
-        client.POST("/admin/invoices/{provider}/{purchase_id}/refund", {
-          params: { path: { provider, purchase_id } },
-          body: { idempotency_key: key },
-        }),
-      ),
-    ["invoices", "user"],
+    (client) => unwrap(client.GET("/admin/users/{user_id}/export", { params: { path: { user_id } } })),
+    ["audit"],
+  );
+
+export const useErase = () =>
+  useAdminMutation(
+    (client, user_id: string) => unwrap(client.DELETE("/admin/users/{user_id}", { params: { path: { user_id } } })),
+    ["users", "audit"],
+  );
+
+/** The month in which `at` (Unix seconds) lies, all of it or about one subject. */
+export const useAudit = (at: number, subject: string) =>
+  useAdminQuery(["audit", at, subject], (client) => {
+    const query = { at: String(at), ...(subject ? { subject } : {}) };
+    return unwrap(client.GET("/admin/audit", { params: { query } }));
+  });
+
+export type Flags = Schemas["FlagList"];
+
+export const useFlags = () => useAdminQuery(["flags"], (client) => unwrap(client.GET("/admin/flags")));
+
+export const useSetFlag = () =>
+  useAdminMutation(
+    (client, { name, body }: { name: string; body: Schemas["SetFlag"] }) =>
+      unwrap(client.PUT("/admin/flags/{name}", { params: { path: { name } }, body })),
+    ["flags", "audit"],
   );
 
 export const useEvents = (status: string, cursor: string) =>
@@ -188,5 +205,5 @@ export const useEvents = (status: string, cursor: string) =>
 export const useRedrive = () =>
   useAdminMutation(
     (client, body: Schemas["RedriveEvents"]) => unwrap(client.POST("/admin/events/redrive", { body })),
-    ["events"],
+    ["events", "audit"],
   );

@@ -1,0 +1,117 @@
+import { ApiError } from "@bitsleuth/billing-api-client";
+import { Button, Dialog, ErrorNotice, Notice } from "@bitsleuth/billing-react";
+import { useState } from "react";
+import { Field } from "./PlanEditor.js";
+import { useSetFlag, type Flags } from "./queries.js";
+import { useAdminText } from "./text.js";
+
+const NAME = /^[a-z0-9][a-z0-9_.-]{0,63}$/;
+const USER = /^[A-Za-z0-9_.:@/-]{1,128}$/;
+const MOST_ALLOWED = 200;
+
+interface FlagDialogProps {
+  /** Empty: a new flag. */
+  name: string;
+  flags: Flags;
+  onClose: () => void;
+}
+
+/** Sets a flag at the version that was seen. When somebody else was faster, it shows what is in force now and asks again. */
+export function FlagDialog({ name, flags, onClose }: FlagDialogProps) {
+  const t = useAdminText();
+  const save = useSetFlag();
+  const [title, setTitle] = useState(name || (flags.flags.billing ? "" : "billing"));
+  const [percent, setPercent] = useState(String(flags.flags[name]?.percent ?? 0));
+  const [listed, setListed] = useState((flags.flags[name]?.allow ?? []).join("\n"));
+  const newest = newestOf(save.error);
+  const now = newest?.flags[title];
+  const share = /^\d{1,3}$/.test(percent) && Number(percent) <= 100 ? Number(percent) : null;
+  const allow = [...new Set(listed.split(/[\s,]+/).filter(Boolean))];
+  const unfit = allow.find((user) => !USER.test(user));
+  const taken = name === "" && title in (newest ?? flags).flags && !newest;
+  const valid = NAME.test(title) && share !== null && unfit === undefined && allow.length <= MOST_ALLOWED && !taken;
+  const takeNewest = () => {
+    setPercent(String(now?.percent ?? 0));
+    setListed((now?.allow ?? []).join("\n"));
+  };
+  return (
+    <Dialog onClose={onClose} title={name ? t("flag.change_of", { name }) : t("flag.add")} description={t("flag.about")}>
+      <form
+        className="bsb-stack"
+        noValidate
+        onSubmit={(event) => {
+          event.preventDefault();
+          const version = (newest ?? flags).version;
+          if (valid) save.mutate({ name: title, body: { percent: share, allow, version } }, { onSuccess: onClose });
+        }}
+      >
+        {name === "" && (
+          <Field id="flag-name" label={t("flag.name")} fault={nameFault(t, title, taken)}>
+            <input id="flag-name" className="bsb-input bsb-mono" autoComplete="off" spellCheck={false} value={title} onChange={(e) => setTitle(e.target.value)} />
+          </Field>
+        )}
+        <Field id="flag-percent" label={t("flag.percent")} fault={share === null ? t("flag.percent.wrong") : undefined}>
+          <div className="bsb-row bsb:flex-nowrap bsb:gap-4">
+            <input
+              type="range"
+              className="admin-range"
+              aria-label={t("flag.percent")}
+              min={0}
+              max={100}
+              value={share ?? 0}
+              onChange={(e) => setPercent(e.target.value)}
+            />
+            <input
+              id="flag-percent"
+              className="bsb-input bsb-number bsb:w-20 bsb:text-end"
+              inputMode="numeric"
+              aria-invalid={share === null}
+              value={percent}
+              onChange={(e) => setPercent(e.target.value.trim())}
+            />
+            <span aria-hidden="true">%</span>
+          </div>
+        </Field>
+        <Field
+          id="flag-allow"
+          label={t("flag.allow")}
+          hint={t("flag.allow.about")}
+          fault={unfit !== undefined ? t("flag.allow.wrong", { user: unfit }) : allow.length > MOST_ALLOWED ? t("flag.allow.most", { count: MOST_ALLOWED }) : undefined}
+        >
+          <textarea id="flag-allow" className="bsb-input bsb-mono" rows={3} spellCheck={false} value={listed} onChange={(e) => setListed(e.target.value)} />
+        </Field>
+        {newest && (
+          <Notice
+            tone="warn"
+            live
+            title={t("flag.conflict")}
+            action={
+              <Button size="small" onClick={takeNewest}>
+                {t("flag.take")}
+              </Button>
+            }
+          >
+            {t("flag.now", { percent: now?.percent ?? 0, count: now?.allow.length ?? 0, version: newest.version })}
+          </Notice>
+        )}
+        {save.isError && !newest && <ErrorNotice error={save.error} />}
+        <div className="bsb-dialog-actions">
+          <Button onClick={onClose}>{t("cancel")}</Button>
+          <Button type="submit" variant="primary" busy={save.isPending} disabled={!valid}>
+            {t(newest ? "flag.save_over" : "flag.save")}
+          </Button>
+        </div>
+      </form>
+    </Dialog>
+  );
+}
+
+function nameFault(t: ReturnType<typeof useAdminText>, name: string, taken: boolean): string | undefined {
+  if (taken) return t("flag.name.taken");
+  return name === "" || NAME.test(name) ? undefined : t("flag.name.wrong");
+}
+
+/** The flags that are in force, when the service refused because they are not those that were seen. */
+function newestOf(error: unknown): Flags | null {
+  return error instanceof ApiError && error.code === "version_conflict" ? (error.problem.newest as Flags) : null;
+}
