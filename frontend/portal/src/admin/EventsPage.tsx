@@ -52,17 +52,16 @@ export function EventsPage() {
       )}
       {events.data && events.data.events.length === 0 && <p className="bsb-card bsb-2">{t(`events.${status}.none`)}</p>}
       {events.data && events.data.events.length > 0 && (
-        <ul className="bsb-stack bsb:gap-3">
+        <ul className="bsb-card bsb-card-flush">
           {events.data.events.map((event) => (
-            <EventCard key={event.event_id} event={event} onRedrive={() => setRedriving([event.event_id])} />
+            <EventLine key={event.event_id} event={event} onRedrive={() => setRedriving([event.event_id])} />
           ))}
         </ul>
       )}
-      {events.data?.next && (
-        <div>
-          <Button onClick={() => setCursor(events.data.next ?? "")}>{t("more")}</Button>
-        </div>
-      )}
+      <div className="bsb-row">
+        {cursor && <Button onClick={() => setCursor("")}>{t("newest")}</Button>}
+        {events.data?.next && <Button onClick={() => setCursor(events.data.next ?? "")}>{t("more")}</Button>}
+      </div>
       {redriving && <RedriveDialog which={redriving} onClose={() => setRedriving(null)} />}
     </div>
   );
@@ -83,21 +82,24 @@ function Queue({ queue }: { queue: Schemas["QueueDepth"] }) {
   );
 }
 
-function EventCard({ event, onRedrive }: { event: Event; onRedrive: () => void }) {
+const TONES: Readonly<Record<string, string>> = { applied: "bsb-badge-good", failed: "bsb-badge-warn", dead: "bsb-badge-bad" };
+
+function EventLine({ event, onRedrive }: { event: Event; onRedrive: () => void }) {
   const t = useAdminText();
   const { locale } = useBilling();
-  const tone = { processed: "bsb-badge-good", failed: "bsb-badge-warn", dead: "bsb-badge-bad" }[event.status];
   return (
-    <li className="bsb-card bsb-stack bsb:gap-3">
+    <li className="admin-line bsb-stack bsb:gap-2">
       <div className="bsb-row bsb-between bsb:items-start">
         <div className="bsb:min-w-0">
-          <h2 className="bsb-h3">{event.type}</h2>
+          <h2 className="bsb-small bsb:font-semibold">{event.type}</h2>
           <p className="bsb-2 bsb-tiny">
             {format.dateTime(event.received_at, locale)} · <span className="bsb-mono">{event.event_id}</span>
           </p>
         </div>
         <div className="bsb-row">
-          <span className={classes("bsb-badge", tone)}>{event.outcome ?? t(`events.${event.status}`)}</span>
+          <span className={classes("bsb-badge", TONES[event.outcome ?? event.status])}>
+            {event.outcome ?? t(`events.${event.status}`)}
+          </span>
           {event.status === "dead" && (
             <Button size="small" onClick={onRedrive}>
               {t("redrive")}
@@ -112,7 +114,7 @@ function EventCard({ event, onRedrive }: { event: Event; onRedrive: () => void }
         </p>
       )}
       <details className="bsb-small">
-        <summary className="bsb:cursor-pointer">{t("events.payload")}</summary>
+        <summary className="bsb-2 bsb:cursor-pointer">{t("events.payload")}</summary>
         <pre className="admin-code bsb:mt-2">{JSON.stringify(event.payload, null, 2)}</pre>
         {event.user_id && (
           <p className="bsb:mt-2">
@@ -127,7 +129,7 @@ function EventCard({ event, onRedrive }: { event: Event; onRedrive: () => void }
 }
 
 /** A dry run first: which would go, which not and why; then the real thing. */
-function RedriveDialog({ which, onClose }: { which: string[] | "all"; onClose: () => void }) {
+export function RedriveDialog({ which, onClose }: { which: string[] | "all"; onClose: () => void }) {
   const t = useAdminText();
   const redrive = useRedrive();
   const event_ids = which === "all" ? null : which;

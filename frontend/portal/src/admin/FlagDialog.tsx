@@ -55,7 +55,7 @@ export function FlagDialog({ name, flags, onClose }: FlagDialogProps) {
             <input
               type="range"
               className="admin-range"
-              aria-label={t("flag.percent")}
+              aria-label={t("flag.percent.slider")}
               min={0}
               max={100}
               value={share ?? 0}

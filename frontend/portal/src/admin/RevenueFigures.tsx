@@ -39,6 +39,7 @@ export function MrrFigure({ report, onDay }: DaysFigureProps) {
       <LineChart
         points={report.days.map((d) => ({ label: day(d.day), value: d.mrr_cents }))}
         format={short}
+        exact={exact}
         summary={t("mrr.summary", { value: exact(report.totals.mrr_cents), before: exact(report.previous.mrr_cents) })}
       />
     </Figure>
@@ -57,6 +58,10 @@ export function MovementsFigure({ report, onDay }: DaysFigureProps) {
   const t = useAdminText();
   const { exact, short, day } = useMoney(report.currency);
   const groups = grouped(report.days);
+  const span = ({ days }: { days: Report["days"] }) => {
+    const [first, last] = [days[0]?.day ?? "", days.at(-1)?.day ?? ""];
+    return first === last ? day(first) : `${day(first)} – ${day(last)}`;
+  };
   const series: Series[] = MOVEMENTS.map(([key, tone]) => ({
     name: t(`movement.${key}`),
     tone,
@@ -72,18 +77,15 @@ export function MovementsFigure({ report, onDay }: DaysFigureProps) {
       onRow={onDay}
       show={(value, column) => (column === 0 ? String(value) : exact(Number(value)))}
     >
-      <StackedBars labels={groups.map((group) => day(group.from))} series={series} format={short} summary={t("movements.about")} />
+      <StackedBars labels={groups.map(span)} series={series} format={short} exact={exact} summary={t("movements.about")} />
     </Figure>
   );
 }
 
 /** At most about thirty bars: days, or groups of so many days. */
-function grouped(days: Report["days"]): { from: string; days: Report["days"] }[] {
+function grouped(days: Report["days"]): { days: Report["days"] }[] {
   const size = Math.ceil(days.length / 31);
-  return Array.from({ length: Math.ceil(days.length / size) }, (_, i) => {
-    const part = days.slice(i * size, (i + 1) * size);
-    return { from: part[0]?.day ?? "", days: part };
-  });
+  return Array.from({ length: Math.ceil(days.length / size) }, (_, i) => ({ days: days.slice(i * size, (i + 1) * size) }));
 }
 
 interface SliceFigureProps {
@@ -114,10 +116,12 @@ export function SliceFigure({ title, slices, currency, file }: SliceFigureProps)
           {slices.map((slice) => (
             <li key={slice.key} className="bsb-stack bsb:gap-1">
               <p className="bsb-row bsb-between bsb-small">
-                <span>{slice.name}</span>
+                <span>
+                  {slice.name} {slice.key !== slice.name && <span className="bsb-mono bsb-2">{slice.key}</span>}
+                </span>
                 <span className="bsb-number">{exact(slice.net_cents)}</span>
               </p>
-              <progress className="bsb-meter" aria-label={slice.name} value={Math.max(0, slice.net_cents)} max={most} />
+              <progress className="bsb-meter admin-share" aria-label={`${slice.name} ${slice.key}`} value={Math.max(0, slice.net_cents)} max={most} />
             </li>
           ))}
         </ul>

@@ -89,6 +89,7 @@ function Totals({ report }: { report: Schemas["RevenueReport"] }) {
     [t("total.active"), count(totals.active), totals.active, previous.active],
     [t("total.trialing"), count(totals.trialing), totals.trialing, previous.trialing],
     [t("total.arpu"), amount(totals.arpu_cents), totals.arpu_cents, previous.arpu_cents],
+    [t("payments"), count(totals.payments), totals.payments, previous.payments],
   ];
   return (
     <dl className="admin-grid">

@@ -88,7 +88,7 @@ function Payments({ user }: { user: User }) {
       </h2>
       <ul className="bsb-card bsb-card-flush">
         {user.payments.map((payment) => (
-          <li key={payment.payment_id} className="bsb-row bsb-between bsb:border-b bsb:border-(--bsb-border) bsb:px-4 bsb:py-3 bsb:last:border-0">
+          <li key={payment.payment_id} className="admin-line bsb-row bsb-between">
             <div className="bsb:min-w-0">
               <p className="bsb-number">{format.money(payment.amount_cents, payment.currency, locale)}</p>
               <p className="bsb-2 bsb-tiny">
@@ -124,7 +124,7 @@ function Grants({ user }: { user: User }) {
       {revoke.isError && <ErrorNotice error={revoke.error} />}
       <ul className="bsb-card bsb-card-flush">
         {user.grants.map((grant) => (
-          <li key={grant.grant_id} className="bsb-row bsb-between bsb:border-b bsb:border-(--bsb-border) bsb:px-4 bsb:py-3 bsb:last:border-0">
+          <li key={grant.grant_id} className="admin-line bsb-row bsb-between">
             <div>
               <p className="bsb-mono">{Object.keys(grant.features).join(", ")}</p>
               <p className="bsb-2 bsb-tiny">

@@ -46,7 +46,7 @@ function Search() {
       {users.data && users.data.users.length > 0 && (
         <ul className="bsb-card bsb-card-flush">
           {users.data.users.map((user) => (
-            <li key={user.user_id} className="bsb-row bsb-between bsb:border-b bsb:border-(--bsb-border) bsb:px-4 bsb:py-3 bsb:last:border-0">
+            <li key={user.user_id} className="admin-line bsb-row bsb-between">
               <div className="bsb:min-w-0">
                 <a className="bsb-mono" href={`/console/users?user=${encodeURIComponent(user.user_id)}`}>
                   {user.user_id}

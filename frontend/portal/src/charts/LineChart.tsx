@@ -1,4 +1,5 @@
-import { FRAME, ticks, vertical } from "./scale.js";
+import { Chart } from "./Chart.js";
+import { ticks } from "./scale.js";
 
 export interface Point {
   label: string;
@@ -7,50 +8,36 @@ export interface Point {
 
 interface LineChartProps {
   points: readonly Point[];
-  /** Value to the text beside its line. */
+  /** Value to the text beside its line, and to what is read at a point. */
   format: (value: number) => string;
-  /** What a screen reader says for the whole drawing; the data is in the figure's table. */
+  exact: (value: number) => string;
   summary: string;
 }
 
 /** A value over time, from zero up. */
-export function LineChart({ points, format, summary }: LineChartProps) {
+export function LineChart({ points, format, exact, summary }: LineChartProps) {
   const marks = ticks(0, Math.max(100, ...points.map((point) => point.value)));
-  const y = vertical(marks, FRAME);
-  const width = FRAME.width - FRAME.left - FRAME.right;
-  const x = (i: number) => FRAME.left + (points.length > 1 ? (i / (points.length - 1)) * width : width / 2);
-  const line = points.map((point, i) => `${x(i).toFixed(1)},${y(point.value).toFixed(1)}`).join(" ");
-  const floor = y(marks[0] ?? 0);
+  const labels = points.map((point) => point.label);
+  const readAt = (i: number) => [exact(points[i]?.value ?? 0)];
   return (
-    <svg className="chart" viewBox={`0 0 ${FRAME.width} ${FRAME.height}`} role="img" aria-label={summary}>
-      <Grid marks={marks} y={y} format={format} />
-      {points.length > 0 && <polygon className="chart-area" points={`${x(0)},${floor} ${line} ${x(points.length - 1)},${floor}`} />}
-      <polyline className="chart-line" points={line} />
-      <Labels labels={points.map((point) => point.label)} x={x} />
-    </svg>
-  );
-}
-
-export function Grid({ marks, y, format }: { marks: readonly number[]; y: (value: number) => number; format: (value: number) => string }) {
-  return marks.map((mark) => (
-    <g key={mark}>
-      <line className="chart-grid" x1={FRAME.left} x2={FRAME.width - FRAME.right} y1={y(mark)} y2={y(mark)} />
-      <text x={FRAME.left - 8} y={y(mark) + 4} textAnchor="end">
-        {format(mark)}
-      </text>
-    </g>
-  ));
-}
-
-/** The first, the last and a few between, so that they never overlap. */
-export function Labels({ labels, x }: { labels: readonly string[]; x: (i: number) => number }) {
-  const step = Math.max(1, Math.ceil(labels.length / 6));
-  return labels.map(
-    (label, i) =>
-      i % step === 0 && (
-        <text key={label} x={x(i)} y={FRAME.height - 6} textAnchor={i === 0 ? "start" : "middle"}>
-          {label}
-        </text>
-      ),
+    <Chart {...{ labels, marks, format, summary, readAt }} slots={false}>
+      {({ x, y, frame }, pointed) => {
+        const line = points.map((point, i) => `${x(i).toFixed(1)},${y(point.value).toFixed(1)}`).join(" ");
+        const floor = y(marks[0] ?? 0);
+        const at = pointed === null ? undefined : points[pointed];
+        return (
+          <>
+            {points.length > 0 && <polygon className="chart-area" points={`${x(0)},${floor} ${line} ${x(points.length - 1)},${floor}`} />}
+            <polyline className="chart-line" points={line} />
+            {at && pointed !== null && (
+              <>
+                <line className="chart-cursor" x1={x(pointed)} x2={x(pointed)} y1={frame.top} y2={floor} />
+                <circle className="chart-dot" cx={x(pointed)} cy={y(at.value)} r="4" />
+              </>
+            )}
+          </>
+        );
+      }}
+    </Chart>
   );
 }

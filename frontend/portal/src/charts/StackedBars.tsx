@@ -1,5 +1,5 @@
-import { Grid, Labels } from "./LineChart.js";
-import { FRAME, ticks, vertical } from "./scale.js";
+import { Chart } from "./Chart.js";
+import { ticks } from "./scale.js";
 
 export interface Series {
   name: string;
@@ -13,28 +13,36 @@ interface StackedBarsProps {
   labels: readonly string[];
   series: readonly Series[];
   format: (value: number) => string;
+  exact: (value: number) => string;
   summary: string;
 }
 
 /** Gains stacked above zero, losses below: what moved a total, period by period. */
-export function StackedBars({ labels, series, format, summary }: StackedBarsProps) {
+export function StackedBars({ labels, series, format, exact, summary }: StackedBarsProps) {
   const sums = labels.map((_, i) => series.map((s) => s.values[i] ?? 0));
   const above = sums.map((values) => values.reduce((sum, value) => sum + Math.max(0, value), 0));
   const below = sums.map((values) => values.reduce((sum, value) => sum + Math.min(0, value), 0));
   const marks = ticks(Math.min(0, ...below), Math.max(100, ...above));
-  const y = vertical(marks, FRAME);
-  const slot = (FRAME.width - FRAME.left - FRAME.right) / Math.max(1, labels.length);
-  const width = Math.min(36, slot * 0.7);
-  const x = (i: number) => FRAME.left + slot * (i + 0.5);
+  const readAt = (i: number) =>
+    series.filter((s) => (s.values[i] ?? 0) !== 0).map((s) => `${s.name} ${exact(s.values[i] ?? 0)}`);
   return (
     <div className="bsb-stack bsb:gap-3">
-      <svg className="chart" viewBox={`0 0 ${FRAME.width} ${FRAME.height}`} role="img" aria-label={summary}>
-        <Grid marks={marks} y={y} format={format} />
-        {labels.map((label, i) => (
-          <Bar key={label} x={x(i) - width / 2} width={width} values={series.map((s) => [s.tone, s.values[i] ?? 0])} y={y} />
-        ))}
-        <Labels labels={labels} x={x} />
-      </svg>
+      <Chart {...{ labels, marks, format, summary, readAt }} slots>
+        {({ x, y, frame }, pointed) => {
+          const slot = (frame.width - frame.left - frame.right) / Math.max(1, labels.length);
+          const width = Math.min(36, slot * 0.7);
+          return (
+            <>
+              {pointed !== null && (
+                <rect className="chart-slot" x={x(pointed) - slot / 2} width={slot} y={frame.top} height={frame.height - frame.top - frame.bottom} />
+              )}
+              {labels.map((_, i) => (
+                <Bar key={i} x={x(i) - width / 2} width={width} values={series.map((s) => [s.tone, s.values[i] ?? 0])} y={y} />
+              ))}
+            </>
+          );
+        }}
+      </Chart>
       <ul className="bsb-row bsb:gap-4" aria-hidden="true">
         {series.map(({ name, tone }) => (
           <li key={name} className="bsb-row bsb-tiny bsb-2 bsb:gap-1.5">

@@ -8,6 +8,7 @@ export function ticks(low: number, high: number, count = 4): number[] {
   return Array.from({ length: last - first + 1 }, (_, i) => (first + i) * step);
 }
 
+/** A drawing's size and margins in CSS pixels. */
 export interface Frame {
   width: number;
   height: number;
@@ -17,7 +18,7 @@ export interface Frame {
   bottom: number;
 }
 
-export const FRAME: Frame = { width: 640, height: 220, left: 56, top: 10, right: 8, bottom: 24 };
+export const frameOf = (width: number): Frame => ({ width, height: 240, left: 60, top: 12, right: 12, bottom: 26 });
 
 /** Value to y: the lowest tick at the bottom of the frame, the highest at its top. */
 export function vertical(marks: readonly number[], frame: Frame): (value: number) => number {
@@ -25,4 +26,10 @@ export function vertical(marks: readonly number[], frame: Frame): (value: number
   const high = marks[marks.length - 1] ?? 1;
   const height = frame.height - frame.top - frame.bottom;
   return (value) => frame.top + height * (1 - (value - low) / (high - low || 1));
+}
+
+/** Which of `count` labels to write, so that each has about `room` pixels: evenly spread, the last one among them. */
+export function labelled(count: number, width: number, room: number): Set<number> {
+  const step = Math.max(1, Math.ceil((count * room) / Math.max(room, width)));
+  return new Set(Array.from({ length: Math.ceil(count / step) }, (_, i) => count - 1 - i * step));
 }

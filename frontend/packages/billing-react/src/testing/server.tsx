@@ -17,6 +17,8 @@ export interface Call {
   authorization: string | null;
 }
 
+const VERBS = { GET: http.get, POST: http.post, PUT: http.put, DELETE: http.delete };
+
 /** A service that gives the answers it is told; `calls` are those it got. Anything else fails the test. */
 export function service() {
   const server = setupServer();
@@ -34,8 +36,8 @@ export function service() {
     /** `answers({ "GET /billing/plans": catalogue })`; a function is asked for each call. */
     answers(answers: Record<string, Answer>) {
       for (const [call, answer] of Object.entries({ "POST /billing/track": {}, ...answers })) {
-        const [method, path] = call.split(" ") as ["GET" | "POST", string];
-        const verb = method === "GET" ? http.get : http.post;
+        const [method, path] = call.split(" ") as [keyof typeof VERBS, string];
+        const verb = VERBS[method];
         server.use(
           verb(API + path, async ({ request }) => {
             const body: unknown = request.body ? await request.json() : null;

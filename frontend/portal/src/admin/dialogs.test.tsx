@@ -1,0 +1,162 @@
+// @vitest-environment happy-dom
+import { screen } from "@testing-library/react";
+import userEvent from "@testing-library/user-event";
+import { beforeEach, expect, test, vi } from "vitest";
+import { catalogue, entitlements } from "../../../packages/billing-react/src/testing/fixtures.js";
+import { expectAccessible, refuse, service, show } from "../../../packages/billing-react/src/testing/server.js";
+import { EraseDialog } from "./EraseDialog.js";
+import { RedriveDialog } from "./EventsPage.js";
+import { RefundDialog } from "./RefundDialog.js";
+import { RolloutPage } from "./RolloutPage.js";
+
+const api = service();
+const user = userEvent.setup();
+const onClose = vi.fn();
+const press = (name: string | RegExp) => user.click(screen.getByRole("button", { name }));
+const enabled = (name: string) => !screen.getByRole<HTMLButtonElement>("button", { name }).disabled;
+const sent = (call: string) => api.calls.filter((made) => made.call === call).map(({ body }) => body);
+const retype = async (label: string, text: string) => {
+  await user.clear(screen.getByLabelText(label));
+  if (text) await user.type(screen.getByLabelText(label), text);
+};
+beforeEach(() => api.answers({ "GET /billing/entitlements": entitlements(), "GET /billing/plans": catalogue }));
+
+// --- refunds ---------------------------------------------------------------------------------------------------------
+
+const REFUND = "POST /admin/users/usr_7/refunds";
+const effect = { provider: "btcpay", payment_id: "inv_1", refundable_cents: 1900, currency: "USD", features_lost: [] };
+const payment = { provider: "btcpay", payment_id: "inv_1", amount_cents: 2400, refunded_cents: 500, currency: "USD" };
+
+test("a part of a payment is given back after its effect was seen and the word typed", async () => {
+  api.answers({
+    [REFUND]: () => {
+      const dry_run = sent(REFUND).length === 1;
+      const claim_url = dry_run ? null : "https://btcpay.example/claim";
+      return { ...effect, dry_run, amount_cents: 1250, features_lost: ["ai.chat"], refund_id: null, claim_url };
+    },
+  });
+  show(<RefundDialog userId="usr_7" payment={payment} onClose={onClose} />);
+  expect(screen.getByLabelText<HTMLInputElement>("Amount in USD").value).toBe("19.00");
+  for (const wrong of ["", "0", "19.01", "5.005", "all"]) {
+    await retype("Amount in USD", wrong);
+    expect([wrong, enabled("Show the effect")]).toEqual([wrong, false]);
+  }
+  await retype("Amount in USD", "12,5");
+  await press("Show the effect");
+  expect((await screen.findByRole("alert")).textContent).toContain("The user loses: AI chat");
+  expect(enabled("Refund $12.50")).toBe(false);
+  await retype("Type “refund” to confirm", "refund");
+  await expectAccessible();
+  await press("Refund $12.50");
+  expect((await screen.findByText("https://btcpay.example/claim")).isConnected).toBe(true);
+  const [dry, real] = sent(REFUND) as { amount_cents: number; dry_run: boolean; idempotency_key: string }[];
+  expect([dry?.amount_cents, dry?.dry_run, real?.amount_cents, real?.dry_run]).toEqual([1250, true, 1250, false]);
+  expect(real?.idempotency_key).not.toBe(dry?.idempotency_key);
+});
+
+test("yen have no smaller unit", async () => {
+  api.answers({ [REFUND]: { ...effect, dry_run: true, currency: "JPY", amount_cents: 300, refund_id: null } });
+  show(<RefundDialog userId="usr_7" payment={{ ...payment, amount_cents: 500, refunded_cents: 0, currency: "JPY" }} onClose={onClose} />);
+  await retype("Amount in JPY", "300.5");
+  expect(enabled("Show the effect")).toBe(false);
+  await retype("Amount in JPY", "300");
+  await press("Show the effect");
+  await screen.findByRole("button", { name: "Refund ¥300" });
+  expect(sent(REFUND)).toMatchObject([{ amount_cents: 300, dry_run: true }]);
+});
+
+// --- erasing ---------------------------------------------------------------------------------------------------------
+
+test("nobody is erased before the whole id was typed, and then the books are accounted for", async () => {
+  const ERASE = "DELETE /admin/users/usr_7";
+  api.answers({ [ERASE]: { user_id: "usr_7", erased_records: 4, kept_ledger_entries: 2 } });
+  show(<EraseDialog userId="usr_7" onClose={onClose} />);
+  await user.type(screen.getByLabelText("Type the user id to confirm"), "usr_{Enter}");
+  expect(enabled("Erase for good")).toBe(false);
+  expect(sent(ERASE)).toEqual([]);
+  await user.type(screen.getByLabelText("Type the user id to confirm"), "7");
+  await press("Erase for good");
+  const told = await screen.findByRole("alert");
+  expect(told.textContent).toBe("4 records were deleted.2 ledger lines stay, without the person.");
+});
+
+test("whoever still pays is not erased, and it says why", async () => {
+  api.answers({ "DELETE /admin/users/usr_7": () => refuse(409, "subscription_live", { detail: "cancel sub_1 first" }) });
+  show(<EraseDialog userId="usr_7" onClose={onClose} />);
+  await user.type(screen.getByLabelText("Type the user id to confirm"), "usr_7");
+  await press("Erase for good");
+  expect((await screen.findByRole("alert")).textContent).toContain("cancel sub_1 first");
+  expect(enabled("Erase for good")).toBe(true);
+});
+
+// --- rollout ---------------------------------------------------------------------------------------------------------
+
+const flags = (version: number, percent: number, allow: string[] = []) => ({ version, salt: "salt", flags: { billing: { percent, allow } } });
+
+test("a flag that somebody else changed meanwhile is shown as it is, before it can be overwritten", async () => {
+  const SET = "PUT /admin/flags/billing";
+  const newest = flags(2, 40, ["usr_9"]);
+  api.answers({
+    "GET /admin/flags": flags(1, 10),
+    [SET]: () => (sent(SET).length === 1 ? refuse(409, "version_conflict", { newest }) : flags(3, 60, ["usr_9"])),
+  });
+  show(<RolloutPage />);
+  await user.click(await screen.findByRole("button", { name: "Change billing" }));
+  await retype("Share of the users", "101");
+  expect(enabled("Save")).toBe(false);
+  await retype("Share of the users", "60");
+  await press("Save");
+  expect((await screen.findByRole("alert")).textContent).toContain("In force now: 40% of users and 1 by name (version 2).");
+  await press("Take over what is in force");
+  await retype("Share of the users", "60");
+  await press("Save over it");
+  await vi.waitFor(() => expect(screen.queryByRole("dialog")).toBeNull());
+  expect(sent(SET)).toEqual([
+    { percent: 60, allow: [], version: 1 },
+    { percent: 60, allow: ["usr_9"], version: 2 },
+  ]);
+});
+
+test("whether a user is in, and why, is told as every host decides it", async () => {
+  api.answers({ "GET /admin/flags": flags(1, 50, ["usr_1"]) });
+  show(<RolloutPage />);
+  const field = await screen.findByLabelText("User id");
+  for (const [id, told] of [
+    ["usr_1", "InbillingPlace 84 of 0–99. On the list by name."],
+    ["usr_2", "InbillingPlace 43 of 0–99. Below 50%."],
+    ["usr_6", "OutbillingPlace 66 of 0–99. Not below 50%."],
+  ] as const) {
+    await user.clear(field);
+    await user.type(field, id);
+    expect(screen.getByRole("status").textContent).toBe(told);
+  }
+});
+
+// --- dead letters ----------------------------------------------------------------------------------------------------
+
+test("dead letters go back only after a dry run said which", async () => {
+  const REDRIVE = "POST /admin/events/redrive";
+  api.answers({
+    [REDRIVE]: () => {
+      const dry_run = sent(REDRIVE).length === 1;
+      return { dry_run, items: [{ event_id: "stripe#evt_1", outcome: dry_run ? "would_redrive" : "redriven", reason: null }] };
+    },
+  });
+  show(<RedriveDialog which={["stripe#evt_1"]} onClose={onClose} />);
+  expect(screen.queryByRole("button", { name: "Redrive now" })).toBeNull();
+  await press("Dry run");
+  await screen.findByText("Would be sent back");
+  await press("Redrive now");
+  await screen.findByText("Sent back to the queue");
+  expect(sent(REDRIVE)).toEqual([true, false].map((dry_run) => ({ event_ids: ["stripe#evt_1"], dry_run })));
+});
+
+test("when nothing would go, nothing can be sent", async () => {
+  api.answers({
+    "POST /admin/events/redrive": { dry_run: true, items: [{ event_id: "stripe#evt_1", outcome: "skipped", reason: "it is not in the queue any more" }] },
+  });
+  show(<RedriveDialog which={["stripe#evt_1"]} onClose={onClose} />);
+  await press("Dry run");
+  await screen.findByText("it is not in the queue any more");
+  expect(enabled("Dry run")).toBe(false);
+});
