@@ -35,9 +35,9 @@ def set_(
     allow: Annotated[list[str] | None, typer.Option(help="A user id that has it whatever the percentage.")] = None,
 ) -> None:
     """Set one flag, and who has it besides; it reaches everybody within a minute. The audit log names you."""
-    flag, admin = Flag(percent, tuple(allow or ())), context.obj.operator
+    flag = Flag(percent, tuple(allow or ()))
     try:
-        _print(flags_of(context.obj).set(name, flag, admin=admin, now=int(time.time())))
+        _print(flags_of(context.obj).set(name, flag, admin=context.obj.operator, now=int(time.time())))
     except BillingError as error:
         console.print(f"[red]Refused:[/] {error.detail}")
         raise typer.Exit(1) from error

@@ -2,9 +2,13 @@
 
 import hashlib
 import re
+import json
 import time
+from pathlib import Path
+from typing import Literal
 
 import pytest
+import requests
 from playwright.sync_api import Browser, Locator, expect
 
 from billing.inbox import encode
@@ -13,6 +17,14 @@ from demo.shop import ADMIN, Shop
 from tests.browser.conftest import Visitor
 
 pytestmark = pytest.mark.browser
+
+GRANT = {"features": {"tax.enhanced": True}, "reason": "a gift"}
+
+
+def close(visitor: Visitor) -> None:
+    """Leaves the dialog by its own button, not by the cross."""
+    visitor.dialog().get_by_role("button", name="Close").first.click()
+    expect(visitor.dialog()).to_have_count(0)
 
 
 def test_a_new_plan_is_for_sale_at_once_and_a_new_version_of_it_too(
@@ -128,10 +140,18 @@ def test_an_admin_finds_a_buyer_sees_why_and_refunds_what_they_bought(
     admin.button("Refund").click()
     admin.button("Show the effect").click()
     expect(admin.text("The user loses: Enhanced tax report")).to_be_visible()
-    expect(admin.button("Refund $49.00")).to_be_disabled()
+    admin.button("Back").click()
+    admin.page.get_by_label("Amount in USD").fill("12.5")
+    admin.button("Show the effect").click()
+    expect(admin.text("The user's access does not change.")).to_be_visible()
+    expect(admin.button("Refund $12.50")).to_be_disabled()
+    admin.button("Back").click()
+    admin.page.get_by_label("Amount in USD").fill("49")
+    admin.button("Show the effect").click()
     admin.page.get_by_label("Type “refund” to confirm").fill("refund")
     admin.button("Refund $49.00").click()
-    expect(admin.dialog()).to_have_count(0)
+    expect(admin.text("$49.00 is being given back.")).to_be_visible()
+    close(admin)
     visitor.open("/demo")
     expect(visitor.heading("Enhanced tax report is not in your plan")).to_be_visible()
 
@@ -152,10 +172,14 @@ def test_a_dead_letter_is_explained_and_sent_back(admin: Visitor, shop_engine: S
     expect(admin.text("Would be sent back")).to_be_visible()
     admin.button("Redrive now").click()
     expect(admin.text("Done. They are being processed.")).to_be_visible()
-    admin.dialog().get_by_role("button", name="Close").last.click()
+    close(admin)
     expect(letter).to_have_count(0)
     admin.page.get_by_role("radio", name="Processed").check()
     expect(admin.text(event.key).first).to_be_visible(timeout=15_000)
+    admin.page.get_by_role("link", name="Audit log").click()
+    noted = admin.page.get_by_role("listitem").filter(has_text=event.key)
+    expect(noted).to_contain_text("Redrove")
+    expect(noted).to_contain_text(ADMIN)
 
 
 def test_a_figure_is_followed_to_its_lines_and_on_to_the_user(admin: Visitor, visitor: Visitor, user: str) -> None:
@@ -179,3 +203,61 @@ def test_a_figure_is_followed_to_its_lines_and_on_to_the_user(admin: Visitor, vi
     assert admin.violations() == []
     paid.get_by_role("link", name=user).click()
     admin.text(user).first.wait_for()
+
+
+@pytest.mark.parametrize(("scheme", "rules"), [("light", ()), ("dark", ("color-contrast",))])
+def test_a_user_is_exported_and_erased_and_the_log_says_by_whom(
+    shop_engine: Shop, chromium: Browser, user: str, scheme: Literal["light", "dark"], rules: tuple[str, ...]
+) -> None:
+    shop_engine.call("POST", f"/admin/users/{user}/grants", GRANT, user=ADMIN, admin=True).raise_for_status()
+    admin = Visitor(shop_engine, chromium, color_scheme=scheme)
+    admin.open(f"/console/users?user={user}", user=ADMIN, admin=True)
+    with admin.page.expect_download() as download:
+        admin.button("Export").click()
+    exported = json.loads(Path(download.value.path()).read_text())
+    assert (download.value.suggested_filename, exported["user_id"]) == (f"{user}.json", user)
+    admin.button("Erase").click()
+    assert admin.violations(*rules) == []
+    admin.page.keyboard.press("Escape")
+    expect(admin.button("Erase")).to_be_focused()
+    admin.button("Erase").click()
+    admin.page.get_by_label("Type the user id to confirm").fill(user)
+    admin.page.keyboard.press("Enter")
+    expect(admin.text("ledger lines stay, without the person")).to_be_visible()
+    close(admin)
+    expect(admin.heading("Users")).to_be_visible()
+    assert shop_engine.call("GET", f"/admin/users/{user}", user=ADMIN, admin=True).status_code == 404
+    admin.open(f"/console/audit?subject={user}").settle()
+    assert admin.violations(*rules) == []
+    for act in ("Exported", "Granted features to"):
+        expect(admin.page.get_by_role("listitem").filter(has_text=act)).to_contain_text(ADMIN)
+    admin.close()
+
+
+def test_of_two_admins_who_set_a_flag_the_second_sees_what_the_first_did(
+    admin: Visitor, shop_engine: Shop, user: str
+) -> None:
+    name = user.replace("usr_", "flag-")
+    admin.page.get_by_role("link", name="Rollout").click()
+    admin.button("Add flag").click()
+    admin.page.get_by_label("Name").fill(name)
+    version = shop_engine.call("GET", "/admin/flags", user=ADMIN, admin=True).json()["version"]
+    other = {"percent": 30, "allow": [], "version": version}
+    shop_engine.call("PUT", f"/admin/flags/{name}", other, user="usr_other", admin=True).raise_for_status()
+    admin.page.get_by_label("And always").fill(user)
+    admin.button("Save").click()
+    expect(admin.text("In force now: 30% of users and 0 by name")).to_be_visible()
+    assert admin.violations() == []
+    admin.button("Save over it").click()
+    expect(admin.dialog()).to_have_count(0)
+    expect(admin.page.get_by_role("listitem").filter(has=admin.heading(name))).to_contain_text(
+        "0% of users · and 1 by name"
+    )
+    admin.page.get_by_label("User id").fill(user)
+    expect(admin.page.get_by_role("status").get_by_role("listitem").filter(has_text=name)).to_contain_text(
+        "On the list by name."
+    )
+    config = requests.get(f"{shop_engine.url}/billing/config", timeout=10).json()
+    assert config["flags"][name] == {"percent": 0, "allow": [user]}
+    admin.open(f"/console/audit?subject={name}")
+    expect(admin.page.get_by_role("listitem")).to_have_count(2)

@@ -41,7 +41,12 @@ export default function Admin({ section }: { section: string }) {
     <div className="admin">
       <nav className="portal-nav admin-nav" aria-label={t("sections")}>
         {(Object.keys(SECTIONS) as Section[]).map((name) => (
-          <a key={name} href={`/console/${name}`} aria-current={name === current ? "page" : undefined}>
+          <a
+            key={name}
+            ref={name === current ? intoView : undefined}
+            href={`/console/${name}`}
+            aria-current={name === current ? "page" : undefined}
+          >
             {t(name)}
           </a>
         ))}
@@ -49,4 +54,10 @@ export default function Admin({ section }: { section: string }) {
       <Page key={pathname} />
     </div>
   );
+}
+
+/** On small screens the sections scroll sideways: the current one is not left outside. */
+function intoView(link: HTMLAnchorElement | null) {
+  const list = link?.parentElement;
+  if (list && link) list.scrollLeft = link.offsetLeft - (list.clientWidth - link.offsetWidth) / 2;
 }

@@ -10,7 +10,10 @@ function useNumbers() {
   return {
     number: (n: number) => format.number(n, locale),
     percent: (share: number) => new Intl.NumberFormat(locale, { style: "percent", maximumFractionDigits: 1 }).format(share),
+    whole: (share: number) => new Intl.NumberFormat(locale, { style: "percent", maximumFractionDigits: 0 }).format(share),
     money: (cents: number, currency: string) => format.money(cents, currency, locale),
+    /** "2026-11" -> "Nov 2026" */
+    month: (iso: string) => new Intl.DateTimeFormat(locale, { month: "short", year: "numeric", timeZone: "UTC" }).format(new Date(iso)),
   };
 }
 
@@ -36,7 +39,7 @@ export function FunnelFigure({ range }: { range: Range }) {
 
 export function ChurnFigure({ range }: { range: Range }) {
   const t = useAdminText();
-  const { percent, money } = useNumbers();
+  const { percent, money, month } = useNumbers();
   const churn = useChurn(range);
   if (churn.isError) return <ErrorNotice error={churn.error} onRetry={() => void churn.refetch()} />;
   if (!churn.data) return <Skeleton height="20rem" />;
@@ -67,7 +70,7 @@ export function ChurnFigure({ range }: { range: Range }) {
           <tbody>
             {months.slice(-6).map((m) => (
               <tr key={m.month}>
-                <th scope="row">{m.month}</th>
+                <th scope="row">{month(m.month)}</th>
                 <td className="bsb-end bsb-number">{share(m.users_lost, m.users_at_start)}</td>
                 <td className="bsb-end bsb-number">{share(m.mrr_lost_cents, m.mrr_at_start_cents)}</td>
               </tr>
@@ -86,7 +89,7 @@ export function ChurnFigure({ range }: { range: Range }) {
 
 export function CohortFigure() {
   const t = useAdminText();
-  const { percent } = useNumbers();
+  const { whole, month: monthName } = useNumbers();
   const cohorts = useCohorts();
   if (cohorts.isError) return <ErrorNotice error={cohorts.error} onRetry={() => void cohorts.refetch()} />;
   if (!cohorts.data) return <Skeleton height="16rem" />;
@@ -106,8 +109,8 @@ export function CohortFigure() {
       ) : (
         <CohortGrid
           cohorts={list}
-          percent={percent}
-          texts={{ label: t("cohorts"), cohort: t("month"), size: t("cohorts.size"), month }}
+          percent={whole}
+          texts={{ label: t("cohorts"), cohort: t("month"), size: t("cohorts.size"), month, name: monthName }}
         />
       )}
     </Figure>

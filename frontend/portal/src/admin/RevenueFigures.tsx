@@ -77,7 +77,14 @@ export function MovementsFigure({ report, onDay }: DaysFigureProps) {
       onRow={onDay}
       show={(value, column) => (column === 0 ? String(value) : exact(Number(value)))}
     >
-      <StackedBars labels={groups.map(span)} series={series} format={short} exact={exact} summary={t("movements.about")} />
+      <StackedBars
+        labels={groups.map(({ days }) => day(days[0]?.day ?? ""))}
+        periods={groups.map(span)}
+        series={series}
+        format={short}
+        exact={exact}
+        summary={t("movements.about")}
+      />
     </Figure>
   );
 }

@@ -16,7 +16,7 @@ interface ChartProps {
   format: (value: number) => string;
   /** What a screen reader says for the whole drawing; the data is in the figure's table. */
   summary: string;
-  /** What to read at a label, line by line, when the pointer is there. */
+  /** What to read at a label, line by line, when the pointer is there; first of all where that is. */
   readAt: (i: number) => readonly string[];
   /** Whether labels stand at the ends of the axis (a line) or in slots between them (bars). */
   slots: boolean;
@@ -33,8 +33,8 @@ export function Chart({ labels, marks, format, summary, readAt, slots, children 
   const step = slots ? inner / Math.max(1, count) : inner / Math.max(1, count - 1);
   const x = (i: number) => frame.left + (slots ? (i + 0.5) * step : count > 1 ? i * step : inner / 2);
   const y = vertical(marks, frame);
-  // About seven pixels for a letter, and some space between two labels.
-  const written = labelled(count, inner, 7 * Math.max(...labels.map((label) => label.length), 1) + 24);
+  // About seven pixels for a letter; half as much again because the outermost labels are pushed inward.
+  const written = labelled(count, inner, 10.5 * Math.max(...labels.map((label) => label.length), 1) + 20);
   const point = (event: PointerEvent<SVGSVGElement>) => {
     const from = event.clientX - event.currentTarget.getBoundingClientRect().left - frame.left;
     const nearest = slots ? Math.floor(from / step) : Math.round(from / step);
@@ -72,7 +72,7 @@ export function Chart({ labels, marks, format, summary, readAt, slots, children 
       </svg>
       {pointed !== null && (
         <div className={x(pointed) > frame.width / 2 ? "chart-reading chart-reading-start" : "chart-reading"} aria-hidden="true">
-          {[labels[pointed], ...readAt(pointed)].map((line, i) => (
+          {readAt(pointed).map((line, i) => (
             <p key={i}>{line}</p>
           ))}
         </div>

@@ -4,14 +4,14 @@ import type { Schemas } from "@bitsleuth/billing-api-client";
 export function CohortGrid({ cohorts, percent, texts }: {
   cohorts: readonly Schemas["Cohort"][];
   percent: (share: number) => string;
-  texts: { label: string; cohort: string; size: string; month: (n: number) => string };
+  texts: { label: string; cohort: string; size: string; month: (n: number) => string; name: (month: string) => string };
 }) {
   const months = Math.max(0, ...cohorts.map((cohort) => cohort.retained.length));
   return (
     // Scrolls sideways on small screens, so the keyboard must reach it.
     // eslint-disable-next-line jsx-a11y-x/no-noninteractive-tabindex
     <div className="bsb-scroll" role="group" tabIndex={0} aria-label={texts.label}>
-      <table className="bsb-table bsb-small">
+      <table className="bsb-table bsb-small chart-cohorts">
         <thead>
           <tr>
             <th scope="col">{texts.cohort}</th>
@@ -29,7 +29,7 @@ export function CohortGrid({ cohorts, percent, texts }: {
           {cohorts.map(({ month, size, retained }) => (
             <tr key={month}>
               <th scope="row" className="bsb:whitespace-nowrap">
-                {month}
+                {texts.name(month)}
               </th>
               <td className="bsb-end bsb-number">{size}</td>
               {Array.from({ length: months }, (_, n) => {

@@ -18,7 +18,7 @@ interface LineChartProps {
 export function LineChart({ points, format, exact, summary }: LineChartProps) {
   const marks = ticks(0, Math.max(100, ...points.map((point) => point.value)));
   const labels = points.map((point) => point.label);
-  const readAt = (i: number) => [exact(points[i]?.value ?? 0)];
+  const readAt = (i: number) => [labels[i] ?? "", exact(points[i]?.value ?? 0)];
   return (
     <Chart {...{ labels, marks, format, summary, readAt }} slots={false}>
       {({ x, y, frame }, pointed) => {

@@ -11,6 +11,8 @@ export interface Series {
 
 interface StackedBarsProps {
   labels: readonly string[];
+  /** What each bar stands for in full: the period that begins at its label. */
+  periods: readonly string[];
   series: readonly Series[];
   format: (value: number) => string;
   exact: (value: number) => string;
@@ -18,13 +20,15 @@ interface StackedBarsProps {
 }
 
 /** Gains stacked above zero, losses below: what moved a total, period by period. */
-export function StackedBars({ labels, series, format, exact, summary }: StackedBarsProps) {
+export function StackedBars({ labels, periods, series, format, exact, summary }: StackedBarsProps) {
   const sums = labels.map((_, i) => series.map((s) => s.values[i] ?? 0));
   const above = sums.map((values) => values.reduce((sum, value) => sum + Math.max(0, value), 0));
   const below = sums.map((values) => values.reduce((sum, value) => sum + Math.min(0, value), 0));
   const marks = ticks(Math.min(0, ...below), Math.max(100, ...above));
-  const readAt = (i: number) =>
-    series.filter((s) => (s.values[i] ?? 0) !== 0).map((s) => `${s.name} ${exact(s.values[i] ?? 0)}`);
+  const readAt = (i: number) => {
+    const moved = series.filter((s) => (s.values[i] ?? 0) !== 0);
+    return [periods[i] ?? "", ...moved.map((s) => `${s.name} ${exact(s.values[i] ?? 0)}`)];
+  };
   return (
     <div className="bsb-stack bsb:gap-3">
       <Chart {...{ labels, marks, format, summary, readAt }} slots>
