@@ -1,8 +1,8 @@
 """What an owner does on the admin pages, on the real stack."""
 
 import hashlib
-import re
 import json
+import re
 import time
 from pathlib import Path
 from typing import Literal
