@@ -4,6 +4,7 @@ The entries of one month lie in one item collection of the Accounts table, so re
 """
 
 import json
+import time
 import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -32,7 +33,8 @@ def _entry(now: int, by: By, user_id: str, before: Mapping[str, Any], after: Map
     return item(
         {
             "user_id": _month(now),
-            "record": f"~audit#{now:012d}#{uuid.uuid4().hex}",
+            # Entries of one second keep the order in which they were made.
+            "record": f"~audit#{now:012d}#{time.time_ns():x}-{uuid.uuid4().hex[:8]}",
             "at": now,
             "actor": by.actor,
             "action": by.action,
