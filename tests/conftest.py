@@ -5,17 +5,20 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import boto3
+import botocore.session
 import pytest
 import yaml
 from hypothesis import settings
 from moto import mock_aws
 
+from billing.aws import Aws
 from demo.shop import Shop, open_shop
 from local.engine import Engine
 
 pytest_plugins = ["local.pytest_plugin"]
 ROOT = Path(__file__).parents[1]
+# Reads the models of each service once for all tests.
+SESSION = botocore.session.get_session()
 # A busy machine is no fault of the code: how long a test may take is the run's affair.
 settings.register_profile("default", deadline=None)
 settings.load_profile("default")
@@ -52,8 +55,11 @@ def tables(template: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Iterato
     }.items():
         monkeypatch.setenv(name, value)
     os.environ.pop("AWS_ENDPOINT_URL", None)
+    monkeypatch.setattr(botocore.session, "get_session", lambda: SESSION)
+    # What lies in moto's queue is seen at once.
+    monkeypatch.setattr("billing.dead_letters._WAIT_SECONDS", 0)
     with mock_aws():
-        client = boto3.client("dynamodb")
+        client = Aws().client("dynamodb")
         names = {}
         for logical_id, resource in template["Resources"].items():
             if resource["Type"] != "AWS::DynamoDB::Table":

@@ -134,7 +134,7 @@ def desk(tables: dict[str, str]) -> Desk:
     shop = shop_in_process()
     aws = Aws("dynamodb")
     accounts = AccountStore(aws, tables["AccountsTable"], tables["PaymentEventsTable"])
-    plans = PlanStore(aws, tables["PlansTable"], ttl=0)
+    plans = PlanStore(aws, tables["PlansTable"])
     for plan in shop.plans.values():
         plans.add_version(plan)
     stripe = Troubled(shop.client)

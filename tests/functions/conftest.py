@@ -8,7 +8,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import botocore.session
 import pytest
 
 from billing.aws import Aws
@@ -42,8 +41,6 @@ SECRETS = {
     "DevTokenKeys": DEVELOPMENT,
     "BillingWebhookSecret": f"an-older-secret,{SECRET}",
 }
-# Loads the models of each service once for all tests.
-SESSION = botocore.session.get_session()
 
 
 class Cloud:
@@ -106,11 +103,6 @@ class Cloud:
         ):
             found += [json.loads(message["Body"]) for message in batch]
         return found
-
-
-@pytest.fixture(autouse=True)
-def one_session(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(botocore.session, "get_session", lambda: SESSION)
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ def _stack(open_stack: OpenStack) -> None:
 
 
 def test_a_line_the_stream_never_brought_is_found_and_a_rebuild_brings_it() -> None:
-    lines = some_lines(25)
+    lines = some_lines(12)
     for line in lines:
         Aws().call("dynamodb", "put_item", TableName="AccountsTable", Item=ledger_item("usr_1", line))
     metrics = MetricsStore(Aws(), "MetricsTable", "AccountsTable")
@@ -26,9 +26,9 @@ def test_a_line_the_stream_never_brought_is_found_and_a_rebuild_brings_it() -> N
     assert found.exit_code == 1
     assert "figures differ" in found.output
     rebuilt = billing("metrics", "rebuild")
-    assert "25 lines folded" in rebuilt.output
+    assert "12 lines folded" in rebuilt.output
     assert "figures changed" in rebuilt.output
-    assert "25 ledger lines and the rollups agree" in billing("metrics", "check").output
+    assert "12 ledger lines and the rollups agree" in billing("metrics", "check").output
     assert metrics.everything(2) == counters(lines)
     again = billing("metrics", "rebuild")
     assert again.exit_code == 0
@@ -36,7 +36,7 @@ def test_a_line_the_stream_never_brought_is_found_and_a_rebuild_brings_it() -> N
 
 
 def test_the_lines_of_a_month_are_found_without_reading_the_ledger(monkeypatch: pytest.MonkeyPatch) -> None:
-    lines = some_lines(25)
+    lines = some_lines(12)
     for line in lines:
         Aws().call("dynamodb", "put_item", TableName="AccountsTable", Item=ledger_item("usr_1", line))
     MetricsStore(Aws(), "MetricsTable", "AccountsTable").fold([("usr_1", line) for line in lines])

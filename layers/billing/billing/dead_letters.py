@@ -15,6 +15,8 @@ from billing.store.payment_events import PaymentEventStore
 # Long enough to look through a large queue; what was not sent back is released at the end, or by time.
 _HIDDEN_SECONDS = 60
 _BATCH = 10
+# A short poll asks only some of the machines that hold a queue; a long one asks all.
+_WAIT_SECONDS = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +105,7 @@ class DeadLetters:
                 QueueUrl=self._dlq_url,
                 MaxNumberOfMessages=_BATCH,
                 VisibilityTimeout=_HIDDEN_SECONDS,
-                WaitTimeSeconds=1,
+                WaitTimeSeconds=_WAIT_SECONDS,
                 AttributeNames=["SentTimestamp"],
             )
             fresh = [m for m in answer.get("Messages", []) if m["MessageId"] not in seen]
