@@ -30,7 +30,7 @@ from tests.functions.conftest import Cloud
 SCHEMA = schemathesis.openapi.from_path(Path(__file__).parents[2] / "docs" / "openapi.json")
 OPERATIONS = {found.label: found for found in (result.ok() for result in SCHEMA.get_all_operations())}
 CONFORMS = [status_code_conformance, content_type_conformance, response_schema_conformance]
-EXAMPLES = int(os.environ.get("FUZZ", "5"))  # of each sort, for each call
+EXAMPLES = int(os.environ.get("FUZZ", "3"))  # of each sort, for each call
 # Ids that exist, so that calls get past "not found".
 KNOWN = {"user_id": USER, "plan_id": PLUS.plan_id, "feature": "ai.chat", "group": PLUS.group, "provider": "mock"}
 FUZZED = settings(

@@ -7,7 +7,9 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError, ReadTimeoutError
 
+from billing.admin_events import remedy
 from billing.providers import Notification, mock
 from samples import USER
 from tests.functions.conftest import Cloud, queued
@@ -117,6 +119,31 @@ def test_an_unexpected_error_is_named_by_its_kind_alone(
     (logged,) = [record for record in caplog.records if record.message == "failed"]
     assert any(frame.startswith("applier.py:") for frame in logged.__dict__["frames"])
     assert logged.exc_info is None
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (
+            ClientError({"Error": {"Code": "ThrottlingException", "Message": "usr_1 and more"}}, "TransactWriteItems"),
+            "AWS refused TransactWriteItems: ThrottlingException",
+        ),
+        (ReadTimeoutError(endpoint_url="https://of.the.table"), "AWS did not answer: ReadTimeoutError"),
+    ],
+)
+def test_a_store_that_fails_is_named_and_the_remedy_fits(
+    process: Callable[..., list[str]], cloud: Cloud, monkeypatch: pytest.MonkeyPatch, error: Exception, reason: str
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("billing.applier.apply", fail)
+    purchase = notification("purchase.updated")
+    assert process(purchase) == ["m0"]
+    event = cloud.events.get(purchase.key)
+    assert event is not None
+    assert event.reason == reason
+    assert "send the event again" in remedy(reason).lower()
 
 
 @pytest.mark.parametrize("body", ["", "not json", "[]", "{}", '{"provider": "mock"}'])

@@ -31,6 +31,8 @@ _REMEDIES: tuple[tuple[str, str], ...] = (
     ("reading it did not help", "Look the object up at the provider; once it is there, send the event again."),
     ("was opened for", "Somebody changed the invoice at the provider. Compare it with the order before deciding."),
     ("by others", "The account was busy. Send the event again."),
+    ("AWS refused", "Throttled, or down: send the event again. If it is a permission: correct the policy first."),
+    ("AWS did not answer", "Send the event again when AWS answers."),
     ("did not answer", "The provider was down. Send the event again when it answers."),
     ("unexpected", "A fault of ours: find the event's id in the processor's log, mend it, deploy, send it again."),
     (

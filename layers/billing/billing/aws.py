@@ -8,7 +8,7 @@ from typing import Any
 
 import botocore.session
 from botocore.config import Config
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from billing.errors import NotConfigured
 
@@ -20,6 +20,15 @@ _CONFIG = Config(
     parameter_validation=False,
     tcp_keepalive=True,
 )
+
+
+def trouble(error: Exception) -> str | None:
+    """What an error of AWS says, in words that quote no request; None when it is another's."""
+    if isinstance(error, ClientError):
+        return f"AWS refused {error.operation_name}: {error.response['Error']['Code']}"
+    if isinstance(error, BotoCoreError):
+        return f"AWS did not answer: {type(error).__name__}"
+    return None
 
 
 class Aws:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from billing.applier import Applier
+from billing.aws import trouble
 from billing.errors import BillingError, Parked
 from billing.facts import CheckoutFact, Fact
 from billing.inbox import decode
@@ -139,7 +140,7 @@ def _cause(error: Exception) -> str:
     """Plain words for an operator; of an unexpected error the kind alone, its text might quote a payload."""
     if isinstance(error, BillingError | Parked):
         return str(error)
-    return f"unexpected {type(error).__name__}: see the function's log"
+    return trouble(error) or f"unexpected {type(error).__name__}: see the function's log"
 
 
 def _frames(error: Exception) -> list[str]:

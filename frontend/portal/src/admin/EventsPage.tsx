@@ -82,7 +82,12 @@ function Queue({ queue }: { queue: Schemas["QueueDepth"] }) {
   );
 }
 
-const TONES: Readonly<Record<string, string>> = { applied: "bsb-badge-good", failed: "bsb-badge-warn", dead: "bsb-badge-bad" };
+const TONES: Readonly<Record<string, string>> = {
+  applied: "bsb-badge-good",
+  failed: "bsb-badge-warn",
+  quarantined: "bsb-badge-warn",
+  dead: "bsb-badge-bad",
+};
 
 function EventLine({ event, onRedrive }: { event: Event; onRedrive: () => void }) {
   const t = useAdminText();
@@ -98,7 +103,7 @@ function EventLine({ event, onRedrive }: { event: Event; onRedrive: () => void }
         </div>
         <div className="bsb-row">
           <span className={classes("bsb-badge", TONES[event.outcome ?? event.status])}>
-            {event.outcome ?? t(`events.${event.status}`)}
+            {t(`event.${event.outcome ?? event.status}`)}
           </span>
           {event.status === "dead" && (
             <Button size="small" onClick={onRedrive}>
@@ -109,9 +114,10 @@ function EventLine({ event, onRedrive }: { event: Event; onRedrive: () => void }
         </div>
       </div>
       {event.cause && (
-        <p className="bsb-small">
-          {event.cause} {event.remedy && <span className="bsb-2">{event.remedy}</span>}
-        </p>
+        <div className="bsb-small">
+          <p>{event.cause}</p>
+          {event.remedy && <p className="bsb-2">{event.remedy}</p>}
+        </div>
       )}
       <details className="bsb-small">
         <summary className="bsb-2 bsb:cursor-pointer">{t("events.payload")}</summary>

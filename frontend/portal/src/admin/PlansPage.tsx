@@ -51,7 +51,6 @@ function PlanTable({ plans, onEdit }: { plans: AdminPlan[]; onEdit: (editing: Ed
           <tr>
             <th scope="col">{t("plan")}</th>
             <th scope="col" className="bsb-end">{t("price")}</th>
-            <th scope="col">{t("plan.version")}</th>
             <th scope="col">{t("status")}</th>
             <th scope="col">
               <span className="bsb-hidden">{t("actions")}</span>
@@ -76,18 +75,18 @@ function PlanRow({ plan, onEdit }: { plan: AdminPlan; onEdit: (editing: Editing)
     <tr>
       <th scope="row">
         {plan.name}
-        <p className="bsb-mono bsb-2 bsb:font-normal">{plan.plan_id}</p>
+        <p className="bsb-mono bsb-2 bsb:font-normal bsb:break-normal">{plan.plan_id}</p>
+        <p className="bsb-tiny bsb-2 bsb:font-normal">{t("plan.version", { version: String(plan.version) })}</p>
       </th>
       <td className="bsb-end bsb-number bsb:whitespace-nowrap">
         {format.money(plan.price_cents, plan.currency, locale)}
         <p className="bsb-2 bsb-tiny">{t(`interval.${plan.interval}`)}</p>
       </td>
-      <td className="bsb-number">{plan.version}</td>
       <td>
         <span className={classes("bsb-badge", plan.status === "active" && "bsb-badge-good")}>{t(`plan.${plan.status}`)}</span>
       </td>
       <td className="bsb-end">
-        <div className="bsb-row bsb:flex-nowrap bsb:justify-end bsb:gap-1">
+        <div className="bsb:flex bsb:flex-col bsb:items-end bsb:gap-1 bsb:sm:flex-row bsb:sm:justify-end">
           {!archived && (
             <>
               <Button size="small" onClick={() => onEdit({ kind: "edit", plan })}>

@@ -15,8 +15,9 @@ function useAdminQuery<T>(key: readonly unknown[], call: (client: Client) => Pro
 function useAdminMutation<Body, T>(call: (client: Client, body: Body) => Promise<T>, touched: readonly string[]) {
   const { client, session } = useBilling();
   const queries = useQueries();
-  const onSuccess = () =>
-    Promise.all(touched.map((key) => queries.invalidateQueries({ queryKey: ["admin", session.userId, key] })));
+  // What admins see under that name, and what buyers do.
+  const keys = touched.flatMap((key) => [["admin", session.userId, key], [key]]);
+  const onSuccess = () => Promise.all(keys.map((queryKey) => queries.invalidateQueries({ queryKey })));
   return useMutation({ mutationFn: (body: Body) => call(client, body), onSuccess }, queries);
 }
 
@@ -26,21 +27,11 @@ export type PlanDraft = Schemas["CreatePlan"];
 
 /** Creates a plan, or with `version` puts a new version of it on sale. */
 export function useSavePlan() {
-  const queries = useQueries();
-  const save = useAdminMutation(async (client, { draft, version }: { draft: PlanDraft; version: number | null }) => {
+  return useAdminMutation(async (client, { draft, version }: { draft: PlanDraft; version: number | null }) => {
     if (version === null) return unwrap(client.POST("/admin/plans", { body: draft }));
     const { plan_id, ...body } = draft;
     return unwrap(client.PATCH("/admin/plans/{plan_id}", { params: { path: { plan_id } }, body: { ...body, version } }));
   }, ["plans", "audit"]);
-  // Buyers' pages show the catalogue too.
-  return { ...save, mutate: after(save.mutate, () => void queries.invalidateQueries({ queryKey: ["plans"] })) };
-}
-
-function after<Args extends unknown[]>(call: (...args: Args) => void, then: () => void): (...args: Args) => void {
-  return (...args) => {
-    call(...args);
-    then();
-  };
 }
 
 export const useArchivePlan = () =>

@@ -291,8 +291,8 @@ class PaymentEventView(Response):
     type: str
     status: Literal["processed", "failed", "dead"]
     """`failed` will be tried again by the queue; `dead` waits in the dead-letter queue."""
-    outcome: str | None
-    """applied, ignored, quarantined, duplicate, …"""
+    outcome: Literal["applied", "unchanged", "ignored", "quarantined"] | None
+    """What it changed; `unchanged` when it told what was known. None as long as it fails."""
     cause: str | None
     """Why it failed, in plain words."""
     remedy: str | None
