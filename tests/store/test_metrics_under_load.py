@@ -40,7 +40,7 @@ def test_consumers_that_race_repeat_and_overtake_each_other_count_each_line_once
             AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in keys],
             KeySchema=[{"AttributeName": n, "KeyType": t} for n, t in zip(keys, ("HASH", "RANGE"), strict=True)],
         )
-    stored = [(f"usr_{n % 5}", line) for n, line in enumerate(some_lines(80, seed=7))]
+    stored = [(f"usr_{n % 5}", line) for n, line in enumerate(some_lines(40, seed=7))]
     for user_id, line in stored:
         aws().call("dynamodb", "put_item", TableName=accounts, Item=ledger_item(user_id, line))
 
@@ -48,9 +48,9 @@ def test_consumers_that_race_repeat_and_overtake_each_other_count_each_line_once
         chance = random.Random(seed)  # noqa: S311
         metrics = MetricsStore(aws(), scratch, accounts)
         for _ in range(8):
-            start = chance.randrange(80)
-            metrics.fold(stored[start : start + chance.randrange(1, 40)])
-        metrics.fold(stored[seed * 20 : seed * 20 + 20])
+            start = chance.randrange(40)
+            metrics.fold(stored[start : start + chance.randrange(1, 20)])
+        metrics.fold(stored[seed * 10 : seed * 10 + 10])
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(consume, range(4)))
