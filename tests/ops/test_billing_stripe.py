@@ -1,5 +1,6 @@
 """The `billing` commands about Stripe and secrets, as an operator types them, against the stand-in."""
 
+import time
 from collections.abc import Iterator
 
 import boto3
@@ -16,7 +17,8 @@ HOOK = "https://billing.example"
 
 @pytest.fixture
 def shop(tables: dict[str, str]) -> Iterator[Shop]:
-    with open_shop() as opened:
+    """It is today there, as it is for the commands."""
+    with open_shop(time.time()) as opened:
         yield opened
 
 

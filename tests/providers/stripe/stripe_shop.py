@@ -88,9 +88,9 @@ PLANS = (
 
 
 @contextmanager
-def open_shop() -> Iterator[Shop]:
-    """A stand-in on a port of its own, with the plans synced to it."""
-    app = StripeApp(Clock(lambda: float(START)))
+def open_shop(now: float = START) -> Iterator[Shop]:
+    """A stand-in on a port of its own, whose clock stands at `now`, with the plans synced to it."""
+    app = StripeApp(Clock(lambda: now))
     with Server(app) as server:
         env = {
             "STAGE": "test",
