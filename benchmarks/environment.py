@@ -16,6 +16,7 @@ VARIABLES = {
     "BILLING_PROVIDER_MODE": "mock",
     "BTCPAY_STORE_ID": "x",
     "LIVEMODE": "false",
+    "PAYMENT_EVENTS_DLQ_URL": QUEUE,
     "PAYMENT_EVENTS_QUEUE_URL": QUEUE,
     "POWERTOOLS_LOG_LEVEL": "CRITICAL",
     "POWERTOOLS_SERVICE_NAME": "billing",
@@ -24,10 +25,6 @@ VARIABLES = {
 }
 
 
-def of_a_process() -> dict[str, str]:
-    """The environment of a fresh interpreter: nothing of the developer's shell."""
-    return {
-        **VARIABLES,
-        "PYTHONPATH": os.pathsep.join(map(str, (ROOT / "layers" / "billing", ROOT / "functions", ROOT))),
-        "PATH": os.environ.get("PATH", ""),
-    }
+def of_a_process(*folders: Path) -> dict[str, str]:
+    """The environment of a fresh interpreter that finds code in `folders`: nothing of the developer's shell."""
+    return {**VARIABLES, "PYTHONPATH": os.pathsep.join(map(str, folders)), "PATH": os.environ.get("PATH", "")}

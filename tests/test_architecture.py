@@ -2,7 +2,6 @@
 
 import ast
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.environment import FUNCTIONS, of_a_process
+
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "layers" / "billing" / "billing"
-FUNCTIONS = sorted(path.stem for path in (ROOT / "functions").glob("*.py"))
 
 # Decide without the world: the standard library and each other.
 PURE = frozenset(
@@ -190,14 +190,9 @@ for function in functions:
 @pytest.fixture(scope="module")
 def loaded() -> dict[str, set[str]]:
     """What each function has loaded of the heavy modules once it is imported."""
-    folders = [ROOT / "layers" / "billing", ROOT / "functions"]
-    names = dict.fromkeys("STAGE EVENT_BUS PORTAL_URL PUBLIC_URL BTCPAY_URL BTCPAY_STORE_ID".split(), "x")
-    names |= {f"{table}_TABLE": "x" for table in ("PLANS", "ACCOUNTS", "PAYMENT_EVENTS", "METRICS")}
-    names |= {f"PAYMENT_EVENTS_{queue}_URL": "http://127.0.0.1/q" for queue in ("QUEUE", "DLQ")}
-    names |= {"LIVEMODE": "false", "BILLING_PROVIDER_MODE": "stripe"}
     done = subprocess.run(
         [sys.executable, "-c", _MEASURE, json.dumps([HEAVY, FUNCTIONS])],
-        env={**names, "AWS_DEFAULT_REGION": "us-east-1", "PYTHONPATH": os.pathsep.join(map(str, folders))},
+        env=of_a_process(ROOT / "layers" / "billing", ROOT / "functions") | {"BILLING_PROVIDER_MODE": "stripe"},
         capture_output=True,
         text=True,
         check=False,
