@@ -1,6 +1,6 @@
 # `make` lists what there is. Everything but `setup` needs no network once `setup` has run.
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test unit lint types template bench load build clean audit audit-python audit-npm audit-template
+.PHONY: help setup run demo test unit lint types template bench load build lock clean audit audit-python audit-npm audit-template
 MAKEFLAGS += --no-print-directory
 
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
@@ -47,6 +47,11 @@ load: setup ## Signed events at the engine (ARGS="--users 2500 --faults": 10 000
 build: setup ## The packages for AWS, in .aws-sam/build
 	@find functions layers -name __pycache__ -prune -exec rm -r {} +
 	@sam build
+
+lock: ## Pin anew what the functions' packages need (needs the network; UPGRADE=1 takes the newest that fit)
+	@cd layers/dependencies && uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url \
+	    --annotation-style line --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade) \
+	    requirements.in --output-file requirements.txt
 
 audit: ## Known weaknesses of our packages, and the template's security (needs the network)
 	@$(MAKE) --keep-going audit-python audit-npm audit-template
