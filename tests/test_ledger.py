@@ -162,6 +162,15 @@ def test_a_term_that_lapses_churns_when_it_is_reviewed_even_though_nothing_happe
     assert books.account.booked.review_at is None
 
 
+def test_an_invoice_for_the_next_term_that_nobody_paid_is_not_why_the_last_one_ended() -> None:
+    books = Books()
+    books.become(term("inv_1", NOW))
+    [run] = term_runs(books.account, CATALOGUE)
+    books.become(term("inv_2", run.end - 3600, state="failed", payment=None), at=run.end - 60)
+    [churn] = books.become(at=run.end)
+    assert (churn.movement, churn.reason, churn.object_id) == ("churn", "not_renewed", "inv_1")
+
+
 def test_the_next_commit_books_a_lapse_that_no_review_saw() -> None:
     books = Books()
     books.become(term("inv_1", NOW))

@@ -336,8 +336,11 @@ class _Change:
 
 
 def _newest(account: Account, provider: str, plan_id: str, version: int) -> Subscription | Term | None:
-    """The record that stands for a position: the newest of that plan, or of that provider when it changed its plan."""
-    every: list[Subscription | Term] = [*account.subscriptions, *account.terms]
+    """The record that stands for a position: the newest of that plan, or of that provider when it changed its plan.
+
+    An invoice that nobody paid stands for none: it is not why the term before it ended.
+    """
+    every: list[Subscription | Term] = [*account.subscriptions, *(t for t in account.terms if t.payment)]
     candidates = [r for r in every if r.provider == provider]
     same = [r for r in candidates if (r.plan_id, r.plan_version) == (plan_id, version)]
     return max(same or candidates, key=lambda r: (r.observed_at, r.record), default=None)
