@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from billing.money import monthly
 from billing.rollups import counters
 from billing.store.metrics import MetricsStore, Stored
 
@@ -16,7 +17,7 @@ _OF_LINE = {
     "dispute": "charged back",
     "dispute_won": "charged back",
 }
-_OF_THING = {"payment": "charged", "refund": "refunded", "dispute": "charged back"}
+_OF_THING = {"payment": "charged", "purchase": "charged", "refund": "refunded", "dispute": "charged back"}
 _TAKEN_BACK = ("failed", "won")
 
 
@@ -42,10 +43,9 @@ def told(things: Iterable[Mapping[str, Any]], users: set[str]) -> Books:
         if user not in users:
             continue
         if kind in _OF_THING and thing.get("status") not in _TAKEN_BACK:
-            payment = thing["id"] if kind == "payment" else thing["payment"]
-            found[_OF_THING[kind], user, payment] += thing["amount_cents"]
+            found[_OF_THING[kind], user, thing.get("payment", thing["id"])] += thing["amount_cents"]
         elif kind == "subscription" and thing["status"] in ("active", "past_due"):
-            found["per month", user, ""] += thing["amount_cents"]
+            found["per month", user, ""] += monthly(thing["amount_cents"], thing["interval"])
     return found
 
 

@@ -33,9 +33,8 @@ from billing.aws import Aws
 from billing.dead_letters import DeadLetters
 from billing.store.metrics import MetricsStore
 from billing.store.payment_events import PaymentEventStore
-from demo.shop import Shop, open_shop
+from demo.shop import Owner, Shop, open_shop
 from fakes.base import Request, post
-from local.engine import Engine
 
 PROCESSOR, PUBLISHER = "ProcessPaymentEventsFunction", "PublishChangesFunction"
 # What may happen to a subscription after it was bought, and to its payment.
@@ -99,17 +98,6 @@ class Report:
         return "\n".join(f"{name:38}{value}" for name, value in rows)
 
 
-class _Owner(Aws):
-    """AWS as the account's owner sees it, past all trouble."""
-
-    def __init__(self, engine: Engine) -> None:
-        super().__init__()
-        self._engine = engine
-
-    def client(self, service: str) -> Any:
-        return self._engine.client(service)
-
-
 @dataclass(frozen=True, slots=True)
 class Load:
     """One run against an open shop; `report` fills as it goes."""
@@ -120,7 +108,7 @@ class Load:
     progress: Progress
 
     def run(self, users: int, *, trouble_seed: int | None, patience: float) -> None:
-        aws = _Owner(self.shop.engine)
+        aws = Owner(self.shop.engine)
         messages, names = self.happen(users)
         self.progress(f"{len(messages)} events of {users} users")
         began = time.monotonic()

@@ -3,10 +3,14 @@
 import json
 import re
 import subprocess
+from pathlib import Path
 
 import pytest
+from werkzeug.test import EnvironBuilder
+from werkzeug.wrappers import Request
 
-from local.pages import API_PATHS, PAGE_HEADERS
+from local.host import ROOT
+from local.pages import API_PATHS, PAGE_HEADERS, Pages
 from tests.test_template import RESOURCES
 
 DISTRIBUTION = RESOURCES["PagesDistribution"]["Properties"]["DistributionConfig"]
@@ -53,3 +57,25 @@ def test_page_paths_find_the_application(uri: str, accept: str, becomes: str | i
     script = f"{code}\nconst answer = handler({json.dumps(event)});\nconsole.log(answer.statusCode || answer.uri);"
     shown = subprocess.run(["node", "-e", script], capture_output=True, text=True, check=True).stdout.strip()
     assert shown == str(becomes)
+
+
+@pytest.mark.parametrize(
+    ("host", "name", "status", "location"),
+    [
+        ("127.0.0.1:8000", "user", 303, "/pricing#token=x"),
+        ("localhost:8000", "user", 303, "/pricing#token=x"),
+        ("127.0.0.1:8000", "nobody", 404, None),
+        ("elsewhere.example:8000", "user", 404, None),
+    ],
+)
+def test_a_developer_signs_in_by_a_short_address_under_the_names_of_this_machine_only(
+    tmp_path: Path, host: str, name: str, status: int, location: str | None
+) -> None:
+    pages = Pages(tmp_path, {"user": "/pricing#token=x"}.get)
+    answer = pages.answer(Request(EnvironBuilder(path=f"/as/{name}", headers={"Host": host}).get_environ()))
+    assert answer is not None
+    assert (answer.status_code, answer.headers.get("Location")) == (status, location)
+
+
+def test_the_template_knows_no_such_address() -> None:
+    assert "/as/" not in (ROOT / "template.yaml").read_text()

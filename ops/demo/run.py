@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
+from demo.history import live_once
 from demo.shop import PROVIDERS, open_shop
 from demo.welcome import welcome
 from local.host import WORK, EngineError
@@ -21,6 +22,7 @@ STATE = WORK / "state"
 def main(
     port: Annotated[int, typer.Option(help="Where the API listens, on loopback.")] = 8000,
     fresh: Annotated[bool, typer.Option(help="Forget the state of earlier runs.")] = False,
+    history: Annotated[bool, typer.Option(help="First let made-up customers live through half a year, once.")] = False,
     enforce_policies: Annotated[
         bool, typer.Option(help="Hold every function to its IAM policies, as AWS does.")
     ] = False,
@@ -38,8 +40,10 @@ def main(
         with open_shop(
             port=port, state=STATE, enforce_policies=enforce_policies, providers=providers, progress=steps
         ) as shop:
+            if history:
+                live_once(shop, steps)
             steps.done()
-            welcome(shop, console)
+            welcome(shop, console, STATE / "env", past=history)
             console.print("Ctrl-C stops it.")
             _wait_for_interrupt()
             console.print("\nStopping …")

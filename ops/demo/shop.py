@@ -13,6 +13,7 @@ from typing import Any
 import requests
 from coincurve import PrivateKey
 
+from billing.aws import Aws
 from billing.tokens import DEV_ISSUER, Signer, Verifier, generate_key_set
 from fakes.base import Server
 from fakes.bitpay import BitPay
@@ -28,6 +29,17 @@ STORE = "local-store"
 # Who sells here, in this order: the first is the default.
 PROVIDERS = "mock,btcpay,bitpay,stripe"
 _TOKEN_SECONDS = 30 * 86_400
+
+
+class Owner(Aws):
+    """AWS as the account's owner sees it: past every policy, and past all trouble."""
+
+    def __init__(self, engine: Engine) -> None:
+        super().__init__()
+        self._engine = engine
+
+    def client(self, service: str) -> Any:
+        return self._engine.client(service)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +59,15 @@ class Shop:
 
     def token(self, user_id: str = USER, *, admin: bool = False) -> str:
         return self._signer.sign_session(user_id, admin, int(time.time()), _TOKEN_SECONDS)
+
+    def sign_in(self, name: str) -> str | None:
+        """The page on which `user`, `admin` or anybody (usr_…) begins, and their token in its fragment."""
+        match name:
+            case "user":
+                return f"/pricing#token={self.token(USER)}"
+            case "admin":
+                return f"/console/revenue#token={self.token(ADMIN, admin=True)}"
+        return f"/account/billing#token={self.token(name)}" if re.fullmatch(r"usr_\w+", name) else None
 
     def call(
         self, method: str, path: str, body: Mapping[str, Any] | None = None, *, user: str = USER, admin: bool = False
@@ -101,12 +122,14 @@ def open_shop(
             stripe.add_endpoint(f"{engine.api_url}/billing/webhook/stripe", vault["STRIPE_WEBHOOK_SECRET"])
             if not any(stripe.books.all("billing_portal.configuration")):
                 stripe.call("POST", "/v1/billing_portal/configurations", {"features[invoice_history][enabled]": "true"})
-            engine.serve_pages(PAGES)
             progress("Filling the secrets and seeding the plans")
             fill_secrets(engine, vault)
             dev_keys = {DEV_ISSUER: vault["DEV_TOKEN_KEYS"]}
             shop = Shop(engine, mock, bitpay, btcpay, stripe, Signer(dev_keys, DEV_ISSUER))
+            engine.serve_pages(PAGES, shop.sign_in)
             seed_plans(shop)
+            if state:
+                write_environment(shop, state / "env")
             yield shop
 
 
@@ -119,8 +142,23 @@ def fill_secrets(engine: Engine, vault: Mapping[str, str]) -> None:
         client.put_secret_value(SecretId=engine.resource(logical_id), SecretString=value)
 
 
+def write_environment(shop: Shop, path: Path) -> None:
+    """What a shell needs to call the API as the demo's user and admin; for this machine's user alone to read."""
+    tokens = {"USER_TOKEN": shop.token(USER), "ADMIN_TOKEN": shop.token(ADMIN, admin=True)}
+    lines = [f"export {name}={token}" for name, token in tokens.items()]
+    lines += ['auth="Authorization: Bearer $USER_TOKEN"', 'admin="Authorization: Bearer $ADMIN_TOKEN"']
+    path.touch(mode=0o600)
+    path.write_text("\n".join([f"api={shop.url}", *lines, ""]))
+
+
+def seeds() -> list[dict[str, Any]]:
+    """The plans of an empty shop."""
+    found: list[dict[str, Any]] = json.loads(PLANS.read_text())
+    return found
+
+
 def seed_plans(shop: Shop) -> None:
-    for plan in json.loads(PLANS.read_text()):
+    for plan in seeds():
         answer = shop.call("POST", "/admin/plans", plan, user=ADMIN, admin=True)
         if answer.status_code not in (201, 409):
             raise RuntimeError(f"seeding {plan['plan_id']} failed: {answer.status_code} {answer.text}")

@@ -1,37 +1,60 @@
-"""What a person finds after `make run`: the addresses to open, tokens to try them with, and a short tour."""
+"""What a person finds after `make run`: the addresses to open, and the first calls to try."""
+
+from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 
-from demo.shop import ADMIN, USER, Shop
+from demo.shop import USER, Shop
+from local.host import ROOT
 
 
-def welcome(shop: Shop, console: Console) -> None:
-    """Prints where everything is and what to do first."""
-    engine = shop.engine
+def welcome(shop: Shop, console: Console, environment: Path, *, past: bool) -> None:
+    """Prints where everything is and what to do first.
+
+    `environment`: the file that `source` reads. `past`: the shop was given one, see `demo.history`.
+    """
+    places = [
+        ("Pages", f"{shop.url}/pricing", "as a visitor"),
+        ("", f"{shop.url}/as/user", f"signed in as {USER}; /as/usr_… is anybody"),
+        ("", f"{shop.url}/as/admin", "the admin pages"),
+        ("Providers", shop.mock.url, "cards: play customer, bank and clock"),
+        ("", shop.stripe.url, "the same for the stand-in of Stripe"),
+        ("", shop.btcpay.url, "BTCPay Server's: pay half, too much, or late"),
+        ("", shop.bitpay.url, "BitPay's"),
+        ("AWS", shop.engine.endpoint_url, "any credentials, region us-east-1"),
+        ("Logs", _short(shop.engine.log_folder), "one file per function"),
+    ]
+    width = max(len(place) for _, place, _ in places)
+    lines = [f"  {name:10} [bold]{place:{width}}[/]  [dim]{what}[/]" for name, place, what in places]
+    calls = [
+        f"source {_short(environment)}",
+        "curl -s $api/billing/plans",
+        'curl -s -H "$auth" $api/billing/entitlements/tax.enhanced',
+        'curl -s -H "$auth" -d \'{"plan_id":"pro-month"}\' $api/billing/create-checkout-session',
+    ]
+    console.print()
+    for line in lines:
+        console.print(line, soft_wrap=True)
+    console.print("\n[bold]A short tour[/], in a second terminal:\n")
+    for call in calls:
+        console.print(f"  {escape(call)}", soft_wrap=True)
+    admins = (
+        "The customers are made up, and named after birds: look up usr_coot, or open /as/usr_coot."
+        if past
+        else 'The admin pages are empty at first: make run ARGS="--fresh --history" gives them half a year.'
+    )
     console.print(
         f"""
-  Pages           [bold]{shop.url}/pricing[/]
-  Signed in       {shop.url}/pricing#token={shop.token(USER)}
-  As an admin     {shop.url}/console/plans#token={shop.token(ADMIN, admin=True)}
-  API             [bold]{shop.url}[/]
-  Provider's desk [bold]{shop.mock.url}[/]  play the customer, the bank and the clock
-  Stripe's desk   [bold]{shop.stripe.url}[/]  the same for the stand-in of Stripe
-  Bitcoin         {shop.btcpay.url}  BTCPay Server's stand-in: pay half, too much, too late, over Lightning
-                  {shop.bitpay.url}  BitPay's stand-in
-  AWS services    {engine.endpoint_url}  (any credentials; region us-east-1)
-  Function logs   {engine.log_folder}
+  Open the URL in that answer, pay, and ask for the entitlement again. With "provider":"btcpay"
+  beside the plan it is an invoice in bitcoin. What operators do: ops/billing --help
 
-[bold]Demo tokens[/] (30 days)
-  export USER_TOKEN={shop.token(USER)}
-  export ADMIN_TOKEN={shop.token(ADMIN, admin=True)}
-
-[bold]A short tour[/]
-  curl -s {shop.url}/billing/plans
-  auth="Authorization: Bearer $USER_TOKEN"
-  curl -s -H "$auth" {shop.url}/billing/entitlements/tax.enhanced
-  curl -s -H "$auth" -d '{{"plan_id":"pro-month"}}' {shop.url}/billing/create-checkout-session
-  Open the URL in that answer, pay, and ask for the entitlement again.
-  With "provider":"stripe" beside the plan it is Stripe's checkout, with "btcpay" an invoice in bitcoin.
+  {admins}
 """,
         soft_wrap=True,
     )
+
+
+def _short(path: Path) -> str:
+    """As seen from the repository, where `make` is called."""
+    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)

@@ -205,6 +205,7 @@ class Webhooks:
         return tries
 
     def start(self) -> None:
+        self._stopped = False
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 

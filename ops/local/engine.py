@@ -230,9 +230,22 @@ class Engine:
             finally:
                 self._supervisor.reroute(self.endpoint_url)
 
-    def serve_pages(self, root: Path) -> None:
-        """Serves a built single-page application on the API's origin, on every path that the API does not have."""
-        self._pages = Pages(root)
+    @contextmanager
+    def without_schedules(self) -> Iterator[None]:
+        """While the block lasts, no schedule starts a function: for whoever lives through another time than ours."""
+        schedules = self.stack.of_type("AWS::Scheduler::Schedule").values()
+        self._supervisor.resting = frozenset(s["Target"]["Arn"]["Fn::GetAtt"][0] for s in schedules)
+        try:
+            yield
+        finally:
+            self._supervisor.resting = frozenset()
+
+    def serve_pages(self, root: Path, sign_in: Callable[[str], str | None] = lambda name: None) -> None:
+        """Serves a built single-page application on the API's origin, on every path that the API does not have.
+
+        `sign_in(name)` is where /as/<name> leads: see `local.pages`.
+        """
+        self._pages = Pages(root, sign_in)
 
     def _role_credentials(self, role: str, session: str) -> dict[str, str]:
         credentials = self.client("sts").assume_role(

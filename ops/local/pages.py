@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from werkzeug.exceptions import NotFound
 from werkzeug.utils import redirect, send_from_directory
 from werkzeug.wrappers import Request, Response
+
+from .host import LOOPBACK
 
 # What CloudFront's behaviours send to the API; the pages are everything else.
 API_PATHS = ("/billing/", "/auth/", "/admin/", "/.well-known/")
@@ -21,11 +24,19 @@ PAGE_HEADERS = {
 }
 
 
-class Pages:
-    """A single-page application built into `root`: its files, and index.html for every path without an extension."""
+# Where a developer signs in as somebody: /as/usr_demo.
+SIGN_IN = "/as/"
 
-    def __init__(self, root: Path) -> None:
+
+class Pages:
+    """A single-page application built into `root`: its files, and index.html for every path without an extension.
+
+    `sign_in(name)`: the page and the fragment that sign in as somebody; None when there is nobody of that name.
+    """
+
+    def __init__(self, root: Path, sign_in: Callable[[str], str | None] = lambda name: None) -> None:
         self._root = root
+        self._sign_in = sign_in
 
     def answer(self, request: Request) -> Response | None:
         """The page; None when the path is the API's."""
@@ -34,6 +45,8 @@ class Pages:
             return redirect(request.path.replace("/admin", "/console", 1))
         if request.path.startswith(API_PATHS):
             return None
+        if request.path.startswith(SIGN_IN):
+            return self._signed_in(request)
         path = request.path.lstrip("/")
         try:
             response = send_from_directory(self._root, path if Path(path).suffix else "index.html", request.environ)
@@ -44,3 +57,11 @@ class Pages:
         lasting = path.startswith("assets/")
         response.headers["Cache-Control"] = "public, max-age=31536000, immutable" if lasting else "no-cache"
         return response
+
+    def _signed_in(self, request: Request) -> Response:
+        """Only under the names of this machine: a page of elsewhere whose name was bent to it gets no token."""
+        here = request.host.partition(":")[0] in (LOOPBACK, "localhost")
+        location = self._sign_in(request.path.removeprefix(SIGN_IN)) if here else None
+        if location is None:
+            return Response("Not found", 404)
+        return Response(status=303, headers={"Location": location, "Cache-Control": "no-store"})

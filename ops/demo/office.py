@@ -1,0 +1,110 @@
+"""The use cases of the stack in this process, for any time: the functions themselves only know the present."""
+
+import hashlib
+import time
+import uuid
+from collections.abc import Mapping
+
+from aws_lambda_powertools import Logger
+
+from billing.admin_plans import AdminPlans
+from billing.admin_users import AdminUsers
+from billing.applier import Applier
+from billing.checkout import Checkouts
+from billing.doubles import Doubles
+from billing.errors import BadWebhook
+from billing.inbox import encode
+from billing.invoices import InvoiceDesk, Poller
+from billing.lapses import book_lapsed_terms
+from billing.plan_prices import PlanPrices
+from billing.processing import Processor, process_batch
+from billing.providers import Clients, load
+from billing.refunds import Refunds
+from billing.reminders import Reminders
+from billing.renewals import Renewals
+from billing.settings import Settings
+from billing.store.accounts import AccountStore
+from billing.store.audit import AuditLog
+from billing.store.counters import CounterStore
+from billing.store.due import DueStore
+from billing.store.erasure import ErasureStore
+from billing.store.metrics import MetricsStore
+from billing.store.payment_events import PaymentEventStore
+from billing.store.plans import PlanStore
+from billing.store.previews import PreviewStore
+from billing.subscriptions import Subscriptions
+from demo.shop import Owner, Shop
+
+# Together these have every variable and every right that is wanted here.
+_FUNCTIONS = (
+    *("CreateCheckoutSession", "ProcessPaymentEvents", "AdminUsers", "AdminRevenue", "AdminEvents"),
+    *("WebhookMock", "WebhookBtcpay", "WebhookBitpay"),
+)
+# As in the template: how often the queue hands out a message, and the seconds between two tries.
+_TRIES, _TRY_AGAIN = 5, 180
+_LIMIT = 250
+
+
+class Office:
+    """Wired as the functions are, with the rights of the account's owner. Every `now` is in Unix seconds."""
+
+    def __init__(self, shop: Shop) -> None:
+        variables = [shop.engine.variables(f"{name}Function") for name in _FUNCTIONS]
+        self.aws = aws = Owner(shop.engine)
+        settings = Settings({name: value for of in variables for name, value in of.items()}, aws.fetch_secret)
+        self.accounts_table = table = settings.accounts_table
+        client = Clients(settings)
+        # What it would log is of another time; failures are kept with their event.
+        logger = Logger(service="history", level="CRITICAL")
+        self.accounts = accounts = AccountStore(aws, table, settings.payment_events_table)
+        self.plans = plans = PlanStore(aws, settings.plans_table)
+        self.metrics = MetricsStore(aws, settings.metrics_table, table)
+        self.audit = audit = AuditLog(aws, table)
+        self._due = due = DueStore(aws, table)
+        applier, events = Applier(accounts, plans, client), PaymentEventStore(aws, settings.payment_events_table)
+        doubles = Doubles(accounts, plans, applier, client, settings.required("DOUBLE_SUBSCRIPTIONS"), logger)
+        self._processor = Processor(applier, events, livemode=settings.livemode, settle_doubles=doubles.settle)
+        self._poller = Poller(accounts, due, applier, client, logger)
+        self._reminders = Reminders(accounts, plans, due, days=(7, 1))
+        self.checkouts = Checkouts(accounts, plans, client, settings.providers, settings.portal_url)
+        self.renewals = Renewals(accounts, plans, self.checkouts)
+        self.subscriptions = Subscriptions(accounts, plans, PreviewStore(aws, table), applier, client)
+        self.invoices = InvoiceDesk(accounts, plans, due, applier, client, audit)
+        self.users = AdminUsers(
+            *(accounts, plans, CounterStore(aws, table), events, ErasureStore(aws, table, events), audit),
+            Refunds(accounts, plans, applier, client),
+        )
+        self.admin_plans = AdminPlans(plans, settings.providers, PlanPrices(plans, client, settings.providers))
+        self._secrets = {
+            "mock": settings.secrets("BILLING_WEBHOOK_SECRET"),
+            "btcpay": settings.secrets("BTCPAY_WEBHOOK_SECRET"),
+            "bitpay": [*settings.secrets("BITPAY_API_KEY"), settings.secret("BITPAY_MERCHANT_TOKEN")],
+        }
+        self._dlq_url = settings.required("PAYMENT_EVENTS_DLQ_URL")
+        self._logger = logger
+
+    def receive(self, url: str, body: bytes, headers: Mapping[str, str], now: int) -> int:
+        """A webhook from the door to its effect, with the queue's tries in between; the status that it is answered."""
+        provider = load(url.rpartition("/")[2])
+        try:
+            # Signatures are made at this moment, whatever time it is at the provider.
+            named = {name.lower(): value for name, value in headers.items()}
+            label = provider.verify(body, named, self._secrets[provider.NAME], int(time.time()))
+            notification = provider.minimise(body)
+        except BadWebhook:
+            return 400
+        text = encode(notification, now, label, hashlib.sha256(body).hexdigest())
+        message = {"messageId": str(uuid.uuid4()), "body": text}
+        for number in range(_TRIES):
+            tried = {**message, "attributes": {"ApproximateReceiveCount": str(number + 1)}}
+            answer = process_batch(self._processor, [tried], now + number * _TRY_AGAIN, self._logger)
+            if not answer["batchItemFailures"]:
+                return 200
+        self.aws.call("sqs", "send_message", QueueUrl=self._dlq_url, MessageBody=text)
+        return 200
+
+    def run_schedules(self, now: int) -> None:
+        """What the stack does by itself: looks at invoices, reminds, books terms that ran out."""
+        self._poller.poll(now, _LIMIT)
+        self._reminders.send(now, _LIMIT)
+        book_lapsed_terms(self.accounts, self.plans, self._due, now, _LIMIT)
