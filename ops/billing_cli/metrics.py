@@ -74,7 +74,7 @@ def lines(
             day_of(line.at),
             user_id,
             line.kind,
-            line.movement or line.reason or "",
+            " ".join(filter(None, (line.movement, line.reason))),
             line.plan_id,
             line.provider,
             format_money(line.amount_cents, line.currency),
@@ -82,7 +82,11 @@ def lines(
         )
         for user_id, line in found
     ]
-    table(f"{len(rows)} lines", ["day", "user", "kind", "", "plan", "provider", "amount", "of"], rows)
+    table(
+        f"{len(rows)} lines of {day}" if rows else f"Lines of {day}",
+        ["day", "user", "kind", "", "plan", "provider", "amount", "of"],
+        rows,
+    )
     sums: Counter[tuple[str, str]] = Counter()
     for _, line in found:
         sums[line.currency, line.kind] += line.amount_cents

@@ -89,7 +89,10 @@ class Stack:
         try:
             found = self.aws.call("cloudformation", "describe_stacks", StackName=self.name)["Stacks"][0]
         except (BotoCoreError, ClientError) as error:
-            raise _refuse(f"The stack {self.name} cannot be read: {error}") from error
+            raise _refuse(
+                f"The stack {self.name} cannot be read: {error}\n"
+                "Account and region are those of your shell: AWS_PROFILE, AWS_REGION. `--stack local` is `make run`."
+            ) from error
         values: dict[str, Any] = {o["OutputKey"]: o["OutputValue"] for o in found.get("Outputs", [])}
         values |= {p["ParameterKey"]: p["ParameterValue"] for p in found.get("Parameters", [])}
         environment = {name: values[key] for name, key in _NAMES.items() if key in values}

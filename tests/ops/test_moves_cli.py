@@ -46,7 +46,7 @@ def sell_and_change(mock: MockProvider, tmp_path: Path) -> dict[str, Any]:
 def test_subscribers_are_counted_moved_and_brought_back(stack: Stack, mock: MockProvider, tmp_path: Path) -> None:
     subscription = sell_and_change(mock, tmp_path)
     counted = billing("moves", "start", "plus-month", "--to", "2", "--dry-run").output
-    assert "1             │ would be moved with their next period" in counted
+    assert "1              would be moved with their next period" in counted
     assert "within the hour" in billing("moves", "start", "plus-month", "--to", "2", "--percent", "100").output
     assert "scheduled" not in subscription
     answer = billing("moves", "run").output
