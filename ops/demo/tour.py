@@ -17,6 +17,8 @@ FEATURE = "tax.enhanced"
 PLAN = "pro-month"
 # Everything here happens within a second or two; a step that takes this long has failed.
 _PATIENCE = 30.0
+# Room for the longest name of a step.
+_WIDTH = 62
 
 
 class Failed(Exception):
@@ -48,8 +50,8 @@ class Tour:
     def _locked(self) -> str:
         answer = self._entitlement()
         self._expect(answer.status_code == 402, f"expected 402, got {answer.status_code}")
-        offers = ", ".join(offer["name"] for offer in answer.json()["offers"])
-        return f"402 {answer.json()['scenario']}, offers: {offers}"
+        offers = ", ".join(offer["plan_id"] for offer in answer.json()["offers"])
+        return f"402 {answer.json()['scenario']}, opened by {offers}"
 
     def _checkout(self) -> dict[str, Any]:
         answer = self._shop.call("POST", "/billing/create-checkout-session", {"plan_id": PLAN}, user=self._user)
@@ -100,7 +102,6 @@ class Tour:
         invoice = self._shop.call("GET", path, user=self._user)
         self._expect(invoice.status_code == 200, invoice.text)
         found: dict[str, Any] = invoice.json()
-        console.print(f"  [dim]{found['due_btc']} BTC, {escape(found['bip21'][:60])}…[/]")
         return found
 
     def _pay_half(self, invoice: dict[str, Any]) -> str:
@@ -147,8 +148,10 @@ class Tour:
         started = time.monotonic()
         found = do()
         took = (time.monotonic() - started) * 1000
-        said = found if isinstance(found, str) else ""
-        console.print(f"[green]✓[/] {name} [dim]{took:,.0f} ms  {escape(said)}[/]")
+        said = found if isinstance(found, str) else found.get("bip21", "").partition("&")[0]
+        console.print(f"[green]✓[/] {name:{_WIDTH}} [dim]{took:>6,.0f} ms[/]")
+        if said:
+            console.print(f"  [dim]{escape(said)}[/]", soft_wrap=True)
         return found
 
     def _expect(self, true: bool, otherwise: str) -> None:
