@@ -181,6 +181,17 @@ def test_underpaid_and_expired_can_be_accepted_for_what_came(bitcoin: World) -> 
     assert bitcoin.books("payment") == [("payment", 674)]
 
 
+def test_what_nobody_decided_is_found_for_as_long_as_it_takes_and_then_no_more(bitcoin: World) -> None:
+    invoice = late(bitcoin)
+    for _ in range(3):
+        bitcoin.poll(20 * DAY)
+    assert [found["purchase_id"] for found in bitcoin.desk.open(25, flagged=True)["invoices"]] == [invoice]
+    bitcoin.desk.accept(bitcoin.player.name, invoice, "usr_admin", bitcoin.now)
+    assert bitcoin.desk.open(25, flagged=True) == {"invoices": []}
+    bitcoin.poll(DAY)
+    assert bitcoin.desk.open(25, flagged=False) == {"invoices": []}
+
+
 def test_a_late_payment_can_be_given_back(btcpay: World) -> None:
     invoice = late(btcpay)
     answer = btcpay.desk.refund("btcpay", invoice, None, "key-0001", "usr_admin", btcpay.now, surplus=False)

@@ -17,7 +17,7 @@ from billing.history import By
 from billing.http import rfc3339
 from billing.polling import next_poll
 from billing.providers import PREPAID, Client, PrepaidProviderClient
-from billing.records import SURPLUS, Account, Purchase
+from billing.records import FLAGGED, SURPLUS, Account, Purchase
 from billing.store.accounts import AccountStore
 from billing.store.audit import AuditLog
 from billing.store.due import Due, DueStore
@@ -27,8 +27,6 @@ from billing.store.transactions import LostRace
 if TYPE_CHECKING:
     from aws_lambda_powertools import Logger
 
-# States a person has to decide about: money came, but not as agreed.
-FLAGGED = frozenset({"underpaid", "paid_late"})
 _ATTEMPTS = 5
 
 
@@ -74,7 +72,7 @@ class Poller:
         purchase = self._accounts.load(due.user_id).records.get(due.record)
         if not isinstance(purchase, Purchase):
             return None
-        next_at = next_poll(purchase.state, purchase.created_at, now)
+        next_at = next_poll(purchase.state, purchase.created_at, now, undecided=purchase.undecided)
         return purchase if self._due.claim(due, next_at) else None
 
     def _look(self, user_id: str, purchase: Purchase, now: int) -> bool:
@@ -172,7 +170,7 @@ class InvoiceDesk:
         found = []
         for due in self._due.due("poll", None, limit):
             purchase = self._accounts.load(due.user_id).records.get(due.record)
-            if isinstance(purchase, Purchase) and (_waits(purchase) or not flagged):
+            if isinstance(purchase, Purchase) and (purchase.undecided or not flagged):
                 found.append(view(due.user_id, purchase))
         return {"invoices": sorted(found, key=lambda v: str(v["created_at"]), reverse=True)}
 
@@ -280,14 +278,10 @@ def view(user_id: str, purchase: Purchase) -> dict[str, Any]:
         "refunded_cents": payment.refunded_cents if payment else 0,
         "currency": purchase.currency,
         "accepted_by": purchase.accepted_by,
-        "needs_decision": _waits(purchase),
+        "needs_decision": purchase.undecided,
         "created_at": rfc3339(purchase.created_at),
         "expires_at": rfc3339(purchase.expires_at),
     }
-
-
-def _waits(purchase: Purchase) -> bool:
-    return purchase.state in FLAGGED and not purchase.paid and purchase.status != "refunded"
 
 
 def _purchase_of(account: Account, provider: str, purchase_id: str) -> Purchase | None:

@@ -16,9 +16,12 @@ _LONGEST: dict[PurchaseState, int] = {
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 60, 6 * 3600
 
 
-def next_poll(state: PurchaseState, created_at: int, now: int) -> int | None:
-    """A pause of an eighth of the invoice's age, from a minute to six hours; None when nothing more is expected."""
+def next_poll(state: PurchaseState, created_at: int, now: int, *, undecided: bool = False) -> int | None:
+    """A pause of an eighth of the invoice's age, from a minute to six hours; None when nothing more is expected.
+
+    `undecided`: somebody has to decide about it, and must find it until then.
+    """
     age = now - created_at
-    if age > _LONGEST[state]:
+    if age > _LONGEST[state] and not undecided:
         return None
     return now + min(max(age // 8, _SHORTEST_PAUSE), _LONGEST_PAUSE)

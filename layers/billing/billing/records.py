@@ -23,6 +23,8 @@ SURPLUS = "surplus"
 # Later words are stronger when two observations carry the same time.
 PurchaseState = Literal["pending", "processing", "failed", "underpaid", "paid_late", "paid"]
 PURCHASE_STATES: tuple[PurchaseState, ...] = ("pending", "processing", "failed", "underpaid", "paid_late", "paid")
+# Money came, but not as agreed.
+FLAGGED: frozenset[PurchaseState] = frozenset({"underpaid", "paid_late"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,6 +171,11 @@ class Purchase:
     @property
     def paid(self) -> bool:
         return self.state == "paid" or self.accepted_by is not None
+
+    @property
+    def undecided(self) -> bool:
+        """A person has to accept what came, or give it back."""
+        return self.state in FLAGGED and not self.paid and self.status != "refunded"
 
     @property
     def status(self) -> str:

@@ -38,7 +38,6 @@ def purchase(account: Account, fact: PurchaseFact, catalogue: Catalogue) -> Acco
         due_cents=fact.due_cents,
         surplus_cents=fact.surplus_cents,
         expires_at=fact.expires_at,
-        poll_at=next_poll(fact.state, fact.created_at or fact.observed_at, fact.observed_at) if fact.poll else None,
     )
     if isinstance(new, Term):
         new = replace(new, bonus_seconds=fact.trial_days * DAY)
@@ -58,9 +57,10 @@ def purchase(account: Account, fact: PurchaseFact, catalogue: Catalogue) -> Acco
             due_cents=fact.due_cents,
             surplus_cents=fact.surplus_cents,
             expires_at=first_known(fact.expires_at, old.expires_at),
-            poll_at=new.poll_at,
         )
     new = replace(new, payment=_money_in(fact, old))
+    look_again = next_poll(new.state, new.created_at, fact.observed_at, undecided=new.undecided)
+    new = replace(new, poll_at=look_again if fact.poll else None)
     return renew(_complete_checkout(account.put(new), new), catalogue)
 
 
