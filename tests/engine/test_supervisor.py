@@ -4,7 +4,11 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from local.supervisor import Function, FunctionConfig
+from werkzeug.test import EnvironBuilder
+from werkzeug.wrappers import Request
+
+from local.engine import Engine
+from local.supervisor import Function, FunctionConfig, Supervisor
 from local.worker import Invocation, Outcome
 
 
@@ -46,3 +50,23 @@ def test_stopping_in_the_middle_of_an_invocation_fails_it_and_refuses_the_next(t
     outcomes.append(function.invoke(b"{}", "second"))
     assert [outcome.failed for outcome in outcomes] == [True, True]
     assert len(spawned) == 1
+
+
+def test_a_function_at_rest_is_started_by_no_trigger(tmp_path: Path) -> None:
+    asked: list[str] = []
+    supervisor = Supervisor("http://127.0.0.1:1", lambda role, session: {"asked": asked.append(role) or ""}, tmp_path)
+    supervisor.load([FunctionConfig("Echo", "echo", "arn", "echo.handler", "role", 3, 128, {}, tmp_path, ())])
+    supervisor.resting = frozenset({"Echo"})
+    answer = supervisor.answer(Request(EnvironBuilder(path="/echo", method="POST", data=b"{}").get_environ()))
+    supervisor.stop()
+    assert (answer.status_code, answer.get_data()) == (200, b"null")
+    assert asked == []
+
+
+def test_what_runs_by_the_clock_rests_while_the_shop_lives_at_another_time(engine: Engine) -> None:
+    with engine.without_schedules():
+        assert engine._supervisor.resting == {
+            *("PollCryptoInvoicesFunction", "SendRenewalRemindersFunction", "BookLapsedTermsFunction"),
+            *("ReconcileFunction", "MoveSubscribersFunction"),
+        }
+    assert not engine._supervisor.resting
