@@ -1,8 +1,8 @@
 import { defineConfig } from "vitest/config";
 
 export default defineConfig({
-  resolve: { conditions: ["source"] },
-  ssr: { resolve: { conditions: ["source"] } },
+  resolve: { conditions: ["@bitsleuth/source"] },
+  ssr: { resolve: { conditions: ["@bitsleuth/source"] } },
   test: {
     include: ["packages/**/*.test.{ts,tsx}", "portal/**/*.test.{ts,tsx}"],
     environment: "node",

@@ -8,7 +8,7 @@ const isPage = (request: { headers: { accept?: string | undefined } }) => reques
 
 export default defineConfig({
   plugins: [react(), tailwind()],
-  resolve: { conditions: ["source", "module", "browser", "development|production"] },
+  resolve: { conditions: ["@bitsleuth/source", "module", "browser", "development|production"] },
   build: { target: "es2022", assetsInlineLimit: 0 },
   server: {
     proxy: Object.fromEntries(

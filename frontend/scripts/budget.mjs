@@ -27,7 +27,7 @@ async function library(entry) {
     configFile: false,
     logLevel: "silent",
     plugins: [react()],
-    resolve: { conditions: ["source", "module", "browser", "production"] },
+    resolve: { conditions: ["@bitsleuth/source", "module", "browser", "production"] },
     define: { "process.env.NODE_ENV": '"production"' },
     build: {
       write: false,

@@ -31,10 +31,13 @@ export interface BillingProviderProps {
 
 const Context = createContext<Billing | null>(null);
 const NO_MESSAGES: Partial<Messages> = {};
+const NEVER_CHANGES = () => () => {};
 
 /** Everything below may ask what the user can use. One request per load, shared by all. */
 export function BillingProvider(props: BillingProviderProps) {
-  const { apiUrl = "", session: given, locale, messages = NO_MESSAGES, pricingUrl = "/pricing", fetch, children } = props;
+  const { apiUrl = "", session: given, messages = NO_MESSAGES, pricingUrl = "/pricing", fetch, children } = props;
+  const inBrowser = useInBrowser();
+  const locale = props.locale ?? ((inBrowser && document.documentElement.lang) || "en");
   const core = useMemo(() => {
     const options = { ...(fetch ? { fetch } : {}) };
     const session = given ?? createSession({ apiUrl, ...options });
@@ -43,14 +46,15 @@ export function BillingProvider(props: BillingProviderProps) {
   }, [apiUrl, given, fetch]);
   useEffect(() => core.store.start(), [core]);
   const billing = useMemo(
-    () => ({ ...core, locale: locale ?? documentLanguage(), messages, pricingUrl }),
+    () => ({ ...core, locale, messages, pricingUrl }),
     [core, locale, messages, pricingUrl],
   );
   return <Context.Provider value={billing}>{children}</Context.Provider>;
 }
 
-function documentLanguage(): string {
-  return globalThis.document?.documentElement.lang || "en";
+/** False on a server and while its page is being matched: nothing of the browser or of its user may show before. */
+export function useInBrowser(): boolean {
+  return useSyncExternalStore(NEVER_CHANGES, () => true, () => false);
 }
 
 export function useBilling(): Billing {

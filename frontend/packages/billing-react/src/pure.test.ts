@@ -1,5 +1,4 @@
 import { expect, test } from "vitest";
-import { parsePaywallError } from "./components/UpgradeDialog.js";
 import { csv } from "./csv.js";
 import { daysUntil, limitOf, money, yearlySaving } from "./format.js";
 import { translator } from "./i18n.js";
@@ -8,6 +7,7 @@ import { es } from "./messages/es.js";
 import { en } from "./messages/en.js";
 import { moveTo, offersOf, planAt } from "./offers.js";
 import { plans, status, subscribed } from "./testing/fixtures.js";
+import { parsePaywallError } from "./paywall.js";
 
 test.each([
   [1999, "USD", "en", "$19.99"],
@@ -69,6 +69,7 @@ test("a paywall is recognised however it was wrapped, and nothing else is", () =
   expect(parsePaywallError({ problem })).toEqual(problem);
   expect(parsePaywallError({ ok: false, error: problem })).toEqual(problem);
   expect(parsePaywallError(new Error(`Server returned: 402: ${JSON.stringify(problem)}`))).toEqual(problem);
+  expect(parsePaywallError(JSON.stringify(problem))).toEqual(problem);
   expect(parsePaywallError(new Error("Server returned: 500: {oops}"))).toBeNull();
   expect(parsePaywallError(undefined)).toBeNull();
 });

@@ -1,3 +1,5 @@
+"use client";
+
 import { unwrap, type Client, type Schemas } from "@bitsleuth/billing-api-client";
 import { QueryClient, useMutation, useQuery } from "@tanstack/react-query";
 import { useCallback } from "react";

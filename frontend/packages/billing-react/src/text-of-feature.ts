@@ -1,3 +1,5 @@
+"use client";
+
 import type { Schemas } from "@bitsleuth/billing-api-client";
 import { limitOf, type FeatureValue } from "./format.js";
 import type { Translate } from "./i18n.js";

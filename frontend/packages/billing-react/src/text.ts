@@ -1,3 +1,5 @@
+"use client";
+
 import { ApiError } from "@bitsleuth/billing-api-client";
 import { useMemo } from "react";
 import { translator, type MessageKey, type Translate } from "./i18n.js";

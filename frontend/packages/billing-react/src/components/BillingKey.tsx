@@ -1,3 +1,5 @@
+"use client";
+
 import { useEffect, useState } from "react";
 import { download } from "../csv.js";
 import { useBilling } from "../provider.js";

@@ -1,6 +1,6 @@
 "use client";
 
-import { useEntitlements, useUserId } from "../provider.js";
+import { useEntitlements, useInBrowser, useUserId } from "../provider.js";
 import { useStatus } from "../queries.js";
 import { useT } from "../text.js";
 import { ErrorNotice } from "../ui/Notice.js";
@@ -21,7 +21,9 @@ export interface BillingPageProps {
 export function BillingPage({ pricingUrl = "/pricing" }: BillingPageProps) {
   const t = useT();
   const signedIn = useUserId() !== null;
+  const inBrowser = useInBrowser();
   const status = useStatus();
+  if (!inBrowser) return <BillingSkeleton />;
   if (!signedIn) {
     return (
       <section className="bsb bsb-card bsb-stack bsb:max-w-md">

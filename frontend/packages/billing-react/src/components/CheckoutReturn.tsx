@@ -2,7 +2,7 @@
 
 import { unwrap, type Schemas } from "@bitsleuth/billing-api-client";
 import { useEffect, useState, type ReactNode } from "react";
-import { useBilling, useUserId } from "../provider.js";
+import { useBilling, useInBrowser, useUserId } from "../provider.js";
 import { usePlans, useRefreshAll } from "../queries.js";
 import { useT } from "../text.js";
 import { Button, ButtonLink } from "../ui/Button.js";
@@ -23,6 +23,7 @@ export interface CheckoutReturnProps {
 export function CheckoutReturn(props: CheckoutReturnProps) {
   const { checkoutId, continueUrl = "/", pricingUrl = "/pricing", accountUrl = "/account/billing" } = props;
   const t = useT();
+  const inBrowser = useInBrowser();
   const known = useUserId() !== null && checkoutId !== "";
   const refreshAll = useRefreshAll();
   const { confirmation, error, gaveUp, askAgain } = useConfirmation(checkoutId, known);
@@ -31,7 +32,7 @@ export function CheckoutReturn(props: CheckoutReturnProps) {
     if (status === "completed") void refreshAll();
   }, [status, refreshAll]);
 
-  if (!known) {
+  if (inBrowser && !known) {
     return (
       <Outcome icon="info" title={t("return.unknown")} about={t("return.unknown.about")}>
         <ButtonLink href={accountUrl}>{t("return.account")}</ButtonLink>

@@ -1,3 +1,5 @@
+"use client";
+
 import type { Schemas } from "@bitsleuth/billing-api-client";
 import { grants } from "../format.js";
 import { planAt, type Interval, type Offer } from "../offers.js";

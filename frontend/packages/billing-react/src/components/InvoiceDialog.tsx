@@ -1,3 +1,5 @@
+"use client";
+
 import { lazy, Suspense } from "react";
 import { useT } from "../text.js";
 import { Dialog } from "../ui/Dialog.js";

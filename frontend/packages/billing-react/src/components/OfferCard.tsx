@@ -1,3 +1,5 @@
+"use client";
+
 import type { Schemas } from "@bitsleuth/billing-api-client";
 import { useId } from "react";
 import { grants, money, type Plan } from "../format.js";

@@ -1,3 +1,5 @@
+"use client";
+
 import type { Schemas } from "@bitsleuth/billing-api-client";
 import { useState, type ReactNode } from "react";
 import { date, daysUntil, money } from "../format.js";

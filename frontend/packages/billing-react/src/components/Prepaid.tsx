@@ -1,3 +1,5 @@
+"use client";
+
 import type { Schemas } from "@bitsleuth/billing-api-client";
 import { useState } from "react";
 import { date } from "../format.js";

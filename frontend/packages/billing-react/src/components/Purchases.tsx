@@ -1,3 +1,5 @@
+"use client";
+
 import { useState } from "react";
 import { date, money } from "../format.js";
 import type { MessageKey, Translate } from "../i18n.js";

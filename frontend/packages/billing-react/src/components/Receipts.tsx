@@ -1,3 +1,5 @@
+"use client";
+
 import { csv, download } from "../csv.js";
 import { money, shortDate } from "../format.js";
 import type { MessageKey } from "../i18n.js";

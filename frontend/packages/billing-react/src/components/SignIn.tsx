@@ -1,7 +1,7 @@
 "use client";
 
 import { useState } from "react";
-import { useBilling } from "../provider.js";
+import { useBilling, useInBrowser } from "../provider.js";
 import { billingKeySigner, extensionSigner, hasBillingKey, restoreBillingKey } from "../signers/index.js";
 import type { Signer } from "../session.js";
 import { useT } from "../text.js";
@@ -21,8 +21,9 @@ export function SignIn({ onDone, existing = false }: SignInProps) {
   const { session } = useBilling();
   const [busy, setBusy] = useState<Signer["name"] | null>(null);
   const [failure, setFailure] = useState<unknown>(null);
-  const extension = extensionSigner();
-  const known = hasBillingKey();
+  const inBrowser = useInBrowser();
+  const extension = inBrowser ? extensionSigner() : null;
+  const known = inBrowser && hasBillingKey();
 
   async function signIn(name: Signer["name"], signer: Signer | Promise<Signer>) {
     setBusy(name);

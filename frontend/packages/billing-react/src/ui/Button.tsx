@@ -1,3 +1,5 @@
+"use client";
+
 import type { AnchorHTMLAttributes, ButtonHTMLAttributes } from "react";
 import { classes } from "./classes.js";
 

@@ -1,3 +1,5 @@
+"use client";
+
 import { useId, useLayoutEffect, useRef, type CSSProperties, type MouseEvent, type ReactNode } from "react";
 import { useT } from "../text.js";
 import { Button } from "./Button.js";

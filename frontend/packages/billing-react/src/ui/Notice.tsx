@@ -1,3 +1,5 @@
+"use client";
+
 import type { ReactNode } from "react";
 import { errorText, useT } from "../text.js";
 import { Button } from "./Button.js";

@@ -1,3 +1,5 @@
+"use client";
+
 import type { ReactNode } from "react";
 
 /** A card whose table scrolls sideways on small screens, by touch and, once focused, by the arrow keys. */

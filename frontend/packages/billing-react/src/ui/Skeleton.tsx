@@ -1,8 +1,9 @@
-import type { CSSProperties } from "react";
-
-/** Stands in for a line or a box of the same size while it loads. */
+/**
+ * Stands in for a line or a box of the same size while it loads. A picture, because it takes its size from attributes: a
+ * host that renders this on its server may forbid inline styles.
+ */
 export function Skeleton({ width = "100%", height = "1em" }: { width?: string; height?: string }) {
-  return <span className="bsb-skeleton" style={{ inlineSize: width, blockSize: height } as CSSProperties} aria-hidden="true" />;
+  return <svg className="bsb-skeleton" width={width} height={height} aria-hidden="true" />;
 }
 
 export function SkeletonLines({ lines }: { lines: number }) {
