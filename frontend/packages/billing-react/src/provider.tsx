@@ -3,6 +3,7 @@
 import { createBillingClient, type Client } from "@bitsleuth/billing-api-client";
 import { createContext, useContext, useEffect, useMemo, useSyncExternalStore, type ReactNode } from "react";
 import { EntitlementStore, isOpen, type Entitlement, type Snapshot } from "./entitlements.js";
+import { withHost } from "./host-session.js";
 import type { Messages } from "./i18n.js";
 import { createSession, type Session } from "./session.js";
 
@@ -20,6 +21,8 @@ export interface BillingProviderProps {
   /** Origin of the billing API; empty for the page's own. */
   apiUrl?: string;
   session?: Session;
+  /** The host's session route, when it gates servers with `@bitsleuth/entitlements`: its cookies follow the session. */
+  hostSession?: string;
   /** BCP 47; default: the document's language. */
   locale?: string;
   /** A catalogue of `@bitsleuth/billing-react/messages/*`, or some texts of your own. */
@@ -35,15 +38,16 @@ const NEVER_CHANGES = () => () => {};
 
 /** Everything below may ask what the user can use. One request per load, shared by all. */
 export function BillingProvider(props: BillingProviderProps) {
-  const { apiUrl = "", session: given, messages = NO_MESSAGES, pricingUrl = "/pricing", fetch, children } = props;
+  const { apiUrl = "", session: given, hostSession, messages = NO_MESSAGES, pricingUrl = "/pricing", fetch, children } = props;
   const inBrowser = useInBrowser();
   const locale = props.locale ?? ((inBrowser && document.documentElement.lang) || "en");
   const core = useMemo(() => {
     const options = { ...(fetch ? { fetch } : {}) };
-    const session = given ?? createSession({ apiUrl, ...options });
+    const own = given ?? createSession({ apiUrl, ...options });
+    const session = hostSession === undefined ? own : withHost(own, hostSession, fetch);
     const client = createBillingClient({ baseUrl: apiUrl, token: () => session.token(), ...options });
     return { client, session, store: new EntitlementStore(client, session) };
-  }, [apiUrl, given, fetch]);
+  }, [apiUrl, given, hostSession, fetch]);
   useEffect(() => core.store.start(), [core]);
   const billing = useMemo(
     () => ({ ...core, locale, messages, pricingUrl }),

@@ -43,6 +43,23 @@ test("a token near its end is renewed once, however many ask", async () => {
   expect(api.calls.length).toBe(1);
 });
 
+test("a token that another tab has renewed is taken from there, and its signing out is followed", async () => {
+  stored(100_000);
+  const session = createSession({ apiUrl: API, now: () => 90_000 });
+  const seen: (string | null)[] = [];
+  session.subscribe(() => seen.push(session.userId));
+  const renewed = encode({ sub: "usr_1", renewed: true });
+  localStorage.setItem("bitsleuth-billing-session", JSON.stringify({ token: renewed, refresh: "next", expiresAt: 900_000 }));
+  expect(await session.token()).toBe(renewed);
+  stored(100_000);
+  const other = createSession({ apiUrl: API, now: () => 90_000 });
+  localStorage.removeItem("bitsleuth-billing-session");
+  expect(await other.token()).toBeNull();
+  expect(other.userId).toBeNull();
+  expect(seen).toEqual(["usr_1"]);
+  expect(api.calls).toEqual([]);
+});
+
 test("a refused renewal signs out; a service that is away does not", async () => {
   stored(100_000);
   api.answers({ "POST /auth/refresh": () => new Response("{}", { status: 503 }) });

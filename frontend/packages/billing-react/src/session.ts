@@ -46,7 +46,8 @@ export interface SessionOptions {
 }
 
 const STORAGE_KEY = "bitsleuth-billing-session";
-const REFRESH_BEFORE_MS = 60_000;
+/** Longer than the time between two readings of the entitlements: while a page is open its token never ends. */
+const REFRESH_BEFORE_MS = 300_000;
 
 /** Keeps the session in `storage` and renews its token shortly before it ends. */
 export function createSession({ apiUrl = "", storage, now = Date.now, fetch }: SessionOptions = {}): Session {
@@ -65,6 +66,16 @@ export function createSession({ apiUrl = "", storage, now = Date.now, fetch }: S
 
   function accept(tokens: Schemas["SessionTokens"]): void {
     keep({ token: tokens.session_token, refresh: tokens.refresh_token, expiresAt: Date.parse(tokens.expires_at) });
+  }
+
+  const isFresh = () => current !== null && current.expiresAt - now() > REFRESH_BEFORE_MS;
+
+  /** Another tab may have renewed, or signed out: a refresh token that is used twice ends the sign-in in all of them. */
+  function followOtherTabs(): void {
+    const kept = read(store);
+    if (kept?.token === current?.token) return;
+    current = kept;
+    for (const listener of listeners) listener();
   }
 
   async function renew(refresh: string): Promise<string | null> {
@@ -88,7 +99,9 @@ export function createSession({ apiUrl = "", storage, now = Date.now, fetch }: S
       return current !== null && isAdmin(claims(current.token));
     },
     async token() {
-      if (!current || current.expiresAt - now() > REFRESH_BEFORE_MS) return current?.token ?? null;
+      if (isFresh()) return current?.token ?? null;
+      followOtherTabs();
+      if (!current || isFresh()) return current?.token ?? null;
       if (!current.refresh) {
         if (current.expiresAt <= now()) keep(null);
         return current?.token ?? null;
