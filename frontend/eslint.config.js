@@ -18,7 +18,7 @@ export default ts.config(
     },
   },
   {
-    files: ["portal/public/*.js"],
+    files: ["**/public/*.js"],
     languageOptions: { globals: { document: "readonly", localStorage: "readonly", matchMedia: "readonly" } },
   },
   {

@@ -29,6 +29,9 @@ def main(
     providers: Annotated[
         str, typer.Option(envvar="BILLING_PROVIDER_MODE", help="Who sells, in this order; the first is the default.")
     ] = PROVIDERS,
+    host: Annotated[
+        str, typer.Option(help="Origin of an app that has the buyers' pages: checkout returns there.")
+    ] = "",
 ) -> None:
     """Starts everything, prints where it is, and waits for Ctrl-C."""
     if fresh:
@@ -38,7 +41,12 @@ def main(
     steps = Steps()
     try:
         with open_shop(
-            port=port, state=STATE, enforce_policies=enforce_policies, providers=providers, progress=steps
+            port=port,
+            state=STATE,
+            enforce_policies=enforce_policies,
+            providers=providers,
+            parameters={"PortalUrl": host} if host else None,
+            progress=steps,
         ) as shop:
             if history:
                 live_once(shop, steps)

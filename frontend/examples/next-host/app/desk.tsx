@@ -1,78 +1,55 @@
 "use client";
 
-import { parsePaywallError, type PaywallProblem } from "@bitsleuth/entitlements";
-import { useEffect, useState, type FormEvent } from "react";
+import { parsePaywallError, UpgradeDialog, useEntitlements, type PaywallProblem } from "@bitsleuth/billing-react";
+import { useState, type FormEvent } from "react";
 import { getInsight } from "./actions";
+import { post } from "./post";
 
-interface Outcome {
-  text?: string;
-  locked?: PaywallProblem;
-}
-
-interface SessionView {
-  signedIn: boolean;
-  plan: string | null;
-}
-
-/** What a host's pages do: call, show the answer or the paywall. The servers decide. */
+/** What a host's pages do: call, and show the answer or why there is none. The servers decide. */
 export function Desk() {
-  const [session, setSession] = useState<SessionView | null>(null);
-  const [outcome, setOutcome] = useState<Outcome>({});
+  const [answer, setAnswer] = useState("");
+  const [paywall, setPaywall] = useState<PaywallProblem | null>(null);
+  const { can } = useEntitlements();
 
-  useEffect(() => {
-    void fetch("/api/billing/session").then(async (answer) => {
-      setSession((await answer.json()) as SessionView);
-    });
-  }, []);
+  async function show(work: Promise<string>) {
+    setAnswer("…");
+    try {
+      setAnswer(await work);
+    } catch (error) {
+      const problem = parsePaywallError(error);
+      setAnswer(problem ? "" : "That did not work. Try again in a moment.");
+      setPaywall(problem);
+    }
+  }
 
-  async function signIn(event: FormEvent<HTMLFormElement>) {
+  function ask(event: FormEvent<HTMLFormElement>) {
     event.preventDefault();
-    const session_token = new FormData(event.currentTarget).get("token");
-    const answer = await fetch("/api/billing/session", {
-      method: "POST",
-      headers: { "content-type": "application/json" },
-      body: JSON.stringify({ session_token }),
-    });
-    if (answer.ok) setSession((await answer.json()) as SessionView);
-  }
-
-  async function call(path: string) {
-    setOutcome({});
-    const answer = await fetch(path, { method: "POST", body: "How much did I spend on fees?" });
-    const text = await answer.text();
-    const locked = answer.ok ? null : parsePaywallError(text);
-    setOutcome(locked ? { locked } : { text: answer.ok ? text : `Error ${String(answer.status)}` });
-  }
-
-  async function insight() {
-    setOutcome({});
-    const result = await getInsight("my wallet");
-    setOutcome(result.ok ? { text: result.data } : { locked: result.error });
+    const question = new FormData(event.currentTarget).get("question");
+    void show(post("/api/chat", String(question)));
   }
 
   return (
-    <>
-      <p data-testid="session">{session === null ? "…" : session.signedIn ? `Plan: ${session.plan ?? ""}` : "Signed out"}</p>
-      <form onSubmit={(event) => void signIn(event)}>
-        <label>
-          Session token <input name="token" type="password" autoComplete="off" />
-        </label>
-        <button>Sign in</button>
+    <section className="panel" aria-labelledby="desk">
+      <h2 id="desk">Ask</h2>
+      <form onSubmit={ask}>
+        <label htmlFor="question">Question</label>
+        <input id="question" name="question" defaultValue="How much did I spend on fees?" />
+        <div className="actions">
+          <button>Ask</button>
+          <button type="button" className="quiet" onClick={() => void show(insight())}>
+            {can("ai.insights") ? "Today's insight" : "Today's insight (Plus)"}
+          </button>
+        </div>
       </form>
-      <p>
-        <button onClick={() => void call("/api/chat")}>Ask</button>{" "}
-        <button onClick={() => void call("/api/report")}>Report</button>{" "}
-        <button onClick={() => void insight()}>Insight</button>
-      </p>
-      <output aria-live="polite">
-        {outcome.text}
-        {outcome.locked && (
-          <section data-testid="locked">
-            <strong>{outcome.locked.feature} is locked</strong> ({outcome.locked.scenario}).{" "}
-            {outcome.locked.offers.map((offer) => offer.name).join(", ")} <a href={outcome.locked.upgrade_url}>Upgrade</a>
-          </section>
-        )}
-      </output>
-    </>
+      <output aria-live="polite">{answer}</output>
+      {paywall && <UpgradeDialog feature={paywall.feature} problem={paywall} onClose={() => setPaywall(null)} />}
+    </section>
   );
+}
+
+/** An action returns its refusal; thrown here, it meets the same `catch` as that of a route. */
+async function insight(): Promise<string> {
+  const result = await getInsight("my wallet");
+  if (!result.ok) throw result.error;
+  return result.data;
 }

@@ -1,11 +1,36 @@
+import { BillingProvider } from "@bitsleuth/billing-react/gate";
+import "@bitsleuth/billing-react/styles.css";
+import Link from "next/link";
 import type { ReactNode } from "react";
+import { required } from "../lib/env";
+import "./globals.css";
+import { ThemeButton } from "./theme-button";
 
-export const metadata = { title: "Example host" };
+export const metadata = { title: { default: "Wallet Desk", template: "%s · Wallet Desk" } };
+/** Every page is the same for everybody and cached at the edge: nothing of a user may be rendered here. */
+export const revalidate = 300;
 
 export default function Layout({ children }: { children: ReactNode }) {
   return (
-    <html lang="en">
-      <body style={{ fontFamily: "system-ui", maxWidth: "40rem", margin: "2rem auto" }}>{children}</body>
+    <html lang="en" suppressHydrationWarning>
+      <head>
+        <script src="/theme.js" />
+      </head>
+      <body>
+        <BillingProvider apiUrl={required("NEXT_PUBLIC_BILLING_API_URL")} hostSession="/api/billing/session" locale="en">
+          <header className="bar">
+            <Link className="brand" href="/">
+              Wallet Desk
+            </Link>
+            <nav aria-label="Main">
+              <Link href="/pricing">Pricing</Link>
+              <Link href="/account/billing">Billing</Link>
+            </nav>
+            <ThemeButton />
+          </header>
+          <main>{children}</main>
+        </BillingProvider>
+      </body>
     </html>
   );
 }

@@ -1,13 +1,13 @@
 import { Desk } from "./desk";
-
-/** The same for everybody and cached at the edge: nothing of a user may be rendered here. */
-export const revalidate = 300;
+import { Report } from "./report";
 
 export default function Page() {
   return (
-    <main>
-      <h1>Example host</h1>
+    <>
+      <h1>Your wallet, in plain words</h1>
+      <p className="lead">Ask what happened and why. Five questions a month are free, with a key in place of an account.</p>
       <Desk />
-    </main>
+      <Report />
+    </>
   );
 }
