@@ -14,6 +14,13 @@ from billing import nostr
 from demo.shop import Shop
 
 
+def signed(event: dict[str, Any], key: PrivateKey) -> dict[str, Any]:
+    """A Nostr event with its author, id and BIP-340 signature, as a signer of the user's makes it."""
+    event = {**event, "pubkey": PublicKeyXOnly.from_secret(key.secret).format().hex()}
+    event["id"] = nostr.event_id(event)
+    return {**event, "sig": key.sign_schnorr(bytes.fromhex(event["id"])).hex()}
+
+
 class Person:
     """Somebody with a Nostr key, and the session it opened."""
 
@@ -24,7 +31,6 @@ class Person:
 
     def proof(self, body: bytes) -> str:
         event: dict[str, Any] = {
-            "pubkey": PublicKeyXOnly.from_secret(self.key.secret).format().hex(),
             "created_at": int(time.time()),
             "kind": 27235,
             "tags": [
@@ -35,9 +41,7 @@ class Person:
             ],
             "content": "",
         }
-        event["id"] = nostr.event_id(event)
-        event["sig"] = self.key.sign_schnorr(bytes.fromhex(event["id"])).hex()
-        return "Nostr " + base64.b64encode(json.dumps(event).encode()).decode()
+        return "Nostr " + base64.b64encode(json.dumps(signed(event, self.key)).encode()).decode()
 
     def sign_in(self, body: bytes = b"{}", proof: str = "") -> requests.Response:
         headers = {"authorization": proof or self.proof(body), "content-type": "application/json"}

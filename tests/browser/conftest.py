@@ -4,14 +4,15 @@ import itertools
 import re
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, Response, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, BrowserType, Locator, Page, Response, expect, sync_playwright
 
 from demo.shop import ADMIN, Shop
+from tests.browser.host import Host, open_host
 
 AXE = Path(__file__).parents[2] / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
 FLAGS = (
@@ -27,9 +28,9 @@ class Visitor:
 
     def __init__(self, shop: Shop, browser: Browser, **options: Any) -> None:
         self.shop = shop
-        self.context: BrowserContext = browser.new_context(
-            base_url=shop.url, locale="en-US", timezone_id="UTC", reduced_motion="reduce", **options
-        )
+        options = {"base_url": shop.url, "locale": "en-US", "timezone_id": "UTC", "reduced_motion": "reduce", **options}
+        self.base_url: str = options["base_url"]
+        self.context: BrowserContext = browser.new_context(**options)
         self.context.set_default_timeout(PATIENCE_MS)
         self.page: Page = self.context.new_page()
         self.problems: list[str] = []
@@ -43,7 +44,7 @@ class Visitor:
 
     def _judge_response(self, response: Response) -> None:
         # An endpoint that a page relies on and that nobody serves; 402 and 404 of ours are problem documents.
-        ours = response.url.startswith(self.shop.url)
+        ours = response.url.startswith((self.shop.url, self.base_url))
         documented = "problem+json" in response.headers.get("content-type", "")
         if ours and response.status >= 400 and not documented:
             self.problems.append(f"{response.status} {response.request.method} {response.url}")
@@ -80,12 +81,17 @@ class Visitor:
         self.button(pay).click()
         self.heading(f"{plan} is yours").wait_for()
 
-    def violations(self, *rules: str) -> list[str]:
+    def extend(self, sign: Callable[[dict[str, Any]], Any]) -> None:
+        """Installs a Nostr extension (NIP-07) that signs so; what it raises is its refusal."""
+        self.context.expose_function("extensionSigns", sign)
+        self.context.add_init_script("window.nostr = {signEvent: (event) => window.extensionSigns(event)}")
+
+    def violations(self, *rules: str, within: str = "html") -> list[str]:
         """What axe finds on the page as it is now, by these rules or by all."""
         if not self.page.evaluate("'axe' in window"):
             self.page.evaluate(AXE.read_text())
         options = {"resultTypes": ["violations"], **({"runOnly": list(rules)} if rules else {})}
-        found = self.page.evaluate("options => axe.run(document, options)", options)["violations"]
+        found = self.page.evaluate("([within, options]) => axe.run(within, options)", [within, options])["violations"]
         return [f"{v['id']}: {node['html'][:160]}" for v in found for node in v["nodes"]]
 
     def close(self) -> None:
@@ -93,20 +99,46 @@ class Visitor:
         assert self.problems == []
 
 
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
+def launch(kind: BrowserType, *more: str) -> Browser:
     executable = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if executable is None:
         pytest.fail("Chromium is needed (Debian: apt install chromium).", pytrace=False)
+    return kind.launch(executable_path=executable, args=[*FLAGS, *more])
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable, args=FLAGS)
+        browser = launch(playwright.chromium)
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="session")
+def host_engine() -> Iterator[Host]:
+    """The example host, with a shop of its own whose buyers return to it."""
+    with open_host() as host:
+        yield host
+
+
+@pytest.fixture(scope="session")
+def host_chromium(chromium: Browser, host_engine: Host) -> Iterator[Browser]:
+    browser = launch(chromium.browser_type, host_engine.resolver)
+    yield browser
+    browser.close()
 
 
 @pytest.fixture
 def visitor(shop_engine: Shop, chromium: Browser) -> Iterator[Visitor]:
     someone = Visitor(shop_engine, chromium)
+    yield someone
+    someone.close()
+
+
+@pytest.fixture
+def guest(host_engine: Host, host_chromium: Browser) -> Iterator[Visitor]:
+    """A visitor of the example host."""
+    someone = Visitor(host_engine.shop, host_chromium, base_url=host_engine.url)
     yield someone
     someone.close()
 

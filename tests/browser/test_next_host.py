@@ -1,217 +1,141 @@
-"""The example host in headless Chromium: what is not bought stays shut, and nobody pays for its model meanwhile."""
+"""The example host in Chromium: what is not bought stays shut and costs the host nothing, and buying opens it."""
 
-import os
 import re
-import socket
-import subprocess
-import threading
 import time
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 
 import pytest
 import requests
-from playwright.sync_api import Browser, Page, expect
+from coincurve import PrivateKey
+from playwright.sync_api import expect
 
-from demo.shop import Shop
-from person import Person
+from person import Person, signed
+from tests.browser.conftest import Visitor
+from tests.browser.host import TOKEN_SECONDS, Host
 
 pytestmark = pytest.mark.browser
-FRONTEND = Path(__file__).parents[2] / "frontend"
-HOST = FRONTEND / "examples" / "next-host"
-TOKEN_SECONDS = 6  # of the shop the tests run against
+PAGES = ["/", "/pricing", "/account/billing", "/checkout/return?checkout_id=chk_unknown"]
+ANSWER = "You spent 0.0042 BTC."
 
 
-class Model:
-    """The expensive function behind the host, and how often it was called."""
-
-    def __init__(self) -> None:
-        self.calls = 0
-        model = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                model.calls += 1
-                self.rfile.read(int(self.headers.get("content-length") or 0))
-                body = b"You spent 0.0042 BTC."
-                self.send_response(200)
-                self.send_header("content-length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *args: object) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
+def sign_in(guest: Visitor) -> Person:
+    """Signs in with a Nostr key; the answer is the same person at the API."""
+    key = PrivateKey()
+    guest.extend(lambda event: signed(event, key))
+    guest.open("/account/billing").button("Use my Nostr extension").click()
+    expect(guest.heading("Your key")).to_be_visible()
+    person = Person(guest.shop, key)
+    session = guest.page.evaluate("JSON.parse(localStorage.getItem('bitsleuth-billing-session'))")
+    person.tokens = {"session_token": session["token"]}
+    return person
 
 
-@pytest.fixture(scope="module")
-def model() -> Iterator[Model]:
-    served = Model()
-    thread = threading.Thread(target=served.server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    yield served
-    served.server.shutdown()
-    served.server.server_close()
-    thread.join()
-
-
-@pytest.fixture(scope="module")
-def host(shop_engine: Shop, model: Model) -> Iterator[str]:
-    """The host's production server, which knows the billing API's address and nothing else of it."""
-    _build()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    environment = {
-        **os.environ,
-        "BILLING_API_URL": shop_engine.url,
-        "AI_URL": model.url,
-        "INSECURE_COOKIES": "1",
-        "NEXT_TELEMETRY_DISABLED": "1",
-    }
-    command = ["node", FRONTEND / "node_modules/next/dist/bin/next", "start", "-H", "127.0.0.1", "-p", str(port)]
-    server = subprocess.Popen(command, cwd=HOST, env=environment, stdout=subprocess.DEVNULL)
-    try:
-        _wait_for(f"http://127.0.0.1:{port}/api/billing/session")
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.terminate()
-        server.wait(timeout=20)
-
-
-def _build() -> None:
-    """Builds the package and the host, unless they are newer than their sources."""
-    built = HOST / ".next" / "BUILD_ID"
-    folders = [FRONTEND / "packages" / "entitlements" / "src", HOST / "app", HOST / "lib"]
-    sources = [HOST / "next.config.ts", *(path for folder in folders for path in folder.rglob("*.ts*"))]
-    if built.exists() and built.stat().st_mtime > max(path.stat().st_mtime for path in sources):
-        return
-    environment = {**os.environ, "NEXT_TELEMETRY_DISABLED": "1"}
-    for command in ("build -w @bitsleuth/entitlements", "build:host -w @bitsleuth/example-next-host"):
-        done = subprocess.run(
-            ["npm", "run", *command.split()], cwd=FRONTEND, env=environment, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-
-
-def _wait_for(url: str) -> None:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        try:
-            if requests.get(url, timeout=5).ok:
-                return
-        except requests.ConnectionError:
-            time.sleep(0.1)
-    pytest.fail("the example host did not start")
-
-
-@pytest.fixture
-def page(chromium: Browser, host: str) -> Iterator[Page]:
-    context = chromium.new_context(base_url=host)
-    shown = context.new_page()
-    shown.goto("/")
-    yield shown
-    context.close()
-
-
-@pytest.fixture
-def person(shop_engine: Shop) -> Person:
-    somebody = Person(shop_engine)
-    assert somebody.sign_in().ok
-    return somebody
-
-
-def sign_in(page: Page, person: Person) -> None:
-    page.get_by_label("Session token").fill(person.tokens["session_token"])
-    page.get_by_role("button", name="Sign in").click()
-    expect(page.get_by_test_id("session")).to_have_text(re.compile("Plan: "))
-
-
-@pytest.mark.parametrize("button", ["Ask", "Report", "Insight"])
-def test_without_a_token_everything_is_locked_and_nothing_is_spent(page: Page, model: Model, button: str) -> None:
-    before = model.calls
-    page.get_by_role("button", name=button).click()
-    expect(page.get_by_test_id("locked")).to_contain_text("is locked")
-    assert model.calls == before
-
-
-def test_a_route_answers_402_to_a_bare_call_before_it_reads_the_body(host: str, model: Model) -> None:
-    before = model.calls
-    answer = requests.post(f"{host}/api/chat", data="x" * 100_000, timeout=10)
-    assert (answer.status_code, answer.json()["code"]) == (402, "feature_locked")
-    assert model.calls == before
-
-
-def test_the_shell_is_cached_for_everybody_and_sets_no_cookie(host: str) -> None:
-    shell = requests.get(host, timeout=10)
-    assert "s-maxage=300" in shell.headers["cache-control"]
-    assert "set-cookie" not in shell.headers
-
-
-def test_the_free_allowance_works_and_what_is_not_in_it_offers_plans(page: Page, person: Person, model: Model) -> None:
-    sign_in(page, person)
-    page.get_by_role("button", name="Ask").click()
-    expect(page.get_by_role("status")).to_contain_text("0.0042 BTC")
-    spent = model.calls
-    page.get_by_role("button", name="Report").click()
-    expect(page.get_by_test_id("locked")).to_contain_text("Pro")
-    assert model.calls == spent
-
-
-def test_metered_use_is_reported_after_the_response(page: Page, person: Person) -> None:
-    sign_in(page, person)
-    page.get_by_role("button", name="Ask").click()
-    expect(page.get_by_role("status")).to_contain_text("0.0042 BTC")
-    deadline = time.monotonic() + 5
-    while time.monotonic() < deadline:
-        held = person.call("GET", "/billing/entitlements").json()["entitlements"]
-        if next(e["remaining"] for e in held if e["feature"] == "ai.chat") == 4:
-            return
-        time.sleep(0.1)
-    pytest.fail("the use was not reported")
-
-
-def test_a_purchase_opens_within_a_second_of_the_return_and_a_refund_closes_within_the_stated_bound(
-    page: Page, person: Person, shop_engine: Shop, model: Model
+@pytest.mark.parametrize("button", ["Ask", "Today's insight (Plus)"])
+def test_a_refusal_of_the_hosts_route_or_action_opens_the_dialog_and_nothing_is_spent(
+    guest: Visitor, host_engine: Host, button: str
 ) -> None:
-    sign_in(page, person)
-    report = page.get_by_role("button", name="Report")
-    report.click()
-    expect(page.get_by_test_id("locked")).to_be_visible()
+    before = host_engine.model.calls
+    guest.open("/").settle()
+    guest.page.get_by_role("button", name=button, exact=True).click()
+    expect(guest.dialog().get_by_role("heading", name="is not in your plan")).to_be_visible()
+    expect(guest.dialog().get_by_role("button", name="Unlock with Plus")).to_be_visible()
+    assert host_engine.model.calls == before
 
+
+@pytest.mark.parametrize("path", ["/api/chat", "/api/report"])
+def test_a_route_answers_402_to_a_bare_call_before_it_reads_the_body(host_engine: Host, path: str) -> None:
+    before = host_engine.model.calls
+    answer = requests.post(host_engine.url + path, data="x" * 100_000, timeout=10)
+    assert (answer.status_code, answer.json()["code"]) == (402, "feature_locked")
+    assert host_engine.model.calls == before
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_is_cached_for_everybody_and_bears_neither_cookie_nor_inline_style(host_engine: Host, path: str) -> None:
+    page = requests.get(host_engine.url + path, timeout=10)
+    assert "s-maxage=300" in page.headers["cache-control"]
+    assert "set-cookie" not in page.headers
+    assert not re.search(r"<style| style=", page.text)
+
+
+def test_a_stranger_buys_and_the_locked_panel_opens_here_and_on_the_server(guest: Visitor, host_engine: Host) -> None:
+    guest.open("/")
+    expect(guest.heading("Enhanced tax report is not in your plan")).to_be_visible()
+    guest.button("Unlock with Pro").click()
+    guest.button("Continue to payment").click()
+    guest.button("Pay 19").click()
+    expect(guest.heading("Pro is yours")).to_be_visible()
+    assert guest.page.url.startswith(f"{host_engine.url}/checkout/return?checkout_id=chk_")
+    guest.page.reload()
+    expect(guest.heading("Pro is yours")).to_be_visible()
+    guest.page.get_by_role("link", name="Continue").click()
+    guest.button("Make the report").click()
+    expect(guest.text(ANSWER)).to_be_visible()
+    guest.button("Today's insight").click()
+    expect(guest.text(ANSWER)).to_have_count(2)
+
+
+def test_the_pricing_page_sells_and_the_billing_page_shows_what_was_bought(guest: Visitor) -> None:
+    guest.open("/pricing")
+    guest.buy("Plus", "Pay 9")
+    guest.page.get_by_role("link", name="View billing").click()
+    expect(guest.text("Renews for $9.00")).to_be_visible()
+
+
+def test_the_free_allowance_works_and_is_counted_after_the_response(guest: Visitor, host_engine: Host) -> None:
+    person = sign_in(guest)
+    guest.open("/").settle()
+    guest.page.get_by_role("button", name="Ask", exact=True).click()
+    expect(guest.text(ANSWER)).to_be_visible()
+
+    def remaining() -> int:
+        held = person.call("GET", "/billing/entitlements").json()["entitlements"]
+        return int(next(e["remaining"] for e in held if e["feature"] == "ai.chat"))
+
+    deadline = time.monotonic() + 5
+    while remaining() != 4:
+        assert time.monotonic() < deadline, "the use was not reported"
+        time.sleep(0.1)
+
+
+def test_who_signs_out_is_a_stranger_to_the_hosts_servers_too(guest: Visitor) -> None:
+    person = sign_in(guest)
     person.buy("tax-2026")
-    returned = time.monotonic()
-    report.click()
-    expect(page.get_by_role("status")).to_contain_text("0.0042 BTC", timeout=5000)
-    opened = time.monotonic() - returned
-    assert opened < 1, f"it took {opened:.2f} s"
+    assert guest.page.request.post("/api/report").status == 200
+    with guest.page.expect_response(lambda response: response.request.method == "DELETE"):
+        guest.button("Sign out").click()
+    assert guest.page.request.post("/api/report").status == 402
+    expect(guest.button("Use my Nostr extension")).to_be_visible()
 
-    purchase = next(
-        name
-        for name, thing in shop_engine.mock.objects.items()
-        if thing.get("user_id") == person.tokens["user_id"] and name.startswith("pur")
-    )
-    shop_engine.mock.act(purchase, "refund")
-    shop_engine.mock.webhooks.wait_idle()
-    _until_refunded(person)
+
+def test_a_purchase_elsewhere_opens_with_the_next_call_and_a_refund_closes_within_the_stated_bound(
+    guest: Visitor, host_engine: Host
+) -> None:
+    person = sign_in(guest)
+    post = guest.page.request.post
+    assert post("/api/report").status == 402
+    person.buy("tax-2026")
+    assert post("/api/report").status == 200
+    mock = host_engine.shop.mock
+    purchase = next(n for n, o in mock.objects.items() if n.startswith("pur") and o.get("user_id") == user_of(person))
+    mock.act(purchase, "refund")
+    mock.webhooks.wait_idle()
+    deadline = time.monotonic() + 20
+    while holds(person, "tax.enhanced"):
+        assert time.monotonic() < deadline, "the refund did not arrive"
+        time.sleep(0.05)
     refunded = time.monotonic()
-    while page.request.post("/api/report").status != 402:
+    while post("/api/report").status != 402:
         assert time.monotonic() - refunded < TOKEN_SECONDS + 1, "it stayed open beyond the lifetime of a token"
         time.sleep(0.1)
-    spent = model.calls
-    report.click()
-    expect(page.get_by_test_id("locked")).to_be_visible()
-    assert model.calls == spent
+    spent = host_engine.model.calls
+    assert post("/api/report").status == 402
+    assert host_engine.model.calls == spent
 
 
-def _until_refunded(person: Person) -> None:
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        held = person.call("GET", "/billing/entitlements").json()["entitlements"]
-        if "tax.enhanced" not in {e["feature"] for e in held}:
-            return
-        time.sleep(0.05)
-    pytest.fail("the refund did not arrive")
+def user_of(person: Person) -> str:
+    return str(person.call("GET", "/billing/entitlements").json()["user_id"])
+
+
+def holds(person: Person, feature: str) -> bool:
+    held = person.call("GET", "/billing/entitlements").json()["entitlements"]
+    return feature in {entitlement["feature"] for entitlement in held}

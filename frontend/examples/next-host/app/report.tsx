@@ -9,7 +9,7 @@ export function Report() {
   return (
     <section aria-labelledby="report">
       <h2 id="report">Tax report</h2>
-      <Protected feature="tax.enhanced" loading={<div className="panel waiting" />} fallback={<Locked />}>
+      <Protected feature="tax.enhanced" loading={<div className="panel waiting" aria-busy="true" />} fallback={<Locked />}>
         <Maker />
       </Protected>
     </section>

@@ -1,0 +1,147 @@
+"""The example host in production mode, with a shop whose buyers return to it, and the model that costs it money."""
+
+import json
+import os
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+import requests
+
+from demo.shop import Shop, open_shop
+from local.engine import Engine
+
+FRONTEND = Path(__file__).parents[2] / "frontend"
+SOURCE = FRONTEND / "examples" / "next-host"
+PACKAGES = ("api-client", "billing-react", "entitlements")
+TOKEN_SECONDS = 6
+# The API's address is built into the pages: this one, which the browser finds wherever the shop happens to be.
+API = "http://billing.example"
+
+
+class Model:
+    """The expensive function behind the host, and how often it was called."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+        model = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                model.calls += 1
+                self.rfile.read(int(self.headers.get("content-length") or 0))
+                body = b"You spent 0.0042 BTC."
+                self.send_response(200)
+                self.send_header("content-length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *args: object) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
+        self._thread.start()
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    url: str
+    shop: Shop
+    model: Model
+
+    @property
+    def resolver(self) -> str:
+        """Chromium's flag by which the pages find the API."""
+        return f"--host-resolver-rules=MAP {API.removeprefix('http://')}:80 {self.shop.url.removeprefix('http://')}"
+
+    @property
+    def engine(self) -> Engine:
+        return self.shop.engine
+
+
+@contextmanager
+def open_host() -> Iterator[Host]:
+    _build()
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    url = f"http://127.0.0.1:{port}"
+    parameters = {"EntitlementTokenSeconds": str(TOKEN_SECONDS), "PublicUrl": API, "PortalUrl": url}
+    with open_shop(enforce_policies=True, parameters=parameters) as shop:
+        model = Model()
+        server = _serve(port, shop.url, model.url)
+        try:
+            _wait_for(f"{url}/api/billing/session")
+            yield Host(url, shop, model)
+        finally:
+            server.terminate()
+            server.wait(timeout=20)
+            model.close()
+
+
+def _serve(port: int, api: str, model: str) -> "subprocess.Popen[bytes]":
+    """The production server, which knows the billing API's address and nothing else of it."""
+    environment = {
+        **os.environ,
+        "BILLING_API_URL": api,
+        "AI_URL": model,
+        "INSECURE_COOKIES": "1",
+        "NEXT_TELEMETRY_DISABLED": "1",
+    }
+    command = ["node", FRONTEND / "node_modules/next/dist/bin/next", "start", "-H", "127.0.0.1", "-p", str(port)]
+    return subprocess.Popen(command, cwd=SOURCE, env=environment, stdout=subprocess.DEVNULL)
+
+
+def _build() -> None:
+    """Builds the packages and the host, unless they are newer than their sources."""
+    built, routes = SOURCE / ".next" / "BUILD_ID", SOURCE / ".next" / "routes-manifest.json"
+    folders = [FRONTEND / "packages" / name / "src" for name in PACKAGES]
+    folders += [SOURCE / name for name in ("app", "lib", "public")]
+    sources = [path for folder in folders for path in folder.rglob("*.*") if path.name != "schema.ts"]
+    sources += [SOURCE / "next.config.ts", FRONTEND / "package-lock.json", FRONTEND.parent / "docs" / "openapi.json"]
+    newest = max(path.stat().st_mtime for path in sources)
+    if built.exists() and built.stat().st_mtime > newest and API in routes.read_text():
+        return
+    # Not by the client's own script, which would write its types anew while other checks read them.
+    _run("node_modules/.bin/tsc", "-p", "packages/api-client/tsconfig.build.json")
+    for package in ("@bitsleuth/billing-react", "@bitsleuth/entitlements"):
+        _run("npm", "run", "build", "-w", package)
+    _run("npm", "run", "build:host", "-w", "@bitsleuth/example-next-host")
+
+
+def _run(*command: str) -> str:
+    environment = {**os.environ, "NEXT_PUBLIC_BILLING_API_URL": API, "NEXT_TELEMETRY_DISABLED": "1"}
+    done = subprocess.run(command, cwd=FRONTEND, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def packed(package: str) -> set[str]:
+    """The files that `npm pack` would publish."""
+    listed = json.loads(_run("npm", "pack", "--dry-run", "--json", "--silent", "-w", f"packages/{package}"))
+    return {file["path"] for file in listed[0]["files"]}
+
+
+def _wait_for(url: str) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        try:
+            if requests.get(url, timeout=5).ok:
+                return
+        except requests.ConnectionError:
+            time.sleep(0.1)
+    pytest.fail("the example host did not start")
