@@ -4,7 +4,7 @@ export default defineConfig({
   resolve: { conditions: ["@bitsleuth/source"] },
   ssr: { resolve: { conditions: ["@bitsleuth/source"] } },
   test: {
-    include: ["packages/**/*.test.{ts,tsx}", "portal/**/*.test.{ts,tsx}"],
+    include: ["packages/**/*.test.{ts,tsx}", "portal/**/*.test.{ts,tsx}", "examples/**/*.test.ts"],
     environment: "node",
     pool: "threads",
     restoreMocks: true,

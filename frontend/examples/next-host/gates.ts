@@ -1,0 +1,73 @@
+/** The inventory of a host: its public ways in, and which of them go through the gate. Copy it, and `gates.test.ts`. */
+import { readdirSync, readFileSync } from "node:fs";
+import path from "node:path";
+import ts from "typescript";
+
+const GATES = ["withFeature", "gatedAction"];
+/** What else a route exports configures it. */
+const HANDLER = /^(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS|default|export .*)$/s;
+
+export interface WayIn {
+  /** `app/api/chat/route.ts POST` */
+  name: string;
+  gated: boolean;
+}
+
+/** Every exported handler of a route and every Server Action below `folder`. */
+export function waysIn(folder: string): WayIn[] {
+  return readdirSync(folder, { recursive: true, encoding: "utf8" })
+    .filter((file) => /\.[jt]sx?$/.test(file))
+    .flatMap((file) => waysInOf(path.posix.join(path.basename(folder), file), readFileSync(path.join(folder, file), "utf8")));
+}
+
+export function waysInOf(file: string, text: string): WayIn[] {
+  const source = ts.createSourceFile(file, text, ts.ScriptTarget.Latest, true, ts.ScriptKind.TSX);
+  const way = (name: string, code: ts.Node): WayIn => ({ name: `${file} ${name}`, gated: callsGate(code) });
+  const route = /(^|\/)route\.[jt]sx?$/.test(file);
+  if (route || isServer(source)) {
+    return source.statements.flatMap((statement) =>
+      exportsOf(statement)
+        .filter((name) => !route || HANDLER.test(name))
+        .map((name) => way(name, statement)),
+    );
+  }
+  const inline: WayIn[] = [];
+  const visit = (node: ts.Node): void => {
+    if (ts.isFunctionLike(node) && "body" in node && node.body && ts.isBlock(node.body) && isServer(node.body)) {
+      inline.push(way(node.name?.getText() ?? `line ${String(lineOf(node))}`, node));
+    }
+    ts.forEachChild(node, visit);
+  };
+  visit(source);
+  return inline;
+}
+
+/** What a statement exports; of lists and of other files only that it does, because what they are cannot be seen here. */
+function exportsOf(statement: ts.Statement): string[] {
+  if (ts.isExportDeclaration(statement)) return statement.isTypeOnly ? [] : [statement.getText()];
+  if (ts.isExportAssignment(statement)) return ["default"];
+  const exported = ts.canHaveModifiers(statement) && ts.getModifiers(statement)?.some((m) => m.kind === ts.SyntaxKind.ExportKeyword);
+  if (!exported) return [];
+  if (ts.isFunctionDeclaration(statement)) return [statement.name?.text ?? "default"];
+  if (!ts.isVariableStatement(statement)) return [];
+  return statement.declarationList.declarations.flatMap(({ name }) =>
+    ts.isObjectBindingPattern(name) ? name.elements.map((element) => element.name.getText()) : [name.getText()],
+  );
+}
+
+function isServer({ statements }: ts.SourceFile | ts.Block): boolean {
+  const [first] = statements;
+  return !!first && ts.isExpressionStatement(first) && ts.isStringLiteral(first.expression) && first.expression.text === "use server";
+}
+
+function callsGate(node: ts.Node): boolean {
+  if (ts.isCallExpression(node)) {
+    const called = ts.isPropertyAccessExpression(node.expression) ? node.expression.name : node.expression;
+    if (GATES.includes(called.getText())) return true;
+  }
+  return ts.forEachChild(node, callsGate) ?? false;
+}
+
+function lineOf(node: ts.Node): number {
+  return node.getSourceFile().getLineAndCharacterOfPosition(node.getStart()).line + 1;
+}
