@@ -64,3 +64,14 @@ def test_every_command_shown_exists(page: str) -> None:
             found = command.get_command(click.Context(command), word)
             assert found is not None, f"ops/billing {shown.strip()}: there is no {word}"
             command = found
+
+
+@pytest.mark.parametrize("page", ["frontend.md", "protecting-a-backend.md"])
+def test_code_shown_of_the_example_host_is_its_code(page: str) -> None:
+    host = ROOT / "frontend" / "examples" / "next-host"
+    shown = re.findall(r"^```tsx? (\S+)\n(.*?)^```", TEXTS[page], re.MULTILINE | re.DOTALL)
+    assert shown
+    for path, block in shown:
+        code = " ".join((host / path).read_text().split())
+        for part in re.split(r"^ *…$", block, flags=re.MULTILINE):
+            assert " ".join(part.split()) in code, f"{path}: {part}"
