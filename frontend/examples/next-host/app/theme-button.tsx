@@ -7,7 +7,7 @@ export function ThemeButton() {
   }
   return (
     <button className="quiet" onClick={toggle}>
-      Light / dark
+      Theme
     </button>
   );
 }
