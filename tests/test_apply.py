@@ -345,6 +345,20 @@ def test_invoice_paid_and_payment_succeeded_are_one_payment() -> None:
     assert (payment.refs, payment.fee_cents, payment.amount_cents) == (("ch_1", "pi_1"), 57, 900)
 
 
+def test_money_back_and_news_of_a_payment_of_years_ago_count_once() -> None:
+    world = World()
+    subscription = world.buy("plus-month")
+    world.provider.advance(4 * 365 * DAY)
+    first, second, *_ = world.payments(subscription)
+    world.refund(first, 300)
+    world.provider.act(second, "dispute")
+    in_order = world.again()
+    in_order.deliver_all(world.messages)
+    world.deliver_all([*reversed(world.messages), *world.messages])
+    assert world.believed()["money"] == in_order.believed()["money"] == world.told()["money"]
+    assert (world.money()[first, "USD"], world.money().get((second, "USD"))) == (600, None)
+
+
 def test_only_the_newest_payments_are_kept() -> None:
     paid = [payment_fact(f"in_{n}", NOW + n) for n in range(PAYMENTS_KEPT + 3)]
     kept = the_subscription(after(fact(), *paid)).payments

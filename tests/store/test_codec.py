@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from billing.apply.subscriptions import PAYMENTS_KEPT
 from billing.records import (
     Booked,
     Checkout,
@@ -114,3 +115,43 @@ def test_a_subscription_whose_provider_gave_up_collecting_can_still_be_read() ->
         dunning=gave_up,
     )
     assert record_from_item(record_to_item("usr_1", subscription)) == subscription
+
+
+def test_all_the_payments_that_are_kept_fit_into_an_item_even_if_each_was_returned_and_disputed() -> None:
+    """DynamoDB refuses an item beyond 400 KB, and with it every further change of the account."""
+    name, at = "x" * 27, 1_790_000_000
+    back = Refund(
+        refund_id=name, amount_cents=99_999, status="succeeded", observed_at=at, reason="requested_by_customer"
+    )
+    taken = Dispute(
+        dispute_id=name, amount_cents=99_999, status="open", observed_at=at, reason="product_not_received"
+    )
+    paid = {
+        f"in_{n:024}": Payment(
+            payment_id=f"in_{n:024}",
+            amount_cents=99_999,
+            currency="USD",
+            paid_at=at,
+            refs=(name, name),
+            period_start=at,
+            period_end=at,
+            fee_cents=9_999,
+            refunds={name: back},
+            disputes={name: taken},
+        )
+        for n in range(PAYMENTS_KEPT)
+    }
+    subscription = Subscription(
+        provider="stripe",
+        subscription_id=name,
+        plan_id="plus-month",
+        plan_version=1,
+        status="active",
+        current_period_start=at,
+        current_period_end=at,
+        observed_at=at,
+        created_at=at,
+        payments=paid,
+    )
+    stored = record_to_item("usr_1", subscription)
+    assert sum(len(key) + len(str(value)) for key, value in stored.items()) < 400_000

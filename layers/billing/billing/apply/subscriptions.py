@@ -7,8 +7,9 @@ from billing.facts import DunningFact, PaymentFact, Ref, SubscriptionFact
 from billing.plans import Catalogue
 from billing.records import TERMINAL, Account, Dunning, Payment, Subscription, first_known
 
-# Payments kept on a subscription's record: refunds and disputes reach back about two years of monthly invoices.
-PAYMENTS_KEPT = 24
+# Payments kept on a subscription's record, so that money back and news of any of them still count: fifty years of
+# months. It is a bound, because an account whose item outgrows DynamoDB's 400 KB could never be written again.
+PAYMENTS_KEPT = 600
 
 
 def subscription(account: Account, fact: SubscriptionFact, catalogue: Catalogue) -> Account | Ref:
