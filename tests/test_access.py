@@ -123,6 +123,36 @@ ROWS = [
     Row(
         "past due without grace", subscription("past_due"), NEVER, "past_due", Catalogue((replace(PLUS, grace_days=0),))
     ),
+    Row(
+        "past due since its trial ended",
+        subscription("past_due", trial_end=NOW, current_period_start=NOW + 30 * DAY),
+        NOW + 7 * DAY,
+        "past_due",
+    ),
+    Row(
+        "past due for the second period",
+        subscription("past_due", payments=invoice(), current_period_start=PERIOD_END + 30 * DAY),
+        PERIOD_END + 7 * DAY,
+        "past_due",
+    ),
+    Row(
+        "past due for something else than the period, which is paid",
+        subscription("past_due", payments=invoice()),
+        NOW + 7 * DAY,
+        "past_due",
+    ),
+    Row(
+        "past due for a new interval that began within a paid period",
+        subscription("past_due", payments=invoice(NOW - 9 * DAY, NOW + 21 * DAY)),
+        NOW + 7 * DAY,
+        "past_due",
+    ),
+    Row(
+        "cancels at an instant beyond the paid period",
+        subscription(cancel_at=PERIOD_END + 90 * DAY),
+        PERIOD_END + DELIVERY_SLACK,
+        "canceling",
+    ),
     *(
         Row(status, subscription(status), NEVER, status)
         for status in ("unpaid", "paused", "incomplete", "incomplete_expired", "something new")

@@ -51,6 +51,17 @@ def _paying_late_restores_access(shop: Shop) -> End:
 
 
 @story
+def _an_account_that_leaves_it_past_due_gives_its_grace_only_once(shop: Shop) -> End:
+    """Stripe goes on to bill period after period: none of them is a new beginning."""
+    shop.books.give_up = "past_due"
+    sub = shop.subscribe()
+    paid_until = period_end(sub)
+    shop.books.works[sub["customer"]] = False
+    shop.app.advance(95 * DAY)
+    return End("past_due", "past_due", paid_until + 7 * DAY)
+
+
+@story
 def _dunning_that_is_given_up_ends_access(shop: Shop) -> End:
     sub = shop.subscribe()
     shop.books.works[sub["customer"]] = False

@@ -123,9 +123,7 @@ def test_all_the_payments_that_are_kept_fit_into_an_item_even_if_each_was_return
     back = Refund(
         refund_id=name, amount_cents=99_999, status="succeeded", observed_at=at, reason="requested_by_customer"
     )
-    taken = Dispute(
-        dispute_id=name, amount_cents=99_999, status="open", observed_at=at, reason="product_not_received"
-    )
+    taken = Dispute(dispute_id=name, amount_cents=99_999, status="open", observed_at=at, reason="product_not_received")
     paid = {
         f"in_{n:024}": Payment(
             payment_id=f"in_{n:024}",

@@ -7,8 +7,8 @@ in the snapshot.
 | record                                   | until                                            | reason             |
 |------------------------------------------|--------------------------------------------------|--------------------|
 | subscription trialing, active            | period end + DELIVERY_SLACK                      | trialing, active   |
-| … with a cancellation scheduled          | that instant                                     | canceling          |
-| subscription past_due                    | start of the unpaid period + the plan's grace    | past_due           |
+| … with a cancellation scheduled          | that instant, if it comes first                  | canceling          |
+| subscription past_due                    | start of what is unpaid + the plan's grace       | past_due           |
 | subscription canceled                    | when it ended                                    | canceled           |
 | unpaid, paused, incomplete…, unknown     | never opens                                      | the status         |
 | … payment of the current period disputed | start of what that payment bought                | disputed           |
@@ -99,20 +99,30 @@ def _subscription_window(subscription: Subscription, plan: Plan | None) -> tuple
     start = min(subscription.created_at, subscription.current_period_start)
     status = subscription.status
     if status in ("trialing", "active"):
+        until = subscription.current_period_end + DELIVERY_SLACK
         if subscription.ends_at is not None:
-            return start, max(start, subscription.ends_at), "canceling"
-        return start, subscription.current_period_end + DELIVERY_SLACK, status
+            # An instant beyond the period is not paid for yet: it renews once more, or more often, before that.
+            return start, max(start, min(until, subscription.ends_at)), "canceling"
+        return start, until, status
     if status == "past_due":
-        # Stripe has already moved the period: what begins at its start is exactly what was not paid.
-        grace = (plan.grace_days if plan else 0) * DAY
-        until = subscription.current_period_start + grace
-        if subscription.ends_at is not None:
-            until = min(until, subscription.ends_at)
-        return start, max(start, until), "past_due"
+        return start, max(start, grace_until(subscription, plan)), "past_due"
     if status == "canceled":
         ended = subscription.ended_at or subscription.canceled_at or subscription.observed_at
         return start, max(start, ended), "canceled"
     return start, start, status
+
+
+def grace_until(subscription: Subscription, plan: Plan | None) -> int:
+    """Until when a subscription that is past due gives access: its plan's grace counts from where it is unpaid.
+
+    Stripe has moved the period already, and moves it on while it waits for the money. So what is unpaid begins where
+    the last period that was paid for, or tried for nothing, ended; where none is known, with the current one.
+    """
+    started = subscription.current_period_start
+    settled = [*(p.period_end for p in subscription.payments.values()), subscription.trial_end]
+    unpaid_since = min(started, max((end for end in settled if end is not None), default=started))
+    until = unpaid_since + (plan.grace_days if plan else 0) * DAY
+    return until if subscription.ends_at is None else min(until, subscription.ends_at)
 
 
 def _of_purchase(purchase: Purchase, plan: Plan | None) -> Window:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from billing.access import term_runs, windows
+from billing.access import grace_until, term_runs, windows
 from billing.allowances import Held
 from billing.checkout import sellers
 from billing.entitlements import Source
@@ -11,7 +11,6 @@ from billing.gate import source_view
 from billing.http import rfc3339
 from billing.plans import FEATURES, Allowance, Catalogue, Credits, FeatureValue, Plan, features_to_json
 from billing.records import Account, Purchase, Renewal, Subscription, Term
-from billing.terms import DAY
 
 if TYPE_CHECKING:
     from billing.identity import Tokens
@@ -191,9 +190,7 @@ def _subscription(subscription: Subscription, catalogue: Catalogue, now: int) ->
         coming = catalogue.get(subscription.scheduled_plan_id, subscription.scheduled_plan_version)
     ends_at = subscription.ends_at
     renews = subscription.status in ("trialing", "active", "past_due") and ends_at is None
-    grace = None
-    if subscription.status == "past_due" and plan:
-        grace = subscription.current_period_start + plan.grace_days * DAY
+    grace = grace_until(subscription, plan) if subscription.status == "past_due" and plan else None
     return {
         "provider": subscription.provider,
         "subscription_id": subscription.subscription_id,
