@@ -1,6 +1,7 @@
 """Reconciliation against Stripe's stand-in, on real tables: what no webhook told is found, shown, mended, and once."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import pytest
 
@@ -119,12 +120,25 @@ def test_a_lost_cancellation_is_found_among_the_events(desk: Desk) -> None:
     assert desk.subscription().status == "canceled"
 
 
-def test_a_subscription_of_nobody_is_for_a_person_to_look_at(desk: Desk) -> None:
+def of_nobody(desk: Desk) -> dict[str, Any]:
+    """A subscription whose user is named neither by it, nor by its invoice or its customer."""
     sub = desk.shop.subscribe()
-    sub["metadata"] = {}
-    # Its invoice would still name the user, and that is enough to know whose it is.
+    sub["metadata"] = desk.shop.books.objects[sub["customer"]]["metadata"] = {}
     desk.shop.books.objects[sub["latest_invoice"]]["parent"]["subscription_details"]["metadata"] = {}
     desk.shop.books.events.clear()
+    return sub
+
+
+def test_a_subscription_of_another_product_is_nothing_to_find(desk: Desk) -> None:
+    item = of_nobody(desk)["items"]["data"][0]
+    item["price"] = {**item["price"], "id": "price_elsewhere", "metadata": {}}
+    report = desk.run()
+    assert (report.checked, report.findings) == (1, [])
+    assert desk.accounts.load("u1").records == {}
+
+
+def test_a_subscription_of_nobody_is_for_a_person_to_look_at(desk: Desk) -> None:
+    sub = of_nobody(desk)
     (finding, *_) = desk.run().findings
     assert (finding.kind, finding.object_id, finding.repaired) == ("unknown_user", sub["id"], False)
 

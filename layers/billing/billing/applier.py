@@ -10,8 +10,8 @@ from dataclasses import replace
 from typing import Literal
 
 from billing.apply import apply
-from billing.errors import Parked
-from billing.facts import Fact, Ref, SubscriptionFact
+from billing.errors import NotOurs, Parked
+from billing.facts import DunningFact, Fact, PaymentFact, Ref, SubscriptionFact
 from billing.plans import Catalogue
 from billing.providers import Client
 from billing.records import Account
@@ -78,18 +78,37 @@ class Applier:
         self.apply(user_id, provider, self.read(provider, ref, 0, now), now)
 
     def user_of(self, provider: str, facts: Sequence[Fact], now: int) -> str:
-        """Our metadata, else the link we wrote, else what the provider says of the object the fact is about."""
-        named = next((fact.user_id for fact in facts if fact.user_id), None)
-        if named:
-            return named
-        ids = list(dict.fromkeys(i for fact in facts for i in _ids(fact)))
-        owner = self._accounts.owner(provider, ids)
+        """Our metadata, else the link we wrote, else what the provider says of the object the fact is about.
+
+        Raises `NotOurs` when nothing names a user and nothing was sold at a price of ours, and `Parked` when something
+        was: then somebody has to say whose it is.
+        """
+        owner = self._owner(provider, facts)
         if owner is None:
-            read = [f for fact in facts for ref in _about(fact) for f in self.read(provider, ref, 0, now)]
-            owner = next((fact.user_id for fact in read if fact.user_id), None)
-        if owner is None:
-            raise Parked(f"no user is known for {provider} {', '.join(ids)}")
+            refs = dict.fromkeys(ref for fact in facts for ref in _about(fact))
+            read = [fact for ref in refs for fact in self.read(provider, ref, 0, now)]
+            owner = self._owner(provider, read)
+            if owner is None:
+                names = f"{provider} {', '.join(_ids_of(facts))}"
+                if self._is_foreign([*facts, *read]):
+                    raise NotOurs(f"not ours: no user and no plan stands behind {names}")
+                raise Parked(f"no user is known for {names}")
         return owner
+
+    def _owner(self, provider: str, facts: Sequence[Fact]) -> str | None:
+        named = next((fact.user_id for fact in facts if fact.user_id), None)
+        return named or self._accounts.owner(provider, _ids_of(facts))
+
+    def _is_foreign(self, facts: Sequence[Fact]) -> bool:
+        """Whether these facts, with all that the provider says about them, speak of nothing that we sell.
+
+        Everything that we sell once carries its user, so without one there are only subscriptions to look at.
+        """
+        plans = self._plans.catalogue(fresh=True)
+        sold = [f for f in facts if isinstance(f, SubscriptionFact)]
+        if any(plans.behind(f.provider, f.price_id, f.plan_id, f.plan_version) for f in sold):
+            return False
+        return bool(sold) or not any(isinstance(f, PaymentFact | DunningFact) for f in facts)
 
     def imagine(self, account: Account, provider: str, facts: Sequence[Fact], now: int) -> Account:
         """The account as these facts would leave it; nothing is written."""
@@ -151,7 +170,8 @@ def _about(fact: Fact) -> list[Ref]:
     return []
 
 
-def _ids(fact: Fact) -> list[str]:
-    """The provider's ids by which a fact's owner may be known, the most telling first."""
+def _ids_of(facts: Sequence[Fact]) -> list[str]:
+    """The provider's ids by which the owner of facts may be known, of each fact the most telling first."""
     names = ("subscription_id", "purchase_id", "payment_ref", "payment_id", "customer_id")
-    return [value for name in names if (value := getattr(fact, name, None))]
+    found = (getattr(fact, name, None) for fact in facts for name in names)
+    return list(dict.fromkeys(value for value in found if value))

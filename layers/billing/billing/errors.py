@@ -103,3 +103,7 @@ class NotConfigured(Exception):
 
 class Parked(Exception):
     """A verified event cannot be applied yet (its user is unknown): fail it, so that the queue tries again."""
+
+
+class NotOurs(Exception):
+    """A verified event is of another product that is sold in the same account of the provider."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from billing.applier import Applier
 from billing.aws import trouble
-from billing.errors import BillingError, Parked
+from billing.errors import BillingError, NotOurs, Parked
 from billing.facts import CheckoutFact, Fact
 from billing.inbox import decode
 from billing.providers import Notification, load
@@ -63,7 +63,10 @@ class Processor:
         facts, reason = self._facts(notification, now)
         if not facts:
             return self._settle(_event(notification, delivery, now, "ignored", reason), "ignored")
-        user_id = self._applier.user_of(notification.provider, facts, now)
+        try:
+            user_id = self._applier.user_of(notification.provider, facts, now)
+        except NotOurs as foreign:
+            return self._settle(_event(notification, delivery, now, "ignored", str(foreign)), "ignored")
         event = _event(notification, delivery, now, "processed")
         outcome: Outcome = self._applier.apply(user_id, notification.provider, facts, now, event)
         if any(isinstance(fact, CheckoutFact) and fact.subscription_id for fact in facts):
@@ -75,7 +78,10 @@ class Processor:
         facts = self.facts(notification, now)
         if not facts:
             return "ignored"
-        user_id = self._applier.user_of(notification.provider, facts, now)
+        try:
+            user_id = self._applier.user_of(notification.provider, facts, now)
+        except NotOurs:
+            return "ignored"
         outcome: Outcome = self._applier.apply(user_id, notification.provider, facts, now)
         return outcome
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, cast
 
 from billing.applier import Applier
 from billing.apply import apply
-from billing.errors import Parked, ProviderError
+from billing.errors import NotOurs, Parked, ProviderError
 from billing.facts import Fact, PaymentFact, SubscriptionFact
 from billing.processing import Delivery, Processor, notification_of
 from billing.providers import Client, Notification, RecurringProviderClient
@@ -143,6 +143,8 @@ class Reconciler:
                     self._applier.apply(user_id, self._provider, [fact], now)
                 kind: Kind = "missing" if detail.startswith("we have no") else "differs"
                 yield Finding(kind, object_id, user_id, detail, not dry_run)
+            except NotOurs:
+                continue
             except Parked as parked:
                 unknown: Kind = "unknown_plan" if "belongs to no plan" in str(parked) else "unknown_user"
                 yield Finding(unknown, object_id, fact.user_id, str(parked), repaired=False)

@@ -123,7 +123,7 @@ class Client(Protocol):
     def expire_checkout(self, session_id: str) -> None: ...
 
     def read(self, ref: Ref, now: int) -> Sequence[Fact]:
-        """The object as it is now, as facts (observed at `now` less the provider's possible clock skew)."""
+        """The object as it is now, as facts by the provider's clock; empty for one that has nothing to do with us."""
         ...
 
     def cancel_subscription(

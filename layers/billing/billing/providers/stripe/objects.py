@@ -54,9 +54,12 @@ def at(thing: Object, *path: str) -> Any:
 
 
 def subscription_fact(subscription: Object, observed_at: int) -> SubscriptionFact | None:
-    """The state of a subscription, by its oldest item; None when the object lacks an item or a period."""
+    """The state of a subscription, by the item that is a plan; None when the object lacks an item or a period.
+
+    Of several items that is the oldest one at a price that we made, else the oldest one.
+    """
     items = at(subscription, "items", "data") or []
-    item: Object = min(items, key=lambda i: (i.get("created", 0), i.get("id", "")), default={})
+    item: Object = min(items, key=_item_rank, default={})
     start = item.get("current_period_start", subscription.get("current_period_start"))
     end = item.get("current_period_end", subscription.get("current_period_end"))
     price = at(item, "price", "id")
@@ -91,6 +94,11 @@ def subscription_fact(subscription: Object, observed_at: int) -> SubscriptionFac
         plan_version=_version(metadata),
         checkout_id=metadata.get("checkout_id"),
     )
+
+
+def _item_rank(item: Object) -> tuple[bool, int, str]:
+    made_by_us = at(item, "price", "metadata", "plan_id") is not None
+    return not made_by_us, item.get("created", 0), item.get("id", "")
 
 
 def _cancel_reason(subscription: Object) -> str | None:

@@ -1,12 +1,14 @@
 """Reading Stripe's objects again: the truth when an event says too little, came late or never came."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 import stripe
 
+from billing.errors import Parked
 from billing.facts import Fact, PaymentFact, PurchaseFact, Ref
 from billing.providers import Notification
 from billing.providers.stripe import objects
@@ -17,8 +19,8 @@ if TYPE_CHECKING:
     from stripe.params import EventListParams, SubscriptionListParams
 
 PAGE = 100
-# A subscription with what its schedule will do and how its last invoice was paid.
-_WHOLE = ["schedule", "latest_invoice.payments"]
+# A subscription with what its schedule will do, how its last invoice was paid, and whom its customer names.
+_WHOLE = ["schedule", "latest_invoice.payments", "customer"]
 
 
 class Reader:
@@ -107,8 +109,13 @@ class Reader:
         )
         for payment in payments.data:
             invoice = payment.to_dict()["invoice"]
-            if isinstance(invoice, dict) and invoice.get("status") == "paid":
-                return objects.payment_fact(minimal(invoice), seen, charge_ids=(intent, *charge_ids), fee_cents=fee)
+            if not isinstance(invoice, dict):
+                continue
+            fact = objects.payment_fact(minimal(invoice), seen, charge_ids=(intent, *charge_ids), fee_cents=fee)
+            if fact and invoice.get("status") != "paid":
+                raise Parked(f"stripe invoice {invoice['id']} of payment {intent} is not paid yet")
+            if fact:
+                return fact
         return None
 
     @staticmethod
@@ -169,12 +176,17 @@ class Reader:
 
 
 def _of_subscription(found: dict[str, Any], seen: int) -> tuple[Fact, ...]:
-    """A subscription, and the payment of its last invoice, should nothing have told us of it."""
+    """A subscription, and the payment of its last invoice, should nothing have told us of it.
+
+    One that was made by hand carries no user, but its customer does.
+    """
     facts: list[Fact | None] = [objects.subscription_fact(minimal(found), seen)]
     invoice = found.get("latest_invoice")
     if isinstance(invoice, dict) and invoice.get("status") == "paid":
         facts.append(objects.payment_fact(minimal(invoice), seen))
-    return tuple(fact for fact in facts if fact)
+    customer = found.get("customer")
+    of_customer = objects.at(minimal(customer), "metadata", "user_id") if isinstance(customer, dict) else None
+    return tuple(replace(fact, user_id=fact.user_id or of_customer) for fact in facts if fact)
 
 
 def observed_at(answer: Any, now: int) -> int:

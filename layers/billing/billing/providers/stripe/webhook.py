@@ -229,7 +229,7 @@ _OBJECTS: dict[str, _Allowed] = {
                     "id": _plain_id,
                     "created": _integer,
                     "quantity": _integer,
-                    "price": {"id": _price_id},
+                    "price": {"id": _price_id, "metadata": _our_metadata},
                     "current_period_start": _integer,
                     "current_period_end": _integer,
                 }
