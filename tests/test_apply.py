@@ -25,6 +25,7 @@ from billing.facts import (
     Fact,
     FraudWarningFact,
     PaymentFact,
+    PurchaseFact,
     Ref,
     SubscriptionFact,
 )
@@ -252,8 +253,25 @@ def dispute_fact(status: str, at: int) -> DisputeFact:
     )
 
 
-def after(*facts: Fact) -> Account:
-    account = Account(USER)
+OPEN = Checkout(
+    checkout_id="chk_1",
+    group="main",
+    plan_id="plus-month",
+    plan_version=1,
+    provider="stripe",
+    status="open",
+    created_at=NOW,
+    expires_at=NOW + 3600,
+    amount_cents=900,
+    currency="USD",
+    session_id="cs_1",
+    url="https://pay",
+)
+NOTHING = Account(USER)
+ORDERED = Account(USER, records={OPEN.record: OPEN})
+
+
+def after(*facts: Fact, account: Account = NOTHING) -> Account:
     for one in facts:
         result = apply(account, one, CATALOGUE)
         assert isinstance(result, Account), result
@@ -390,30 +408,40 @@ def test_a_deleted_customer_is_forgotten_and_stays_so() -> None:
     assert the_subscription(accounts[0]).customer_id is None
 
 
-def test_a_completed_checkout_stays_completed_when_its_expiry_is_heard_late() -> None:
-    open_one = Checkout(
-        checkout_id="chk_1",
-        group="main",
-        plan_id="plus-month",
-        plan_version=1,
+def test_a_customer_who_was_deleted_before_anything_else_was_heard_is_nobodys_customer() -> None:
+    deleted = CustomerDeletedFact(provider="stripe", observed_at=NOW + 9, customer_id="cus_1")
+    bought = PurchaseFact(
         provider="stripe",
-        status="open",
-        created_at=NOW,
-        expires_at=NOW + 3600,
-        amount_cents=900,
+        observed_at=NOW,
+        purchase_id="pi_1",
+        plan_id="tax-2026",
+        plan_version=1,
+        state="paid",
+        amount_cents=4900,
         currency="USD",
-        session_id="cs_1",
-        url="https://pay",
+        customer_id="cus_1",
     )
+    ordered = CheckoutFact(provider="stripe", observed_at=NOW, session_id="cs_1", status="completed")
+    told = [fact("active", NOW), fact("canceled", NOW + 9), bought, deleted, ordered]
+    accounts = [after(*order, account=ORDERED) for order in itertools.permutations(told)]
+    assert all(account == accounts[0] for account in accounts)
+    assert the_subscription(accounts[0]).customer_id is None
+    assert [p.customer_id for p in accounts[0].purchases] == [None]
+    again = after(deleted, fact("active", NOW, subscription_id="sub_2", customer_id="cus_2"), account=ORDERED)
+    assert the_subscription(again).customer_id == "cus_2"
+
+
+def test_a_deleted_customer_of_a_user_nobody_knows_leaves_no_trace() -> None:
+    """Such as one who was erased here first, and then at the provider."""
+    deleted = CustomerDeletedFact(provider="stripe", observed_at=NOW, customer_id="cus_1", user_id=USER)
+    assert after(deleted) == Account(USER)
+
+
+def test_a_completed_checkout_stays_completed_when_its_expiry_is_heard_late() -> None:
     tellings = [
         CheckoutFact(provider="stripe", observed_at=NOW, session_id="cs_1", status=status)
         for status in ("expired", "completed")
     ]
     for order in itertools.permutations(tellings):
-        account: Account | Ref = Account(USER, records={open_one.record: open_one})
-        for telling in order:
-            assert isinstance(account, Account)
-            account = apply(account, telling, CATALOGUE)
-        assert isinstance(account, Account)
-        (checkout,) = account.checkouts
+        (checkout,) = after(*order, account=ORDERED).checkouts
         assert (checkout.status, checkout.url) == ("completed", None)

@@ -23,7 +23,7 @@ from billing.plans import Catalogue
 from billing.processing import Delivery, Processor
 from billing.providers import Client, Notification, load
 from billing.providers.stripe.client import Options, StripeClient
-from billing.records import Account, Purchase, Record, Subscription
+from billing.records import Account, DeletedCustomer, Purchase, Record, Subscription
 from billing.store.accounts import AccountStore
 from billing.store.payment_events import PaymentEventStore
 from billing.store.plans import PlanStore
@@ -134,7 +134,11 @@ class World:
         """The account without when it was last looked at: what must not depend on order."""
         # What is booked is the sum of the ledger below; since when, depends on which states were seen.
         booked = self.account.booked.record
-        records = {key: _essence(record) for key, record in self.account.records.items() if key != booked}
+        records = {
+            key: _essence(record)
+            for key, record in self.account.records.items()
+            if key != booked and not isinstance(record, DeletedCustomer)
+        }
         money: Counter[str] = Counter()
         for line in self.stores.ledger:
             # A state that was never seen, because it had passed, is not booked; what it comes to is the same. The fee
@@ -148,7 +152,7 @@ def _essence(record: Record) -> Any:
     if isinstance(record, Subscription):
         dunning = record.dunning and replace(record.dunning, observed_at=0)
         payments = {k: _payment(p) for k, p in record.payments.items()}
-        # A deleted customer is forgotten by what is known when that is told.
+        # That a customer was deleted is noted only of a user of whom something else was heard first.
         return replace(record, observed_at=0, dunning=dunning, payments=payments, customer_id=None)
     if isinstance(record, Purchase):
         return replace(record, observed_at=0, payment=record.payment and _payment(record.payment))

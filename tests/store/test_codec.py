@@ -12,6 +12,7 @@ from billing.apply.subscriptions import PAYMENTS_KEPT
 from billing.records import (
     Booked,
     Checkout,
+    DeletedCustomer,
     Dispute,
     Dunning,
     Grant,
@@ -65,7 +66,7 @@ MAPPINGS: dict[tuple[type, str], st.SearchStrategy[Any]] = {
     (Booked, "positions"): st.dictionaries(texts, COUNTS, max_size=2),
     (Booked, "since"): st.dictionaries(texts, texts, max_size=2),
 }
-KINDS: list[type[Any]] = [Subscription, Purchase, Term, Grant, Renewal, Checkout, Booked]
+KINDS: list[type[Any]] = [Subscription, Purchase, Term, Grant, Renewal, Checkout, Booked, DeletedCustomer]
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from billing.records import Account, Booked, Checkout, Grant, Purchase, Record, Renewal, Subscription, Term
+from billing.records import Account, Grant, Purchase, Record, Subscription, Term
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +38,7 @@ def changes(before: Account, after: Account) -> list[Change]:
     found = []
     for key, record in sorted(after.records.items()):
         old = before.records.get(key)
-        if old == record or isinstance(record, Checkout | Renewal | Booked):
+        if old == record or not isinstance(record, Subscription | Purchase | Grant):
             continue
         plan, plan_was = _plan(record), _plan(old)
         found.append(

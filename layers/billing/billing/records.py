@@ -286,7 +286,19 @@ class Booked:
         return "mrr"
 
 
-Record = Subscription | Purchase | Term | Grant | Renewal | Checkout | Booked
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeletedCustomer:
+    """A customer whom the provider has forgotten: whatever is heard of one later, there is no portal to open."""
+
+    provider: str
+    customer_id: str
+
+    @property
+    def record(self) -> str:
+        return f"customer#{self.provider}#{self.customer_id}"
+
+
+Record = Subscription | Purchase | Term | Grant | Renewal | Checkout | Booked | DeletedCustomer
 
 
 @dataclass(frozen=True, slots=True)
@@ -331,6 +343,10 @@ class Account:
         """The account with these records; itself when they change nothing."""
         changed = {r.record: r for r in records if self.records.get(r.record) != r}
         return replace(self, records={**self.records, **changed}) if changed else self
+
+    def living_customer(self, provider: str, customer_id: str | None) -> str | None:
+        """A customer's id, unless that customer was deleted."""
+        return None if f"customer#{provider}#{customer_id}" in self.records else customer_id
 
     def checkout_in(self, group: str) -> Checkout | None:
         """The checkout the user last opened in a group of plans."""

@@ -6,7 +6,7 @@ from dataclasses import replace
 from billing.apply.purchases import renew
 from billing.facts import CustomerDeletedFact, DisputeFact, FraudWarningFact, Ref, RefundFact
 from billing.plans import Catalogue
-from billing.records import Account, Dispute, Payment, Purchase, Refund, Subscription
+from billing.records import Account, DeletedCustomer, Dispute, Payment, Purchase, Refund, Subscription
 
 _REFUND_RANK = {"pending": 0, "succeeded": 1, "failed": 2}
 _DISPUTE_RANK = {"inquiry": 0, "open": 1, "won": 2, "lost": 3}
@@ -85,10 +85,15 @@ def _payments(account: Account, provider: str) -> Iterator[tuple[Subscription | 
 
 
 def customer_deleted(account: Account, fact: CustomerDeletedFact, _catalogue: Catalogue) -> Account | Ref:
-    """The provider forgot the customer: there is no portal to open any more. Subscriptions end by their own events."""
+    """The provider forgot the customer: there is no portal to open any more. Subscriptions end by their own events.
+
+    Of a user about whom nothing is known, or any more, nothing is noted.
+    """
+    if not account.records:
+        return account
     forgotten = [
         replace(r, customer_id=None)
         for r in account.records.values()
         if isinstance(r, Subscription | Purchase) and r.provider == fact.provider and r.customer_id == fact.customer_id
     ]
-    return account.put(*forgotten)
+    return account.put(DeletedCustomer(provider=fact.provider, customer_id=fact.customer_id), *forgotten)

@@ -17,7 +17,8 @@ def subscription(account: Account, fact: SubscriptionFact, catalogue: Catalogue)
     key = f"subscription#{fact.provider}#{fact.subscription_id}"
     old = account.records.get(key)
     if not isinstance(old, Subscription):
-        return account.put(_subscription_from(fact, catalogue, None))
+        customer_id = account.living_customer(fact.provider, fact.customer_id)
+        return account.put(replace(_subscription_from(fact, catalogue, None), customer_id=customer_id))
     known, told = _subscription_rank(old), _subscription_rank(fact)
     if told < known:
         return account
@@ -53,7 +54,7 @@ def _subscription_from(fact: SubscriptionFact, catalogue: Catalogue, old: Subscr
         current_period_end=fact.current_period_end,
         observed_at=fact.observed_at,
         created_at=fact.created_at,
-        # It never changes; one that was forgotten (see `_customer_deleted`) stays so.
+        # It never changes; one that was forgotten (see `customer_deleted`) stays so.
         customer_id=old.customer_id if old else fact.customer_id,
         price_id=fact.price_id,
         item_id=fact.item_id,

@@ -14,6 +14,7 @@ from typing import Any
 from billing.records import (
     Booked,
     Checkout,
+    DeletedCustomer,
     Dispute,
     Dunning,
     Grant,
@@ -68,6 +69,7 @@ _KINDS: dict[str, type[Record]] = {
     "renewal": Renewal,
     "checkout": Checkout,
     "mrr": Booked,
+    "customer": DeletedCustomer,
 }
 
 
