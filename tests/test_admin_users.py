@@ -13,7 +13,7 @@ from billing.api.responses import Response
 from billing.applier import Applier
 from billing.aws import Aws
 from billing.errors import Conflict, InvalidRequest, NotFound
-from billing.facts import RefundFact
+from billing.facts import CheckoutFact, CustomerDeletedFact, Fact, RefundFact, SubscriptionFact
 from billing.receipts import payments_of
 from billing.records import Account, Record
 from billing.refunds import Refunds
@@ -203,6 +203,36 @@ def test_a_refund_that_comes_after_the_erasure_still_finds_its_payment(desk: Des
     [(_, returned)] = payments_of(desk.accounts.load(owner))
     assert returned.fully_refunded
     assert owner.startswith("erased_")
+
+
+def test_what_is_told_after_the_erasure_leads_to_nobody(desk: Desk) -> None:
+    """The provider's objects still name the user: neither the books nor the events take the name up again."""
+    desk.become(ENDED, at=NOW + 5 * DAY)
+    desk.users.erase(USER, ADMIN, NOW + 6 * DAY)
+    late: dict[str, Any] = {"provider": "stripe", "observed_at": NOW + 7 * DAY, "user_id": USER, "customer_id": "cus_1"}
+    facts: dict[str, Fact] = {
+        "applied": SubscriptionFact(
+            **late,
+            subscription_id="sub_1",
+            status="canceled",
+            price_id="price_plus",
+            current_period_start=NOW,
+            current_period_end=NOW + 30 * DAY,
+            created_at=NOW,
+        ),
+        "unchanged": CheckoutFact(**late, session_id="cs_1", status="expired"),
+        "deleted": CustomerDeletedFact(**late),
+    }
+    for name, fact in facts.items():
+        told_late = replace(told(f"stripe#evt_{name}"), payload={"object": {"metadata": {"user_id": USER}}})
+        desk.applier.apply(USER, "stripe", [fact], NOW + 7 * DAY, told_late)
+        assert desk.events.get(told_late.event_id) is not None
+    assert desk.accounts.load(USER) == Account(USER)
+    kept = [
+        str(desk.aws.call("dynamodb", "scan", TableName=table)["Items"])
+        for table in ("AccountsTable", "PaymentEventsTable")
+    ]
+    assert not any(name in text for text in kept for name in (USER, "cus_1"))
 
 
 def test_an_export_holds_every_record_and_event_and_is_noted(desk: Desk) -> None:

@@ -54,8 +54,7 @@ class Applier:
             after, catalogue = self._apply_all(before, provider, facts, now)
             outcome: Outcome = "unchanged" if after is before else "applied"
             try:
-                told = event and replace(event, outcome=outcome, user_id=user_id)
-                self._accounts.commit(before, after, catalogue, now, told)
+                self._accounts.commit(before, after, catalogue, now, event and _of_account(event, after, outcome))
             except Duplicate:
                 return "duplicate"
             except ForeignLink as foreign:
@@ -150,6 +149,15 @@ class Applier:
         if isinstance(result, Account):
             return result
         raise Parked(f"{provider} {result.kind} {result.id} is not known yet, and reading it did not help")
+
+
+def _of_account(event: PaymentEvent, account: Account, outcome: Outcome) -> PaymentEvent:
+    """The event as it is kept. Of one who was erased, or of whom nothing is known, it is only kept that it came."""
+    if account.erased:
+        return replace(event, outcome=outcome, user_id=account.user_id, payload={})
+    if outcome == "unchanged" and account.version == 0:
+        return replace(event, outcome=outcome, user_id=None, payload={})
+    return replace(event, outcome=outcome, user_id=account.user_id)
 
 
 def _named(fact: Fact) -> list[tuple[str, int]]:

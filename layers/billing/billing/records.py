@@ -301,6 +301,10 @@ class DeletedCustomer:
 Record = Subscription | Purchase | Term | Grant | Renewal | Checkout | Booked | DeletedCustomer
 
 
+# How the pseudonym begins that stands for an erased user.
+ERASED = "erased_"
+
+
 @dataclass(frozen=True, slots=True)
 class Account:
     """Everything that decides access of one user, and `version`, the optimistic lock of the whole."""
@@ -308,6 +312,11 @@ class Account:
     user_id: str
     version: int = 0
     records: Mapping[str, Record] = field(default_factory=dict)
+
+    @property
+    def erased(self) -> bool:
+        """Whether this is what was kept of a user who was erased: the books, without the person."""
+        return self.user_id.startswith(ERASED)
 
     @property
     def subscriptions(self) -> Iterator[Subscription]:

@@ -12,7 +12,7 @@ from dataclasses import asdict
 from typing import Any
 
 from billing.aws import Aws
-from billing.records import Account
+from billing.records import ERASED, Account
 from billing.store.accounts import LEDGER, SNAPSHOT, links_of
 from billing.store.codec import Item, item, record_from_item, values
 from billing.store.payment_events import PaymentEventStore
@@ -63,7 +63,7 @@ class ErasureStore:
     def _pseudonym(self, user_id: str, now: int) -> str:
         """A name for what is left; the one already given, should an erasure have been interrupted."""
         key = item({"user_id": user_id, "record": _TOMBSTONE})
-        tombstone = {**key, **item({"pseudonym": f"erased_{uuid.uuid4().hex}", "at": now})}
+        tombstone = {**key, **item({"pseudonym": f"{ERASED}{uuid.uuid4().hex}", "at": now})}
         known = self._aws.call("dynamodb", "get_item", TableName=self._table, Key=key, ConsistentRead=True).get("Item")
         if known is None:
             self._aws.call("dynamodb", "put_item", TableName=self._table, Item=tombstone)
