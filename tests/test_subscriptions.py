@@ -388,6 +388,40 @@ def test_one_that_pays_is_kept_before_one_that_does_not(desk: Desk) -> None:
     assert (first["status"], second["status"]) == ("canceled", "active")
 
 
+def test_each_payment_of_the_second_subscription_goes_back(desk: Desk) -> None:
+    desk.subscribe()
+    second = desk.subscribe(checkout_id="chk_2")
+    desk.shop.app.advance(DAY)
+    desk.shop.client.change_subscription(
+        second["id"],
+        item_of(second)["id"],
+        desk.shop.plans["pro_month"],
+        at_period_end=False,
+        proration_date=desk.now,
+        key="k",
+    )
+    desk.catch_up("subscription", second["id"])
+    paid = [p.amount_cents for p in desk.record(second).payments.values()]
+    assert len(paid) == 2
+    desk.doubles.settle(USER, desk.now)
+    assert sorted(back["amount"] for back in desk.shop.books.all("refund")) == sorted(paid)
+
+
+def test_what_was_used_up_before_the_second_one_began_is_not_paid_back(desk: Desk) -> None:
+    first = desk.subscribe()
+    desk.shop.app.advance(31 * DAY)
+    desk.catch_up("subscription", first["id"])
+    desk.shop.books.works[first["customer"]] = False
+    desk.shop.app.advance(31 * DAY)
+    desk.catch_up("subscription", first["id"])
+    desk.shop.books.works[first["customer"]] = True
+    assert (desk.record(first).status, len(desk.record(first).payments)) == ("past_due", 2)
+    desk.subscribe("pro_month", checkout_id="chk_2")
+    desk.doubles.settle(USER, desk.now)
+    assert first["status"] == "canceled"
+    assert list(desk.shop.books.all("refund")) == []
+
+
 def test_a_pass_beside_a_subscription_is_no_double(desk: Desk) -> None:
     desk.subscribe()
     desk.catch_up("checkout", desk.shop.buy("tax_pass", "chk_2")["id"])

@@ -35,27 +35,30 @@ class Doubles:
         """Undoes or reports what a user has twice, and says what that was. Repeating it changes nothing."""
         account = self.accounts.load(user_id)
         found = surplus(account, self.plans.catalogue())
-        for subscription in found:
+        for subscription, kept in found:
             where = {"user_id": user_id, "subscription_id": subscription.subscription_id, "policy": self.policy}
             self.logger.error("double_subscription", extra=where)
             if self.policy == "refund":
-                self._undo(user_id, subscription, now)
-        return found
+                self._undo(user_id, subscription, kept.created_at, now)
+        return [subscription for subscription, _ in found]
 
-    def _undo(self, user_id: str, subscription: Subscription, now: int) -> None:
+    def _undo(self, user_id: str, subscription: Subscription, double_since: int, now: int) -> None:
+        """Cancels it, and pays back what it took for time that the other one covers."""
         client = self.client(subscription.provider)
         key = f"double:{subscription.subscription_id}"
         client.cancel_subscription(subscription.subscription_id, at_period_end=False, reason=None, key=key)
         self.applier.refresh(user_id, subscription.provider, Ref("subscription", subscription.subscription_id), now)
         record = self.accounts.load(user_id).records[subscription.record]
         for payment in record.payments.values() if isinstance(record, Subscription) else ():
-            if payment.amount_cents > payment.refunded_cents:
-                back = client.refund(payment.payment_id, None, payment.currency, reason="duplicate", key=key)
+            paid_until = payment.paid_at if payment.period_end is None else payment.period_end
+            if payment.amount_cents > payment.refunded_cents and paid_until > double_since:
+                own_key = f"{key}:{payment.payment_id}"
+                back = client.refund(payment.payment_id, None, payment.currency, reason="duplicate", key=own_key)
                 self.applier.apply(user_id, subscription.provider, back, now)
 
 
-def surplus(account: Account, catalogue: Catalogue) -> list[Subscription]:
-    """The live subscriptions beyond one in each group; kept is one that pays, and of several the oldest."""
+def surplus(account: Account, catalogue: Catalogue) -> list[tuple[Subscription, Subscription]]:
+    """The live subscriptions beyond one in each group, each with the one to keep: the oldest one that pays."""
     kept: dict[str, Subscription] = {}
     extra = []
     live = [s for s in account.subscriptions if s.status in LIVE]
@@ -64,7 +67,7 @@ def surplus(account: Account, catalogue: Catalogue) -> list[Subscription]:
         if plan is None:
             continue
         if plan.group in kept:
-            extra.append(subscription)
+            extra.append((subscription, kept[plan.group]))
         else:
             kept[plan.group] = subscription
     return extra
