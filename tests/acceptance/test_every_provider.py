@@ -8,7 +8,7 @@ from billing.errors import ProviderUnavailable
 from billing.plans import Catalogue, Plan
 from fakes.base import Fault
 from tests.acceptance.world import USER, Shelf, World
-from tests.samples import PLUS, PRO, TAX_PASS
+from tests.samples import NOW, PLUS, PRO, TAX_PASS
 
 BOTH = pytest.mark.parametrize(
     ("plan", "feature"), [(PLUS, "ai.insights"), (TAX_PASS, "tax.export")], ids=["recurring", "once"]
@@ -99,6 +99,17 @@ def test_a_provider_that_is_down_leaves_no_half_open_checkout(world: World) -> N
     world.buy(PLUS)
     assert world.has("ai.insights")
     assert world.player.checkouts() == 1
+
+
+def test_a_provider_that_was_down_for_a_while_sells_again_as_soon_as_it_is_up(world: World) -> None:
+    """Stripe wants a page to stay open for half an hour at least: an order noted before that is too old."""
+    world.app.faults = [Fault("refuse", times=20)]
+    with pytest.raises(ProviderUnavailable):
+        world.checkout(PLUS)
+    world.app.faults = []
+    world.app.clock._now = lambda: NOW + 40 * 60  # time passes for both; `advance` moves the stand-in's clock alone
+    world.buy(PLUS)
+    assert world.has("ai.insights")
 
 
 def test_a_refund_of_all_closes_and_of_a_part_does_not(world: World) -> None:

@@ -21,6 +21,8 @@ from billing.terms import DAY
 
 # Seconds a hosted page stays payable; Stripe accepts from 30 minutes to a day.
 CHECKOUT_SECONDS = 3600
+# Less than this is no page to ask for: an order that was noted too long ago, before a crash, is given up.
+_SHORTEST = 1800
 # A session about to end is not handed out again.
 _REUSE_MARGIN = 120
 _ATTEMPTS = 5
@@ -72,7 +74,8 @@ class Checkouts:
     def _open(self, account: Account, known: Checkout | None, plan: Plan, provider: str, now: int) -> Mapping[str, Any]:
         """Notes the intent first: after a crash, or from a second tab, the provider is asked for the same session."""
         opening = known
-        if known is None or known.status != "opening" or not _same(known, plan, provider) or known.expires_at <= now:
+        noted = known is not None and known.status == "opening" and known.expires_at - now >= _SHORTEST
+        if known is None or not noted or not _same(known, plan, provider):
             opening = Checkout(
                 checkout_id=f"chk_{uuid.uuid4().hex}",
                 group=plan.group,
