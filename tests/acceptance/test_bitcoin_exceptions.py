@@ -10,6 +10,7 @@ import pytest
 from billing.errors import Conflict, NotFound
 from billing.invoices import show
 from billing.plans import Catalogue
+from billing.records import Account
 from billing.terms import DAY
 from fakes.base import Fault
 from tests.acceptance.world import USER, Shelf, World
@@ -190,6 +191,29 @@ def test_what_nobody_decided_is_found_for_as_long_as_it_takes_and_then_no_more(b
     assert bitcoin.desk.open(25, flagged=True) == {"invoices": []}
     bitcoin.poll(DAY)
     assert bitcoin.desk.open(25, flagged=False) == {"invoices": []}
+
+
+def test_what_is_heard_while_a_person_accepts_is_not_undone(btcpay: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    invoice = opened(btcpay)
+    btcpay.app.pay(invoice, satoshis(btcpay, invoice) * 3 // 4)
+    btcpay.app.advance(3700)
+    btcpay.settle()
+    btcpay.poll(600)
+    loads = []
+    load = btcpay.memory.load
+
+    def another_comes_between(user_id: str) -> Account:
+        loads.append(user_id)
+        if len(loads) == 2:
+            btcpay.app.pay(invoice, satoshis(btcpay, invoice) - satoshis(btcpay, invoice) * 3 // 4)
+            btcpay.settle()
+            assert btcpay.bought.state == "paid_late"
+        return load(user_id)
+
+    monkeypatch.setattr(btcpay.memory, "load", another_comes_between)
+    btcpay.desk.accept("btcpay", invoice, "usr_admin", btcpay.now)
+    assert (btcpay.bought.state, btcpay.bought.due_cents) == ("paid_late", 0)
+    assert btcpay.books("payment") == [("payment", PLUS.price_cents)]
 
 
 def test_a_late_payment_can_be_given_back(btcpay: World) -> None:

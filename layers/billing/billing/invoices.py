@@ -176,35 +176,35 @@ class InvoiceDesk:
 
     def reread(self, provider: str, purchase_id: str, now: int) -> dict[str, Any]:
         """Reads the invoice and applies what it says; with the claim links of refunds that are still open."""
-        user_id, _ = self._find(provider, purchase_id)
+        account, _ = self._find(provider, purchase_id)
         facts = self._client(provider).read(Ref("purchase", purchase_id), now)
-        self._applier.apply(user_id, provider, facts, now)
-        user_id, purchase = self._find(provider, purchase_id)
+        self._applier.apply(account.user_id, provider, facts, now)
+        account, purchase = self._find(provider, purchase_id)
         refunds = purchase.payment.refunds.values() if purchase.payment else ()
         client = _prepaid(self._client, provider)
         urls = [client.refund_url(refund.refund_id) for refund in refunds if refund.status == "pending"]
-        return {**view(user_id, purchase), "claim_urls": [url for url in urls if url]}
+        return {**view(account.user_id, purchase), "claim_urls": [url for url in urls if url]}
 
     def accept(self, provider: str, purchase_id: str, admin: str, now: int) -> dict[str, Any]:
         """Lets an underpaid or late payment count as what it was meant for, under the admin's name."""
         for _ in range(_ATTEMPTS):
-            user_id, purchase = self._find(provider, purchase_id)
+            before, purchase = self._find(provider, purchase_id)
             if purchase.paid:
-                return view(user_id, purchase)
+                return view(before.user_id, purchase)
             if purchase.state not in FLAGGED or purchase.status == "refunded" or purchase.payment is None:
                 raise Conflict(
                     f"this invoice is {purchase.status}: only an underpaid or late payment can be accepted",
                     code="not_acceptable",
                     status_now=purchase.status,
                 )
-            before, catalogue = self._accounts.load(user_id), self._plans.catalogue(fresh=True)
+            catalogue = self._plans.catalogue(fresh=True)
             after = accept(before, purchase, admin, catalogue, now)
             by = By(actor=admin, action="accept_invoice", reason=purchase.status, subject=f"{provider}#{purchase_id}")
             try:
                 self._accounts.commit(before, after, catalogue, now, by=by)
             except LostRace:
                 continue
-            return view(*self._find(provider, purchase_id))
+            return self._view(provider, purchase_id)
         raise Conflict("the account is being changed: try again", code="try_again")
 
     def refund(
@@ -224,7 +224,7 @@ class InvoiceDesk:
 
         `claim_url`, where there is one, is for the buyer and kept nowhere.
         """
-        user_id, purchase = self._find(provider, purchase_id)
+        account, purchase = self._find(provider, purchase_id)
         if surplus and provider == "bitpay":
             raise Conflict("BitPay returns what came beyond the price by itself", code="nothing_to_refund")
         refundable = _refundable(purchase, surplus=surplus)
@@ -236,20 +236,25 @@ class InvoiceDesk:
         client = _prepaid(self._client, provider)
         own_key = hashlib.sha256(f"{provider}#{purchase_id}#{key}".encode()).hexdigest()
         reason = SURPLUS if surplus else "requested_by_customer"
-        by = By(actor=admin, action="refund", reason=reason, subject=user_id)
+        by = By(actor=admin, action="refund", reason=reason, subject=account.user_id)
         self._audit.note(by, now, after={"provider": provider, "payment_id": purchase_id, "amount_cents": amount})
         facts = client.refund(purchase_id, amount, purchase.currency, reason=reason, key=own_key)
-        self._applier.apply(user_id, provider, facts, now)
+        self._applier.apply(account.user_id, provider, facts, now)
         refund_id = next(f.refund_id for f in facts if isinstance(f, RefundFact))
-        answer = view(*self._find(provider, purchase_id))
-        return {**answer, "refund_id": refund_id, "claim_url": client.refund_url(refund_id)}
+        claim_url = client.refund_url(refund_id)
+        return {**self._view(provider, purchase_id), "refund_id": refund_id, "claim_url": claim_url}
 
-    def _find(self, provider: str, purchase_id: str) -> tuple[str, Purchase]:
+    def _view(self, provider: str, purchase_id: str) -> dict[str, Any]:
+        account, purchase = self._find(provider, purchase_id)
+        return view(account.user_id, purchase)
+
+    def _find(self, provider: str, purchase_id: str) -> tuple[Account, Purchase]:
         user_id = self._accounts.owner(provider, [purchase_id]) if provider in PREPAID else None
-        purchase = _purchase_of(self._accounts.load(user_id), provider, purchase_id) if user_id else None
-        if user_id is None or purchase is None:
+        account = self._accounts.load(user_id) if user_id else None
+        purchase = _purchase_of(account, provider, purchase_id) if account else None
+        if account is None or purchase is None:
             raise NotFound(f"no {provider} invoice {purchase_id} is known here")
-        return user_id, purchase
+        return account, purchase
 
 
 def _refundable(purchase: Purchase, *, surplus: bool) -> int:
