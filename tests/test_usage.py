@@ -4,6 +4,7 @@ from collections import Counter as Tally
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from billing.aws import Aws
 from billing.errors import Conflict, FeatureLocked, NotFound, TooManyRequests
@@ -184,6 +185,23 @@ def test_an_expired_reservation_makes_room_and_cannot_be_settled(meter: Meter) -
     assert meter(now=NOW + 60)["remaining"] == FREE_LIMIT - 1
     with pytest.raises(NotFound):
         meter("settle", 1, reservation_id=name, now=NOW + 60)
+
+
+@pytest.mark.parametrize("operation", ["UpdateItem", "PutItem"])
+def test_a_call_that_meets_a_transaction_on_its_counter_is_tried_again(
+    meter: Meter, monkeypatch: pytest.MonkeyPatch, operation: str
+) -> None:
+    """DynamoDB refuses a plain write of an item that a transaction (a call with a key) is just writing."""
+    call, in_the_way = meter.aws.call, [operation]
+
+    def meets(service: str, name: str, **request: Any) -> Any:
+        if in_the_way and name == {"UpdateItem": "update_item", "PutItem": "put_item"}[in_the_way[0]]:
+            raise ClientError({"Error": {"Code": "TransactionConflictException", "Message": ""}}, in_the_way.pop())
+        return call(service, name, **request)
+
+    monkeypatch.setattr(meter.aws, "call", meets)
+    assert meter()["used"] == 1
+    assert in_the_way == []
 
 
 def test_too_many_reservations_at_once_are_refused(meter: Meter) -> None:

@@ -1,8 +1,10 @@
 """The index of what is due: found by time, claimed once, left when nothing more is expected."""
 
 from dataclasses import replace
+from unittest.mock import Mock
 
 import pytest
+from botocore.exceptions import ClientError
 
 from billing.aws import Aws
 from billing.records import Renewal, Term
@@ -70,6 +72,18 @@ def test_a_record_is_claimed_once_and_comes_back_at_its_next_time(accounts: Acco
     term = accounts.load("usr_1").records["term#btcpay#inv_1"]
     assert isinstance(term, Term)
     assert term.poll_at == NOW + 60
+
+
+def test_a_record_that_a_transaction_is_just_writing_is_claimed_another_time(
+    accounts: AccountStore, due: DueStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(accounts, "usr_1", invoice(NOW))
+    (found,) = due.due("poll", NOW, 10)
+    with monkeypatch.context() as during:
+        conflict = ClientError({"Error": {"Code": "TransactionConflictException", "Message": ""}}, "UpdateItem")
+        during.setattr(due._aws, "call", Mock(side_effect=conflict))
+        assert not due.claim(found, NOW + 60)
+    assert due.claim(found, NOW + 60)
 
 
 def test_a_claim_may_note_more_and_the_last_one_leaves_the_index(accounts: AccountStore, due: DueStore) -> None:

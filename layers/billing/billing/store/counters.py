@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 from billing.allowances import Counter, Quota, Reservation
 from billing.aws import Aws
 from billing.store.codec import Item, item, values
-from billing.store.transactions import LostRace, transact
+from billing.store.transactions import CONFLICT, LostRace, transact
 
 _PREFIX = "usage#"
 # How long an idempotency key is remembered, in seconds.
@@ -96,6 +96,8 @@ class CounterStore:
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
         except ClientError as error:
+            if error.response["Error"]["Code"] == CONFLICT:
+                raise LostRace(CONFLICT) from error
             if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
                 raise
             standing: Any = error.response  # the stubs lack the item that stood in the way
@@ -130,7 +132,7 @@ class CounterStore:
         try:
             self._aws.call("dynamodb", "put_item", **put)
         except ClientError as error:
-            if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
+            if error.response["Error"]["Code"] not in ("ConditionalCheckFailedException", CONFLICT):
                 raise
             raise LostRace("the counter was changed meanwhile") from error
 

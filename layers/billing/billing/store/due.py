@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 
 from billing.aws import Aws
 from billing.store.codec import SHARDS, item, shard, values
+from billing.store.transactions import CONFLICT
 
 INDEX = "due"
 Kind = Literal["poll", "remind", "review"]
@@ -55,7 +56,8 @@ class DueStore:
             yield Due(kind, found["user_id"], found["record"], found["due_at"])
 
     def claim(self, due: Due, next_at: int | None, **also: int) -> bool:
-        """Moves a record to its next time, or out of the index; False when it is no longer due as it was found.
+        """Moves a record to its next time, or out of the index; False when it is no longer due as it was found, or is
+        being written just now.
 
         `also` sets further attributes of the record with it.
         """
@@ -78,7 +80,7 @@ class DueStore:
                 ExpressionAttributeValues=item({":seen": due.due_at, **{f":{k}": v for k, v in sets.items()}}),
             )
         except ClientError as error:
-            if error.response["Error"]["Code"] == "ConditionalCheckFailedException":
+            if error.response["Error"]["Code"] in ("ConditionalCheckFailedException", CONFLICT):
                 return False
             raise
         return True

@@ -6,11 +6,13 @@ from botocore.exceptions import ClientError
 
 from billing.aws import Aws
 
+# What a plain write is told while a transaction writes the same item; botocore does not try that again.
+CONFLICT = "TransactionConflictException"
 # What a failed condition means, by the kind of item it stands on (the first that failed decides).
 _CONFLICTS = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
 _RETRYABLE = frozenset(
     {
-        "TransactionConflictException",
+        CONFLICT,
         "TransactionInProgressException",
         "ThrottlingException",
         "ProvisionedThroughputExceededException",
