@@ -14,7 +14,7 @@ from billing.rebuild import Rebuilder
 from billing.reconcile import Reconciler, Report
 from billing.records import Subscription
 from billing.store.accounts import AccountStore
-from billing.store.payment_events import PaymentEventStore
+from billing.store.payment_events import PaymentEvent, PaymentEventStore
 from billing.store.plans import PlanStore
 from billing.store.progress import ProgressStore
 from tests.providers.stripe.stripe_shop import DAY, START, Shop
@@ -205,6 +205,31 @@ def test_the_audit_records_alone_make_the_live_state(desk: Desk, tables: dict[st
     desk.shop.books.refund(session["payment_intent"], 900, "duplicate", {})
     desk.shop.client.cancel_subscription(sub["id"], at_period_end=True, reason="unused", key="k1")
     desk.deliver_all()
+    assert rebuilder(desk, tables).compare("u1", desk.now) == []
+
+
+def test_a_user_with_more_events_than_one_answer_holds_is_rebuilt_from_all_of_them(
+    desk: Desk, tables: dict[str, str]
+) -> None:
+    desk.shop.subscribe()
+    desk.deliver_all()
+    events = PaymentEventStore(Aws("dynamodb"), tables["PaymentEventsTable"])
+    for number in range(25):
+        events.record(
+            PaymentEvent(
+                event_id=f"stripe#evt_later_{number}",
+                provider="stripe",
+                provider_event_id=f"evt_later_{number}",
+                type="invoice.upcoming",
+                created_at=desk.now + number,
+                received_at=desk.now,
+                processed_at=desk.now,
+                status="ignored",
+                payload={"object": {"id": "x" * 50_000}},
+                user_id="u1",
+            )
+        )
+    desk.shop.app.advance(DAY)
     assert rebuilder(desk, tables).compare("u1", desk.now) == []
 
 

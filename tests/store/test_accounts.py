@@ -8,7 +8,8 @@ from botocore.exceptions import ClientError
 
 from billing.aws import Aws
 from billing.records import Account, Grant, Payment, Purchase, Subscription
-from billing.store.accounts import AccountStore
+from billing.store.accounts import HISTORY, AccountStore
+from billing.store.codec import item
 from billing.store.payment_events import PaymentEvent, PaymentEventStore
 from billing.store.transactions import Duplicate, ForeignLink, LostRace, transact
 from samples import CATALOGUE, NOW, USER
@@ -208,3 +209,11 @@ def test_a_cancelled_transaction_says_why(reasons: tuple[str, ...], expected: ty
 def test_what_will_pass_is_tried_again_and_what_will_not_is_raised(code: str, expected: type[Exception]) -> None:
     with pytest.raises(expected):
         transact(Refusing(code=code), PUTS)
+
+
+def test_a_history_that_is_longer_than_one_answer_is_read_to_its_end(accounts: AccountStore) -> None:
+    for number in range(30):
+        line = {"user_id": USER, "record": f"{HISTORY}{NOW + number:012d}#1", "changes": "[]", "sources": "x" * 50_000}
+        accounts._aws.call("dynamodb", "put_item", TableName=accounts._table, Item=item({**line, "at": NOW + number}))
+    assert [entry["at"] for entry in accounts.past(USER, HISTORY, 28)] == [NOW + n for n in range(29, 1, -1)]
+    assert len(accounts.past(USER, HISTORY, 100)) == 30

@@ -8,9 +8,8 @@ from billing.errors import Parked
 from billing.processing import Processor, notification_of
 from billing.records import Account, Purchase, Record, Subscription
 from billing.store.accounts import AccountStore
-from billing.store.payment_events import PaymentEvent, PaymentEventStore
+from billing.store.payment_events import PaymentEventStore
 
-_PAGE = 500
 # When something was last looked at, or will be, follows from how we were told; and what we ask of a payment beside
 # that (its fee, its other names) is not in every telling.
 _INCIDENTAL = frozenset({"observed_at", "poll_at", "refs", "fee_cents"})
@@ -41,25 +40,14 @@ class Rebuilder:
     def rebuild(self, user_id: str, now: int) -> Account:
         """The account that the user's processed events make, oldest first."""
         account = Account(user_id)
-        waiting = [e for e in self._all(user_id, now) if e.status == "processed"]
-        for event in waiting:
+        told = [e for e in self._events.all_of_user(user_id) if e.status == "processed"]
+        for event in sorted(told, key=lambda event: (event.created_at, event.event_id)):
             facts = self._processor.facts(notification_of(event), now)
             try:
                 account = self._applier.imagine(account, event.provider, facts, now)
             except Parked:
                 continue  # told of something later events bring; they are read in full
         return account
-
-    def _all(self, user_id: str, now: int) -> list[PaymentEvent]:
-        found: dict[str, PaymentEvent] = {}
-        until = now
-        while True:
-            page = self._events.of_user(user_id, until, _PAGE)
-            fresh = [event for event in page if event.event_id not in found]
-            found |= {event.event_id: event for event in fresh}
-            if len(page) < _PAGE or not fresh:
-                return sorted(found.values(), key=lambda event: (event.created_at, event.event_id))
-            until = page[-1].created_at
 
 
 def differences(live: Record, told: Record) -> Iterator[str]:

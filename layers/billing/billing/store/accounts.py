@@ -111,17 +111,20 @@ class AccountStore:
     def past(self, user_id: str, prefix: str, limit: int, until: int | None = None) -> list[dict[str, Any]]:
         """The newest lines of an account's ledger or history (`LEDGER`, `HISTORY`), up to a time: their values."""
         last = f"{prefix}~" if until is None else f"{prefix}{until:012d}#~"
-        answer = self._aws.call(
-            "dynamodb",
-            "query",
-            TableName=self._table,
-            KeyConditionExpression="user_id = :user AND #record BETWEEN :first AND :last",
-            ExpressionAttributeNames={"#record": "record"},
-            ExpressionAttributeValues=item({":user": user_id, ":first": prefix, ":last": last}),
-            ScanIndexForward=False,
-            Limit=limit,
-        )
-        found = [values(stored) for stored in answer["Items"]]
+        request: dict[str, Any] = {
+            "TableName": self._table,
+            "KeyConditionExpression": "user_id = :user AND #record BETWEEN :first AND :last",
+            "ExpressionAttributeNames": {"#record": "record"},
+            "ExpressionAttributeValues": item({":user": user_id, ":first": prefix, ":last": last}),
+            "ScanIndexForward": False,
+        }
+        found: list[dict[str, Any]] = []
+        while len(found) < limit:
+            page = self._aws.call("dynamodb", "query", **request, Limit=limit - len(found))
+            found += map(values, page["Items"])
+            if "LastEvaluatedKey" not in page:
+                break
+            request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
         return [{**line, "changes": json.loads(line["changes"])} if "changes" in line else line for line in found]
 
     def sources_at(self, user_id: str, at: int) -> tuple[Source, ...] | None:
