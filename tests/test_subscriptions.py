@@ -356,6 +356,16 @@ def test_more_than_is_left_is_refused_before_the_provider_is_asked(desk: Desk) -
     assert refused.value.extensions["refundable_cents"] == 4900
 
 
+def test_what_a_chargeback_has_taken_cannot_be_refunded_as_well(desk: Desk) -> None:
+    payment = bought_pass(desk)
+    desk.shop.books.refund(payment, 900, None, {})
+    desk.shop.books.open_dispute(payment, 3000)
+    desk.catch_up("payment", payment)
+    assert refund(desk, payment, dry_run=True)["amount_cents"] == 1000
+    with pytest.raises(Conflict, match="at most 1000"):
+        refund(desk, payment, 1001, dry_run=True)
+
+
 def test_somebody_elses_payment_is_not_found(desk: Desk) -> None:
     with pytest.raises(NotFound):
         refund(desk, "pi_other")

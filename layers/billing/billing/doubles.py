@@ -51,7 +51,7 @@ class Doubles:
         record = self.accounts.load(user_id).records[subscription.record]
         for payment in record.payments.values() if isinstance(record, Subscription) else ():
             paid_until = payment.paid_at if payment.period_end is None else payment.period_end
-            if payment.amount_cents > payment.refunded_cents and paid_until > double_since:
+            if payment.kept_cents > 0 and paid_until > double_since:
                 own_key = f"{key}:{payment.payment_id}"
                 back = client.refund(payment.payment_id, None, payment.currency, reason="duplicate", key=own_key)
                 self.applier.apply(user_id, subscription.provider, back, now)

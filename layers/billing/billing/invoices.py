@@ -264,7 +264,7 @@ def _refundable(purchase: Purchase, *, surplus: bool) -> int:
     if surplus:
         returned = sum(r.amount_cents for r in payment.refunds.values() if r.reason == SURPLUS and r.status != "failed")
         return purchase.surplus_cents - returned
-    return payment.amount_cents - payment.refunded_cents
+    return payment.kept_cents
 
 
 def view(user_id: str, purchase: Purchase) -> dict[str, Any]:

@@ -13,18 +13,7 @@ from typing import Literal
 from billing.access import term_runs
 from billing.money import monthly
 from billing.plans import Catalogue, Plan
-from billing.records import (
-    SURPLUS,
-    Account,
-    Booked,
-    Checkout,
-    Dispute,
-    Payment,
-    Purchase,
-    Refund,
-    Subscription,
-    Term,
-)
+from billing.records import Account, Booked, Checkout, Payment, Purchase, Subscription, Term
 
 Kind = Literal["payment", "refund", "refund_failed", "dispute", "dispute_won", "fee", "mrr", "trial", "checkout"]
 Movement = Literal["new", "expansion", "contraction", "churn", "reactivation", "switch"]
@@ -165,20 +154,19 @@ class _PaymentLines:
         if payment.fee_cents and (old is None or old.fee_cents is None):
             yield self._line("fee", payment.payment_id, payment.paid_at, -payment.fee_cents)
         for refund in payment.refunds.values():
-            back = _returned(refund) - _returned(old.refunds.get(refund.refund_id) if old else None)
-            if back:
+            booked = old.refunds.get(refund.refund_id) if old else None
+            if back := refund.returned_cents - (booked.returned_cents if booked else 0):
                 kind: Kind = "refund" if back > 0 else "refund_failed"
                 yield self._line(kind, refund.refund_id, refund.observed_at, -back, refund.reason)
         for dispute in payment.disputes.values():
-            back = _withdrawn(dispute) - _withdrawn(old.disputes.get(dispute.dispute_id) if old else None)
-            if back:
+            taken = old.disputes.get(dispute.dispute_id) if old else None
+            if back := dispute.withdrawn_cents - (taken.withdrawn_cents if taken else 0):
                 kind = "dispute" if back > 0 else "dispute_won"
                 yield self._line(kind, dispute.dispute_id, dispute.observed_at, -back, dispute.reason)
 
     def reversal(self, now: int) -> LedgerEntry:
         """Takes back what is left of the payment; the fee stays paid."""
-        gone = sum(map(_returned, self.payment.refunds.values())) + sum(map(_withdrawn, self.payment.disputes.values()))
-        return self._line("refund", f"reversal-{self.payment.payment_id}", now, gone - self.payment.amount_cents)
+        return self._line("refund", f"reversal-{self.payment.payment_id}", now, -self.payment.kept_cents)
 
     def _line(self, kind: Kind, subject: str, at: int, amount: int, reason: str | None = None) -> LedgerEntry:
         return LedgerEntry(
@@ -193,17 +181,6 @@ class _PaymentLines:
             object_id=self.payment.payment_id,
             reason=reason,
         )
-
-
-def _returned(refund: Refund | None) -> int:
-    """What a refund takes: on its way counts, failed does not, nor does what was never booked as money in."""
-    counts = refund is not None and refund.status != "failed" and refund.reason != SURPLUS
-    return refund.amount_cents if refund is not None and counts else 0
-
-
-def _withdrawn(dispute: Dispute | None) -> int:
-    """What a chargeback takes, until it is won; an inquiry takes nothing."""
-    return dispute.amount_cents if dispute is not None and dispute.status in ("open", "lost") else 0
 
 
 # --- monthly recurring revenue ---------------------------------------------------------------------------------------

@@ -35,6 +35,11 @@ class Refund:
     observed_at: int
     reason: str | None = None
 
+    @property
+    def returned_cents(self) -> int:
+        """What it takes of the price: on its way counts, failed does not, nor what came beyond the price."""
+        return 0 if self.status == "failed" or self.reason == SURPLUS else self.amount_cents
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dispute:
@@ -43,6 +48,11 @@ class Dispute:
     status: DisputeStatus
     observed_at: int
     reason: str | None = None
+
+    @property
+    def withdrawn_cents(self) -> int:
+        """What the chargeback has taken, until it is won; an inquiry takes nothing."""
+        return self.amount_cents if self.status in ("open", "lost") else 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,8 +73,13 @@ class Payment:
 
     @property
     def refunded_cents(self) -> int:
-        """What went back of the price, or is on its way: a pending refund counts, a failed one does not."""
-        return sum(r.amount_cents for r in self.refunds.values() if r.status != "failed" and r.reason != SURPLUS)
+        """What went back of the price, or is on its way."""
+        return sum(r.returned_cents for r in self.refunds.values())
+
+    @property
+    def kept_cents(self) -> int:
+        """What is left of the price after refunds, and after what chargebacks have taken; both may take the same."""
+        return self.amount_cents - self.refunded_cents - sum(d.withdrawn_cents for d in self.disputes.values())
 
     @property
     def fully_refunded(self) -> bool:

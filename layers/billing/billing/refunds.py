@@ -42,7 +42,7 @@ class Refunds:
         """Refunds part or (None) the rest of a payment, or says what that would do. `key`: one refund per key."""
         account = self._accounts.load(user_id)
         record, payment = _payment(account, provider, payment_id)
-        left = payment.amount_cents - payment.refunded_cents
+        left = max(0, payment.kept_cents)
         amount = left if amount_cents is None else amount_cents
         lost = features_lost(account, record, payment, amount, self._plans.catalogue(), now)
         refund_id = claim_url = None
