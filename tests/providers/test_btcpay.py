@@ -5,6 +5,7 @@ import hmac
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -276,6 +277,22 @@ def test_a_refund_is_one_claim_link_that_the_buyer_has_to_use(fake: FakeBTCPay) 
     (claimed,) = connected(fake).read(Ref("payment", f"{invoice_id}/{fact.refund_id}"), NOW)
     assert isinstance(claimed, RefundFact)
     assert claimed.status == "succeeded"
+
+
+@pytest.mark.parametrize(("share", "cents"), [(Decimal(1), 999), (Decimal("0.5"), 500), (Decimal("1.4"), 999)])
+def test_a_refund_made_on_the_servers_own_page_in_bitcoin_counts_at_the_invoices_rate(
+    fake: FakeBTCPay, share: Decimal, cents: int
+) -> None:
+    """At most the price: at the rate of the day it may be more bitcoin than came."""
+    invoice_id = connected(fake).create_checkout(ORDER).session_id
+    fake.pay(invoice_id, lightning=True)
+    (made,) = connected(fake).refund(invoice_id, None, "USD", reason="duplicate", key="r1")
+    assert isinstance(made, RefundFact)
+    bitcoin = share * fake.invoices[invoice_id].satoshis / 100_000_000
+    fake.claims[made.refund_id] |= {"currency": "BTC", "amount": f"{bitcoin:.8f}", "description": None}
+    (told,) = connected(fake).read(Ref("payment", f"{invoice_id}/{made.refund_id}"), NOW)
+    assert isinstance(told, RefundFact)
+    assert (told.amount_cents, told.currency, told.reason) == (cents, "USD", None)
 
 
 def test_a_withdrawn_claim_is_a_failed_refund(fake: FakeBTCPay) -> None:

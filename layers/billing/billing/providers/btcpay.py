@@ -26,6 +26,7 @@ from billing.providers.prepaid import (
     matching_secret,
     metadata_of,
     minor_down,
+    minor_nearest,
     minor_up,
     ours,
     parse,
@@ -218,7 +219,7 @@ class BTCPay(PrepaidClient):
         invoice = self._read(invoice_id)
         if refund_id:
             order = ours(invoice.get("metadata"))
-            return (self._refund_fact(invoice_id, refund_id, order.user_id, now),) if order else ()
+            return (self._refund_fact(invoice, refund_id, order, now),) if order else ()
         return self._facts(invoice_id, invoice, self._rest.answered_at or now)
 
     def _read(self, invoice_id: str) -> dict[str, Any]:
@@ -263,7 +264,7 @@ class BTCPay(PrepaidClient):
             encode(request),
             find=lambda: self._claim_named(name),
         )
-        return (self._refund_fact(payment_ref, str(made["id"]), order.user_id, self._rest.answered_at or 0),)
+        return (self._refund_fact(invoice, str(made["id"]), order, self._rest.answered_at or 0),)
 
     def _payout_method(self, invoice: Mapping[str, Any]) -> dict[str, str]:
         """On-chain, in the words of the server: today's, or those from before 2.0."""
@@ -274,7 +275,7 @@ class BTCPay(PrepaidClient):
         claims = self._rest.read(f"{self._store}/pull-payments")
         return next((claim for claim in claims if claim.get("name") == name), None)
 
-    def _refund_fact(self, invoice_id: str, refund_id: str, user_id: str, now: int) -> RefundFact:
+    def _refund_fact(self, invoice: Mapping[str, Any], refund_id: str, order: Ours, now: int) -> RefundFact:
         claim = self._rest.read(f"/api/v1/pull-payments/{quote(refund_id)}")
         payouts = self._rest.read(f"/api/v1/pull-payments/{quote(refund_id)}/payouts?includeCancelled=true")
         status: RefundStatus = "pending"
@@ -282,18 +283,29 @@ class BTCPay(PrepaidClient):
             status = "succeeded"
         elif claim.get("archived"):
             status = "failed"
-        currency = str(claim["currency"])
         return RefundFact(
             provider=NAME,
             observed_at=self._rest.answered_at or now,
-            user_id=user_id,
+            user_id=order.user_id,
             refund_id=refund_id,
-            payment_ref=invoice_id,
-            amount_cents=to_minor(str(claim["amount"]), currency),
-            currency=currency,
+            payment_ref=str(invoice["id"]),
+            amount_cents=self._claimed_cents(invoice, claim, order),
+            currency=order.currency,
             status=status,
             reason=str(claim.get("description") or "").rpartition(": ")[2] or None,
         )
+
+    def _claimed_cents(self, invoice: Mapping[str, Any], claim: Mapping[str, Any], order: Ours) -> int:
+        """What a claim is worth. One that was made on the server's own page may be in bitcoin: it counts at the rate
+        of the invoice, as what came in does, and at most as the price."""
+        amount, currency = str(claim["amount"]), str(claim["currency"])
+        if currency == order.currency:
+            return to_minor(amount, currency)
+        methods = self._methods(invoice)
+        method = _method(methods, _ON_CHAIN) or _method(methods, _LIGHTNING)
+        if currency != "BTC" or method is None:
+            raise ProviderError(f"BTCPay refund of invoice {invoice['id']} is in {currency}, the price in another one")
+        return min(order.amount_cents, minor_nearest(Decimal(amount) * Decimal(method["rate"]), order.currency))
 
     def refund_url(self, refund_id: str) -> str | None:
         return str(self._rest.read(f"/api/v1/pull-payments/{quote(refund_id)}")["viewLink"])

@@ -4,7 +4,7 @@ import hmac
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Decimal
 from typing import Any, NoReturn
 
 from billing.errors import BadWebhook, Conflict, ProviderError
@@ -177,6 +177,11 @@ def minor_up(amount: Decimal, currency: str) -> int:
 def minor_down(amount: Decimal, currency: str) -> int:
     """What somebody paid, rounded down to the minor unit."""
     return int(amount.scaleb(exponent(currency)).to_integral_value(ROUND_FLOOR))
+
+
+def minor_nearest(amount: Decimal, currency: str) -> int:
+    """What bitcoin is worth that was itself rounded from an amount of money."""
+    return int(amount.scaleb(exponent(currency)).to_integral_value(ROUND_HALF_UP))
 
 
 def btc(satoshis: int) -> str:
