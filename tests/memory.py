@@ -7,6 +7,7 @@ through the real translation, application and processing in seconds.
 import copy
 import json
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, replace
 from typing import Any
@@ -239,6 +240,7 @@ class World:
             "records": {key: record for key, record in records.items() if key != self.account.booked.record},
             "sources": self.accounts.sources.get(USER, ()),
             "money": self.money(),
+            "revenue": self.revenue(),
             "mrr": self.mrr(),
             "links": dict(self.accounts.links),
         }
@@ -269,6 +271,14 @@ class World:
             if line.kind != "mrr":
                 key = (line.object_id, line.currency)
                 sums[key] = sums.get(key, 0) + line.amount_cents
+        return {key: total for key, total in sums.items() if total}
+
+    def revenue(self) -> dict[tuple[str, int], int]:
+        """What the same lines add up to by plan and version."""
+        sums: Counter[tuple[str, int]] = Counter()
+        for line in self.accounts.ledger:
+            if line.kind != "mrr":
+                sums[line.plan_id, line.plan_version] += line.amount_cents
         return {key: total for key, total in sums.items() if total}
 
     def mrr(self) -> dict[str, int]:

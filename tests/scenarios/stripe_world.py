@@ -144,7 +144,7 @@ class World:
             # A state that was never seen, because it had passed, is not booked; what it comes to is the same. The fee
             # is known once something made us read the payment.
             if line.kind != "fee":
-                money["mrr" if line.kind == "mrr" else line.object_id] += line.amount_cents
+                money["mrr" if line.kind == "mrr" else f"{line.object_id} of {line.plan_id}"] += line.amount_cents
         return records, self.windows(), {name: amount for name, amount in money.items() if amount}
 
 

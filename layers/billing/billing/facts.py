@@ -51,7 +51,10 @@ class SubscriptionFact(_Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaymentFact(_Fact):
-    """A subscription's invoice was paid. `refs`: payment intent and charge ids by which refunds will name it."""
+    """A subscription's invoice was paid. `refs`: payment intent and charge ids by which refunds will name it.
+
+    `price_id` is what was paid for; the subscription may have another price by now.
+    """
 
     subscription_id: str
     payment_id: str
@@ -63,6 +66,9 @@ class PaymentFact(_Fact):
     refs: tuple[str, ...] = ()
     fee_cents: int | None = None
     customer_id: str | None = None
+    price_id: str | None = None
+    plan_id: str | None = None
+    plan_version: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

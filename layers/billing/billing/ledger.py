@@ -176,8 +176,8 @@ class _PaymentLines:
             amount_cents=amount,
             currency=self.payment.currency,
             provider=self.source.provider,
-            plan_id=self.source.plan_id,
-            plan_version=self.source.plan_version,
+            plan_id=self.payment.plan_id or self.source.plan_id,
+            plan_version=self.payment.plan_version or self.source.plan_version,
             object_id=self.payment.payment_id,
             reason=reason,
         )

@@ -58,7 +58,7 @@ def receipts_of(account: Account) -> list[Receipt]:
             amount_cents=payment.amount_cents,
             currency=payment.currency,
             status=_status(payment),
-            plan_id=record.plan_id,
+            plan_id=payment.plan_id or record.plan_id,
             refunded_cents=payment.refunded_cents,
         )
         for record, payment in payments_of(account)

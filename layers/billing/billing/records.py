@@ -57,7 +57,10 @@ class Dispute:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Payment:
-    """Money in. `refs` are the provider's other names for it (payment intent, charge), by which refunds find it."""
+    """Money in. `refs` are the provider's other names for it (payment intent, charge), by which refunds find it.
+
+    `plan_id` is what it paid for, None where that was not told: the plan of what it belongs to.
+    """
 
     payment_id: str
     amount_cents: int
@@ -67,6 +70,8 @@ class Payment:
     period_start: int | None = None
     period_end: int | None = None
     fee_cents: int | None = None
+    plan_id: str | None = None
+    plan_version: int | None = None
     refunds: Mapping[str, Refund] = field(default_factory=dict)
     disputes: Mapping[str, Dispute] = field(default_factory=dict)
     fraud_warning: bool = False

@@ -73,12 +73,13 @@ def _subscription_from(fact: SubscriptionFact, catalogue: Catalogue, old: Subscr
     )
 
 
-def payment(account: Account, fact: PaymentFact, _catalogue: Catalogue) -> Account | Ref:
+def payment(account: Account, fact: PaymentFact, catalogue: Catalogue) -> Account | Ref:
     """An invoice was paid: booked once, under whichever of its events comes first."""
     subscription = account.records.get(f"subscription#{fact.provider}#{fact.subscription_id}")
     if not isinstance(subscription, Subscription):
         return Ref("subscription", fact.subscription_id)
     old = subscription.payments.get(fact.payment_id)
+    plan = catalogue.behind(fact.provider, fact.price_id, fact.plan_id, fact.plan_version) if fact.price_id else None
     payment = Payment(
         payment_id=fact.payment_id,
         amount_cents=fact.amount_cents,
@@ -88,6 +89,8 @@ def payment(account: Account, fact: PaymentFact, _catalogue: Catalogue) -> Accou
         period_start=fact.period_start,
         period_end=fact.period_end,
         fee_cents=fact.fee_cents,
+        plan_id=plan.plan_id if plan else None,
+        plan_version=plan.version if plan else None,
     )
     if old is not None:
         # The same payment told twice: what is booked stays, what was missing is filled in.

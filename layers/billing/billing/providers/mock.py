@@ -255,6 +255,9 @@ def _payment(data: Mapping[str, Any], at: int) -> Fact:
         paid_at=data["paid_at"],
         period_start=data.get("period_start"),
         period_end=data.get("period_end"),
+        price_id=f"{data['plan_id']}:{data['plan_version']}" if "plan_id" in data else None,
+        plan_id=data.get("plan_id"),
+        plan_version=data.get("plan_version"),
     )
 
 

@@ -134,12 +134,12 @@ def invoice_subscription(invoice: Object) -> str | None:
     return found
 
 
-def _invoice_user(invoice: Object) -> str | None:
-    for path in (("parent", "subscription_details"), ("subscription_details",)):
-        found: str | None = at(invoice, *path, "metadata", "user_id")
-        if found:
-            return found
-    return None
+def _subscription_metadata(invoice: Object) -> Object:
+    """The subscription's metadata as it was when the invoice was finalized."""
+    found: Object = at(invoice, "parent", "subscription_details", "metadata") or at(
+        invoice, "subscription_details", "metadata"
+    )
+    return found or {}
 
 
 def payment_fact(
@@ -153,32 +153,35 @@ def payment_fact(
     for payment in at(invoice, "payments", "data") or []:
         if payment.get("status", "paid") == "paid":
             names += [at(payment, "payment", "payment_intent"), at(payment, "payment", "charge")]
-    period = _paid_period(invoice)
+    bought, metadata = _bought_line(invoice), _subscription_metadata(invoice)
     return PaymentFact(
         provider=PROVIDER,
         observed_at=observed_at,
-        user_id=_invoice_user(invoice),
+        user_id=metadata.get("user_id"),
         subscription_id=subscription_id,
         payment_id=invoice["id"],
         amount_cents=invoice.get("amount_paid", 0),
         currency=invoice.get("currency", "").upper(),
         paid_at=at(invoice, "status_transitions", "paid_at") or observed_at,
-        period_start=period[0],
-        period_end=period[1],
+        period_start=at(bought, "period", "start"),
+        period_end=at(bought, "period", "end"),
         refs=tuple(dict.fromkeys(name for name in (*names, *charge_ids) if name)),
         fee_cents=fee_cents,
         customer_id=invoice.get("customer"),
+        price_id=at(bought, "pricing", "price_details", "price", "id") or at(bought, "price", "id"),
+        plan_id=metadata.get("plan_id"),
+        plan_version=_version(metadata),
     )
 
 
-def _paid_period(invoice: Object) -> tuple[int | None, int | None]:
-    """The period the lines bought. `period_start/end` of the invoice itself is the one that went before."""
+def _bought_line(invoice: Object) -> Object:
+    """The line that says what was bought, and its period: `period_start/end` of the invoice is the one before."""
     lines = at(invoice, "lines", "data") or []
     regular = [line for line in lines if not _proration(line)]
     bought = regular or [line for line in lines if line.get("amount", 0) > 0]
-    periods = [line["period"] for line in bought if {"start", "end"} <= line.get("period", {}).keys()]
-    newest: Object = max(periods, key=lambda p: p["end"], default={})
-    return newest.get("start"), newest.get("end")
+    dated = [line for line in bought if {"start", "end"} <= line.get("period", {}).keys()]
+    newest: Object = max(dated, key=lambda line: line["period"]["end"], default={})
+    return newest
 
 
 def _proration(line: Object) -> bool:
@@ -193,7 +196,7 @@ def dunning_fact(invoice: Object, observed_at: int, *, action_required: bool) ->
     return DunningFact(
         provider=PROVIDER,
         observed_at=observed_at,
-        user_id=_invoice_user(invoice),
+        user_id=_subscription_metadata(invoice).get("user_id"),
         subscription_id=subscription_id,
         invoice_id=invoice["id"],
         attempt_count=invoice.get("attempt_count", 0),

@@ -263,6 +263,8 @@ _OBJECTS: dict[str, _Allowed] = {
                     "proration": _flag,
                     "subscription": _id,
                     "period": {"start": _integer, "end": _integer},
+                    "pricing": {"price_details": {"price": {"id": _price_id}}},
+                    "price": {"id": _price_id},
                     "parent": {
                         "subscription_item_details": {"proration": _flag, "subscription": _id},
                         "invoice_item_details": {"proration": _flag, "subscription": _id},
