@@ -7,6 +7,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from billing.aws import Aws
+from billing.entitlements import sources
 from billing.records import Account, Grant, Payment, Purchase, Subscription
 from billing.store.accounts import HISTORY, AccountStore
 from billing.store.codec import item
@@ -217,3 +218,12 @@ def test_a_history_that_is_longer_than_one_answer_is_read_to_its_end(accounts: A
         accounts._aws.call("dynamodb", "put_item", TableName=accounts._table, Item=item({**line, "at": NOW + number}))
     assert [entry["at"] for entry in accounts.past(USER, HISTORY, 28)] == [NOW + n for n in range(29, 1, -1)]
     assert len(accounts.past(USER, HISTORY, 100)) == 30
+
+
+def test_a_thousand_orders_that_came_to_nothing_leave_the_account_writable(accounts: AccountStore) -> None:
+    """DynamoDB refuses an item beyond 400 KB: a snapshot that named each of them would be one some day."""
+    orders = [replace(PURCHASE, purchase_id=f"pur_{n}", state="failed", payment=None) for n in range(1000)]
+    full = Account(USER, records={order.record: order for order in orders})
+    assert sources(full, CATALOGUE) == ()
+    paid = sources(full.put(PURCHASE), CATALOGUE)
+    assert [source.reason for source in paid] == ["paid"]

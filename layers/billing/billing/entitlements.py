@@ -66,9 +66,14 @@ class Refusal:
 
 
 def sources(account: Account, catalogue: Catalogue) -> tuple[Source, ...]:
-    """What an account's records give, and when. Closed windows stay in: they explain a refusal."""
+    """What an account's records give, and when. Closed windows stay in: they explain a refusal.
+
+    An order that came to nothing explains none, and there is no end to those that somebody may open.
+    """
     found = []
     for window in windows(account, catalogue):
+        if window.reason == "failed":
+            continue
         features = window.plan.features if window.plan else {}
         if window.grant is not None:
             features = features_from_json(window.grant.features)
