@@ -20,6 +20,7 @@ from billing.store.accounts import AccountStore
 from billing.store.plans import PlanStore
 from billing.store.previews import PREVIEW_SECONDS, PreviewStore
 from billing.subscriptions import Subscriptions
+from billing.views import subscription_status
 from fakes.base import Fault
 from fakes.stripe_books import item_of
 from tests.providers.stripe.stripe_shop import DAY, START, Shop
@@ -430,6 +431,15 @@ def test_what_was_used_up_before_the_second_one_began_is_not_paid_back(desk: Des
     desk.doubles.settle(USER, desk.now)
     assert first["status"] == "canceled"
     assert list(desk.shop.books.all("refund")) == []
+
+
+def test_what_ends_after_further_periods_is_billed_again_before_that(desk: Desk) -> None:
+    sub = desk.subscribe()
+    desk.shop.books.modify(sub, {"cancel_at": desk.now + 70 * DAY})
+    desk.catch_up("subscription", sub["id"])
+    account, catalogue = desk.accounts.load(USER), desk.plans.catalogue()
+    (shown,) = subscription_status(account, catalogue, desk.now)["subscriptions"]
+    assert shown["next_billing_at"] == shown["current_period_end"] < shown["cancel_at"]
 
 
 def test_a_pass_beside_a_subscription_is_no_double(desk: Desk) -> None:

@@ -189,7 +189,8 @@ def _subscription(subscription: Subscription, catalogue: Catalogue, now: int) ->
     if subscription.scheduled_plan_id is not None:
         coming = catalogue.get(subscription.scheduled_plan_id, subscription.scheduled_plan_version)
     ends_at = subscription.ends_at
-    renews = subscription.status in ("trialing", "active", "past_due") and ends_at is None
+    goes_on = ends_at is None or ends_at > subscription.current_period_end
+    renews = subscription.status in ("trialing", "active", "past_due") and goes_on
     grace = grace_until(subscription, plan) if subscription.status == "past_due" and plan else None
     return {
         "provider": subscription.provider,
