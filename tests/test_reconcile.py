@@ -192,6 +192,17 @@ def test_replaying_what_we_never_had_fetches_it_from_stripe(desk: Desk) -> None:
     assert replace(desk.subscription(), payments={}).status == "active"
 
 
+def test_an_event_of_which_only_that_it_came_was_kept_is_asked_for_again(desk: Desk, tables: dict[str, str]) -> None:
+    """As of one who was erased."""
+    desk.shop.subscribe()
+    desk.deliver_all()
+    created = next(e for e in desk.shop.books.events if e["type"] == "customer.subscription.created")
+    events = PaymentEventStore(Aws("dynamodb"), tables["PaymentEventsTable"])
+    events.forget_person(f"stripe#{created['id']}", "u1")
+    assert desk.reconciler.replay(created["id"], desk.now) == "unchanged"
+    assert rebuilder(desk, tables).compare("u1", desk.now) == []
+
+
 def rebuilder(desk: Desk, tables: dict[str, str]) -> Rebuilder:
     events = PaymentEventStore(Aws("dynamodb"), tables["PaymentEventsTable"])
     applier = Applier(desk.accounts, desk.plans, lambda _: desk.shop.client)

@@ -40,7 +40,7 @@ class Rebuilder:
     def rebuild(self, user_id: str, now: int) -> Account:
         """The account that the user's processed events make, oldest first."""
         account = Account(user_id)
-        told = [e for e in self._events.all_of_user(user_id) if e.status == "processed"]
+        told = [e for e in self._events.all_of_user(user_id) if e.status == "processed" and e.payload]
         for event in sorted(told, key=lambda event: (event.created_at, event.event_id)):
             facts = self._processor.facts(notification_of(event), now)
             try:

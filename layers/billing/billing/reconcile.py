@@ -112,14 +112,18 @@ class Reconciler:
                 return report
 
     def replay(self, event_id: str, now: int) -> str:
-        """Gives one event its effect again, from our record of it or (when we have none) from the provider's.
+        """Gives one event its effect again, from our record of it, or from the provider's when we have none or kept
+        nothing of what it said.
 
         Everything an event says is judged against what is known, so that replaying is always safe.
         """
         kept = self._events.get(f"{self._provider}#{event_id}")
-        if kept is None:
-            return self._processor.process(self._stripe().event(event_id), Delivery(received_at=now), now)
-        return self._processor.replay(notification_of(kept), now)
+        if kept is not None and kept.payload:
+            return self._processor.replay(notification_of(kept), now)
+        told = self._stripe().event(event_id)
+        if kept is not None:
+            return self._processor.replay(told, now)
+        return self._processor.process(told, Delivery(received_at=now), now)
 
     def _page(self, at: Progress, now: int, dry_run: bool, report: Report) -> tuple[list[Finding], Progress]:
         if at.phase == "subscriptions":
