@@ -230,6 +230,17 @@ def test_the_claim_link_can_be_had_again_while_nobody_used_it(btcpay: World) -> 
     assert btcpay.desk.reread("btcpay", invoice, btcpay.now)["claim_urls"] == [made["claim_url"]]
 
 
+def test_a_claim_that_was_withdrawn_is_noticed_when_the_invoice_is_read_again(btcpay: World) -> None:
+    invoice = btcpay.buy()
+    made = btcpay.desk.refund("btcpay", invoice, None, "key-0001", "usr_admin", btcpay.now, surplus=False)
+    assert not btcpay.has(FEATURE)
+    btcpay.app.claims[made["refund_id"]]["archived"] = True
+    btcpay.app.advance(60)
+    answer = btcpay.desk.reread("btcpay", invoice, btcpay.now)
+    assert (answer["status"], answer["refunded_cents"], answer["claim_urls"]) == ("paid", 0, [])
+    assert btcpay.has(FEATURE)
+
+
 def test_what_is_in_order_needs_no_acceptance(bitcoin: World) -> None:
     invoice = opened(bitcoin)
     with pytest.raises(Conflict, match="this invoice is pending"):

@@ -175,14 +175,15 @@ class InvoiceDesk:
         return {"invoices": sorted(found, key=lambda v: str(v["created_at"]), reverse=True)}
 
     def reread(self, provider: str, purchase_id: str, now: int) -> dict[str, Any]:
-        """Reads the invoice and applies what it says; with the claim links of refunds that are still open."""
-        account, _ = self._find(provider, purchase_id)
-        facts = self._client(provider).read(Ref("purchase", purchase_id), now)
+        """Reads the invoice and its open refunds, and applies what they say; with the links of those still to claim."""
+        client = _prepaid(self._client, provider)
+        account, purchase = self._find(provider, purchase_id)
+        refs = [Ref("purchase", purchase_id)]
+        refs += [Ref("payment", f"{purchase_id}/{refund_id}") for refund_id in _open_refunds(purchase)]
+        facts = [fact for ref in refs for fact in client.read(ref, now)]
         self._applier.apply(account.user_id, provider, facts, now)
         account, purchase = self._find(provider, purchase_id)
-        refunds = purchase.payment.refunds.values() if purchase.payment else ()
-        client = _prepaid(self._client, provider)
-        urls = [client.refund_url(refund.refund_id) for refund in refunds if refund.status == "pending"]
+        urls = [client.refund_url(refund_id) for refund_id in _open_refunds(purchase)]
         return {**view(account.user_id, purchase), "claim_urls": [url for url in urls if url]}
 
     def accept(self, provider: str, purchase_id: str, admin: str, now: int) -> dict[str, Any]:
@@ -255,6 +256,11 @@ class InvoiceDesk:
         if account is None or purchase is None:
             raise NotFound(f"no {provider} invoice {purchase_id} is known here")
         return account, purchase
+
+
+def _open_refunds(purchase: Purchase) -> list[str]:
+    refunds = purchase.payment.refunds.values() if purchase.payment else ()
+    return [refund.refund_id for refund in refunds if refund.status == "pending"]
 
 
 def _refundable(purchase: Purchase, *, surplus: bool) -> int:

@@ -236,7 +236,9 @@ class BitPay(PrepaidClient):
             self._rest.change("DELETE", path, b"", self._sign())
 
     def read(self, ref: Ref, now: int) -> Sequence[Fact]:
-        return self._facts(ref.id, self._read(ref.id), now)
+        """An invoice with its refunds; a refund by its own name (invoice/refund) is told with its invoice as well."""
+        invoice_id, _, _ = ref.id.partition("/")
+        return self._facts(invoice_id, self._read(invoice_id), now)
 
     def _read(self, invoice_id: str) -> dict[str, Any]:
         path = f"/invoices/{quote(invoice_id)}?{urlencode({'token': self._token})}"
