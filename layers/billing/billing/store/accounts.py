@@ -22,6 +22,8 @@ from billing.store.payment_events import PaymentEvent, marker
 from billing.store.transactions import transact
 
 SNAPSHOT = "entitlements"
+# On a snapshot: the account is being erased, its records are on their way; nobody writes it until they have arrived.
+LOCKED = "locked"
 # The records that decide access lie between these keys; ledger, history and usage ("~…") lie behind them.
 _FIRST, _LAST = "checkout#", "term#~"
 LEDGER, HISTORY = "~ledger#", "~history#"
@@ -154,12 +156,13 @@ class AccountStore:
         )
         never_written = "attribute_not_exists(#record)"
         unchanged_since_read = "version = :version"
+        not_being_moved = f"attribute_not_exists({LOCKED})"
         put: dict[str, Any] = {"TableName": self._table, "Item": snapshot}
         if version == 0:
             put |= {"ConditionExpression": never_written, "ExpressionAttributeNames": {"#record": "record"}}
         else:
             put |= {
-                "ConditionExpression": unchanged_since_read,
+                "ConditionExpression": f"{unchanged_since_read} AND {not_being_moved}",
                 "ExpressionAttributeValues": item({":version": version}),
             }
         return {"Put": put}

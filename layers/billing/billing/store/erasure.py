@@ -2,7 +2,8 @@
 
 Erasing moves what is money (subscriptions, purchases, terms, ledger lines) to a pseudonym that nothing leads to, turns
 the links of the provider's objects to it, so that a later refund or chargeback still finds its payment, and deletes the
-rest. Each step can be repeated; an interrupted erasure is finished by asking again.
+rest. While records are on their way both accounts are locked: what is told meanwhile waits, and is told again. Each
+step can be repeated; an interrupted erasure is finished by asking again.
 """
 
 import json
@@ -12,14 +13,15 @@ from dataclasses import asdict
 from typing import Any
 
 from billing.aws import Aws
+from billing.errors import Conflict
 from billing.records import ERASED, Account
-from billing.store.accounts import LEDGER, SNAPSHOT, links_of
+from billing.store.accounts import LEDGER, LOCKED, SNAPSHOT, links_of
 from billing.store.codec import Item, item, record_from_item, values
 from billing.store.payment_events import PaymentEventStore
 from billing.store.transactions import LostRace, transact
 
 _LINKED = ("subscription#", "purchase#", "term#")
-_KEPT = (*_LINKED, SNAPSHOT, "mrr", LEDGER)
+_KEPT = (*_LINKED, "mrr", LEDGER)
 _TOMBSTONE, _IDENTITY = "~erasure", "~identity#"
 _PASSES = 5
 # What tells that a record was changed, or a line folded, since it was read.
@@ -40,11 +42,15 @@ class ErasureStore:
         return [*stored, *({"record": "payment_event", **asdict(event)} for event in self._events.all_of_user(user_id))]
 
     def erase(self, user_id: str, now: int) -> tuple[str, int, int]:
-        """Takes the person away: the pseudonym, how many records were deleted, how many ledger lines were kept."""
+        """Takes the person away: the pseudonym, how many records were deleted, how many ledger lines were kept.
+
+        Raises `Conflict` while others keep writing: then some of it is done, and asking again does the rest.
+        """
         pseudonym = self._pseudonym(user_id, now)
         erased = kept = 0
-        for _ in range(_PASSES):  # what an event writes meanwhile is taken by the next pass
-            found = [stored for stored in self._items(user_id) if stored["record"]["S"] != _TOMBSTONE]
+        self._lock(user_id, pseudonym, now)
+        for _ in range(_PASSES):  # what is written or folded meanwhile is taken by the next pass
+            found = [stored for stored in self._items(user_id) if stored["record"]["S"] not in (_TOMBSTONE, SNAPSHOT)]
             if not found:
                 break
             for stored in found:
@@ -55,10 +61,45 @@ class ErasureStore:
                 else:
                     self._delete_with_identity(user_id, record)
                     erased += 1
+        else:
+            raise _busy(user_id)
+        self._unlock(user_id, pseudonym)
         for event in list(self._events.all_of_user(user_id)):
             self._events.forget_person(event.event_id, pseudonym)
         self._delete(user_id, _TOMBSTONE)
         return pseudonym, erased, kept
+
+    def _lock(self, user_id: str, pseudonym: str, now: int) -> None:
+        """From here on nobody can write what they read of the account, or will read of what its pseudonym has yet."""
+        expression = (
+            f"SET {LOCKED} = :yes, version = if_not_exists(version, :none), "
+            "sources = if_not_exists(sources, :nothing), updated_at = if_not_exists(updated_at, :now)"
+        )
+        given = item({":yes": True, ":none": 0, ":nothing": "[]", ":now": now})
+        locks = [self._on_snapshot(u, expression, given) for u in (user_id, pseudonym)]
+        self._together(user_id, [{"Update": lock} for lock in locks])
+
+    def _unlock(self, user_id: str, pseudonym: str) -> None:
+        """The pseudonym has everything: what waited may be written there."""
+        opened = self._on_snapshot(pseudonym, f"REMOVE {LOCKED} ADD version :one", item({":one": 1}))
+        ours = {"TableName": self._table, "Key": item({"user_id": user_id, "record": SNAPSHOT})}
+        self._together(user_id, [{"Update": opened}, {"Delete": ours}])
+
+    def _on_snapshot(self, user_id: str, expression: str, given: Item) -> dict[str, Any]:
+        return {
+            "TableName": self._table,
+            "Key": item({"user_id": user_id, "record": SNAPSHOT}),
+            "UpdateExpression": expression,
+            "ExpressionAttributeValues": given,
+        }
+
+    def _together(self, user_id: str, writes: list[dict[str, Any]]) -> None:
+        for _ in range(_PASSES):
+            try:
+                return transact(self._aws, writes)
+            except LostRace:
+                continue
+        raise _busy(user_id)
 
     def _pseudonym(self, user_id: str, now: int) -> str:
         """A name for what is left; the one already given, should an erasure have been interrupted."""
@@ -74,8 +115,6 @@ class ErasureStore:
         """In one transaction, and only as it was read: whoever changes or folds it just now comes first."""
         key = {name: stored[name] for name in ("user_id", "record")}
         kept = {name: value for name, value in stored.items() if name not in _PERSONAL}
-        if stored["record"]["S"] == SNAPSHOT:
-            kept["sources"] = {"S": "[]"}
         unchanged = " AND ".join(
             f"{name} = :{name}" if name in stored else f"attribute_not_exists({name})" for name in _CHANGING
         )
@@ -126,6 +165,10 @@ class ErasureStore:
             if "LastEvaluatedKey" not in page:
                 return
             request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+
+
+def _busy(user_id: str) -> Conflict:
+    return Conflict(f"{user_id} is being written by others: ask again", code="account_busy")
 
 
 def _readable(stored: Item) -> dict[str, Any]:
