@@ -18,7 +18,8 @@ audit = AuditLog(aws, settings.accounts_table)
 
 def show(request: Request) -> Mapping[str, Any]:
     """The newest hundred of the month in which `at` lies; with `subject` those about one user, plan or flag."""
-    found = audit.month(seconds(request.query, "at", request.now), request.query.get("subject") or None)
+    query = request.only("at", "subject")
+    found = audit.month(seconds(query, "at", request.now), query.get("subject") or None)
     names = ("actor", "action", "subject", "before", "after")
     return {
         "entries": [

@@ -24,7 +24,8 @@ desk = AdminEvents(aws, letters, events, AuditLog(aws, settings.accounts_table),
 
 
 def show(request: Request) -> Mapping[str, Any]:
-    return desk.list(request.query.get("status", "failed"), request.query.get("cursor"))
+    query = request.only("status", "cursor")
+    return desk.list(query.get("status", "failed"), query.get("cursor"))
 
 
 def redrive(request: Request) -> Mapping[str, Any]:

@@ -9,7 +9,7 @@ from aws_lambda_powertools import Logger
 from billing.api.requests import RefundInvoice
 from billing.applier import Applier
 from billing.aws import Aws
-from billing.http import Request, endpoint
+from billing.http import Request, chosen, endpoint
 from billing.invoices import InvoiceDesk
 from billing.providers import Clients
 from billing.settings import Settings
@@ -33,7 +33,8 @@ desk = InvoiceDesk(
 
 
 def list_open(request: Request) -> Mapping[str, Any]:
-    return desk.open(LIMIT, flagged=request.query.get("flagged") == "true")
+    flagged = chosen(request.only("flagged"), "flagged", "false", "true")
+    return desk.open(LIMIT, flagged=flagged == "true")
 
 
 def accept(request: Request) -> Mapping[str, Any]:

@@ -8,7 +8,7 @@ from aws_lambda_powertools import Logger
 
 from billing.analytics import Analytics, range_of
 from billing.aws import Aws
-from billing.http import Request, Response, endpoint
+from billing.http import Request, Response, chosen, endpoint
 from billing.settings import Settings
 from billing.sheets import to_csv, wants_csv
 from billing.store.metrics import MetricsStore
@@ -22,27 +22,31 @@ analytics = Analytics(metrics, PlanStore(aws, settings.plans_table))
 
 def revenue(request: Request) -> Response:
     """As CSV one table of the report: `table` is days (the default), by_plan or by_provider."""
-    report = analytics.revenue(range_of(request.query, request.now), request.query.get("currency"))
-    table = request.query.get("table", "days")
-    return _answer(request, report, table if table in ("by_plan", "by_provider") else "days")
+    query = request.only("from", "to", "currency", "format", "table")
+    table = chosen(query, "table", "days", "by_plan", "by_provider")
+    return _answer(request, analytics.revenue(range_of(query, request.now), query.get("currency")), table)
 
 
 def lines(request: Request) -> Response:
-    return _answer(request, analytics.lines(request.query), "lines")
+    query = request.only("currency", "day", "plan_id", "provider", "kind", "cursor", "format")
+    return _answer(request, analytics.lines(query), "lines")
 
 
 def funnel(request: Request) -> Response:
-    return _answer(request, analytics.funnel(range_of(request.query, request.now)), "steps")
+    query = request.only("from", "to", "format")
+    return _answer(request, analytics.funnel(range_of(query, request.now)), "steps")
 
 
 def churn(request: Request) -> Response:
-    report = analytics.churn(range_of(request.query, request.now), request.query.get("currency"))
-    return _answer(request, report, "reasons" if request.query.get("table") == "reasons" else "months")
+    """As CSV one table of the report: `table` is months (the default) or reasons."""
+    query = request.only("from", "to", "currency", "format", "table")
+    table = chosen(query, "table", "months", "reasons")
+    return _answer(request, analytics.churn(range_of(query, request.now), query.get("currency")), table)
 
 
 def cohorts(request: Request) -> Response:
     report = analytics.cohorts(request.now)
-    if wants_csv(request.query, request.headers):
+    if wants_csv(request.only("format"), request.headers):
         longest = max((len(c["retained"]) for c in report["cohorts"]), default=0)
         report["cohorts"] = [
             {"month": c["month"], "size": c["size"]}

@@ -38,7 +38,7 @@ users = AdminUsers(
 
 
 def find(request: Request) -> Mapping[str, Any]:
-    return users.find(request.query.get("q", ""), request.now)
+    return users.find(request.only("q").get("q", ""), request.now)
 
 
 def show(request: Request) -> Mapping[str, Any]:
@@ -46,8 +46,9 @@ def show(request: Request) -> Mapping[str, Any]:
 
 
 def explain(request: Request) -> Mapping[str, Any]:
-    at = seconds(request.query, "at", request.now)
-    return users.explain(request.path["user_id"], request.query.get("feature", ""), at, request.now)
+    query = request.only("feature", "at")
+    at = seconds(query, "at", request.now)
+    return users.explain(request.path["user_id"], query.get("feature", ""), at, request.now)
 
 
 def grant(request: Request) -> Response:

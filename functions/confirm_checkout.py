@@ -23,7 +23,7 @@ applier = Applier(accounts, PlanStore(aws, settings.plans_table), client)
 
 
 def confirm_checkout(request: Request) -> Mapping[str, Any]:
-    user_id = request.own_user(request.query.get("user_id"))
+    user_id = request.own_user(request.only("user_id").get("user_id"))
     return confirm(accounts, applier, client, user_id, request.path["checkout_id"], request.now)
 
 

@@ -28,14 +28,14 @@ gate = Gate(accounts, f"{settings.portal_url}/pricing")
 
 
 def show_all(request: Request) -> Response:
-    user_id = request.own_user(request.query.get("user_id"))
+    user_id = request.own_user(request.only("user_id").get("user_id"))
     seconds = settings.integer("ENTITLEMENT_TOKEN_SECONDS", TOKEN_SECONDS)
     statement = Statement(accounts, counters, plans.catalogue(), user_id, request.now, seconds)
     return unless_known(request, statement.etag, lambda: statement.signed(signer(settings)))
 
 
 def check(request: Request) -> dict[str, Any]:
-    user_id, feature = request.own_user(request.query.get("user_id")), request.path["feature"]
+    user_id, feature = request.own_user(request.only("user_id").get("user_id")), request.path["feature"]
     catalogue, known = plans.catalogue(), known_sources(request.context)
     found = gate.check(user_id, feature, catalogue, request.now, known)
     left = _left(user_id, found, request.now)

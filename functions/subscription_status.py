@@ -19,7 +19,7 @@ plans = PlanStore(aws, settings.plans_table)
 
 
 def show(request: Request) -> dict[str, Any]:
-    user_id = request.own_user(request.query.get("user_id"))
+    user_id = request.own_user(request.only("user_id").get("user_id"))
     return subscription_status(accounts.load(user_id), plans.catalogue(), request.now)
 
 

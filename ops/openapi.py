@@ -13,6 +13,7 @@ from pydantic.json_schema import models_json_schema
 
 from billing.api import responses
 from billing.api.routes import ROUTES, Route
+from billing.http import path_pattern
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "openapi.json"
 ERRORS = {
@@ -22,12 +23,13 @@ ERRORS = {
     403: "The caller may not do this",
     404: "There is no such thing",
     409: "The request contradicts the current state",
+    413: "The request is too large",
     429: "Too many requests",
     500: "Our fault",
     502: "The payment provider refused",
     503: "The payment provider did not answer",
 }
-EVERY_CALL = (400, 429, 500)
+EVERY_CALL = (400, 413, 429, 500)
 PROBLEMS: dict[int, type[BaseModel]] = {400: responses.InvalidRequestProblem, 402: responses.FeatureLockedProblem}
 REF = "#/components/schemas/{model}"
 
@@ -84,7 +86,7 @@ def _operation(route: Route) -> dict[str, Any]:
         "responses": _answers(route),
     }
     parameters = [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string", "maxLength": 128}}
+        {"name": name, "in": "path", "required": True, "schema": _id_in_path(name)}
         for name in re.findall(r"\{(\w+)\}", route.path)
     ] + [{"name": name, "in": "query", "schema": {"type": "string", "maxLength": 200}} for name in route.query]
     if parameters:
@@ -95,6 +97,10 @@ def _operation(route: Route) -> dict[str, Any]:
     if route.auth != "none":
         operation["security"] = [{route.auth: []}]
     return operation
+
+
+def _id_in_path(name: str) -> dict[str, Any]:
+    return {"type": "string", "maxLength": 128, "pattern": f"^{path_pattern(name)}$"}
 
 
 def _operation_id(route: Route) -> str:

@@ -77,7 +77,7 @@ def test_fuzzed_calls_are_answered_as_documented(functions: Callable[[str], Any]
 def test_no_call_takes_a_field_that_is_not_documented(functions: Callable[[str], Any]) -> None:
     for route in ROUTES:
         if route.request is not None and route.path != "/auth/nostr":  # that one looks at the signature first
-            names = dict.fromkeys(re.findall(r"\{(\w+)\}", route.path), "x")
+            names = {named: KNOWN.get(named, "x") for named in re.findall(r"\{(\w+)\}", route.path)}
             operation = OPERATIONS[f"{route.method} {route.path}"]
             event = event_of(operation.Case(path_parameters=names, body={"surprise": 1}), route)
             answer = functions(route.function)(event, None)

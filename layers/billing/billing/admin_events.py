@@ -1,5 +1,6 @@
 """Payment events as admins see them: which failed, why in plain words, what to do; and sending them back."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
@@ -13,6 +14,7 @@ from billing.store.payment_events import Listed, PaymentEvent, PaymentEventStore
 
 View = dict[str, Any]
 _PAGE = 25
+_CURSOR = re.compile(r"\d{12}#.{1,200}")
 # What one request has time for; whoever asks for all asks again, or uses `billing dlq redrive`.
 REDRIVEN_AT_ONCE = 100
 
@@ -90,6 +92,9 @@ class AdminEvents:
 
     def list(self, status: str, cursor: str | None) -> Mapping[str, Any]:
         """A page of events: `processed` or `failed`, newest first, or `dead`, oldest first and all at once."""
+        if cursor and not _CURSOR.fullmatch(cursor):
+            message = "what `next` said of the page before"
+            raise InvalidRequest("this is no cursor", errors=[{"path": "cursor", "message": message}])
         following = None
         if status == "dead":
             found = [self._dead(letter) for letter in self._letters.waiting(REDRIVEN_AT_ONCE)]

@@ -62,7 +62,7 @@ def _day(query: Mapping[str, str], name: str, default: date) -> date:
         found = date.fromisoformat(text)
     except ValueError:
         found = None
-    if found is None or len(text) != 10 or not 2000 <= found.year < 2100:
+    if found is None or text != found.isoformat() or not 2000 <= found.year < 2100:
         message = "a day such as 2026-11-22"
         raise InvalidRequest(f"{name} is not a day", errors=[{"path": name, "message": message}])
     return found
@@ -197,7 +197,7 @@ class Analytics:
     def _currency(self, asked: str | None, known: tuple[str, ...]) -> str:
         if asked is None:
             return "USD" if "USD" in known or not known else known[0]
-        if len(asked) != 3 or not asked.isalpha() or asked != asked.upper():
+        if not re.fullmatch(r"[A-Z]{3}", asked):
             message = "an ISO 4217 code such as USD"
             raise InvalidRequest("this is no currency", errors=[{"path": "currency", "message": message}])
         return asked

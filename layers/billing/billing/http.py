@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -32,6 +33,11 @@ if TYPE_CHECKING:
 
 # No documented request comes near this; webhooks have a limit of their own.
 MAX_BODY_BYTES = 64 * 1024
+
+# What may name something in a path: ids of ours and of the providers. "#" is not in it: it parts the tables' keys.
+ID = r"[A-Za-z0-9_.:@/-]{1,128}"
+# A user, or what is left of an erased one: the Accounts table holds more than users, such as the audit log.
+USER_ID = r"(?:usr|erased)_[A-Za-z0-9_.:@/-]{1,120}"
 
 # The one table from what happened to the HTTP status; the most precise class is looked up first.
 STATUSES: Mapping[type[BillingError], tuple[int, str]] = {
@@ -76,6 +82,16 @@ class Request:
                 for fault in error.errors(include_url=False, include_context=False, include_input=False)
             ]
             raise InvalidRequest("the body is not of the documented shape", errors=faults) from error
+
+    def only(self, *names: str) -> Mapping[str, str]:
+        """The query, which may hold these parameters alone: a mistyped one must not quietly change the answer."""
+        unknown = sorted(self.query.keys() - set(names))
+        if unknown:
+            message = f"not a parameter of this call: {', '.join(names)}"
+            raise InvalidRequest(
+                "the query is not of the documented shape", errors=[{"path": n, "message": message} for n in unknown]
+            )
+        return self.query
 
     def own_user(self, named: str | None) -> str:
         """The caller's id. Naming somebody else's is refused: a body is no proof of who one is."""
@@ -138,7 +154,7 @@ def is_admin_route(route_key: str) -> bool:
 
 
 def request_from(event: Mapping[str, Any], *, max_body: int = MAX_BODY_BYTES) -> Request:
-    """Raises `RequestTooLarge`, or `InvalidRequest` for a body that is not what its encoding says."""
+    """Raises `RequestTooLarge`, or `InvalidRequest` for a path or a body that cannot be one."""
     text = event.get("body") or ""
     if len(text) > max_body * 4 // 3 + 4:
         raise RequestTooLarge(f"at most {max_body} bytes are accepted")
@@ -151,7 +167,7 @@ def request_from(event: Mapping[str, Any], *, max_body: int = MAX_BODY_BYTES) ->
     authorizer = event.get("requestContext", {}).get("authorizer", {}).get("lambda") or {}
     return Request(
         route=str(event.get("routeKey", "")),
-        path=event.get("pathParameters") or {},
+        path=_path(event.get("pathParameters") or {}),
         query=event.get("queryStringParameters") or {},
         headers={name.lower(): value for name, value in (event.get("headers") or {}).items()},
         body=body,
@@ -160,6 +176,28 @@ def request_from(event: Mapping[str, Any], *, max_body: int = MAX_BODY_BYTES) ->
         admin=authorizer.get("admin") in (True, "true"),
         context=authorizer,
     )
+
+
+def path_pattern(name: str) -> str:
+    """The form of a path's parameter, as a regular expression for the whole of it."""
+    return USER_ID if name == "user_id" else ID
+
+
+def _path(named: Mapping[str, str]) -> Mapping[str, str]:
+    faults = [name for name, value in named.items() if not re.fullmatch(path_pattern(name), value)]
+    if faults:
+        errors = [{"path": name, "message": f"must match {path_pattern(name)}"} for name in faults]
+        raise InvalidRequest("the address names nothing that can be", errors=errors)
+    return named
+
+
+def chosen(query: Mapping[str, str], name: str, *words: str) -> str:
+    """One of a few words in a query, the first by default. Raises `InvalidRequest`."""
+    word = query.get(name, words[0])
+    if word not in words:
+        errors = [{"path": name, "message": f"one of {', '.join(words)}"}]
+        raise InvalidRequest(f"{name} has no such value", errors=errors)
+    return word
 
 
 def seconds(query: Mapping[str, str], name: str, default: int) -> int:

@@ -12,8 +12,9 @@ Auth = Literal["none", "user", "admin"]
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """`errors` are the problem statuses beyond those every call has (400, 401, 403, 429, 500).
+    """`errors` are the problem statuses beyond those every call has (400, 401, 403, 413, 429, 500).
 
+    `query` names all parameters there are. A `user_id` may only be the caller's own; anything else is 403.
     `status` is what success answers; with 204 there is no body.
     """
 
@@ -51,6 +52,7 @@ ROUTES: tuple[Route, ...] = (
         "On return from checkout: read the session at the provider and apply it now",
         responses.Confirmation,
         errors=(404, 502, 503),
+        query=("user_id",),
     ),
     Route(
         "GET",
@@ -59,6 +61,7 @@ ROUTES: tuple[Route, ...] = (
         _user,
         "Plan, status, next billing date, what to do next",
         responses.SubscriptionStatus,
+        query=("user_id",),
     ),
     Route(
         "GET",
@@ -67,6 +70,7 @@ ROUTES: tuple[Route, ...] = (
         _user,
         "Every entitlement with its sources, and the signed token",
         responses.EntitlementList,
+        query=("user_id",),
     ),
     Route(
         "GET",
@@ -76,6 +80,7 @@ ROUTES: tuple[Route, ...] = (
         "Is this feature open, why, until when; 402 with offers when it is not",
         responses.FeatureDecision,
         errors=(402,),
+        query=("user_id",),
     ),
     Route("GET", "/admin/plans", "admin_plans", "admin", "Every version of every plan", responses.AdminPlanList),
     Route(
