@@ -19,4 +19,4 @@ def tokens() -> list[str]:
     return [*settings.secrets("BITPAY_API_KEY"), *([merchant] if merchant else [])]
 
 
-handler = webhook(bitpay, tokens, settings.queue_url, aws, Logger())
+handler = webhook(bitpay, tokens, settings, aws, Logger())

@@ -11,4 +11,4 @@ from billing.settings import Settings
 
 aws = Aws("sqs")
 settings = Settings(os.environ, aws.fetch_secret)
-handler = webhook(btcpay, lambda: settings.secrets("BTCPAY_WEBHOOK_SECRET"), settings.queue_url, aws, Logger())
+handler = webhook(btcpay, lambda: settings.secrets("BTCPAY_WEBHOOK_SECRET"), settings, aws, Logger())

@@ -11,4 +11,4 @@ from billing.settings import Settings
 
 aws = Aws("sqs")
 settings = Settings(os.environ, aws.fetch_secret)
-handler = webhook(stripe, lambda: settings.secrets("STRIPE_WEBHOOK_SECRET"), settings.queue_url, aws, Logger())
+handler = webhook(stripe, lambda: settings.secrets("STRIPE_WEBHOOK_SECRET"), settings, aws, Logger())

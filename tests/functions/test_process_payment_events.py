@@ -146,6 +146,15 @@ def test_a_store_that_fails_is_named_and_the_remedy_fits(
     assert "send the event again" in remedy(reason).lower()
 
 
+def test_an_event_that_no_table_can_hold_does_not_hold_back_the_others(
+    process: Callable[..., list[str]], cloud: Cloud, caplog: pytest.LogCaptureFixture
+) -> None:
+    poison = notification("purchase.updated", event_id="e" * 3000)
+    assert process(poison, notification("purchase.updated")) == ["m0"]
+    assert [p.status for p in cloud.accounts.load(USER).purchases] == ["paid"]
+    assert "failure not recorded" in [record.message for record in caplog.records]
+
+
 @pytest.mark.parametrize("body", ["", "not json", "[]", "{}", '{"provider": "mock"}'])
 def test_a_message_that_nobody_can_read_does_not_hold_back_the_others(
     load: Callable[[str], ModuleType], cloud: Cloud, body: str

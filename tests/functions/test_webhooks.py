@@ -24,6 +24,13 @@ SECRETS = {
     "bitpay": "secret-of-BitpayApiKey",
 }
 
+# A small body of each provider, of the bare form.
+BODIES = {
+    "stripe": '{"object": "event", "id": "evt_1", "type": "x", "created": 1, "data": {"object": {}}}',
+    "btcpay": '{"deliveryId": "d1", "type": "InvoiceSettled", "timestamp": 1, "invoiceId": "i1"}',
+    "bitpay": '{"id": "i1", "status": "complete", "currentTime": 1000}',
+}
+
 Send = Callable[..., Answer]
 
 
@@ -106,6 +113,8 @@ MALFORMED = {
     "an id that is a number": changed(id=5),
     "an id that is empty": changed(id=""),
     "an id that is too long": changed(id="e" * 200),
+    "an id with half of a character": changed(id="evt_\ud800"),
+    "a time after all times": changed(created=10**60),
     "a type that is a list": changed(type=["subscription.created"]),
     "a time that is a text": changed(created="1790000000"),
     "a time that is true": changed(created=True),
@@ -121,6 +130,18 @@ def test_a_malformed_delivery_is_refused_and_leaves_no_trace(send: Send, cloud: 
     answer = send(body)
     assert (answer.status, answer.problem) == (400, "bad_webhook")
     assert cloud.messages() == []
+
+
+@pytest.mark.parametrize("provider", ["stripe", "btcpay", "bitpay"])
+@pytest.mark.parametrize("made", ['"\\ud800"', "9" * 60], ids=["half of a character", "a time after all times"])
+def test_what_no_table_can_hold_is_refused_whoever_signed_it(
+    send: Send, cloud: Cloud, provider: str, made: str
+) -> None:
+    fields = {"stripe": ("id", "created"), "btcpay": ("deliveryId", "timestamp"), "bitpay": ("id", "currentTime")}
+    document = json.loads(BODIES[provider])
+    name = fields[provider][made.isdigit()]
+    body = json.dumps({**document, name: "made"}).replace('"made"', made).encode()
+    assert (send(body, provider).status, cloud.messages()) == (400, [])
 
 
 @pytest.mark.parametrize("provider", SECRETS)
@@ -190,3 +211,19 @@ def test_an_empty_secret_fails_the_invocation_instead_of_skipping_verification(s
     with pytest.raises(Exception, match="secret behind BILLING_WEBHOOK_SECRET is empty"):
         send(secret="anything")
     assert cloud.messages() == []
+
+
+@pytest.mark.parametrize(("provider", "secret"), [("btcpay", "BtcpayWebhookSecret"), ("bitpay", "BitpayApiKey")])
+def test_a_provider_that_is_not_on_offer_and_has_no_secret_is_not_found(
+    send: Send, cloud: Cloud, provider: str, secret: str
+) -> None:
+    cloud.environment(f"Webhook{provider.capitalize()}Function")
+    cloud.aws.call("secretsmanager", "put_secret_value", SecretId=secret, SecretString=" ")
+    answer = send(BODIES[provider].encode(), provider)
+    assert (answer.status, answer.problem) == (404, "not_found")
+    assert cloud.messages() == []
+
+
+def test_a_provider_that_is_no_longer_on_offer_still_tells_of_what_it_sold(send: Send, cloud: Cloud) -> None:
+    assert send(BODIES["btcpay"].encode(), "btcpay").status == 200
+    assert len(cloud.messages()) == 1

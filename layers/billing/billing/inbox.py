@@ -6,31 +6,43 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from billing.aws import Aws
-from billing.errors import BillingError
+from billing.errors import BadWebhook, BillingError, NotConfigured, NotFound
 from billing.http import Handler, Response, problem, request_from, to_gateway
 from billing.providers import Notification, Provider
+from billing.settings import Settings
 
 if TYPE_CHECKING:
     from aws_lambda_powertools import Logger
 
 # Stripe's largest events are below 100 KB, BTCPay's and BitPay's far below; an SQS message holds 256 KB.
 MAX_WEBHOOK_BYTES = 192 * 1024
+_LAST_SECOND = 4_102_444_800  # of the year 2099
 
 
 def webhook(
-    provider: Provider, secrets: Callable[[], Sequence[str]], queue_url: str, aws: Aws, logger: "Logger"
+    provider: Provider, secrets: Callable[[], Sequence[str]], settings: Settings, aws: Aws, logger: "Logger"
 ) -> Handler:
     """A Lambda handler for one provider's webhook URL.
 
-    200 once the queue has the minimal payload, 4xx for what is not a genuine delivery. When the queue refuses, the
-    invocation fails and the provider delivers again.
+    200 once the queue has the minimal payload, 4xx for what is not a genuine delivery. When the queue refuses, or the
+    secret of a provider on offer is missing, the invocation fails and the provider delivers again. One that is not on
+    offer may have no secret: then nothing can be genuine, and nobody can raise an alarm by asking.
     """
+    queue_url = settings.queue_url
+
+    def known() -> Sequence[str]:
+        try:
+            return secrets()
+        except NotConfigured as missing:
+            if provider.NAME in settings.providers:
+                raise
+            raise NotFound(f"this stack takes no payments by {provider.NAME}") from missing
 
     def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         try:
             request = request_from(event, max_body=MAX_WEBHOOK_BYTES)
-            label = provider.verify(request.body, request.headers, secrets(), request.now)
-            notification = provider.minimise(request.body)
+            label = provider.verify(request.body, request.headers, known(), request.now)
+            notification = _storable(provider.minimise(request.body))
         except BillingError as error:
             logger.warning("refused", extra={"provider": provider.NAME, "code": error.code, "why": error.detail})
             return to_gateway(problem(error))
@@ -40,6 +52,17 @@ def webhook(
         return to_gateway(Response(None))
 
     return handler
+
+
+def _storable(notification: Notification) -> Notification:
+    """Raises `BadWebhook` for what no table could hold: half of a character, or a time that is none."""
+    try:
+        json.dumps([notification.key, notification.type, notification.payload], ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise BadWebhook("the body holds half of a character", reason="malformed_body") from error
+    if type(notification.created_at) is not int or not 0 <= notification.created_at <= _LAST_SECOND:
+        raise BadWebhook("the event's time is none", reason="malformed_body")
+    return notification
 
 
 def encode(notification: Notification, received_at: int, secret_label: str, body_sha256: str) -> str:

@@ -136,7 +136,10 @@ def _process_one(
     except Exception as error:  # noqa: BLE001 one poisoned event must not hold back the batch
         reason = _cause(error)
         logger.error("failed", extra={**where, "reason": reason, "frames": _frames(error)})
-        processor.record_failure(notification, delivery, now, reason)
+        try:
+            processor.record_failure(notification, delivery, now, reason)
+        except Exception as lost:  # noqa: BLE001 as above: the queue still has the message
+            logger.error("failure not recorded", extra={**where, "reason": _cause(lost)})
         return False
     logger.info("processed", extra={**where, "outcome": outcome, "waited": now - delivery.received_at})
     return True
