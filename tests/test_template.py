@@ -224,6 +224,21 @@ def test_dead_letters_raise_an_alarm() -> None:
     assert alarm["Threshold"] == 0
 
 
+def test_cloudwatch_may_publish_to_the_topic_of_the_alarms() -> None:
+    """The key alias/aws/sns has a policy that nobody can change and that does not know CloudWatch."""
+    assert "KmsMasterKeyId" not in RESOURCES["Alarms"].get("Properties", {})
+
+
+def test_a_round_that_nobody_shall_repeat_is_repeated_neither_by_its_schedule_nor_by_lambda() -> None:
+    """A schedule hands over and is done: what fails after that is tried twice again by Lambda, unless it is told."""
+    alone = {name for name, properties in FUNCTIONS.items() if "ReservedConcurrentExecutions" in properties}
+    assert alone == {"PollCryptoInvoicesFunction", "ReconcileFunction", "MoveSubscribersFunction"}
+    for name in alone:
+        (schedule,) = FUNCTIONS[name]["Events"].values()
+        assert schedule["Properties"]["RetryPolicy"] == {"MaximumRetryAttempts": 0}
+        assert FUNCTIONS[name]["EventInvokeConfig"] == {"MaximumRetryAttempts": 0, "MaximumEventAgeInSeconds": 60}
+
+
 # --- secrets ---------------------------------------------------------------------------------------------------------
 
 
