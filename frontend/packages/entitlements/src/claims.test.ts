@@ -35,6 +35,11 @@ describe("can", () => {
     const claims = having({ a: { limit: 5, remaining: 0, resets_at: NOW + 60 } });
     expect([NOW + 59, NOW + 60].map((now) => can(claims, "a", now))).toEqual([false, true]);
   });
+
+  it("opens for no more than a whole allowance after the reset", () => {
+    const claims = having({ a: { limit: 5, remaining: 0, resets_at: NOW + 60 } });
+    expect([4, 5].map((used) => can(claims, "a", NOW + 60, used))).toEqual([true, false]);
+  });
 });
 
 describe("flags", () => {

@@ -31,9 +31,9 @@ export function grantOf(claims: EntitlementClaims | null, feature: string, now =
 export function can(claims: EntitlementClaims | null, feature: string, now = seconds(), used = 0): boolean {
   const grant = grantOf(claims, feature, now);
   if (grant === null || typeof grant !== "object") return grant !== null;
-  // Past the reset a whole new allowance is there; the next token says how much.
-  if (grant.resets_at !== undefined && grant.resets_at <= now) return true;
-  return grant.remaining - used > 0;
+  // Past the reset a whole new allowance is there; the next token says what is left of it.
+  const renewed = grant.resets_at !== undefined && grant.resets_at <= now;
+  return (renewed ? grant.limit : grant.remaining) - used > 0;
 }
 
 export function seconds(): number {

@@ -1,9 +1,10 @@
 import { beforeEach, describe, expect, it, vi } from "vitest";
-import { createGate, SESSION_COOKIE, TOKEN_COOKIE, type Gate } from "./next.js";
+import { createGate, SESSION_COOKIE, TOKEN_COOKIE, type Gate, type GateOptions } from "./next.js";
 import { FakeService, Jar, NOW } from "./testing.js";
 
 let service: FakeService;
 let jar: Jar;
+let options: GateOptions;
 let gate: Gate;
 let tasks: (() => Promise<void>)[];
 
@@ -11,14 +12,15 @@ beforeEach(() => {
   service = new FakeService();
   jar = new Jar();
   tasks = [];
-  gate = createGate({
+  options = {
     apiUrl: "https://billing.example",
     upgradeUrl: "https://portal.example/pricing",
     cookies: () => Promise.resolve(jar),
     after: (task) => tasks.push(task),
     now: () => service.now,
     fetch: service.fetch,
-  });
+  };
+  gate = createGate(options);
 });
 
 function signIn(): void {
@@ -90,6 +92,13 @@ describe("withFeature", () => {
     service.down = true;
     const answer = await call();
     expect(answer.status).toBe(503);
+    expect(expensive).not.toHaveBeenCalled();
+  });
+
+  it("says 503 when something else answers in the service's place", async () => {
+    signIn();
+    service.garbled = true;
+    expect((await call()).status).toBe(503);
     expect(expensive).not.toHaveBeenCalled();
   });
 
@@ -205,6 +214,20 @@ describe("the session route", () => {
     for (const name of [SESSION_COOKIE, TOKEN_COOKIE]) {
       expect(jar.options.get(name)).toMatchObject({ httpOnly: true, secure: true, sameSite: "lax", path: "/" });
     }
+  });
+
+  it("names its cookies so that no sister domain can plant one, where TLS allows it", async () => {
+    expect([SESSION_COOKIE, TOKEN_COOKIE]).toEqual(["__Host-bitsleuth_session", "__Host-bitsleuth_entitlements"]);
+    const local = createGate({ ...options, secure: false });
+    await local.session.POST(
+      request({
+        method: "POST",
+        body: JSON.stringify({ session_token: service.session }),
+        headers: { "content-type": "application/json" },
+      }),
+    );
+    expect([...jar.values.keys()].sort()).toEqual(["bitsleuth_entitlements", "bitsleuth_session"]);
+    expect(await (await local.session.GET(request())).json()).toMatchObject({ signedIn: true });
   });
 
   it("keeps nothing of a session that the service does not know", async () => {

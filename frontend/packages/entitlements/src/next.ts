@@ -1,7 +1,7 @@
 /** The gate of a Next.js host: route handlers, Server Actions, and the session behind both. */
 import { randomUUID } from "node:crypto";
 import { can, seconds, type EntitlementClaims } from "./claims.js";
-import { SESSION_COOKIE, TOKEN_COOKIE, type CookieJar, type CookieOptions } from "./cookies.js";
+import { SESSION_COOKIE, TOKEN_COOKIE, withoutPrefix, type CookieJar, type CookieOptions } from "./cookies.js";
 import { Tallies } from "./metering.js";
 import { createVerifier, InvalidToken, type KeySet } from "./node.js";
 import { parsePaywallError, paywallProblem, type PaywallProblem } from "./problem.js";
@@ -25,7 +25,7 @@ export interface GateOptions {
   readonly keys?: string | KeySet;
   readonly issuer?: string;
   readonly audience?: string;
-  /** False only where the host itself is served without TLS, on a developer's machine. */
+  /** False only where the host itself is served without TLS, on a developer's machine: its cookies lose their prefix. */
   readonly secure?: boolean;
   readonly now?: () => number;
   readonly fetch?: typeof globalThis.fetch;
@@ -59,13 +59,14 @@ export interface Gate {
 }
 
 export function createGate(options: GateOptions): Gate {
-  const { apiUrl, upgradeUrl, cookies, after, secure = true, now = seconds, fetch = globalThis.fetch } = options;
+  const { apiUrl, upgradeUrl, after, secure = true, now = seconds, fetch = globalThis.fetch } = options;
   const { keys = `${apiUrl}/.well-known/jwks.json`, issuer, audience } = options;
   const verifier = createVerifier({ keys, now, fetch, ...(issuer && { issuer }), ...(audience && { audience }) });
   const service = createService(apiUrl, fetch);
   const tallies = new Tallies();
   const refreshing = new Map<string, Promise<string | null>>();
 
+  const cookies = secure ? options.cookies : async () => withoutPrefix(await options.cookies());
   const cookieOptions = (maxAge: number): CookieOptions => ({ httpOnly: true, secure, sameSite: "lax", path: "/", maxAge });
 
   async function claimsOf(token: string | undefined): Promise<EntitlementClaims | null> {

@@ -42,11 +42,11 @@ export function createService(apiUrl: string, fetch: typeof globalThis.fetch = g
     },
     async refusal(session, feature) {
       const answer = await call(session, `/billing/entitlements/${encodeURIComponent(feature)}`);
-      return answer.status === 402 ? parsePaywallError(await answer.json()) : (await expect200(answer), null);
+      return answer.status === 402 ? parsePaywallError(await read(answer)) : (await expect200(answer), null);
     },
     async use(session, usage) {
       const answer = await call(session, "/billing/usage", { method: "POST", body: JSON.stringify(usage) });
-      const paywall = answer.status === 402 ? parsePaywallError(await answer.json()) : null;
+      const paywall = answer.status === 402 ? parsePaywallError(await read(answer)) : null;
       return paywall ?? ((await expect200(answer)) as { reservation_id?: string });
     },
   };
@@ -54,5 +54,14 @@ export function createService(apiUrl: string, fetch: typeof globalThis.fetch = g
 
 async function expect200(answer: Response): Promise<unknown> {
   if (!answer.ok) throw new ServiceUnavailable(`the billing service answered ${String(answer.status)}`);
-  return answer.json();
+  return read(answer);
+}
+
+/** A proxy's page, or a body that breaks off, is no word of the service. */
+async function read(answer: Response): Promise<unknown> {
+  try {
+    return await answer.json();
+  } catch (error) {
+    throw new ServiceUnavailable("the billing service did not answer in JSON", { cause: error });
+  }
 }

@@ -55,6 +55,8 @@ export class FakeService {
   features: Record<string, FeatureClaim> = {};
   now = NOW;
   down = false;
+  /** Whether a proxy's page answers in its place. */
+  garbled = false;
   session = "session-1";
 
   readonly fetch: typeof globalThis.fetch = async (input, init = {}) => {
@@ -63,6 +65,7 @@ export class FakeService {
     await Promise.resolve();
     if (this.down) throw new TypeError("fetch failed");
     if (url.pathname === "/.well-known/jwks.json") return Response.json(this.issuer.keys);
+    if (this.garbled) return new Response("<html>", { status: 200 });
     if (new Headers(init.headers).get("authorization") !== `Bearer ${this.session}`) return new Response("{}", { status: 401 });
     if (url.pathname === "/billing/entitlements") return Response.json({ token: this.token() });
     if (url.pathname === "/billing/usage") return this.#use(JSON.parse(String(init.body)) as Record<string, unknown>);
