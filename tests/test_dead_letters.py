@@ -1,6 +1,7 @@
 """Dead letters are explained and sent back: one, some or all, never lost, whatever interrupts."""
 
 from collections.abc import Callable
+from typing import Any
 
 import boto3
 import pytest
@@ -146,3 +147,16 @@ def test_a_message_that_is_no_delivery_is_shown_and_holds_nobody_back(
     assert [letter.event_id for letter in letters.redrive(["mock#evt_1"], dry_run=False)] == ["mock#evt_1"]
     assert waiting_in(queues[1]) == ["mock#evt_1"]
     assert [letter.type for letter in letters.waiting()] == ["unreadable"]
+
+
+@pytest.mark.parametrize(
+    "changes", [{"event_id": "evt_\ud800"}, {"event_id": "e" * 3000}, {"created_at": 10**60}], ids=str
+)
+def test_a_letter_that_no_table_can_hold_is_shown_and_holds_back_no_other(
+    letters: DeadLetters, post: Callable[[str], None], queues: tuple[str, str], changes: dict[str, Any]
+) -> None:
+    event: dict[str, Any] = {"provider": "mock", "event_id": "evt_2", "type": "x", "created_at": NOW, "livemode": False}
+    poison = Notification(payload={}, **{**event, **changes})
+    boto3.client("sqs").send_message(QueueUrl=queues[0], MessageBody=encode(poison, NOW, "1", "00"))
+    post("evt_1")
+    assert sorted(letter.type for letter in letters.waiting()) == ["payment.succeeded", "unreadable"]

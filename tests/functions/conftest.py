@@ -19,7 +19,7 @@ from billing.store.plans import PlanStore
 from billing.tokens import DEV_ISSUER, Signer, Verifier, generate_key_set
 from fakes.base import Server
 from fakes.mock import MockProvider
-from samples import CATALOGUE, USER
+from samples import CATALOGUE, NOW, USER
 
 ROOT = Path(__file__).parents[2]
 SECRET = "mock-secret-of-the-tests"
@@ -195,7 +195,7 @@ def queued(*notifications: Notification) -> dict[str, Any]:
     """An SQS event with these notifications."""
     return {
         "Records": [
-            {"messageId": f"m{n}", "body": encode(notification, notification.created_at, "1", "hash")}
+            {"messageId": f"m{n}", "body": encode(notification, NOW, "1", "hash")}
             for n, notification in enumerate(notifications)
         ]
     }

@@ -146,13 +146,42 @@ def test_a_store_that_fails_is_named_and_the_remedy_fits(
     assert "send the event again" in remedy(reason).lower()
 
 
-def test_an_event_that_no_table_can_hold_does_not_hold_back_the_others(
-    process: Callable[..., list[str]], cloud: Cloud, caplog: pytest.LogCaptureFixture
+def test_an_event_whose_failure_cannot_be_recorded_does_not_hold_back_the_others(
+    process: Callable[..., list[str]],
+    cloud: Cloud,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    poison = notification("purchase.updated", event_id="e" * 3000)
-    assert process(poison, notification("purchase.updated")) == ["m0"]
+    def refuse(*_: object) -> None:
+        raise ClientError({"Error": {"Code": "ThrottlingException", "Message": "usr_1"}}, "PutItem")
+
+    monkeypatch.setattr("billing.processing.Processor.record_failure", refuse)
+    orphan = notification("refund.created", event_id="evt_orphan")
+    orphan = replace(orphan, payload={**orphan.payload, "payment": "in_unknown"})
+    assert process(orphan, notification("purchase.updated")) == ["m0"]
     assert [p.status for p in cloud.accounts.load(USER).purchases] == ["paid"]
-    assert "failure not recorded" in [record.message for record in caplog.records]
+    (logged,) = [record for record in caplog.records if record.message == "failure not recorded"]
+    assert logged.__dict__["reason"] == "AWS refused PutItem: ThrottlingException"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"event_id": "e" * 3000},
+        {"event_id": "evt_\ud800"},
+        {"event_id": ["evt_1"]},
+        {"created_at": 10**60},
+        {"created_at": "1790000000"},
+        {"payload": {"object": "\ud800"}},
+        {"provider": None},
+    ],
+    ids=str,
+)
+def test_an_event_that_no_table_can_hold_does_not_hold_back_the_others(
+    process: Callable[..., list[str]], cloud: Cloud, changes: dict[str, Any]
+) -> None:
+    assert process(notification("purchase.updated", **changes), notification("purchase.updated")) == ["m0"]
+    assert [p.status for p in cloud.accounts.load(USER).purchases] == ["paid"]
 
 
 @pytest.mark.parametrize("body", ["", "not json", "[]", "{}", '{"provider": "mock"}'])

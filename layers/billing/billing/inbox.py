@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 # Stripe's largest events are below 100 KB, BTCPay's and BitPay's far below; an SQS message holds 256 KB.
 MAX_WEBHOOK_BYTES = 192 * 1024
 _LAST_SECOND = 4_102_444_800  # of the year 2099
+_LONGEST_KEY = 1000  # bytes; with a time before it, it is the sort key of an index, which holds 1,024
 
 
 def webhook(
@@ -42,7 +43,9 @@ def webhook(
         try:
             request = request_from(event, max_body=MAX_WEBHOOK_BYTES)
             label = provider.verify(request.body, request.headers, known(), request.now)
-            notification = _storable(provider.minimise(request.body))
+            notification = provider.minimise(request.body)
+            if not _is_storable(notification, request.now):
+                raise BadWebhook("the body says what no table can hold", reason="malformed_body")
         except BillingError as error:
             logger.warning("refused", extra={"provider": provider.NAME, "code": error.code, "why": error.detail})
             return to_gateway(problem(error))
@@ -54,15 +57,19 @@ def webhook(
     return handler
 
 
-def _storable(notification: Notification) -> Notification:
-    """Raises `BadWebhook` for what no table could hold: half of a character, or a time that is none."""
+def _is_storable(notification: Notification, received_at: object) -> bool:
+    """Whether a table can hold it: texts of whole characters, an id that fits a key, times that are some."""
+    texts = (notification.provider, notification.event_id, notification.type)
+    times = (notification.created_at, received_at)
+    if not all(isinstance(text, str) and text for text in texts):
+        return False
+    if not all(type(moment) is int and 0 <= moment <= _LAST_SECOND for moment in times):
+        return False
     try:
-        json.dumps([notification.key, notification.type, notification.payload], ensure_ascii=False).encode()
-    except UnicodeEncodeError as error:
-        raise BadWebhook("the body holds half of a character", reason="malformed_body") from error
-    if type(notification.created_at) is not int or not 0 <= notification.created_at <= _LAST_SECOND:
-        raise BadWebhook("the event's time is none", reason="malformed_body")
-    return notification
+        json.dumps([*texts, notification.payload], ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return len(notification.key.encode()) <= _LONGEST_KEY
 
 
 def encode(notification: Notification, received_at: int, secret_label: str, body_sha256: str) -> str:
@@ -84,7 +91,10 @@ def encode(notification: Notification, received_at: int, secret_label: str, body
 
 
 def decode(message: str) -> tuple[Notification, Mapping[str, Any]]:
-    """The notification of a queue message, and the rest (received_at, secret_label, body_sha256)."""
+    """The notification of a queue message, and the rest (received_at, secret_label, body_sha256).
+
+    Raises `ValueError`, `KeyError` or `TypeError` for a message that is none of ours.
+    """
     found = json.loads(message)
     notification = Notification(
         provider=found.pop("provider"),
@@ -94,4 +104,6 @@ def decode(message: str) -> tuple[Notification, Mapping[str, Any]]:
         livemode=found.pop("livemode"),
         payload=found.pop("payload"),
     )
+    if not _is_storable(notification, found["received_at"]):
+        raise ValueError("the message says what no table can hold")
     return notification, found
