@@ -1,6 +1,7 @@
 """Another backend's handler, behind our authorizer, guarded with the decorator; the billing API is on loopback."""
 
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -146,6 +147,26 @@ def test_an_api_that_fails_lets_nobody_in(api: Api, status: int) -> None:
     api.status = status
     assert backend.call(user_id="usr_1") == (503, "billing_unavailable")
     assert backend.ran == 0
+
+
+@pytest.mark.parametrize(
+    "said", [b"", b"HTTP/1.1 402 Payment Required\r\ncontent-length: 99\r\n\r\n{", b"SSH-2.0\r\n"], ids=repr
+)
+def test_an_api_that_hangs_up_or_talks_nonsense_lets_nobody_in(said: bytes) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(4096)
+                connection.sendall(said)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        backend = Backend(f"http://127.0.0.1:{server.getsockname()[1]}")
+        assert backend.call(user_id="usr_1") == (503, "billing_unavailable")
+        assert backend.ran == 0
+        thread.join()
 
 
 def test_an_api_that_is_away_lets_nobody_in() -> None:

@@ -10,6 +10,7 @@ is believed; everything else is asked of the billing API before it is refused, w
 """
 
 import functools
+import http.client
 import json
 import time
 import urllib.error
@@ -85,13 +86,14 @@ class Protection:
             method=method,
         )
         try:
-            with urllib.request.urlopen(asked, timeout=_TIMEOUT):  # noqa: S310  as above
-                return None
-        except urllib.error.HTTPError as error:
-            with error:
-                if error.code in (401, 402, 403, 429):
-                    return _answer(error.code, error.read().decode())
-        except (urllib.error.URLError, TimeoutError):
+            try:
+                with urllib.request.urlopen(asked, timeout=_TIMEOUT):  # noqa: S310  as above
+                    return None
+            except urllib.error.HTTPError as error:
+                with error:
+                    if error.code in (401, 402, 403, 429):
+                        return _answer(error.code, error.read().decode())
+        except (OSError, http.client.HTTPException, UnicodeDecodeError):
             pass  # answered below, as every other failure to ask
         return _problem(503, "billing_unavailable", "Access could not be checked: try again in a moment")
 
