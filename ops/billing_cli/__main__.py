@@ -1,13 +1,29 @@
 """The entry point: picks the stack, then the command."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from botocore.exceptions import BotoCoreError, ClientError
+from typer.core import TyperGroup
 
+from billing.errors import BillingError, NotConfigured
 from billing_cli import dlq, explain, flags, invoices, metrics, moves, plans, reconcile, secrets, stripe, tokens
+from billing_cli.output import refused
 from billing_cli.stack import LOCAL, Stack
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+class Commands(TyperGroup):
+    """What AWS or a provider refuses is said in one line; a stack trace is for faults of ours."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (BotoCoreError, ClientError, BillingError, NotConfigured) as error:
+            refused("Refused:", error)
+            raise typer.Exit(1) from error
+
+
+app = typer.Typer(cls=Commands, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.add_typer(dlq.app, name="dlq")
 app.add_typer(flags.app, name="flags")
 app.add_typer(invoices.app, name="invoices")

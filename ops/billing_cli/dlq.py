@@ -5,11 +5,12 @@ import time
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from billing.admin_events import redrive_letters
 from billing.dead_letters import DeadLetter, DeadLetters
 from billing.store.payment_events import PaymentEventStore
-from billing_cli.output import console, moment, table
+from billing_cli.output import console, moment, refused, table
 from billing_cli.stack import Stack
 
 app = typer.Typer(no_args_is_help=True, help="Payment events that could not be processed.")
@@ -23,7 +24,7 @@ def letters_of(stack: Stack) -> DeadLetters:
 
 
 @app.command("list")
-def show_all(context: typer.Context, limit: int = 100) -> None:
+def show_all(context: typer.Context, limit: Annotated[int, typer.Option(min=1)] = 100) -> None:
     """What waits in the dead-letter queue, and the cause of each."""
     found = letters_of(context.obj).waiting(limit)
     if not found:
@@ -39,9 +40,9 @@ def show(context: typer.Context, event_id: str) -> None:
     """One dead letter with its minimal payload."""
     letter = next((found for found in letters_of(context.obj).waiting(10_000) if found.event_id == event_id), None)
     if letter is None:
-        console.print(f"{event_id} is not in the dead-letter queue.")
+        console.print(f"{event_id} is not in the dead-letter queue.", markup=False)
         raise typer.Exit(1)
-    console.print(f"[bold]{letter.event_id}[/]  {letter.type}")
+    console.print(f"{letter.event_id}  {letter.type}", markup=False)
     console.print(f"created {moment(letter.created_at)}, received {moment(letter.received_at)}")
     console.print(f"cause   {letter.cause}", markup=False)
     console.print_json(json.dumps(letter.payload))
@@ -60,7 +61,7 @@ def redrive(
     """
 
     def sent(letter: DeadLetter) -> None:
-        console.print(f"[green]✓[/] sent {letter.event_id} [dim]{letter.type}[/]")
+        console.print(f"[green]✓[/] sent {escape(letter.event_id)} [dim]{escape(letter.type)}[/]")
 
     stack: Stack = context.obj
     chosen = redrive_letters(
@@ -79,5 +80,5 @@ def redrive(
     else:
         console.print(f"{len(chosen)} sent back. Those that fail again return after five tries.")
     if missing:
-        console.print(f"[red]Not in the dead-letter queue:[/] {', '.join(missing)}")
+        refused("Not in the dead-letter queue:", ", ".join(missing))
         raise typer.Exit(1)

@@ -4,13 +4,14 @@ import time
 from typing import Annotated
 
 import typer
+from pydantic import ValidationError
 
 from billing.admin_flags import AdminFlags
-from billing.errors import BillingError
+from billing.api.requests import SetFlag
 from billing.rollout import Flag, Flags
 from billing.store.audit import AuditLog
 from billing.store.flags import FlagStore
-from billing_cli.output import console, table
+from billing_cli.output import table
 from billing_cli.stack import Stack
 
 app = typer.Typer(no_args_is_help=True, help="Rollout flags: list, set.")
@@ -35,12 +36,12 @@ def set_(
     allow: Annotated[list[str] | None, typer.Option(help="A user id that has it whatever the percentage.")] = None,
 ) -> None:
     """Set one flag, and who has it besides; it reaches everybody within a minute. The audit log names you."""
-    flag = Flag(percent, tuple(allow or ()))
     try:
-        _print(flags_of(context.obj).set(name, flag, admin=context.obj.operator, now=int(time.time())))
-    except BillingError as error:
-        console.print(f"[red]Refused:[/] {error.detail}")
-        raise typer.Exit(1) from error
+        SetFlag(percent=percent, allow=allow or [], version=0)
+    except ValidationError as error:
+        raise typer.BadParameter(error.errors()[0]["msg"], param_hint="--allow") from error
+    flag = Flag(percent, tuple(dict.fromkeys(allow or ())))
+    _print(flags_of(context.obj).set(name, flag, admin=context.obj.operator, now=int(time.time())))
 
 
 def _print(flags: Flags) -> None:

@@ -1,5 +1,6 @@
 """`billing metrics`: hold the rollups against the ledger, make them anew, and show the lines behind a figure."""
 
+import re
 from calendar import monthrange
 from collections import Counter
 from datetime import date, timedelta
@@ -7,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from billing.ledger import day_of
+from billing.ledger import Kind, day_of
 from billing.money import format_money
 from billing.rollups import Cell, counters
 from billing.store.metrics import MetricsStore
@@ -15,6 +16,12 @@ from billing_cli.output import console, table
 from billing_cli.stack import Stack
 
 app = typer.Typer(no_args_is_help=True, help="Revenue figures and the ledger lines behind them.")
+
+
+def _currency(code: str | None) -> str | None:
+    if code is not None and not re.fullmatch(r"[A-Z]{3}", code):
+        raise typer.BadParameter("an ISO 4217 code such as USD")
+    return code
 
 
 def metrics_of(stack: Stack) -> MetricsStore:
@@ -56,8 +63,8 @@ def rebuild(context: typer.Context) -> None:
 def lines(
     context: typer.Context,
     day: Annotated[str, typer.Option(help="A day (2026-11-22) or month (2026-11), UTC.")],
-    currency: Annotated[str | None, typer.Option(help="Only this currency.")] = None,
-    kind: Annotated[str | None, typer.Option(help="Only payment, refund, mrr, …")] = None,
+    currency: Annotated[str | None, typer.Option(help="Only this currency, such as USD.", callback=_currency)] = None,
+    kind: Annotated[Kind | None, typer.Option(help="Only this kind of line.")] = None,
 ) -> None:
     """The ledger lines of a day or month: what its figures are made of."""
     metrics = metrics_of(context.obj)

@@ -1,14 +1,12 @@
 """`billing moves`: subscribers to the newest version of their plan, gradually; stop, undo."""
 
 import time
-from collections.abc import Callable
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import typer
 
 from billing.admin_moves import AdminMoves
 from billing.applier import Applier
-from billing.errors import BillingError
 from billing.history import By
 from billing.moves import Mover, Verdict
 from billing.providers import Clients
@@ -20,7 +18,6 @@ from billing_cli.stack import Stack
 
 app = typer.Typer(no_args_is_help=True, help="Subscribers to a newer version: list, start, run, stop, undo.")
 Plan = Annotated[str, typer.Argument(help="The plan's id: pro-month.")]
-_Answer = TypeVar("_Answer")
 _VERDICTS: dict[Verdict, str] = {
     "move": "would be moved with their next period",
     "arranged": "get the new version already",
@@ -66,41 +63,33 @@ def start(
     """Move subscribers of older versions with their next period, hour by hour; or go on with a wider share."""
     now, stack = int(time.time()), context.obj
     if dry_run:
-        found = _do(lambda: _mover(stack).survey(plan_id, to, percent=percent, notice_days=notice_days, now=now))
+        found = _mover(stack).survey(plan_id, to, percent=percent, notice_days=notice_days, now=now)
         table(f"{plan_id} to version {to}", ["subscriptions", ""], [(str(found[v]), _VERDICTS[v]) for v in _VERDICTS])
         return
     by = By(actor=context.obj.operator, action="move_subscribers", subject=plan_id)
     wanted = {"percent": percent, "per_hour": per_hour, "notice_days": notice_days}
-    _table([_do(lambda: _desk(stack).start(plan_id, to, **wanted, by=by, now=now))])
+    _table([_desk(stack).start(plan_id, to, **wanted, by=by, now=now)])
     console.print("It begins within the hour, or at once with `billing moves run`.")
 
 
 @app.command()
 def run(context: typer.Context) -> None:
     """Do this hour's part of the open moves now."""
-    _table(_do(lambda: _mover(context.obj).run(int(time.time()))))
+    _table(_mover(context.obj).run(int(time.time())))
 
 
 @app.command()
 def stop(context: typer.Context, plan_id: Plan) -> None:
     """Touch no further subscription."""
     by = By(actor=context.obj.operator, action="stop_move", subject=plan_id)
-    _table([_do(lambda: _desk(context.obj).stop(plan_id, by, int(time.time())))])
+    _table([_desk(context.obj).stop(plan_id, by, int(time.time()))])
 
 
 @app.command()
 def undo(context: typer.Context, plan_id: Plan) -> None:
     """Take back what is scheduled; whoever was moved already goes back with the next period."""
     by = By(actor=context.obj.operator, action="undo_move", subject=plan_id)
-    _table([_do(lambda: _desk(context.obj).undo(plan_id, by, int(time.time())))])
-
-
-def _do(call: Callable[[], _Answer]) -> _Answer:
-    try:
-        return call()
-    except BillingError as refused:
-        console.print(f"[red]Refused:[/] {refused.detail}")
-        raise typer.Exit(1) from refused
+    _table([_desk(context.obj).undo(plan_id, by, int(time.time()))])
 
 
 def _table(moves: list[Move]) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 from pydantic import TypeAdapter, ValidationError
+from rich.markup import escape
 
 from billing.admin_plans import AdminPlans
 from billing.api.requests import CreatePlan
@@ -17,7 +18,7 @@ from billing.plans import Plan, features_to_json
 from billing.providers import Clients
 from billing.store.plans import PlanStore
 from billing.views import admin_plan
-from billing_cli.output import console, table
+from billing_cli.output import console, refused, table
 from billing_cli.stack import Stack
 
 app = typer.Typer(no_args_is_help=True, help="The catalogue: list, import, export.")
@@ -44,7 +45,7 @@ def sync(
     try:
         found = prices_of(context.obj).sync(dry_run=dry_run)
     except ProviderError as error:
-        console.print(f"[red]Stripe:[/] {error.detail}", markup=True)
+        refused("Stripe:", error)
         raise typer.Exit(1) from error
     if not found:
         console.print("No plan of this stack is sold through Stripe.")
@@ -87,10 +88,10 @@ def import_(
         done = AdminPlans(store, offered, prices_of(context.obj)).seed(bodies)
     except ValidationError as error:
         for fault in error.errors(include_url=False, include_input=False):
-            console.print(f"[red]{'/'.join(map(str, fault['loc']))}[/] {fault['msg']}")
+            refused(escape("/".join(map(str, fault["loc"]))), fault["msg"])
         raise typer.Exit(1) from error
     except InvalidRequest as error:
-        console.print(f"[red]{error.detail}[/]: {error.extensions['errors']}")
+        refused(f"{error.detail}:", error.extensions["errors"])
         raise typer.Exit(1) from error
     for plan_id in (plan_id for plan_id, outcome in done.items() if outcome != "unchanged"):
         plan = store.catalogue(fresh=True).get(plan_id)

@@ -4,6 +4,7 @@ import time
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from billing.applier import Applier
 from billing.errors import Parked, ProviderError
@@ -15,7 +16,7 @@ from billing.store.accounts import AccountStore
 from billing.store.payment_events import PaymentEventStore
 from billing.store.plans import PlanStore
 from billing.store.progress import ProgressStore
-from billing_cli.output import console
+from billing_cli.output import console, refused
 from billing_cli.stack import Stack
 
 _DAY = 86_400
@@ -53,7 +54,7 @@ def reconcile(
         console.print("Stopped. The next run goes on from here.")
         raise typer.Exit(130) from None
     except ProviderError as error:
-        console.print(f"[red]Stripe:[/] {error.detail}")
+        refused("Stripe:", error)
         raise typer.Exit(1) from error
     left = [finding for finding in report.findings if not finding.repaired]
     if mended := [f"{f.kind} {f.object_id}" for f in report.findings if f.repaired]:
@@ -88,7 +89,7 @@ def replay(
             console.print(f"[green]✓[/] {event_id} {outcome}")
         except (Parked, ProviderError) as error:
             failed = True
-            console.print(f"[red]✗[/] {event_id} {error}")
+            refused("✗", f"{event_id} {error}")
     if failed:
         raise typer.Exit(1)
 
@@ -98,10 +99,10 @@ def rebuild(context: typer.Context, user_id: str) -> None:
     try:
         found = rebuilder_of(context.obj).compare(user_id, int(time.time()))
     except ProviderError as error:
-        console.print(f"[red]The provider did not answer:[/] {error.detail}")
+        refused("The provider did not answer:", error)
         raise typer.Exit(1) from error
     for difference in found:
-        console.print(f"[yellow]•[/] {difference}")
+        console.print(f"[yellow]•[/] {escape(difference)}")
     if found:
         console.print(
             "As the live state has it → as the records make it. Mend it with: billing reconcile, billing replay"

@@ -1,12 +1,14 @@
 """`billing secrets`: fill what the template created empty, without leaving a trace in the shell's history."""
 
 import sys
+from operator import itemgetter
 from typing import Annotated
 
 import typer
 from botocore.exceptions import ClientError
+from rich.text import Text
 
-from billing_cli.output import console, table
+from billing_cli.output import console, refused, table
 from billing_cli.stack import Stack
 
 app = typer.Typer(no_args_is_help=True, help="The stack's secrets: which are filled, and filling one.")
@@ -19,7 +21,7 @@ def show(context: typer.Context) -> None:
     filters = [{"Key": "name", "Values": [f"{stack.name}/"]}]
     found = stack.aws.call("secretsmanager", "list_secrets", Filters=filters, MaxResults=100)["SecretList"]
     rows = [(s["Name"].partition("/")[2], _since(stack, s["Name"])) for s in found]
-    table("Secrets", ["name", "value"], sorted(rows))
+    table("Secrets", ["name", "value"], sorted(rows, key=itemgetter(0)))
 
 
 @app.command()
@@ -77,11 +79,11 @@ def _store(stack: Stack, name: str, value: str) -> None:
     try:
         stack.aws.call("secretsmanager", "put_secret_value", SecretId=f"{stack.name}/{name}", SecretString=value)
     except ClientError as error:
-        console.print(f"[red]{name} was not stored:[/] {error.response['Error']['Message']}")
+        refused(f"{name} was not stored:", error.response["Error"]["Message"])
         raise typer.Exit(1) from error
 
 
-def _since(stack: Stack, secret_id: str) -> str:
+def _since(stack: Stack, secret_id: str) -> str | Text:
     versions = stack.aws.call("secretsmanager", "list_secret_version_ids", SecretId=secret_id).get("Versions", [])
     current = [v["CreatedDate"] for v in versions if "AWSCURRENT" in v.get("VersionStages", [])]
-    return f"since {current[0]:%Y-%m-%d %H:%M}" if current else "[red]empty[/]"
+    return f"since {current[0]:%Y-%m-%d %H:%M}" if current else Text("empty", "red")

@@ -1,6 +1,7 @@
 """`billing stripe`: is the account set up as it must be, and setting it up."""
 
 import typer
+from rich.markup import escape
 
 from billing.errors import NotConfigured, ProviderError
 from billing.plan_prices import PlanPrices
@@ -24,7 +25,7 @@ def doctor(context: typer.Context) -> None:
     """Keys and mode, secrets, webhook endpoint, portal, prices: what is wrong, and what to do."""
     checks = list(_checks(context.obj))
     for found in checks:
-        console.print(f"{_MARKS[found.level]} {found.subject}: {found.found}")
+        console.print(f"{_MARKS[found.level]} {found.subject}: {escape(found.found)}")
         if found.remedy:
             console.print(f"  → {found.remedy}", style="dim", markup=False)
     if any(found.level == "fail" for found in checks):
@@ -66,12 +67,8 @@ def _prices(stack: Stack) -> list[Check]:
 def setup(context: typer.Context) -> None:
     """Make the webhook endpoint with the right events and version, or bring the one there is up to date."""
     stack: Stack = context.obj
-    try:
-        with asking():
-            endpoint, secret = set_up(sdk_client(stack.settings), webhook_url(stack))
-    except (NotConfigured, ProviderError) as error:
-        console.print(f"[red]{error}[/]")
-        raise typer.Exit(1) from error
+    with asking():
+        endpoint, secret = set_up(sdk_client(stack.settings), webhook_url(stack))
     console.print(f"[green]✓[/] {endpoint.id} sends {len(endpoint.enabled_events)} events to {endpoint.url}")
     if secret is not None:
         console.print("Its signing secret, told only now; add it to STRIPE_WEBHOOK_SECRET:")

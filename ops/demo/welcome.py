@@ -22,7 +22,7 @@ def welcome(shop: Shop, console: Console, environment: Path, *, past: bool) -> N
         ("", shop.stripe.url, "the same for the stand-in of Stripe"),
         ("", shop.btcpay.url, "BTCPay Server's: pay half, too much, or late"),
         ("", shop.bitpay.url, "BitPay's"),
-        ("AWS", shop.engine.endpoint_url, "any credentials, region us-east-1"),
+        ("AWS", shop.engine.endpoint_url, "access key and secret: test, region us-east-1"),
         ("Logs", _short(shop.engine.log_folder), "one file per function"),
     ]
     width = max(len(place) for _, place, _ in places)

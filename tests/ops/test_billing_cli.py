@@ -111,3 +111,34 @@ def test_without_a_running_engine_a_command_says_what_to_do(monkeypatch: pytest.
     answer = billing("plans", "list")
     assert answer.exit_code == 1
     assert "make run" in answer.output
+
+
+def test_what_others_wrote_is_shown_as_it_is_and_never_taken_for_markup(stack: Stack) -> None:
+    sqs = boto3.client("sqs")
+    dlq, queue = (sqs.create_queue(QueueName=name)["QueueUrl"] for name in ("dlq", "events"))
+    stack.__dict__["settings"] = Settings(
+        {**ENVIRONMENT, "PAYMENT_EVENTS_DLQ_URL": dlq, "PAYMENT_EVENTS_QUEUE_URL": queue}
+    )
+    letter = Notification(
+        provider="btcpay", event_id="[/b]", type="[bold]x[/red]", created_at=1, livemode=False, payload={}
+    )
+    sqs.send_message(QueueUrl=dlq, MessageBody=encode(letter, 1, "1", "00"))
+    for command in (["list"], ["show", "btcpay#[/b]"], ["redrive", "[/nope]", "--dry-run"], ["redrive", "--dry-run"]):
+        answer = billing("dlq", *command)
+        assert answer.exception is None or isinstance(answer.exception, SystemExit), command
+    assert "[bold]x[/red]" in billing("dlq", "list").output
+    assert billing("dlq", "list", "--limit", "0").exit_code == 2
+    assert "[bold]x[/red]" in billing("dlq", "redrive").output
+
+
+def test_a_refusal_of_aws_is_one_line_and_no_stack_trace(open_stack: OpenStack) -> None:
+    open_stack(ACCOUNTS_TABLE="NoSuchTable")
+    answer = billing("explain", "usr_1", "ai.chat")
+    assert answer.exit_code == 1
+    assert isinstance(answer.exception, SystemExit)
+    assert "ResourceNotFoundException" in answer.output
+
+
+def test_a_flag_is_set_for_ids_alone(stack: Stack) -> None:
+    assert billing("flags", "set", "billing", "5", "--allow", "a b").exit_code == 2
+    assert "billing" not in billing("flags", "list").output

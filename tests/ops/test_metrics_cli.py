@@ -58,3 +58,8 @@ def test_a_rebuild_enters_lines_from_before_the_index_into_it() -> None:
     assert list(metrics.lines(line.currency, day_of(line.at))) == []
     assert billing("metrics", "rebuild").exit_code == 0
     assert [stored for _, stored in metrics.lines(line.currency, day_of(line.at))] == [("usr_1", line)]
+
+
+@pytest.mark.parametrize("option", [("--kind", "payments"), ("--currency", "usd")])
+def test_a_kind_or_a_currency_that_is_none_is_refused_and_no_empty_answer(option: tuple[str, str]) -> None:
+    assert billing("metrics", "lines", "--day", "2026-11-22", *option).exit_code == 2
