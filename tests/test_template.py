@@ -255,6 +255,13 @@ def test_a_secret_is_created_empty(secret: str) -> None:
     assert set(RESOURCES[secret]["Properties"]) == {"Name"}
 
 
+def test_a_stack_that_takes_real_money_is_prod() -> None:
+    """Other stages let the development issuer and the mock provider in."""
+    rule = SOURCE["Rules"]["RealMoneyIsProd"]
+    assert rule["RuleCondition"] == {"Fn::Equals": [{"Ref": "Livemode"}, "true"]}
+    assert [assertion["Assert"] for assertion in rule["Assertions"]] == [{"Fn::Equals": [{"Ref": "Stage"}, "prod"]}]
+
+
 def test_no_parameter_takes_a_secret() -> None:
     assert not [name for name in SOURCE["Parameters"] if re.search(r"(Keys?|Secret|Token|Password)$", name)]
 

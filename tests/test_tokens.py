@@ -231,6 +231,19 @@ def test_the_development_issuer_cannot_be_enabled_in_prod() -> None:
         verifier(settings("prod", TOKEN_ISSUER="dev"))
 
 
+def test_without_a_development_key_set_there_is_no_development_issuer() -> None:
+    """The template names the secret on every stage but prod; whoever never fills it has no such issuer."""
+
+    def fetch(name: str) -> str:
+        raise NotConfigured(f"the secret {name} has no value yet")
+
+    env = {"STAGE": "dev", "TOKEN_SIGNING_KEYS": OURS, "DEV_TOKEN_KEYS": "secretsmanager:dev"}
+    checking = verifier(Settings(env, fetch_secret=fetch))
+    assert checking.verify_session(forge(OURS), NOW).user_id == "usr_1"
+    with pytest.raises(NotAuthenticated):
+        checking.verify_session(forge(DEV, {"iss": "dev"}, {"kid": "dev-1"}), NOW)
+
+
 def test_a_stack_that_only_checks_needs_only_public_keys() -> None:
     public = json.dumps(make_signer().jwks())
     checking = verifier(Settings({"STAGE": "prod", "TOKEN_PUBLIC_KEYS": public}))

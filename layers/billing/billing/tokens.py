@@ -219,7 +219,8 @@ def _key_sets(settings: Settings, name: str) -> dict[str, str]:
     if settings.optional("DEV_TOKEN_KEYS"):
         if settings.is_prod:
             raise NotConfigured("the development issuer cannot be enabled in prod")
-        sets[DEV_ISSUER] = settings.secret("DEV_TOKEN_KEYS")
+        if keys := settings.optional_secret("DEV_TOKEN_KEYS"):
+            sets[DEV_ISSUER] = keys
     return sets
 
 
