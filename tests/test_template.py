@@ -9,8 +9,10 @@ import pytest
 import yaml
 
 from billing.api.routes import ROUTES
+from billing.store.accounts import LEDGER, SNAPSHOT
 
-TEMPLATE = Path(__file__).parents[1] / "template.yaml"
+ROOT = Path(__file__).parents[1]
+TEMPLATE = ROOT / "template.yaml"
 Template = dict[str, Any]
 
 
@@ -117,7 +119,19 @@ def test_a_function_may_read_the_secrets_it_is_told_of(function: str) -> None:
         if "secretsmanager:" in str(value)
         for name in names_in(value) - SOURCE["Conditions"].keys()
     }
-    assert told <= reachable(function, "secretsmanager")
+    known_to_all = names_in(SOURCE["Globals"]["Function"]["Environment"]["Variables"])
+    assert told <= reachable(function, "secretsmanager") - {"AWS::NoValue"} <= told | known_to_all
+
+
+def test_only_what_signs_tokens_holds_a_key_to_sign_with() -> None:
+    holders = {name for name in FUNCTIONS if "TokenSigningKeys" in reachable(name, "secretsmanager")}
+    assert holders == {"AuthFunction", "EntitlementsFunction"}
+
+
+def test_who_sets_flags_can_change_nothing_else_in_the_table_of_plans() -> None:
+    (policy,) = FUNCTIONS["AdminFlagsFunction"]["Policies"]
+    (of_plans,) = [s for s in policy["Statement"] if names_in(s["Resource"]) == {"PlansTable"}]
+    assert of_plans["Condition"] == {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["#flags"]}}
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
@@ -169,8 +183,50 @@ def test_admins_and_users_have_authorizers_of_their_own() -> None:
         assert authorizer["Identity"] == {"Headers": ["Authorization"], "ReauthorizeEvery": 60}
 
 
-def test_the_api_is_throttled() -> None:
-    assert RESOURCES["Api"]["Properties"]["DefaultRouteSettings"]["ThrottlingRateLimit"] > 0
+def test_the_api_is_throttled_and_what_costs_most_the_most() -> None:
+    api = RESOURCES["Api"]["Properties"]
+    usual = api["DefaultRouteSettings"]["ThrottlingRateLimit"]
+    assert usual > 0
+    tighter = {route for route, settings in api["RouteSettings"].items() if settings["ThrottlingRateLimit"] < usual}
+    assert tighter >= {"POST /auth/nostr", "POST /auth/refresh", "POST /billing/create-checkout-session"}
+    assert tighter <= routes().keys()
+
+
+def test_only_our_own_pages_may_read_an_answer_and_no_cookie_rides_along() -> None:
+    cors = RESOURCES["Api"]["Properties"]["CorsConfiguration"]
+    assert cors["AllowOrigins"] == [{"Ref": "PortalUrl"}, {"Ref": "HostOrigin"}]
+    assert not cors.get("AllowCredentials")
+
+
+# --- the pages -------------------------------------------------------------------------------------------------------
+
+
+def test_the_pages_lie_in_a_bucket_that_cloudfront_alone_reads() -> None:
+    assert set(RESOURCES["PagesBucket"]["Properties"]["PublicAccessBlockConfiguration"].values()) == {True}
+    allowed = [
+        s for s in RESOURCES["PagesBucketPolicy"]["Properties"]["PolicyDocument"]["Statement"] if s["Effect"] == "Allow"
+    ]
+    assert [s["Principal"] for s in allowed] == [{"Service": "cloudfront.amazonaws.com"}]
+    assert names_in(allowed[0]["Condition"]["StringEquals"]["AWS:SourceArn"]) >= {"PagesDistribution"}
+
+
+def test_a_page_runs_our_own_scripts_alone_and_in_no_frame_and_over_tls() -> None:
+    headers = RESOURCES["PagesHeaders"]["Properties"]["ResponseHeadersPolicyConfig"]["SecurityHeadersConfig"]
+    policy = headers["ContentSecurityPolicy"]["ContentSecurityPolicy"].split("; ")
+    assert {"default-src 'none'", "script-src 'self'", "connect-src 'self'", "frame-ancestors 'none'"} <= set(policy)
+    assert not [part for part in policy if "unsafe" in part or "*" in part]
+    assert headers["StrictTransportSecurity"]["AccessControlMaxAgeSec"] >= 31_536_000
+    assert headers["FrameOptions"]["FrameOption"] == "DENY"
+    assert "ContentTypeOptions" in headers
+
+
+def test_no_answer_of_the_api_is_kept_by_cloudfront() -> None:
+    distribution = RESOURCES["PagesDistribution"]["Properties"]["DistributionConfig"]
+    assert distribution["DefaultCacheBehavior"]["ViewerProtocolPolicy"] == "redirect-to-https"
+    for behaviour in distribution["CacheBehaviors"]:
+        assert behaviour["TargetOriginId"] == "api"
+        assert behaviour["CachePolicyId"] == "4135ea2d-6df8-44a3-9df3-4b5a84be39ad"  # CachingDisabled
+        assert behaviour["ViewerProtocolPolicy"] == "https-only"
 
 
 # --- queues, tables, logs --------------------------------------------------------------------------------------------
@@ -209,6 +265,22 @@ def test_a_table_outlives_its_stack_and_every_mistake(table: str) -> None:
     assert properties["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
     assert properties["SSESpecification"] == {"SSEEnabled": True}
     assert properties["BillingMode"] == "PAY_PER_REQUEST"
+    assert properties["DeletionProtectionEnabled"] == {"Fn::If": ["IsProd", True, False]}
+
+
+def test_what_shall_go_by_itself_goes() -> None:
+    lived = {n: r["Properties"].get("TimeToLiveSpecification") for n, r in RESOURCES.items() if "::Table" in r["Type"]}
+    assert {name: set(ttl.values()) for name, ttl in lived.items() if ttl} == {
+        "AccountsTable": {"ttl", True},
+        "PaymentEventsTable": {"expires_at", True},
+    }
+
+
+def test_the_stream_wakes_its_consumer_for_ledger_lines_and_for_what_decides_access() -> None:
+    (event,) = FUNCTIONS["PublishChangesFunction"]["Events"].values()
+    patterns = " ".join(found["Pattern"] for found in event["Properties"]["FilterCriteria"]["Filters"])
+    woken = set(re.findall(r'"prefix": "([^"]+)"', patterns))
+    assert woken == {LEDGER, SNAPSHOT, "subscription#", "purchase#", "term#", "grant#", "renewal#"}
 
 
 def test_logs_are_kept_for_a_while_and_not_for_ever() -> None:
@@ -222,6 +294,15 @@ def test_dead_letters_raise_an_alarm() -> None:
     alarm = RESOURCES["DeadLettersAlarm"]["Properties"]
     assert "PaymentEventsDlq" in names_in(alarm["Dimensions"])
     assert alarm["Threshold"] == 0
+
+
+@pytest.mark.parametrize("name", [n for n, r in RESOURCES.items() if r["Type"] == "AWS::Logs::MetricFilter"])
+def test_a_metric_counts_a_line_that_is_really_logged(name: str) -> None:
+    (message,) = re.findall(r'\$\.message = "(\w+)"', RESOURCES[name]["Properties"]["FilterPattern"])
+    sources = [
+        path.read_text() for folder in ("functions", "layers/billing") for path in ROOT.glob(f"{folder}/**/*.py")
+    ]
+    assert any(re.search(rf'logger\.\w+\(\s*"{message}"', source) for source in sources)
 
 
 def test_cloudwatch_may_publish_to_the_topic_of_the_alarms() -> None:
@@ -269,3 +350,11 @@ def test_no_parameter_takes_a_secret() -> None:
 def test_the_mock_provider_and_development_keys_are_not_in_prod() -> None:
     assert RESOURCES["WebhookMockFunction"]["Condition"] == "IsNotProd"
     assert RESOURCES["DevTokenKeys"]["Condition"] == "IsNotProd"
+    named = [value for name in FUNCTIONS if (value := variables(name).get("DEV_TOKEN_KEYS")) is not None]
+    assert [value["Fn::If"][::2] for value in named] == [["IsNotProd", ""]] * len(named)
+
+
+def test_the_pepper_outlives_its_stack() -> None:
+    """Every user id follows from it."""
+    assert RESOURCES["IdentityPepper"]["DeletionPolicy"] == "RetainExceptOnCreate"
+    assert RESOURCES["IdentityPepper"]["UpdateReplacePolicy"] == "Retain"

@@ -186,7 +186,8 @@ def path_pattern(name: str) -> str:
 def _path(named: Mapping[str, str]) -> Mapping[str, str]:
     faults = [name for name, value in named.items() if not re.fullmatch(path_pattern(name), value)]
     if faults:
-        errors = [{"path": name, "message": f"must match {path_pattern(name)}"} for name in faults]
+        user, other = "a user's id, such as usr_5f…", "letters, digits and _.:@/- alone, at most 128"
+        errors = [{"path": name, "message": user if name == "user_id" else other} for name in faults]
         raise InvalidRequest("the address names nothing that can be", errors=errors)
     return named
 
