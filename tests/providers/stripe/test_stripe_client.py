@@ -4,10 +4,11 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+import stripe
 
 from billing.errors import NotConfigured, ProviderError, ProviderUnavailable
 from billing.facts import DisputeFact, FraudWarningFact, PaymentFact, PurchaseFact, Ref, RefundFact, SubscriptionFact
-from billing.providers.stripe.client import Options, StripeClient, connect
+from billing.providers.stripe.client import Options, StripeClient, asking, connect
 from billing.settings import Settings
 from fakes.base import Fault
 from tests.providers.stripe.stripe_shop import DAY, START, Shop, plan
@@ -413,3 +414,10 @@ def test_an_unknown_object_is_refused_in_stripes_words(shop: Shop) -> None:
 def test_a_key_of_the_wrong_mode_or_a_redirected_prod_is_refused(env: dict[str, str]) -> None:
     with pytest.raises(NotConfigured):
         connect(Settings(env))
+
+
+@pytest.mark.parametrize("refusal", [stripe.AuthenticationError, stripe.PermissionError])
+def test_a_key_that_stripe_refuses_is_named_to_nobody(refusal: type[stripe.StripeError]) -> None:
+    with pytest.raises(ProviderError) as refused, asking():
+        raise refusal("Invalid API Key provided: sk_live_****1234", http_status=401)
+    assert "sk_live" not in refused.value.detail

@@ -92,6 +92,9 @@ def asking() -> Iterator[None]:
         raise ProviderError(declined.user_message or "the card was declined", reason=str(declined.code)) from declined
     except (stripe.APIConnectionError, stripe.RateLimitError) as unavailable:
         raise ProviderUnavailable("Stripe did not answer in time") from unavailable
+    except (stripe.AuthenticationError, stripe.PermissionError) as refused:
+        # Stripe's own words name our key, and buyers are told what the provider said.
+        raise ProviderError("Stripe refuses our key for this", reason=str(refused.code or "key_refused")) from refused
     except stripe.StripeError as error:
         if error.http_status is None or error.http_status >= 500:
             raise ProviderUnavailable("Stripe could not answer") from error
