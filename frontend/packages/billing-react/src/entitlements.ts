@@ -71,12 +71,16 @@ export class EntitlementStore {
   }
 
   async #read(): Promise<void> {
-    if (this.session.userId === null) return this.#set(SIGNED_OUT);
+    const userId = this.session.userId;
+    if (userId === null) return this.#set(SIGNED_OUT);
     try {
       const entitlements = await unwrap(this.client.GET("/billing/entitlements"));
+      // Whoever signed out, or in as somebody else, meanwhile does not see what the other one has.
+      if (this.session.userId !== userId) return;
       this.#set({ state: "ready", entitlements, error: null, at: this.now() });
       this.#readAgainBefore(entitlements.token_expires_at);
     } catch (error) {
+      if (this.session.userId !== userId) return;
       this.#set({ ...this.#snapshot, state: "error", error: error as ApiError, at: this.now() });
     }
   }
