@@ -52,6 +52,42 @@ test("a stranger buys without an account: a key is made, then the checkout opens
   expect(opened?.body).toEqual({ plan_id: "pro-month", provider: "stripe" });
 });
 
+test("what would be paid twice is said first, and sold to those who want both", async () => {
+  const overlap = () => refuse(409, "overlap", { ends_at: "2027-01-15T12:00:00Z" });
+  const opens = (): unknown[] => api.calls.filter(({ call }) => call.endsWith("checkout-session")).map(({ body }) => body);
+  api.answers({ ...free, "POST /billing/create-checkout-session": () => (opens().length === 1 ? overlap() : session) });
+  const leave = vi.fn();
+  show(<PurchaseDialog plan={plans.pro} onClose={() => {}} onRedirect={leave} />);
+  await userEvent.click(screen.getByRole("button", { name: "Continue to payment" }));
+  expect((await screen.findByRole("alert")).textContent).toContain("paid ahead until January 15, 2027");
+  expect(screen.getByRole<HTMLButtonElement>("button", { name: "Continue to payment" }).disabled).toBe(true);
+  await expectAccessible();
+  await userEvent.click(screen.getByLabelText("I know, and want both."));
+  await userEvent.click(screen.getByRole("button", { name: "Continue to payment" }));
+  await waitFor(() => expect(leave).toHaveBeenCalledOnce());
+  expect(opens()[1]).toEqual({ plan_id: "pro-month", provider: "stripe", accept_overlap: true });
+});
+
+test("who has a subscription already is led to it", async () => {
+  api.answers({ ...free, "POST /billing/create-checkout-session": () => refuse(409, "already_subscribed") });
+  show(<PurchaseDialog plan={plans.pro} onClose={() => {}} accountUrl="/my/billing" />);
+  await userEvent.click(screen.getByRole("button", { name: "Continue to payment" }));
+  expect((await screen.findByRole("link", { name: "Manage plan" })).getAttribute("href")).toBe("/my/billing");
+});
+
+test("a dialog that was closed while the checkout opened leads nowhere", async () => {
+  let answer = () => {};
+  const opened = new Promise<void>((resolve) => (answer = resolve));
+  api.answers({ ...free, "POST /billing/create-checkout-session": () => opened.then(() => session) });
+  const leave = vi.fn();
+  const { unmount } = show(<PurchaseDialog plan={plans.pro} onClose={() => {}} onRedirect={leave} />);
+  await userEvent.click(screen.getByRole("button", { name: "Continue to payment" }));
+  unmount();
+  answer();
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  expect(leave).not.toHaveBeenCalled();
+});
+
 test("a trial is due nothing today and names the day of the first charge", () => {
   api.answers(free);
   show(<PurchaseDialog plan={{ ...plans.pro, trial_days: 14 }} onClose={() => {}} />);

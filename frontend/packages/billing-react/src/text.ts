@@ -29,5 +29,6 @@ export function errorText(error: unknown, t: Translate): string {
   if (!(error instanceof ApiError)) return t("error.unexpected");
   const key = `error.${error.code}`;
   if (key in en) return t(key as MessageKey);
+  if ([502, 503, 504].includes(error.status)) return t("error.unavailable");
   return error.status >= 500 ? t("error.unexpected") : error.message;
 }

@@ -48,7 +48,7 @@ export default function LockedCard({ feature, problem, accountUrl = "/account/bi
           {t("locked.fix_payment")}
         </ButtonLink>
       ) : (
-        <Unlock feature={feature} offers={scenario.offers} />
+        <Unlock feature={feature} offers={scenario.offers} accountUrl={accountUrl} />
       )}
       <ButtonLink href={pricingUrl} variant="ghost" size="small">
         {t("locked.compare")}
@@ -66,7 +66,7 @@ function useScenario(feature: string, given: LockedCardProps["problem"]): { name
   return { name: scenario ?? "not_in_plan", offers: (offers ?? []).map((offer) => offer.plan_id) };
 }
 
-function Unlock({ feature, offers }: { feature: string; offers: readonly string[] }) {
+function Unlock({ feature, offers, accountUrl }: { feature: string; offers: readonly string[]; accountUrl: string }) {
   const t = useT();
   const { locale } = useBilling();
   const signedIn = useUserId() !== null;
@@ -96,7 +96,7 @@ function Unlock({ feature, offers }: { feature: string; offers: readonly string[
           {label(plan, place === 0)}
         </Button>
       ))}
-      {chosen?.buys === true && <PurchaseDialog plan={chosen.plan} onClose={() => setChosen(null)} />}
+      {chosen?.buys === true && <PurchaseDialog plan={chosen.plan} accountUrl={accountUrl} onClose={() => setChosen(null)} />}
       {chosen?.buys === false && <ChangePlanDialog planId={chosen.plan.plan_id} onClose={() => setChosen(null)} />}
     </>
   );

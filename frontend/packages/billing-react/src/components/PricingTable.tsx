@@ -3,7 +3,6 @@
 import { useEffect, useState } from "react";
 import { yearlySaving, type Plan } from "../format.js";
 import { isRecurring, moveTo, offersOf, planAt, type Interval, type Offer } from "../offers.js";
-import { useBilling } from "../provider.js";
 import { usePlans, useStatus, useTrack } from "../queries.js";
 import { useT } from "../text.js";
 import { ErrorNotice } from "../ui/Notice.js";
@@ -37,14 +36,15 @@ export function PricingTable(props: PricingTableProps) {
   const track = useTrack();
   useEffect(() => track({ event: "pricing_viewed" }), [track]);
 
-  if (catalogue.isError) {
-    return (
-      <div className="bsb">
+  if (!catalogue.data) {
+    return catalogue.isError ? (
+      <div className="bsb bsb:mx-auto bsb:w-full bsb:max-w-xl">
         <ErrorNotice error={catalogue.error} onRetry={() => void catalogue.refetch()} />
       </div>
+    ) : (
+      <PricingSkeleton />
     );
   }
-  if (!catalogue.data) return <PricingSkeleton />;
 
   const { plans, features } = catalogue.data;
   if (plans.length === 0) return <p className="bsb bsb-2 bsb:text-center">{t("pricing.none")}</p>;
@@ -86,10 +86,12 @@ export function PricingTable(props: PricingTableProps) {
       )}
       <div className="bsb-offers">{recurring.map(card)}</div>
       {once.length > 0 && <OneTime>{once.map(card)}</OneTime>}
-      {comparison && recurring.length > 1 && <CompareTable offers={recurring} interval={interval} features={features} />}
+      {comparison && recurring.length > 1 && (
+        <CompareTable offers={recurring} interval={interval} features={features} current={status.data?.plan_id} />
+      )}
       {chosen &&
         (chosen.buys ? (
-          <PurchaseDialog plan={chosen.plan} onClose={() => setChosen(null)} />
+          <PurchaseDialog plan={chosen.plan} accountUrl={accountUrl} onClose={() => setChosen(null)} />
         ) : (
           <ChangePlanDialog planId={chosen.plan.plan_id} onClose={() => setChosen(null)} />
         ))}
@@ -133,9 +135,8 @@ function IntervalChoice(props: { offers: Offer[]; value: "month" | "year"; onCha
 }
 
 function PricingSkeleton() {
-  const { locale } = useBilling();
   return (
-    <div className="bsb bsb-stack bsb:gap-8" lang={locale} aria-busy="true">
+    <div className="bsb bsb-stack bsb:gap-8" aria-busy="true">
       <span className="bsb:self-center">
         <Skeleton width="16rem" height="2.75rem" />
       </span>

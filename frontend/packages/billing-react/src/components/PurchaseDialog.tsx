@@ -1,17 +1,17 @@
 "use client";
 
-import type { Schemas } from "@bitsleuth/billing-api-client";
-import { useState } from "react";
+import { ApiError, type Schemas } from "@bitsleuth/billing-api-client";
+import { useEffect, useRef, useState } from "react";
 import { date, money, type Plan } from "../format.js";
 import { isBitcoin } from "../offers.js";
 import { useBilling, useUserId } from "../provider.js";
 import { useOpenCheckout, useTrack } from "../queries.js";
 import { billingKeySigner, hasBillingKey } from "../signers/index.js";
 import { useT } from "../text.js";
-import { Button } from "../ui/Button.js";
+import { Button, ButtonLink } from "../ui/Button.js";
 import { Dialog } from "../ui/Dialog.js";
 import { Icon } from "../ui/Icon.js";
-import { ErrorNotice } from "../ui/Notice.js";
+import { ErrorNotice, Notice } from "../ui/Notice.js";
 import { InvoiceDialog } from "./InvoiceDialog.js";
 import { SignIn } from "./SignIn.js";
 
@@ -20,10 +20,13 @@ export interface PurchaseDialogProps {
   onClose: () => void;
   /** Leaves for the hosted checkout; default: in this tab. */
   onRedirect?: (url: string) => void;
+  /** Where what one has already can be changed. */
+  accountUrl?: string;
 }
 
 /** What is bought, what it costs, how it is paid; then on to the hosted checkout, or to a bitcoin invoice right here. */
-export function PurchaseDialog({ plan, onClose, onRedirect = (url) => location.assign(url) }: PurchaseDialogProps) {
+export function PurchaseDialog(props: PurchaseDialogProps) {
+  const { plan, onClose, onRedirect = (url) => location.assign(url), accountUrl = "/account/billing" } = props;
   const t = useT();
   const { session } = useBilling();
   const signedIn = useUserId() !== null;
@@ -31,17 +34,36 @@ export function PurchaseDialog({ plan, onClose, onRedirect = (url) => location.a
   const [ownIdentity, setOwnIdentity] = useState(false);
   const [invoice, setInvoice] = useState<Schemas["CheckoutSession"] | null>(null);
   const [failure, setFailure] = useState<unknown>(null);
+  const [agreed, setAgreed] = useState(false);
   const [busy, setBusy] = useState(false);
+  const open = useRef(false);
+  useEffect(() => {
+    open.current = true;
+    // Back from the checkout, the browser may show this page just as it was left: busy.
+    const onBack = ({ persisted }: PageTransitionEvent) => persisted && setBusy(false);
+    addEventListener("pageshow", onBack);
+    return () => {
+      open.current = false;
+      removeEventListener("pageshow", onBack);
+    };
+  }, []);
+  const overlap = codeOf(failure) === "overlap";
   const checkout = useOpenCheckout();
   const track = useTrack();
 
   async function proceed() {
     setBusy(true);
-    setFailure(null);
+    if (!overlap) setFailure(null);
     try {
       if (!signedIn) await session.signIn(await billingKeySigner());
       track({ event: "checkout_started", plan_id: plan.plan_id });
-      const opened = await checkout.mutateAsync({ plan_id: plan.plan_id, provider: provider as Schemas["CreateCheckoutSession"]["provider"] & string });
+      const opened = await checkout.mutateAsync({
+        plan_id: plan.plan_id,
+        provider: provider as Rail,
+        ...(overlap && agreed ? { accept_overlap: true } : {}),
+      });
+      // Who closed the dialog meanwhile is not sent to a checkout any more.
+      if (!open.current) return;
       if (isBitcoin(opened.provider)) setInvoice(opened);
       else return onRedirect(opened.url);
     } catch (error) {
@@ -69,7 +91,15 @@ export function PurchaseDialog({ plan, onClose, onRedirect = (url) => location.a
   return (
     <Dialog onClose={onClose} title={t("purchase.title", { plan: plan.name })}>
       <Summary plan={plan} prepaid={isBitcoin(provider)} />
-      <Rails plan={plan} value={provider} onChange={setProvider} />
+      <Rails
+        plan={plan}
+        value={provider}
+        onChange={(next) => {
+          setProvider(next);
+          setFailure(null);
+          setAgreed(false);
+        }}
+      />
       {!signedIn && (
         <p className="bsb-small bsb-2">
           {t(hasBillingKey() ? "purchase.this_key" : "purchase.no_account")}{" "}
@@ -78,14 +108,53 @@ export function PurchaseDialog({ plan, onClose, onRedirect = (url) => location.a
           </button>
         </p>
       )}
-      {failure !== null && <ErrorNotice error={failure} />}
+      {overlap ? (
+        <Overlap error={failure} bitcoin={isBitcoin(provider)} agreed={agreed} onAgree={setAgreed} />
+      ) : (
+        failure !== null && <ErrorNotice error={failure} />
+      )}
       <div className="bsb-dialog-actions">
         <Button onClick={onClose}>{t("cancel")}</Button>
-        <Button variant="primary" busy={busy} disabled={provider === ""} onClick={() => void proceed()}>
-          {t("purchase.continue")}
-        </Button>
+        {["already_subscribed", "already_purchased"].includes(codeOf(failure)) ? (
+          <ButtonLink href={accountUrl} variant="primary">
+            {t("pricing.manage")}
+          </ButtonLink>
+        ) : (
+          <Button variant="primary" busy={busy} disabled={provider === "" || (overlap && !agreed)} onClick={() => void proceed()}>
+            {t("purchase.continue")}
+          </Button>
+        )}
       </div>
     </Dialog>
+  );
+}
+
+type Rail = NonNullable<Schemas["CreateCheckoutSession"]["provider"]>;
+
+const codeOf = (error: unknown) => (error instanceof ApiError ? error.code : "");
+
+interface OverlapProps {
+  error: unknown;
+  bitcoin: boolean;
+  agreed: boolean;
+  onAgree: (agreed: boolean) => void;
+}
+
+/** Card and bitcoin would be paid side by side: allowed, but not unawares. */
+function Overlap({ error, bitcoin, agreed, onAgree }: OverlapProps) {
+  const t = useT();
+  const { locale } = useBilling();
+  const end = (error as ApiError).problem.ends_at as string;
+  return (
+    <>
+      <Notice tone="warn" live title={t("purchase.overlap")}>
+        {t(bitcoin ? "purchase.overlap_card" : "purchase.overlap_prepaid", { date: date(end, locale) })}
+      </Notice>
+      <label className="bsb-check">
+        <input type="checkbox" checked={agreed} onChange={(event) => onAgree(event.target.checked)} />
+        <span>{t("purchase.overlap_agree")}</span>
+      </label>
+    </>
   );
 }
 

@@ -1,12 +1,14 @@
-import type { Messages } from "../i18n.js";
+import type { Message } from "../i18n.js";
 
-/** Spanish. */
-export const es: Messages = {
+/** Spanish, with names for the features and plans of the seed catalogue. */
+const es = {
   back: "Volver",
   cancel: "Cancelar",
   close: "Cerrar",
   copy: "Copiar {what}",
+  copy_failed: "Este navegador no nos deja copiar. Selecciona el texto y cópialo.",
   copied: "Copiado",
+  loading: "Cargando",
   no: "No",
   yes: "Sí",
   retry: "Reintentar",
@@ -64,6 +66,10 @@ export const es: Messages = {
   "purchase.no_account": "Sin cuenta ni correo: una clave privada creada en este navegador guardará tu plan.",
   "purchase.this_key": "Sin cuenta ni correo: la clave de este navegador guardará tu plan.",
   "purchase.own_key": "Usar una clave mía",
+  "purchase.overlap": "Pagarías dos veces",
+  "purchase.overlap_card": "Tu tarjeta ya lo paga, la próxima vez el {date}. Lo que compres ahora corre al mismo tiempo, no después.",
+  "purchase.overlap_prepaid": "Has pagado por adelantado hasta el {date}. La tarjeta se cobraría desde hoy, al mismo tiempo.",
+  "purchase.overlap_agree": "Lo sé, y quiero ambas cosas.",
   "purchase.not_sold": "Este plan no se puede comprar aquí por ahora.",
   "rail.card": "Tarjeta",
   "rail.bitcoin": "Bitcoin",
@@ -100,7 +106,9 @@ export const es: Messages = {
   "invoice.open_wallet": "Abrir en la cartera",
   "invoice.provider_page": "Abrir la página de pago",
   "invoice.time_left": "Tiempo restante",
-  "invoice.expired": "Caducada",
+  "invoice.provider_page_only": "Abrir la página de pago",
+  "invoice.time_up": "Se acabó el tiempo",
+  "invoice.time_up.about": "No pagues ya a esta dirección. Si has pagado, el pago aparecerá aquí.",
   "invoice.minutes_left": { one: "Queda {count} minuto para pagar", other: "Quedan {count} minutos para pagar" },
   "invoice.processing": "Pago visto",
   "invoice.processing.about": "Falta que la red lo confirme. Puedes cerrar esta página; tu plan se abrirá solo.",
@@ -168,6 +176,9 @@ export const es: Messages = {
   "status.trialing": "Prueba",
   "status.past_due": "Pago pendiente",
   "status.unpaid": "Sin pagar",
+  "status.canceled": "Terminado",
+  "status.incomplete": "Aún sin pagar",
+  "status.incomplete_expired": "Nunca pagado",
   "status.paused": "En pausa",
   "status.ending": "Termina",
   "next.renews": "Se renueva por {price} el {date}.",
@@ -179,6 +190,7 @@ export const es: Messages = {
   "next.changes": "Cambia a {plan} el {date}.",
   "next.moves": "Se renueva el {date} con su versión más reciente, por {price}.",
   "next.nothing": "No hay ningún pago previsto.",
+  "next.paused": "No se cobra nada, y sus funciones están cerradas, hasta que continúe.",
   "next.due": "Hay {price} pendientes de pago.",
   "next.term_ends": "Pagado por adelantado hasta el {date}.",
   "next.ended": "{plan} terminó el {date}.",
@@ -261,6 +273,7 @@ export const es: Messages = {
   "receipts.status": "Estado",
   "receipts.receipt": "Recibo",
 
+  "identity.account": "Tu cuenta",
   "identity.title": "Tu clave",
   "identity.user": "Id. de cuenta",
   "identity.backup": "Haz una copia de tu clave de pago",
@@ -275,8 +288,34 @@ export const es: Messages = {
   "error.not_allowed": "No puedes hacer esto.",
   "error.not_found": "Esto no existe (o ya no).",
   "error.too_many_requests": "Demasiados intentos. Espera un momento y prueba otra vez.",
+  "error.unavailable": "El servicio de facturación no está disponible en este momento. Tu plan y tus pagos no se ven afectados.",
+  "error.already_subscribed": "Ya tienes una suscripción. Cámbiala en tu página de facturación: una segunda se cobraría además.",
+  "error.already_purchased": "Ya es tuyo.",
   "error.provider_unavailable": "El proveedor de pagos no respondió. No se ha cobrado nada.",
   "error.signer_refused": "Tu extensión de Nostr no ha firmado. Inténtalo otra vez o usa una clave de facturación.",
   "error.signature_refused": "No se aceptó la firma. Comprueba que el reloj de este dispositivo va bien e inténtalo otra vez.",
-};
+
+  "feature.ai.chat": "Chat con IA",
+  "feature.about.ai.chat": "Preguntas sobre tu monedero, respondidas con palabras sencillas",
+  "feature.ai.insights": "Observaciones de la IA",
+  "feature.about.ai.insights": "Avisos en cuanto algo se mueve en tu monedero",
+  "feature.security.ai_recommendations": "Consejos de seguridad de la IA",
+  "feature.about.security.ai_recommendations": "Qué puedes mejorar en la seguridad de tu monedero",
+  "feature.tax.enhanced": "Informe fiscal ampliado",
+  "feature.about.tax.enhanced": "Lotes, ganancias e ingresos a lo largo de los años",
+  "feature.tax.export": "Exportación fiscal",
+  "feature.about.tax.export": "En CSV, PDF y Form 8949",
+  "feature.screening.sanctions": "Comprobación de direcciones",
+  "feature.about.screening.sanctions": "Contrasta las direcciones con las listas de sanciones",
+  "feature.wallets.max": "Monederos",
+  "feature.about.wallets.max": "Cuántos puedes observar a la vez",
+  "feature.market.history": "Historial del mercado",
+  "feature.about.market.history": "Un año de datos en vez de un mes",
+  "plan.about.free": "Observa un monedero, haz unas pocas preguntas.",
+  "plan.about.plus": "Para quien mira su monedero cada semana.",
+  "plan.about.pro": "Todas las funciones, con espacio de sobra.",
+  "plan.about.tax-2026": "El informe fiscal completo de 2026: se compra una vez y es tuyo para siempre.",
+} as const satisfies Readonly<Record<string, Message>>;
+
+export { es };
 export default es;
