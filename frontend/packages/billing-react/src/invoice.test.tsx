@@ -1,10 +1,10 @@
 // @vitest-environment happy-dom
-import { screen } from "@testing-library/react";
+import { act, screen } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { CryptoInvoice } from "./components/CryptoInvoice.js";
 import { entitlements, invoice } from "./testing/fixtures.js";
-import { service, show } from "./testing/server.js";
+import { refuse, service, show } from "./testing/server.js";
 
 const api = service();
 const path = "GET /billing/checkout-sessions/:id/invoice";
@@ -35,6 +35,34 @@ test.each([
   show(<CryptoInvoice of={{ checkoutId: "co_1" }} />);
   expect((await screen.findByRole("alert")).textContent).toContain(text);
   expect(screen.queryByRole("link", { name: "Open in wallet" })).toBeNull();
+});
+
+test("when the time is up nothing is offered to pay any more, although the provider has not said so yet", async () => {
+  api.answers({ [path]: invoice({ server_time: "2027-01-01T00:15:01Z" }) });
+  const onAgain = vi.fn();
+  show(<CryptoInvoice of={{ checkoutId: "co_1" }} onAgain={onAgain} />);
+  expect((await screen.findByRole("alert")).textContent).toContain("do not pay to this address any more");
+  expect(screen.queryByRole("link", { name: "Open in wallet" })).toBeNull();
+  await userEvent.click(screen.getByRole("button", { name: "Get a new quote" }));
+  expect(onAgain).toHaveBeenCalledOnce();
+});
+
+test("an invoice stays on the page when a later question about it fails", async () => {
+  vi.useFakeTimers({ shouldAdvanceTime: true });
+  let asked = 0;
+  api.answers({ [path]: () => (asked++ === 0 ? invoice() : refuse(400, "nope")) });
+  show(<CryptoInvoice of={{ checkoutId: "co_1" }} />);
+  await screen.findByRole("timer");
+  await act(() => vi.advanceTimersByTimeAsync(4000));
+  await vi.waitFor(() => expect(asked).toBeGreaterThan(1));
+  expect(screen.getByRole("link", { name: "Open in wallet" })).toBeTruthy();
+  expect(screen.queryByRole("alert")).toBeNull();
+});
+
+test("of an invoice that names no address, the provider's page is the way to pay", async () => {
+  api.answers({ [path]: invoice({ due_btc: null, address: null, bip21: null, url: "https://bitpay.test/i/1" }) });
+  show(<CryptoInvoice of={{ checkoutId: "co_1" }} />);
+  expect((await screen.findByRole("link", { name: "Open the payment page" })).getAttribute("href")).toBe("https://bitpay.test/i/1");
 });
 
 test("an expired invoice leads to a new one; what was paid too much is told, and a paid one can be left", async () => {

@@ -31,7 +31,7 @@ export interface CryptoInvoiceProps {
   onPaid?: () => void;
   /** Opens a new invoice when this one has expired; without it, the notice alone is shown. */
   onAgain?: () => void;
-  /** Leaves a paid invoice; without it there is nothing to press. */
+  /** Leaves an invoice that asks for nothing more; without it there is nothing to press. */
   onDone?: () => void;
 }
 
@@ -52,6 +52,7 @@ export function CryptoInvoice({ of, url, onPaid, onAgain, onDone }: CryptoInvoic
     },
     useQueries(),
   );
+  const left = useSecondsLeft(invoice.data);
   const status = invoice.data?.status;
   const told = useRef(false);
   useEffect(() => {
@@ -61,29 +62,44 @@ export function CryptoInvoice({ of, url, onPaid, onAgain, onDone }: CryptoInvoic
     onPaid?.();
   }, [status, refreshAll, onPaid]);
 
-  if (invoice.isError) return <ErrorNotice error={invoice.error} onRetry={() => void invoice.refetch()} />;
-  if (!invoice.data) return <InvoiceSkeleton />;
+  // One that was read before stays when a later question fails: the next one is asked by itself.
+  if (!invoice.data) {
+    return invoice.isError ? <ErrorNotice error={invoice.error} onRetry={() => void invoice.refetch()} /> : <InvoiceSkeleton />;
+  }
+  const open = status === "pending" || status === "underpaid";
+  const payable = open && left > 0;
   return (
     <div className="bsb bsb-stack">
-      <StatusNotice invoice={invoice.data} />
-      {payable(invoice.data) && <HowToPay invoice={invoice.data} />}
-      {payable(invoice.data) && (url ?? invoice.data.url) && (
-        <ButtonLink href={url ?? invoice.data.url ?? ""} variant="ghost">
-          {t("invoice.provider_page")}
-        </ButtonLink>
+      {open && !payable ? (
+        <Notice tone="warn" title={t("invoice.time_up")} live>
+          {t("invoice.time_up.about")}
+        </Notice>
+      ) : (
+        <StatusNotice invoice={invoice.data} />
       )}
-      {status === "failed" && onAgain && (
+      {payable && <HowToPay invoice={invoice.data} left={left} url={url ?? invoice.data.url} />}
+      {(status === "failed" || (open && !payable)) && onAgain && (
         <Button variant="primary" onClick={onAgain}>
           {t("invoice.again")}
         </Button>
       )}
-      {status === "paid" && onDone && (
-        <Button variant="primary" onClick={onDone}>
-          {t("invoice.done")}
+      {!open && status !== "failed" && onDone && (
+        <Button variant={status === "paid" ? "primary" : "secondary"} onClick={onDone}>
+          {t(status === "paid" ? "invoice.done" : "close")}
         </Button>
       )}
     </div>
   );
+}
+
+/** Whole seconds until an invoice expires, by the service's clock. */
+function useSecondsLeft(invoice: Invoice | undefined): number {
+  const [now, setNow] = useState(() => Date.now());
+  useEffect(() => {
+    const timer = setInterval(() => setNow(Date.now()), 1000);
+    return () => clearInterval(timer);
+  }, []);
+  return invoice ? Math.max(0, Math.floor((Date.parse(invoice.expires_at) - now - invoice.skew) / 1000)) : 0;
 }
 
 function readInvoice(client: Client, of: InvoiceId): Promise<Schemas["CryptoInvoice"]> {
@@ -94,8 +110,6 @@ function readInvoice(client: Client, of: InvoiceId): Promise<Schemas["CryptoInvo
   const path = { provider: of.provider, purchase_id: of.purchaseId };
   return unwrap(client.GET("/billing/invoices/{provider}/{purchase_id}", { params: { path } }));
 }
-
-const payable = ({ status }: Invoice) => status === "pending" || status === "underpaid";
 
 function StatusNotice({ invoice }: { invoice: Invoice }) {
   const t = useT();
@@ -121,7 +135,7 @@ function StatusNotice({ invoice }: { invoice: Invoice }) {
   );
 }
 
-function HowToPay({ invoice }: { invoice: Invoice }) {
+function HowToPay({ invoice, left, url }: { invoice: Invoice; left: number; url: string | null | undefined }) {
   const t = useT();
   const { locale } = useBilling();
   const [lightning, setLightning] = useState(false);
@@ -133,10 +147,12 @@ function HowToPay({ invoice }: { invoice: Invoice }) {
     <>
       <div className="bsb-row bsb-between">
         <div>
-          <p className="bsb:text-xl bsb:font-semibold bsb-number">{t("invoice.amount", { btc: invoice.due_btc ?? "–" })}</p>
-          <p className="bsb-2 bsb-small">{money(invoice.due_cents, invoice.currency, locale)}</p>
+          {invoice.due_btc && <p className="bsb:text-xl bsb:font-semibold bsb-number">{t("invoice.amount", { btc: invoice.due_btc })}</p>}
+          <p className={invoice.due_btc ? "bsb-2 bsb-small" : "bsb:text-xl bsb:font-semibold bsb-number"}>
+            {money(invoice.due_cents, invoice.currency, locale)}
+          </p>
         </div>
-        <Countdown invoice={invoice} />
+        <Countdown left={left} />
       </div>
       {invoice.lightning && invoice.bip21 && (
         <fieldset className="bsb-segments bsb:self-center">
@@ -168,6 +184,11 @@ function HowToPay({ invoice }: { invoice: Invoice }) {
           {t("invoice.open_wallet")}
         </ButtonLink>
       )}
+      {url && (
+        <ButtonLink href={url} variant={target ? "ghost" : "primary"}>
+          {t(target ? "invoice.provider_page" : "invoice.provider_page_only")}
+        </ButtonLink>
+      )}
     </>
   );
 }
@@ -182,22 +203,16 @@ function Labelled({ label, value, shown }: { label: string; value: string; shown
 }
 
 /** Time left by the service's clock; read out at five and one minutes, not every second. */
-function Countdown({ invoice }: { invoice: Invoice }) {
+function Countdown({ left }: { left: number }) {
   const t = useT();
-  const [now, setNow] = useState(() => Date.now());
-  useEffect(() => {
-    const timer = setInterval(() => setNow(Date.now()), 1000);
-    return () => clearInterval(timer);
-  }, []);
-  const left = Math.max(0, Math.floor((Date.parse(invoice.expires_at) - now - invoice.skew) / 1000));
   const minutes = Math.floor(left / 60);
-  const announce = left > 0 && left % 60 === 0 && (minutes === 5 || minutes === 1);
+  const announce = left % 60 === 0 && (minutes === 5 || minutes === 1);
   return (
     <div className="bsb:text-end">
       <p className="bsb:text-xl bsb:font-semibold bsb-number" role="timer" aria-label={t("invoice.time_left")}>
         {minutes}:{String(left % 60).padStart(2, "0")}
       </p>
-      <p className="bsb-2 bsb-small">{t(left > 0 ? "invoice.time_left" : "invoice.expired")}</p>
+      <p className="bsb-2 bsb-small">{t("invoice.time_left")}</p>
       <span className="bsb-hidden" role="status">
         {announce ? t("invoice.minutes_left", { count: minutes }) : ""}
       </span>
