@@ -37,7 +37,20 @@ test("an ended checkout and a failing service each have their way on", async () 
   api.answers({ ...base, [path]: confirmation("expired") });
   show(<CheckoutReturn checkoutId="co_1" />);
   expect((await screen.findByRole("link", { name: "Choose a plan" })).getAttribute("href")).toBe("/pricing");
-  api.answers({ [path]: () => refuse(502, "provider_error") });
+  api.answers({ [path]: () => refuse(403, "not_allowed") });
   show(<CheckoutReturn checkoutId="co_2" />);
   expect(await screen.findByText(/If you paid, nothing is lost/)).toBeTruthy();
+});
+
+test("a service that is away for a moment is asked again; one that stays away is told", async () => {
+  vi.useFakeTimers({ shouldAdvanceTime: true });
+  let away = 2;
+  api.answers({ ...base, [path]: () => (away-- > 0 ? refuse(503, "away") : confirmation("completed")) });
+  show(<CheckoutReturn checkoutId="co_1" />);
+  for (let i = 0; i < 5; i++) await act(() => vi.advanceTimersByTimeAsync(1000));
+  expect(await screen.findByRole("heading", { name: "Pro is yours" })).toBeTruthy();
+  away = 100;
+  show(<CheckoutReturn checkoutId="co_2" />);
+  for (let i = 0; i < 10; i++) await act(() => vi.advanceTimersByTimeAsync(1000));
+  expect((await screen.findByRole("alert")).textContent).toContain("not available at the moment");
 });

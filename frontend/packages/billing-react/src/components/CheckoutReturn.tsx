@@ -1,6 +1,6 @@
 "use client";
 
-import { unwrap, type Schemas } from "@bitsleuth/billing-api-client";
+import { ApiError, unwrap, type Schemas } from "@bitsleuth/billing-api-client";
 import { useEffect, useState, type ReactNode } from "react";
 import { useBilling, useInBrowser, useUserId } from "../provider.js";
 import { usePlans, useRefreshAll } from "../queries.js";
@@ -76,36 +76,44 @@ export function CheckoutReturn(props: CheckoutReturnProps) {
 /** Waits between questions, in seconds: quick at first, a minute in all. */
 const WAITS = [1, 1, 2, 3, 5, 5, 5, 8, 10, 10, 10];
 
+/** A service that is away for a moment is asked again this often before it is said. */
+const PATIENCE = 4;
+
 interface Asked {
   times: number;
+  failures: number;
   confirmation?: Confirmation;
   error?: unknown;
 }
 
+const NOT_ASKED: Asked = { times: 0, failures: 0 };
+
 function useConfirmation(checkoutId: string, enabled: boolean) {
   const { client } = useBilling();
-  const [asked, setAsked] = useState<Asked>({ times: 0 });
+  const [asked, setAsked] = useState<Asked>(NOT_ASKED);
   const settled = asked.confirmation?.status === "completed" || asked.confirmation?.status === "expired";
   const gaveUp = !settled && asked.times > WAITS.length;
   useEffect(() => {
     if (!enabled || settled || gaveUp || asked.error !== undefined) return;
     let gone = false;
-    const keep = (next: Omit<Asked, "times">) => !gone && setAsked({ ...asked, ...next, times: asked.times + 1 });
+    const keep = (next: Partial<Asked>) => !gone && setAsked({ ...asked, failures: 0, ...next, times: asked.times + 1 });
+    const endure = (error: unknown) => {
+      const failures = asked.failures + 1;
+      const passing = error instanceof ApiError && error.retryable && failures < PATIENCE;
+      keep(passing ? { failures } : { failures, error });
+    };
     const ask = () =>
       unwrap(client.POST("/billing/checkout-sessions/{checkout_id}/confirm", { params: { path: { checkout_id: checkoutId } } }));
     const wait = asked.times === 0 ? 0 : (WAITS[asked.times - 1] ?? 0);
     const timer = setTimeout(() => {
-      ask().then(
-        (confirmation) => keep({ confirmation }),
-        (error: unknown) => keep({ error }),
-      );
+      ask().then((confirmation) => keep({ confirmation }), endure);
     }, wait * 1000);
     return () => {
       gone = true;
       clearTimeout(timer);
     };
   }, [asked, checkoutId, client, enabled, gaveUp, settled]);
-  return { ...asked, gaveUp, askAgain: () => setAsked({ times: 0 }) };
+  return { ...asked, gaveUp, askAgain: () => setAsked(NOT_ASKED) };
 }
 
 function Completed({ planId, continueUrl, accountUrl }: { planId: string; continueUrl: string; accountUrl: string }) {
@@ -127,7 +135,7 @@ function Completed({ planId, continueUrl, accountUrl }: { planId: string; contin
 
 function Outcome(props: { icon: IconName; title: string; about: string; busy?: boolean; children?: ReactNode }) {
   return (
-    <section className="bsb bsb-card bsb-stack bsb-locked" aria-busy={props.busy || undefined}>
+    <section className="bsb bsb-card bsb-stack bsb-locked">
       <span className="bsb-locked-icon">
         {props.busy ? <span className="bsb-spinner" aria-hidden="true" /> : <Icon name={props.icon} size={22} />}
       </span>
