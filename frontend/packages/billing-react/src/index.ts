@@ -15,11 +15,12 @@ export { translator, type Message, type Messages, type Translate } from "./i18n.
 export { parsePaywallError, type PaywallProblem } from "./paywall.js";
 export { useConfig, usePlans, useQueries, useRefreshAll, useStatus } from "./queries.js";
 export { useFeatureTexts } from "./text-of-feature.js";
-export { useT } from "./text.js";
+export { useOptionalText, useT } from "./text.js";
 export { Button, ButtonLink } from "./ui/Button.js";
 export { classes } from "./ui/classes.js";
+export { CopyButton } from "./ui/CopyButton.js";
 export { Dialog } from "./ui/Dialog.js";
 export { Icon, type IconName } from "./ui/Icon.js";
 export { ErrorNotice, Notice } from "./ui/Notice.js";
 export { ScrollArea } from "./ui/ScrollArea.js";
-export { Skeleton, SkeletonLines } from "./ui/Skeleton.js";
+export { Skeleton, SkeletonCard, SkeletonLines } from "./ui/Skeleton.js";

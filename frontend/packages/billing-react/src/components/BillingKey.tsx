@@ -6,7 +6,7 @@ import { useBilling } from "../provider.js";
 import { exportBillingKey } from "../signers/index.js";
 import { useT } from "../text.js";
 import { Button } from "../ui/Button.js";
-import { CopyLine } from "../ui/CopyButton.js";
+import { CopyButton, CopyLine } from "../ui/CopyButton.js";
 import { Icon } from "../ui/Icon.js";
 import { Notice } from "../ui/Notice.js";
 
@@ -20,11 +20,14 @@ export function BillingKey() {
   return (
     <section className="bsb-card bsb-stack" aria-labelledby="bsb-identity">
       <h2 className="bsb-h2" id="bsb-identity">
-        {t("identity.title")}
+        {t(backup ? "identity.title" : "identity.account")}
       </h2>
-      <dl className="bsb-facts bsb:grid-cols-[auto_minmax(0,1fr)]">
+      <dl className="bsb-facts bsb:grid-cols-[auto_minmax(0,1fr)] bsb:items-center">
         <dt>{t("identity.user")}</dt>
-        <dd className="bsb-mono">{session.userId}</dd>
+        <dd className="bsb:flex bsb:items-center bsb:justify-end bsb:gap-1">
+          <span className="bsb-mono">{session.userId}</span>
+          <CopyButton value={session.userId ?? ""} what={t("identity.user")} />
+        </dd>
       </dl>
       {backup && (
         <>

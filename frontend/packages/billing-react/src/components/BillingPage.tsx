@@ -4,7 +4,7 @@ import { useEntitlements, useInBrowser, useUserId } from "../provider.js";
 import { useStatus } from "../queries.js";
 import { useT } from "../text.js";
 import { ErrorNotice } from "../ui/Notice.js";
-import { Skeleton, SkeletonLines } from "../ui/Skeleton.js";
+import { SkeletonCard } from "../ui/Skeleton.js";
 import { BillingKey } from "./BillingKey.js";
 import { PlanSection } from "./PlanSection.js";
 import { Prepaid } from "./Prepaid.js";
@@ -33,14 +33,16 @@ export function BillingPage({ pricingUrl = "/pricing" }: BillingPageProps) {
       </section>
     );
   }
-  if (status.isError) {
-    return (
+  // What was read before stays on the page when a later reading fails.
+  if (!status.data) {
+    return status.isError ? (
       <div className="bsb">
         <ErrorNotice error={status.error} onRetry={() => void status.refetch()} />
       </div>
+    ) : (
+      <BillingSkeleton />
     );
   }
-  if (!status.data) return <BillingSkeleton />;
   return (
     <div className="bsb bsb-stack bsb:gap-6">
       <PlanSection status={status.data} pricingUrl={pricingUrl} />
@@ -71,14 +73,10 @@ function Usage() {
 }
 
 function BillingSkeleton() {
-  const cards = [4, 3, 4];
   return (
-    <div className="bsb bsb-stack bsb:gap-6" aria-busy="true">
-      {cards.map((lines, card) => (
-        <div key={card} className="bsb-card bsb-stack">
-          <Skeleton width="9rem" height="1.625rem" />
-          <SkeletonLines lines={lines} />
-        </div>
+    <div className="bsb bsb-stack bsb:gap-6">
+      {[4, 3, 4].map((lines, card) => (
+        <SkeletonCard key={card} heading lines={lines} />
       ))}
     </div>
   );

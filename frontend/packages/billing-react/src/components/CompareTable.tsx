@@ -1,8 +1,9 @@
 "use client";
 
 import type { Schemas } from "@bitsleuth/billing-api-client";
-import { grants } from "../format.js";
+import { grants, money } from "../format.js";
 import { planAt, type Interval, type Offer } from "../offers.js";
+import { useBilling } from "../provider.js";
 import { useFeatureTexts } from "../text-of-feature.js";
 import { useT } from "../text.js";
 import { Icon } from "../ui/Icon.js";
@@ -12,11 +13,14 @@ interface CompareTableProps {
   offers: readonly Offer[];
   interval: Interval;
   features: readonly Schemas["FeatureInfo"][];
+  /** The plan the buyer has. */
+  current: string | undefined;
 }
 
 /** Every feature against every recurring offer. */
-export function CompareTable({ offers, interval, features }: CompareTableProps) {
+export function CompareTable({ offers, interval, features, current }: CompareTableProps) {
   const t = useT();
+  const { locale } = useBilling();
   const texts = useFeatureTexts(features);
   const columns = offers.flatMap((offer) => {
     const plan = planAt(offer, interval);
@@ -30,13 +34,18 @@ export function CompareTable({ offers, interval, features }: CompareTableProps) 
         {t("pricing.compare")}
       </h2>
       <ScrollArea labelledBy="bsb-compare">
-        <table className="bsb-table bsb-compare">
+        <table className="bsb-table bsb-table-sticky bsb-compare">
           <thead>
             <tr>
               <th scope="col">{t("pricing.feature")}</th>
-              {columns.map(({ offer }) => (
+              {columns.map(({ offer, plan }) => (
                 <th key={offer.key} scope="col">
-                  {offer.name}
+                  <span className="bsb-compare-plan">{offer.name}</span>
+                  <span className="bsb-number bsb:block">
+                    {plan.plan_id === current
+                      ? t("pricing.current")
+                      : t(`price.${plan.interval}`, { price: money(plan.price_cents, plan.currency, locale, { exact: false }) })}
+                  </span>
                 </th>
               ))}
             </tr>

@@ -136,6 +136,7 @@ function Next({ subscription }: { subscription: Subscription }) {
     const count = daysUntil(subscription.trial_end, now);
     return t("next.trial", { count, price, date: date(subscription.trial_end, locale) });
   }
+  if (subscription.status === "paused") return t("next.paused");
   if (subscription.payment_problem) return t("next.due", { price });
   if (!subscription.next_billing_at) return t("next.nothing");
   return t("next.renews", { price, date: date(subscription.next_billing_at, locale) });

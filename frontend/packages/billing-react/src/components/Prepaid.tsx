@@ -22,7 +22,7 @@ function Renewal({ renewal }: { renewal: Schemas["RenewalView"] }) {
   const reminders = useReminders();
   const [open, setOpen] = useState(false);
   // Shown at once; taken back when the service refuses.
-  const [wanted, setWanted] = useState<boolean | null>(null);
+  const wanted = reminders.isPending ? reminders.variables.on : renewal.reminders;
   const plan = usePlans().data?.plans.find(({ plan_id }) => plan_id === renewal.plan_id)?.name ?? renewal.plan_id;
   const id = `bsb-prepaid-${renewal.group}`;
   return (
@@ -45,12 +45,8 @@ function Renewal({ renewal }: { renewal: Schemas["RenewalView"] }) {
       <label className="bsb-check">
         <input
           type="checkbox"
-          checked={wanted ?? renewal.reminders}
-          onChange={(event) => {
-            const on = event.target.checked;
-            setWanted(on);
-            reminders.mutate({ group: renewal.group, on }, { onError: () => setWanted(null) });
-          }}
+          checked={wanted}
+          onChange={(event) => reminders.mutate({ group: renewal.group, on: event.target.checked })}
         />
         <span>{t("prepaid.remind")}</span>
       </label>

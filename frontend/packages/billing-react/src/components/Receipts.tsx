@@ -5,13 +5,13 @@ import { money, shortDate } from "../format.js";
 import type { MessageKey } from "../i18n.js";
 import { isBitcoin } from "../offers.js";
 import { useBilling } from "../provider.js";
-import { useReceipts } from "../queries.js";
+import { usePlans, useReceipts } from "../queries.js";
 import { useT } from "../text.js";
 import { Button } from "../ui/Button.js";
 import { Icon } from "../ui/Icon.js";
 import { ErrorNotice } from "../ui/Notice.js";
 import { ScrollArea } from "../ui/ScrollArea.js";
-import { SkeletonLines } from "../ui/Skeleton.js";
+import { SkeletonCard } from "../ui/Skeleton.js";
 
 /** Card and bitcoin receipts in one list. */
 export function Receipts() {
@@ -45,12 +45,12 @@ export function Receipts() {
           </Button>
         )}
       </div>
-      {receipts.isError ? (
-        <ErrorNotice error={receipts.error} onRetry={() => void receipts.refetch()} />
-      ) : !receipts.data ? (
-        <div className="bsb-card" aria-busy="true">
-          <SkeletonLines lines={3} />
-        </div>
+      {!receipts.data ? (
+        receipts.isError ? (
+          <ErrorNotice error={receipts.error} onRetry={() => void receipts.refetch()} />
+        ) : (
+          <SkeletonCard lines={3} />
+        )
       ) : list.length === 0 ? (
         <p className="bsb-card bsb-2">{t("receipts.none")}</p>
       ) : (
@@ -63,6 +63,12 @@ export function Receipts() {
 function ReceiptTable({ receipts }: { receipts: NonNullable<ReturnType<typeof useReceipts>["data"]>["receipts"] }) {
   const t = useT();
   const { locale } = useBilling();
+  const plans = usePlans().data?.plans;
+  /** "Card · Pro" */
+  const what = ({ provider, plan_id }: (typeof receipts)[number]) => {
+    const plan = plan_id && (plans?.find((candidate) => candidate.plan_id === plan_id)?.name ?? plan_id);
+    return [t(isBitcoin(provider) ? "rail.bitcoin" : "rail.card"), plan].filter(Boolean).join(" · ");
+  };
   return (
     <ScrollArea labelledBy="bsb-receipts">
       <table className="bsb-table">
@@ -85,14 +91,14 @@ function ReceiptTable({ receipts }: { receipts: NonNullable<ReturnType<typeof us
                 {shortDate(receipt.paid_at, locale)}
                 <p className="bsb-2 bsb-tiny bsb:font-normal">
                   <span className="bsb-hidden">{t("receipts.paid_with")} </span>
-                  {t(isBitcoin(receipt.provider) ? "rail.bitcoin" : "rail.card")}
+                  {what(receipt)}
                 </p>
               </th>
               <td className="bsb-end bsb-number">{money(receipt.amount_cents, receipt.currency, locale)}</td>
               <td>
                 {t(`payment.${receipt.status}` as MessageKey)}
                 {receipt.refunded_cents > 0 && receipt.refunded_cents < receipt.amount_cents && (
-                  <span className="bsb-2"> (−{money(receipt.refunded_cents, receipt.currency, locale)})</span>
+                  <span className="bsb-2 bsb:whitespace-nowrap"> (−{money(receipt.refunded_cents, receipt.currency, locale)})</span>
                 )}
               </td>
               <td className="bsb-end">
