@@ -1,7 +1,8 @@
-import { BillingPage, ButtonLink, CheckoutReturn, ErrorNotice, PricingTable, SkeletonLines } from "@bitsleuth/billing-react";
-import { Component, lazy, Suspense, useEffect, type ReactNode } from "react";
+import { BillingPage, ButtonLink, CheckoutReturn, ErrorNotice, PricingTable, SkeletonCard } from "@bitsleuth/billing-react";
+import { Component, lazy, Suspense, type ReactNode } from "react";
 import { setQueryParam, useLocation, useQueryParam } from "./router.js";
 import { usePortalText } from "./text.js";
+import { useTitle } from "./title.js";
 
 const Admin = lazy(() => import("./admin/Admin.js"));
 const DemoPage = lazy(() => import("./pages/DemoPage.js"));
@@ -10,7 +11,7 @@ export function Pages() {
   const { pathname } = useLocation();
   return (
     <Boundary key={pathname}>
-      <Suspense fallback={<SkeletonLines lines={6} />}>{page(pathname)}</Suspense>
+      <Suspense fallback={<SkeletonCard heading lines={6} />}>{page(pathname)}</Suspense>
     </Boundary>
   );
 }
@@ -22,10 +23,6 @@ function page(pathname: string): ReactNode {
   if (pathname === "/account" || pathname === "/account/billing") return <AccountPage />;
   if (pathname.startsWith("/console")) return <Admin section={pathname.split("/")[2] ?? ""} />;
   return <NotFound />;
-}
-
-function useTitle(title: string): void {
-  useEffect(() => void (document.title = `${title} · BitSleuth`), [title]);
 }
 
 function PricingPage() {
@@ -69,11 +66,17 @@ function NotFound() {
   const t = usePortalText();
   useTitle(t("missing"));
   return (
-    <div className="bsb-stack portal-narrow">
+    <div className="bsb-stack portal-narrow bsb:items-center bsb:py-12 bsb:text-center">
+      <p className="portal-missing" aria-hidden="true">
+        404
+      </p>
       <h1 className="bsb-h1">{t("missing")}</h1>
       <p className="bsb-2">{t("missing.about")}</p>
-      <p>
-        <ButtonLink href="/pricing">{t("pricing")}</ButtonLink>
+      <p className="bsb-row bsb:mt-2 bsb:justify-center">
+        <ButtonLink href="/pricing" variant="primary">
+          {t("pricing")}
+        </ButtonLink>
+        <ButtonLink href="/account/billing">{t("billing")}</ButtonLink>
       </p>
     </div>
   );

@@ -1,7 +1,7 @@
 import { Button, Dialog, SignIn, useBilling, useUserId } from "@bitsleuth/billing-react";
-import { useEffect, useRef, useState, type ReactNode } from "react";
+import { useState, type ReactNode } from "react";
 import { LANGUAGES, type Language } from "./language.js";
-import { useLocation } from "./router.js";
+import { MAIN, useLocation } from "./router.js";
 import { usePortalText } from "./text.js";
 import { useTheme } from "./theme.js";
 
@@ -14,17 +14,16 @@ interface ShellProps {
 export function Shell({ language, onLanguage, children }: ShellProps) {
   const t = usePortalText();
   const { pathname } = useLocation();
-  const main = useFocusOnNavigation(pathname);
   const { session } = useBilling();
   useUserId();
   const link = (href: string, text: string) => (
-    <a href={href} aria-current={pathname.startsWith(href.replace(/\/billing$|\/plans$/, "")) ? "page" : undefined}>
+    <a href={href} aria-current={pathname === href ? "page" : pathname.startsWith(href.replace(/\/plans$/, "")) ? true : undefined}>
       {text}
     </a>
   );
   return (
     <div className="bsb portal">
-      <a className="portal-skip" href="#main">
+      <a className="portal-skip" href={`#${MAIN}`}>
         {t("skip")}
       </a>
       <header className="portal-header">
@@ -40,19 +39,23 @@ export function Shell({ language, onLanguage, children }: ShellProps) {
             {session.admin && link("/console/plans", t("admin"))}
           </nav>
           <div className="portal-tools">
-            <select aria-label={t("language")} value={language} onChange={(event) => onLanguage(event.target.value as Language)}>
-              {Object.entries(LANGUAGES).map(([tag, name]) => (
-                <option key={tag} value={tag} lang={tag}>
-                  {name}
-                </option>
-              ))}
-            </select>
+            {/* Shows the short form; the list itself, which lies over it, has the names. */}
+            <label className="portal-language">
+              <span aria-hidden="true">{language.toUpperCase()}</span>
+              <select aria-label={t("language")} value={language} onChange={(event) => onLanguage(event.target.value as Language)}>
+                {Object.entries(LANGUAGES).map(([tag, name]) => (
+                  <option key={tag} value={tag} lang={tag}>
+                    {name}
+                  </option>
+                ))}
+              </select>
+            </label>
             <ThemeButton />
             <Account />
           </div>
         </div>
       </header>
-      <main id="main" className="portal-main portal-wide" tabIndex={-1} ref={main}>
+      <main id={MAIN} className="portal-main portal-wide" tabIndex={-1}>
         {children}
       </main>
       <footer className="portal-footer">
@@ -60,19 +63,6 @@ export function Shell({ language, onLanguage, children }: ShellProps) {
       </footer>
     </div>
   );
-}
-
-/** A new page is announced and starts at its top, as after a page load. */
-function useFocusOnNavigation(pathname: string) {
-  const main = useRef<HTMLElement>(null);
-  const before = useRef(pathname);
-  useEffect(() => {
-    if (before.current === pathname) return;
-    before.current = pathname;
-    main.current?.focus({ preventScroll: true });
-    scrollTo(0, 0);
-  }, [pathname]);
-  return main;
 }
 
 function ThemeButton() {

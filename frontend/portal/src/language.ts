@@ -1,5 +1,5 @@
 import type { Messages } from "@bitsleuth/billing-react";
-import { useEffect, useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import { en, type PortalMessages } from "./messages/en.js";
 
 export const LANGUAGES = { en: "English", de: "Deutsch", es: "Español" } as const;
@@ -31,15 +31,19 @@ export function preferredLanguage(): Language {
   return (wanted.find((tag) => tag in LANGUAGES) as Language | undefined) ?? "en";
 }
 
+/** English is at hand; so it is what remains when another catalogue cannot be loaded. */
 export const loadTexts = (language: Language): Promise<Texts> =>
-  language === "en" ? Promise.resolve(ENGLISH) : CATALOGUES[language]();
+  language === "en" ? Promise.resolve(ENGLISH) : CATALOGUES[language]().catch(() => ENGLISH);
 
 export function useTexts(initial: Texts): [Texts, (language: Language) => void] {
   const [texts, setTexts] = useState(initial);
   useEffect(() => void (document.documentElement.lang = texts.language), [texts]);
+  const wanted = useRef(initial.language);
   const choose = (language: Language) => {
+    wanted.current = language;
     localStorage.setItem(KEY, language);
-    void loadTexts(language).then(setTexts);
+    // Of two choices in quick succession the later one counts, whichever is loaded first.
+    void loadTexts(language).then((loaded) => wanted.current === language && setTexts(loaded));
   };
   return [texts, choose];
 }

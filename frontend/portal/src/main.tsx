@@ -4,6 +4,7 @@ import { createRoot } from "react-dom/client";
 import { App } from "./App.js";
 import { loadTexts, preferredLanguage } from "./language.js";
 import { followLinks, navigate } from "./router.js";
+import { paintBar } from "./theme.js";
 import "./styles.css";
 
 /**
@@ -22,6 +23,7 @@ if (!root) throw new Error("The page has no #root.");
 const session = createSession();
 adoptTokenFromLink(session);
 document.addEventListener("click", followLinks);
+paintBar();
 const texts = await loadTexts(preferredLanguage());
 createRoot(root).render(
   <StrictMode>

@@ -2,10 +2,19 @@ import { useSyncExternalStore } from "react";
 
 const CHANGED = "portal:navigated";
 
-/** Goes to a path of this portal without a page load. */
+/** Where a page's own content lies: what is read out and shown from its top after a navigation. */
+export const MAIN = "main";
+
+/**
+ * Goes to a path of this portal without a page load. A new entry of the history begins like a page that was loaded;
+ * going back leaves the place on the page to the browser.
+ */
 export function navigate(to: string, { replace = false } = {}): void {
   history[replace ? "replaceState" : "pushState"](null, "", to);
   dispatchEvent(new Event(CHANGED));
+  if (replace) return;
+  document.getElementById(MAIN)?.focus({ preventScroll: true });
+  scrollTo(0, 0);
 }
 
 function subscribe(listener: () => void): () => void {

@@ -1,6 +1,7 @@
 import { Notice, useBilling, useUserId } from "@bitsleuth/billing-react";
-import { useEffect, type ComponentType } from "react";
+import type { ComponentType } from "react";
 import { useLocation } from "../router.js";
+import { useTitle } from "../title.js";
 import { AuditPage } from "./AuditPage.js";
 import { EventsPage } from "./EventsPage.js";
 import { InvoicesPage } from "./InvoicesPage.js";
@@ -28,7 +29,7 @@ export default function Admin({ section }: { section: string }) {
   const current: Section = section in SECTIONS ? (section as Section) : "plans";
   const { pathname } = useLocation();
   useUserId();
-  useEffect(() => void (document.title = `${t(current)} · BitSleuth`), [t, current]);
+  useTitle(t(current));
   if (!session.admin) {
     return (
       <div className="portal-narrow">

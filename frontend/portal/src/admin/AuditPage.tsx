@@ -1,8 +1,9 @@
 import type { Schemas } from "@bitsleuth/billing-api-client";
-import { Button, ErrorNotice, format, SkeletonLines, useBilling } from "@bitsleuth/billing-react";
+import { Button, ErrorNotice, format, SkeletonCard, useBilling } from "@bitsleuth/billing-react";
 import { useState } from "react";
 import { setQueryParam, useQueryParam } from "../router.js";
 import type { AdminKey } from "./messages/en.js";
+import { Empty, UserLink, useReason } from "./parts.js";
 import { useAudit } from "./queries.js";
 import { useAdminText } from "./text.js";
 
@@ -41,12 +42,8 @@ export function AuditPage() {
       </div>
       <Choice key={subject} subject={subject} month={month} months={months} />
       {audit.isError && <ErrorNotice error={audit.error} onRetry={() => void audit.refetch()} />}
-      {audit.isPending && (
-        <div className="bsb-card" aria-busy="true">
-          <SkeletonLines lines={6} />
-        </div>
-      )}
-      {audit.data?.entries.length === 0 && <p className="bsb-card bsb-2">{t(subject ? "audit.none_about" : "audit.none", { subject })}</p>}
+      {audit.isPending && <SkeletonCard lines={6} />}
+      {audit.data?.entries.length === 0 && <Empty>{t(subject ? "audit.none_about" : "audit.none", { subject })}</Empty>}
       {audit.data && audit.data.entries.length > 0 && (
         <ul className="bsb-card bsb-card-flush">
           {audit.data.entries.map((entry, i) => (
@@ -100,15 +97,25 @@ function Choice({ subject, month, months }: { subject: string; month: string; mo
   );
 }
 
+type State = Readonly<Record<string, unknown>>;
+
+/** Of a state before and after, what is not the same in both. */
+function changed(before: State, after: State): [State, State] {
+  const differs = ([key]: [string, unknown]) => JSON.stringify(before[key]) !== JSON.stringify(after[key]);
+  return [Object.fromEntries(Object.entries(before).filter(differs)), Object.fromEntries(Object.entries(after).filter(differs))];
+}
+
 function AuditLine({ entry }: { entry: Entry }) {
   const t = useAdminText();
   const { locale } = useBilling();
+  const inWords = useReason();
   const did = ACTIONS[entry.action];
+  const [before, after] = changed((entry.before ?? {}) as State, (entry.after ?? {}) as State);
   const shown = [
-    ["audit.before", entry.before],
-    ["audit.after", entry.after],
+    ["audit.before", before],
+    ["audit.after", after],
   ] as const;
-  const told = shown.filter(([, state]) => Object.keys((state ?? {}) as object).length > 0);
+  const told = shown.filter(([, state]) => Object.keys(state).length > 0);
   return (
     <li className="admin-line bsb-stack bsb:gap-2">
       <div className="bsb-row bsb-between bsb:items-start">
@@ -116,16 +123,14 @@ function AuditLine({ entry }: { entry: Entry }) {
           <p className="bsb-small">
             <span className="bsb:font-semibold">{did ? t(did) : entry.action.replaceAll("_", " ")}</span>{" "}
             {ABOUT_USERS.includes(entry.action) ? (
-              <a className="bsb-mono" href={`/console/users?user=${encodeURIComponent(entry.subject)}`}>
-                {entry.subject}
-              </a>
+              <UserLink userId={entry.subject} />
             ) : (
               <span className="bsb-mono">{entry.subject}</span>
             )}
           </p>
           <p className="bsb-2 bsb-tiny">
             {t("audit.by")} <span className="bsb-mono">{entry.actor}</span>
-            {entry.reason && ` · ${entry.reason.replaceAll("_", " ")}`}
+            {entry.reason && ` · ${inWords(entry.reason)}`}
           </p>
         </div>
         <time className="bsb-2 bsb-tiny bsb-number" dateTime={entry.at}>
@@ -134,7 +139,7 @@ function AuditLine({ entry }: { entry: Entry }) {
       </div>
       {told.length > 0 && (
         <details className="bsb-small">
-          <summary className="bsb-2 bsb:cursor-pointer">{t("audit.change")}</summary>
+          <summary className="bsb-summary bsb-2">{t("audit.change")}</summary>
           <div className="admin-halves bsb:mt-2">
             {told.map(([name, state]) => (
               <div key={name}>

@@ -1,7 +1,7 @@
 import { Button, Dialog, ErrorNotice, Notice } from "@bitsleuth/billing-react";
 import { useState } from "react";
 import { navigate } from "../router.js";
-import { Field } from "./PlanEditor.js";
+import { Field } from "./parts.js";
 import { useErase } from "./queries.js";
 import { useAdminText } from "./text.js";
 
@@ -42,15 +42,16 @@ export function EraseDialog({ userId, onClose }: { userId: string; onClose: () =
         </ul>
         <Notice tone="bad">{t("erase.final")}</Notice>
         <Field id="erase-user" label={t("erase.type")}>
-          <input
-            id="erase-user"
-            className="bsb-input bsb-mono"
-            autoComplete="off"
-            autoCapitalize="none"
-            spellCheck={false}
-            value={typed}
-            onChange={(event) => setTyped(event.target.value.trim())}
-          />
+          {(field) => (
+            <input {...field}
+              className="bsb-input bsb-mono"
+              autoComplete="off"
+              autoCapitalize="none"
+              spellCheck={false}
+              value={typed}
+              onChange={(event) => setTyped(event.target.value.trim())}
+            />
+          )}
         </Field>
         {erase.isError && <ErrorNotice error={erase.error} />}
         <div className="bsb-dialog-actions">

@@ -1,7 +1,8 @@
 import type { Schemas } from "@bitsleuth/billing-api-client";
-import { Button, classes, Dialog, ErrorNotice, format, Notice, SkeletonLines, useBilling } from "@bitsleuth/billing-react";
+import { Button, classes, Dialog, ErrorNotice, format, Notice, SkeletonCard, useBilling } from "@bitsleuth/billing-react";
 import { useState } from "react";
 import { setQueryParam, useQueryParam } from "../router.js";
+import { Empty, UserLink } from "./parts.js";
 import { useEvents, useRedrive } from "./queries.js";
 import { useAdminText } from "./text.js";
 
@@ -26,7 +27,7 @@ export function EventsPage() {
           </Button>
         )}
       </div>
-      {events.data && <Queue queue={events.data.queue} />}
+      <Queue queue={events.data?.queue} />
       <fieldset className="bsb-segments bsb:self-start">
         <legend className="bsb-hidden">{t("status")}</legend>
         {STATUSES.map((name) => (
@@ -46,11 +47,9 @@ export function EventsPage() {
       </fieldset>
       {events.isError && <ErrorNotice error={events.error} onRetry={() => void events.refetch()} />}
       {events.isPending && (
-        <div className="bsb-card">
-          <SkeletonLines lines={6} />
-        </div>
+        <SkeletonCard lines={6} />
       )}
-      {events.data && events.data.events.length === 0 && <p className="bsb-card bsb-2">{t(`events.${status}.none`)}</p>}
+      {events.data && events.data.events.length === 0 && <Empty>{t(`events.${status}.none`)}</Empty>}
       {events.data && events.data.events.length > 0 && (
         <ul className="bsb-card bsb-card-flush">
           {events.data.events.map((event) => (
@@ -67,7 +66,7 @@ export function EventsPage() {
   );
 }
 
-function Queue({ queue }: { queue: Schemas["QueueDepth"] }) {
+function Queue({ queue }: { queue: Schemas["QueueDepth"] | undefined }) {
   const t = useAdminText();
   const { locale } = useBilling();
   return (
@@ -75,7 +74,7 @@ function Queue({ queue }: { queue: Schemas["QueueDepth"] }) {
       {(["dead", "waiting", "in_flight"] as const).map((name) => (
         <div key={name} className="bsb-card admin-figure">
           <dt className="bsb-2 bsb-small">{t(`queue.${name}`)}</dt>
-          <dd>{format.number(queue[name], locale)}</dd>
+          <dd>{queue ? format.number(queue[name], locale) : "–"}</dd>
         </div>
       ))}
     </dl>
@@ -120,13 +119,11 @@ function EventLine({ event, onRedrive }: { event: Event; onRedrive: () => void }
         </div>
       )}
       <details className="bsb-small">
-        <summary className="bsb-2 bsb:cursor-pointer">{t("events.payload")}</summary>
+        <summary className="bsb-summary bsb-2">{t("events.payload")}</summary>
         <pre className="admin-code bsb:mt-2">{JSON.stringify(event.payload, null, 2)}</pre>
         {event.user_id && (
           <p className="bsb:mt-2">
-            <a className="bsb-mono" href={`/console/users?user=${encodeURIComponent(event.user_id)}`}>
-              {event.user_id}
-            </a>
+            <UserLink userId={event.user_id} />
           </p>
         )}
       </details>
@@ -137,16 +134,18 @@ function EventLine({ event, onRedrive }: { event: Event; onRedrive: () => void }
 /** A dry run first: which would go, which not and why; then the real thing. */
 export function RedriveDialog({ which, onClose }: { which: string[] | "all"; onClose: () => void }) {
   const t = useAdminText();
+  // Apart, so that what the dry run found stays to be read while the real one runs.
+  const dry = useRedrive();
   const redrive = useRedrive();
   const event_ids = which === "all" ? null : which;
-  const done = redrive.data && !redrive.data.dry_run;
-  const ready = redrive.data?.dry_run && redrive.data.items.some((item) => item.outcome === "would_redrive");
+  const found = redrive.data ?? dry.data;
+  const ready = dry.data?.items.some((item) => item.outcome === "would_redrive") ?? false;
   return (
     <Dialog onClose={onClose} title={t("redrive")} description={t("redrive.about")} width="36rem">
-      {redrive.data && (
+      {found && (
         <ul className="bsb-stack bsb:gap-2">
-          {redrive.data.items.length === 0 && <li className="bsb-2">{t("redrive.none")}</li>}
-          {redrive.data.items.map((item) => (
+          {found.items.length === 0 && <li className="bsb-2">{t("redrive.none")}</li>}
+          {found.items.map((item) => (
             <li key={item.event_id} className="bsb-row bsb-between bsb-small">
               <span className="bsb-mono">{item.event_id}</span>
               <span className="bsb-2">{(item.outcome === "skipped" && item.reason) || t(`redrive.${item.outcome}`)}</span>
@@ -154,16 +153,20 @@ export function RedriveDialog({ which, onClose }: { which: string[] | "all"; onC
           ))}
         </ul>
       )}
-      {done && <Notice tone="good" live>{t("redrive.done")}</Notice>}
-      {redrive.isError && <ErrorNotice error={redrive.error} />}
+      {redrive.data && (
+        <Notice tone="good" live>
+          {t("redrive.done")}
+        </Notice>
+      )}
+      {(dry.isError || redrive.isError) && <ErrorNotice error={redrive.error ?? dry.error} />}
       <div className="bsb-dialog-actions">
-        <Button onClick={onClose}>{t(done ? "close" : "cancel")}</Button>
-        {!done && (
+        <Button onClick={onClose}>{t(redrive.data ? "close" : "cancel")}</Button>
+        {!redrive.data && (
           <Button
             variant="primary"
-            busy={redrive.isPending}
-            disabled={redrive.data !== undefined && !ready}
-            onClick={() => redrive.mutate({ event_ids, dry_run: !ready })}
+            busy={dry.isPending || redrive.isPending}
+            disabled={dry.data !== undefined && !ready}
+            onClick={() => (ready ? redrive : dry).mutate({ event_ids, dry_run: !ready })}
           >
             {t(ready ? "redrive.do" : "redrive.dry")}
           </Button>

@@ -1,5 +1,6 @@
-import { Button, ErrorNotice, format, Notice, SkeletonLines, useBilling, usePlans } from "@bitsleuth/billing-react";
+import { Button, ErrorNotice, format, Notice, SkeletonCard, useBilling, usePlans } from "@bitsleuth/billing-react";
 import { useState } from "react";
+import { useReason } from "./parts.js";
 import { useExplain } from "./queries.js";
 import { useAdminText } from "./text.js";
 import { Timeline } from "./UserPage.js";
@@ -29,7 +30,7 @@ export function ExplainForm({ userId, features }: { userId: string; features: re
             {t("feature")}
           </label>
           <select id="explain-feature" className="bsb-input" required value={feature} onChange={(event) => setFeature(event.target.value)}>
-            <option value="" />
+            <option value="">{t("choose")}</option>
             {choices.map((key) => (
               <option key={key}>{key}</option>
             ))}
@@ -49,9 +50,10 @@ export function ExplainForm({ userId, features }: { userId: string; features: re
 function Answer({ userId, feature, at }: { userId: string; feature: string; at: string }) {
   const t = useAdminText();
   const { locale } = useBilling();
+  const inWords = useReason();
   const explanation = useExplain(userId, feature, at);
   if (explanation.isError) return <ErrorNotice error={explanation.error} onRetry={() => void explanation.refetch()} />;
-  if (!explanation.data) return <SkeletonLines lines={3} />;
+  if (!explanation.data) return <SkeletonCard lines={3} />;
   const { data } = explanation;
   const time = format.dateTime(data.at, locale);
   return (
@@ -63,7 +65,7 @@ function Answer({ userId, feature, at }: { userId: string; feature: string; at: 
           <ul>
             {data.sources.map((source) => (
               <li key={source.id}>
-                {source.plan_id ?? source.kind}: {source.reason.replaceAll("_", " ")}
+                {source.plan_id ?? source.kind}: {inWords(source.reason)}
                 {source.expires_at && `, ${t("until", { date: format.dateTime(source.expires_at, locale) })}`}
               </li>
             ))}

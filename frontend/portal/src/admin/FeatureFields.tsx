@@ -1,5 +1,5 @@
 import { Button, Icon, usePlans } from "@bitsleuth/billing-react";
-import type { FeatureDraft, FeatureKind } from "./draft.js";
+import { isCount, type FeatureDraft, type FeatureKind } from "./draft.js";
 import { useAdminText } from "./text.js";
 
 const KINDS: readonly FeatureKind[] = ["switch", "number", "month", "billing_period", "credits"];
@@ -7,7 +7,7 @@ const KINDS: readonly FeatureKind[] = ["switch", "number", "month", "billing_per
 interface FeatureFieldsProps {
   value: FeatureDraft[];
   onChange: (features: FeatureDraft[]) => void;
-  faults: Record<string, string>;
+  faults: Readonly<Record<string, string>>;
 }
 
 /** What the plan grants, line by line; the keys that exist are suggested. */
@@ -28,9 +28,9 @@ export function FeatureFields({ value, onChange, faults }: FeatureFieldsProps) {
         ))}
       </datalist>
       {value.map((feature, index) => (
-        <div key={index} className="bsb-row bsb:flex-nowrap bsb:gap-2 bsb:max-sm:flex-wrap">
+        <div key={index} className="admin-feature">
           <input
-            className="bsb-input bsb-mono bsb:min-w-40 bsb:flex-1"
+            className="bsb-input bsb-mono"
             aria-label={t("feature.key", { n: index + 1 })}
             list="known-features"
             required
@@ -40,7 +40,7 @@ export function FeatureFields({ value, onChange, faults }: FeatureFieldsProps) {
             onChange={(event) => change(index, { key: event.target.value })}
           />
           <select
-            className="bsb-input bsb:w-32"
+            className="bsb-input"
             aria-label={t("feature.kind", { n: index + 1 })}
             value={feature.kind}
             onChange={(event) => change(index, { kind: event.target.value as FeatureKind })}
@@ -51,15 +51,19 @@ export function FeatureFields({ value, onChange, faults }: FeatureFieldsProps) {
               </option>
             ))}
           </select>
-          <input
-            className="bsb-input bsb:w-20"
-            aria-label={t("feature.amount", { n: index + 1 })}
-            inputMode="numeric"
-            disabled={feature.kind === "switch"}
-            required={feature.kind !== "switch"}
-            value={feature.kind === "switch" ? "" : feature.amount}
-            onChange={(event) => change(index, { amount: event.target.value })}
-          />
+          {feature.kind === "switch" ? (
+            <span />
+          ) : (
+            <input
+              className="bsb-input bsb-number"
+              aria-label={t("feature.amount", { n: index + 1 })}
+              inputMode="numeric"
+              required
+              aria-invalid={(faults.features !== undefined && !isCount(feature)) || undefined}
+              value={feature.amount}
+              onChange={(event) => change(index, { amount: event.target.value })}
+            />
+          )}
           <Button
             variant="ghost"
             size="icon"
@@ -70,6 +74,11 @@ export function FeatureFields({ value, onChange, faults }: FeatureFieldsProps) {
           </Button>
         </div>
       ))}
+      {faults.features && (
+        <p className="bsb-error" role="alert">
+          {faults.features}
+        </p>
+      )}
       <div>
         <Button size="small" onClick={() => onChange([...value, { key: "", kind: "switch", amount: "" }])}>
           {t("feature.add")}

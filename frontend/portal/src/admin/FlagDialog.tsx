@@ -1,7 +1,7 @@
 import { ApiError } from "@bitsleuth/billing-api-client";
 import { Button, Dialog, ErrorNotice, Notice } from "@bitsleuth/billing-react";
 import { useState } from "react";
-import { Field } from "./PlanEditor.js";
+import { Field } from "./parts.js";
 import { useSetFlag, type Flags } from "./queries.js";
 import { useAdminText } from "./text.js";
 
@@ -47,30 +47,31 @@ export function FlagDialog({ name, flags, onClose }: FlagDialogProps) {
       >
         {name === "" && (
           <Field id="flag-name" label={t("flag.name")} fault={nameFault(t, title, taken)}>
-            <input id="flag-name" className="bsb-input bsb-mono" autoComplete="off" spellCheck={false} value={title} onChange={(e) => setTitle(e.target.value)} />
+            {(field) => <input {...field} className="bsb-input bsb-mono" autoComplete="off" spellCheck={false} value={title} onChange={(e) => setTitle(e.target.value)} />}
           </Field>
         )}
         <Field id="flag-percent" label={t("flag.percent")} fault={share === null ? t("flag.percent.wrong") : undefined}>
-          <div className="bsb-row bsb:flex-nowrap bsb:gap-4">
-            <input
-              type="range"
-              className="admin-range"
-              aria-label={t("flag.percent.slider")}
-              min={0}
-              max={100}
-              value={share ?? 0}
-              onChange={(e) => setPercent(e.target.value)}
-            />
-            <input
-              id="flag-percent"
-              className="bsb-input bsb-number bsb:w-20 bsb:text-end"
-              inputMode="numeric"
-              aria-invalid={share === null}
-              value={percent}
-              onChange={(e) => setPercent(e.target.value.trim())}
-            />
-            <span aria-hidden="true">%</span>
-          </div>
+          {(field) => (
+            <div className="bsb-row bsb:flex-nowrap bsb:gap-4">
+              <input
+                type="range"
+                className="admin-range"
+                aria-label={t("flag.percent.slider")}
+                min={0}
+                max={100}
+                value={share ?? 0}
+                onChange={(e) => setPercent(e.target.value)}
+              />
+              <input
+                {...field}
+                className="bsb-input bsb-number bsb:w-20 bsb:text-end"
+                inputMode="numeric"
+                value={percent}
+                onChange={(e) => setPercent(e.target.value.trim())}
+              />
+              <span aria-hidden="true">%</span>
+            </div>
+          )}
         </Field>
         <Field
           id="flag-allow"
@@ -78,7 +79,7 @@ export function FlagDialog({ name, flags, onClose }: FlagDialogProps) {
           hint={t("flag.allow.about")}
           fault={unfit !== undefined ? t("flag.allow.wrong", { user: unfit }) : allow.length > MOST_ALLOWED ? t("flag.allow.most", { count: MOST_ALLOWED }) : undefined}
         >
-          <textarea id="flag-allow" className="bsb-input bsb-mono" rows={3} spellCheck={false} value={listed} onChange={(e) => setListed(e.target.value)} />
+          {(field) => <textarea {...field} className="bsb-input bsb-mono" rows={3} spellCheck={false} value={listed} onChange={(e) => setListed(e.target.value)} />}
         </Field>
         {newest && (
           <Notice

@@ -1,6 +1,6 @@
 import { Button, Dialog, ErrorNotice, usePlans } from "@bitsleuth/billing-react";
 import { useState } from "react";
-import { Field } from "./PlanEditor.js";
+import { Field } from "./parts.js";
 import { useGrant } from "./queries.js";
 import { useAdminText } from "./text.js";
 
@@ -34,25 +34,27 @@ export function GrantDialog({ userId, onClose }: { userId: string; onClose: () =
         }}
       >
         <Field id="grant-feature" label={t("feature")}>
-          <select id="grant-feature" className="bsb-input" required value={feature} onChange={(event) => setFeature(event.target.value)}>
-            <option value="" />
-            {known.map((info) => (
-              <option key={info.feature} value={info.feature}>
-                {info.name}
-              </option>
-            ))}
-          </select>
+          {(field) => (
+            <select {...field} className="bsb-input" required value={feature} onChange={(event) => setFeature(event.target.value)}>
+              <option value="">{t("choose")}</option>
+              {known.map((info) => (
+                <option key={info.feature} value={info.feature}>
+                  {info.name}
+                </option>
+              ))}
+            </select>
+          )}
         </Field>
         {kind !== "switch" && (
           <Field id="grant-amount" label={t(kind === "number" ? "kind.number" : "kind.month")}>
-            <input id="grant-amount" className="bsb-input" type="number" required min={1} max={1_000_000_000} value={amount} onChange={(event) => setAmount(event.target.value)} />
+            {(field) => <input {...field} className="bsb-input" type="number" required min={1} max={1_000_000_000} value={amount} onChange={(event) => setAmount(event.target.value)} />}
           </Field>
         )}
         <Field id="grant-reason" label={t("reason")}>
-          <input id="grant-reason" className="bsb-input" required maxLength={500} value={reason} onChange={(event) => setReason(event.target.value)} />
+          {(field) => <input {...field} className="bsb-input" required maxLength={500} value={reason} onChange={(event) => setReason(event.target.value)} />}
         </Field>
         <Field id="grant-until" label={t("grant.until")}>
-          <input id="grant-until" className="bsb-input" type="date" value={until} onChange={(event) => setUntil(event.target.value)} />
+          {(field) => <input {...field} className="bsb-input" type="date" value={until} onChange={(event) => setUntil(event.target.value)} />}
         </Field>
         {grant.isError && <ErrorNotice error={grant.error} />}
         <div className="bsb-dialog-actions">

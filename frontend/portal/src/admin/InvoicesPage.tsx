@@ -1,6 +1,7 @@
-import { Button, classes, ErrorNotice, format, SkeletonLines, useBilling } from "@bitsleuth/billing-react";
+import { Button, ErrorNotice, format, SkeletonCard, useBilling } from "@bitsleuth/billing-react";
 import { useState } from "react";
 import { setQueryParam, useQueryParam } from "../router.js";
+import { Empty, StatusBadge, UserLink } from "./parts.js";
 import { useAcceptInvoice, useInvoices, useRereadInvoice, type Invoice } from "./queries.js";
 import { RefundDialog } from "./RefundDialog.js";
 import { useAdminText } from "./text.js";
@@ -28,12 +29,8 @@ export function InvoicesPage() {
         ))}
       </fieldset>
       {invoices.isError && <ErrorNotice error={invoices.error} onRetry={() => void invoices.refetch()} />}
-      {invoices.isPending && (
-        <div className="bsb-card" aria-busy="true">
-          <SkeletonLines lines={4} />
-        </div>
-      )}
-      {invoices.data?.invoices.length === 0 && <p className="bsb-card bsb-2">{t(flagged ? "invoices.none" : "nothing")}</p>}
+      {invoices.isPending && <SkeletonCard lines={4} />}
+      {invoices.data?.invoices.length === 0 && <Empty>{t(flagged ? "invoices.none" : "invoices.none_open")}</Empty>}
       {invoices.data && invoices.data.invoices.length > 0 && (
         <ul className="bsb-stack bsb:gap-3">
           {invoices.data.invoices.map((invoice) => (
@@ -59,12 +56,10 @@ function InvoiceCard({ invoice }: { invoice: Invoice }) {
           <h2 className="bsb-h3">{t("invoices.of", { received: amount(invoice.received_cents), price: amount(invoice.amount_cents) })}</h2>
           <p className="bsb-2 bsb-tiny">
             {invoice.plan_id} · {invoice.provider} · {format.dateTime(invoice.created_at, locale)} ·{" "}
-            <a className="bsb-mono" href={`/console/users?user=${encodeURIComponent(invoice.user_id)}`}>
-              {invoice.user_id}
-            </a>
+            <UserLink userId={invoice.user_id} />
           </p>
         </div>
-        <span className={classes("bsb-badge", invoice.needs_decision && "bsb-badge-warn")}>{invoice.status.replaceAll("_", " ")}</span>
+        <StatusBadge of="payment" status={invoice.status} />
       </div>
       {(accept.isError || reread.isError) && <ErrorNotice error={accept.error ?? reread.error} />}
       <div className="bsb-row">

@@ -1,4 +1,5 @@
-import { Button, Dialog, ErrorNotice, format, SkeletonLines, useBilling } from "@bitsleuth/billing-react";
+import { Button, Dialog, ErrorNotice, format, SkeletonCard, useBilling } from "@bitsleuth/billing-react";
+import { UserLink } from "./parts.js";
 import { useLedgerLines, type LedgerLine } from "./queries.js";
 import { useAdminText } from "./text.js";
 
@@ -17,7 +18,7 @@ export function LedgerLines({ day, currency, onClose }: LedgerLinesProps) {
   const amount = (cents: number) => format.money(cents, currency, locale);
   return (
     <Dialog onClose={onClose} title={t("lines.title", { day })} description={t("lines.about")} width="64rem">
-      {found.isPending && <SkeletonLines lines={6} />}
+      {found.isPending && <SkeletonCard lines={6} />}
       {found.isError && <ErrorNotice error={found.error} onRetry={() => void found.refetch()} />}
       {found.data && lines.length === 0 && <p className="bsb-2">{t("lines.none")}</p>}
       {lines.length > 0 && <Table lines={lines} amount={amount} label={t("lines.title", { day })} />}
@@ -44,7 +45,7 @@ function Table({ lines, amount, label }: LinesProps & { label: string }) {
   return (
     // Scrolls in both directions, so the keyboard must reach it.
     // eslint-disable-next-line jsx-a11y-x/no-noninteractive-tabindex
-    <div className="bsb-scroll bsb:max-h-96" role="group" tabIndex={0} aria-label={label}>
+    <div className="bsb-scroll bsb-scroll-both" role="group" tabIndex={0} aria-label={label}>
       <table className="bsb-table bsb-small">
         <thead>
           <tr>
@@ -66,12 +67,10 @@ function Table({ lines, amount, label }: LinesProps & { label: string }) {
                 {t(`line.${line.kind}`)}
                 {line.movement && <span className="bsb-2"> {t(`line.${line.movement}`)}</span>}
               </th>
-              <td>{line.plan_id}</td>
+              <td className="bsb:whitespace-nowrap">{line.plan_id}</td>
               <td>{line.provider}</td>
               <td>
-                <a className="bsb-mono" href={`/console/users?user=${encodeURIComponent(line.user_id)}`}>
-                  {line.user_id}
-                </a>
+                <UserLink userId={line.user_id} />
               </td>
               <td className="bsb-end bsb-number">{amount(line.amount_cents)}</td>
             </tr>

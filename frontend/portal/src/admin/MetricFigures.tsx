@@ -1,7 +1,8 @@
-import { ErrorNotice, format, Skeleton, useBilling } from "@bitsleuth/billing-react";
+import { ErrorNotice, format, SkeletonCard, useBilling } from "@bitsleuth/billing-react";
 import { CohortGrid } from "../charts/CohortGrid.js";
 import { Figure } from "../charts/Figure.js";
 import { Funnel } from "../charts/Funnel.js";
+import { useReason } from "./parts.js";
 import { useChurn, useCohorts, useFunnel, type Range } from "./queries.js";
 import { useAdminText } from "./text.js";
 
@@ -22,7 +23,7 @@ export function FunnelFigure({ range }: { range: Range }) {
   const { number, percent } = useNumbers();
   const funnel = useFunnel(range);
   if (funnel.isError) return <ErrorNotice error={funnel.error} onRetry={() => void funnel.refetch()} />;
-  if (!funnel.data) return <Skeleton height="20rem" />;
+  if (!funnel.data) return <SkeletonCard heading height="14rem" />;
   const steps = funnel.data.steps.map(({ step, count }) => ({ name: t(`funnel.${step}`), count }));
   return (
     <Figure
@@ -39,10 +40,11 @@ export function FunnelFigure({ range }: { range: Range }) {
 
 export function ChurnFigure({ range }: { range: Range }) {
   const t = useAdminText();
-  const { percent, money, month } = useNumbers();
+  const { number, percent, money, month } = useNumbers();
+  const inWords = useReason();
   const churn = useChurn(range);
   if (churn.isError) return <ErrorNotice error={churn.error} onRetry={() => void churn.refetch()} />;
-  if (!churn.data) return <Skeleton height="20rem" />;
+  if (!churn.data) return <SkeletonCard heading height="14rem" />;
   const { months, reasons, currency } = churn.data;
   const share = (lost: number, start: number) => (start > 0 ? percent(lost / start) : "–");
   return (
@@ -79,7 +81,7 @@ export function ChurnFigure({ range }: { range: Range }) {
         </table>
         {reasons.length > 0 && (
           <p className="bsb-small bsb-2">
-            {t("churn.reasons")} {reasons.map(({ reason, count }) => `${reason.replaceAll("_", " ")} (${count})`).join(", ")}
+            {t("churn.reasons")} {reasons.map(({ reason, count }) => `${inWords(reason)} (${number(count)})`).join(", ")}
           </p>
         )}
       </div>
@@ -92,7 +94,7 @@ export function CohortFigure() {
   const { whole, month: monthName } = useNumbers();
   const cohorts = useCohorts();
   if (cohorts.isError) return <ErrorNotice error={cohorts.error} onRetry={() => void cohorts.refetch()} />;
-  if (!cohorts.data) return <Skeleton height="16rem" />;
+  if (!cohorts.data) return <SkeletonCard heading height="16rem" />;
   const list = cohorts.data.cohorts;
   const months = Math.max(0, ...list.map((cohort) => cohort.retained.length));
   const month = (n: number) => t("cohorts.month", { n });

@@ -1,7 +1,7 @@
 import type { Schemas } from "@bitsleuth/billing-api-client";
-import { Button, classes, Dialog, ErrorNotice, format, Notice, SkeletonLines, useBilling, useFeatureTexts, usePlans } from "@bitsleuth/billing-react";
+import { Button, classes, Dialog, ErrorNotice, format, Notice, SkeletonCard, useBilling, useFeatureTexts, usePlans } from "@bitsleuth/billing-react";
 import { useState } from "react";
-import { Field } from "./PlanEditor.js";
+import { Field } from "./parts.js";
 import { useMove, useStartMove, useStopMove, useUndoMove, type AdminPlan } from "./queries.js";
 import { useAdminText } from "./text.js";
 
@@ -13,7 +13,7 @@ export function MoveDialog({ plan, onClose }: { plan: AdminPlan; onClose: () => 
   const move = useMove(plan.plan_id);
   return (
     <Dialog onClose={onClose} title={t("move.title", { version: plan.version })} description={t("move.about")}>
-      {move.isPending && <SkeletonLines lines={5} />}
+      {move.isPending && <SkeletonCard lines={5} />}
       {move.isError && <ErrorNotice error={move.error} onRetry={() => void move.refetch()} />}
       {move.data && <Controls key={move.data.started_at} plan={plan} move={move.data} onClose={onClose} />}
     </Dialog>
@@ -83,16 +83,17 @@ interface NumberFieldProps {
 function NumberField({ id, label, min, max, value, onChange }: NumberFieldProps) {
   return (
     <Field id={id} label={label}>
-      <input
-        id={id}
-        className="bsb-input"
-        type="number"
-        required
-        min={min}
-        max={max}
-        value={Number.isNaN(value) ? "" : value}
-        onChange={(event) => onChange(event.target.valueAsNumber)}
-      />
+      {(field) => (
+        <input {...field}
+          className="bsb-input"
+          type="number"
+          required
+          min={min}
+          max={max}
+          value={Number.isNaN(value) ? "" : value}
+          onChange={(event) => onChange(event.target.valueAsNumber)}
+        />
+      )}
     </Field>
   );
 }

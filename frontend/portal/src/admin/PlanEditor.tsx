@@ -1,8 +1,10 @@
 import { ApiError, type Schemas } from "@bitsleuth/billing-api-client";
 import { Button, ErrorNotice, OfferCard, usePlans } from "@bitsleuth/billing-react";
-import { useState, type ReactNode } from "react";
-import { draftOf, planOf, type Draft } from "./draft.js";
+import { useState } from "react";
+import { useTitle } from "../title.js";
+import { draftOf, planOf, type Draft, type DraftProblem } from "./draft.js";
 import { FeatureFields } from "./FeatureFields.js";
+import { Field } from "./parts.js";
 import { PlanEffect } from "./PlanEffect.js";
 import { useSavePlan, type AdminPlan } from "./queries.js";
 import { useAdminText } from "./text.js";
@@ -15,6 +17,9 @@ export function PlanEditor({ plan, onDone }: { plan: AdminPlan | null; onDone: (
   const faults = faultsOf(save.error);
   const { body, preview, problem } = planOf(draft);
   const set = (change: Partial<Draft>) => setDraft({ ...draft, ...change });
+  const title = plan ? t("plan.edit", { plan: plan.name }) : t("plans.new");
+  useTitle(title);
+  const known = { ...faults, ...(problem ? { [FIELDS[problem]]: t(problem) } : {}) };
   return (
     <form
       className="bsb-stack bsb:gap-6"
@@ -24,16 +29,15 @@ export function PlanEditor({ plan, onDone }: { plan: AdminPlan | null; onDone: (
       }}
     >
       <div className="bsb-stack bsb:gap-1">
-        <h1 className="bsb-h1">{plan ? t("plan.edit", { plan: plan.name }) : t("plans.new")}</h1>
+        <h1 className="bsb-h1">{title}</h1>
         {plan && <p className="bsb-2">{t("plan.edit.about", { version: plan.version })}</p>}
       </div>
       <div className="admin-split">
         <div className="bsb-stack bsb:gap-6">
-          <BasicFields draft={draft} set={set} isNew={plan === null} faults={faults} />
-          <FeatureFields value={draft.features} onChange={(features) => set({ features })} faults={faults} />
-          <MoreFields draft={draft} set={set} />
+          <BasicFields draft={draft} set={set} isNew={plan === null} faults={known} />
+          <FeatureFields value={draft.features} onChange={(features) => set({ features })} faults={known} />
+          <MoreFields draft={draft} set={set} faults={known} />
           {plan && body && <PlanEffect planId={plan.plan_id} body={{ ...withoutId(body), version: plan.version }} />}
-          {problem && <p className="bsb-error" role="alert">{t(problem)}</p>}
           {save.isError && <ErrorNotice error={save.error} />}
           <div className="bsb-row">
             <Button type="submit" variant="primary" busy={save.isPending} disabled={body === null}>
@@ -49,6 +53,13 @@ export function PlanEditor({ plan, onDone }: { plan: AdminPlan | null; onDone: (
 }
 
 const withoutId = ({ plan_id, ...rest }: Schemas["CreatePlan"]) => rest;
+
+/** Where a draft's problem is shown: the path that the service would name. */
+const FIELDS: Readonly<Record<DraftProblem, string>> = {
+  "problem.price": "price_cents",
+  "problem.amount": "features",
+  "problem.provider_ids": "provider_plan_ids",
+};
 
 /** What the service found wrong, by the path of the field. */
 function faultsOf(error: unknown): Record<string, string> {
@@ -72,74 +83,82 @@ function Preview({ plan }: { plan: Schemas["PublicPlan"] }) {
 interface FieldsProps {
   draft: Draft;
   set: (change: Partial<Draft>) => void;
+  /** What is wrong, by the path of the field. */
+  faults: Readonly<Record<string, string>>;
 }
 
-function BasicFields({ draft, set, isNew, faults }: FieldsProps & { isNew: boolean; faults: Record<string, string> }) {
+function BasicFields({ draft, set, isNew, faults }: FieldsProps & { isNew: boolean }) {
   const t = useAdminText();
   return (
     <div className="bsb-card bsb-stack">
       <div className="admin-fields">
         <Field id="name" label={t("plan.name")} fault={faults.name}>
-          <input id="name" className="bsb-input" required maxLength={80} value={draft.name} onChange={(e) => set({ name: e.target.value })} />
+          {(field) => <input {...field} className="bsb-input" required maxLength={80} value={draft.name} onChange={(e) => set({ name: e.target.value })} />}
         </Field>
         <Field id="plan_id" label={t("plan.id")} fault={faults.plan_id}>
-          <input
-            id="plan_id"
-            className="bsb-input bsb-mono"
-            required
-            pattern="[a-z0-9][a-z0-9_\-]*"
-            maxLength={64}
-            readOnly={!isNew}
-            value={draft.plan_id}
-            onChange={(e) => set({ plan_id: e.target.value })}
-          />
+          {(field) => (
+            <input {...field}
+              className="bsb-input bsb-mono"
+              required
+              pattern="[a-z0-9][a-z0-9_\-]*"
+              maxLength={64}
+              readOnly={!isNew}
+              value={draft.plan_id}
+              onChange={(e) => set({ plan_id: e.target.value })}
+            />
+          )}
         </Field>
       </div>
       <Field id="description" label={t("plan.description")} fault={faults.description}>
-        <input id="description" className="bsb-input" maxLength={500} value={draft.description} onChange={(e) => set({ description: e.target.value })} />
+        {(field) => <input {...field} className="bsb-input" maxLength={500} value={draft.description} onChange={(e) => set({ description: e.target.value })} />}
       </Field>
-      <div className="admin-fields">
+      <div className="admin-fields admin-fields-short">
         <Field id="price" label={t("price")} fault={faults.price_cents}>
-          <input id="price" className="bsb-input" required inputMode="decimal" value={draft.price} onChange={(e) => set({ price: e.target.value })} />
+          {(field) => <input {...field} className="bsb-input" required inputMode="decimal" value={draft.price} onChange={(e) => set({ price: e.target.value })} />}
         </Field>
         <Field id="currency" label={t("currency")} fault={faults.currency}>
-          <input
-            id="currency"
-            className="bsb-input"
-            required
-            pattern="[A-Z]{3}"
-            maxLength={3}
-            value={draft.currency}
-            onChange={(e) => set({ currency: e.target.value.toUpperCase() })}
-          />
+          {(field) => (
+            <input {...field}
+              className="bsb-input"
+              required
+              pattern="[A-Z]{3}"
+              maxLength={3}
+              value={draft.currency}
+              onChange={(e) => set({ currency: e.target.value.toUpperCase() })}
+            />
+          )}
         </Field>
         <Field id="interval" label={t("interval")} fault={faults.interval}>
-          <select id="interval" className="bsb-input" value={draft.interval} onChange={(e) => set({ interval: e.target.value as Draft["interval"] })}>
-            <option value="month">{t("interval.month")}</option>
-            <option value="year">{t("interval.year")}</option>
-            <option value="once">{t("interval.once")}</option>
-          </select>
+          {(field) => (
+            <select {...field} className="bsb-input" value={draft.interval} onChange={(e) => set({ interval: e.target.value as Draft["interval"] })}>
+              <option value="month">{t("interval.month")}</option>
+              <option value="year">{t("interval.year")}</option>
+              <option value="once">{t("interval.once")}</option>
+            </select>
+          )}
         </Field>
       </div>
     </div>
   );
 }
 
-function MoreFields({ draft, set }: FieldsProps) {
+const MORE = ["tier", "group", "rank", "trial_days", "grace_days", "duration_days", "provider_plan_ids"];
+
+function MoreFields({ draft, set, faults }: FieldsProps) {
   const t = useAdminText();
   const number = (name: "rank" | "trial_days" | "grace_days", max: number) => (
-    <Field id={name} label={t(`plan.${name}`)}>
-      <input id={name} className="bsb-input" type="number" min={0} max={max} value={draft[name]} onChange={(e) => set({ [name]: e.target.value })} />
+    <Field id={name} label={t(`plan.${name}`)} fault={faults[name]}>
+      {(field) => <input {...field} className="bsb-input" type="number" min={0} max={max} value={draft[name]} onChange={(e) => set({ [name]: e.target.value })} />}
     </Field>
   );
   const text = (name: "tier" | "group", pattern: string) => (
-    <Field id={name} label={t(`plan.${name}`)} hint={t(`plan.${name}.about`)}>
-      <input id={name} className="bsb-input bsb-mono" pattern={pattern} maxLength={40} value={draft[name]} onChange={(e) => set({ [name]: e.target.value })} />
+    <Field id={name} label={t(`plan.${name}`)} hint={t(`plan.${name}.about`)} fault={faults[name]}>
+      {(field) => <input {...field} className="bsb-input bsb-mono" pattern={pattern} maxLength={40} value={draft[name]} onChange={(e) => set({ [name]: e.target.value })} />}
     </Field>
   );
   return (
-    <details className="bsb-card" open={draft.trial_days !== "0"}>
-      <summary className="bsb-h3 bsb:cursor-pointer">{t("plan.more")}</summary>
+    <details className="bsb-card" open={MORE.some((name) => name in faults) || undefined}>
+      <summary className="bsb-summary bsb-h3">{t("plan.more")}</summary>
       <div className="bsb-stack bsb:mt-4">
         <div className="admin-fields">
           {text("tier", ".*")}
@@ -151,7 +170,7 @@ function MoreFields({ draft, set }: FieldsProps) {
           {number("grace_days", 30)}
           {draft.interval === "once" && (
             <Field id="duration_days" label={t("plan.duration_days")}>
-              <input id="duration_days" className="bsb-input" type="number" min={1} max={36500} value={draft.duration_days} onChange={(e) => set({ duration_days: e.target.value })} />
+              {(field) => <input {...field} className="bsb-input" type="number" min={1} max={36500} value={draft.duration_days} onChange={(e) => set({ duration_days: e.target.value })} />}
             </Field>
           )}
         </div>
@@ -163,28 +182,12 @@ function MoreFields({ draft, set }: FieldsProps) {
           <input type="checkbox" checked={draft.hidden} onChange={(e) => set({ hidden: e.target.checked })} />
           <span>{t("plan.hide")}</span>
         </label>
-        <label className="bsb-field">
-          <span className="bsb-label">{t("plan.provider_ids")}</span>
-          <textarea className="bsb-input bsb-mono" rows={2} placeholder="stripe=price_…" value={draft.provider_plan_ids} onChange={(e) => set({ provider_plan_ids: e.target.value })} />
-        </label>
+        <Field id="provider_plan_ids" label={t("plan.provider_ids")} fault={faults.provider_plan_ids}>
+          {(field) => (
+            <textarea {...field} className="bsb-input bsb-mono" rows={2} placeholder="stripe=price_…" value={draft.provider_plan_ids} onChange={(e) => set({ provider_plan_ids: e.target.value })} />
+          )}
+        </Field>
       </div>
     </details>
-  );
-}
-
-export function Field(props: { id: string; label: string; hint?: string; fault?: string | undefined; children: ReactNode }) {
-  return (
-    <div className="bsb-field">
-      <label className="bsb-label" htmlFor={props.id}>
-        {props.label}
-      </label>
-      {props.children}
-      {props.hint && <p className="bsb-2 bsb-tiny">{props.hint}</p>}
-      {props.fault && (
-        <p className="bsb-error" role="alert">
-          {props.fault}
-        </p>
-      )}
-    </div>
   );
 }

@@ -2,7 +2,7 @@ import type { Schemas } from "@bitsleuth/billing-api-client";
 import { Button, Dialog, ErrorNotice, format, Notice, useBilling, useFeatureTexts, usePlans } from "@bitsleuth/billing-react";
 import { useState } from "react";
 import { majorOf, minorOf } from "./money.js";
-import { Field } from "./PlanEditor.js";
+import { Field } from "./parts.js";
 import { useRefund } from "./queries.js";
 import { useAdminText } from "./text.js";
 
@@ -66,24 +66,26 @@ export function RefundDialog({ userId, payment, onClose }: RefundDialogProps) {
           label={t("refund.amount", { currency })}
           fault={valid || text === "" ? undefined : t("refund.amount.wrong", { amount: money(left), currency })}
         >
-          <input
-            id="refund-amount"
-            className="bsb-input bsb-number"
-            inputMode="decimal"
-            autoComplete="off"
-            aria-invalid={!valid}
-            value={text}
-            onChange={(event) => setText(event.target.value)}
-          />
+          {(field) => (
+            <input {...field}
+              className="bsb-input bsb-number"
+              inputMode="decimal"
+              autoComplete="off"
+              value={text}
+              onChange={(event) => setText(event.target.value)}
+            />
+          )}
         </Field>
         <Field id="refund-reason" label={t("reason")}>
-          <select id="refund-reason" className="bsb-input" value={reason} onChange={(event) => setReason(event.target.value as typeof reason)}>
-            {REASONS.map((name) => (
-              <option key={name} value={name}>
-                {t(`refund.${name}`)}
-              </option>
-            ))}
-          </select>
+          {(field) => (
+            <select {...field} className="bsb-input" value={reason} onChange={(event) => setReason(event.target.value as typeof reason)}>
+              {REASONS.map((name) => (
+                <option key={name} value={name}>
+                  {t(`refund.${name}`)}
+                </option>
+              ))}
+            </select>
+          )}
         </Field>
         {preview.isError && <ErrorNotice error={preview.error} />}
         <div className="bsb-dialog-actions">
@@ -126,7 +128,7 @@ function Confirm({ effect, amount, error, busy, onBack, onConfirm, onClose }: Co
           {lost ? t("refund.loses", { features: lost }) : t("refund.keeps")}
         </Notice>
         <Field id="refund-word" label={t("refund.type", { word })}>
-          <input id="refund-word" className="bsb-input" autoComplete="off" value={typed} onChange={(event) => setTyped(event.target.value)} />
+          {(field) => <input {...field} className="bsb-input" autoComplete="off" value={typed} onChange={(event) => setTyped(event.target.value)} />}
         </Field>
         {error !== null && <ErrorNotice error={error} />}
         <div className="bsb-dialog-actions">

@@ -3,6 +3,7 @@ import { format, useBilling } from "@bitsleuth/billing-react";
 import { Figure } from "../charts/Figure.js";
 import { LineChart } from "../charts/LineChart.js";
 import { StackedBars, type Series } from "../charts/StackedBars.js";
+import { digitsOf } from "./money.js";
 import { useAdminText } from "./text.js";
 
 type Report = Schemas["RevenueReport"];
@@ -10,9 +11,10 @@ type Report = Schemas["RevenueReport"];
 /** Amounts of a report as texts: exact in tables, short beside a chart. */
 function useMoney(currency: string) {
   const { locale } = useBilling();
+  const compact = new Intl.NumberFormat(locale, { style: "currency", currency, notation: "compact", maximumFractionDigits: 1 });
   return {
     exact: (cents: number) => format.money(cents, currency, locale),
-    short: (cents: number) => format.money(cents, currency, locale, { exact: false }),
+    short: (cents: number) => compact.format(cents / 10 ** digitsOf(currency)),
     day: (iso: string) => new Intl.DateTimeFormat(locale, { day: "numeric", month: "short", timeZone: "UTC" }).format(new Date(iso)),
   };
 }
@@ -36,12 +38,16 @@ export function MrrFigure({ report, onDay }: DaysFigureProps) {
       onRow={onDay}
       show={(value, column) => (column === 0 ? String(value) : exact(Number(value)))}
     >
-      <LineChart
-        points={report.days.map((d) => ({ label: day(d.day), value: d.mrr_cents }))}
-        format={short}
-        exact={exact}
-        summary={t("mrr.summary", { value: exact(report.totals.mrr_cents), before: exact(report.previous.mrr_cents) })}
-      />
+      {report.days.some((d) => d.mrr_cents !== 0) ? (
+        <LineChart
+          points={report.days.map((d) => ({ label: day(d.day), value: d.mrr_cents }))}
+          format={short}
+          exact={exact}
+          summary={t("mrr.summary", { value: exact(report.totals.mrr_cents), before: exact(report.previous.mrr_cents) })}
+        />
+      ) : (
+        <p className="bsb-2 chart-none">{t("range.nothing")}</p>
+      )}
     </Figure>
   );
 }
@@ -77,14 +83,18 @@ export function MovementsFigure({ report, onDay }: DaysFigureProps) {
       onRow={onDay}
       show={(value, column) => (column === 0 ? String(value) : exact(Number(value)))}
     >
-      <StackedBars
-        labels={groups.map(({ days }) => day(days[0]?.day ?? ""))}
-        periods={groups.map(span)}
-        series={series}
-        format={short}
-        exact={exact}
-        summary={t("movements.about")}
-      />
+      {series.some(({ values }) => values.some((value) => value !== 0)) ? (
+        <StackedBars
+          labels={groups.map(({ days }) => day(days[0]?.day ?? ""))}
+          periods={groups.map(span)}
+          series={series}
+          format={short}
+          exact={exact}
+          summary={t("movements.about")}
+        />
+      ) : (
+        <p className="bsb-2 chart-none">{t("range.nothing")}</p>
+      )}
     </Figure>
   );
 }

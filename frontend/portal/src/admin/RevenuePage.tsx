@@ -1,6 +1,7 @@
 import type { Schemas } from "@bitsleuth/billing-api-client";
-import { ErrorNotice, format, Skeleton, useBilling } from "@bitsleuth/billing-react";
+import { ErrorNotice, format, Skeleton, SkeletonCard, useBilling } from "@bitsleuth/billing-react";
 import { useState } from "react";
+import { Definition } from "../charts/Definition.js";
 import { setQueryParam, useQueryParam } from "../router.js";
 import { LedgerLines } from "./LedgerLines.js";
 import { ChurnFigure, CohortFigure, FunnelFigure } from "./MetricFigures.js";
@@ -39,7 +40,7 @@ export function RevenuePage() {
       {revenue.isError && <ErrorNotice error={revenue.error} onRetry={() => void revenue.refetch()} />}
       {revenue.isPending && <RevenueSkeleton />}
       {revenue.data && (
-        <>
+        <div className="bsb-stack bsb:gap-6" aria-busy={revenue.isPlaceholderData || undefined}>
           <Totals report={revenue.data} />
           <MrrFigure report={revenue.data} onDay={setOpened} />
           <MovementsFigure report={revenue.data} onDay={setOpened} />
@@ -47,7 +48,7 @@ export function RevenuePage() {
             <SliceFigure title={t("revenue.by_plan")} slices={revenue.data.by_plan} currency={revenue.data.currency} file="revenue-by-plan" />
             <SliceFigure title={t("revenue.by_provider")} slices={revenue.data.by_provider} currency={revenue.data.currency} file="revenue-by-provider" />
           </div>
-        </>
+        </div>
       )}
       <div className="admin-halves">
         <FunnelFigure range={range} />
@@ -75,30 +76,38 @@ function Currencies({ report }: { report: Schemas["RevenueReport"] | undefined }
   );
 }
 
-function Totals({ report }: { report: Schemas["RevenueReport"] }) {
+interface Total {
+  key: "mrr" | "arr" | "net" | "refunded" | "active" | "trialing" | "arpu" | "payments";
+  value: number;
+  before: number;
+}
+
+const COUNTS: readonly Total["key"][] = ["active", "trialing", "payments"];
+
+function Totals({ report: { totals, previous, currency } }: { report: Schemas["RevenueReport"] }) {
   const t = useAdminText();
   const { locale } = useBilling();
-  const { totals, previous, currency } = report;
-  const amount = (cents: number) => format.money(cents, currency, locale);
-  const count = (n: number) => format.number(n, locale);
-  const figures: [string, string, number, number][] = [
-    [t("total.mrr"), amount(totals.mrr_cents), totals.mrr_cents, previous.mrr_cents],
-    [t("total.arr"), amount(totals.arr_cents), totals.arr_cents, previous.arr_cents],
-    [t("total.net"), amount(totals.net_cents), totals.net_cents, previous.net_cents],
-    [t("total.refunded"), amount(totals.refunded_cents), totals.refunded_cents, previous.refunded_cents],
-    [t("total.active"), count(totals.active), totals.active, previous.active],
-    [t("total.trialing"), count(totals.trialing), totals.trialing, previous.trialing],
-    [t("total.arpu"), amount(totals.arpu_cents), totals.arpu_cents, previous.arpu_cents],
-    [t("payments"), count(totals.payments), totals.payments, previous.payments],
+  const figures: Total[] = [
+    { key: "mrr", value: totals.mrr_cents, before: previous.mrr_cents },
+    { key: "arr", value: totals.arr_cents, before: previous.arr_cents },
+    { key: "net", value: totals.net_cents, before: previous.net_cents },
+    { key: "refunded", value: totals.refunded_cents, before: previous.refunded_cents },
+    { key: "active", value: totals.active, before: previous.active },
+    { key: "trialing", value: totals.trialing, before: previous.trialing },
+    { key: "arpu", value: totals.arpu_cents, before: previous.arpu_cents },
+    { key: "payments", value: totals.payments, before: previous.payments },
   ];
   return (
     <dl className="admin-grid">
-      {figures.map(([name, text, value, before]) => (
-        <div key={name} className="bsb-card admin-figure">
-          <dt className="bsb-2 bsb-small">{name}</dt>
-          <dd>{text}</dd>
+      {figures.map((figure) => (
+        <div key={figure.key} className="bsb-card admin-figure">
+          <dt className="bsb-2 bsb-small bsb-row bsb:relative bsb:gap-1">
+            {t(`total.${figure.key}`)}
+            <Definition of={t(`total.${figure.key}`)}>{t(`total.${figure.key}.about`)}</Definition>
+          </dt>
+          <dd>{COUNTS.includes(figure.key) ? format.number(figure.value, locale) : format.money(figure.value, currency, locale)}</dd>
           <dd className="bsb-2 bsb:text-xs! bsb:font-normal! bsb:tracking-normal!">
-            <Change value={value} before={before} />
+            <Change total={figure} />
           </dd>
         </div>
       ))}
@@ -106,25 +115,34 @@ function Totals({ report }: { report: Schemas["RevenueReport"] }) {
   );
 }
 
-function Change({ value, before }: { value: number; before: number }) {
+function Change({ total: { key, value, before } }: { total: Total }) {
   const t = useAdminText();
   const { locale } = useBilling();
   if (value === before) return t("total.same");
   if (before === 0) return t("total.from_nothing");
   const share = new Intl.NumberFormat(locale, { style: "percent", signDisplay: "always", maximumFractionDigits: 0 });
-  return t("total.change", { change: share.format(value / before - 1) });
+  return (
+    <>
+      <span className={value > before === (key === "refunded") ? "admin-worse" : "admin-better"}>{share.format(value / before - 1)}</span> {t("total.before")}
+    </>
+  );
 }
 
 function RevenueSkeleton() {
   return (
-    <div className="bsb-stack bsb:gap-6" aria-busy="true">
+    <div className="bsb-stack bsb:gap-6">
       <div className="admin-grid">
-        {[0, 1, 2, 3, 4, 5, 6].map((card) => (
-          <Skeleton key={card} height="6.25rem" />
+        {Array.from({ length: 8 }, (_, card) => (
+          <div key={card} className="bsb-card admin-figure">
+            <Skeleton width="60%" height="1.25rem" />
+            <div className="bsb:mt-2">
+              <Skeleton width="80%" height="2.625rem" />
+            </div>
+          </div>
         ))}
       </div>
-      <Skeleton height="18rem" />
-      <Skeleton height="20rem" />
+      <SkeletonCard heading height="15rem" />
+      <SkeletonCard heading height="17rem" />
     </div>
   );
 }

@@ -1,7 +1,8 @@
 import { isFlagOn, place } from "@bitsleuth/entitlements";
-import { Button, classes, ErrorNotice, format, SkeletonLines, useBilling } from "@bitsleuth/billing-react";
+import { Button, classes, ErrorNotice, format, SkeletonCard, useBilling } from "@bitsleuth/billing-react";
 import { useState } from "react";
 import { FlagDialog } from "./FlagDialog.js";
+import { Empty } from "./parts.js";
 import { useFlags, type Flags } from "./queries.js";
 import { useAdminText } from "./text.js";
 
@@ -24,12 +25,8 @@ export function RolloutPage() {
       </div>
       <p className="bsb-2">{t("rollout.about")}</p>
       {flags.isError && <ErrorNotice error={flags.error} onRetry={() => void flags.refetch()} />}
-      {flags.isPending && (
-        <div className="bsb-card" aria-busy="true">
-          <SkeletonLines lines={4} />
-        </div>
-      )}
-      {flags.data && names.length === 0 && <p className="bsb-card bsb-2">{t("rollout.none")}</p>}
+      {flags.isPending && <SkeletonCard lines={4} />}
+      {flags.data && names.length === 0 && <Empty>{t("rollout.none")}</Empty>}
       {flags.data && names.length > 0 && (
         <>
           <ul className="bsb-card bsb-card-flush">

@@ -1,8 +1,10 @@
 import type { Schemas } from "@bitsleuth/billing-api-client";
-import { Button, classes, ErrorNotice, format, SkeletonLines, useBilling } from "@bitsleuth/billing-react";
+import { Button, ErrorNotice, format, SkeletonCard, useBilling, useFeatureTexts, usePlans } from "@bitsleuth/billing-react";
 import { useState } from "react";
+import { useTitle } from "../title.js";
 import { AccountActions } from "./AccountActions.js";
 import { ExplainForm } from "./ExplainForm.js";
+import { Empty, Id, StatusBadge, useReason } from "./parts.js";
 import { useRevokeGrant, useUser } from "./queries.js";
 import { RefundDialog } from "./RefundDialog.js";
 import { useAdminText } from "./text.js";
@@ -13,20 +15,24 @@ type User = Schemas["UserDetail"];
 export function UserPage({ userId }: { userId: string }) {
   const t = useAdminText();
   const user = useUser(userId);
+  useTitle(userId);
   return (
     <div className="bsb-stack bsb:gap-6">
       <div className="bsb-stack bsb:gap-1">
         <p className="bsb-small">
           <a href="/console/users">{t("users")}</a>
         </p>
-        <h1 className="bsb-h2 bsb-mono bsb:text-lg!">{userId}</h1>
+        <h1 className="bsb-h2 bsb:text-lg!">
+          <Id value={userId} what={t("user_id")} />
+        </h1>
       </div>
       <AccountActions userId={userId} known={user.data !== undefined} />
       {user.isError && <ErrorNotice error={user.error} onRetry={() => void user.refetch()} />}
       {user.isPending && (
-        <div className="bsb-card">
-          <SkeletonLines lines={8} />
-        </div>
+        <>
+          <SkeletonCard heading lines={4} />
+          <SkeletonCard heading lines={2} />
+        </>
       )}
       {user.data && (
         <>
@@ -49,6 +55,12 @@ export function UserPage({ userId }: { userId: string }) {
 function Entitlements({ user }: { user: User }) {
   const t = useAdminText();
   const { locale } = useBilling();
+  const texts = useFeatureTexts(usePlans().data?.features);
+  const inWords = useReason();
+  const amount = ({ value, remaining }: User["entitlements"][number]) => {
+    const left = typeof remaining === "number" ? t("has.left", { left: format.number(remaining, locale) }) : "";
+    return [texts.amount(value), left].filter(Boolean).join(", ");
+  };
   return (
     <section className="bsb-card bsb-stack" aria-labelledby="has">
       <div className="bsb-row bsb-between">
@@ -56,17 +68,17 @@ function Entitlements({ user }: { user: User }) {
           {user.status.plan_name}
         </h2>
         {user.status.subscriptions.map((s) => (
-          <span key={s.subscription_id} className={classes("bsb-badge", s.status === "active" && "bsb-badge-good")}>
-            {s.provider} · {s.status}
-          </span>
+          <StatusBadge key={s.subscription_id} of="status" status={s.status} about={s.provider} />
         ))}
       </div>
       <ul className="bsb-stack bsb:gap-2">
         {user.entitlements.map((entitlement) => (
-          <li key={entitlement.feature} className="bsb-row bsb-between bsb-small">
-            <span className="bsb-mono">{entitlement.feature}</span>
+          <li key={entitlement.feature} className="bsb-row bsb-between bsb:gap-y-0 bsb-small">
+            <span>
+              <span className="bsb-mono">{entitlement.feature}</span> <span className="bsb-number">{amount(entitlement)}</span>
+            </span>
             <span className="bsb-2">
-              {entitlement.sources.map((s) => `${s.plan_id ?? s.kind}: ${s.reason}`).join(", ")}
+              {entitlement.sources.map((s) => `${s.plan_id ?? s.kind}: ${inWords(s.reason)}`).join(", ")}
               {entitlement.expires_at && ` · ${t("until", { date: format.date(entitlement.expires_at, locale) })}`}
             </span>
           </li>
@@ -96,10 +108,11 @@ function Payments({ user }: { user: User }) {
               </p>
             </div>
             <div className="bsb-row">
-              <span className="bsb-badge">{payment.status.replaceAll("_", " ")}</span>
+              <StatusBadge of="payment" status={payment.status} />
               {payment.refunded_cents < payment.amount_cents && (
                 <Button size="small" onClick={() => setRefunding(payment)}>
                   {t("refund")}
+                  <span className="bsb-hidden"> {payment.payment_id}</span>
                 </Button>
               )}
             </div>
@@ -135,7 +148,7 @@ function Grants({ user }: { user: User }) {
             {grant.revoked_at ? (
               <span className="bsb-badge">{t("grant.revoked")}</span>
             ) : (
-              <Button size="small" variant="danger" busy={revoke.isPending} onClick={() => revoke.mutate(grant.grant_id)}>
+              <Button size="small" variant="danger" busy={revoke.isPending && revoke.variables === grant.grant_id} onClick={() => revoke.mutate(grant.grant_id)}>
                 {t("grant.revoke")}
               </Button>
             )}
@@ -148,8 +161,9 @@ function Grants({ user }: { user: User }) {
 
 export function Timeline({ entries }: { entries: User["timeline"] }) {
   const t = useAdminText();
+  const inWords = useReason();
   const { locale } = useBilling();
-  if (entries.length === 0) return <p className="bsb-2">{t("nothing")}</p>;
+  if (entries.length === 0) return <Empty>{t("nothing")}</Empty>;
   return (
     <ol className="admin-timeline">
       {entries.map((entry, i) => (
@@ -161,7 +175,8 @@ export function Timeline({ entries }: { entries: User["timeline"] }) {
             )}
           </p>
           <p className="bsb-2 bsb-tiny">
-            {[format.dateTime(entry.at, locale), entry.actor, entry.reason, entry.event_id].filter(Boolean).join(" · ")}
+            <time dateTime={entry.at}>{format.dateTime(entry.at, locale)}</time>
+            {[entry.actor, entry.reason && inWords(entry.reason), entry.event_id].filter(Boolean).map((part) => ` · ${part}`)}
           </p>
         </li>
       ))}

@@ -1,6 +1,7 @@
-import { Button, classes, ErrorNotice, SkeletonLines } from "@bitsleuth/billing-react";
+import { Button, ErrorNotice, SkeletonCard } from "@bitsleuth/billing-react";
 import { useState } from "react";
 import { navigate, useQueryParam } from "../router.js";
+import { Empty, StatusBadge, UserLink } from "./parts.js";
 import { useUsers } from "./queries.js";
 import { useAdminText } from "./text.js";
 import { UserPage } from "./UserPage.js";
@@ -8,17 +9,20 @@ import { UserPage } from "./UserPage.js";
 /** Look-up by anything that names a user; then everything about one. */
 export function UsersPage() {
   const userId = useQueryParam("user");
-  return userId ? <UserPage key={userId} userId={userId} /> : <Search />;
+  const q = useQueryParam("q") ?? "";
+  return userId ? <UserPage key={userId} userId={userId} /> : <Search key={q} q={q} />;
 }
 
-function Search() {
+function Search({ q }: { q: string }) {
   const t = useAdminText();
-  const q = useQueryParam("q") ?? "";
   const [text, setText] = useState(q);
   const users = useUsers(q);
   return (
     <div className="bsb-stack bsb:gap-6">
-      <h1 className="bsb-h1">{t("users")}</h1>
+      <div className="bsb-stack bsb:gap-1">
+        <h1 className="bsb-h1">{t("users")}</h1>
+        <p className="bsb-2">{t("users.about")}</p>
+      </div>
       <form
         className="bsb-row bsb:flex-nowrap"
         onSubmit={(event) => {
@@ -41,21 +45,19 @@ function Search() {
         </Button>
       </form>
       {users.isError && <ErrorNotice error={users.error} onRetry={() => void users.refetch()} />}
-      {users.isLoading && <SkeletonLines lines={3} />}
-      {users.data && users.data.users.length === 0 && <p className="bsb-card bsb-2">{t("users.none")}</p>}
+      {users.isLoading && <SkeletonCard lines={2} />}
+      {users.data && users.data.users.length === 0 && <Empty>{t("users.none")}</Empty>}
       {users.data && users.data.users.length > 0 && (
         <ul className="bsb-card bsb-card-flush">
           {users.data.users.map((user) => (
             <li key={user.user_id} className="admin-line bsb-row bsb-between">
               <div className="bsb:min-w-0">
-                <a className="bsb-mono" href={`/console/users?user=${encodeURIComponent(user.user_id)}`}>
-                  {user.user_id}
-                </a>
+                <UserLink userId={user.user_id} />
                 <p className="bsb-2 bsb-tiny">{t("users.matched", { what: t(`matched.${user.matched}`) })}</p>
               </div>
               <div className="bsb-row">
                 <span>{user.plan_name}</span>
-                <span className={classes("bsb-badge", user.status === "active" && "bsb-badge-good")}>{user.status}</span>
+                <StatusBadge of="status" status={user.status} />
               </div>
             </li>
           ))}

@@ -122,10 +122,14 @@ export function planOf(draft: Draft): Built {
   return { body, preview, problem: null };
 }
 
-function grantOf({ kind, amount }: FeatureDraft): Grant | null {
+/** Whether the amount is a whole number that its kind can have: an allowance of none is no allowance. */
+export const isCount = ({ kind, amount }: FeatureDraft) => /^\d+$/.test(amount) && (kind === "number" || Number(amount) > 0);
+
+function grantOf(feature: FeatureDraft): Grant | null {
+  const { kind } = feature;
   if (kind === "switch") return true;
-  const count = /^\d+$/.test(amount) ? Number(amount) : null;
-  if (count === null || (kind !== "number" && count === 0)) return null;
+  if (!isCount(feature)) return null;
+  const count = Number(feature.amount);
   if (kind === "number") return count;
   return kind === "credits" ? { credits: count } : { limit: count, per: kind };
 }

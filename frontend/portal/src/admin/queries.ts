@@ -1,6 +1,6 @@
 import { unwrap, type Client, type Schemas } from "@bitsleuth/billing-api-client";
 import { useBilling, useQueries } from "@bitsleuth/billing-react";
-import { useInfiniteQuery, useMutation, useQuery } from "@tanstack/react-query";
+import { keepPreviousData, useInfiniteQuery, useMutation, useQuery } from "@tanstack/react-query";
 
 export type AdminPlan = Schemas["AdminPlan"];
 export type Range = { from: string; to: string; currency?: string };
@@ -10,6 +10,13 @@ function useAdminQuery<T>(key: readonly unknown[], call: (client: Client) => Pro
   const { client, session } = useBilling();
   const queryKey = ["admin", session.userId, ...key];
   return useQuery({ queryKey, queryFn: () => call(client), enabled }, useQueries());
+}
+
+/** The figures of one range stay until those of the next are there. */
+function useFigures<T>(key: readonly unknown[], call: (client: Client) => Promise<T>) {
+  const { client, session } = useBilling();
+  const queryKey = ["admin", session.userId, ...key];
+  return useQuery({ queryKey, queryFn: () => call(client), placeholderData: keepPreviousData }, useQueries());
 }
 
 function useAdminMutation<Body, T>(call: (client: Client, body: Body) => Promise<T>, touched: readonly string[]) {
@@ -66,7 +73,7 @@ export const useUndoMove = () =>
   );
 
 export const useRevenue = (range: Range) =>
-  useAdminQuery(["revenue", range], (client) => unwrap(client.GET("/admin/revenue", { params: { query: range } })));
+  useFigures(["revenue", range], (client) => unwrap(client.GET("/admin/revenue", { params: { query: range } })));
 
 export type LedgerLine = Schemas["LedgerLine"];
 
@@ -88,12 +95,12 @@ export function useLedgerLines(day: string, currency: string) {
 }
 
 export const useFunnel = ({ from, to }: Range) =>
-  useAdminQuery(["funnel", from, to], (client) =>
+  useFigures(["funnel", from, to], (client) =>
     unwrap(client.GET("/admin/metrics/funnel", { params: { query: { from, to } } })),
   );
 
 export const useChurn = (range: Range) =>
-  useAdminQuery(["churn", range], (client) => unwrap(client.GET("/admin/metrics/churn", { params: { query: range } })));
+  useFigures(["churn", range], (client) => unwrap(client.GET("/admin/metrics/churn", { params: { query: range } })));
 
 export const useCohorts = () =>
   useAdminQuery(["cohorts"], (client) => unwrap(client.GET("/admin/metrics/cohorts")));

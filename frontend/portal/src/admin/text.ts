@@ -3,9 +3,12 @@ import { useContext, useMemo } from "react";
 import { TextsContext } from "../text.js";
 import { de } from "./messages/de.js";
 import { en, type AdminKey } from "./messages/en.js";
+import { es } from "./messages/es.js";
 
-/** Texts of the admin pages: English and German; they travel with the admin chunk. */
+const CATALOGUES = { en, de, es };
+
+/** Texts of the admin pages; they travel with the admin chunk. */
 export function useAdminText(): Translate<AdminKey> {
   const { language } = useContext(TextsContext);
-  return useMemo(() => translator<AdminKey>(language, language === "de" ? de : {}, en), [language]);
+  return useMemo(() => translator<AdminKey>(language, CATALOGUES[language], en), [language]);
 }

@@ -1,6 +1,7 @@
 import { Button, csv, download, Icon } from "@bitsleuth/billing-react";
 import { useId, useState, type ReactNode } from "react";
 import { useAdminText } from "../admin/text.js";
+import { Definition } from "./Definition.js";
 
 export interface FigureProps {
   title: string;
@@ -24,12 +25,12 @@ export function Figure({ title, definition, columns, rows, show = String, onRow,
   const [table, setTable] = useState(false);
   return (
     <figure className="bsb-card bsb-stack" aria-labelledby={id}>
-      <div className="bsb-row bsb-between bsb:items-start bsb:sm:flex-nowrap">
-        <figcaption>
+      <div className="bsb-row bsb-between bsb:relative">
+        <figcaption className="bsb-row bsb:gap-1">
           <h2 className="bsb-h3" id={id}>
             {title}
           </h2>
-          {definition && <p className="bsb-2 bsb-tiny">{definition}</p>}
+          {definition && <Definition of={title}>{definition}</Definition>}
         </figcaption>
         <div className="bsb-row bsb:flex-nowrap bsb:gap-1">
           <Button size="small" variant="ghost" aria-pressed={table} onClick={() => setTable(!table)}>
@@ -60,7 +61,7 @@ function DataTable({ columns, rows, show, onRow, label }: DataTableProps) {
   return (
     // Scrolls in both directions, so the keyboard must reach it.
     // eslint-disable-next-line jsx-a11y-x/no-noninteractive-tabindex
-    <div className="bsb-scroll bsb:max-h-80" role="group" tabIndex={0} aria-label={label}>
+    <div className="bsb-scroll bsb-scroll-both" role="group" tabIndex={0} aria-label={label}>
       <table className="bsb-table bsb-small">
         <thead>
           <tr>

@@ -19,7 +19,9 @@ export function Funnel({ steps, number, percent }: { steps: readonly Step[]; num
                 {before > 0 && <span className="bsb-2"> · {percent(step.count / before)}</span>}
               </span>
             </p>
-            <div className="funnel-bar" style={{ inlineSize: `${(100 * step.count) / most}%` }} />
+            <div className="funnel-track">
+              {step.count > 0 && <div className="funnel-bar" style={{ inlineSize: `${(100 * step.count) / most}%` }} />}
+            </div>
           </li>
         );
       })}

@@ -24,17 +24,14 @@ export function LineChart({ points, format, exact, summary }: LineChartProps) {
       {({ x, y, frame }, pointed) => {
         const line = points.map((point, i) => `${x(i).toFixed(1)},${y(point.value).toFixed(1)}`).join(" ");
         const floor = y(marks[0] ?? 0);
-        const at = pointed === null ? undefined : points[pointed];
+        const marked = pointed ?? points.length - 1;
+        const at = points[marked];
         return (
           <>
             {points.length > 0 && <polygon className="chart-area" points={`${x(0)},${floor} ${line} ${x(points.length - 1)},${floor}`} />}
             <polyline className="chart-line" points={line} />
-            {at && pointed !== null && (
-              <>
-                <line className="chart-cursor" x1={x(pointed)} x2={x(pointed)} y1={frame.top} y2={floor} />
-                <circle className="chart-dot" cx={x(pointed)} cy={y(at.value)} r="4" />
-              </>
-            )}
+            {pointed !== null && <line className="chart-cursor" x1={x(pointed)} x2={x(pointed)} y1={frame.top} y2={floor} />}
+            {at && <circle className="chart-dot" cx={x(marked)} cy={y(at.value)} r="4" />}
           </>
         );
       }}

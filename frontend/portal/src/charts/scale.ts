@@ -18,7 +18,7 @@ export interface Frame {
   bottom: number;
 }
 
-export const frameOf = (width: number): Frame => ({ width, height: 240, left: 60, top: 12, right: 12, bottom: 26 });
+export const frameOf = (width: number): Frame => ({ width, height: 240, left: 64, top: 12, right: 12, bottom: 26 });
 
 /** Value to y: the lowest tick at the bottom of the frame, the highest at its top. */
 export function vertical(marks: readonly number[], frame: Frame): (value: number) => number {

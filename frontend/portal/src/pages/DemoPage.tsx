@@ -1,6 +1,6 @@
-import { format, Protected, ScrollArea, Skeleton, useBilling, useEntitlements, usePlans } from "@bitsleuth/billing-react";
-import { useEffect } from "react";
+import { format, Protected, ScrollArea, SkeletonCard, useBilling, useEntitlements, usePlans } from "@bitsleuth/billing-react";
 import { usePortalText } from "../text.js";
+import { useTitle } from "../title.js";
 import { gains, SAMPLE } from "./gains.js";
 
 const FEATURE = "tax.enhanced";
@@ -8,14 +8,14 @@ const FEATURE = "tax.enhanced";
 /** A premium feature behind its gate, so that buying can be seen to open it. */
 export default function DemoPage() {
   const t = usePortalText();
-  useEffect(() => void (document.title = `${t("demo")} · BitSleuth`), [t]);
+  useTitle(t("demo"));
   return (
     <div className="bsb-stack portal-narrow bsb:gap-8">
       <div className="bsb-stack bsb:gap-3">
         <h1 className="bsb-h1">{t("demo.title")}</h1>
         <p className="bsb-2 bsb:text-lg">{t("demo.about")}</p>
       </div>
-      <Protected feature={FEATURE} loading={<Skeleton height="17rem" />}>
+      <Protected feature={FEATURE} loading={<SkeletonCard heading lines={6} />}>
         <Report />
       </Protected>
     </div>
@@ -46,7 +46,6 @@ function Report() {
           <thead>
             <tr>
               <th scope="col">{t("demo.sold")}</th>
-              <th scope="col" className="bsb-end">BTC</th>
               <th scope="col" className="bsb-end">{t("demo.proceeds")}</th>
               <th scope="col" className="bsb-end">{t("demo.cost")}</th>
               <th scope="col" className="bsb-end">{t("demo.gain")}</th>
@@ -55,15 +54,17 @@ function Report() {
           <tbody>
             {rows.map((row) => (
               <tr key={row.day}>
-                <th scope="row" className="bsb:whitespace-nowrap">{format.shortDate(`${row.day}T12:00:00Z`, locale)}</th>
-                <td className="bsb-end bsb-number">{format.number(row.sats / 1e8, locale)}</td>
+                <th scope="row" className="bsb:whitespace-nowrap">
+                  {format.shortDate(`${row.day}T12:00:00Z`, locale)}
+                  <p className="bsb-2 bsb-tiny bsb-number bsb:font-normal">{format.number(row.sats / 1e8, locale)} BTC</p>
+                </th>
                 <td className="bsb-end bsb-number">{money(row.proceeds_cents)}</td>
                 <td className="bsb-end bsb-number">{money(row.cost_cents)}</td>
                 <td className="bsb-end bsb-number">{money(row.gain_cents)}</td>
               </tr>
             ))}
             <tr>
-              <th scope="row" colSpan={4}>{t("demo.total")}</th>
+              <th scope="row" colSpan={3}>{t("demo.total")}</th>
               <td className="bsb-end bsb-number bsb:font-semibold">{money(total)}</td>
             </tr>
           </tbody>

@@ -1,0 +1,98 @@
+import { classes, CopyButton, useOptionalText } from "@bitsleuth/billing-react";
+import type { ReactNode } from "react";
+import { useAdminText } from "./text.js";
+
+interface FieldProps {
+  id: string;
+  label: string;
+  hint?: string;
+  fault?: string | undefined;
+  /** Draws the control, with what ties it to its label, its hint and its fault. */
+  children: (field: { id: string; "aria-invalid": true | undefined; "aria-describedby": string | undefined }) => ReactNode;
+}
+
+export function Field({ id, label, hint, fault, children }: FieldProps) {
+  const described = [hint && `${id}-hint`, fault && `${id}-fault`].filter(Boolean).join(" ");
+  return (
+    <div className="bsb-field">
+      <label className="bsb-label" htmlFor={id}>
+        {label}
+      </label>
+      {children({ id, "aria-invalid": fault ? true : undefined, "aria-describedby": described || undefined })}
+      {hint && (
+        <p className="bsb-2 bsb-tiny" id={`${id}-hint`}>
+          {hint}
+        </p>
+      )}
+      {fault && (
+        <p className="bsb-error" id={`${id}-fault`} role="alert">
+          {fault}
+        </p>
+      )}
+    </div>
+  );
+}
+
+/** A user's id, cut to the room there is, that leads to their page. */
+export function UserLink({ userId }: { userId: string }) {
+  return (
+    <a className="bsb-mono admin-id" title={userId} href={`/console/users?user=${encodeURIComponent(userId)}`}>
+      {userId}
+    </a>
+  );
+}
+
+/** An id to read and to take along. */
+export function Id({ value, what }: { value: string; what: string }) {
+  return (
+    <span className="bsb-row bsb:flex-nowrap bsb:gap-1 bsb:min-w-0">
+      <span className="bsb-mono">{value}</span>
+      <CopyButton value={value} what={what} />
+    </span>
+  );
+}
+
+/** Nothing here (yet), and what would be. */
+export function Empty({ children }: { children: ReactNode }) {
+  return <p className="bsb-card bsb-2 admin-empty">{children}</p>;
+}
+
+const TONES: Readonly<Record<string, string>> = {
+  active: "good",
+  trialing: "good",
+  paid: "good",
+  past_due: "warn",
+  underpaid: "warn",
+  paid_late: "warn",
+  disputed: "bad",
+  failed: "bad",
+  unpaid: "bad",
+};
+
+/** The status of a subscription or a payment, in the words buyers read. */
+export function StatusBadge({ of, status, about }: { of: "status" | "payment"; status: string; about?: string }) {
+  const optional = useOptionalText();
+  const tone = TONES[status];
+  return (
+    <span className={classes("bsb-badge", tone && `bsb-badge-${tone}`)}>
+      {about && `${about} · `}
+      {optional(of, status) ?? status.replaceAll("_", " ")}
+    </span>
+  );
+}
+
+/** A reason code in words: a buyer's for leaving, a refund's, or as somebody wrote it. */
+export function useReason(): (reason: string) => string {
+  const t = useAdminText();
+  const optional = useOptionalText();
+  return (reason) => {
+    if (reason in REFUNDS) return t(REFUNDS[reason as keyof typeof REFUNDS]);
+    return optional("reason", reason) ?? optional("status", reason) ?? optional("payment", reason) ?? reason.replaceAll("_", " ");
+  };
+}
+
+const REFUNDS = {
+  requested_by_customer: "refund.requested_by_customer",
+  duplicate: "refund.duplicate",
+  fraudulent: "refund.fraudulent",
+} as const;
