@@ -1,9 +1,10 @@
 // @vitest-environment happy-dom
 import { act, screen } from "@testing-library/react";
+import userEvent from "@testing-library/user-event";
 import { expect, test } from "vitest";
 import { Protected } from "./protected.js";
 import { useEntitlements } from "./provider.js";
-import { catalogue, entitlements, status } from "./testing/fixtures.js";
+import { catalogue, entitlements, invoice, status } from "./testing/fixtures.js";
 import { expectAccessible, refuse, service, show } from "./testing/server.js";
 
 const api = service();
@@ -35,6 +36,24 @@ test("nobody is asked anything while signed out", async () => {
   show(gate, null);
   expect(await screen.findByText("locked")).toBeTruthy();
   expect(api.calls).toEqual([]);
+});
+
+test("a stranger who buys at the gate keeps the dialog while becoming known", async () => {
+  const checkout = { checkout_id: "co_1", provider: "btcpay", url: "https://pay.test/1", expires_at: "2027-01-01T00:15:00Z", reused: false };
+  api.answers({
+    "GET /billing/plans": catalogue,
+    "GET /billing/entitlements": entitlements(),
+    "GET /billing/entitlements/:feature": () => refuse(402, "feature_locked", { scenario: "not_in_plan" }),
+    "GET /billing/subscription-status": status(),
+    "POST /billing/create-checkout-session": checkout,
+    "GET /billing/checkout-sessions/:id/invoice": invoice(),
+  });
+  show(<Protected feature="tax.enhanced">the report</Protected>, null);
+  await userEvent.click(await screen.findByRole("button", { name: "Unlock with Pro, $19 / month" }));
+  await userEvent.click(screen.getByRole("radio", { name: /Bitcoin/ }));
+  await userEvent.click(screen.getByRole("button", { name: "Continue to payment" }));
+  expect(await screen.findByRole("dialog", { name: "Pay with bitcoin" })).toBeTruthy();
+  expect(await screen.findByRole("timer")).toBeTruthy();
 });
 
 test("many gates share one request", async () => {

@@ -74,7 +74,8 @@ function Unlock({ feature, offers, accountUrl }: { feature: string; offers: read
   const status = useStatus();
   // What choosing meant is kept: once it is paid, the plan is the buyer's own, and the dialog must not turn into another.
   const [chosen, setChosen] = useState<{ plan: Plan; buys: boolean } | null>(null);
-  if (!catalogue.data || (signedIn && status.isPending)) return <Skeleton width="14rem" height="2.5rem" />;
+  // A buyer who signs in by buying is not waited for: the dialog stays.
+  if (!catalogue.data || (signedIn && status.isPending && !chosen)) return <Skeleton width="14rem" height="2.5rem" />;
   const { plans } = catalogue.data;
   const price = (plan: Plan) =>
     t(`price.${plan.interval}`, { price: money(plan.price_cents, plan.currency, locale, { exact: false }) });
