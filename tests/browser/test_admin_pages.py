@@ -52,7 +52,7 @@ def test_a_new_plan_is_for_sale_at_once_and_a_new_version_of_it_too(
     preview = admin.page.get_by_role("complementary", name="As buyers see it")
     expect(preview.get_by_text("$49")).to_be_visible()
     admin.button("Create plan").click()
-    row = admin.page.get_by_role("row", name="Team")
+    row = admin.page.get_by_role("listitem").filter(has=admin.heading("Team"))
     expect(row).to_contain_text("$49.00")
     expect(offer()).to_contain_text("$49")
 

@@ -70,7 +70,7 @@ function Queue({ queue }: { queue: Schemas["QueueDepth"] | undefined }) {
   const t = useAdminText();
   const { locale } = useBilling();
   return (
-    <dl className="admin-grid">
+    <dl className="admin-grid admin-grid-three">
       {(["dead", "waiting", "in_flight"] as const).map((name) => (
         <div key={name} className="bsb-card admin-figure">
           <dt className="bsb-2 bsb-small">{t(`queue.${name}`)}</dt>

@@ -31,7 +31,7 @@ export function PlansPage() {
       </div>
       {plans.isError && <ErrorNotice error={plans.error} onRetry={() => void plans.refetch()} />}
       {plans.isPending && <SkeletonCard lines={8} />}
-      {plans.data && <PlanTable plans={newestOf(plans.data.plans)} onAsk={setAsked} />}
+      {plans.data && <PlanList plans={newestOf(plans.data.plans)} onAsk={setAsked} />}
       {asked?.kind === "move" && <MoveDialog plan={asked.plan} onClose={() => setAsked(null)} />}
       {asked?.kind === "archive" && <ArchiveDialog plan={asked.plan} onClose={() => setAsked(null)} />}
     </div>
@@ -45,75 +45,56 @@ function newestOf(plans: readonly AdminPlan[]): AdminPlan[] {
     .sort((a, b) => Number(a.status === "archived") - Number(b.status === "archived") || a.rank - b.rank);
 }
 
-function PlanTable({ plans, onAsk }: { plans: AdminPlan[]; onAsk: (asked: Asked) => void }) {
+function PlanList({ plans, onAsk }: { plans: AdminPlan[]; onAsk: (asked: Asked) => void }) {
   const t = useAdminText();
   if (plans.length === 0) return <Empty>{t("plans.none")}</Empty>;
   return (
-    // Scrolls sideways on small screens, so the keyboard must reach it.
-    // eslint-disable-next-line jsx-a11y-x/no-noninteractive-tabindex
-    <div className="bsb-card bsb-card-flush bsb-scroll" role="group" tabIndex={0} aria-label={t("plans")}>
-      <table className="bsb-table">
-        <thead>
-          <tr>
-            <th scope="col">{t("plan")}</th>
-            <th scope="col" className="bsb-end">{t("price")}</th>
-            <th scope="col">{t("status")}</th>
-            <th scope="col">
-              <span className="bsb-hidden">{t("actions")}</span>
-            </th>
-          </tr>
-        </thead>
-        <tbody>
-          {plans.map((plan) => (
-            <PlanRow key={plan.plan_id} plan={plan} onAsk={onAsk} />
-          ))}
-        </tbody>
-      </table>
-    </div>
+    <ul className="bsb-card bsb-card-flush admin-plans" aria-label={t("plans")}>
+      {plans.map((plan) => (
+        <PlanLine key={plan.plan_id} plan={plan} onAsk={onAsk} />
+      ))}
+    </ul>
   );
 }
 
-function PlanRow({ plan, onAsk }: { plan: AdminPlan; onAsk: (asked: Asked) => void }) {
+function PlanLine({ plan, onAsk }: { plan: AdminPlan; onAsk: (asked: Asked) => void }) {
   const t = useAdminText();
   const { locale } = useBilling();
-  const archived = plan.status === "archived";
+  const movable = plan.version > 1 && plan.interval !== "once" && plan.price_cents > 0;
+  const of = <span className="bsb-hidden"> {plan.plan_id}</span>;
   return (
-    <tr>
-      <th scope="row">
-        {plan.name}
-        <p className="bsb-tiny bsb-2 bsb:font-normal">
-          <span className="bsb-mono bsb:break-normal">{plan.plan_id}</span> <span className="bsb:whitespace-nowrap">· {t("plan.version", { version: String(plan.version) })}</span>
+    <li className="admin-line">
+      <div className="bsb:min-w-0">
+        <h2 className="bsb-h3">{plan.name}</h2>
+        <p className="bsb-tiny bsb-2">
+          <span className="bsb-mono">{plan.plan_id}</span> · {t("plan.version", { version: String(plan.version) })}
         </p>
-      </th>
-      <td className="bsb-end bsb-number bsb:whitespace-nowrap">
+      </div>
+      <p className="bsb-number bsb:text-end">
         {format.money(plan.price_cents, plan.currency, locale)}
-        <p className="bsb-2 bsb-tiny">{t(`interval.${plan.interval}`)}</p>
-      </td>
-      <td>
-        <span className={classes("bsb-badge", plan.status === "active" && "bsb-badge-good")}>{t(`plan.${plan.status}`)}</span>
-      </td>
-      <td className="bsb-end">
-        <div className="bsb:flex bsb:flex-col bsb:items-end bsb:gap-1 bsb:whitespace-nowrap bsb:sm:flex-row bsb:sm:justify-end">
-          {!archived && (
-            <>
-              <Button size="small" onClick={() => edit(plan.plan_id)}>
-                {t("edit")}
-                <span className="bsb-hidden"> {plan.plan_id}</span>
+        <span className="bsb-2 bsb-tiny bsb:block">{t(`interval.${plan.interval}`)}</span>
+      </p>
+      <span className={classes("bsb-badge", plan.status === "active" && "bsb-badge-good")}>{t(`plan.${plan.status}`)}</span>
+      <div className="bsb-row bsb:justify-end bsb:gap-1">
+        {plan.status !== "archived" && (
+          <>
+            {movable && (
+              <Button size="small" variant="ghost" onClick={() => onAsk({ kind: "move", plan })}>
+                {t("move")}
+                {of}
               </Button>
-              {plan.version > 1 && plan.interval !== "once" && plan.price_cents > 0 && (
-                <Button size="small" onClick={() => onAsk({ kind: "move", plan })}>
-                  {t("move")}
-                  <span className="bsb-hidden"> {plan.plan_id}</span>
-                </Button>
-              )}
-              <Button size="small" variant="ghost" onClick={() => onAsk({ kind: "archive", plan })}>
-                {t("archive")}
-                <span className="bsb-hidden"> {plan.plan_id}</span>
-              </Button>
-            </>
-          )}
-        </div>
-      </td>
-    </tr>
+            )}
+            <Button size="small" variant="ghost" onClick={() => onAsk({ kind: "archive", plan })}>
+              {t("archive")}
+              {of}
+            </Button>
+            <Button size="small" onClick={() => edit(plan.plan_id)}>
+              {t("edit")}
+              {of}
+            </Button>
+          </>
+        )}
+      </div>
+    </li>
   );
 }

@@ -1,5 +1,5 @@
 import type { Schemas } from "@bitsleuth/billing-api-client";
-import { ErrorNotice, format, Skeleton, SkeletonCard, useBilling } from "@bitsleuth/billing-react";
+import { classes, ErrorNotice, format, Skeleton, SkeletonCard, useBilling } from "@bitsleuth/billing-react";
 import { useState } from "react";
 import { Definition } from "../charts/Definition.js";
 import { setQueryParam, useQueryParam } from "../router.js";
@@ -40,7 +40,7 @@ export function RevenuePage() {
       {revenue.isError && <ErrorNotice error={revenue.error} onRetry={() => void revenue.refetch()} />}
       {revenue.isPending && <RevenueSkeleton />}
       {revenue.data && (
-        <div className="bsb-stack bsb:gap-6" aria-busy={revenue.isPlaceholderData || undefined}>
+        <div className={classes("bsb-stack bsb:gap-6", revenue.isPlaceholderData && "admin-stale")} aria-busy={revenue.isPlaceholderData || undefined}>
           <Totals report={revenue.data} />
           <MrrFigure report={revenue.data} onDay={setOpened} />
           <MovementsFigure report={revenue.data} onDay={setOpened} />

@@ -11,7 +11,6 @@ export const de: Readonly<Record<AdminKey, Message>> = {
   audit: "Protokoll",
   admin_only: "Für die Verwaltung",
   "admin_only.about": "Melde dich mit dem Token einer Verwalterin oder eines Verwalters an.",
-  actions: "Aktionen",
   archive: "Archivieren",
   cancel: "Abbrechen",
   choose: "Auswählen",

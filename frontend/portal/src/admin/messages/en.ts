@@ -10,7 +10,6 @@ const texts = {
   audit: "Audit log",
   admin_only: "For administrators",
   "admin_only.about": "Sign in with an administrator's token to see these pages.",
-  actions: "Actions",
   archive: "Archive",
   cancel: "Cancel",
   choose: "Choose",

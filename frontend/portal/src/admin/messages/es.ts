@@ -11,7 +11,6 @@ export const es: Readonly<Record<AdminKey, Message>> = {
   audit: "Registro",
   admin_only: "Solo para administradores",
   "admin_only.about": "Entra con el token de un administrador para ver estas páginas.",
-  actions: "Acciones",
   archive: "Archivar",
   cancel: "Cancelar",
   choose: "Elige",
