@@ -178,7 +178,9 @@ def _at_the_desk(visitor: Visitor, user: str, deed: str) -> None:
         time.sleep(0.1)
 
 
-def test_bitcoin_is_paid_on_the_page_underpaid_topped_up_and_settled(visitor: Visitor, user: str) -> None:
+def test_bitcoin_is_underpaid_topped_up_and_settled_and_a_card_beside_it_is_warned_of(
+    visitor: Visitor, user: str
+) -> None:
     visitor.open("/pricing", user=user)
     visitor.page.get_by_role("article", name="Pro").get_by_role("button").click()
     visitor.page.get_by_role("radio", name="BTCPay").check()
@@ -205,3 +207,11 @@ def test_bitcoin_is_paid_on_the_page_underpaid_topped_up_and_settled(visitor: Vi
         remind.uncheck()
     visitor.page.reload()
     expect(visitor.page.get_by_label("Remind me before it ends")).not_to_be_checked()
+    visitor.open("/pricing")
+    visitor.page.get_by_role("article", name="Plus").get_by_role("button").click()
+    visitor.button("Continue to payment").click()
+    expect(visitor.text("You have paid ahead until")).to_be_visible()
+    assert visitor.violations() == []
+    visitor.page.get_by_label("I know, and want both.").check()
+    visitor.button("Continue to payment").click()
+    visitor.button("Pay 9").wait_for()

@@ -46,6 +46,8 @@ def test_pages_and_their_dialogs_are_accessible(
     visitor.open("/console/plans", user=ADMIN, admin=True)
     for path in OWNER:
         look(path, path)
+    visitor.open("/console/revenue").button("What MRR means").focus()
+    look("a definition")
     visitor.open("/console/plans").button("New plan").click()
     look("plan editor")
     visitor.close()

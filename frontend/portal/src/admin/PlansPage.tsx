@@ -70,7 +70,7 @@ function PlanLine({ plan, onAsk }: { plan: AdminPlan; onAsk: (asked: Asked) => v
           <span className="bsb-mono">{plan.plan_id}</span> · {t("plan.version", { version: String(plan.version) })}
         </p>
       </div>
-      <p className="bsb-number bsb:text-end">
+      <p className="bsb-number bsb:text-end bsb:whitespace-nowrap">
         {format.money(plan.price_cents, plan.currency, locale)}
         <span className="bsb-2 bsb-tiny bsb:block">{t(`interval.${plan.interval}`)}</span>
       </p>

@@ -87,8 +87,8 @@ function ReceiptTable({ receipts }: { receipts: NonNullable<ReturnType<typeof us
         <tbody>
           {receipts.map((receipt) => (
             <tr key={`${receipt.provider}/${receipt.payment_id}`}>
-              <th scope="row" className="bsb:whitespace-nowrap">
-                {shortDate(receipt.paid_at, locale)}
+              <th scope="row">
+                <span className="bsb:whitespace-nowrap">{shortDate(receipt.paid_at, locale)}</span>
                 <p className="bsb-2 bsb-tiny bsb:font-normal">
                   <span className="bsb-hidden">{t("receipts.paid_with")} </span>
                   {what(receipt)}
@@ -98,7 +98,7 @@ function ReceiptTable({ receipts }: { receipts: NonNullable<ReturnType<typeof us
               <td>
                 {t(`payment.${receipt.status}` as MessageKey)}
                 {receipt.refunded_cents > 0 && receipt.refunded_cents < receipt.amount_cents && (
-                  <span className="bsb-2 bsb:whitespace-nowrap"> (−{money(receipt.refunded_cents, receipt.currency, locale)})</span>
+                  <p className="bsb-2 bsb-tiny bsb-number bsb:whitespace-nowrap">−{money(receipt.refunded_cents, receipt.currency, locale)}</p>
                 )}
               </td>
               <td className="bsb-end">
