@@ -77,6 +77,7 @@ export function createSession({ apiUrl = "", storage, now = Date.now, fetch }: S
     current = kept;
     for (const listener of listeners) listener();
   }
+  globalThis.addEventListener?.("storage", followOtherTabs);
 
   async function renew(refresh: string): Promise<string | null> {
     // Who signs out, or in as somebody else, meanwhile is not to be signed in again by the answer.

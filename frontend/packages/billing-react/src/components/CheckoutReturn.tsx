@@ -136,7 +136,8 @@ function Completed({ planId, continueUrl, accountUrl }: { planId: string; contin
 function Outcome(props: { icon: IconName; title: string; about: string; busy?: boolean; children?: ReactNode }) {
   return (
     <section className="bsb bsb-card bsb-stack bsb-locked">
-      <span className="bsb-locked-icon">
+      {/* Not around the text: what is busy is not read out. */}
+      <span className="bsb-locked-icon" aria-busy={props.busy || undefined}>
         {props.busy ? <span className="bsb-spinner" aria-hidden="true" /> : <Icon name={props.icon} size={22} />}
       </span>
       <div className="bsb-stack bsb:max-w-md bsb:gap-2" role="status">
