@@ -20,7 +20,7 @@ export function BillingKey() {
   return (
     <section className="bsb-card bsb-stack" aria-labelledby="bsb-identity">
       <h2 className="bsb-h2" id="bsb-identity">
-        {t(backup ? "identity.title" : "identity.account")}
+        {t("identity.title")}
       </h2>
       <dl className="bsb-facts bsb:grid-cols-[auto_minmax(0,1fr)] bsb:items-center">
         <dt>{t("identity.user")}</dt>

@@ -273,7 +273,6 @@ const de = {
   "receipts.status": "Status",
   "receipts.receipt": "Beleg",
 
-  "identity.account": "Dein Konto",
   "identity.title": "Dein Schlüssel",
   "identity.user": "Kontokennung",
   "identity.backup": "Sichere deinen Abrechnungsschlüssel",

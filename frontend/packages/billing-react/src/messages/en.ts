@@ -273,7 +273,6 @@ const texts = {
   "receipts.receipt": "Receipt",
 
   "identity.title": "Your key",
-  "identity.account": "Your account",
   "identity.user": "Account id",
   "identity.backup": "Back up your billing key",
   "identity.backup_about": "It lives only in this browser. Whoever holds it holds your plan; without it nobody can give the plan back.",

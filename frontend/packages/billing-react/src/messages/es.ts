@@ -273,7 +273,6 @@ const es = {
   "receipts.status": "Estado",
   "receipts.receipt": "Recibo",
 
-  "identity.account": "Tu cuenta",
   "identity.title": "Tu clave",
   "identity.user": "Id. de cuenta",
   "identity.backup": "Haz una copia de tu clave de pago",
