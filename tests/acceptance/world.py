@@ -335,9 +335,9 @@ def open_world(name: str) -> Iterator[World]:
     """A shop that sells by one provider."""
     player: Player = PLAYERS[name]()
     queue = _Queue()
-    door = webhook(
-        load(name), lambda: [SECRET, "pos-token", "merchant-token"], "queue", cast(Aws, queue), cast(Any, _Quiet())
-    )
+    settings = Settings({"PAYMENT_EVENTS_QUEUE_URL": "queue", "BILLING_PROVIDER_MODE": name, "STAGE": "test"})
+    secrets = [SECRET, "pos-token", "merchant-token"]
+    door = webhook(load(name), lambda: secrets, settings, cast(Aws, queue), cast(Any, _Quiet()))
 
     def deliver(_url: str, body: bytes, headers: Mapping[str, str]) -> int:
         event = {

@@ -176,8 +176,8 @@ class InvoiceDesk:
 
     def reread(self, provider: str, purchase_id: str, now: int) -> dict[str, Any]:
         """Reads the invoice and its open refunds, and applies what they say; with the links of those still to claim."""
-        client = _prepaid(self._client, provider)
         account, purchase = self._find(provider, purchase_id)
+        client = _prepaid(self._client, provider)
         refs = [Ref("purchase", purchase_id)]
         refs += [Ref("payment", f"{purchase_id}/{refund_id}") for refund_id in _open_refunds(purchase)]
         facts = [fact for ref in refs for fact in client.read(ref, now)]

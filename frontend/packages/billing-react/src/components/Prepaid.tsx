@@ -21,8 +21,12 @@ function Renewal({ renewal }: { renewal: Schemas["RenewalView"] }) {
   const renew = useRenew();
   const reminders = useReminders();
   const [open, setOpen] = useState(false);
-  // Shown at once; taken back when the service refuses.
-  const wanted = reminders.isPending ? reminders.variables.on : renewal.reminders;
+  // Shown at once, within the click; taken back when the service refuses.
+  const [asked, setAsked] = useState<boolean | null>(null);
+  function remind(on: boolean) {
+    setAsked(on);
+    reminders.mutate({ group: renewal.group, on }, { onSettled: () => setAsked(null) });
+  }
   const plan = usePlans().data?.plans.find(({ plan_id }) => plan_id === renewal.plan_id)?.name ?? renewal.plan_id;
   const id = `bsb-prepaid-${renewal.group}`;
   return (
@@ -45,8 +49,8 @@ function Renewal({ renewal }: { renewal: Schemas["RenewalView"] }) {
       <label className="bsb-check">
         <input
           type="checkbox"
-          checked={wanted}
-          onChange={(event) => reminders.mutate({ group: renewal.group, on: event.target.checked })}
+          checked={asked ?? renewal.reminders}
+          onChange={(event) => remind(event.target.checked)}
         />
         <span>{t("prepaid.remind")}</span>
       </label>
