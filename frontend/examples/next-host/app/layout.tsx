@@ -10,6 +10,9 @@ export const metadata = { title: { default: "Wallet Desk", template: "%s · Wall
 /** Every page is the same for everybody and cached at the edge: nothing of a user may be rendered here. */
 export const revalidate = 300;
 
+/** Written out, so that the build puts the address in its place: pages are made anew while the server runs. */
+const API_URL = required("NEXT_PUBLIC_BILLING_API_URL", process.env.NEXT_PUBLIC_BILLING_API_URL);
+
 export default function Layout({ children }: { children: ReactNode }) {
   return (
     <html lang="en" suppressHydrationWarning>
@@ -17,7 +20,7 @@ export default function Layout({ children }: { children: ReactNode }) {
         <script src="/theme.js" />
       </head>
       <body>
-        <BillingProvider apiUrl={required("NEXT_PUBLIC_BILLING_API_URL")} hostSession="/api/billing/session" locale="en">
+        <BillingProvider apiUrl={API_URL} hostSession="/api/billing/session" locale="en">
           <header className="bar">
             <Link className="brand" href="/">
               Wallet Desk

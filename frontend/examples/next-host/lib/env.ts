@@ -1,5 +1,4 @@
-export function required(name: string): string {
-  const value = process.env[name];
+export function required(name: string, value = process.env[name]): string {
   if (!value) throw new Error(`${name} is not set`);
   return value;
 }
