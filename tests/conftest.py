@@ -1,7 +1,7 @@
 """Fixtures for every test: tables made from template.yaml; the local engine comes from its plugin."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,21 @@ def template() -> dict[str, Any]:
     return yaml.load((ROOT / "template.yaml").read_text(), _Template)  # noqa: S506 a SafeLoader
 
 
+def create_tables(client: Any, template: Mapping[str, Any]) -> dict[str, str]:
+    """Every table of the template with its keys and indexes, named and listed by its logical id."""
+    names = {}
+    for logical_id, resource in template["Resources"].items():
+        if resource["Type"] != "AWS::DynamoDB::Table":
+            continue
+        properties = resource["Properties"]
+        create = {k: properties[k] for k in ("AttributeDefinitions", "KeySchema", "BillingMode")}
+        if "GlobalSecondaryIndexes" in properties:
+            create["GlobalSecondaryIndexes"] = properties["GlobalSecondaryIndexes"]
+        client.create_table(TableName=logical_id, **create)
+        names[logical_id] = logical_id
+    return names
+
+
 @pytest.fixture
 def tables(template: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
     """Every table of the template in moto, by logical id; for one thread only, moto loses races."""
@@ -59,17 +74,7 @@ def tables(template: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Iterato
     # What lies in moto's queue is seen at once.
     monkeypatch.setattr("billing.dead_letters._WAIT_SECONDS", 0)
     with mock_aws():
-        client = Aws().client("dynamodb")
-        names = {}
-        for logical_id, resource in template["Resources"].items():
-            if resource["Type"] != "AWS::DynamoDB::Table":
-                continue
-            properties = resource["Properties"]
-            create = {k: properties[k] for k in ("AttributeDefinitions", "KeySchema", "BillingMode")}
-            if "GlobalSecondaryIndexes" in properties:
-                create["GlobalSecondaryIndexes"] = properties["GlobalSecondaryIndexes"]
-            client.create_table(TableName=logical_id, **create)
-            names[logical_id] = logical_id
+        names = create_tables(Aws().client("dynamodb"), template)
         yield names
 
 

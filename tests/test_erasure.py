@@ -27,7 +27,7 @@ LATE = RefundFact(
     status="succeeded",
 )
 # Calls that an erasure of this user makes at the most.
-MOMENTS = 45
+MOMENTS = 27
 
 
 class Interrupted(Aws):

@@ -3,13 +3,13 @@
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, nullcontext
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
 from benchmarks.books import booked, differences, doubles, rollups_agree, told
 from billing.api.requests import CreatePlan
-from billing.aws import Aws
 from billing.dead_letters import DeadLetters
 from billing.store.payment_events import PaymentEventStore
 from billing.store.progress import Progress, ProgressStore
@@ -22,42 +22,44 @@ from fakes.bitpay import BitPay
 from fakes.btcpay import BTCPay
 from fakes.mock import MockProvider
 from fakes.stripe import StripeApp
-from local.host import EngineError
+from local.emulator import Emulator
+from local.host import EngineError, free_port
+from tests.conftest import create_tables
 
 # One of each story, and time enough for all of them but the years.
 CUSTOMERS, DAYS = 28, 110
 
 
 class _Engine:
-    """The tables in moto, in the place of a running engine."""
+    """The emulator's tables and queues alone, in the place of a running engine."""
 
-    def __init__(self, variables: dict[str, str]) -> None:
+    def __init__(self, emulator: Emulator, variables: dict[str, str]) -> None:
+        self.client = emulator.client
         self._variables = variables
-        self._aws = Aws()
 
     def variables(self, function: str) -> dict[str, str]:
         return self._variables
-
-    def client(self, service: str) -> Any:
-        return self._aws.client(service)
 
     def without_schedules(self) -> Any:
         return nullcontext()
 
 
 @pytest.fixture
-def shop(tables: dict[str, str]) -> Iterator[Shop]:
+def shop(template: dict[str, Any], tmp_path: Path) -> Iterator[Shop]:
     at = "http://127.0.0.1/billing/webhook"
     mock, bitpay = MockProvider("mock-secret", f"{at}/mock"), BitPay("pos-token")
     btcpay = BTCPay("store", "key", "btcpay-secret", f"{at}/btcpay")
     with ExitStack() as until_the_end:
         for stand_in in (mock, btcpay, bitpay):
             until_the_end.enter_context(Server(stand_in))
-        sqs = Aws().client("sqs")
+        emulator = Emulator(free_port(), tmp_path / "emulator.log")
+        until_the_end.callback(emulator.stop)
+        tables, sqs = create_tables(emulator.client("dynamodb"), template), emulator.client("sqs")
         queues = {
             n: sqs.create_queue(QueueName=n)["QueueUrl"] for n in ("PAYMENT_EVENTS_QUEUE_URL", "PAYMENT_EVENTS_DLQ_URL")
         }
         engine = _Engine(
+            emulator,
             {
                 **queues,
                 "STAGE": "test",
@@ -66,10 +68,10 @@ def shop(tables: dict[str, str]) -> Iterator[Shop]:
                 "PUBLIC_URL": "http://127.0.0.1",
                 "PORTAL_URL": "http://127.0.0.1",
                 "DOUBLE_SUBSCRIPTIONS": "refund",
-                "PLANS_TABLE": "PlansTable",
-                "ACCOUNTS_TABLE": "AccountsTable",
-                "PAYMENT_EVENTS_TABLE": "PaymentEventsTable",
-                "METRICS_TABLE": "MetricsTable",
+                "PLANS_TABLE": tables["PlansTable"],
+                "ACCOUNTS_TABLE": tables["AccountsTable"],
+                "PAYMENT_EVENTS_TABLE": tables["PaymentEventsTable"],
+                "METRICS_TABLE": tables["MetricsTable"],
                 "MOCK_URL": mock.url,
                 "BILLING_WEBHOOK_SECRET": "mock-secret",
                 "BTCPAY_URL": btcpay.url,
@@ -79,7 +81,7 @@ def shop(tables: dict[str, str]) -> Iterator[Shop]:
                 "BITPAY_URL": bitpay.url,
                 "BITPAY_API_KEY": "pos-token",
                 "BITPAY_MERCHANT_TOKEN": "merchant-token",
-            }
+            },
         )
         signer = Signer({DEV_ISSUER: generate_key_set("dev")}, DEV_ISSUER)
         yield Shop(cast(Any, engine), mock, bitpay, btcpay, StripeApp(), signer)
