@@ -29,16 +29,26 @@ def sign_in(guest: Visitor) -> Person:
     return person
 
 
-@pytest.mark.parametrize("button", ["Ask", "Today's insight (Plus)"])
-def test_a_refusal_of_the_hosts_route_or_action_opens_the_dialog_and_nothing_is_spent(
-    guest: Visitor, host_engine: Host, button: str
-) -> None:
+def test_a_refusal_of_the_hosts_action_opens_the_dialog_and_nothing_is_spent(guest: Visitor, host_engine: Host) -> None:
     before = host_engine.model.calls
     guest.open("/").settle()
-    guest.page.get_by_role("button", name=button, exact=True).click()
+    guest.page.get_by_role("button", name="Today's insight (Plus)", exact=True).click()
     expect(guest.dialog().get_by_role("heading", name="is not in your plan")).to_be_visible()
     expect(guest.dialog().get_by_role("button", name="Unlock with Plus")).to_be_visible()
     assert host_engine.model.calls == before
+
+
+def test_a_stranger_starts_for_free_where_the_hosts_route_refused(guest: Visitor, host_engine: Host) -> None:
+    before = host_engine.model.calls
+    guest.open("/").settle()
+    ask = guest.page.get_by_role("button", name="Ask", exact=True)
+    ask.click()
+    expect(guest.dialog().get_by_role("heading", name="AI chat: free to use")).to_be_visible()
+    assert (guest.violations(within=".bsb"), host_engine.model.calls) == ([], before)
+    guest.dialog().get_by_role("button", name="Start for free").click()
+    expect(guest.dialog()).to_have_count(0)
+    ask.click()
+    expect(guest.text(ANSWER)).to_be_visible()
 
 
 @pytest.mark.parametrize("path", ["/api/chat", "/api/report"])

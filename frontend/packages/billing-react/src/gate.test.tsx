@@ -100,6 +100,32 @@ test("signed out, the card offers the smallest plan and what opens the feature o
   expect(screen.getByRole("button", { name: "Or Tax year 2026, $49 once" })).toBeTruthy();
 });
 
+test("signed out, what the free plan has takes one click and no payment", async () => {
+  api.answers({
+    "GET /billing/plans": catalogue,
+    "GET /billing/entitlements": entitlements({ feature: "wallets.max", value: 1 }),
+    "GET /billing/entitlements/:feature": () => refuse(402, "feature_locked", { scenario: "not_in_plan" }),
+    "GET /billing/subscription-status": status(),
+  });
+  show(<Protected feature="wallets.max">the wallet</Protected>, null);
+  expect(await screen.findByRole("heading", { name: "Wallets: free to use" })).toBeTruthy();
+  await expectAccessible();
+  await userEvent.click(screen.getByRole("button", { name: "Start for free" }));
+  expect(await screen.findByText("the wallet")).toBeTruthy();
+});
+
+test("whoever is known and has used up what is free is offered more", async () => {
+  api.answers({
+    "GET /billing/plans": catalogue,
+    "GET /billing/entitlements": entitlements(),
+    "GET /billing/entitlements/:feature": () => refuse(402, "feature_locked", { scenario: "limit_reached" }),
+    "GET /billing/subscription-status": status(),
+  });
+  show(<Protected feature="wallets.max">the wallet</Protected>);
+  expect(await screen.findByRole("button", { name: "Unlock with Plus, $9 / month" })).toBeTruthy();
+  expect(screen.queryByRole("button", { name: "Start for free" })).toBeNull();
+});
+
 test("after a failed payment the card says so and leads to the way out", async () => {
   api.answers({
     "GET /billing/entitlements": entitlements(),

@@ -13,27 +13,35 @@ import { Icon } from "../ui/Icon.js";
 import { Skeleton } from "../ui/Skeleton.js";
 import { ChangePlanDialog } from "./ChangePlanDialog.js";
 import { PurchaseDialog } from "./PurchaseDialog.js";
+import { StartFree } from "./StartFree.js";
 
 export interface LockedCardProps {
   feature: string;
   /** The problem of a 402 answer, when there is one; otherwise the service is asked. */
   problem?: Partial<Schemas["FeatureLockedProblem"]>;
   accountUrl?: string;
+  /** Somebody without a key took one, for what the free plan has. */
+  onStarted?: () => void;
 }
 
 /** Why a feature is closed, and the smallest step that opens it. */
-export default function LockedCard({ feature, problem, accountUrl = "/account/billing" }: LockedCardProps) {
+export default function LockedCard(props: LockedCardProps) {
+  const { feature, problem, accountUrl = "/account/billing", onStarted = () => {} } = props;
   const t = useT();
   const { pricingUrl } = useBilling();
   const catalogue = usePlans();
   const texts = useFeatureTexts(catalogue.data?.features);
-  const scenario = useScenario(feature, problem);
+  const refusal = useScenario(feature, problem);
+  // Whoever takes a key here is known a moment before what it opens is.
+  const [starting, setStarting] = useState(false);
+  const free = useUserId() === null && isFree(feature, catalogue.data?.plans ?? []);
+  const scenario = free || starting ? { name: "free" as const, offers: [] } : refusal;
   const track = useTrack();
   useEffect(() => track({ event: "paywall_seen", feature }), [track, feature]);
   return (
     <section className="bsb bsb-card bsb-stack bsb-locked" aria-labelledby={`bsb-locked-${feature}`}>
       <span className="bsb-locked-icon">
-        <Icon name="lock" size={22} />
+        <Icon name={scenario.name === "free" ? "key" : "lock"} size={22} />
       </span>
       <div className="bsb-stack bsb:max-w-md bsb:gap-2">
         <h2 className="bsb-h2" id={`bsb-locked-${feature}`}>
@@ -43,7 +51,9 @@ export default function LockedCard({ feature, problem, accountUrl = "/account/bi
           {(scenario.name === "not_in_plan" && texts.description(feature)) || t(`locked.${scenario.name}.about`)}
         </p>
       </div>
-      {scenario.name === "payment_failed" ? (
+      {scenario.name === "free" ? (
+        <StartFree onStarting={setStarting} onStarted={onStarted} />
+      ) : scenario.name === "payment_failed" ? (
         <ButtonLink href={accountUrl} variant="primary">
           {t("locked.fix_payment")}
         </ButtonLink>
@@ -101,6 +111,10 @@ function Unlock({ feature, offers, accountUrl }: { feature: string; offers: read
       {chosen?.buys === false && <ChangePlanDialog planId={chosen.plan.plan_id} onClose={() => setChosen(null)} />}
     </>
   );
+}
+
+function isFree(feature: string, plans: readonly Plan[]): boolean {
+  return plans.some((plan) => plan.price_cents === 0 && grants(plan.features[feature]));
 }
 
 /**

@@ -16,7 +16,7 @@ export function UpgradeDialog({ feature, problem, onClose }: UpgradeDialogProps)
   const t = useT();
   return (
     <Dialog onClose={onClose} title={t("upgrade.title")}>
-      <LockedCard feature={feature} {...(problem ? { problem } : {})} />
+      <LockedCard feature={feature} onStarted={onClose} {...(problem ? { problem } : {})} />
     </Dialog>
   );
 }

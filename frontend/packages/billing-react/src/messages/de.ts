@@ -146,6 +146,9 @@ const de = {
   "return.unknown": "Hier gibt es keinen Kauf",
   "return.unknown.about": "Öffne die Seite, auf der du begonnen hast, oder deine Abrechnung.",
 
+  "locked.free": "{feature}: kostenlos",
+  "locked.free.about": "Das gehört zum kostenlosen Plan. Keine Zahlung, keine E-Mail: Ein Schlüssel in diesem Browser genügt.",
+  "locked.free.start": "Kostenlos starten",
   "locked.not_in_plan": "{feature} ist nicht in deinem Plan",
   "locked.not_in_plan.about": "Ein größerer Plan öffnet es.",
   "locked.limit_reached": "{feature}: fürs Erste aufgebraucht",

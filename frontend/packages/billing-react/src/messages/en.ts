@@ -145,6 +145,9 @@ const texts = {
   "return.unknown": "No checkout to look at",
   "return.unknown.about": "Open the page on which you started, or look at your billing page.",
 
+  "locked.free": "{feature}: free to use",
+  "locked.free.about": "It is in the free plan. No payment, no e-mail: a key made in this browser is all it takes.",
+  "locked.free.start": "Start for free",
   "locked.not_in_plan": "{feature} is not in your plan",
   "locked.not_in_plan.about": "A bigger plan opens it.",
   "locked.limit_reached": "{feature}: used up for now",

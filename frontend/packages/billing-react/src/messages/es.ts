@@ -146,6 +146,9 @@ const es = {
   "return.unknown": "No hay ninguna compra que mostrar",
   "return.unknown.about": "Abre la página en la que empezaste o mira tu facturación.",
 
+  "locked.free": "{feature}: gratis",
+  "locked.free.about": "Está en el plan gratuito. Sin pago ni correo: basta una clave creada en este navegador.",
+  "locked.free.start": "Empezar gratis",
   "locked.not_in_plan": "{feature} no está en tu plan",
   "locked.not_in_plan.about": "Un plan mayor lo abre.",
   "locked.limit_reached": "{feature}: agotado por ahora",
