@@ -59,7 +59,8 @@ def _decision(found: Explanation, user: str) -> None:
     if isinstance(found.decision, Refusal):
         verdict = f"[red]locked[/]: {found.decision.scenario.replace('_', ' ')}"
     else:
-        verdict = f"[green]open[/] until {_until(found.decision.expires_at)}"
+        end = found.decision.expires_at
+        verdict = "[green]open[/] for good" if end is None else f"[green]open[/] until {moment(end)}"
     console.print(f"[bold]{found.feature}[/] of {user} at {moment(found.at)}: {verdict}\n")
 
 

@@ -97,7 +97,7 @@ def test_flags_are_set_and_listed(stack: Stack) -> None:
 def test_an_explanation_names_sources_use_and_what_to_buy(stack: Stack) -> None:
     billing("plans", "import", str(SEEDS))
     free = billing("explain", "usr_1", "ai.chat").output
-    assert "open until for good" in free
+    assert "open for good" in free
     assert "5 left of 5" in free
     locked = billing("explain", "usr_1", "tax.enhanced", "--at", "2026-11-22T21:00").output
     assert "locked: not in plan" in locked
