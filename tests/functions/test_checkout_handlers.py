@@ -34,6 +34,7 @@ def test_the_catalogue_is_public_and_shows_what_is_for_sale(call: Call) -> None:
     answer = call("plans")
     assert answer.status == 200
     assert answer.headers["cache-control"] == "public, max-age=60"
+    assert answer.headers["x-content-type-options"] == "nosniff"
     shown = {plan["plan_id"]: plan for plan in answer.json["plans"]}
     assert {"free", "plus-month", "tax-2026"} <= set(shown)
     assert "plus-trial" not in shown, "hidden"

@@ -220,11 +220,15 @@ def problem(error: BillingError) -> Response:
     )
 
 
+# What an answer has unless it says otherwise. No browser is to guess what it got, and none keeps what is somebody's own.
+_HEADERS = {"content-type": "application/json", "cache-control": "no-store", "x-content-type-options": "nosniff"}
+
+
 def to_gateway(response: Response) -> dict[str, Any]:
     body = response.body
     return {
         "statusCode": response.status,
-        "headers": {"content-type": "application/json", "cache-control": "no-store", **response.headers},
+        "headers": {**_HEADERS, **response.headers},
         "body": "" if body is None else body if isinstance(body, str) else json.dumps(body, separators=(",", ":")),
     }
 
