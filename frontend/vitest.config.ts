@@ -8,5 +8,8 @@ export default defineConfig({
     environment: "node",
     pool: "threads",
     restoreMocks: true,
+    // Generous: how fast a busy machine is proves nothing.
+    testTimeout: 30_000,
+    setupFiles: ["./vitest.setup.ts"],
   },
 });

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import time
@@ -48,11 +47,10 @@ def _last_line(output: str) -> str:
     return lines[-1][:80].replace("[", "\\[") if lines else ""
 
 
-# Side by side, and one process more than two cores would have: the tests wait a good deal, for browsers and for time.
-WORKERS = max(3, os.cpu_count() or 1)
+# Side by side: the tests wait a good deal, for browsers and for time to pass.
 LANES = [
     [
-        Check("Tests", f"pytest -q -n {WORKERS} --dist loadgroup"),
+        Check("Tests", "pytest -q -n auto --dist loadgroup"),
     ],
     [
         Check("Lint", "ruff check ."),

@@ -220,7 +220,7 @@ def problem(error: BillingError) -> Response:
     )
 
 
-# What an answer has unless it says otherwise. No browser is to guess what it got, and none keeps what is somebody's own.
+# What an answer has unless it says otherwise: nobody guesses what it is, and nobody keeps what is somebody's own.
 _HEADERS = {"content-type": "application/json", "cache-control": "no-store", "x-content-type-options": "nosniff"}
 
 
