@@ -94,18 +94,6 @@ class Visitor:
         found = self.page.evaluate("([within, options]) => axe.run(within, options)", [within, options])["violations"]
         return [f"{v['id']}: {node['html'][:160]}" for v in found for node in v["nodes"]]
 
-    def violations_by_theme(self, *, within: str = "html") -> list[str]:
-        """By all rules in light, and by contrast in dark: the themes differ in nothing but colour."""
-        found = self.violations(within=within)
-        self._switch_to_dark(True)
-        found += [f"dark: {violation}" for violation in self.violations("color-contrast", within=within)]
-        self._switch_to_dark(False)
-        return found
-
-    def _switch_to_dark(self, on: bool) -> None:
-        self.page.evaluate("on => document.documentElement.classList.toggle('dark', on)", on)
-        self.page.wait_for_timeout(200)  # Colours fade.
-
     def close(self) -> None:
         self.context.close()
         assert self.problems == []

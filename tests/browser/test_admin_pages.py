@@ -5,6 +5,7 @@ import json
 import re
 import time
 from pathlib import Path
+from typing import Literal
 
 import pytest
 import requests
@@ -204,15 +205,19 @@ def test_a_figure_is_followed_to_its_lines_and_on_to_the_user(admin: Visitor, vi
     admin.text(user).first.wait_for()
 
 
-def test_a_user_is_exported_and_erased_and_the_log_says_by_whom(admin: Visitor, shop_engine: Shop, user: str) -> None:
+@pytest.mark.parametrize(("scheme", "rules"), [("light", ()), ("dark", ("color-contrast",))])
+def test_a_user_is_exported_and_erased_and_the_log_says_by_whom(
+    shop_engine: Shop, chromium: Browser, user: str, scheme: Literal["light", "dark"], rules: tuple[str, ...]
+) -> None:
     shop_engine.call("POST", f"/admin/users/{user}/grants", GRANT, user=ADMIN, admin=True).raise_for_status()
+    admin = Visitor(shop_engine, chromium, color_scheme=scheme)
     admin.open(f"/console/users?user={user}", user=ADMIN, admin=True)
     with admin.page.expect_download() as download:
         admin.button("Export").click()
     exported = json.loads(Path(download.value.path()).read_text())
     assert (download.value.suggested_filename, exported["user_id"]) == (f"{user}.json", user)
     admin.button("Erase").click()
-    assert admin.violations_by_theme() == []
+    assert admin.violations(*rules) == []
     admin.page.keyboard.press("Escape")
     expect(admin.button("Erase")).to_be_focused()
     admin.button("Erase").click()
@@ -223,9 +228,10 @@ def test_a_user_is_exported_and_erased_and_the_log_says_by_whom(admin: Visitor, 
     expect(admin.heading("Users")).to_be_visible()
     assert shop_engine.call("GET", f"/admin/users/{user}", user=ADMIN, admin=True).status_code == 404
     admin.open(f"/console/audit?subject={user}").settle()
-    assert admin.violations_by_theme() == []
+    assert admin.violations(*rules) == []
     for act in ("Exported", "Granted features to"):
         expect(admin.page.get_by_role("listitem").filter(has_text=act)).to_contain_text(ADMIN)
+    admin.close()
 
 
 def test_of_two_admins_who_set_a_flag_the_second_sees_what_the_first_did(

@@ -1,5 +1,7 @@
 """Every page, in both themes and at both ends of width: no violation, no overflow, nothing that a policy blocks."""
 
+from typing import Literal
+
 import pytest
 from playwright.sync_api import Browser
 
@@ -12,14 +14,18 @@ BUYER = ["/pricing", "/pricing?interval=year", "/demo", "/account/billing", "/ch
 OWNER = [f"/console/{section}" for section in ("plans", "revenue", "users", "invoices", "events", "rollout", "audit")]
 
 
-def test_pages_and_their_dialogs_are_accessible_in_both_themes(shop_engine: Shop, chromium: Browser, user: str) -> None:
-    visitor = Visitor(shop_engine, chromium, viewport={"width": 1280, "height": 900})
+# The themes differ in nothing but colour.
+@pytest.mark.parametrize(("scheme", "rules"), [("light", ()), ("dark", ("color-contrast",))])
+def test_pages_and_their_dialogs_are_accessible(
+    shop_engine: Shop, chromium: Browser, user: str, scheme: Literal["light", "dark"], rules: tuple[str, ...]
+) -> None:
+    visitor = Visitor(shop_engine, chromium, color_scheme=scheme, viewport={"width": 1280, "height": 900})
     found = {}
 
     def look(what: str, path: str | None = None) -> None:
         if path:
             visitor.open(path).settle()
-        found[what] = visitor.violations_by_theme()
+        found[what] = visitor.violations(*rules)
 
     for path in BUYER:
         look(path, path)

@@ -79,21 +79,27 @@ def test_rules_of_the_host_for_bare_elements_do_not_reach_into_the_components(gu
     assert about.evaluate(STYLE, ["fontWeight"]) == ["400"]
 
 
-def test_the_components_are_accessible_in_the_hosts_colours(guest: Visitor) -> None:
+# The themes differ in nothing but colour.
+@pytest.mark.parametrize(("scheme", "rules"), [("light", ()), ("dark", ("color-contrast",))])
+def test_the_components_are_accessible_in_the_hosts_colours(
+    host_engine: Host, host_chromium: Browser, scheme: Scheme, rules: tuple[str, ...]
+) -> None:
+    visitor = Visitor(host_engine.shop, host_chromium, base_url=host_engine.url, color_scheme=scheme)
     found = {}
     for path in PAGES:
-        guest.open(path).settle()
-        found[path] = guest.violations_by_theme(within=".bsb")
-    guest.open("/").settle()
-    guest.page.get_by_role("button", name="Today's insight (Plus)", exact=True).click()
-    guest.dialog().get_by_role("button", name="Unlock with Plus").click()
-    guest.button("Continue to payment").wait_for()
-    found["dialogs"] = guest.violations_by_theme(within=".bsb")
-    guest.button("Continue to payment").click()
-    guest.button("Pay 9").click()
-    guest.heading("Plus is yours").wait_for()
-    guest.open("/account/billing").settle()
-    found["billing, with a plan"] = guest.violations_by_theme(within=".bsb")
+        visitor.open(path).settle()
+        found[path] = visitor.violations(*rules, within=".bsb")
+    visitor.open("/").settle()
+    visitor.page.get_by_role("button", name="Today's insight (Plus)", exact=True).click()
+    visitor.dialog().get_by_role("button", name="Unlock with Plus").click()
+    visitor.button("Continue to payment").wait_for()
+    found["dialogs"] = visitor.violations(*rules, within=".bsb")
+    visitor.button("Continue to payment").click()
+    visitor.button("Pay 9").click()
+    visitor.heading("Plus is yours").wait_for()
+    visitor.open("/account/billing").settle()
+    found["billing, with a plan"] = visitor.violations(*rules, within=".bsb")
+    visitor.close()
     assert {what: violations for what, violations in found.items() if violations} == {}
 
 
