@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from billing.money import monthly
-from billing.rollups import counters
+from billing.rules.money import monthly
+from billing.rules.rollups import counters
 from billing.store.metrics import MetricsStore, Stored
 
 # (what, user, payment or "" for what recurs) → cents.

@@ -12,11 +12,11 @@ from unittest.mock import patch
 
 from benchmarks.environment import ROOT, VARIABLES
 from billing.aws import Aws
-from billing.inbox import encode
-from billing.plans import Plan
+from billing.identity.tokens import DEV_ISSUER, Signer, Verifier, generate_key_set
+from billing.intake.webhook import encode
 from billing.providers import mock
+from billing.rules.plans import Plan
 from billing.store.plans import _plan_item
-from billing.tokens import DEV_ISSUER, Signer, Verifier, generate_key_set
 from local.deliveries import delivery
 
 SECRET = "secret-of-the-benchmark"  # noqa: S105

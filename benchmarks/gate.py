@@ -19,11 +19,11 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "layers" / "billing"))
 
 import jwt
 
-from billing.authorizer import Authorizer
-from billing.callers import Callers
-from billing.entitlements import Snapshot, Source
-from billing.plans import Allowance
-from billing.tokens import SESSION_AUDIENCE, Signer, Verifier, generate_key_set
+from billing.identity.authorizer import Authorizer
+from billing.identity.callers import Callers
+from billing.identity.tokens import SESSION_AUDIENCE, Signer, Verifier, generate_key_set
+from billing.rules.entitlements import Snapshot, Source
+from billing.rules.plans import Allowance
 
 ROOT = Path(__file__).parents[1]
 ROUNDS, CALLS = 15, 300
@@ -34,7 +34,7 @@ COLD = """
 import time, sys, json
 began = time.process_time()
 sys.path[:0] = {path!r}
-from billing.tokens import Verifier
+from billing.identity.tokens import Verifier
 verifier = Verifier({{"bitsleuth-billing": {keys!r}}})
 imported = time.process_time()
 verifier.verify_session({token!r}, {now})

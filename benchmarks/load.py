@@ -30,7 +30,7 @@ from typing import Any
 
 from benchmarks.books import booked, differences, doubles, rollups_agree, told
 from billing.aws import Aws
-from billing.dead_letters import DeadLetters
+from billing.intake.dead_letters import DeadLetters
 from billing.store.metrics import MetricsStore
 from billing.store.payment_events import PaymentEventStore
 from demo.shop import Owner, Shop, open_shop

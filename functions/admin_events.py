@@ -6,11 +6,11 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
-from billing.admin_events import AdminEvents
+from billing.admin.events import AdminEvents
+from billing.api.http import Request, endpoint
 from billing.api.requests import RedriveEvents
 from billing.aws import Aws
-from billing.dead_letters import DeadLetters
-from billing.http import Request, endpoint
+from billing.intake.dead_letters import DeadLetters
 from billing.settings import Settings
 from billing.store.audit import AuditLog
 from billing.store.payment_events import PaymentEventStore

@@ -6,11 +6,11 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
-from billing.admin_flags import AdminFlags
+from billing.admin.flags import AdminFlags
+from billing.api.http import Request, endpoint
 from billing.api.requests import SetFlag
 from billing.aws import Aws
-from billing.http import Request, endpoint
-from billing.rollout import Flag
+from billing.rules.rollout import Flag
 from billing.settings import Settings
 from billing.store.audit import AuditLog
 from billing.store.flags import FlagStore

@@ -6,18 +6,18 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
-from billing.admin_moves import AdminMoves
+from billing.admin.moves import AdminMoves
+from billing.api.http import Request, endpoint
 from billing.api.requests import MoveSubscribers
+from billing.api.views import plan_move
 from billing.aws import Aws
-from billing.history import By
-from billing.http import Request, endpoint
-from billing.plan_effect import move_effect
+from billing.catalogue.effect import move_effect
+from billing.rules.history import By
 from billing.settings import Settings
 from billing.store.audit import AuditLog
 from billing.store.metrics import MetricsStore
 from billing.store.moves import MoveStore
 from billing.store.plans import PlanStore
-from billing.views import plan_move
 
 aws = Aws("dynamodb")
 settings = Settings(os.environ, aws.fetch_secret)

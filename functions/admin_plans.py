@@ -6,14 +6,14 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
-from billing.admin_plans import AdminPlans
+from billing.admin.plans import AdminPlans
+from billing.api.http import Request, Response, endpoint
 from billing.api.requests import CreatePlan, UpdatePlan
 from billing.aws import Aws
-from billing.history import By
-from billing.http import Request, Response, endpoint
-from billing.plan_effect import plan_effect
-from billing.plan_prices import PlanPrices
+from billing.catalogue.effect import plan_effect
+from billing.catalogue.prices import PlanPrices
 from billing.providers import Clients
+from billing.rules.history import By
 from billing.settings import Settings
 from billing.store.audit import AuditLog
 from billing.store.metrics import MetricsStore

@@ -6,11 +6,11 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
-from billing.analytics import Analytics, range_of
+from billing.api.http import Request, Response, chosen, endpoint
 from billing.aws import Aws
-from billing.http import Request, Response, chosen, endpoint
+from billing.reporting.analytics import Analytics, range_of
+from billing.reporting.csv_tables import to_csv, wants_csv
 from billing.settings import Settings
-from billing.sheets import to_csv, wants_csv
 from billing.store.metrics import MetricsStore
 from billing.store.plans import PlanStore
 

@@ -6,13 +6,13 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
-from billing.admin_users import AdminUsers
+from billing.admin.users import AdminUsers
+from billing.api.http import Request, Response, endpoint, seconds
 from billing.api.requests import GrantFeatures, RefundPayment
-from billing.applier import Applier
 from billing.aws import Aws
-from billing.http import Request, Response, endpoint, seconds
+from billing.intake.applier import Applier
 from billing.providers import Clients
-from billing.refunds import Refunds
+from billing.selling.refunds import Refunds
 from billing.settings import Settings
 from billing.store.accounts import AccountStore
 from billing.store.audit import AuditLog

@@ -6,17 +6,17 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
-from billing import nostr
+from billing.api.http import Request, Response, endpoint
 from billing.api.requests import RefreshSession, SignInWithNostr
+from billing.api.views import session_tokens
 from billing.aws import Aws
-from billing.http import Request, Response, endpoint
-from billing.identity import Identities
+from billing.identity import nostr
+from billing.identity.identities import Identities
+from billing.identity.tokens import signer
 from billing.settings import Settings
 from billing.store.accounts import AccountStore
 from billing.store.identities import IdentityStore
 from billing.store.limits import Limits
-from billing.tokens import signer
-from billing.views import session_tokens
 
 aws = Aws("dynamodb")
 settings = Settings(os.environ, aws.fetch_secret)

@@ -4,9 +4,9 @@ import os
 import time
 from typing import Any
 
-from billing.authorizer import Authorizer
 from billing.aws import Aws
-from billing.callers import callers
+from billing.identity.authorizer import Authorizer
+from billing.identity.callers import callers
 from billing.settings import Settings
 from billing.store.accounts import AccountStore
 

@@ -7,7 +7,7 @@ from typing import Any
 from aws_lambda_powertools import Logger
 
 from billing.aws import Aws
-from billing.lapses import book_lapsed_terms
+from billing.reporting.lapsed_terms import book_lapsed_terms
 from billing.settings import Settings
 from billing.store.accounts import AccountStore
 from billing.store.due import DueStore

@@ -6,16 +6,16 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
+from billing.api.http import Request, endpoint
 from billing.api.requests import CancelSubscription
-from billing.applier import Applier
 from billing.aws import Aws
-from billing.http import Request, endpoint
+from billing.intake.applier import Applier
 from billing.providers import Clients
+from billing.selling.subscriptions import Subscriptions
 from billing.settings import Settings
 from billing.store.accounts import AccountStore
 from billing.store.plans import PlanStore
 from billing.store.previews import PreviewStore
-from billing.subscriptions import Subscriptions
 
 aws = Aws("dynamodb")
 settings = Settings(os.environ, aws.fetch_secret)

@@ -5,9 +5,9 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
+from billing.api.http import Request, Response, cacheable, endpoint, rfc3339
 from billing.aws import Aws
-from billing.http import Request, Response, cacheable, endpoint, rfc3339
-from billing.rollout import sign_in_ways
+from billing.rules.rollout import sign_in_ways
 from billing.settings import Settings
 from billing.store.flags import FlagStore
 

@@ -6,11 +6,11 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
-from billing.applier import Applier
+from billing.api.http import Request, endpoint
 from billing.aws import Aws
-from billing.checkout import confirm
-from billing.http import Request, endpoint
+from billing.intake.applier import Applier
 from billing.providers import Clients
+from billing.selling.checkout import confirm
 from billing.settings import Settings
 from billing.store.accounts import AccountStore
 from billing.store.plans import PlanStore

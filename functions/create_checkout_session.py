@@ -6,11 +6,11 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
+from billing.api.http import Request, endpoint
 from billing.api.requests import CreateCheckoutSession
 from billing.aws import Aws
-from billing.checkout import Checkouts
-from billing.http import Request, endpoint
 from billing.providers import Clients
+from billing.selling.checkout import Checkouts
 from billing.settings import Settings
 from billing.store.accounts import AccountStore
 from billing.store.limits import Limits

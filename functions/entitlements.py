@@ -5,19 +5,19 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
-from billing.allowances import Counter, Held, held
+from billing.api.http import Request, Response, endpoint, unless_known
+from billing.api.views import entitlement
 from billing.aws import Aws
-from billing.entitlements import Entitlement
-from billing.gate import Gate, known_sources
-from billing.http import Request, Response, endpoint, unless_known
-from billing.issuing import TOKEN_SECONDS, Statement
-from billing.plans import Allowance
+from billing.gate.gate import Gate, known_sources
+from billing.gate.statement import TOKEN_SECONDS, Statement
+from billing.identity.tokens import signer
+from billing.rules.allowances import Counter, Held, held
+from billing.rules.entitlements import Entitlement
+from billing.rules.plans import Allowance
 from billing.settings import Settings
 from billing.store.accounts import AccountStore
 from billing.store.counters import CounterStore
 from billing.store.plans import PlanStore
-from billing.tokens import signer
-from billing.views import entitlement
 
 aws = Aws("dynamodb")
 settings = Settings(os.environ, aws.fetch_secret)

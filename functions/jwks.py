@@ -5,10 +5,10 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
+from billing.api.http import Request, Response, cacheable, endpoint
 from billing.aws import Aws
-from billing.http import Request, Response, cacheable, endpoint
+from billing.identity.tokens import verifier
 from billing.settings import Settings
-from billing.tokens import verifier
 
 # A new key is published this long before it signs: see the rotation in docs/tokens.md.
 MAX_AGE = 300

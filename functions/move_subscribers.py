@@ -6,9 +6,9 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
-from billing.applier import Applier
 from billing.aws import Aws
-from billing.moves import Mover
+from billing.catalogue.moves import Mover
+from billing.intake.applier import Applier
 from billing.providers import Clients
 from billing.settings import Settings
 from billing.store.accounts import AccountStore

@@ -5,11 +5,11 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
+from billing.api.http import Request, Response, endpoint
+from billing.api.views import plan_list
 from billing.aws import Aws
-from billing.http import Request, Response, endpoint
 from billing.settings import Settings
 from billing.store.plans import PlanStore
-from billing.views import plan_list
 
 aws = Aws("dynamodb")
 settings = Settings(os.environ, aws.fetch_secret)

@@ -6,10 +6,10 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
-from billing.applier import Applier
 from billing.aws import Aws
-from billing.invoices import Poller
+from billing.intake.applier import Applier
 from billing.providers import Clients
+from billing.selling.invoices import Poller
 from billing.settings import Settings
 from billing.store.accounts import AccountStore
 from billing.store.due import DueStore

@@ -6,11 +6,11 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
-from billing.applier import Applier
 from billing.aws import Aws
-from billing.doubles import Doubles
-from billing.processing import Processor, process_batch
+from billing.intake.applier import Applier
+from billing.intake.processing import Processor, process_batch
 from billing.providers import Clients
+from billing.selling.double_subscriptions import Doubles
 from billing.settings import Settings
 from billing.store.accounts import AccountStore
 from billing.store.payment_events import PaymentEventStore

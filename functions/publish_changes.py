@@ -6,7 +6,7 @@ from typing import Any
 from aws_lambda_powertools import Logger
 
 from billing.aws import Aws
-from billing.changes import Changes
+from billing.reporting.publishing import Changes
 from billing.settings import Settings
 from billing.store.metrics import MetricsStore
 

@@ -6,10 +6,10 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
+from billing.api.http import Request, endpoint
 from billing.aws import Aws
-from billing.http import Request, endpoint
 from billing.providers import Clients
-from billing.receipts import Receipts
+from billing.selling.receipts import Receipts
 from billing.settings import Settings
 from billing.store.accounts import AccountStore
 

@@ -6,11 +6,11 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
-from billing.applier import Applier
 from billing.aws import Aws
-from billing.processing import Processor
+from billing.intake.applier import Applier
+from billing.intake.processing import Processor
+from billing.intake.reconcile import Reconciler
 from billing.providers import Clients
-from billing.reconcile import Reconciler
 from billing.settings import Settings
 from billing.store.accounts import AccountStore
 from billing.store.payment_events import PaymentEventStore

@@ -6,12 +6,12 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
+from billing.api.http import Request, endpoint
 from billing.api.requests import RenewTerm, SetReminders
 from billing.aws import Aws
-from billing.checkout import Checkouts
-from billing.http import Request, endpoint
 from billing.providers import Clients
-from billing.renewals import Renewals
+from billing.selling.checkout import Checkouts
+from billing.selling.renewals import Renewals
 from billing.settings import Settings
 from billing.store.accounts import AccountStore
 from billing.store.plans import PlanStore

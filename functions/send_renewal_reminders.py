@@ -7,7 +7,7 @@ from typing import Any
 from aws_lambda_powertools import Logger
 
 from billing.aws import Aws
-from billing.reminders import Reminders
+from billing.selling.reminders import Reminders
 from billing.settings import Settings
 from billing.store.accounts import AccountStore
 from billing.store.due import DueStore

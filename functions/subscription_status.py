@@ -5,12 +5,12 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
+from billing.api.http import Request, endpoint
+from billing.api.views import subscription_status
 from billing.aws import Aws
-from billing.http import Request, endpoint
 from billing.settings import Settings
 from billing.store.accounts import AccountStore
 from billing.store.plans import PlanStore
-from billing.views import subscription_status
 
 aws = Aws("dynamodb")
 settings = Settings(os.environ, aws.fetch_secret)

@@ -4,10 +4,10 @@ import os
 
 from aws_lambda_powertools import Logger
 
+from billing.api.http import Request, Response, endpoint
 from billing.api.requests import TrackEvent
 from billing.aws import Aws
-from billing.funnel import track
-from billing.http import Request, Response, endpoint
+from billing.reporting.funnel import track
 from billing.settings import Settings
 from billing.store.metrics import MetricsStore
 

@@ -6,15 +6,15 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
+from billing.api.http import Request, endpoint
 from billing.api.requests import UseFeature, UseFeatures
 from billing.aws import Aws
-from billing.gate import Gate, known_sources
-from billing.http import Request, endpoint
+from billing.gate.gate import Gate, known_sources
+from billing.gate.usage import Usage
 from billing.settings import Settings
 from billing.store.accounts import AccountStore
 from billing.store.counters import CounterStore
 from billing.store.plans import PlanStore
-from billing.usage import Usage
 
 aws = Aws("dynamodb")
 settings = Settings(os.environ, aws.fetch_secret)

@@ -5,7 +5,7 @@ import os
 from aws_lambda_powertools import Logger
 
 from billing.aws import Aws
-from billing.inbox import webhook
+from billing.intake.webhook import webhook
 from billing.providers import bitpay
 from billing.settings import Settings
 

@@ -12,8 +12,8 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from billing.api import responses
+from billing.api.http import path_pattern
 from billing.api.routes import ROUTES, Route
-from billing.http import path_pattern
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "openapi.json"
 ERRORS = {

@@ -72,7 +72,7 @@ def tables(template: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Iterato
     os.environ.pop("AWS_ENDPOINT_URL", None)
     monkeypatch.setattr(botocore.session, "get_session", lambda: SESSION)
     # What lies in moto's queue is seen at once.
-    monkeypatch.setattr("billing.dead_letters._WAIT_SECONDS", 0)
+    monkeypatch.setattr("billing.intake.dead_letters._WAIT_SECONDS", 0)
     with mock_aws():
         names = create_tables(Aws().client("dynamodb"), template)
         yield names

@@ -12,17 +12,17 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
-from billing.applier import Applier
-from billing.checkout import Checkouts
-from billing.entitlements import Snapshot, Source, sources
 from billing.errors import Parked
-from billing.history import By
-from billing.ledger import LedgerEntry, book, positions
-from billing.plans import Catalogue
-from billing.processing import Delivery, Processor
+from billing.intake.applier import Applier
+from billing.intake.processing import Delivery, Processor
 from billing.providers import Order, mock
 from billing.providers.mock import MockClient
-from billing.records import Account
+from billing.rules.entitlements import Snapshot, Source, sources
+from billing.rules.history import By
+from billing.rules.ledger import LedgerEntry, book, positions
+from billing.rules.plans import Catalogue
+from billing.rules.records import Account
+from billing.selling.checkout import Checkouts
 from billing.store.accounts import links_of
 from billing.store.payment_events import PaymentEvent
 from billing.store.transactions import Duplicate, ForeignLink, LostRace

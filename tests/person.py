@@ -10,7 +10,7 @@ from typing import Any
 import requests
 from coincurve import PrivateKey, PublicKeyXOnly
 
-from billing import nostr
+from billing.identity import nostr
 from demo.shop import Shop
 
 

@@ -1,6 +1,6 @@
 """The plans most tests sell, and the instant at which they happen."""
 
-from billing.plans import Allowance, Catalogue, Plan
+from billing.rules.plans import Allowance, Catalogue, Plan
 
 NOW = 1_790_000_000  # a fixed instant: 2026-09-21T14:13:20Z
 USER = "usr_1"

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from billing.entitlements import Source, sources_to_json
-from billing.plans import Allowance
 from billing.protect import TRUST_SECONDS, Protection
+from billing.rules.entitlements import Source, sources_to_json
+from billing.rules.plans import Allowance
 
 NOW = 1_800_000_000
 

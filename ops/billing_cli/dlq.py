@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from billing.admin_events import redrive_letters
-from billing.dead_letters import DeadLetter, DeadLetters
+from billing.admin.events import redrive_letters
+from billing.intake.dead_letters import DeadLetter, DeadLetters
 from billing.store.payment_events import PaymentEventStore
 from billing_cli.output import console, moment, refused, table
 from billing_cli.stack import Stack

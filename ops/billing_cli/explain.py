@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
-from billing.allowances import Counter, held
-from billing.entitlements import Entitlement, Refusal
-from billing.explaining import Explanation, explain
-from billing.money import format_money
+from billing.gate.explanation import Explanation, explain
+from billing.rules.allowances import Counter, held
+from billing.rules.entitlements import Entitlement, Refusal
+from billing.rules.money import format_money
 from billing.store.accounts import AccountStore
 from billing.store.counters import CounterStore
 from billing.store.payment_events import PaymentEventStore

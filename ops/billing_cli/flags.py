@@ -6,9 +6,9 @@ from typing import Annotated
 import typer
 from pydantic import ValidationError
 
-from billing.admin_flags import AdminFlags
+from billing.admin.flags import AdminFlags
 from billing.api.requests import SetFlag
-from billing.rollout import Flag, Flags
+from billing.rules.rollout import Flag, Flags
 from billing.store.audit import AuditLog
 from billing.store.flags import FlagStore
 from billing_cli.output import table

@@ -8,10 +8,10 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
-from billing.applier import Applier
-from billing.invoices import InvoiceDesk
-from billing.money import format_money
+from billing.intake.applier import Applier
 from billing.providers import Clients
+from billing.rules.money import format_money
+from billing.selling.invoices import InvoiceDesk
 from billing.store.accounts import AccountStore
 from billing.store.due import DueStore
 from billing.store.plans import PlanStore

@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from billing.ledger import Kind, day_of
-from billing.money import format_money
-from billing.rollups import Cell, counters
+from billing.rules.ledger import Kind, day_of
+from billing.rules.money import format_money
+from billing.rules.rollups import Cell, counters
 from billing.store.metrics import MetricsStore
 from billing_cli.output import console, table
 from billing_cli.stack import Stack

@@ -5,11 +5,11 @@ from typing import Annotated
 
 import typer
 
-from billing.admin_moves import AdminMoves
-from billing.applier import Applier
-from billing.history import By
-from billing.moves import Mover, Verdict
+from billing.admin.moves import AdminMoves
+from billing.catalogue.moves import Mover, Verdict
+from billing.intake.applier import Applier
 from billing.providers import Clients
+from billing.rules.history import By
 from billing.store.accounts import AccountStore
 from billing.store.moves import Move, MoveStore
 from billing.store.plans import PlanStore

@@ -9,15 +9,15 @@ import typer
 from pydantic import TypeAdapter, ValidationError
 from rich.markup import escape
 
-from billing.admin_plans import AdminPlans
+from billing.admin.plans import AdminPlans
 from billing.api.requests import CreatePlan
+from billing.api.views import admin_plan
+from billing.catalogue.prices import PlanPrices
 from billing.errors import InvalidRequest, ProviderError
-from billing.money import format_money
-from billing.plan_prices import PlanPrices
-from billing.plans import Plan, features_to_json
 from billing.providers import Clients
+from billing.rules.money import format_money
+from billing.rules.plans import Plan, features_to_json
 from billing.store.plans import PlanStore
-from billing.views import admin_plan
 from billing_cli.output import console, refused, table
 from billing_cli.stack import Stack
 

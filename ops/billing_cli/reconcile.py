@@ -6,12 +6,12 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from billing.applier import Applier
 from billing.errors import Parked, ProviderError
-from billing.processing import Processor
+from billing.intake.applier import Applier
+from billing.intake.processing import Processor
+from billing.intake.rebuild import Rebuilder
+from billing.intake.reconcile import Finding, Reconciler
 from billing.providers import Clients
-from billing.rebuild import Rebuilder
-from billing.reconcile import Finding, Reconciler
 from billing.store.accounts import AccountStore
 from billing.store.payment_events import PaymentEventStore
 from billing.store.plans import PlanStore

@@ -12,7 +12,7 @@ import typer
 from botocore.exceptions import BotoCoreError, ClientError
 
 from billing.aws import Aws
-from billing.history import By
+from billing.rules.history import By
 from billing.settings import REFERENCE, Settings
 from billing.store.audit import AuditLog
 

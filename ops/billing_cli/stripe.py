@@ -3,8 +3,8 @@
 import typer
 from rich.markup import escape
 
+from billing.catalogue.prices import PlanPrices
 from billing.errors import NotConfigured, ProviderError
-from billing.plan_prices import PlanPrices
 from billing.providers import Clients
 from billing.providers.stripe.checkup import Check, check, set_up
 from billing.providers.stripe.client import asking, sdk_client

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import typer
 
-from billing.tokens import Verifier, generate_key_set
+from billing.identity.tokens import Verifier, generate_key_set
 from billing_cli.output import console
 
 app = typer.Typer(no_args_is_help=True, help="Signing keys.")

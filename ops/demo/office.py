@@ -7,21 +7,22 @@ from collections.abc import Mapping
 
 from aws_lambda_powertools import Logger
 
-from billing.admin_plans import AdminPlans
-from billing.admin_users import AdminUsers
-from billing.applier import Applier
-from billing.checkout import Checkouts
-from billing.doubles import Doubles
+from billing.admin.plans import AdminPlans
+from billing.admin.users import AdminUsers
+from billing.catalogue.prices import PlanPrices
 from billing.errors import BadWebhook
-from billing.inbox import encode
-from billing.invoices import InvoiceDesk, Poller
-from billing.lapses import book_lapsed_terms
-from billing.plan_prices import PlanPrices
-from billing.processing import Processor, process_batch
+from billing.intake.applier import Applier
+from billing.intake.processing import Processor, process_batch
+from billing.intake.webhook import encode
 from billing.providers import Clients, load
-from billing.refunds import Refunds
-from billing.reminders import Reminders
-from billing.renewals import Renewals
+from billing.reporting.lapsed_terms import book_lapsed_terms
+from billing.selling.checkout import Checkouts
+from billing.selling.double_subscriptions import Doubles
+from billing.selling.invoices import InvoiceDesk, Poller
+from billing.selling.refunds import Refunds
+from billing.selling.reminders import Reminders
+from billing.selling.renewals import Renewals
+from billing.selling.subscriptions import Subscriptions
 from billing.settings import Settings
 from billing.store.accounts import AccountStore
 from billing.store.audit import AuditLog
@@ -32,7 +33,6 @@ from billing.store.metrics import MetricsStore
 from billing.store.payment_events import PaymentEventStore
 from billing.store.plans import PlanStore
 from billing.store.previews import PreviewStore
-from billing.subscriptions import Subscriptions
 from demo.shop import Owner, Shop
 
 # Together these have every variable and every right that is wanted here.

@@ -14,12 +14,12 @@ import requests
 from coincurve import PrivateKey
 
 from billing.aws import Aws
-from billing.tokens import DEV_ISSUER, Signer, Verifier, generate_key_set
+from billing.identity.tokens import DEV_ISSUER, Signer, Verifier, generate_key_set
 from fakes.base import Server
 from fakes.bitpay import BitPay
 from fakes.btcpay import BTCPay
 from fakes.mock import MockProvider
-from fakes.stripe import StripeApp
+from fakes.stripe.app import StripeApp
 from local.engine import Engine
 
 PLANS = Path(__file__).parents[1] / "seeds" / "plans.json"

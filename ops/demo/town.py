@@ -10,9 +10,9 @@ from functools import partial
 from itertools import count
 
 from billing.api.requests import GrantFeatures, RefundPayment, TrackEvent, UpdatePlan
-from billing.funnel import track
-from billing.history import By
-from billing.plans import DEFAULT_GROUP
+from billing.reporting.funnel import track
+from billing.rules.history import By
+from billing.rules.plans import DEFAULT_GROUP
 from demo.office import Office
 from demo.shop import ADMIN, Shop, seeds
 from fakes.base import Request

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from billing.providers.signatures import sign_timestamped
-from billing.terms import add_interval
+from billing.rules.terms import add_interval
 from fakes.base import Answer, App, Request, Webhooks, json_answer, redirect
 from fakes.mock_pages import checkout_page, desk_page, ended_page, receipt_page
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from html import escape
 from typing import Any
 
-from billing.money import format_money
+from billing.rules.money import format_money
 from fakes.base import Answer
 from fakes.pages import actions, button, facts_list, page
 

@@ -8,10 +8,10 @@ from typing import Any, cast
 import pytest
 
 from billing.errors import Conflict, NotFound
-from billing.invoices import show
-from billing.plans import Catalogue
-from billing.records import Account
-from billing.terms import DAY
+from billing.rules.plans import Catalogue
+from billing.rules.records import Account
+from billing.rules.terms import DAY
+from billing.selling.invoices import show
 from fakes.base import Fault
 from tests.acceptance.world import USER, Shelf, World
 from tests.samples import PLUS

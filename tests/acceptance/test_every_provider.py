@@ -5,7 +5,7 @@ from typing import cast
 import pytest
 
 from billing.errors import ProviderUnavailable
-from billing.plans import Catalogue, Plan
+from billing.rules.plans import Catalogue, Plan
 from fakes.base import Fault
 from tests.acceptance.world import USER, Shelf, World
 from tests.samples import NOW, PLUS, PRO, TAX_PASS

@@ -5,14 +5,14 @@ from typing import Any, cast
 
 import pytest
 
-from billing.changes import domain_events
 from billing.errors import Conflict, NotFound
-from billing.plans import Catalogue
-from billing.records import Renewal, Subscription
-from billing.reminders import Reminders
-from billing.renewals import Renewals
+from billing.reporting.publishing import domain_events
+from billing.rules.plans import Catalogue
+from billing.rules.records import Renewal, Subscription
+from billing.rules.terms import DAY, add_interval
+from billing.selling.reminders import Reminders
+from billing.selling.renewals import Renewals
 from billing.store.codec import record_to_item
-from billing.terms import DAY, add_interval
 from tests.acceptance.world import USER, Shelf, World
 from tests.samples import NOW, PLUS, PRO
 

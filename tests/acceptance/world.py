@@ -13,23 +13,23 @@ from typing import Any, Protocol, cast
 
 from coincurve import PrivateKey
 
-from billing.applier import Applier
 from billing.aws import Aws
-from billing.checkout import Checkouts, confirm
-from billing.entitlements import Entitlement
 from billing.errors import FeatureLocked
-from billing.gate import Gate
-from billing.history import By
-from billing.inbox import webhook
-from billing.invoices import InvoiceDesk, Poller
-from billing.plans import Catalogue, Plan
-from billing.processing import Processor, process_batch
+from billing.gate.gate import Gate
+from billing.intake.applier import Applier
+from billing.intake.processing import Processor, process_batch
+from billing.intake.webhook import webhook
 from billing.providers import Client, load
 from billing.providers.bitpay import BitPay
 from billing.providers.btcpay import BTCPay
 from billing.providers.mock import MockClient
 from billing.providers.stripe.client import connect as connect_stripe
-from billing.records import Account, Payment, Purchase, Term
+from billing.rules.entitlements import Entitlement
+from billing.rules.history import By
+from billing.rules.plans import Catalogue, Plan
+from billing.rules.records import Account, Payment, Purchase, Term
+from billing.selling.checkout import Checkouts, confirm
+from billing.selling.invoices import InvoiceDesk, Poller
 from billing.settings import Settings
 from billing.store.accounts import AccountStore
 from billing.store.audit import AuditLog
@@ -40,7 +40,7 @@ from fakes.base import App, Clock, Server
 from fakes.bitpay import BitPay as FakeBitPay
 from fakes.btcpay import BTCPay as FakeBTCPay
 from fakes.mock import MockProvider
-from fakes.stripe import StripeApp
+from fakes.stripe.app import StripeApp
 from memory import MemoryAccounts
 from tests.samples import FREE, NOW, PLUS, PRO, PRO_YEAR, TAX_PASS
 

@@ -11,7 +11,7 @@ import pytest
 import requests
 from playwright.sync_api import Browser, Locator, expect
 
-from billing.inbox import encode
+from billing.intake.webhook import encode
 from billing.providers import Notification
 from demo.shop import ADMIN, Shop
 from tests.browser.conftest import Visitor

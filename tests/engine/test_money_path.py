@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 import requests
 
-from billing.applier import Applier
 from billing.aws import Aws
-from billing.processing import Delivery, Processor
+from billing.intake.applier import Applier
+from billing.intake.processing import Delivery, Processor
 from billing.providers import Notification, mock
 from billing.providers.signatures import sign_timestamped
-from billing.records import Account
+from billing.rules.records import Account
 from billing.store.accounts import LEDGER, AccountStore
 from billing.store.payment_events import PaymentEvent, PaymentEventStore
 from billing.store.plans import PlanStore

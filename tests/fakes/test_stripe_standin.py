@@ -10,10 +10,10 @@ import stripe
 from billing.providers.stripe import minimise, verify
 from billing.providers.stripe.checkup import check, set_up
 from fakes.base import Clock, Request
-from fakes.stripe import StripeApp
-from fakes.stripe_corpus import files, story
-from fakes.stripe_params import BadParam, parse, typed
-from fakes.stripe_shapes import OLD_VERSION
+from fakes.stripe.app import StripeApp
+from fakes.stripe.corpus import files, story
+from fakes.stripe.params import BadParam, parse, typed
+from fakes.stripe.shapes import OLD_VERSION
 from tests.providers.stripe.stripe_shop import START
 from tests.scenarios.stripe_world import EVENTS_FOLDER, InProcess
 

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 from billing.aws import Aws
-from billing.inbox import encode
+from billing.identity.tokens import DEV_ISSUER, Signer, Verifier, generate_key_set
+from billing.intake.webhook import encode
 from billing.providers import Notification
 from billing.store.accounts import AccountStore
 from billing.store.payment_events import PaymentEventStore
 from billing.store.plans import PlanStore
-from billing.tokens import DEV_ISSUER, Signer, Verifier, generate_key_set
 from fakes.base import Server
 from fakes.mock import MockProvider
 from samples import CATALOGUE, NOW, USER

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from billing.api.routes import ROUTES, Route
-from billing.history import By
+from billing.rules.history import By
 from billing.store.audit import AuditLog
 from samples import USER
 from tests.functions.conftest import Answer, Cloud

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from billing.applier import Applier
 from billing.aws import Aws
-from billing.entitlements import sources_from_json
+from billing.intake.applier import Applier
 from billing.providers import mock
+from billing.rules.entitlements import sources_from_json
 from billing.store.accounts import AccountStore
 from samples import USER
 from tests.functions.conftest import Cloud, recorded

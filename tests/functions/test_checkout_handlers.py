@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import requests
 
-from billing.http import MAX_BODY_BYTES
+from billing.api.http import MAX_BODY_BYTES
 from tests.functions.conftest import Answer, Cloud
 
 Call = Callable[..., Answer]

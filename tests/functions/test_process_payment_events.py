@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
-from billing.admin_events import remedy
+from billing.admin.events import remedy
 from billing.providers import Notification, mock
 from samples import USER
 from tests.functions.conftest import Cloud, queued
@@ -110,7 +110,7 @@ def test_an_unexpected_error_is_named_by_its_kind_alone(
     def fail(*_: object) -> None:
         raise ValueError("with the payload in its text")
 
-    monkeypatch.setattr("billing.applier.apply", fail)
+    monkeypatch.setattr("billing.intake.applier.apply", fail)
     purchase = notification("purchase.updated")
     assert process(purchase) == ["m0"]
     event = cloud.events.get(purchase.key)
@@ -137,7 +137,7 @@ def test_a_store_that_fails_is_named_and_the_remedy_fits(
     def fail(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr("billing.applier.apply", fail)
+    monkeypatch.setattr("billing.intake.applier.apply", fail)
     purchase = notification("purchase.updated")
     assert process(purchase) == ["m0"]
     event = cloud.events.get(purchase.key)
@@ -155,7 +155,7 @@ def test_an_event_whose_failure_cannot_be_recorded_does_not_hold_back_the_others
     def refuse(*_: object) -> None:
         raise ClientError({"Error": {"Code": "ThrottlingException", "Message": "usr_1"}}, "PutItem")
 
-    monkeypatch.setattr("billing.processing.Processor.record_failure", refuse)
+    monkeypatch.setattr("billing.intake.processing.Processor.record_failure", refuse)
     orphan = notification("refund.created", event_id="evt_orphan")
     orphan = replace(orphan, payload={**orphan.payload, "payment": "in_unknown"})
     assert process(orphan, notification("purchase.updated")) == ["m0"]

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from billing.inbox import MAX_WEBHOOK_BYTES
+from billing.intake.webhook import MAX_WEBHOOK_BYTES
 from local.deliveries import delivery
 from tests.functions.conftest import SECRET, Answer, Cloud
 

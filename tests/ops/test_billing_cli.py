@@ -8,7 +8,7 @@ import boto3
 import pytest
 
 from billing.aws import Aws
-from billing.inbox import encode
+from billing.intake.webhook import encode
 from billing.providers import Notification
 from billing.settings import Settings
 from billing.store.audit import AuditLog

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from billing.checkout import Checkouts
 from billing.providers import Clients
+from billing.selling.checkout import Checkouts
 from billing.store.accounts import AccountStore
 from billing.store.plans import PlanStore
 from billing_cli.stack import Stack

@@ -15,10 +15,10 @@ import pytest
 from coincurve import PrivateKey
 
 from billing.errors import BadWebhook, Conflict, ProviderError, ProviderUnavailable
-from billing.facts import CheckoutFact, Fact, PurchaseFact, Ref, RefundFact
-from billing.plans import Plan
 from billing.providers import Order, bitpay
 from billing.providers.bitpay import BitPay
+from billing.rules.facts import CheckoutFact, Fact, PurchaseFact, Ref, RefundFact
+from billing.rules.plans import Plan
 from fakes.base import Clock, Fault, Server
 from fakes.bitpay import BitPay as FakeBitPay
 

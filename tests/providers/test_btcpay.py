@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from billing.errors import BadWebhook, ProviderError, ProviderUnavailable
-from billing.facts import CheckoutFact, PurchaseFact, Ref, RefundFact
-from billing.plans import Plan
 from billing.providers import Order, btcpay
 from billing.providers.btcpay import BTCPay
+from billing.rules.facts import CheckoutFact, PurchaseFact, Ref, RefundFact
+from billing.rules.plans import Plan
 from fakes.base import Clock, Fault, Server
 from fakes.btcpay import BTCPay as FakeBTCPay
 

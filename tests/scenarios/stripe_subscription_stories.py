@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from billing.access import DELIVERY_SLACK
-from fakes.stripe_books import item_of
+from billing.rules.access import DELIVERY_SLACK
+from fakes.stripe.books import item_of
 from tests.providers.stripe.stripe_shop import DAY, START, Shop
 from tests.scenarios.stripe_stories import End, intent_of, period_end, story
 

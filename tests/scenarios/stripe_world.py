@@ -16,20 +16,20 @@ from urllib.parse import parse_qsl
 
 import stripe
 
-from billing.access import Window, windows
-from billing.applier import Applier
 from billing.errors import Parked
-from billing.plans import Catalogue
-from billing.processing import Delivery, Processor
+from billing.intake.applier import Applier
+from billing.intake.processing import Delivery, Processor
 from billing.providers import Client, Notification, load
 from billing.providers.stripe.client import Options, StripeClient
-from billing.records import Account, DeletedCustomer, Purchase, Record, Subscription
+from billing.rules.access import Window, windows
+from billing.rules.plans import Catalogue
+from billing.rules.records import Account, DeletedCustomer, Purchase, Record, Subscription
 from billing.store.accounts import AccountStore
 from billing.store.payment_events import PaymentEventStore
 from billing.store.plans import PlanStore
 from fakes.base import Clock, Request
-from fakes.stripe import StripeApp
-from fakes.stripe_shapes import in_version
+from fakes.stripe.app import StripeApp
+from fakes.stripe.shapes import in_version
 from memory import MemoryAccounts
 from tests.providers.stripe.stripe_shop import PLANS, START, Shop
 

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from billing.errors import Parked
-from billing.processing import Delivery
+from billing.intake.processing import Delivery
 from billing.providers import Notification
-from fakes.stripe_books import item_of
+from fakes.stripe.books import item_of
 from tests.providers.stripe.stripe_shop import DAY, Shop
 from tests.scenarios.stripe_stories import intent_of
 from tests.scenarios.stripe_world import World, notifications, shop_in_process, shuffled_with_repeats

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from billing.records import Purchase, Subscription
-from fakes.stripe_shapes import OLD_VERSION
+from billing.rules.records import Purchase, Subscription
+from fakes.stripe.shapes import OLD_VERSION
 from tests.providers.stripe.canaries import CANARY, PERSONAL
 from tests.scenarios import stripe_purchase_stories, stripe_subscription_stories  # noqa: F401 they tell the stories
 from tests.scenarios.stripe_stories import STORIES, End

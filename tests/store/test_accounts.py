@@ -7,8 +7,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from billing.aws import Aws
-from billing.entitlements import sources
-from billing.records import Account, Grant, Payment, Purchase, Subscription
+from billing.rules.entitlements import sources
+from billing.rules.records import Account, Grant, Payment, Purchase, Subscription
 from billing.store.accounts import HISTORY, AccountStore
 from billing.store.codec import item
 from billing.store.payment_events import PaymentEvent, PaymentEventStore

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing.apply.subscriptions import PAYMENTS_KEPT
-from billing.records import (
+from billing.rules.apply.subscriptions import PAYMENTS_KEPT
+from billing.rules.records import (
     Booked,
     Checkout,
     DeletedCustomer,

@@ -7,7 +7,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from billing.aws import Aws
-from billing.records import Renewal, Term
+from billing.rules.records import Renewal, Term
 from billing.store.accounts import AccountStore
 from billing.store.due import DueStore
 from tests.samples import CATALOGUE, NOW, PLUS

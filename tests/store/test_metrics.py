@@ -4,14 +4,14 @@ import random
 from collections.abc import Callable
 
 import pytest
+from test_rollups import line
 
 from billing.aws import Aws
-from billing.ledger import LedgerEntry
-from billing.rollups import counters
+from billing.rules.ledger import LedgerEntry
+from billing.rules.rollups import counters
 from billing.store.accounts import ledger_item
 from billing.store.metrics import MetricsStore, Stored
 from samples import NOW
-from test_rollups import line
 
 DAY = 86_400
 

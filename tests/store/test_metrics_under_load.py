@@ -8,16 +8,16 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from test_ledger import payment, subscription
 
 from billing.aws import Aws
-from billing.records import Account
-from billing.rollups import counters
+from billing.rules.records import Account
+from billing.rules.rollups import counters
 from billing.store.accounts import AccountStore, ledger_item
 from billing.store.metrics import MetricsStore
 from local.engine import Engine
 from samples import CATALOGUE, NOW
 from store.test_metrics import some_lines
-from test_ledger import payment, subscription
 
 
 @pytest.fixture

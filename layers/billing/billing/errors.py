@@ -1,4 +1,4 @@
-"""What can go wrong, said once; `http.py` alone turns these into HTTP answers."""
+"""What can go wrong, said once; `api/http.py` alone turns these into HTTP answers."""
 
 from collections.abc import Mapping, Sequence
 

@@ -20,7 +20,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from billing.entitlements import Entitlement, decide, sources_from_json
+from billing.rules.entitlements import Entitlement, decide, sources_from_json
 
 Handler = Callable[[dict[str, Any], Any], Any]
 # Seconds for which a yes of the billing API is believed, and how many are kept.

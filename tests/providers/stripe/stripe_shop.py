@@ -6,13 +6,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-from billing.plans import Catalogue, Plan
 from billing.providers import Notification, Order, load
 from billing.providers.stripe.client import StripeClient, connect
+from billing.rules.plans import Catalogue, Plan
 from billing.settings import Settings
 from fakes.base import Clock, Server
-from fakes.stripe import StripeApp
-from fakes.stripe_shapes import in_version
+from fakes.stripe.app import StripeApp
+from fakes.stripe.shapes import in_version
 
 START = 1_793_000_000
 DAY = 86_400

@@ -7,8 +7,16 @@ import pytest
 import stripe
 
 from billing.errors import NotConfigured, ProviderError, ProviderUnavailable
-from billing.facts import DisputeFact, FraudWarningFact, PaymentFact, PurchaseFact, Ref, RefundFact, SubscriptionFact
 from billing.providers.stripe.client import Options, StripeClient, asking, connect
+from billing.rules.facts import (
+    DisputeFact,
+    FraudWarningFact,
+    PaymentFact,
+    PurchaseFact,
+    Ref,
+    RefundFact,
+    SubscriptionFact,
+)
 from billing.settings import Settings
 from fakes.base import Fault
 from tests.providers.stripe.stripe_shop import DAY, START, Shop, plan

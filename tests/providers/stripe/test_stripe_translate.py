@@ -7,7 +7,10 @@ from typing import Any
 
 import pytest
 
-from billing.facts import (
+from billing.providers import Notification
+from billing.providers.stripe import minimise, translate
+from billing.providers.stripe.translate import EVENTS as TRANSLATED
+from billing.rules.facts import (
     CheckoutFact,
     DisputeFact,
     DunningFact,
@@ -18,9 +21,6 @@ from billing.facts import (
     SubscriptionFact,
     Translation,
 )
-from billing.providers import Notification
-from billing.providers.stripe import minimise, translate
-from billing.providers.stripe.translate import EVENTS as TRANSLATED
 
 EVENTS = Path(__file__).parents[3] / "events" / "stripe"
 SHAPES = ("endive", "prebasil")

@@ -44,7 +44,7 @@ describe("can", () => {
 
 describe("flags", () => {
   it("puts a user where the service puts them", () => {
-    // Computed by billing/rollout.py.
+    // Computed by billing/rules/rollout.py.
     expect([place("salt", "billing", "usr_1"), place("salt", "billing", "usr_2"), place("s", "ü", "usr_3")]).toEqual([
       84, 43, 80,
     ]);

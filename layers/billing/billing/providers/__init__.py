@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
-from billing.facts import Fact, Ref, Translation
-from billing.plans import Plan
-from billing.records import PurchaseState
+from billing.rules.facts import Fact, Ref, Translation
+from billing.rules.plans import Plan
+from billing.rules.records import PurchaseState
 
 if TYPE_CHECKING:
     from billing.settings import Settings

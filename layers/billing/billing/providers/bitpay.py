@@ -16,8 +16,6 @@ from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
 from billing.errors import BadWebhook, ProviderError
-from billing.facts import Fact, Ref, RefundFact, Translation
-from billing.money import to_decimal, to_minor
 from billing.providers import CryptoInvoice, Notification, Order, ProviderName, Session
 from billing.providers.prepaid import (
     Ours,
@@ -34,7 +32,9 @@ from billing.providers.prepaid import (
     text,
 )
 from billing.providers.rest import Rest, Sign, encode
-from billing.records import PurchaseState, RefundStatus
+from billing.rules.facts import Fact, Ref, RefundFact, Translation
+from billing.rules.money import to_decimal, to_minor
+from billing.rules.records import PurchaseState, RefundStatus
 from billing.settings import Settings
 
 NAME: ProviderName = "bitpay"

@@ -12,8 +12,6 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from billing.errors import BadWebhook, ProviderError
-from billing.facts import Fact, Ref, RefundFact, Translation
-from billing.money import to_decimal, to_minor
 from billing.providers import CryptoInvoice, Notification, Order, ProviderName, Session
 from billing.providers.prepaid import (
     SATOSHIS,
@@ -33,7 +31,9 @@ from billing.providers.prepaid import (
     text,
 )
 from billing.providers.rest import Rest, encode
-from billing.records import PurchaseState, RefundStatus
+from billing.rules.facts import Fact, Ref, RefundFact, Translation
+from billing.rules.money import to_decimal, to_minor
+from billing.rules.records import PurchaseState, RefundStatus
 from billing.settings import Settings
 
 NAME: ProviderName = "btcpay"

@@ -9,7 +9,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from billing.errors import BadWebhook, ProviderError
-from billing.facts import (
+from billing.providers import ChangePreview, Notification, Order, ProviderName, Session
+from billing.providers.rest import Rest, encode
+from billing.providers.signatures import verify_timestamped
+from billing.rules.facts import (
     CheckoutFact,
     DisputeFact,
     DunningFact,
@@ -21,10 +24,7 @@ from billing.facts import (
     SubscriptionFact,
     Translation,
 )
-from billing.plans import Plan, features_to_json
-from billing.providers import ChangePreview, Notification, Order, ProviderName, Session
-from billing.providers.rest import Rest, encode
-from billing.providers.signatures import verify_timestamped
+from billing.rules.plans import Plan, features_to_json
 from billing.settings import Settings
 
 NAME: ProviderName = "mock"

@@ -8,11 +8,11 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Decimal
 from typing import Any, NoReturn
 
 from billing.errors import BadWebhook, Conflict, ProviderError
-from billing.facts import CheckoutFact, Fact, PurchaseFact
-from billing.money import exponent, to_minor
-from billing.plans import Plan
 from billing.providers import ChangePreview, Order, ProviderName
-from billing.records import PurchaseState
+from billing.rules.facts import CheckoutFact, Fact, PurchaseFact
+from billing.rules.money import exponent, to_minor
+from billing.rules.plans import Plan
+from billing.rules.records import PurchaseState
 
 SATOSHIS = Decimal(100_000_000)
 

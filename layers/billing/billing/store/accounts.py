@@ -11,11 +11,11 @@ from dataclasses import replace
 from typing import Any
 
 from billing.aws import Aws
-from billing.entitlements import Snapshot, Source, sources, sources_from_json, sources_to_json
-from billing.history import By, Change, changes
-from billing.ledger import LedgerEntry, book
-from billing.plans import Catalogue
-from billing.records import Account, Purchase, Subscription
+from billing.rules.entitlements import Snapshot, Source, sources, sources_from_json, sources_to_json
+from billing.rules.history import By, Change, changes
+from billing.rules.ledger import LedgerEntry, book
+from billing.rules.plans import Catalogue
+from billing.rules.records import Account, Purchase, Subscription
 from billing.store.audit import audit_item
 from billing.store.codec import Item, item, record_from_item, record_to_item, values
 from billing.store.payment_events import PaymentEvent, marker

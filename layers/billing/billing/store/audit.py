@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from billing.aws import Aws
-from billing.history import By
-from billing.records import Account
+from billing.rules.history import By
+from billing.rules.records import Account
 from billing.store.codec import Item, item, record_to_item, values
 
 # Entries name a user by the pseudonymous id, so they do not stay for ever.

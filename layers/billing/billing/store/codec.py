@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import MISSING, fields
 from typing import Any
 
-from billing.records import (
+from billing.rules.records import (
     Booked,
     Checkout,
     DeletedCustomer,

@@ -10,8 +10,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from billing.allowances import Counter, Quota, Reservation
 from billing.aws import Aws
+from billing.rules.allowances import Counter, Quota, Reservation
 from billing.store.codec import Item, item, values
 from billing.store.transactions import CONFLICT, LostRace, transact
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from billing.aws import Aws
 from billing.errors import Conflict
-from billing.records import ERASED, Account
+from billing.rules.records import ERASED, Account
 from billing.store.accounts import LEDGER, LOCKED, SNAPSHOT, links_of
 from billing.store.codec import Item, item, record_from_item, values
 from billing.store.payment_events import PaymentEventStore

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from billing.aws import Aws
-from billing.rollout import Flag, Flags
+from billing.rules.rollout import Flag, Flags
 from billing.store.codec import Item, item, values
 from billing.store.transactions import transact
 

@@ -24,8 +24,8 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from billing.aws import Aws
-from billing.ledger import LedgerEntry, day_of
-from billing.rollups import COHORTS, Cell, counters, day_series, month_series
+from billing.rules.ledger import LedgerEntry, day_of
+from billing.rules.rollups import COHORTS, Cell, counters, day_series, month_series
 from billing.store.accounts import LEDGER, ledger_entry
 from billing.store.codec import Item, item, values
 

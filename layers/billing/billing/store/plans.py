@@ -7,7 +7,7 @@ from typing import Any
 
 from billing.aws import Aws
 from billing.errors import Conflict
-from billing.plans import Catalogue, Plan, PlanStatus, features_from_json, features_to_json
+from billing.rules.plans import Catalogue, Plan, PlanStatus, features_from_json, features_to_json
 from billing.store.codec import Item, item, values
 from billing.store.transactions import LostRace, transact
 

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 import stripe
 
 from billing.errors import NotConfigured, ProviderError, ProviderUnavailable
-from billing.facts import Fact, Ref
-from billing.plans import Plan
 from billing.providers import ChangePreview, Notification, Order, PlanSync, Session
 from billing.providers.stripe.prices import Prices
 from billing.providers.stripe.reads import Reader, id_of
+from billing.rules.facts import Fact, Ref
+from billing.rules.plans import Plan
 
 if TYPE_CHECKING:
     from stripe.params import (

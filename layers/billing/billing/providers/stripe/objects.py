@@ -8,7 +8,7 @@ every function here looks at what is there and never at a version. Objects are i
 from collections.abc import Mapping
 from typing import Any
 
-from billing.facts import (
+from billing.rules.facts import (
     CheckoutFact,
     CustomerDeletedFact,
     DisputeFact,
@@ -20,7 +20,7 @@ from billing.facts import (
     RefundFact,
     SubscriptionFact,
 )
-from billing.records import DisputeStatus, PurchaseState, RefundStatus
+from billing.rules.records import DisputeStatus, PurchaseState, RefundStatus
 
 Object = Mapping[str, Any]
 PROVIDER = "stripe"

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 import stripe
 
 from billing.errors import ProviderError
-from billing.plans import Plan
 from billing.providers import PlanSync
+from billing.rules.plans import Plan
 
 if TYPE_CHECKING:
     from stripe.params import PriceCreateParams

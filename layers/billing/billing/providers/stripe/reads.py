@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import stripe
 
 from billing.errors import Parked
-from billing.facts import Fact, PaymentFact, PurchaseFact, Ref
 from billing.providers import Notification
 from billing.providers.stripe import objects
 from billing.providers.stripe.translate import EVENTS
 from billing.providers.stripe.webhook import minimal, minimise_event
+from billing.rules.facts import Fact, PaymentFact, PurchaseFact, Ref
 
 if TYPE_CHECKING:
     from stripe.params import EventListParams, SubscriptionListParams

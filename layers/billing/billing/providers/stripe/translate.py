@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
-from billing.facts import Fact, Ref, Translation
 from billing.providers import Notification
 from billing.providers.stripe import objects
+from billing.rules.facts import Fact, Ref, Translation
 
 _Translator = Callable[[dict[str, Any], int], Translation]
 

@@ -1,0 +1,167 @@
+"""Payment events as admins see them: which failed, why in plain words, what to do; and sending them back."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
+
+from billing.api.http import rfc3339
+from billing.aws import Aws
+from billing.errors import InvalidRequest
+from billing.intake.dead_letters import DeadLetter, DeadLetters
+from billing.rules.history import By
+from billing.store.audit import AuditLog
+from billing.store.payment_events import Listed, PaymentEvent, PaymentEventStore
+
+View = dict[str, Any]
+_PAGE = 25
+_CURSOR = re.compile(r"\d{12}#.{1,200}")
+# What one request has time for; whoever asks for all asks again, or uses `billing dlq redrive`.
+REDRIVEN_AT_ONCE = 100
+
+# From words in a cause to what helps. The first that fits is said.
+_REMEDIES: tuple[tuple[str, str], ...] = (
+    ("belongs to no plan", "Add the price to the plan it stands for (provider ids), then send the event again."),
+    (
+        "no user is known",
+        "Look the object up at the provider. If we sold it, set user_id in its metadata there and send the event "
+        "again; if not, it is none of ours and can stay.",
+    ),
+    (
+        "on a stack of the other mode",
+        "Nothing is lost. A webhook of the other mode points here: correct its address at the provider.",
+    ),
+    ("reading it did not help", "Look the object up at the provider; once it is there, send the event again."),
+    ("was opened for", "Somebody changed the invoice at the provider. Compare it with the order before deciding."),
+    ("by others", "The account was busy. Send the event again."),
+    ("AWS refused", "Throttled, or down: send the event again. If it is a permission: correct the policy first."),
+    ("AWS did not answer", "Send the event again when AWS answers."),
+    ("did not answer", "The provider was down. Send the event again when it answers."),
+    ("unexpected", "A fault of ours: find the event's id in the processor's log, mend it, deploy, send it again."),
+    (
+        "never finished a try",
+        "The processor died or ran out of time: see its log, then send the event again.",
+    ),
+    ("cannot be read", "Find out who writes to the queue. It leaves by itself; sending it again changes nothing."),
+    ("processed meanwhile", "Nothing is left to do; sending it again changes nothing."),
+)
+_ANY_REMEDY = "Mend what the cause says, then send the event again."
+
+
+def remedy(cause: str) -> str:
+    """What to do about a failure, by its cause."""
+    return next((advice for words, advice in _REMEDIES if words in cause), _ANY_REMEDY)
+
+
+def redrive_letters(
+    letters: DeadLetters,
+    audit: AuditLog,
+    event_ids: Sequence[str] | None,
+    *,
+    dry_run: bool,
+    by: str,
+    now: int,
+    limit: int | None = None,
+    pause: Callable[[], None] = lambda: None,
+    on_sent: Callable[[DeadLetter], None] = lambda letter: None,
+) -> Sequence[DeadLetter]:
+    """`DeadLetters.redrive`; whatever went is in the audit log under the name `by`, also when it was interrupted."""
+    sent: list[str] = []
+
+    def went(letter: DeadLetter) -> None:
+        sent.append(letter.event_id)
+        on_sent(letter)
+
+    try:
+        return letters.redrive(event_ids, dry_run=dry_run, limit=limit, pause=pause, on_sent=went)
+    finally:
+        if sent:
+            ids = list(dict.fromkeys(sent))
+            audit.note(By(actor=by, action="redrive", subject=f"{len(ids)} payment events"), now, after=ids)
+
+
+class AdminEvents:
+    def __init__(
+        self, aws: Aws, letters: DeadLetters, events: PaymentEventStore, audit: AuditLog, queue_url: str, dlq_url: str
+    ) -> None:
+        self._aws = aws
+        self._letters = letters
+        self._events = events
+        self._audit = audit
+        self._queue_url = queue_url
+        self._dlq_url = dlq_url
+
+    def list(self, status: str, cursor: str | None) -> Mapping[str, Any]:
+        """A page of events: `processed` or `failed`, newest first, or `dead`, oldest first and all at once."""
+        if cursor and not _CURSOR.fullmatch(cursor):
+            message = "what `next` said of the page before"
+            raise InvalidRequest("this is no cursor", errors=[{"path": "cursor", "message": message}])
+        following = None
+        if status == "dead":
+            found = [self._dead(letter) for letter in self._letters.waiting(REDRIVEN_AT_ONCE)]
+        elif status == "processed" or status == "failed":
+            kind: Listed = "failed" if status == "failed" else "processed"
+            events, following = self._events.newest(kind, _PAGE, cursor or None)
+            found = [_view(event) for event in events]
+        else:
+            message = "processed, failed or dead"
+            raise InvalidRequest("there is no such status", errors=[{"path": "status", "message": message}])
+        return {"events": found, "queue": self._depth(), "next": following}
+
+    def redrive(self, event_ids: Sequence[str] | None, *, dry_run: bool, admin: str, now: int) -> Mapping[str, Any]:
+        """Sends dead letters back to be processed, or says which would go. What goes is in the audit log."""
+        chosen = redrive_letters(
+            self._letters, self._audit, event_ids, dry_run=dry_run, by=admin, now=now, limit=REDRIVEN_AT_ONCE
+        )
+        outcome: Literal["would_redrive", "redriven"] = "would_redrive" if dry_run else "redriven"
+        items = [{"event_id": c.event_id, "outcome": outcome, "reason": c.cause} for c in chosen]
+        absent = [event_id for event_id in event_ids or () if event_id not in {c.event_id for c in chosen}]
+        items += [
+            {"event_id": event_id, "outcome": "skipped", "reason": "it is not in the dead-letter queue"}
+            for event_id in absent
+        ]
+        return {"dry_run": dry_run, "items": items}
+
+    def _depth(self) -> View:
+        waiting, in_flight = self._counts(self._queue_url)
+        dead, looked_at = self._counts(self._dlq_url)
+        return {"waiting": waiting, "in_flight": in_flight, "dead": dead + looked_at}
+
+    def _counts(self, url: str) -> tuple[int, int]:
+        names = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")
+        answer = self._aws.call("sqs", "get_queue_attributes", QueueUrl=url, AttributeNames=list(names))
+        return int(answer["Attributes"][names[0]]), int(answer["Attributes"][names[1]])
+
+    def _dead(self, letter: DeadLetter) -> View:
+        known = self._events.get(letter.event_id)
+        return {
+            "event_id": letter.event_id,
+            "provider": letter.provider,
+            "type": letter.type,
+            "status": "dead",
+            "outcome": None,
+            "cause": letter.cause,
+            "remedy": remedy(letter.cause),
+            "attempts": known.attempts if known else 0,
+            "received_at": rfc3339(letter.received_at),
+            "processed_at": None,
+            "user_id": known.user_id if known else None,
+            "payload": dict(letter.payload),
+        }
+
+
+def _view(event: PaymentEvent) -> View:
+    attention = event.status in ("failed", "quarantined")
+    return {
+        "event_id": event.event_id,
+        "provider": event.provider,
+        "type": event.type,
+        "status": "failed" if attention else "processed",
+        "outcome": event.outcome or (None if event.status == "failed" else event.status),
+        "cause": event.reason or None,
+        "remedy": remedy(event.reason) if attention else None,
+        "attempts": event.attempts,
+        "received_at": rfc3339(event.received_at),
+        "processed_at": rfc3339(event.processed_at),
+        "user_id": event.user_id,
+        "payload": dict(event.payload),
+    }

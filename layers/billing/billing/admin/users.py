@@ -1,0 +1,298 @@
+"""Users as admins see them: find one, explain what they have and had, give and take back by hand, export, erase."""
+
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from billing.admin.plans import feature_fault, feature_value
+from billing.api.http import rfc3339
+from billing.api.requests import GrantFeatures, RefundPayment
+from billing.api.views import entitlement, plan_in_force, subscription_status, value
+from billing.errors import Conflict, InvalidRequest, NotFound
+from billing.gate.gate import source_view, with_free
+from billing.providers import PROVIDERS
+from billing.rules.allowances import Counter, held
+from billing.rules.entitlements import Entitlement, decide, evaluate, sources
+from billing.rules.history import By, describe
+from billing.rules.plans import features_to_json
+from billing.rules.records import LIVE, Account, Grant, Purchase, Subscription
+from billing.selling.receipts import payments_of, receipts_of
+from billing.selling.receipts import view as receipt_view
+from billing.selling.refunds import Refunds
+from billing.store.accounts import HISTORY, LEDGER, AccountStore
+from billing.store.audit import AuditLog
+from billing.store.counters import CounterStore
+from billing.store.erasure import ErasureStore
+from billing.store.payment_events import PaymentEventStore
+from billing.store.plans import PlanStore
+from billing.store.transactions import LostRace
+
+View = dict[str, Any]
+_ATTEMPTS = 5
+_TIMELINE = 200
+_MONEY_WORDS = {
+    "payment": "Paid",
+    "refund": "Refunded",
+    "refund_failed": "A refund failed; the money stayed",
+    "dispute": "Charged back",
+    "dispute_won": "Chargeback won",
+}
+_MONEY_KINDS = {"payment": "payment", "refund": "refund", "refund_failed": "refund"}
+
+
+class AdminUsers:
+    def __init__(
+        self,
+        accounts: AccountStore,
+        plans: PlanStore,
+        counters: CounterStore,
+        events: PaymentEventStore,
+        erasure: ErasureStore,
+        audit: AuditLog,
+        refunds: Refunds,
+    ) -> None:
+        self._accounts = accounts
+        self._plans = plans
+        self._counters = counters
+        self._events = events
+        self._erasure = erasure
+        self._audit = audit
+        self._refunds = refunds
+
+    def find(self, text: str, now: int) -> Mapping[str, Any]:
+        """The user of an id: the user's own, or a customer's, subscription's, purchase's, payment's or event's."""
+        if not 1 <= len(text) <= 200:
+            raise InvalidRequest("search for an id", errors=[{"path": "q", "message": "1 to 200 characters"}])
+        found = self._found(text)
+        if found is None:
+            return {"users": []}
+        user_id, matched = found
+        account, catalogue = self._accounts.load(user_id), self._plans.catalogue()
+        plan = plan_in_force(account, catalogue, now)
+        return {
+            "users": [
+                {
+                    "user_id": user_id,
+                    "matched": matched,
+                    "plan_id": plan.plan_id if plan else "",
+                    "plan_name": plan.name if plan else "",
+                    "status": _best_status(account, self._plans, now),
+                }
+            ]
+        }
+
+    def show(self, user_id: str, now: int) -> Mapping[str, Any]:
+        account, catalogue = self._known(user_id), self._plans.catalogue()
+        counters = self._counters.read_all(user_id)
+        open_now = evaluate(with_free(sources(account, catalogue), catalogue), now).values()
+        return {
+            "user_id": user_id,
+            "status": subscription_status(account, catalogue, now),
+            "entitlements": [entitlement(held(e, counters.get(e.feature, Counter()), now)) for e in open_now],
+            "grants": [_grant(g) for g in sorted(account.grants, key=lambda g: g.granted_at, reverse=True)],
+            "payments": [receipt_view(receipt) for receipt in receipts_of(account)],
+            "timeline": self._timeline(user_id),
+        }
+
+    def explain(self, user_id: str, feature: str, at: int, now: int) -> Mapping[str, Any]:
+        """Why a user has, or had not, a feature at a time: from what was stored then, not from what is known now.
+
+        Before an account's history begins, its records say when they gave access.
+        """
+        account = self._known(user_id)
+        if not feature or not 0 <= at <= now:
+            message = "name a feature, and a time that has been"
+            raise InvalidRequest("what is to be explained?", errors=[{"path": "feature", "message": message}])
+        catalogue = self._plans.catalogue()
+        then = self._accounts.sources_at(user_id, at)
+        known = with_free(sources(account, catalogue) if then is None else then, catalogue)
+        verdict = decide(known, feature, at)
+        allowed = isinstance(verdict, Entitlement)
+        return {
+            "user_id": user_id,
+            "feature": feature,
+            "at": rfc3339(at),
+            "allowed": allowed,
+            "value": value(verdict.value, verdict.credits) if isinstance(verdict, Entitlement) else None,
+            "expires_at": rfc3339(verdict.expires_at) if isinstance(verdict, Entitlement) else None,
+            "sources": [source_view(s) for s in known if s.features.get(feature)],
+            "timeline": self._timeline(user_id, at),
+        }
+
+    def grant(self, user_id: str, admin: str, now: int, wish: GrantFeatures) -> Mapping[str, Any]:
+        """Gives features by hand; also to a user who has bought nothing yet."""
+        if wish.expires_at is not None and wish.expires_at <= now:
+            message = "it must lie ahead"
+            raise InvalidRequest("the grant would be over", errors=[{"path": "expires_at", "message": message}])
+        features = {key: feature_value(given) for key, given in wish.features.items()}
+        faults = {key: fault for key, given in features.items() if (fault := feature_fault(key, given))}
+        if faults:
+            errors = [{"path": f"features/{key}", "message": fault} for key, fault in faults.items()]
+            raise InvalidRequest("this cannot be granted", errors=errors)
+        grant = Grant(
+            grant_id=f"grant_{uuid.uuid4().hex[:16]}",
+            features=features_to_json(features),
+            granted_by=admin,
+            reason=wish.reason,
+            granted_at=now,
+            expires_at=wish.expires_at,
+        )
+        by = By(actor=admin, action="grant", reason=wish.reason)
+        self._change(user_id, lambda account: grant, by, now)
+        return _grant(grant)
+
+    def revoke(self, user_id: str, admin: str, now: int, grant_id: str) -> Mapping[str, Any]:
+        """Takes a grant back; asking again changes nothing."""
+
+        def revoked(account: Account) -> Grant:
+            grant = account.records.get(f"grant#{grant_id}")
+            if not isinstance(grant, Grant):
+                raise NotFound(f"this user has no grant {grant_id}")
+            return grant if grant.revoked_at is not None else replace(grant, revoked_at=now)
+
+        return _grant(self._change(user_id, revoked, By(actor=admin, action="revoke_grant"), now))
+
+    def refund(self, user_id: str, admin: str, now: int, wish: RefundPayment) -> Mapping[str, Any]:
+        """Gives money back, or says what that would do. The audit log has it before the provider is asked."""
+
+        def asked(*, dry_run: bool) -> Mapping[str, Any]:
+            return self._refunds.refund(
+                user_id,
+                wish.provider,
+                wish.payment_id,
+                wish.amount_cents,
+                reason=wish.reason,
+                key=wish.idempotency_key,
+                dry_run=dry_run,
+                now=now,
+            )
+
+        if wish.dry_run:
+            return asked(dry_run=True)
+        by = By(actor=admin, action="refund", reason=wish.reason, subject=user_id)
+        self._audit.note(
+            by,
+            now,
+            after={
+                "provider": wish.provider,
+                "payment_id": wish.payment_id,
+                "amount_cents": wish.amount_cents or "the rest",
+            },
+        )
+        return asked(dry_run=False)
+
+    def export(self, user_id: str, admin: str, now: int) -> Mapping[str, Any]:
+        self._known(user_id)
+        records = self._erasure.everything(user_id)
+        self._audit.note(By(actor=admin, action="export", subject=user_id), now)
+        return {"user_id": user_id, "exported_at": rfc3339(now), "records": records}
+
+    def erase(self, user_id: str, admin: str, now: int) -> Mapping[str, Any]:
+        """Takes the person away; the books stay, under a pseudonym. Not while something still charges them."""
+        account = self._accounts.load(user_id)
+        live = [s.subscription_id for s in account.subscriptions if s.status in LIVE]
+        if live:
+            raise Conflict(
+                f"a subscription is live and would go on charging: cancel {', '.join(live)} first",
+                code="subscription_live",
+            )
+        pseudonym, erased, kept = self._erasure.erase(user_id, now)
+        self._audit.note(By(actor=admin, action="erase", subject=pseudonym), now)
+        return {"user_id": user_id, "erased_records": erased, "kept_ledger_entries": kept}
+
+    def _known(self, user_id: str) -> Account:
+        account = self._accounts.load(user_id)
+        if account.version == 0:
+            raise NotFound("nothing is stored about this user")
+        return account
+
+    def _change(self, user_id: str, change: Callable[[Account], Grant], by: By, now: int) -> Grant:
+        for _ in range(_ATTEMPTS):
+            before = self._accounts.load(user_id)
+            record = change(before)
+            if before.records.get(record.record) == record:
+                return record
+            after = replace(before, records={**before.records, record.record: record})
+            try:
+                self._accounts.commit(before, after, self._plans.catalogue(), now, by=by)
+            except LostRace:
+                continue
+            return record
+        raise Conflict("the account is being changed: try again", code="try_again")
+
+    def _found(self, text: str) -> tuple[str, str] | None:
+        if self._accounts.snapshot(text).version > 0:
+            return text, "user"
+        for provider in PROVIDERS:
+            object_id = text.removeprefix(f"{provider}#")
+            owner = self._accounts.owner(provider, [object_id])
+            if owner is not None:
+                return owner, _what(self._accounts.load(owner), object_id)
+            event = self._events.get(f"{provider}#{object_id}")
+            if event is not None and event.user_id is not None:
+                return event.user_id, "event"
+        return None
+
+    def _timeline(self, user_id: str, until: int | None = None) -> list[View]:
+        """What happened, newest first: changes of records, and the money that moved."""
+        told = [
+            {
+                "at": entry["at"],
+                "kind": change["kind"],
+                "title": describe(change),
+                "plan_id": change.get("plan_id"),
+                "event_id": entry.get("event_id"),
+                "actor": entry.get("actor"),
+                "reason": entry.get("reason"),
+            }
+            for entry in self._accounts.past(user_id, HISTORY, _TIMELINE, until)
+            for change in entry["changes"]
+        ]
+        told += [
+            {
+                "at": line["at"],
+                "kind": _MONEY_KINDS.get(line["kind"], "dispute"),
+                "title": _MONEY_WORDS[line["kind"]],
+                "plan_id": line["plan_id"],
+                "provider": line["provider"],
+                "amount_cents": line["amount_cents"],
+                "currency": line["currency"],
+                "reason": line.get("reason"),
+            }
+            for line in self._accounts.past(user_id, LEDGER, _TIMELINE, until)
+            if line["kind"] in _MONEY_WORDS
+        ]
+        told.sort(key=lambda entry: int(entry["at"]), reverse=True)
+        return [{**entry, "at": rfc3339(entry["at"])} for entry in told]
+
+
+def _what(account: Account, object_id: str) -> str:
+    """What an id of the provider's is to an account."""
+    for record in account.records.values():
+        if isinstance(record, Subscription) and record.subscription_id == object_id:
+            return "subscription"
+        if isinstance(record, Purchase) and record.purchase_id == object_id:
+            return "purchase"
+    payments = {i for _, payment in payments_of(account) for i in (payment.payment_id, *payment.refs)}
+    return "payment" if object_id in payments else "customer"
+
+
+def _best_status(account: Account, plans: PlanStore, now: int) -> str:
+    """The word for the best source that is open now; without any, free."""
+    ranks = {"subscription": 3, "term": 2, "purchase": 1, "grant": 0}
+    live = [s for s in sources(account, plans.catalogue()) if s.open_at(now)]
+    best = max(live, key=lambda s: ranks.get(s.kind, 0), default=None)
+    return best.reason if best else "free"
+
+
+def _grant(grant: Grant) -> View:
+    return {
+        "grant_id": grant.grant_id,
+        "features": dict(grant.features),
+        "granted_by": grant.granted_by,
+        "reason": grant.reason,
+        "granted_at": rfc3339(grant.granted_at),
+        "expires_at": rfc3339(grant.expires_at),
+        "revoked_at": rfc3339(grant.revoked_at),
+    }

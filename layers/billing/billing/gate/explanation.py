@@ -1,0 +1,35 @@
+"""Why a user has a feature, or has it not, at any moment: from which records, until when, and what would open it.
+
+Judged by what is known today: a record says when it gave access, so a past moment is answered from the same windows.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from billing.gate.gate import plans_with, with_free
+from billing.rules.entitlements import Entitlement, Refusal, Source, decide, sources
+from billing.rules.plans import Catalogue, Plan
+from billing.rules.records import Account
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """The decision at `at`; every source that gives the feature at any time, the open ones first; and what to buy."""
+
+    feature: str
+    at: int
+    decision: Entitlement | Refusal
+    sources: Sequence[Source]
+    offers: Sequence[Plan]
+
+    @property
+    def allowed(self) -> bool:
+        return isinstance(self.decision, Entitlement)
+
+
+def explain(account: Account, catalogue: Catalogue, feature: str, at: int) -> Explanation:
+    found = [s for s in with_free(sources(account, catalogue), catalogue) if s.features.get(feature)]
+    decision = decide(found, feature, at)
+    found.sort(key=lambda s: (not s.open_at(at), -s.start))
+    offers = [] if isinstance(decision, Entitlement) else plans_with(feature, catalogue)
+    return Explanation(feature, at, decision, found, offers)

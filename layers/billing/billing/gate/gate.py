@@ -1,0 +1,100 @@
+"""The gate: is this user entitled? A cached yes is trusted, a cached no never: it is read again before it is said."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from billing.api.http import rfc3339
+from billing.errors import FeatureLocked
+from billing.rules.entitlements import Entitlement, Refusal, Source, decide, free_source, sources_from_json
+from billing.rules.plans import Allowance, Catalogue, FeatureValue, Plan
+from billing.store.accounts import AccountStore
+
+# How many offers a refusal names: enough to choose, few enough to read.
+MAX_OFFERS = 3
+
+
+class Gate:
+    """Decides for one user at a time; `upgrade_url` is where a person can buy what is missing."""
+
+    def __init__(self, accounts: AccountStore, upgrade_url: str) -> None:
+        self._accounts = accounts
+        self._upgrade_url = upgrade_url
+
+    def check(
+        self, user_id: str, feature: str, catalogue: Catalogue, now: int, known: Sequence[Source] | None = None
+    ) -> Entitlement:
+        """The entitlement, or `FeatureLocked` with what would unlock it. `known`: sources cached by the authorizer."""
+        if known is not None:
+            decision = decide(with_free(known, catalogue), feature, now)
+            if isinstance(decision, Entitlement):
+                return decision
+        snapshot = self._accounts.snapshot(user_id, consistent=True)
+        decision = decide(with_free(snapshot.sources, catalogue), feature, now)
+        if isinstance(decision, Refusal):
+            raise self._locked(decision, catalogue)
+        return decision
+
+    def limit_reached(self, feature: str, limit: int, catalogue: Catalogue) -> FeatureLocked:
+        """The refusal of a feature that is open but used up; it offers credits, and plans that allow more."""
+        return self._locked(Refusal(feature, "limit_reached", ()), catalogue, limit)
+
+    def _locked(self, refusal: Refusal, catalogue: Catalogue, limit: int = 0) -> FeatureLocked:
+        better = [p for p in plans_with(refusal.feature, catalogue) if _allows_more(p.features[refusal.feature], limit)]
+        offers = [offer(plan) for plan in better[:MAX_OFFERS]]
+        detail = {
+            "not_in_plan": "your plan does not include this feature",
+            "expired": "the plan that included this feature has ended",
+            "payment_failed": "the payment for the plan that includes this feature is open",
+            "limit_reached": "the allowance of this period is used up",
+        }[refusal.scenario]
+        return FeatureLocked(
+            refusal.feature,
+            refusal.scenario,
+            detail,
+            offers,
+            self._upgrade_url,
+            [source_view(s) for s in refusal.sources],
+        )
+
+
+def source_view(source: Source) -> dict[str, object]:
+    return {
+        "kind": source.kind,
+        "id": source.id,
+        "plan_id": source.plan_id,
+        "reason": source.reason,
+        "expires_at": rfc3339(source.until),
+    }
+
+
+def known_sources(context: Mapping[str, Any]) -> Sequence[Source] | None:
+    """What the authorizer passed on of the snapshot; None when it passed nothing."""
+    text = context.get("sources")
+    return sources_from_json(json.loads(text)) if text else None
+
+
+def with_free(known: Sequence[Source], catalogue: Catalogue) -> list[Source]:
+    """A user's own sources and the free plan, which everybody has."""
+    free = catalogue.free()
+    return [*known, *([free_source(free)] if free else [])]
+
+
+def _allows_more(value: FeatureValue, limit: int) -> bool:
+    return not isinstance(value, Allowance) or value.limit > limit
+
+
+def plans_with(feature: str, catalogue: Catalogue) -> list[Plan]:
+    """The plans on sale that give a feature, the cheapest first."""
+    found = [p for p in catalogue.newest() if p.status == "active" and not p.free and p.features.get(feature)]
+    return sorted(found, key=lambda p: (p.rank, p.price_cents, p.plan_id))
+
+
+def offer(plan: Plan) -> dict[str, object]:
+    return {
+        "plan_id": plan.plan_id,
+        "name": plan.name,
+        "price_cents": plan.price_cents,
+        "currency": plan.currency,
+        "interval": plan.interval,
+    }

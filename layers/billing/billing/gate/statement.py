@@ -1,0 +1,52 @@
+"""What a user has, as the API tells it: every entitlement, what is left of it, the token for offline gates."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from billing.api.http import rfc3339
+from billing.api.views import entitlement_list, plan_of_sources
+from billing.gate.gate import with_free
+from billing.identity.tokens import Signer
+from billing.rules.allowances import Counter, Held, held
+from billing.rules.entitlements import evaluate
+from billing.rules.plans import Catalogue
+from billing.store.accounts import AccountStore
+from billing.store.counters import CounterStore
+
+# ENTITLEMENT_TOKEN_SECONDS: how long a closed feature can stay open at a host that checks tokens offline.
+TOKEN_SECONDS = 300
+
+
+class Statement:
+    """One user's entitlements at `now`. `etag` is known before anything is signed; `signed` adds the token."""
+
+    def __init__(
+        self, accounts: AccountStore, counters: CounterStore, catalogue: Catalogue, user_id: str, now: int, seconds: int
+    ) -> None:
+        snapshot, used = accounts.snapshot(user_id, consistent=True), counters.read_all(user_id)
+        plan = plan_of_sources(snapshot.sources, catalogue, now)
+        found = evaluate(with_free(snapshot.sources, catalogue), now)
+        self._user_id, self._version, self._now, self._seconds = user_id, snapshot.version, now, seconds
+        self._plan_id = plan.plan_id if plan else ""
+        self._features = {feature: held(e, used.get(feature, Counter()), now) for feature, e in found.items()}
+        self._content = entitlement_list(user_id, self._plan_id, snapshot.version, self._features.values())
+
+    @property
+    def etag(self) -> str:
+        """Changes with the content, and twice in a token's life: "not modified" never withholds a fresh token."""
+        text = json.dumps([self._content, self._now // max(1, self._seconds // 2)], sort_keys=True)
+        return f'"{hashlib.sha256(text.encode()).hexdigest()[:32]}"'
+
+    def signed(self, signer: Signer) -> dict[str, Any]:
+        """The whole answer. The token ends after its seconds, or with the first entitlement that ends sooner."""
+        expires_at = token_end(self._features, self._now, self._seconds)
+        claims = {feature: h.claim for feature, h in self._features.items()}
+        token = signer.sign_entitlements(self._user_id, self._plan_id, claims, self._version, self._now, expires_at)
+        return {**self._content, "token": token, "token_expires_at": rfc3339(expires_at)}
+
+
+def token_end(features: Mapping[str, Held], now: int, seconds: int) -> int:
+    ends = [h.entitlement.expires_at for h in features.values() if h.entitlement.expires_at is not None]
+    return min([now + seconds, *ends])

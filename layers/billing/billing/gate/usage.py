@@ -1,0 +1,225 @@
+"""Using a metered feature: consume, or reserve and later settle or release. Exact, whoever else calls at the time.
+
+The usual call is one conditional write. Only where the allowance ends, a period begins, credits are spent, something
+is reserved or a call carries an idempotency key is the counter read, computed anew and written at its version.
+"""
+
+import hashlib
+import json
+import random
+import secrets
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from billing.api.http import rfc3339
+from billing.errors import BillingError, Conflict, FeatureLocked, NotFound, TooManyRequests
+from billing.gate.gate import Gate
+from billing.rules.allowances import MAX_RESERVATIONS, Counter, Quota, quota
+from billing.rules.entitlements import Source
+from billing.rules.plans import Catalogue
+from billing.store.counters import Answered, CounterStore, Stored
+from billing.store.transactions import LostRace
+
+Result = dict[str, Any]
+_ATTEMPTS = 12
+
+
+class Usage:
+    """`sleep` waits between attempts after a lost race (seconds)."""
+
+    def __init__(self, gate: Gate, counters: CounterStore, sleep: Callable[[float], None] = time.sleep) -> None:
+        self._gate = gate
+        self._counters = counters
+        self._sleep = sleep
+
+    def apply(
+        self,
+        user_id: str,
+        call: Mapping[str, Any],
+        catalogue: Catalogue,
+        now: int,
+        known: Sequence[Source] | None = None,
+    ) -> Result:
+        """One call in the shape of `requests.UseFeature`. `known`: sources cached by the authorizer.
+
+        Raises `FeatureLocked` when the feature is closed or its allowance is used up, `NotFound` for a reservation
+        that is not (or no longer) held, `Conflict` for an idempotency key that was used for something else.
+        """
+        feature = call["feature"]
+        if call["action"] in ("settle", "release"):
+            return self._retry(lambda: self._end_reservation(user_id, call, catalogue, now, known))
+        granted = quota(self._gate.check(user_id, feature, catalogue, now, known), now)
+        if granted is None:
+            return {"feature": feature, "allowed": True, **_unlimited()}
+        try:
+            return self._retry(lambda: self._take(user_id, call, granted, now))
+        except _UsedUp:
+            # A cached no is never trusted: credits or a larger plan may have been bought since.
+            fresh = quota(self._gate.check(user_id, feature, catalogue, now), now)
+        if fresh is None or fresh == granted:
+            raise self._gate.limit_reached(feature, granted.limit, catalogue)
+        try:
+            return self._retry(lambda: self._take(user_id, call, fresh, now))
+        except _UsedUp:
+            raise self._gate.limit_reached(feature, fresh.limit, catalogue) from None
+
+    def apply_all(
+        self,
+        user_id: str,
+        calls: Sequence[Mapping[str, Any]],
+        catalogue: Catalogue,
+        now: int,
+        known: Sequence[Source] | None = None,
+    ) -> list[Result]:
+        """Several calls, each judged alone; a refusal is a result with `allowed` false and the `code` of its cause."""
+        return [self._judge(user_id, call, catalogue, now, known) for call in calls]
+
+    def _judge(
+        self,
+        user_id: str,
+        call: Mapping[str, Any],
+        catalogue: Catalogue,
+        now: int,
+        known: Sequence[Source] | None,
+    ) -> Result:
+        try:
+            return self.apply(user_id, call, catalogue, now, known)
+        except BillingError as refusal:
+            nothing = {"used": 0, "remaining": 0, "credits": 0, "resets_at": None}
+            return {"feature": call["feature"], "allowed": False, **nothing, "code": refusal.code}
+
+    def _take(self, user_id: str, call: Mapping[str, Any], granted: Quota, now: int) -> Result:
+        plain = call["action"] == "consume" and call.get("idempotency_key") is None
+        if plain and granted.period:
+            done = self._add(user_id, call["feature"], granted, call["amount"], now)
+            if done is not None:
+                return _result(call["feature"], done, granted)
+        return self._take_at_version(user_id, call, granted, now)
+
+    def _add(self, user_id: str, feature: str, granted: Quota, amount: int, now: int) -> Counter | None:
+        """Takes it all from the allowance, or all from the credits, in one write; None when that does not fit."""
+        if granted.limit >= amount:
+            done, stored = self._counters.add_use(user_id, feature, granted, amount)
+            if done:
+                return stored.counter
+            current = stored.counter.at(granted, now)
+            if current.take(granted, amount) is None:
+                raise _UsedUp
+            if current != stored.counter or current.left(granted)[0]:
+                return None
+        if granted.credits >= amount:
+            done, stored = self._counters.add_credits(user_id, feature, granted, amount)
+            if done:
+                return stored.counter
+        return None
+
+    def _take_at_version(self, user_id: str, call: Mapping[str, Any], granted: Quota, now: int) -> Result:
+        key = call.get("idempotency_key")
+        repeated = self._repeated(user_id, key, call, now)
+        if repeated is not None:
+            return repeated
+        before = self._counters.read(user_id, call["feature"])
+        current = before.counter.at(granted, now)
+        name = None
+        if call["action"] == "reserve":
+            name = f"rsv_{secrets.token_hex(8)}"
+            if len(current.reservations) >= MAX_RESERVATIONS:
+                raise TooManyRequests("too many reservations are held at once: settle or release some")
+            after = current.reserve(granted, call["amount"], name, now + call["expires_in"])
+        else:
+            taken = current.take(granted, call["amount"])
+            after = taken[0] if taken else None
+        if after is None:
+            raise _UsedUp
+        result = _result(call["feature"], after, granted, name)
+        self._store(user_id, call, before, after, result, now)
+        return result
+
+    def _end_reservation(
+        self,
+        user_id: str,
+        call: Mapping[str, Any],
+        catalogue: Catalogue,
+        now: int,
+        known: Sequence[Source] | None,
+    ) -> Result:
+        key = call.get("idempotency_key")
+        repeated = self._repeated(user_id, key, call, now)
+        if repeated is not None:
+            return repeated
+        before = self._counters.read(user_id, call["feature"])
+        name = call.get("reservation_id") or ""
+        held = before.counter.reservations.get(name)
+        if held is None or held.expires_at <= now:
+            raise NotFound("no such reservation is held: it expired, or was settled or released")
+        keep = call["amount"] if call["action"] == "settle" else 0
+        if keep > held.allowance + held.credits:
+            raise Conflict("more was used than was reserved: consume the rest", code="reservation_exceeded")
+        granted = self._quota_or_nothing(user_id, call["feature"], catalogue, now, known)
+        after = before.counter.give_back(name, keep).at(granted, now)
+        result = _result(call["feature"], after, granted)
+        self._store(user_id, call, before, after, result, now)
+        return result
+
+    def _quota_or_nothing(
+        self, user_id: str, feature: str, catalogue: Catalogue, now: int, known: Sequence[Source] | None
+    ) -> Quota:
+        """A reservation is ended even when the feature was closed meanwhile: then nothing else is left."""
+        nothing = Quota(0, 0, 0, None)
+        try:
+            return quota(self._gate.check(user_id, feature, catalogue, now, known), now) or nothing
+        except FeatureLocked:
+            return nothing
+
+    def _store(
+        self, user_id: str, call: Mapping[str, Any], before: Stored, after: Counter, result: Result, now: int
+    ) -> None:
+        key = call.get("idempotency_key")
+        answered = Answered(_digest(call), result) if key else None
+        self._counters.replace(user_id, call["feature"], before, after, now, key, answered)
+
+    def _repeated(self, user_id: str, key: str | None, call: Mapping[str, Any], now: int) -> Result | None:
+        found = self._counters.answered(user_id, key, now) if key else None
+        if found is None:
+            return None
+        if found.request != _digest(call):
+            raise Conflict("this idempotency key was used for another call", code="idempotency_key_reused")
+        return {**found.result, "repeated": True}
+
+    def _retry(self, attempt: Callable[[], Result]) -> Result:
+        for tried in range(_ATTEMPTS):
+            try:
+                return attempt()
+            except LostRace:
+                self._sleep(random.uniform(0, min(0.4, 0.01 * 2**tried)))  # noqa: S311 jitter, not a secret
+        raise TooManyRequests("too many calls of this feature at once: try again")
+
+
+class _UsedUp(BillingError):
+    """Not enough is left, judged by a quota that may be a cached one."""
+
+    def __init__(self) -> None:
+        super().__init__("not enough is left")
+
+
+def _unlimited() -> Result:
+    return {"used": 0, "remaining": None, "credits": 0, "resets_at": None}
+
+
+def _result(feature: str, counter: Counter, granted: Quota, reservation_id: str | None = None) -> Result:
+    allowance, credits_left = counter.left(granted)
+    return {
+        "feature": feature,
+        "allowed": True,
+        "used": counter.used,
+        "remaining": allowance + credits_left,
+        "credits": credits_left,
+        "resets_at": rfc3339(granted.resets_at),
+        **({"reservation_id": reservation_id} if reservation_id else {}),
+    }
+
+
+def _digest(call: Mapping[str, Any]) -> str:
+    text = json.dumps({k: v for k, v in call.items() if v is not None}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()

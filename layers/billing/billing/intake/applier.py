@@ -1,0 +1,185 @@
+"""Facts to their effect on one account: find what is missing, apply, commit in one transaction, once.
+
+The same path serves the queue, the return from a checkout, reconciliation and replay, so that they cannot disagree.
+"""
+
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Literal
+
+from billing.errors import NotOurs, Parked
+from billing.providers import Client
+from billing.rules.apply import apply
+from billing.rules.facts import DunningFact, Fact, PaymentFact, Ref, SubscriptionFact
+from billing.rules.plans import Catalogue
+from billing.rules.records import Account
+from billing.store.accounts import AccountStore
+from billing.store.payment_events import PaymentEvent
+from billing.store.plans import PlanStore
+from billing.store.transactions import Duplicate, ForeignLink, LostRace
+
+Outcome = Literal["applied", "unchanged", "duplicate"]
+# Lost races are rare and short: with jitter, seven tries outlast any burst of events of one user.
+ATTEMPTS = 7
+# A fact may need an object read first, whose facts may need another one; a chain longer than this is a fault.
+_READS = 4
+
+
+class Applier:
+    """`client(provider)` gives the calls toward a provider; it is only asked for when an object must be read."""
+
+    def __init__(
+        self,
+        accounts: AccountStore,
+        plans: PlanStore,
+        client: Callable[[str], Client],
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._accounts = accounts
+        self._plans = plans
+        self._client = client
+        self._sleep = sleep
+
+    def apply(
+        self, user_id: str, provider: str, facts: Sequence[Fact], now: int, event: PaymentEvent | None = None
+    ) -> Outcome:
+        """Applies facts to an account and commits, with the event that told them, if one did.
+
+        Raises `Parked` when something they speak of is not known yet; then nothing was written.
+        """
+        for attempt in range(ATTEMPTS):
+            before = self._accounts.load(user_id)
+            after, catalogue = self._apply_all(before, provider, facts, now)
+            outcome: Outcome = "unchanged" if after is before else "applied"
+            try:
+                self._accounts.commit(before, after, catalogue, now, event and _of_account(event, after, outcome))
+            except Duplicate:
+                return "duplicate"
+            except ForeignLink as foreign:
+                # Metadata was edited by hand: what we wrote ourselves says whose it is.
+                link_provider, _, object_id = foreign.link.partition("#")
+                user_id = self._accounts.owner(link_provider, [object_id]) or user_id
+            except LostRace:
+                self._sleep(random.uniform(0, 0.05 * 2**attempt))  # noqa: S311 jitter, not a secret
+            else:
+                return outcome
+        raise Parked(f"account {user_id} was changed by others {ATTEMPTS} times in a row")
+
+    def read(self, provider: str, ref: Ref, event_time: int, now: int) -> list[Fact]:
+        """An object as it is now. It is at least as new as the event (Unix seconds) that made us ask."""
+        read = self._client(provider).read(ref, now)
+        return [replace(fact, observed_at=max(fact.observed_at, event_time)) for fact in read]
+
+    def refresh(self, user_id: str, provider: str, ref: Ref, now: int) -> None:
+        """Reads an object of a user and applies what it says: after we changed it at the provider."""
+        self.apply(user_id, provider, self.read(provider, ref, 0, now), now)
+
+    def user_of(self, provider: str, facts: Sequence[Fact], now: int) -> str:
+        """Our metadata, else the link we wrote, else what the provider says of the object the fact is about.
+
+        Raises `NotOurs` when nothing names a user and nothing was sold at a price of ours, and `Parked` when something
+        was: then somebody has to say whose it is.
+        """
+        owner = self._owner(provider, facts)
+        if owner is None:
+            refs = dict.fromkeys(ref for fact in facts for ref in _about(fact))
+            read = [fact for ref in refs for fact in self.read(provider, ref, 0, now)]
+            owner = self._owner(provider, read)
+            if owner is None:
+                names = f"{provider} {', '.join(_ids_of(facts))}"
+                if self._is_foreign([*facts, *read]):
+                    raise NotOurs(f"not ours: no user and no plan stands behind {names}")
+                raise Parked(f"no user is known for {names}")
+        return owner
+
+    def _owner(self, provider: str, facts: Sequence[Fact]) -> str | None:
+        named = next((fact.user_id for fact in facts if fact.user_id), None)
+        return named or self._accounts.owner(provider, _ids_of(facts))
+
+    def _is_foreign(self, facts: Sequence[Fact]) -> bool:
+        """Whether these facts, with all that the provider says about them, speak of nothing that we sell.
+
+        Everything that we sell once carries its user, so without one there are only subscriptions to look at.
+        """
+        plans = self._plans.catalogue(fresh=True)
+        sold = [f for f in facts if isinstance(f, SubscriptionFact)]
+        if any(plans.behind(f.provider, f.price_id, f.plan_id, f.plan_version) for f in sold):
+            return False
+        return bool(sold) or not any(isinstance(f, PaymentFact | DunningFact) for f in facts)
+
+    def imagine(self, account: Account, provider: str, facts: Sequence[Fact], now: int) -> Account:
+        """The account as these facts would leave it; nothing is written."""
+        return self._apply_all(account, provider, facts, now)[0]
+
+    def _apply_all(self, account: Account, provider: str, facts: Sequence[Fact], now: int) -> tuple[Account, Catalogue]:
+        """With the catalogue at hand, or, should it lack what the facts speak of, with a fresh one."""
+        try:
+            return self._fold(account, provider, facts, now), self._plans.catalogue()
+        except Parked:
+            self._plans.catalogue(fresh=True)
+            return self._fold(account, provider, facts, now), self._plans.catalogue()
+
+    def _fold(self, account: Account, provider: str, facts: Sequence[Fact], now: int) -> Account:
+        for fact in facts:
+            account = self._apply_one(account, provider, fact, now)
+        return account
+
+    def _catalogue(self, fact: Fact) -> Catalogue:
+        """The copy at hand, unless the fact names a version that is newer than it."""
+        catalogue = self._plans.catalogue()
+        if all(catalogue.get(*named) for named in _named(fact)):
+            return catalogue
+        return self._plans.catalogue(fresh=True)
+
+    def _apply_one(self, account: Account, provider: str, fact: Fact, now: int, reads: int = _READS) -> Account:
+        """`reads`: how many more objects may be read for this fact and for what those reads tell."""
+        result = apply(account, fact, self._catalogue(fact))
+        if isinstance(result, Account):
+            return result
+        told = self.read(provider, result, fact.observed_at, now) if reads else []
+        for answer in told:
+            # Read after the account was: it settles a tie, which an answer read before that could not.
+            newest = replace(answer, reread=True) if isinstance(answer, SubscriptionFact) else answer
+            account = self._apply_one(account, provider, newest, now, reads - 1)
+        if told and isinstance(fact, SubscriptionFact) and result in _about(fact):
+            return account  # the answer stands in for the fact that could not be ordered
+        result = apply(account, fact, self._catalogue(fact))
+        if isinstance(result, Account):
+            return result
+        raise Parked(f"{provider} {result.kind} {result.id} is not known yet, and reading it did not help")
+
+
+def _of_account(event: PaymentEvent, account: Account, outcome: Outcome) -> PaymentEvent:
+    """The event as it is kept. Of one who was erased, or of whom nothing is known, it is only kept that it came."""
+    if account.erased:
+        return replace(event, outcome=outcome, user_id=account.user_id, payload={})
+    if outcome == "unchanged" and account.version == 0:
+        return replace(event, outcome=outcome, user_id=None, payload={})
+    return replace(event, outcome=outcome, user_id=account.user_id)
+
+
+def _named(fact: Fact) -> list[tuple[str, int]]:
+    """The plan versions a fact speaks of by name."""
+    pairs = [
+        (getattr(fact, f"{kind}plan_id", None), getattr(fact, f"{kind}plan_version", None))
+        for kind in ("", "scheduled_")
+    ]
+    return [(plan_id, version) for plan_id, version in pairs if plan_id and version]
+
+
+def _about(fact: Fact) -> list[Ref]:
+    """The object at the provider a fact speaks of."""
+    if subscription_id := getattr(fact, "subscription_id", None):
+        return [Ref("subscription", subscription_id)]
+    if payment_ref := getattr(fact, "payment_ref", None):
+        return [Ref("payment", payment_ref)]
+    return []
+
+
+def _ids_of(facts: Sequence[Fact]) -> list[str]:
+    """The provider's ids by which the owner of facts may be known, of each fact the most telling first."""
+    names = ("subscription_id", "purchase_id", "payment_ref", "payment_id", "customer_id")
+    found = (getattr(fact, name, None) for fact in facts for name in names)
+    return list(dict.fromkeys(value for value in found if value))

@@ -1,0 +1,166 @@
+"""Dead letters: verified deliveries that could not be processed, told apart, explained, and sent back.
+
+Sending back is receive, filter, send, delete. Interrupted anywhere, a message is in one of the two queues or in both,
+never in none; processing it twice has no effect, because every event has its effect once.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from billing.aws import Aws
+from billing.intake.webhook import decode
+from billing.store.payment_events import PaymentEventStore
+
+# Long enough to look through a large queue; what was not sent back is released at the end, or by time.
+_HIDDEN_SECONDS = 60
+_BATCH = 10
+# A short poll asks only some of the machines that hold a queue; a long one asks all.
+_WAIT_SECONDS = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadLetter:
+    """`cause` is what the last try said, in plain words. `received_at` (Unix seconds): when our webhook took it in."""
+
+    event_id: str
+    provider: str
+    type: str
+    created_at: int
+    received_at: int
+    cause: str
+    payload: Mapping[str, Any]
+    body: str
+    handle: str
+
+
+class DeadLetters:
+    def __init__(self, aws: Aws, dlq_url: str, queue_url: str, events: PaymentEventStore) -> None:
+        self._aws = aws
+        self._dlq_url = dlq_url
+        self._queue_url = queue_url
+        self._events = events
+
+    def waiting(self, limit: int = 100) -> list[DeadLetter]:
+        """The letters waiting now, the oldest first; they stay where they are."""
+        found: list[DeadLetter] = []
+        try:
+            for letter in self._receive():
+                found.append(letter)
+                if len(found) >= limit:
+                    break
+        finally:
+            self._release(found)
+        return sorted(found, key=lambda letter: letter.created_at)
+
+    def redrive(
+        self,
+        event_ids: Sequence[str] | None = None,
+        *,
+        dry_run: bool,
+        limit: int | None = None,
+        pause: Callable[[], None] = lambda: None,
+        on_sent: Callable[[DeadLetter], None] = lambda letter: None,
+    ) -> list[DeadLetter]:
+        """Sends letters back to be processed again: those named, or all, at most `limit`.
+
+        `pause` is called after each, for the rate.
+
+        Returns what was sent, or with `dry_run` what would be. Repeats of one event are sent once and dropped after.
+        """
+        wanted = None if event_ids is None else set(event_ids)
+        kept: list[DeadLetter] = []
+        chosen: list[DeadLetter] = []
+        sent: set[str] = set()
+        try:
+            for letter in self._receive():
+                if wanted is not None and letter.event_id not in wanted:
+                    kept.append(letter)
+                    continue
+                if letter.event_id not in sent:
+                    if len(chosen) == limit:
+                        kept.append(letter)
+                        break
+                    chosen.append(letter)
+                    sent.add(letter.event_id)
+                if dry_run:
+                    kept.append(letter)
+                    continue
+                if letter is chosen[-1]:
+                    self._aws.call("sqs", "send_message", QueueUrl=self._queue_url, MessageBody=letter.body)
+                self._aws.call("sqs", "delete_message", QueueUrl=self._dlq_url, ReceiptHandle=letter.handle)
+                on_sent(letter)
+                pause()
+        finally:
+            self._release(kept)
+        return chosen
+
+    def _receive(self) -> Iterator[DeadLetter]:
+        """Every message that is visible, each once; they are hidden from others while we look."""
+        seen: set[str] = set()
+        while True:
+            answer = self._aws.call(
+                "sqs",
+                "receive_message",
+                QueueUrl=self._dlq_url,
+                MaxNumberOfMessages=_BATCH,
+                VisibilityTimeout=_HIDDEN_SECONDS,
+                WaitTimeSeconds=_WAIT_SECONDS,
+                AttributeNames=["SentTimestamp"],
+            )
+            fresh = [m for m in answer.get("Messages", []) if m["MessageId"] not in seen]
+            if not fresh:
+                return
+            for message in fresh:
+                seen.add(message["MessageId"])
+                try:
+                    yield self._letter(message["Body"], message["ReceiptHandle"])
+                except (ValueError, KeyError, TypeError):
+                    yield _unreadable(message)
+
+    def _letter(self, body: str, handle: str) -> DeadLetter:
+        notification, seen = decode(body)
+        event = self._events.get(notification.key)
+        return DeadLetter(
+            event_id=notification.key,
+            provider=notification.provider,
+            type=notification.type,
+            created_at=notification.created_at,
+            received_at=seen["received_at"],
+            cause=_cause(event.status, event.reason) if event else "not recorded: the processor never finished a try",
+            payload=notification.payload,
+            body=body,
+            handle=handle,
+        )
+
+    def _release(self, letters: Sequence[DeadLetter]) -> None:
+        for letter in letters:
+            self._aws.call(
+                "sqs",
+                "change_message_visibility",
+                QueueUrl=self._dlq_url,
+                ReceiptHandle=letter.handle,
+                VisibilityTimeout=0,
+            )
+
+
+def _unreadable(message: Mapping[str, Any]) -> DeadLetter:
+    """A message that is no delivery of ours: shown like the others, and in nobody's way."""
+    sent = int(message["Attributes"]["SentTimestamp"]) // 1000
+    return DeadLetter(
+        event_id=f"unreadable#{message['MessageId']}",
+        provider="unknown",
+        type="unreadable",
+        created_at=sent,
+        received_at=sent,
+        cause="no delivery of ours: it cannot be read",
+        payload={},
+        body=message["Body"],
+        handle=message["ReceiptHandle"],
+    )
+
+
+def _cause(status: str, reason: str) -> str:
+    if status == "processed":
+        return "processed meanwhile: sending it back changes nothing"
+    return reason or status

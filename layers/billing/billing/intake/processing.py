@@ -1,0 +1,188 @@
+"""From a verified notification to its one effect, and from a batch of the queue to what must be tried again."""
+
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from billing.aws import trouble
+from billing.errors import BillingError, NotOurs, Parked
+from billing.intake.applier import Applier
+from billing.intake.webhook import decode
+from billing.providers import Notification, load
+from billing.rules.facts import CheckoutFact, Fact
+from billing.store.payment_events import PaymentEvent, PaymentEventStore, Status
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools import Logger
+
+Outcome = Literal["applied", "unchanged", "duplicate", "ignored", "quarantined"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """What the webhook saw beside the payload, for the audit record. `received_at` in Unix seconds.
+
+    `attempts` is how often the queue has handed it out, this time included.
+    """
+
+    received_at: int
+    secret_label: str = ""
+    body_sha256: str = ""
+    attempts: int = 1
+
+
+class Processor:
+    """`livemode`: whether this stack takes real money; events of the other mode are quarantined.
+
+    `settle_doubles(user_id, now)` looks after every checkout that made a subscription, also when it is told again.
+    """
+
+    def __init__(
+        self,
+        applier: Applier,
+        events: PaymentEventStore,
+        *,
+        livemode: bool,
+        settle_doubles: Callable[[str, int], object] = lambda user_id, now: None,
+    ) -> None:
+        self._settle_doubles = settle_doubles
+        self._applier = applier
+        self._events = events
+        self._livemode = livemode
+
+    def process(self, notification: Notification, delivery: Delivery, now: int) -> Outcome:
+        """Gives a notification its effect, exactly once. Raises when it must be tried again; then nothing was written.
+
+        `Parked` says what is missing; `ProviderUnavailable` that a read failed.
+        """
+        if notification.livemode is not None and notification.livemode != self._livemode:
+            mode = "live" if notification.livemode else "test"
+            reason = f"a {mode}-mode event on a stack of the other mode"
+            return self._settle(_event(notification, delivery, now, "quarantined", reason), "quarantined")
+        facts, reason = self._facts(notification, now)
+        if not facts:
+            return self._settle(_event(notification, delivery, now, "ignored", reason), "ignored")
+        try:
+            user_id = self._applier.user_of(notification.provider, facts, now)
+        except NotOurs as foreign:
+            return self._settle(_event(notification, delivery, now, "ignored", str(foreign)), "ignored")
+        event = _event(notification, delivery, now, "processed")
+        outcome: Outcome = self._applier.apply(user_id, notification.provider, facts, now, event)
+        if any(isinstance(fact, CheckoutFact) and fact.subscription_id for fact in facts):
+            self._settle_doubles(user_id, now)
+        return outcome
+
+    def replay(self, notification: Notification, now: int) -> Outcome:
+        """Gives an event its effect again although it is settled: what it says is judged against what is known."""
+        facts = self.facts(notification, now)
+        if not facts:
+            return "ignored"
+        try:
+            user_id = self._applier.user_of(notification.provider, facts, now)
+        except NotOurs:
+            return "ignored"
+        outcome: Outcome = self._applier.apply(user_id, notification.provider, facts, now)
+        return outcome
+
+    def facts(self, notification: Notification, now: int) -> list[Fact]:
+        """What a notification means, as facts; none when it means nothing to us."""
+        return self._facts(notification, now)[0]
+
+    def _facts(self, notification: Notification, now: int) -> tuple[list[Fact], str]:
+        """What a notification means, after reading what has to be read; and why, when that is nothing."""
+        translation = load(notification.provider).translate(notification)
+        facts: list[Fact] = []
+        for ref in translation.rereads:
+            facts += self._applier.read(notification.provider, ref, notification.created_at, now)
+        return [*facts, *translation.facts], translation.reason or "nothing to us"
+
+    def record_failure(self, notification: Notification, delivery: Delivery, now: int, reason: str) -> None:
+        """Keeps the cause of a failure in plain words, unless the event has been settled meanwhile."""
+        self._events.record(_event(notification, delivery, now, "failed", reason))
+
+    def _settle(self, event: PaymentEvent, outcome: Outcome) -> Outcome:
+        return outcome if self._events.record(event) else "duplicate"
+
+
+def process_batch(
+    processor: Processor, messages: Sequence[Mapping[str, Any]], now: int, logger: "Logger"
+) -> dict[str, Any]:
+    """Processes a batch of the queue; the messages that failed are named, so that only they come again."""
+    failed = []
+    for message in messages:
+        try:
+            notification, seen = decode(message["body"])
+            attempts = int(message.get("attributes", {}).get("ApproximateReceiveCount", 1))
+            delivery = Delivery(**seen, attempts=attempts)
+        except (ValueError, KeyError, TypeError) as unreadable:
+            # Nothing of ours. It must not hold back the others of its batch: it goes to the dead-letter queue alone.
+            kind = type(unreadable).__name__
+            logger.error("unreadable", extra={"message_id": message["messageId"], "reason": kind})
+            failed.append({"itemIdentifier": message["messageId"]})
+            continue
+        if not _process_one(processor, notification, delivery, now, logger):
+            failed.append({"itemIdentifier": message["messageId"]})
+    return {"batchItemFailures": failed}
+
+
+def _process_one(
+    processor: Processor, notification: Notification, delivery: Delivery, now: int, logger: "Logger"
+) -> bool:
+    """Whether it is settled; the cause of a failure is kept with the event."""
+    where = {"event_id": notification.key, "type": notification.type}
+    try:
+        outcome = processor.process(notification, delivery, now)
+    except Exception as error:  # noqa: BLE001 one poisoned event must not hold back the batch
+        reason = _cause(error)
+        logger.error("failed", extra={**where, "reason": reason, "frames": _frames(error)})
+        try:
+            processor.record_failure(notification, delivery, now, reason)
+        except Exception as lost:  # noqa: BLE001 as above: the queue still has the message
+            logger.error("failure not recorded", extra={**where, "reason": _cause(lost)})
+        return False
+    logger.info("processed", extra={**where, "outcome": outcome, "waited": now - delivery.received_at})
+    return True
+
+
+def _cause(error: Exception) -> str:
+    """Plain words for an operator; of an unexpected error the kind alone, its text might quote a payload."""
+    if isinstance(error, BillingError | Parked):
+        return str(error)
+    return trouble(error) or f"unexpected {type(error).__name__}: see the function's log"
+
+
+def _frames(error: Exception) -> list[str]:
+    """Where it failed, the innermost last. The traceback as text would end in the error's own, and could quote."""
+    return [f"{f.filename.rpartition('/')[2]}:{f.lineno} {f.name}" for f in traceback.extract_tb(error.__traceback__)]
+
+
+def notification_of(event: PaymentEvent) -> Notification:
+    """What was told, from the audit record: a replay needs no more."""
+    return Notification(
+        provider=event.provider,
+        event_id=event.provider_event_id,
+        type=event.type,
+        created_at=event.created_at,
+        livemode=event.livemode,
+        payload=event.payload,
+    )
+
+
+def _event(notification: Notification, delivery: Delivery, now: int, status: Status, reason: str = "") -> PaymentEvent:
+    return PaymentEvent(
+        event_id=notification.key,
+        provider=notification.provider,
+        provider_event_id=notification.event_id,
+        type=notification.type,
+        created_at=notification.created_at,
+        received_at=delivery.received_at,
+        processed_at=now,
+        status=status,
+        payload=notification.payload,
+        livemode=notification.livemode,
+        reason=reason,
+        secret_label=delivery.secret_label,
+        body_sha256=delivery.body_sha256,
+        attempts=delivery.attempts,
+    )

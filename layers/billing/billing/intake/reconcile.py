@@ -1,0 +1,203 @@
+"""Reconciliation: from what the provider has to what we have, finding what no webhook told, and mending it.
+
+It starts from the provider's live subscriptions and from its own record of events, never from our rows: what we do
+not know of cannot be found among what we know. A run goes page by page, notes where it stands after each, and can
+stop at any time; the next one goes on from there.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Literal, cast
+
+from billing.errors import NotOurs, Parked, ProviderError
+from billing.intake.applier import Applier
+from billing.intake.processing import Delivery, Processor, notification_of
+from billing.providers import Client, Notification, RecurringProviderClient
+from billing.rules.apply import apply
+from billing.rules.facts import Fact, PaymentFact, SubscriptionFact
+from billing.rules.records import Account, Subscription
+from billing.store.accounts import AccountStore
+from billing.store.payment_events import PaymentEventStore
+from billing.store.plans import PlanStore
+from billing.store.progress import Progress, ProgressStore
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools import Logger
+
+Kind = Literal["missing", "differs", "unknown_user", "unknown_plan", "event_missing", "event_failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is not as the provider has it. `repaired` False: a dry run, or a person has to look."""
+
+    kind: Kind
+    object_id: str
+    user_id: str | None
+    detail: str
+    repaired: bool
+
+
+@dataclass(slots=True)
+class Report:
+    """What a run saw; `finished` False: it stopped before the end and will go on."""
+
+    checked: int = 0
+    events: int = 0
+    findings: list[Finding] = field(default_factory=list)
+    finished: bool = True
+
+
+class Reconciler:
+    """`processor` gives missing events their effect, by the path every delivery takes."""
+
+    def __init__(
+        self,
+        provider: str,
+        client: Callable[[str], Client],
+        accounts: AccountStore,
+        plans: PlanStore,
+        events: PaymentEventStore,
+        applier: Applier,
+        processor: Processor,
+        progress: ProgressStore,
+        logger: "Logger | None" = None,
+    ) -> None:
+        self._provider = provider
+        self._client = client
+        self._accounts = accounts
+        self._plans = plans
+        self._events = events
+        self._applier = applier
+        self._processor = processor
+        self._progress = progress
+        self._logger = logger
+
+    def run(
+        self,
+        now: int,
+        *,
+        since: int,
+        dry_run: bool,
+        out_of_time: Callable[[], bool] = lambda: False,
+        on_finding: Callable[[Finding], None] = lambda finding: None,
+    ) -> Report:
+        """Everything there is: live subscriptions, then events since a time. Goes on where the last run stopped.
+
+        A dry run looks at everything from the beginning, and leaves no mark on the runs that mend.
+        """
+        report = Report()
+        known = None if dry_run else self._progress.load(self._provider)
+        at = known or Progress("subscriptions", None, since)
+        while at.phase != "done":
+            if out_of_time():
+                report.finished = False
+                break
+            findings, following = self._page(at, now, dry_run, report)
+            for finding in findings:
+                self._tell(finding, report, on_finding)
+            at = following
+            if not dry_run:
+                self._progress.save(self._provider, None if at.phase == "done" else at, now)
+        return report
+
+    def customer(self, customer_id: str, now: int, *, dry_run: bool) -> Report:
+        """One customer alone, with every subscription they ever had."""
+        report, after = Report(), None
+        while True:
+            facts, after = self._stripe().subscriptions(after, customer_id, now)
+            for finding in self._compare(facts, now, dry_run, report):
+                self._tell(finding, report, lambda finding: None)
+            if after is None:
+                return report
+
+    def replay(self, event_id: str, now: int) -> str:
+        """Gives one event its effect again, from our record of it, or from the provider's when we have none or kept
+        nothing of what it said.
+
+        Everything an event says is judged against what is known, so that replaying is always safe.
+        """
+        kept = self._events.get(f"{self._provider}#{event_id}")
+        if kept is not None and kept.payload:
+            return self._processor.replay(notification_of(kept), now)
+        told = self._stripe().event(event_id)
+        if kept is not None:
+            return self._processor.replay(told, now)
+        return self._processor.process(told, Delivery(received_at=now), now)
+
+    def _page(self, at: Progress, now: int, dry_run: bool, report: Report) -> tuple[list[Finding], Progress]:
+        if at.phase == "subscriptions":
+            facts, after = self._stripe().subscriptions(at.cursor, None, now)
+            following = replace(at, cursor=after) if after else Progress("events", None, at.since)
+            return list(self._compare(facts, now, dry_run, report)), following
+        told, after = self._stripe().events(at.since, at.cursor)
+        following = replace(at, cursor=after) if after else Progress("done", None, at.since)
+        return list(self._deliver(told, now, dry_run, report)), following
+
+    def _compare(self, facts: Sequence[Fact], now: int, dry_run: bool, report: Report) -> Iterator[Finding]:
+        for fact in facts:
+            report.checked += isinstance(fact, SubscriptionFact)
+            object_id = str(getattr(fact, "payment_id", None) or getattr(fact, "subscription_id", ""))
+            try:
+                user_id = self._applier.user_of(self._provider, [fact], now)
+                detail = self._difference(self._accounts.load(user_id), fact)
+                if detail is None:
+                    continue
+                if not dry_run:
+                    self._applier.apply(user_id, self._provider, [fact], now)
+                kind: Kind = "missing" if detail.startswith("we have no") else "differs"
+                yield Finding(kind, object_id, user_id, detail, not dry_run)
+            except NotOurs:
+                continue
+            except Parked as parked:
+                unknown: Kind = "unknown_plan" if "belongs to no plan" in str(parked) else "unknown_user"
+                yield Finding(unknown, object_id, fact.user_id, str(parked), repaired=False)
+
+    def _difference(self, account: Account, fact: Fact) -> str | None:
+        """In words, where our record is not what the provider says; None when it is, whenever it was last seen."""
+        after = apply(account, fact, self._plans.catalogue())
+        if isinstance(fact, PaymentFact):
+            known = account.records.get(f"subscription#{fact.provider}#{fact.subscription_id}")
+            paid = known.payments if isinstance(known, Subscription) else {}
+            return None if fact.payment_id in paid else f"we have no payment of {fact.amount_cents} {fact.currency}"
+        if not isinstance(after, Account) or not isinstance(fact, SubscriptionFact):
+            return "it has to be read again"
+        key = f"subscription#{fact.provider}#{fact.subscription_id}"
+        old, new = account.records.get(key), after.records[key]
+        if not isinstance(old, Subscription):
+            return f"we have no subscription of plan {getattr(new, 'plan_id', '')}"
+        changed = [
+            f"{f.name}: {getattr(old, f.name)} → {getattr(new, f.name)}"
+            for f in fields(old)
+            if f.name != "observed_at" and getattr(old, f.name) != getattr(new, f.name)
+        ]
+        return ", ".join(changed) or None
+
+    def _deliver(self, told: Sequence[Notification], now: int, dry_run: bool, report: Report) -> Iterator[Finding]:
+        """Events that never reached us, the oldest first."""
+        for notification in reversed(told):
+            report.events += 1
+            known = self._events.get(notification.key)
+            if known is not None and known.status != "failed":
+                continue
+            detail = f"{notification.type}: {'failed before: ' + known.reason if known else 'never delivered'}"
+            if dry_run:
+                yield Finding("event_missing", notification.event_id, None, detail, repaired=False)
+                continue
+            try:
+                delivery = Delivery(received_at=now)
+                outcome = self._processor.process(notification, delivery, now)
+                yield Finding("event_missing", notification.event_id, None, f"{detail}; {outcome}", repaired=True)
+            except (Parked, ProviderError) as refused:
+                self._processor.record_failure(notification, Delivery(received_at=now), now, str(refused))
+                yield Finding("event_failed", notification.event_id, None, f"{detail}; {refused}", repaired=False)
+
+    def _tell(self, finding: Finding, report: Report, on_finding: Callable[[Finding], None]) -> None:
+        report.findings.append(finding)
+        if self._logger is not None:
+            where = {"kind": finding.kind, "object": finding.object_id, "user_id": finding.user_id}
+            self._logger.warning("found", extra={**where, "detail": finding.detail, "repaired": finding.repaired})
+        on_finding(finding)
+
+    def _stripe(self) -> RecurringProviderClient:
+        return cast(RecurringProviderClient, self._client(self._provider))

@@ -1,0 +1,109 @@
+"""The webhook's door: verify, minimise, enqueue. No table, no provider call; what is refused leaves no trace."""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from billing.api.http import Handler, Response, problem, request_from, to_gateway
+from billing.aws import Aws
+from billing.errors import BadWebhook, BillingError, NotConfigured, NotFound
+from billing.providers import Notification, Provider
+from billing.settings import Settings
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools import Logger
+
+# Stripe's largest events are below 100 KB, BTCPay's and BitPay's far below; an SQS message holds 256 KB.
+MAX_WEBHOOK_BYTES = 192 * 1024
+_LAST_SECOND = 4_102_444_800  # of the year 2099
+_LONGEST_KEY = 1000  # bytes; with a time before it, it is the sort key of an index, which holds 1,024
+
+
+def webhook(
+    provider: Provider, secrets: Callable[[], Sequence[str]], settings: Settings, aws: Aws, logger: "Logger"
+) -> Handler:
+    """A Lambda handler for one provider's webhook URL.
+
+    200 once the queue has the minimal payload, 4xx for what is not a genuine delivery. When the queue refuses, or the
+    secret of a provider on offer is missing, the invocation fails and the provider delivers again. One that is not on
+    offer may have no secret: then nothing can be genuine, and nobody can raise an alarm by asking.
+    """
+    queue_url = settings.queue_url
+
+    def known() -> Sequence[str]:
+        try:
+            return secrets()
+        except NotConfigured as missing:
+            if provider.NAME in settings.providers:
+                raise
+            raise NotFound(f"this stack takes no payments by {provider.NAME}") from missing
+
+    def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+        try:
+            request = request_from(event, max_body=MAX_WEBHOOK_BYTES)
+            label = provider.verify(request.body, request.headers, known(), request.now)
+            notification = provider.minimise(request.body)
+            if not _is_storable(notification, request.now):
+                raise BadWebhook("the body says what no table can hold", reason="malformed_body")
+        except BillingError as error:
+            logger.warning("refused", extra={"provider": provider.NAME, "code": error.code, "why": error.detail})
+            return to_gateway(problem(error))
+        message = encode(notification, request.now, label, hashlib.sha256(request.body).hexdigest())
+        aws.call("sqs", "send_message", QueueUrl=queue_url, MessageBody=message)
+        logger.info("accepted", extra={"event_id": notification.key, "type": notification.type, "secret": label})
+        return to_gateway(Response(None))
+
+    return handler
+
+
+def _is_storable(notification: Notification, received_at: object) -> bool:
+    """Whether a table can hold it: texts of whole characters, an id that fits a key, times that are some."""
+    texts = (notification.provider, notification.event_id, notification.type)
+    times = (notification.created_at, received_at)
+    if not all(isinstance(text, str) and text for text in texts):
+        return False
+    if not all(type(moment) is int and 0 <= moment <= _LAST_SECOND for moment in times):
+        return False
+    try:
+        json.dumps([*texts, notification.payload], ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return len(notification.key.encode()) <= _LONGEST_KEY
+
+
+def encode(notification: Notification, received_at: int, secret_label: str, body_sha256: str) -> str:
+    """A queue message: the notification and what the door saw."""
+    return json.dumps(
+        {
+            "provider": notification.provider,
+            "event_id": notification.event_id,
+            "type": notification.type,
+            "created_at": notification.created_at,
+            "livemode": notification.livemode,
+            "payload": notification.payload,
+            "received_at": received_at,
+            "secret_label": secret_label,
+            "body_sha256": body_sha256,
+        },
+        separators=(",", ":"),
+    )
+
+
+def decode(message: str) -> tuple[Notification, Mapping[str, Any]]:
+    """The notification of a queue message, and the rest (received_at, secret_label, body_sha256).
+
+    Raises `ValueError`, `KeyError` or `TypeError` for a message that is none of ours.
+    """
+    found = json.loads(message)
+    notification = Notification(
+        provider=found.pop("provider"),
+        event_id=found.pop("event_id"),
+        type=found.pop("type"),
+        created_at=found.pop("created_at"),
+        livemode=found.pop("livemode"),
+        payload=found.pop("payload"),
+    )
+    if not _is_storable(notification, found["received_at"]):
+        raise ValueError("the message says what no table can hold")
+    return notification, found

@@ -1,0 +1,51 @@
+"""`apply`: what a fact changes in an account. Pure, and the only place where order, repeats and ties are settled.
+
+The rules: the newest provider time wins per object; a terminal state is never left; refunds and disputes are kept by
+their own id; two different states of the same second cannot be ordered, so the object has to be read again. Whatever
+the order, the number of repeats and the interleaving of facts, the end state is the same.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from billing.rules.apply.purchases import accept, checkout, purchase
+from billing.rules.apply.returns import customer_deleted, dispute, fraud_warning, refund
+from billing.rules.apply.subscriptions import dunning, payment, subscription
+from billing.rules.facts import (
+    CheckoutFact,
+    CustomerDeletedFact,
+    DisputeFact,
+    DunningFact,
+    Fact,
+    FraudWarningFact,
+    PaymentFact,
+    PurchaseFact,
+    Ref,
+    RefundFact,
+    SubscriptionFact,
+)
+from billing.rules.plans import Catalogue
+from billing.rules.records import Account
+
+__all__ = ["accept", "apply"]
+
+_RULES: Mapping[type, Callable[[Account, Any, Catalogue], Account | Ref]] = {
+    SubscriptionFact: subscription,
+    PaymentFact: payment,
+    DunningFact: dunning,
+    PurchaseFact: purchase,
+    RefundFact: refund,
+    DisputeFact: dispute,
+    FraudWarningFact: fraud_warning,
+    CheckoutFact: checkout,
+    CustomerDeletedFact: customer_deleted,
+}
+
+
+def apply(account: Account, fact: Fact, catalogue: Catalogue) -> Account | Ref:
+    """The account after the fact, or the object that must be read from the provider before it can be judged.
+
+    Returns the same object when nothing changes. Raises `Parked` when the fact speaks of something no one knows yet
+    (a price of no plan, a refund of an unknown payment): its event waits, and is not lost.
+    """
+    return _RULES[type(fact)](account, fact, catalogue)

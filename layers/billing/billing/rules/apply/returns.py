@@ -1,0 +1,99 @@
+"""Refunds, disputes and warnings: kept by their own id on the payment they name."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+
+from billing.rules.apply.purchases import renew
+from billing.rules.facts import CustomerDeletedFact, DisputeFact, FraudWarningFact, Ref, RefundFact
+from billing.rules.plans import Catalogue
+from billing.rules.records import Account, DeletedCustomer, Dispute, Payment, Purchase, Refund, Subscription
+
+_REFUND_RANK = {"pending": 0, "succeeded": 1, "failed": 2}
+_DISPUTE_RANK = {"inquiry": 0, "open": 1, "won": 2, "lost": 3}
+
+
+def refund(account: Account, fact: RefundFact, catalogue: Catalogue) -> Account | Ref:
+    """One refund by its own id: pending counts, failed gives back."""
+    new = Refund(
+        refund_id=fact.refund_id,
+        amount_cents=fact.amount_cents,
+        status=fact.status,
+        observed_at=fact.observed_at,
+        reason=fact.reason,
+    )
+
+    def change(payment: Payment) -> Payment:
+        old = payment.refunds.get(new.refund_id)
+        if _stands(old, new, _REFUND_RANK):
+            return payment
+        told = replace(new, reason=new.reason or (old.reason if old else None))
+        return replace(payment, refunds={**payment.refunds, new.refund_id: told})
+
+    changed = _on_payment(account, fact.provider, fact.payment_ref, change)
+    return renew(changed, catalogue) if isinstance(changed, Account) else changed
+
+
+def dispute(account: Account, fact: DisputeFact, _catalogue: Catalogue) -> Account | Ref:
+    """One dispute by its own id."""
+    new = Dispute(
+        dispute_id=fact.dispute_id,
+        amount_cents=fact.amount_cents,
+        status=fact.status,
+        observed_at=fact.observed_at,
+        reason=fact.reason,
+    )
+
+    def change(payment: Payment) -> Payment:
+        old = payment.disputes.get(new.dispute_id)
+        if _stands(old, new, _DISPUTE_RANK):
+            return payment
+        return replace(payment, disputes={**payment.disputes, new.dispute_id: new})
+
+    return _on_payment(account, fact.provider, fact.payment_ref, change)
+
+
+def _stands(known: Refund | Dispute | None, told: Refund | Dispute, rank: Mapping[str, int]) -> bool:
+    """Whether what is known stays: the newest observation wins, of one time the stronger word."""
+    if known is None:
+        return False
+    return (known.observed_at, rank[known.status]) >= (told.observed_at, rank[told.status])
+
+
+def fraud_warning(account: Account, fact: FraudWarningFact, _catalogue: Catalogue) -> Account | Ref:
+    """Flags the payment and changes no access."""
+    return _on_payment(account, fact.provider, fact.payment_ref, lambda p: replace(p, fraud_warning=True))
+
+
+def _on_payment(
+    account: Account, provider: str, payment_ref: str, change: Callable[[Payment], Payment]
+) -> Account | Ref:
+    for record, payment in _payments(account, provider):
+        if payment_ref == payment.payment_id or payment_ref in payment.refs:
+            changed = change(payment)
+            if isinstance(record, Subscription):
+                return account.put(replace(record, payments={**record.payments, payment.payment_id: changed}))
+            return account.put(replace(record, payment=changed))
+    return Ref("payment", payment_ref)
+
+
+def _payments(account: Account, provider: str) -> Iterator[tuple[Subscription | Purchase, Payment]]:
+    for record in account.records.values():
+        if isinstance(record, Subscription) and record.provider == provider:
+            yield from ((record, payment) for payment in record.payments.values())
+        elif isinstance(record, Purchase) and record.provider == provider and record.payment is not None:
+            yield record, record.payment
+
+
+def customer_deleted(account: Account, fact: CustomerDeletedFact, _catalogue: Catalogue) -> Account | Ref:
+    """The provider forgot the customer: there is no portal to open any more. Subscriptions end by their own events.
+
+    Of a user about whom nothing is known, or any more, nothing is noted.
+    """
+    if not account.records:
+        return account
+    forgotten = [
+        replace(r, customer_id=None)
+        for r in account.records.values()
+        if isinstance(r, Subscription | Purchase) and r.provider == fact.provider and r.customer_id == fact.customer_id
+    ]
+    return account.put(DeletedCustomer(provider=fact.provider, customer_id=fact.customer_id), *forgotten)

@@ -1,0 +1,191 @@
+"""Entitlements: the union of all live sources, each with its reason.
+
+`sources` turns an account into what the snapshot stores: windows with the features they give, resolved when they are
+written. `evaluate` and `decide` judge such a snapshot at a moment; they need nothing else, so every gate can answer
+from memory and expiry never waits for a clean-up.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+from billing.rules.access import SourceKind, windows
+from billing.rules.plans import Allowance, Catalogue, Credits, FeatureValue, Plan, features_from_json, features_to_json
+from billing.rules.records import Account
+
+Scenario = Literal["not_in_plan", "limit_reached", "expired", "payment_failed"]
+# Reasons that a customer mends by paying.
+PAYMENT_REASONS = frozenset({"past_due", "unpaid", "incomplete", "underpaid", "paid_late", "disputed"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """A record that gives features within [start, until); `until` None is for good."""
+
+    kind: SourceKind
+    id: str
+    plan_id: str | None
+    plan_version: int | None
+    start: int
+    until: int | None
+    reason: str
+    features: Mapping[str, FeatureValue]
+    period: tuple[int, int] | None = None
+
+    def open_at(self, now: int) -> bool:
+        return self.start <= now and (self.until is None or now < self.until)
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What a user may use, as stored: decided by `sources` alone. `version` grows with every change of the account."""
+
+    user_id: str
+    version: int
+    sources: tuple[Source, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Entitlement:
+    """A feature a user has now. `credits` are bought uses beyond an allowance; `expires_at` None: no end in sight."""
+
+    feature: str
+    value: FeatureValue
+    credits: int
+    expires_at: int | None
+    sources: tuple[Source, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a feature is closed; `sources` are the records that once gave it, or would if they were paid."""
+
+    feature: str
+    scenario: Scenario
+    sources: tuple[Source, ...]
+
+
+def sources(account: Account, catalogue: Catalogue) -> tuple[Source, ...]:
+    """What an account's records give, and when. Closed windows stay in: they explain a refusal.
+
+    An order that came to nothing explains none, and there is no end to those that somebody may open.
+    """
+    found = []
+    for window in windows(account, catalogue):
+        if window.reason == "failed":
+            continue
+        features = window.plan.features if window.plan else {}
+        if window.grant is not None:
+            features = features_from_json(window.grant.features)
+        found.append(
+            Source(
+                kind=window.kind,
+                id=window.record_id,
+                plan_id=window.plan.plan_id if window.plan else None,
+                plan_version=window.plan.version if window.plan else None,
+                start=window.start,
+                until=window.until,
+                reason=window.reason,
+                features=features,
+                period=window.period,
+            )
+        )
+    return tuple(found)
+
+
+def free_source(plan: Plan) -> Source:
+    """The free plan as a source that everybody has."""
+    return Source(
+        kind="plan",
+        id=plan.plan_id,
+        plan_id=plan.plan_id,
+        plan_version=plan.version,
+        start=0,
+        until=None,
+        reason="free",
+        features=plan.features,
+    )
+
+
+def evaluate(all_sources: Iterable[Source], now: int) -> dict[str, Entitlement]:
+    """Every feature that is open at `now`, by key: the union of what the live sources give."""
+    giving: dict[str, list[Source]] = {}
+    for source in all_sources:
+        if source.open_at(now):
+            for feature, value in source.features.items():
+                if value:
+                    giving.setdefault(feature, []).append(source)
+    return {feature: _union(feature, givers) for feature, givers in sorted(giving.items())}
+
+
+def decide(all_sources: Sequence[Source], feature: str, now: int) -> Entitlement | Refusal:
+    """Is this feature open at `now`? If not, why, in the words of the 402 answer."""
+    givers = [s for s in all_sources if s.features.get(feature)]
+    live = [s for s in givers if s.open_at(now)]
+    if live:
+        return _union(feature, live)
+    begun = tuple(s for s in givers if s.start <= now)
+    scenario: Scenario = "not_in_plan"
+    if any(s.reason in PAYMENT_REASONS for s in begun):
+        scenario = "payment_failed"
+    elif any(s.until is not None and s.until > s.start for s in begun):
+        scenario = "expired"
+    return Refusal(feature, scenario, begun)
+
+
+def _union(feature: str, givers: Sequence[Source]) -> Entitlement:
+    values = [s.features[feature] for s in givers]
+    ends = [s.until for s in givers]
+    return Entitlement(
+        feature=feature,
+        value=_best(values),
+        credits=sum(v.amount for v in values if isinstance(v, Credits)),
+        expires_at=None if None in ends else max(cast(list[int], ends)),
+        sources=tuple(givers),
+    )
+
+
+def _best(values: Sequence[FeatureValue]) -> FeatureValue:
+    """The most generous value: on beats off, the higher number or allowance wins; credits alone allow 0."""
+    allowances = [v for v in values if isinstance(v, Allowance)]
+    if allowances:
+        return max(allowances, key=lambda a: a.limit)
+    plain = [v for v in values if isinstance(v, bool | int)]
+    if any(v is True for v in plain):
+        return True
+    return max(plain) if plain else Allowance(0)
+
+
+def sources_to_json(all_sources: Iterable[Source]) -> list[dict[str, Any]]:
+    """The snapshot's one JSON attribute: short keys, because the authorizer passes it on."""
+    return [
+        {
+            "k": s.kind,
+            "i": s.id,
+            "p": s.plan_id,
+            "v": s.plan_version,
+            "s": s.start,
+            "u": s.until,
+            "r": s.reason,
+            "f": features_to_json(s.features),
+            **({"b": s.period} if s.period else {}),
+        }
+        for s in all_sources
+    ]
+
+
+def sources_from_json(items: Iterable[Mapping[str, Any]]) -> tuple[Source, ...]:
+    return tuple(
+        Source(
+            kind=i["k"],
+            id=i["i"],
+            plan_id=i["p"],
+            plan_version=i["v"],
+            start=i["s"],
+            until=i["u"],
+            reason=i["r"],
+            features=features_from_json(i["f"]),
+            period=(i["b"][0], i["b"][1]) if "b" in i else None,
+        )
+        for i in items
+    )

@@ -1,0 +1,185 @@
+"""Facts: the provider-neutral meaning of an event or of an object read again.
+
+A fact says what is true at `observed_at` (the provider's clock, Unix seconds), never what to do about it.
+`user_id` comes from our own metadata on the provider's object, or is None when only the provider's ids are known.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from billing.rules.records import DisputeStatus, PurchaseState, RefundStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Fact:
+    provider: str
+    observed_at: int
+    user_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubscriptionFact(_Fact):
+    """The whole state of a subscription. `reread` marks an answer of the provider to our own question.
+
+    `scheduled_…`: the price and plan that a change already arranged brings when the period ends.
+    """
+
+    subscription_id: str
+    status: str
+    price_id: str
+    current_period_start: int
+    current_period_end: int
+    created_at: int
+    customer_id: str | None = None
+    item_id: str | None = None
+    quantity: int = 1
+    trial_end: int | None = None
+    cancel_at: int | None = None
+    cancel_at_period_end: bool = False
+    canceled_at: int | None = None
+    ended_at: int | None = None
+    cancel_reason: str | None = None
+    collection_paused: bool = False
+    scheduled_price_id: str | None = None
+    scheduled_plan_id: str | None = None
+    scheduled_plan_version: int | None = None
+    plan_id: str | None = None
+    plan_version: int | None = None
+    checkout_id: str | None = None
+    reread: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaymentFact(_Fact):
+    """A subscription's invoice was paid. `refs`: payment intent and charge ids by which refunds will name it.
+
+    `price_id` is what was paid for; the subscription may have another price by now.
+    """
+
+    subscription_id: str
+    payment_id: str
+    amount_cents: int
+    currency: str
+    paid_at: int
+    period_start: int | None = None
+    period_end: int | None = None
+    refs: tuple[str, ...] = ()
+    fee_cents: int | None = None
+    customer_id: str | None = None
+    price_id: str | None = None
+    plan_id: str | None = None
+    plan_version: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DunningFact(_Fact):
+    """Collecting an invoice failed, or needs the customer; `next_attempt_at` None: the provider gave up."""
+
+    subscription_id: str
+    invoice_id: str
+    attempt_count: int
+    next_attempt_at: int | None
+    action_required: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PurchaseFact(_Fact):
+    """The state of a one-time purchase, or (for a recurring plan at a bitcoin provider) of a prepaid term.
+
+    `trial_days` lengthen a term: the trial that its buyer still had. `poll`: the state may change without our being
+    told, so it has to be looked at again.
+    """
+
+    purchase_id: str
+    plan_id: str
+    plan_version: int
+    state: PurchaseState
+    amount_cents: int
+    currency: str
+    checkout_id: str | None = None
+    customer_id: str | None = None
+    created_at: int | None = None
+    paid_at: int | None = None
+    due_cents: int = 0
+    surplus_cents: int = 0
+    expires_at: int | None = None
+    refs: tuple[str, ...] = ()
+    fee_cents: int | None = None
+    trial_days: int = 0
+    poll: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefundFact(_Fact):
+    """One refund, by its own id. `payment_ref` is any name of the payment: its id or one of its `refs`."""
+
+    refund_id: str
+    payment_ref: str
+    amount_cents: int
+    currency: str
+    status: RefundStatus
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DisputeFact(_Fact):
+    dispute_id: str
+    payment_ref: str
+    amount_cents: int
+    currency: str
+    status: DisputeStatus
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FraudWarningFact(_Fact):
+    payment_ref: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckoutFact(_Fact):
+    """A hosted checkout ended. `customer_id` and `subscription_id` are linked to the user by it."""
+
+    session_id: str
+    status: Literal["completed", "expired"]
+    checkout_id: str | None = None
+    customer_id: str | None = None
+    subscription_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CustomerDeletedFact(_Fact):
+    customer_id: str
+
+
+Fact = (
+    SubscriptionFact
+    | PaymentFact
+    | DunningFact
+    | PurchaseFact
+    | RefundFact
+    | DisputeFact
+    | FraudWarningFact
+    | CheckoutFact
+    | CustomerDeletedFact
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """A provider's object to read: `kind` is subscription, checkout, invoice, payment or purchase."""
+
+    kind: Literal["subscription", "checkout", "invoice", "payment", "purchase"]
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Translation:
+    """What an event means: facts to apply, and objects to read first because the event says too little.
+
+    Both empty: verified, but nothing to us. `reason` then says why, in a few words for the audit record.
+    """
+
+    facts: tuple[Fact, ...] = ()
+    rereads: tuple[Ref, ...] = ()
+    reason: str = ""

@@ -1,0 +1,340 @@
+"""The ledger: immutable lines of money in, money out, and changes of monthly recurring revenue (MRR).
+
+Lines are the difference between two states of an account, so that a line is written exactly when, and in the same
+transaction in which, the state that it explains changes. Repeats and reordering of events therefore never book twice.
+docs/metrics.md defines every figure that is made from them.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Literal
+
+from billing.rules.access import term_runs
+from billing.rules.money import monthly
+from billing.rules.plans import Catalogue, Plan
+from billing.rules.records import Account, Booked, Checkout, Payment, Purchase, Subscription, Term
+
+Kind = Literal["payment", "refund", "refund_failed", "dispute", "dispute_won", "fee", "mrr", "trial", "checkout"]
+Movement = Literal["new", "expansion", "contraction", "churn", "reactivation", "switch"]
+
+# Reasons of a churn that the customer did not choose.
+INVOLUNTARY = frozenset({"payment_failed", "payment_disputed", "disputed", "failed", "paused"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerEntry:
+    """`amount_cents` is signed: positive into the business, negative out of it; for `mrr` the change per month.
+
+    `entry_id` is unique within the account and made from what the line is about (payment:stripe:in_1:4).
+    `object_id` names the payment, subscription, purchase or checkout. `reason`, from a closed list: why it churned or
+    was refunded; of a payment whether it is first, renewal, purchase or term.
+    `subscribers` is the change in the number of subscriptions and terms of this plan version that pay (on a `trial`
+    line: that try), `users` the change in the number of users who do, in this currency. `cohort` is the month in which
+    the user first did (2026-09).
+    """
+
+    entry_id: str
+    at: int
+    kind: Kind
+    amount_cents: int
+    currency: str
+    provider: str
+    plan_id: str
+    plan_version: int
+    object_id: str
+    movement: Movement | None = None
+    reason: str | None = None
+    subscribers: int = 0
+    users: int = 0
+    cohort: str | None = None
+
+    @property
+    def record(self) -> str:
+        # "~" sorts behind every letter: history lies outside the key range that is read to decide access.
+        return f"~ledger#{self.at:012d}#{self.entry_id}"
+
+
+def book(before: Account, after: Account, catalogue: Catalogue, now: int) -> tuple[Account, list[LedgerEntry]]:
+    """The lines that explain the way from one state to the next, and the state with what is booked noted in it.
+
+    Money is dated by the provider, recurring revenue by `now`: what a closed day says of it never changes.
+    """
+    lines = [*_checkout_lines(before, after), *_money_lines(before, after, now)]
+    booked, changes = _recurring(before, after, catalogue, now)
+    if booked != after.booked:
+        after = replace(after, records={**after.records, booked.record: booked})
+    return after, [*lines, *changes]
+
+
+def day_of(at: int) -> str:
+    """The UTC day of an instant: 2026-11-22."""
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d")
+
+
+# --- orders ----------------------------------------------------------------------------------------------------------
+
+
+def _checkout_lines(before: Account, after: Account) -> Iterator[LedgerEntry]:
+    """An order that was opened: a step of the funnel, of no amount until it is paid."""
+    known = {c.checkout_id for c in before.checkouts}
+    for checkout in after.checkouts:
+        if checkout.checkout_id not in known:
+            yield _checkout_line(checkout)
+
+
+def _checkout_line(checkout: Checkout) -> LedgerEntry:
+    return LedgerEntry(
+        entry_id=f"checkout:{checkout.checkout_id}",
+        at=checkout.created_at,
+        kind="checkout",
+        amount_cents=0,
+        currency=checkout.currency,
+        provider=checkout.provider,
+        plan_id=checkout.plan_id,
+        plan_version=checkout.plan_version,
+        object_id=checkout.checkout_id,
+    )
+
+
+# --- money -----------------------------------------------------------------------------------------------------------
+
+_Sourced = tuple[Subscription | Purchase, Payment]
+
+
+def _payments(account: Account) -> dict[tuple[str, str], _Sourced]:
+    """Money that is ours. What was sent for an underpaid or late invoice is not, until somebody accepts it."""
+    found: dict[tuple[str, str], _Sourced] = {}
+    for record in account.records.values():
+        if isinstance(record, Subscription):
+            found.update({(record.provider, p.payment_id): (record, p) for p in record.payments.values()})
+        elif isinstance(record, Purchase) and record.payment is not None and record.paid:
+            found[record.provider, record.payment.payment_id] = (record, record.payment)
+    return found
+
+
+def _money_lines(before: Account, after: Account, now: int) -> Iterator[LedgerEntry]:
+    old, new = _payments(before), _payments(after)
+    version = before.version + 1
+    for key, (source, payment) in new.items():
+        lines = _PaymentLines(source, payment, version)
+        yield from lines.of_change(old[key][1] if key in old else None, _why_paid(source, payment, before))
+    for key in old.keys() - new.keys():
+        # The provider took a payment back (a bitcoin invoice turned invalid after it was settled). Old payments of a
+        # subscription only leave its record because it keeps the newest; that is no reversal.
+        source, payment = old[key]
+        if isinstance(source, Purchase):
+            yield _PaymentLines(source, payment, version).reversal(now)
+
+
+def _why_paid(source: Subscription | Purchase, payment: Payment, before: Account) -> str:
+    """first, renewal, purchase or term: whether this payment completes an order."""
+    if isinstance(source, Purchase):
+        return "term" if isinstance(source, Term) else "purchase"
+    known = before.records.get(source.record)
+    earlier = known.payments.values() if isinstance(known, Subscription) else ()
+    if any(p.amount_cents for p in earlier):
+        return "renewal"
+    first = min(source.payments.values(), key=lambda p: (p.amount_cents == 0, p.paid_at, p.payment_id))
+    return "first" if first.payment_id == payment.payment_id else "renewal"
+
+
+@dataclass(frozen=True, slots=True)
+class _PaymentLines:
+    """The lines of one payment; one commit makes one `version`, so a line that comes again gets an id of its own."""
+
+    source: Subscription | Purchase
+    payment: Payment
+    version: int
+
+    def of_change(self, old: Payment | None, why: str) -> Iterator[LedgerEntry]:
+        payment = self.payment
+        if old is None and payment.amount_cents:
+            yield self._line("payment", payment.payment_id, payment.paid_at, payment.amount_cents, why)
+        if payment.fee_cents and (old is None or old.fee_cents is None):
+            yield self._line("fee", payment.payment_id, payment.paid_at, -payment.fee_cents)
+        for refund in payment.refunds.values():
+            booked = old.refunds.get(refund.refund_id) if old else None
+            if back := refund.returned_cents - (booked.returned_cents if booked else 0):
+                kind: Kind = "refund" if back > 0 else "refund_failed"
+                yield self._line(kind, refund.refund_id, refund.observed_at, -back, refund.reason)
+        for dispute in payment.disputes.values():
+            taken = old.disputes.get(dispute.dispute_id) if old else None
+            if back := dispute.withdrawn_cents - (taken.withdrawn_cents if taken else 0):
+                kind = "dispute" if back > 0 else "dispute_won"
+                yield self._line(kind, dispute.dispute_id, dispute.observed_at, -back, dispute.reason)
+
+    def reversal(self, now: int) -> LedgerEntry:
+        """Takes back what is left of the payment; the fee stays paid."""
+        return self._line("refund", f"reversal-{self.payment.payment_id}", now, -self.payment.kept_cents)
+
+    def _line(self, kind: Kind, subject: str, at: int, amount: int, reason: str | None = None) -> LedgerEntry:
+        return LedgerEntry(
+            entry_id=f"{kind}:{self.source.provider}:{subject}:{self.version}",
+            at=at,
+            kind=kind,
+            amount_cents=amount,
+            currency=self.payment.currency,
+            provider=self.source.provider,
+            plan_id=self.payment.plan_id or self.source.plan_id,
+            plan_version=self.payment.plan_version or self.source.plan_version,
+            object_id=self.payment.payment_id,
+            reason=reason,
+        )
+
+
+# --- monthly recurring revenue ---------------------------------------------------------------------------------------
+
+# Currency, provider, plan and version.
+Position = tuple[str, str, str, int]
+_Counts = Mapping[str, int]
+_NOTHING: _Counts = {"mrr_cents": 0, "paying": 0, "trialing": 0}
+
+
+def positions(account: Account, catalogue: Catalogue, now: int) -> dict[Position, _Counts]:
+    """What an account pays per month for what recurs, and how many subscriptions and terms pay for it or try it.
+
+    Counted as paying are subscriptions that are active or past due, and prepaid terms that run at `now`. The price is
+    the plan version's times the quantity, not what one invoice happened to say.
+    """
+    found: dict[Position, dict[str, int]] = {}
+
+    def add(record: Subscription | Purchase, plan: Plan | None, quantity: int, *, trial: bool) -> None:
+        amount = monthly(plan.price_cents * quantity, plan.interval) if plan else 0
+        if plan and amount:
+            key = (plan.currency, record.provider, plan.plan_id, plan.version)
+            counts = found.setdefault(key, dict(_NOTHING))
+            counts["trialing" if trial else "paying"] += 1
+            counts["mrr_cents"] += 0 if trial else amount
+
+    for subscription in account.subscriptions:
+        if subscription.status in ("active", "past_due", "trialing"):
+            plan = catalogue.get(subscription.plan_id, subscription.plan_version)
+            add(subscription, plan, subscription.quantity, trial=subscription.status == "trialing")
+    for run in term_runs(account, catalogue):
+        if run.start <= now < run.end:
+            add(run.term, run.plan, 1, trial=False)
+    return dict(found)
+
+
+def _recurring(before: Account, after: Account, catalogue: Catalogue, now: int) -> tuple[Booked, list[LedgerEntry]]:
+    old = {_position(key): counts for key, counts in before.booked.positions.items()}
+    new = positions(after, catalogue, now)
+    since = dict(before.booked.since)
+    lines: list[LedgerEntry] = []
+    for currency in sorted({key[0] for key in (*old, *new)}):
+        change = _Change(after, currency, old, new, before.version + 1, now)
+        if change.pays and currency not in since:
+            since[currency] = day_of(now)[:7]
+            lines += change.lines("new", since[currency])
+        else:
+            lines += change.lines("reactivation", since.get(currency))
+    turns = [t for run in term_runs(after, catalogue) for t in (run.start, run.end) if t > now]
+    written = {"|".join(map(str, key)): dict(counts) for key, counts in sorted(new.items())}
+    return Booked(positions=written, since=since, review_at=min(turns, default=None)), lines
+
+
+def _position(key: str) -> Position:
+    currency, provider, plan_id, version = key.split("|")
+    return currency, provider, plan_id, int(version)
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """From what is booked to what is, in one currency."""
+
+    after: Account
+    currency: str
+    old: Mapping[Position, _Counts]
+    new: Mapping[Position, _Counts]
+    version: int
+    now: int
+
+    @property
+    def pays(self) -> bool:
+        return self._total(self.new, "mrr_cents") > 0
+
+    def lines(self, beginning: Movement, cohort: str | None) -> Iterator[LedgerEntry]:
+        """`beginning`: what to call it when the account starts to pay."""
+        movement, users = self._movement(beginning), self._users("paying")
+        tries = self._users("trialing")
+        for key in sorted({key for key in (*self.old, *self.new) if key[0] == self.currency}):
+            was, is_ = self.old.get(key, _NOTHING), self.new.get(key, _NOTHING)
+            amount, paying = is_["mrr_cents"] - was["mrr_cents"], is_["paying"] - was["paying"]
+            if amount or paying:
+                yield self._line("mrr", key, amount, paying, users, movement, cohort)
+                users = 0
+            if is_["trialing"] != was["trialing"]:
+                yield self._line("trial", key, 0, is_["trialing"] - was["trialing"], tries, None, None)
+                tries = 0
+
+    def _movement(self, beginning: Movement) -> Movement:
+        was, is_ = self._total(self.old, "mrr_cents"), self._total(self.new, "mrr_cents")
+        if was == is_:
+            return "switch"
+        if was == 0:
+            return beginning
+        return "churn" if is_ == 0 else "expansion" if is_ > was else "contraction"
+
+    def _users(self, count: str) -> int:
+        return (self._total(self.new, count) > 0) - (self._total(self.old, count) > 0)
+
+    def _total(self, counts: Mapping[Position, _Counts], name: str) -> int:
+        return sum(c[name] for key, c in counts.items() if key[0] == self.currency)
+
+    def _line(
+        self,
+        kind: Kind,
+        key: Position,
+        amount: int,
+        subscribers: int,
+        users: int,
+        movement: Movement | None,
+        cohort: str | None,
+    ) -> LedgerEntry:
+        currency, provider, plan_id, plan_version = key
+        source = _newest(self.after, provider, plan_id, plan_version)
+        return LedgerEntry(
+            entry_id=f"{kind}:{self.version}:{currency}:{provider}:{plan_id}:{plan_version}",
+            at=self.now,
+            kind=kind,
+            amount_cents=amount,
+            currency=currency,
+            provider=provider,
+            plan_id=plan_id,
+            plan_version=plan_version,
+            object_id=_id(source),
+            movement=movement,
+            reason=_why_ended(source) if movement == "churn" else None,
+            subscribers=subscribers,
+            users=users,
+            cohort=cohort if users else None,
+        )
+
+
+def _newest(account: Account, provider: str, plan_id: str, version: int) -> Subscription | Term | None:
+    """The record that stands for a position: the newest of that plan, or of that provider when it changed its plan.
+
+    An invoice that nobody paid stands for none: it is not why the term before it ended.
+    """
+    every: list[Subscription | Term] = [*account.subscriptions, *(t for t in account.terms if t.payment)]
+    candidates = [r for r in every if r.provider == provider]
+    same = [r for r in candidates if (r.plan_id, r.plan_version) == (plan_id, version)]
+    return max(same or candidates, key=lambda r: (r.observed_at, r.record), default=None)
+
+
+def _id(source: Subscription | Term | None) -> str:
+    if source is None:
+        return ""
+    return source.subscription_id if isinstance(source, Subscription) else source.purchase_id
+
+
+def _why_ended(source: Subscription | Term | None) -> str:
+    """Why it ended, in the closed words of the record as it is now."""
+    if isinstance(source, Subscription):
+        if source.status in ("unpaid", "incomplete", "incomplete_expired"):
+            return "payment_failed"
+        return "paused" if source.status == "paused" else source.cancel_reason or "not_given"
+    if source is not None and source.status in ("refunded", "disputed", "failed"):
+        return source.status
+    return "not_renewed"

@@ -1,0 +1,257 @@
+"""Checkout: open one hosted payment page per user and group of plans, and confirm it on return without waiting."""
+
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from billing.api.http import rfc3339
+from billing.errors import Conflict, InvalidRequest, NotFound
+from billing.intake.applier import Applier
+from billing.providers import PREPAID, Client, Order, Session
+from billing.rules.access import term_runs
+from billing.rules.apply import apply
+from billing.rules.facts import Fact, Ref
+from billing.rules.plans import Catalogue, Plan
+from billing.rules.records import LIVE, Account, Checkout
+from billing.rules.terms import DAY
+from billing.store.accounts import AccountStore
+from billing.store.plans import PlanStore
+from billing.store.transactions import LostRace
+
+# Seconds a hosted page stays payable; Stripe accepts from 30 minutes to a day.
+CHECKOUT_SECONDS = 3600
+# Less than this is no page to ask for: an order that was noted too long ago, before a crash, is given up.
+_SHORTEST = 1800
+# A session about to end is not handed out again.
+_REUSE_MARGIN = 120
+_ATTEMPTS = 5
+
+
+class Checkouts:
+    """`offered`: the providers of this stack, in order; `client(name)`: the calls toward one."""
+
+    def __init__(
+        self,
+        accounts: AccountStore,
+        plans: PlanStore,
+        client: Callable[[str], Client],
+        offered: Sequence[str],
+        portal_url: str,
+    ) -> None:
+        self._accounts = accounts
+        self._plans = plans
+        self._client = client
+        self._offered = offered
+        self._portal_url = portal_url
+
+    def create(
+        self, user_id: str, plan_id: str, provider: str | None, now: int, *, accept_overlap: bool = False
+    ) -> Mapping[str, Any]:
+        """The hosted page for a plan. Asking again returns the same page; asking for another plan ends the old one.
+
+        `accept_overlap`: the buyer has read that this is paid besides what already runs.
+        """
+        plan = self._plan_for_sale(plan_id)
+        provider = self._provider_for(plan, provider)
+        for _ in range(_ATTEMPTS):
+            account = self._accounts.load(user_id)
+            refuse_double(account, self._plans.catalogue().get, plan, provider)
+            if not accept_overlap:
+                explain_overlap(account, self._plans.catalogue(), plan, provider, now)
+            known = account.checkout_in(plan.group)
+            if known and _same(known, plan, provider) and known.status == "open" and known.url:
+                if known.expires_at > now + _REUSE_MARGIN:
+                    return _view(known, reused=True)
+            elif known and known.status == "open" and known.session_id and known.expires_at > now:
+                self._client(known.provider).expire_checkout(known.session_id)
+            try:
+                return self._open(account, known, plan, provider, now)
+            except LostRace:
+                continue
+        raise Conflict("another checkout is being opened: try again", code="checkout_in_progress")
+
+    def _open(self, account: Account, known: Checkout | None, plan: Plan, provider: str, now: int) -> Mapping[str, Any]:
+        """Notes the intent first: after a crash, or from a second tab, the provider is asked for the same session."""
+        opening = known
+        noted = known is not None and known.status == "opening" and known.expires_at - now >= _SHORTEST
+        if known is None or not noted or not _same(known, plan, provider):
+            opening = Checkout(
+                checkout_id=f"chk_{uuid.uuid4().hex}",
+                group=plan.group,
+                plan_id=plan.plan_id,
+                plan_version=plan.version,
+                provider=provider,
+                status="opening",
+                created_at=now,
+                expires_at=now + CHECKOUT_SECONDS,
+                amount_cents=plan.price_cents,
+                currency=plan.currency,
+            )
+            account = self._save(account, opening, now)
+        assert opening is not None
+        session = self._client(provider).create_checkout(self._order(account, opening, plan))
+        account = self._accounts.load(account.user_id)
+        current = account.checkout_in(plan.group)
+        if current is None or current.checkout_id != opening.checkout_id:
+            raise LostRace("another checkout was opened meanwhile")
+        if current.status == "opening":
+            current = _opened(current, session)
+            self._save(account, current, now, session.facts)
+        return _view(current, reused=False)
+
+    def _save(self, account: Account, checkout: Checkout, now: int, facts: Sequence[Fact] = ()) -> Account:
+        """`facts`: what the provider says of the session it opened, such as a purchase that is now pending."""
+        catalogue = self._plans.catalogue()
+        after = replace(account, records={**account.records, checkout.record: checkout})
+        for fact in facts:
+            told = apply(after, fact, catalogue)
+            after = told if isinstance(told, Account) else after
+        return self._accounts.commit(account, after, catalogue, now)
+
+    def _order(self, account: Account, checkout: Checkout, plan: Plan) -> Order:
+        customers = [s.customer_id for s in account.subscriptions if s.provider == checkout.provider and s.customer_id]
+        return Order(
+            checkout_id=checkout.checkout_id,
+            user_id=account.user_id,
+            plan=plan,
+            amount_cents=checkout.amount_cents,
+            currency=checkout.currency,
+            success_url=f"{self._portal_url}/checkout/return?checkout_id={checkout.checkout_id}",
+            cancel_url=f"{self._portal_url}/pricing?checkout=canceled",
+            expires_at=checkout.expires_at,
+            customer_id=customers[-1] if customers else None,
+            trial_days=_trial_days(account, checkout, plan),
+        )
+
+    def _plan_for_sale(self, plan_id: str) -> Plan:
+        plan = self._plans.catalogue().get(plan_id) or self._plans.catalogue(fresh=True).get(plan_id)
+        if plan is None:
+            raise NotFound(f"there is no plan {plan_id}")
+        if plan.status == "archived" or plan.free:
+            raise Conflict(f"{plan.name} is not for sale", code="plan_not_for_sale")
+        return plan
+
+    def _provider_for(self, plan: Plan, provider: str | None) -> str:
+        able = sellers(plan, self._offered)
+        if provider is None and able:
+            return able[0]
+        if provider not in able:
+            raise InvalidRequest(
+                f"{plan.name} cannot be bought that way", errors=[{"path": "provider", "message": f"one of {able}"}]
+            )
+        return provider
+
+
+def confirm(
+    accounts: AccountStore,
+    applier: Applier,
+    client: Callable[[str], Client],
+    user_id: str,
+    checkout_id: str,
+    now: int,
+) -> Mapping[str, Any]:
+    """Reads the session at the provider and applies it: the buyer on the return page does not wait for the webhook."""
+    checkout = _find(accounts.load(user_id), checkout_id)
+    if checkout.status == "open" and checkout.session_id:
+        facts = client(checkout.provider).read(Ref("checkout", checkout.session_id), now)
+        applier.apply(user_id, checkout.provider, facts, now)
+    account = accounts.load(user_id)
+    checkout = _find(account, checkout_id)
+    status = "processing" if checkout.status == "opening" else checkout.status
+    return {
+        "status": status,
+        "plan_id": checkout.plan_id,
+        "provider": checkout.provider,
+        "entitlements_version": account.version,
+    }
+
+
+def sellers(plan: Plan, offered: Sequence[str]) -> list[str]:
+    """The providers that can sell a plan here. Stripe needs its price; the others are told the amount."""
+    return [name for name in offered if name != "stripe" or "stripe" in plan.provider_plan_ids]
+
+
+def refuse_double(account: Account, plan_of: Callable[[str, int], Plan | None], plan: Plan, provider: str) -> None:
+    """A second subscription in a group would bill twice: name the call that changes the first instead."""
+    if plan.recurring and provider not in PREPAID:
+        for subscription in account.subscriptions:
+            current = plan_of(subscription.plan_id, subscription.plan_version)
+            if subscription.status in LIVE and current and current.group == plan.group:
+                raise Conflict(
+                    f"you are subscribed to {current.name}: change that subscription instead",
+                    code="already_subscribed",
+                    plan_id=current.plan_id,
+                    change="/billing/subscription/preview-change",
+                )
+    if not plan.recurring and plan.duration_days is None:
+        for purchase in account.purchases:
+            if purchase.plan_id == plan.plan_id and purchase.status in ("paid", "partially_refunded"):
+                raise Conflict(f"you own {plan.name} already", code="already_purchased", plan_id=plan.plan_id)
+
+
+def explain_overlap(account: Account, catalogue: Catalogue, plan: Plan, provider: str, now: int) -> None:
+    """A card subscription and a bitcoin term may stand side by side, but nobody should pay for both unawares."""
+    if not plan.recurring:
+        return
+    if provider in PREPAID:
+        for subscription in account.subscriptions:
+            current = catalogue.get(subscription.plan_id, subscription.plan_version)
+            if subscription.status in LIVE and current and current.group == plan.group:
+                raise Conflict(
+                    f"your card already pays for {current.name} until {rfc3339(subscription.current_period_end)} "
+                    f"{'' if subscription.ends_at else 'and renews then '}"
+                    f"({subscription.provider}): the time you buy now would run beside it, not after it",
+                    code="overlap",
+                    plan_id=current.plan_id,
+                    ends_at=rfc3339(subscription.current_period_end),
+                )
+        return
+    ends = [run.end for run in term_runs(account, catalogue) if run.plan.group == plan.group and run.end > now]
+    if ends:
+        raise Conflict(
+            f"you have prepaid until {rfc3339(max(ends))}: the card would be charged from today, beside it",
+            code="overlap",
+            plan_id=plan.plan_id,
+            ends_at=rfc3339(max(ends)),
+        )
+
+
+def _same(checkout: Checkout, plan: Plan, provider: str) -> bool:
+    return (checkout.plan_id, checkout.plan_version, checkout.provider) == (plan.plan_id, plan.version, provider)
+
+
+def _opened(checkout: Checkout, session: Session) -> Checkout:
+    return replace(
+        checkout, status="open", session_id=session.session_id, url=session.url, expires_at=session.expires_at
+    )
+
+
+def _trial_days(account: Account, checkout: Checkout, plan: Plan) -> int:
+    """What this order starts with: the plan's trial, once per user; in bitcoin also what is left of a trial by card."""
+    trials = [s.trial_end for s in account.subscriptions if s.status == "trialing" and s.trial_end]
+    if checkout.provider in PREPAID and trials:
+        return max(0, -(-(max(trials) - checkout.created_at) // DAY))
+    return 0 if _had_trial(account) else plan.trial_days
+
+
+def _had_trial(account: Account) -> bool:
+    """Whoever ever had a subscription, or a term that was or may still be paid, has had the chance."""
+    return any(True for _ in account.subscriptions) or any(t.paid or t.state != "failed" for t in account.terms)
+
+
+def _find(account: Account, checkout_id: str) -> Checkout:
+    found = next((c for c in account.checkouts if c.checkout_id == checkout_id), None)
+    if found is None:
+        raise NotFound("there is no such checkout")
+    return found
+
+
+def _view(checkout: Checkout, *, reused: bool) -> Mapping[str, Any]:
+    return {
+        "checkout_id": checkout.checkout_id,
+        "provider": checkout.provider,
+        "url": checkout.url,
+        "expires_at": rfc3339(checkout.expires_at),
+        "reused": reused,
+    }

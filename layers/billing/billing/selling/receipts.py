@@ -1,0 +1,107 @@
+"""Receipts of every payment in one list, and the link to a provider's own pages. Links are fetched, never stored."""
+
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any
+
+from billing.api.http import rfc3339
+from billing.errors import NotFound, ProviderError, ProviderUnavailable
+from billing.providers import PREPAID, Client, Receipt
+from billing.rules.records import Account, Payment, Purchase, Subscription
+from billing.store.accounts import AccountStore
+
+# The newest receipts get their link at once; each costs a call to the provider, eight at a time.
+LINKED = 24
+_AT_ONCE = 8
+
+
+class Receipts:
+    """`client(provider)` gives the calls toward a provider."""
+
+    def __init__(self, accounts: AccountStore, client: Callable[[str], Client], portal_url: str) -> None:
+        self._accounts = accounts
+        self._client = client
+        self._portal_url = portal_url
+
+    def list(self, user_id: str) -> Mapping[str, Any]:
+        """Every payment, newest first. One whose provider does not answer is listed without its link."""
+        receipts = receipts_of(self._accounts.load(user_id))
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            linked = list(pool.map(self._linked, receipts[:LINKED]))
+        return {"receipts": [view(receipt) for receipt in [*linked, *receipts[LINKED:]]]}
+
+    def portal(self, user_id: str) -> Mapping[str, Any]:
+        """The provider's page for payment methods and invoices, for whoever has bought by card."""
+        customer = portal_customer(self._accounts.load(user_id))
+        if customer is None:
+            raise NotFound("there is nothing to manage yet: no card payment was made")
+        provider, customer_id = customer
+        return {"url": self._client(provider).portal_url(customer_id, f"{self._portal_url}/account")}
+
+    def _linked(self, receipt: Receipt) -> Receipt:
+        if receipt.amount_cents == 0:
+            return receipt
+        try:
+            return replace(receipt, url=self._client(receipt.provider).receipt_url(receipt.payment_id))
+        except (ProviderError, ProviderUnavailable):
+            return receipt
+
+
+def receipts_of(account: Account) -> list[Receipt]:
+    """The payments of an account as receipts without links, newest first."""
+    receipts = [
+        Receipt(
+            provider=record.provider,
+            payment_id=payment.payment_id,
+            paid_at=payment.paid_at,
+            amount_cents=payment.amount_cents,
+            currency=payment.currency,
+            status=_status(payment),
+            plan_id=payment.plan_id or record.plan_id,
+            refunded_cents=payment.refunded_cents,
+        )
+        for record, payment in payments_of(account)
+    ]
+    return sorted(receipts, key=lambda r: (r.paid_at, r.payment_id), reverse=True)
+
+
+def payments_of(account: Account) -> Iterator[tuple[Subscription | Purchase, Payment]]:
+    """Every payment with what it paid for; bitcoin that was seen but does not count is none."""
+    for record in account.records.values():
+        if isinstance(record, Subscription):
+            yield from ((record, payment) for payment in record.payments.values())
+        elif isinstance(record, Purchase) and record.payment is not None and record.paid:
+            yield record, record.payment
+
+
+def portal_customer(account: Account) -> tuple[str, str] | None:
+    """(provider, customer id) of the newest record with a customer at a provider that has a portal."""
+    records = [r for r in account.records.values() if isinstance(r, Subscription | Purchase)]
+    for record in sorted(records, key=lambda r: r.created_at, reverse=True):
+        if record.customer_id and record.provider not in PREPAID:
+            return record.provider, record.customer_id
+    return None
+
+
+def view(receipt: Receipt) -> Mapping[str, Any]:
+    """As `billing.api.responses.ReceiptView` has it."""
+    return {
+        "provider": receipt.provider,
+        "payment_id": receipt.payment_id,
+        "paid_at": rfc3339(receipt.paid_at),
+        "amount_cents": receipt.amount_cents,
+        "refunded_cents": receipt.refunded_cents,
+        "currency": receipt.currency,
+        "status": receipt.status,
+        "plan_id": receipt.plan_id,
+        "url": receipt.url,
+    }
+
+
+def _status(payment: Payment) -> str:
+    if payment.fully_refunded:
+        return "refunded"
+    if payment.suspended:
+        return "disputed"
+    return "partially_refunded" if payment.refunded_cents else "paid"

@@ -1,0 +1,62 @@
+"""Reminders before what is prepaid runs out: nothing renews by itself in bitcoin, so its buyer has to hear of it.
+
+A reminder is a note on the renewal record; the stream makes a domain event of it, which a host turns into a message.
+So a reminder is never told twice, and never told without being noted.
+"""
+
+from collections.abc import Sequence
+
+from billing.rules.plans import Catalogue
+from billing.rules.records import LIVE, Account, Renewal
+from billing.rules.terms import DAY
+from billing.store.accounts import AccountStore
+from billing.store.due import DueStore
+from billing.store.plans import PlanStore
+
+
+class Reminders:
+    """`days`: how many days before the end to remind, such as 7 and 1; 0 is the end itself."""
+
+    def __init__(self, accounts: AccountStore, plans: PlanStore, due: DueStore, days: Sequence[int]) -> None:
+        self._accounts = accounts
+        self._plans = plans
+        self._due = due
+        self._days = sorted(days, reverse=True)
+
+    def send(self, now: int, limit: int) -> int:
+        """Notes every reminder that is due, at most one per end and round; how many there were."""
+        sent = 0
+        for due in self._due.due("remind", now, limit):
+            account = self._accounts.load(due.user_id)
+            renewal = account.records.get(due.record)
+            if not isinstance(renewal, Renewal):
+                continue
+            stage = self._stage(renewal, now) if self._wanted(account, renewal) else None
+            noted = {} if stage is None else {"reminded_days": stage}
+            sent += self._due.claim(due, self._next(renewal, now), **noted) and stage is not None
+        return sent
+
+    def _stage(self, renewal: Renewal, now: int) -> int | None:
+        """The most urgent reminder that is due; those it overtook (we were down) are not told any more."""
+        passed = [
+            days for days in self._days if renewal.ends_at - days * DAY <= now and (days == 0 or now < renewal.ends_at)
+        ]
+        if not passed or (renewal.reminded_days is not None and passed[-1] >= renewal.reminded_days):
+            return None
+        return passed[-1]
+
+    def _next(self, renewal: Renewal, now: int) -> int | None:
+        return next((t for days in self._days if (t := renewal.ends_at - days * DAY) > now), None)
+
+    def _wanted(self, account: Account, renewal: Renewal) -> bool:
+        """The buyer asked for it, and no card pays on when the prepaid time is over."""
+        return renewal.wanted and not _covered(account, renewal, self._plans.catalogue())
+
+
+def _covered(account: Account, renewal: Renewal, catalogue: Catalogue) -> bool:
+    for subscription in account.subscriptions:
+        plan = catalogue.get(subscription.plan_id, subscription.plan_version)
+        goes_on = subscription.status in LIVE and subscription.ends_at is None
+        if goes_on and plan is not None and plan.group == renewal.group:
+            return True
+    return False

@@ -1,0 +1,50 @@
+"""Renewing what is prepaid: the invoice for the next term in one call, and whether to be reminded of it."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from billing.api import views
+from billing.errors import Conflict, NotFound
+from billing.rules.records import Account, Renewal
+from billing.selling.checkout import Checkouts
+from billing.store.accounts import AccountStore
+from billing.store.plans import PlanStore
+from billing.store.transactions import LostRace
+
+_ATTEMPTS = 5
+
+
+class Renewals:
+    def __init__(self, accounts: AccountStore, plans: PlanStore, checkouts: Checkouts) -> None:
+        self._accounts = accounts
+        self._plans = plans
+        self._checkouts = checkouts
+
+    def open_invoice(self, user_id: str, group: str, provider: str | None, now: int) -> Mapping[str, Any]:
+        """The invoice for another term of the plan that ends last, at its provider unless another one is named.
+
+        The same call returns the same invoice while it can be paid; the price is that of the plan's newest version.
+        """
+        renewal = _find(self._accounts.load(user_id), group)
+        return self._checkouts.create(user_id, renewal.plan_id, provider or renewal.provider, now, accept_overlap=True)
+
+    def set_reminders(self, user_id: str, group: str, *, wanted: bool, now: int) -> dict[str, Any]:
+        """Whether the buyer wants to hear of the end in time."""
+        for _ in range(_ATTEMPTS):
+            account = self._accounts.load(user_id)
+            renewal = _find(account, group)
+            after = replace(account, records={**account.records, renewal.record: replace(renewal, wanted=wanted)})
+            try:
+                self._accounts.commit(account, after, self._plans.catalogue(), now)
+            except LostRace:
+                continue
+            return views.renewal(replace(renewal, wanted=wanted))
+        raise Conflict("the account is being changed: try again", code="try_again")
+
+
+def _find(account: Account, group: str) -> Renewal:
+    for renewal in account.renewals:
+        if renewal.group == group:
+            return renewal
+    raise NotFound("nothing is prepaid there, so there is nothing to renew")

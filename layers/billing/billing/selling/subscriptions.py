@@ -1,0 +1,241 @@
+"""What customers do with a subscription they have: see what a change would cost, change, cancel, take it back.
+
+The provider decides and is asked; what it then says is read and applied at once, by the path every event takes.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
+
+from billing.api.http import rfc3339
+from billing.api.views import subscription_status
+from billing.errors import Conflict, NotFound
+from billing.intake.applier import Applier
+from billing.providers import ChangePreview, Client
+from billing.rules.facts import Ref
+from billing.rules.money import monthly
+from billing.rules.plans import Allowance, Catalogue, Credits, FeatureValue, Plan
+from billing.rules.records import LIVE, Account, Subscription
+from billing.selling.checkout import sellers
+from billing.store.accounts import AccountStore
+from billing.store.plans import PlanStore
+from billing.store.previews import PREVIEW_SECONDS, Preview, PreviewStore
+
+Kind = Literal["upgrade", "downgrade", "switch"]
+
+
+class Subscriptions:
+    """`client(provider)` gives the calls toward a provider."""
+
+    def __init__(
+        self,
+        accounts: AccountStore,
+        plans: PlanStore,
+        previews: PreviewStore,
+        applier: Applier,
+        client: Callable[[str], Client],
+    ) -> None:
+        self._accounts = accounts
+        self._plans = plans
+        self._previews = previews
+        self._applier = applier
+        self._client = client
+
+    def preview(self, user_id: str, plan_id: str, now: int) -> Mapping[str, Any]:
+        """What a change to a plan costs now and next, and which features it gives and takes."""
+        catalogue = self._plans.catalogue()
+        subscription, current, target = self._change(self._accounts.load(user_id), plan_id, catalogue)
+        at_period_end = waits(subscription, current, target)
+        cost = self._cost(subscription, target, at_period_end, now)
+        kept = Preview(
+            provider=subscription.provider,
+            subscription_id=subscription.subscription_id,
+            plan_id=target.plan_id,
+            plan_version=target.version,
+            from_plan_id=current.plan_id,
+            from_plan_version=current.version,
+            period_end=subscription.current_period_end,
+            at_period_end=at_period_end,
+            proration_date=now,
+            expires_at=now + PREVIEW_SECONDS,
+        )
+        gained, lost = compare(current, target)
+        return {
+            "preview_id": self._previews.keep(user_id, kept),
+            "plan_id": target.plan_id,
+            "kind": kind_of(current, target),
+            "at_period_end": at_period_end,
+            "amount_due_cents": cost.amount_due_cents,
+            "credit_cents": cost.credit_cents,
+            "currency": cost.currency,
+            "next_amount_cents": cost.next_amount_cents,
+            "next_billing_at": rfc3339(cost.next_billing_at),
+            "effective_at": rfc3339(subscription.current_period_end if at_period_end else now),
+            "features_gained": gained,
+            "features_lost": lost,
+            "expires_at": rfc3339(kept.expires_at),
+        }
+
+    def change(self, user_id: str, preview_id: str, now: int) -> Mapping[str, Any]:
+        """Makes the change as previewed, or refuses when things are no longer as they were shown."""
+        preview = self._previews.find(user_id, preview_id, now)
+        if preview is None:
+            raise Conflict("this preview has expired: look at the change again", code="preview_expired")
+        catalogue = self._plans.catalogue()
+        account = self._accounts.load(user_id)
+        record = account.records.get(f"subscription#{preview.provider}#{preview.subscription_id}")
+        if isinstance(record, Subscription) and _done(record, preview):
+            return subscription_status(account, catalogue, now)
+        subscription, current, target = self._change(account, preview.plan_id, catalogue)
+        as_shown = (preview.subscription_id, preview.from_plan_id, preview.from_plan_version, preview.period_end)
+        if as_shown != (
+            subscription.subscription_id,
+            current.plan_id,
+            current.version,
+            subscription.current_period_end,
+        ):
+            raise Conflict("your subscription has changed since: look at the change again", code="preview_outdated")
+        self._client(subscription.provider).change_subscription(
+            subscription.subscription_id,
+            subscription.item_id or subscription.subscription_id,
+            target,
+            at_period_end=preview.at_period_end,
+            proration_date=preview.proration_date,
+            key=preview_id,
+        )
+        account = self._read(account, subscription, now)
+        record = account.records[subscription.record]
+        if not preview.at_period_end and isinstance(record, Subscription) and record.plan_id != target.plan_id:
+            raise Conflict(
+                f"the payment did not go through, so you keep {current.name}: update your card and try again",
+                code="change_not_paid",
+            )
+        return subscription_status(account, catalogue, now)
+
+    def cancel(
+        self, user_id: str, *, at_period_end: bool, reason: str | None, comment: str | None, now: int
+    ) -> Mapping[str, Any]:
+        """Ends the subscription, now or when what was paid for is used up. Asking again changes nothing."""
+        account = self._accounts.load(user_id)
+        subscription = _live(account)
+        # What was never paid cannot run out: unpaid and paused ones end at once.
+        later = at_period_end and subscription.status in ("trialing", "active", "past_due")
+        if not (later and subscription.ends_at is not None):
+            self._client(subscription.provider).cancel_subscription(
+                subscription.subscription_id,
+                at_period_end=later,
+                reason=reason,
+                comment=comment,
+                key=_key("cancel", subscription, account),
+            )
+            account = self._read(account, subscription, now)
+        return subscription_status(account, self._plans.catalogue(), now)
+
+    def resume(self, user_id: str, now: int) -> Mapping[str, Any]:
+        """Takes back a scheduled cancellation or downgrade, or wakes a paused subscription."""
+        account = self._accounts.load(user_id)
+        subscription = _live(account)
+        ends_later = subscription.ends_at is not None
+        # A new version of the same plan is the seller's doing: it is not the customer's to take back.
+        changes_plan = subscription.scheduled_plan_id not in (None, subscription.plan_id)
+        if not (ends_later or changes_plan or subscription.status == "paused"):
+            raise Conflict("there is nothing to take back", code="nothing_to_resume")
+        self._client(subscription.provider).resume_subscription(
+            subscription.subscription_id, key=_key("resume", subscription, account)
+        )
+        account = self._read(account, subscription, now)
+        return subscription_status(account, self._plans.catalogue(), now)
+
+    def _change(self, account: Account, plan_id: str, catalogue: Catalogue) -> tuple[Subscription, Plan, Plan]:
+        """The subscription, its plan and the wanted one; refuses a change that cannot be made."""
+        target = catalogue.get(plan_id)
+        if target is None:
+            raise NotFound(f"there is no plan {plan_id}")
+        subscription = _live(account, catalogue, target.group)
+        current = catalogue.get(subscription.plan_id, subscription.plan_version)
+        if current is None:
+            raise NotFound("the plan you have is not in the catalogue")
+        if target.status == "archived" or target.free or not target.recurring:
+            raise Conflict(f"{target.name} cannot replace a subscription", code="plan_not_for_sale")
+        if not sellers(target, [subscription.provider]):
+            raise Conflict(f"{target.name} is not sold by {subscription.provider}", code="plan_not_for_sale")
+        if (target.plan_id, target.version) == (current.plan_id, current.version):
+            raise Conflict(f"you have {target.name} already", code="already_on_plan")
+        if subscription.status not in ("trialing", "active"):
+            raise Conflict("settle the open payment first", code="payment_open")
+        if subscription.ends_at is not None:
+            raise Conflict("take back the cancellation first", code="cancellation_scheduled")
+        return subscription, current, target
+
+    def _cost(self, subscription: Subscription, target: Plan, at_period_end: bool, now: int) -> ChangePreview:
+        if at_period_end:
+            return ChangePreview(
+                amount_due_cents=0,
+                credit_cents=0,
+                currency=target.currency,
+                next_amount_cents=target.price_cents * subscription.quantity,
+                next_billing_at=subscription.current_period_end,
+            )
+        item_id = subscription.item_id or subscription.subscription_id
+        client = self._client(subscription.provider)
+        return client.preview_change(subscription.subscription_id, item_id, target, now)
+
+    def _read(self, account: Account, subscription: Subscription, now: int) -> Account:
+        ref = Ref("subscription", subscription.subscription_id)
+        self._applier.refresh(account.user_id, subscription.provider, ref, now)
+        return self._accounts.load(account.user_id)
+
+
+def waits(subscription: Subscription, current: Plan, target: Plan) -> bool:
+    """Less for the money takes effect when the paid period ends; in a trial nothing is paid yet, so at once."""
+    if subscription.status == "trialing":
+        return False
+    kind = kind_of(current, target)
+    return kind == "downgrade" or (kind == "switch" and target.interval == "month")
+
+
+def kind_of(current: Plan, target: Plan) -> Kind:
+    """By rank; plans of one rank are a switch of interval, or else compare by price."""
+    if target.rank != current.rank:
+        return "upgrade" if target.rank > current.rank else "downgrade"
+    if target.interval != current.interval:
+        return "switch"
+    now, then = (monthly(p.price_cents, p.interval) for p in (current, target))
+    return "upgrade" if then >= now else "downgrade"
+
+
+def compare(current: Plan, target: Plan) -> tuple[list[str], list[str]]:
+    """Features that the target gives more of, and those it gives less of."""
+    keys = sorted({*current.features, *target.features})
+    sizes = {key: (_size(current.features.get(key)), _size(target.features.get(key))) for key in keys}
+    gained = [key for key, (before, after) in sizes.items() if after > before]
+    return gained, [key for key, (before, after) in sizes.items() if after < before]
+
+
+def _size(value: FeatureValue | None) -> int:
+    if isinstance(value, Allowance):
+        return value.limit
+    return value.amount if isinstance(value, Credits) else int(value or 0)
+
+
+def _live(account: Account, catalogue: Catalogue | None = None, group: str | None = None) -> Subscription:
+    """The subscription that a customer's call is about: the newest live one (of a group of plans)."""
+    found = [s for s in account.subscriptions if s.status in LIVE]
+    if catalogue is not None:
+        plans = {s.record: catalogue.get(s.plan_id, s.plan_version) for s in found}
+        found = [s for s in found if (plan := plans[s.record]) is not None and plan.group == group]
+    if not found:
+        raise NotFound("you have no subscription")
+    return max(found, key=lambda s: (s.created_at, s.subscription_id))
+
+
+def _done(subscription: Subscription, preview: Preview) -> bool:
+    """A confirm that is repeated after a lost answer finds its work done."""
+    wanted = (preview.plan_id, preview.plan_version)
+    if preview.at_period_end:
+        return (subscription.scheduled_plan_id, subscription.scheduled_plan_version) == wanted
+    return (subscription.plan_id, subscription.plan_version) == wanted
+
+
+def _key(what: str, subscription: Subscription, account: Account) -> str:
+    """The same for a repeat of the same call, another one after anything changed."""
+    return f"{what}:{subscription.subscription_id}:{account.version}"

@@ -1,0 +1,186 @@
+"""A stand-in for Stripe's API of 2026-10-28.endive on loopback: `python -m fakes.stripe --port 12111`.
+
+It keeps state, holds every request against the SDK's typed parameters, honours idempotency keys, moves its clock
+(renewals, trial ends, dunning), and signs and retries webhooks in the version of each endpoint. `base.App` adds the
+faults: lost answers, refusals, delayed, doubled, lost and reordered webhooks.
+"""
+
+import copy
+import hashlib
+import hmac
+import json
+import re
+import time
+import urllib.parse
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from fakes.base import Answer, App, Clock, Request, Webhooks, json_answer
+from fakes.stripe import shapes
+from fakes.stripe.books import Books, Object, Refused
+from fakes.stripe.calls import Call, Calls, listing
+from fakes.stripe.pages import Pages
+from fakes.stripe.params import BadParam, decode, typed
+
+# Seconds between tries, growing to three days in all, as live mode does.
+RETRY_AFTER = (5, 60, 300, 1800, 7200, 18_000, 36_000, 43_200, 43_200, 43_200)
+
+
+def sign(body: bytes, secret: str, now: int) -> str:
+    """The Stripe-Signature header of a delivery at `now`."""
+    mac = hmac.new(secret.encode(), b"%d." % now + body, hashlib.sha256).hexdigest()
+    return f"t={now},v1={mac}"
+
+
+class StripeApp(App):
+    """`books` holds the state; `add_endpoint` says where webhooks go; `memory` is a file that outlives the process."""
+
+    def __init__(self, clock: Clock | None = None, memory: Path | None = None) -> None:
+        super().__init__(clock)
+        self._memory = memory
+        self.books = Books(self.clock, self._publish)
+        self.webhooks = Webhooks(self.clock, self._render, retry_after=RETRY_AFTER)
+        self._answered: dict[str, tuple[str, Answer]] = {}
+        self.secrets: dict[str, str] = {}
+        self.pages = Pages(self)
+        self.calls = Calls(self)
+        for method, path, shape, call in self.calls.table():
+            self.route(method, path, self._serve(shape, call))
+        if memory is not None and memory.exists():
+            self._remember(json.loads(memory.read_text()))
+
+    def handle(self, request: Request) -> Answer | None:
+        answer = super().handle(request)
+        if self._memory is not None and request.method != "GET":
+            books = self.books
+            kept = {"objects": books.objects, "events": books.events, "works": books.works, "secrets": self.secrets}
+            self._memory.write_text(json.dumps({**kept, "offset": self.clock.offset}))
+        return answer
+
+    def _remember(self, kept: Mapping[str, Any]) -> None:
+        self.books.objects, self.books.events, self.books.works = kept["objects"], kept["events"], kept["works"]
+        self.secrets, self.clock.offset = kept["secrets"], kept["offset"]
+
+    def tick(self) -> None:
+        self.books.url = self.url
+        self.books.tick()
+
+    def refusal(self, status: int) -> Answer:
+        return _error("The stand-in was told to refuse.", status, kind="api_error")
+
+    def add_endpoint(
+        self,
+        url: str,
+        secret: str | None = None,
+        events: tuple[str, ...] = ("*",),
+        version: str = shapes.API_VERSION,
+    ) -> str:
+        """Registers a webhook endpoint, or gives a known one this secret; its signing secret."""
+        for known in self.books.all("webhook_endpoint"):
+            if known["url"] == url:
+                self.secrets[known["id"]] = secret or self.secrets[known["id"]]
+                return self.secrets[known["id"]]
+        made = self.calls.create_endpoint({"url": url, "enabled_events": list(events), "api_version": version})
+        self.secrets[made["id"]] = secret or made["secret"]
+        return self.secrets[made["id"]]
+
+    def call(self, method: str, path: str, form: Mapping[str, str] | None = None) -> Any:
+        """One request to the API without a socket; its answer, whose status must be 200."""
+        headers = {"authorization": "Bearer sk_test_standin"}
+        body = urllib.parse.urlencode(form or {}).encode()
+        answer = self.handle(Request(method=method, path=path, headers=headers, body=body))
+        if answer is None or answer.status != 200:
+            raise AssertionError(f"{method} {path}: {answer and answer.body.decode()}")
+        return json.loads(answer.body)
+
+    # --- webhooks ----------------------------------------------------------------------------------------------------
+
+    def _publish(self, event: Object) -> None:
+        for endpoint in self.books.all("webhook_endpoint"):
+            if {"*", event["type"]} & set(endpoint["enabled_events"]):
+                self.webhooks.enqueue(endpoint["url"], {"event": event, "endpoint": endpoint["id"]})
+
+    def _render(self, message: Any, _tries: int, _now: int) -> tuple[bytes, Mapping[str, str]]:
+        endpoint = self.books.objects[message["endpoint"]]
+        event = shapes.in_version(message["event"], endpoint["api_version"])
+        body = json.dumps(event, indent=2).encode()
+        # Signed in real time: a moved clock is the stand-in's own affair.
+        return body, {"Stripe-Signature": sign(body, self.secrets[endpoint["id"]], int(time.time()))}
+
+    def undelivered(self, event: Object) -> bool:
+        """Whether some endpoint never took this event."""
+        taken = {
+            d.message["endpoint"]
+            for d in self.webhooks.deliveries
+            if d.message["event"]["id"] == event["id"] and any(200 <= s < 300 for s in d.statuses)
+        }
+        return any(e["id"] not in taken for e in self.books.all("webhook_endpoint"))
+
+    # --- one request -------------------------------------------------------------------------------------------------
+
+    def _serve(self, shape: Any, call: Call) -> Callable[[Request], Answer]:
+        def serve(request: Request) -> Answer:
+            if not re.search(r"\b[rs]k_test_\w+", request.headers.get("authorization", "")):
+                return _error("Invalid API Key provided.", 401)
+            key = request.headers.get("idempotency-key") if request.method in ("POST", "DELETE") else None
+            asked = f"{request.method} {request.path} {request.body.decode()}"
+            if key and key in self._answered:
+                known, answer = self._answered[key]
+                if known != asked:
+                    return _error(
+                        "Keys for idempotent requests can only be used with the same parameters they were first used "
+                        f"with. Try using a key other than '{key}'.",
+                        kind="idempotency_error",
+                    )
+                return Answer(answer.status, answer.body, {**answer.headers, "Idempotent-Replayed": "true"})
+            answer = self._answer(request, shape, call)
+            if key and answer.status < 500:
+                self._answered[key] = asked, answer
+            return answer
+
+        return serve
+
+    def _answer(self, request: Request, shape: Any, call: Call) -> Answer:
+        sent = decode(request.form if request.method == "POST" else request.query)
+        try:
+            params = typed(sent, shape)
+            expand = params.pop("expand", [])
+            found = self._public(call(params, **request.params))
+            for path in expand:
+                self._expand(found, path.split("."))
+        except BadParam as wrong:
+            return _error(str(wrong), param=wrong.param)
+        except Refused as refused:
+            return _error(str(refused), refused.status, kind=refused.kind, code=refused.code)
+        return json_answer(found)
+
+    def _public(self, thing: Object) -> Object:
+        seen = shapes.public(copy.deepcopy(thing))
+        if "data" in seen and isinstance(seen["data"], list):
+            seen["data"] = [shapes.public(entry) for entry in seen["data"]]
+        return seen
+
+    def _expand(self, thing: Any, path: list[str]) -> None:
+        """Puts the object in place of its id, along a path such as data.payment.charge."""
+        name, *rest = path
+        if name == "payments" and thing.get("object") == "invoice":
+            thing["payments"] = listing([x for x in self.books.all("invoice_payment") if x["invoice"] == thing["id"]])
+        for holder in thing if isinstance(thing, list) else [thing]:
+            value = holder.get(name)
+            if isinstance(value, str) and value in self.books.objects:
+                holder[name] = value = self._public(self.books.objects[value])
+            if rest and value:
+                for inner in value if isinstance(value, list) else [value]:
+                    self._expand(inner, rest)
+
+
+def _error(
+    message: str, status: int = 400, *, kind: str = "invalid_request_error", code: str | None = None, param: str = ""
+) -> Answer:
+    error: Object = {"message": message, "type": kind}
+    if code:
+        error["code"] = code
+    if param:
+        error["param"] = param
+    return json_answer({"error": error}, status)

@@ -1,0 +1,125 @@
+"""Failed payment events: why, what to do, and back they go, once, with a note of who sent them."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from test_admin_users import told
+
+from billing.admin.events import AdminEvents, remedy
+from billing.api import admin as shapes
+from billing.aws import Aws
+from billing.errors import InvalidRequest
+from billing.intake.dead_letters import DeadLetters
+from billing.intake.webhook import encode
+from billing.providers import Notification
+from billing.store.audit import AuditLog
+from billing.store.payment_events import PaymentEventStore
+from samples import NOW
+
+NO_USER = "no user is known for stripe sub_9"
+
+
+class Queues:
+    def __init__(self) -> None:
+        self.aws = Aws()
+        self.queue, self.dlq = (
+            self.aws.call("sqs", "create_queue", QueueName=name)["QueueUrl"] for name in ("events", "dead")
+        )
+        self.events = PaymentEventStore(self.aws, "PaymentEventsTable")
+        self.audit = AuditLog(self.aws, "AccountsTable")
+        letters = DeadLetters(self.aws, self.dlq, self.queue, self.events)
+        self.desk = AdminEvents(self.aws, letters, self.events, self.audit, self.queue, self.dlq)
+
+    def die(self, number: int) -> None:
+        """An event that failed five times: recorded with its cause, and set aside."""
+        notification = Notification(
+            provider="stripe",
+            event_id=f"evt_{number}",
+            type="invoice.paid",
+            created_at=NOW + number,
+            livemode=False,
+            payload={"id": f"in_{number}"},
+        )
+        body = encode(notification, NOW + number, "1", "0" * 64)
+        self.aws.call("sqs", "send_message", QueueUrl=self.dlq, MessageBody=body)
+        failed = replace(told(f"stripe#evt_{number}"), status="failed", reason=NO_USER, attempts=5, user_id=None)
+        self.events.record(failed)
+
+    def queued(self) -> list[dict[str, Any]]:
+        answer = self.aws.call("sqs", "receive_message", QueueUrl=self.queue, MaxNumberOfMessages=10)
+        return list(answer.get("Messages", []))
+
+
+@pytest.fixture
+def queues(tables: dict[str, str]) -> Queues:
+    return Queues()
+
+
+def test_a_dead_letter_says_why_and_what_to_do(queues: Queues) -> None:
+    queues.die(1)
+    report = queues.desk.list("dead", None)
+    [event] = report["events"]
+    assert (event["cause"], event["attempts"], event["payload"]) == (NO_USER, 5, {"id": "in_1"})
+    assert "set user_id in its metadata" in event["remedy"]
+    assert report["queue"] == {"waiting": 0, "in_flight": 0, "dead": 1}
+
+
+def test_a_dry_run_sends_nothing_and_the_real_one_leaves_a_note(queues: Queues) -> None:
+    for number in (1, 2, 3):
+        queues.die(number)
+    dry = queues.desk.redrive(["stripe#evt_1", "stripe#evt_9"], dry_run=True, admin="usr_admin", now=NOW)
+    assert [(i["event_id"], i["outcome"]) for i in dry["items"]] == [
+        ("stripe#evt_1", "would_redrive"),
+        ("stripe#evt_9", "skipped"),
+    ]
+    assert queues.queued() == []
+    assert queues.audit.month(NOW) == []
+    queues.desk.redrive(["stripe#evt_1"], dry_run=False, admin="usr_admin", now=NOW)
+    assert len(queues.queued()) == 1
+    [entry] = queues.audit.month(NOW)
+    assert (entry["actor"], entry["action"], entry["after"]) == ("usr_admin", "redrive", ["stripe#evt_1"])
+    rest = queues.desk.redrive(None, dry_run=False, admin="usr_admin", now=NOW)
+    assert {i["event_id"] for i in rest["items"]} == {"stripe#evt_2", "stripe#evt_3"}
+    assert queues.desk.redrive(None, dry_run=False, admin="usr_admin", now=NOW)["items"] == []
+
+
+def test_events_are_listed_newest_first_page_by_page(queues: Queues) -> None:
+    for number in range(30):
+        event = told(f"stripe#evt_{number:02}")
+        queues.events.record(replace(event, received_at=NOW + number, outcome="applied"))
+    first = queues.desk.list("processed", None)
+    second = queues.desk.list("processed", first["next"])
+    ids = [event["event_id"] for event in (*first["events"], *second["events"])]
+    assert ids == [f"stripe#evt_{number:02}" for number in reversed(range(30))]
+    assert (len(first["events"]), second["next"]) == (25, None)
+    assert queues.desk.list("failed", None)["events"] == []
+
+
+def test_an_event_leaves_the_list_of_failures_when_it_is_applied(queues: Queues) -> None:
+    queues.events.record(replace(told("stripe#evt_1"), status="failed", reason=NO_USER))
+    assert [e["outcome"] for e in queues.desk.list("failed", None)["events"]] == [None]
+    queues.events.record(replace(told("stripe#evt_1"), outcome="applied"))
+    assert queues.desk.list("failed", None)["events"] == []
+    assert [e["outcome"] for e in queues.desk.list("processed", None)["events"]] == ["applied"]
+
+
+def test_a_status_that_does_not_exist_is_refused(queues: Queues) -> None:
+    with pytest.raises(InvalidRequest):
+        queues.desk.list("lost", None)
+
+
+def test_every_cause_has_a_remedy() -> None:
+    assert "Add the price" in remedy("stripe price price_9 of subscription sub_1 belongs to no plan: add it")
+    assert "other mode" in remedy("a live-mode event on a stack of the other mode")
+    assert remedy("something new").startswith("Mend what the cause says")
+
+
+def test_every_answer_has_the_documented_shape(queues: Queues) -> None:
+    queues.die(1)
+    queues.events.record(replace(told("stripe#evt_2"), outcome="applied"))
+    for status in ("dead", "failed", "processed"):
+        shapes.PaymentEventList.model_validate_json(json.dumps(queues.desk.list(status, None)))
+    dry = queues.desk.redrive(["stripe#evt_1", "stripe#evt_9"], dry_run=True, admin="usr_admin", now=NOW)
+    shapes.RedriveResult.model_validate_json(json.dumps(dry))

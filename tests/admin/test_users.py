@@ -1,0 +1,259 @@
+"""Finding, explaining, helping and erasing users, on their stored records."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from test_ledger import payment, subscription
+
+from billing.admin.users import AdminUsers
+from billing.api import admin as shapes
+from billing.api.requests import GrantFeatures, RefundPayment
+from billing.api.responses import Response
+from billing.aws import Aws
+from billing.errors import Conflict, InvalidRequest, NotFound
+from billing.intake.applier import Applier
+from billing.rules.facts import CheckoutFact, CustomerDeletedFact, Fact, RefundFact, SubscriptionFact
+from billing.rules.records import Account, Record
+from billing.rules.rollups import counters
+from billing.selling.receipts import payments_of
+from billing.selling.refunds import Refunds
+from billing.store.accounts import AccountStore
+from billing.store.audit import AuditLog
+from billing.store.counters import CounterStore
+from billing.store.erasure import ErasureStore
+from billing.store.metrics import MetricsStore
+from billing.store.payment_events import PaymentEvent, PaymentEventStore
+from billing.store.plans import PlanStore
+from samples import CATALOGUE, NOW, USER
+
+ADMIN = "usr_admin"
+DAY = 86_400
+
+
+class Desk:
+    """A store with one user, Ann, who bought Plus, and an admin's desk before it."""
+
+    def __init__(self) -> None:
+        self.aws = Aws()
+        self.events = PaymentEventStore(self.aws, "PaymentEventsTable")
+        self.accounts = AccountStore(self.aws, "AccountsTable", "PaymentEventsTable")
+        self.plans = PlanStore(self.aws, "PlansTable")
+        self.audit = AuditLog(self.aws, "AccountsTable")
+        self.metrics = MetricsStore(self.aws, "MetricsTable", "AccountsTable")
+        for plan in CATALOGUE.plans:
+            self.plans.add_version(plan)
+        self.applier = Applier(self.accounts, self.plans, lambda name: pytest.fail(f"{name} was asked"))
+        self.users = AdminUsers(
+            self.accounts,
+            self.plans,
+            CounterStore(self.aws, "AccountsTable"),
+            self.events,
+            ErasureStore(self.aws, "AccountsTable", self.events),
+            self.audit,
+            Refunds(self.accounts, self.plans, self.applier, lambda name: pytest.fail(f"{name} was asked")),
+        )
+
+    def become(self, *records: Record, at: int = NOW, event_id: str | None = None) -> None:
+        before = self.accounts.load(USER)
+        after = replace(before, records={**before.records, **{r.record: r for r in records}})
+        self.accounts.commit(before, after, CATALOGUE, at, event_id and told(event_id))  # type: ignore[arg-type]
+
+    def log(self) -> list[dict[str, Any]]:
+        return self.audit.month(NOW)
+
+
+def told(event_id: str) -> PaymentEvent:
+    return PaymentEvent(
+        event_id=event_id,
+        provider="stripe",
+        provider_event_id=event_id.removeprefix("stripe#"),
+        type="customer.subscription.updated",
+        created_at=NOW,
+        received_at=NOW,
+        processed_at=NOW,
+        status="processed",
+        payload={"metadata": {"user_id": USER}},
+        user_id=USER,
+    )
+
+
+BOUGHT = subscription(customer_id="cus_1", payments={"in_1": payment(refs=("pi_1", "ch_1"))})
+ENDED = replace(BOUGHT, status="canceled", ended_at=NOW + 5 * DAY, observed_at=NOW + 5 * DAY)
+
+
+@pytest.fixture
+def desk(tables: dict[str, str]) -> Desk:
+    desk = Desk()
+    desk.become(BOUGHT, event_id="stripe#evt_1")
+    return desk
+
+
+@pytest.mark.parametrize(
+    ("text", "matched"),
+    [
+        (USER, "user"),
+        ("cus_1", "customer"),
+        ("sub_1", "subscription"),
+        ("in_1", "payment"),
+        ("ch_1", "payment"),
+        ("evt_1", "event"),
+        ("stripe#evt_1", "event"),
+    ],
+)
+def test_a_user_is_found_by_every_id_that_names_them(desk: Desk, text: str, matched: str) -> None:
+    [found] = desk.users.find(text, NOW)["users"]
+    assert (found["user_id"], found["matched"], found["plan_id"], found["status"]) == (
+        *(USER, matched, "plus-month", "active"),
+    )
+
+
+def test_nobody_is_found_by_an_id_that_names_no_one(desk: Desk) -> None:
+    assert desk.users.find("sub_2", NOW)["users"] == []
+    with pytest.raises(NotFound):
+        desk.users.show("usr_2", NOW)
+
+
+def test_a_question_about_the_past_is_answered_with_what_was_known_then(desk: Desk) -> None:
+    disputed = replace(BOUGHT, status="unpaid", observed_at=NOW + 3 * DAY)
+    desk.become(disputed, at=NOW + 3 * DAY)
+    then = desk.users.explain(USER, "ai.insights", NOW + 2 * DAY, NOW + 9 * DAY)
+    now = desk.users.explain(USER, "ai.insights", NOW + 4 * DAY, NOW + 9 * DAY)
+    assert (then["allowed"], then["sources"][0]["reason"]) == (True, "active")
+    assert (now["allowed"], now["sources"][0]["reason"]) == (False, "unpaid")
+    assert [entry["title"] for entry in now["timeline"]] == [
+        "Subscription of plus-month became unpaid",
+        "Subscription of plus-month began: active",
+        "Paid",
+    ]
+    assert now["timeline"][1]["event_id"] == "stripe#evt_1"
+    assert not desk.users.explain(USER, "ai.insights", NOW - DAY, NOW)["allowed"]
+
+
+def test_a_grant_opens_the_feature_at_once_and_the_log_says_who_gave_it_and_why(desk: Desk) -> None:
+    wish = GrantFeatures(features={"tax.enhanced": True}, reason="lost data", expires_at=NOW + DAY)
+    grant = desk.users.grant(USER, ADMIN, NOW, wish)
+    shown = desk.users.show(USER, NOW)
+    assert "tax.enhanced" in {e["feature"] for e in shown["entitlements"]}
+    assert [g["grant_id"] for g in shown["grants"]] == [grant["grant_id"]]
+    [entry] = desk.log()
+    assert (entry["actor"], entry["action"], entry["reason"], entry["subject"]) == (ADMIN, "grant", "lost data", USER)
+    key = f"grant#{grant['grant_id']}"
+    assert (entry["before"], entry["after"][key]["granted_by"]) == ({}, ADMIN)
+    desk.users.revoke(USER, ADMIN, NOW + 60, grant["grant_id"])
+    assert "tax.enhanced" not in {e["feature"] for e in desk.users.show(USER, NOW + 60)["entitlements"]}
+    newest = desk.log()[0]
+    assert (newest["action"], newest["after"][key]["revoked_at"]) == ("revoke_grant", NOW + 60)
+    assert "revoked_at" not in newest["before"][key]
+
+
+def test_what_nothing_enforces_cannot_be_granted(desk: Desk) -> None:
+    for features in ({"no.such": True}, {"ai.insights": 5}):
+        with pytest.raises(InvalidRequest):
+            desk.users.grant(USER, ADMIN, NOW, GrantFeatures(features=features, reason="x"))
+    late = GrantFeatures(features={"ai.insights": True}, reason="x", expires_at=NOW)
+    with pytest.raises(InvalidRequest):
+        desk.users.grant(USER, ADMIN, NOW, late)
+    assert desk.log() == []
+
+
+def test_a_dry_run_of_a_refund_leaves_no_trace(desk: Desk) -> None:
+    wish = RefundPayment(provider="stripe", payment_id="in_1", dry_run=True, idempotency_key="refund-key-1")
+    assert desk.users.refund(USER, ADMIN, NOW, wish)["refundable_cents"] == 900
+    assert desk.log() == []
+
+
+def test_whoever_still_pays_is_not_erased(desk: Desk) -> None:
+    with pytest.raises(Conflict, match="cancel sub_1 first"):
+        desk.users.erase(USER, ADMIN, NOW)
+
+
+def test_erasing_leaves_the_books_without_the_person(desk: Desk) -> None:
+    lines = [line for page in desk.metrics.ledger() for line in page]
+    desk.metrics.fold(lines)
+    desk.become(ENDED, at=NOW + 5 * DAY)  # a line that is not folded yet
+    desk.users.erase(USER, ADMIN, NOW + 6 * DAY)
+    kept = [line for page in desk.metrics.ledger() for line in page]
+    assert {user for user, _ in kept} == {desk.log()[0]["subject"]}
+    desk.metrics.fold(kept)
+    assert desk.metrics.everything(1) == counters(line for _, line in kept)
+    assert desk.accounts.load(USER) == Account(USER)
+    stored = str(desk.aws.call("dynamodb", "scan", TableName="AccountsTable")["Items"])
+    events = str(desk.aws.call("dynamodb", "scan", TableName="PaymentEventsTable")["Items"])
+    assert USER not in stored + events
+    assert "cus_1" not in stored
+    assert [m.movement for _, m in kept if m.kind == "mrr"] == ["new", "churn"]
+
+
+def test_a_refund_that_comes_after_the_erasure_still_finds_its_payment(desk: Desk) -> None:
+    desk.become(ENDED, at=NOW + 5 * DAY)
+    desk.users.erase(USER, ADMIN, NOW + 6 * DAY)
+    late = RefundFact(
+        provider="stripe",
+        observed_at=NOW + 7 * DAY,
+        refund_id="re_1",
+        payment_ref="ch_1",
+        amount_cents=900,
+        currency="USD",
+        status="succeeded",
+    )
+    owner = desk.applier.user_of("stripe", [late], NOW + 7 * DAY)
+    assert desk.applier.apply(owner, "stripe", [late], NOW + 7 * DAY) == "applied"
+    [(_, returned)] = payments_of(desk.accounts.load(owner))
+    assert returned.fully_refunded
+    assert owner.startswith("erased_")
+
+
+def test_what_is_told_after_the_erasure_leads_to_nobody(desk: Desk) -> None:
+    """The provider's objects still name the user: neither the books nor the events take the name up again."""
+    desk.become(ENDED, at=NOW + 5 * DAY)
+    desk.users.erase(USER, ADMIN, NOW + 6 * DAY)
+    late: dict[str, Any] = {"provider": "stripe", "observed_at": NOW + 7 * DAY, "user_id": USER, "customer_id": "cus_1"}
+    facts: dict[str, Fact] = {
+        "applied": SubscriptionFact(
+            **late,
+            subscription_id="sub_1",
+            status="canceled",
+            price_id="price_plus",
+            current_period_start=NOW,
+            current_period_end=NOW + 30 * DAY,
+            created_at=NOW,
+        ),
+        "unchanged": CheckoutFact(**late, session_id="cs_1", status="expired"),
+        "deleted": CustomerDeletedFact(**late),
+    }
+    for name, fact in facts.items():
+        told_late = replace(told(f"stripe#evt_{name}"), payload={"object": {"metadata": {"user_id": USER}}})
+        desk.applier.apply(USER, "stripe", [fact], NOW + 7 * DAY, told_late)
+        assert desk.events.get(told_late.event_id) is not None
+    assert desk.accounts.load(USER) == Account(USER)
+    kept = [
+        str(desk.aws.call("dynamodb", "scan", TableName=table)["Items"])
+        for table in ("AccountsTable", "PaymentEventsTable")
+    ]
+    assert not any(name in text for text in kept for name in (USER, "cus_1"))
+
+
+def test_an_export_holds_every_record_and_event_and_is_noted(desk: Desk) -> None:
+    export = desk.users.export(USER, ADMIN, NOW)
+    kinds = {str(record["record"]).split("#")[0] for record in export["records"]}
+    assert kinds == {"subscription", "entitlements", "mrr", "~ledger", "~history", "payment_event"}
+    assert [entry["action"] for entry in desk.log()] == ["export"]
+
+
+def test_every_answer_has_the_documented_shape(desk: Desk) -> None:
+    wish = GrantFeatures(features={"ai.chat": {"limit": 5, "per": "month"}}, reason="x")  # type: ignore[dict-item]
+    dry = RefundPayment(provider="stripe", payment_id="in_1", dry_run=True, idempotency_key="refund-key-1")
+    answers: list[tuple[type[Response], Any]] = [
+        (shapes.GrantView, desk.users.grant(USER, ADMIN, NOW, wish)),
+        (shapes.UserList, desk.users.find(USER, NOW)),
+        (shapes.UserDetail, desk.users.show(USER, NOW)),
+        (shapes.Explanation, desk.users.explain(USER, "ai.chat", NOW, NOW)),
+        (shapes.RefundEffect, desk.users.refund(USER, ADMIN, NOW, dry)),
+        (shapes.UserExport, desk.users.export(USER, ADMIN, NOW)),
+    ]
+    desk.become(ENDED, at=NOW + 5 * DAY)
+    answers.append((shapes.Erasure, desk.users.erase(USER, ADMIN, NOW + 6 * DAY)))
+    for shape, answer in answers:
+        shape.model_validate_json(json.dumps(answer))

@@ -1,0 +1,191 @@
+"""Signing in, staying signed in, being thrown out; several keys for one account."""
+
+from collections.abc import Iterator
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from billing.aws import Aws
+from billing.errors import Conflict, NotAuthenticated, TooManyRequests
+from billing.identity.identities import (
+    REFRESH_SECONDS,
+    REUSE_SECONDS,
+    SESSION_SECONDS,
+    SIGN_INS_PER_MINUTE,
+    Identities,
+    Tokens,
+    user_id_of,
+)
+from billing.identity.tokens import Signer, generate_key_set
+from billing.rules.records import Account
+from billing.store.accounts import AccountStore
+from billing.store.identities import IdentityStore
+from billing.store.limits import Limits
+
+NOW = 1_800_000_000
+PEPPER = "a pepper"
+KEYS = generate_key_set("k1")
+SIGNER = Signer({"bitsleuth-billing": KEYS}, "bitsleuth-billing")
+TABLE = "Accounts"
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
+    for name, value in {"ACCESS_KEY_ID": "x", "SECRET_ACCESS_KEY": "x", "DEFAULT_REGION": "eu-central-1"}.items():
+        monkeypatch.setenv(f"AWS_{name}", value)
+    with mock_aws():
+        boto3.client("dynamodb").create_table(
+            TableName=TABLE,
+            BillingMode="PAY_PER_REQUEST",
+            AttributeDefinitions=[
+                {"AttributeName": "user_id", "AttributeType": "S"},
+                {"AttributeName": "record", "AttributeType": "S"},
+            ],
+            KeySchema=[
+                {"AttributeName": "user_id", "KeyType": "HASH"},
+                {"AttributeName": "record", "KeyType": "RANGE"},
+            ],
+        )
+        yield Aws()
+
+
+class Door:
+    """Sign-in with fresh proofs."""
+
+    def __init__(self, aws: Aws) -> None:
+        self.accounts = AccountStore(aws, TABLE)
+        self.identities = Identities(IdentityStore(aws, TABLE), Limits(aws, TABLE), self.accounts, SIGNER, PEPPER)
+        self.proofs = 0
+
+    def sign_in(self, key: str = "key-a", now: int = NOW, link_to: str | None = None) -> Tokens:
+        self.proofs += 1
+        return self.identities.sign_in(key, f"proof-{self.proofs}", 120, now, link_to)
+
+
+@pytest.fixture
+def door(aws: Aws) -> Door:
+    return Door(aws)
+
+
+def test_a_key_always_opens_the_same_account_and_is_stored_nowhere(door: Door, aws: Aws) -> None:
+    first, again, other = door.sign_in("key-a"), door.sign_in("key-a"), door.sign_in("key-b")
+    assert first.user_id == again.user_id == user_id_of(PEPPER, "nostr", "key-a") != other.user_id
+    assert "key-a" not in str(aws.call("dynamodb", "scan", TableName=TABLE)["Items"])
+
+
+def test_another_pepper_gives_other_ids() -> None:
+    assert user_id_of("one", "nostr", "k") != user_id_of("two", "nostr", "k") != user_id_of("two", "oidc", "k")
+
+
+def test_the_session_token_speaks_for_the_account_for_a_quarter_of_an_hour(door: Door) -> None:
+    tokens = door.sign_in()
+    session = SIGNER.verify_session(tokens.session_token, NOW)
+    assert (session.user_id, session.admin) == (tokens.user_id, False)
+    assert session.expires_at == tokens.expires_at == NOW + SESSION_SECONDS
+
+
+def test_a_proof_opens_once(door: Door) -> None:
+    door.identities.sign_in("key-a", "one proof", 120, NOW, None)
+    with pytest.raises(NotAuthenticated):
+        door.identities.sign_in("key-a", "one proof", 120, NOW + 1, None)
+
+
+def test_a_key_that_signs_in_too_often_has_to_wait_and_others_do_not(door: Door) -> None:
+    for _ in range(SIGN_INS_PER_MINUTE):
+        door.sign_in()
+    with pytest.raises(TooManyRequests):
+        door.sign_in()
+    door.sign_in("key-b")
+    door.sign_in(now=NOW + 60)
+
+
+def test_refresh_tokens_rotate(door: Door) -> None:
+    first = door.sign_in()
+    second = door.identities.refresh(first.refresh_token, NOW + 600)
+    third = door.identities.refresh(second.refresh_token, NOW + 1200)
+    assert len({first.refresh_token, second.refresh_token, third.refresh_token}) == 3
+    assert third.user_id == first.user_id
+    assert third.expires_at == NOW + 1200 + SESSION_SECONDS
+
+
+def test_a_lost_answer_can_be_asked_for_again_within_seconds(door: Door) -> None:
+    first = door.sign_in()
+    lost = door.identities.refresh(first.refresh_token, NOW)
+    repeated = door.identities.refresh(first.refresh_token, NOW + REUSE_SECONDS)
+    assert repeated.refresh_token == lost.refresh_token
+    door.identities.refresh(repeated.refresh_token, NOW + 60)
+
+
+def test_a_refresh_token_used_again_later_ends_the_chain_for_thief_and_owner(door: Door) -> None:
+    stolen = door.sign_in().refresh_token
+    owners = door.identities.refresh(stolen, NOW).refresh_token
+    with pytest.raises(NotAuthenticated):
+        door.identities.refresh(stolen, NOW + REUSE_SECONDS + 1)
+    with pytest.raises(NotAuthenticated):
+        door.identities.refresh(owners, NOW + REUSE_SECONDS + 2)
+
+
+def test_a_token_of_two_rotations_ago_ends_the_chain_at_once(door: Door) -> None:
+    oldest = door.sign_in().refresh_token
+    newest = door.identities.refresh(door.identities.refresh(oldest, NOW).refresh_token, NOW).refresh_token
+    with pytest.raises(NotAuthenticated):
+        door.identities.refresh(oldest, NOW)
+    with pytest.raises(NotAuthenticated):
+        door.identities.refresh(newest, NOW)
+
+
+def test_one_sign_in_ended_leaves_the_others_alone(door: Door) -> None:
+    laptop, phone = door.sign_in(), door.sign_in()
+    door.identities.sign_out(laptop.refresh_token)
+    with pytest.raises(NotAuthenticated):
+        door.identities.refresh(laptop.refresh_token, NOW)
+    door.identities.refresh(phone.refresh_token, NOW)
+
+
+def test_a_made_up_token_signs_nobody_out(door: Door) -> None:
+    tokens = door.sign_in()
+    door.identities.sign_out(tokens.refresh_token[:-4] + "AAAA")
+    door.identities.refresh(tokens.refresh_token, NOW)
+
+
+def test_a_sign_in_ends_after_its_days_however_often_it_was_refreshed(door: Door) -> None:
+    refreshed = door.identities.refresh(door.sign_in().refresh_token, NOW + REFRESH_SECONDS - 1)
+    with pytest.raises(NotAuthenticated):
+        door.identities.refresh(refreshed.refresh_token, NOW + REFRESH_SECONDS)
+
+
+@pytest.mark.parametrize(
+    "token", ["", "x", "usr_1.a", "usr_1..b", "link#stripe.a.b", "usr_1.a.b.c", "usr_none.fam.secret"]
+)
+def test_what_is_no_refresh_token_is_refused(door: Door, token: str) -> None:
+    with pytest.raises(NotAuthenticated):
+        door.identities.refresh(token, NOW)
+
+
+def test_a_second_key_opens_the_account_it_was_linked_to(door: Door) -> None:
+    account = door.sign_in("key-a")
+    linked = door.sign_in("key-b", link_to=account.session_token)
+    assert linked.user_id == account.user_id == door.sign_in("key-b").user_id
+    assert door.sign_in("key-b", link_to=account.session_token).user_id == account.user_id
+
+
+def test_a_key_is_linked_to_one_account_only(door: Door) -> None:
+    account, other = door.sign_in("key-a"), door.sign_in("key-c")
+    door.sign_in("key-b", link_to=account.session_token)
+    with pytest.raises(Conflict):
+        door.sign_in("key-b", link_to=other.session_token)
+
+
+def test_a_key_with_purchases_of_its_own_is_not_linked_away_from_them(door: Door) -> None:
+    buyer = door.sign_in("key-b").user_id
+    put = door.accounts._snapshot_write(0, Account(buyer, 1), (), NOW)["Put"]
+    door.accounts._aws.call("dynamodb", "put_item", **put)
+    with pytest.raises(Conflict) as refused:
+        door.sign_in("key-b", link_to=door.sign_in("key-a").session_token)
+    assert refused.value.code == "identity_has_account"
+
+
+def test_linking_needs_a_valid_session_of_the_account(door: Door) -> None:
+    with pytest.raises(NotAuthenticated):
+        door.sign_in("key-b", now=NOW + SESSION_SECONDS + 60, link_to=door.sign_in("key-a").session_token)

@@ -1,0 +1,269 @@
+"""The policy of access, row by row: a record, and when it opens and closes what its plan gives."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+
+from billing.rules.access import DELIVERY_SLACK, windows
+from billing.rules.plans import Catalogue
+from billing.rules.records import Account, Dispute, Grant, Payment, Purchase, Record, Refund, Subscription, Term
+from billing.rules.terms import add_interval
+from samples import CATALOGUE, DAY_PASS, NOW, PLUS, TAX_PASS, USER
+
+DAY = 86_400
+PERIOD_END = NOW + 30 * DAY
+LONG_AGO, FOR_GOOD = NOW - 400 * DAY, NOW + 10_000 * DAY
+OPTIMISTIC = Catalogue((replace(PLUS, optimistic=True), replace(TAX_PASS, optimistic=True)))
+
+
+def subscription(status: str = "active", **more: Any) -> Subscription:
+    known: dict[str, Any] = {
+        "provider": "stripe",
+        "subscription_id": "sub_1",
+        "plan_id": "plus-month",
+        "plan_version": 1,
+        "status": status,
+        "current_period_start": NOW,
+        "current_period_end": PERIOD_END,
+        "observed_at": NOW,
+        "created_at": NOW,
+    }
+    return Subscription(**{**known, **more})
+
+
+def payment(amount: int = 4900, **more: Any) -> Payment:
+    return Payment(payment_id="pay_1", amount_cents=amount, currency="USD", paid_at=NOW, **more)
+
+
+def purchase(state: str = "paid", kind: type[Purchase] = Purchase, **more: Any) -> Purchase:
+    plan = PLUS if kind is Term else TAX_PASS
+    known: dict[str, Any] = {
+        "provider": "btcpay",
+        "purchase_id": "pur_1",
+        "plan_id": plan.plan_id,
+        "plan_version": 1,
+        "state": state,
+        "amount_cents": plan.price_cents,
+        "currency": "USD",
+        "observed_at": NOW,
+        "created_at": NOW,
+        "payment": payment(plan.price_cents) if state == "paid" else None,
+    }
+    return kind(**{**known, **more})
+
+
+def term(state: str = "paid", **more: Any) -> Purchase:
+    return purchase(state, Term, **more)
+
+
+def refunds(*of: tuple[int, str]) -> dict[str, Refund]:
+    return {
+        f"re_{n}": Refund(refund_id=f"re_{n}", amount_cents=amount, status=status, observed_at=NOW)  # type: ignore[arg-type]
+        for n, (amount, status) in enumerate(of)
+    }
+
+
+def disputes(*statuses: str) -> dict[str, Dispute]:
+    return {
+        f"dp_{n}": Dispute(dispute_id=f"dp_{n}", amount_cents=900, status=status, observed_at=NOW)  # type: ignore[arg-type]
+        for n, status in enumerate(statuses)
+    }
+
+
+def invoice(period_start: int | None = NOW, period_end: int | None = PERIOD_END, **more: Any) -> dict[str, Payment]:
+    return {"pay_1": payment(900, period_start=period_start, period_end=period_end, **more)}
+
+
+def of_invoice(*statuses: str, **more: Any) -> Subscription:
+    return subscription(payments=invoice(disputes=disputes(*statuses)), **more)
+
+
+def grant(**more: Any) -> Grant:
+    known: dict[str, Any] = {
+        "grant_id": "g_1",
+        "features": {"tax.enhanced": True},
+        "granted_by": "usr_admin",
+        "reason": "support",
+        "granted_at": NOW,
+    }
+    return Grant(**{**known, **more})
+
+
+@dataclass(frozen=True)
+class Row:
+    """`until` NEVER: closed from the first second; None: for good."""
+
+    situation: str
+    record: Record
+    until: int | None
+    reason: str
+    catalogue: Catalogue = CATALOGUE
+
+
+NEVER = -1
+
+ROWS = [
+    Row("trialing", subscription("trialing", trial_end=PERIOD_END), PERIOD_END + DELIVERY_SLACK, "trialing"),
+    Row("active", subscription(), PERIOD_END + DELIVERY_SLACK, "active"),
+    Row("collection paused", subscription(collection_paused=True), PERIOD_END + DELIVERY_SLACK, "active"),
+    Row("cancels at the period's end", subscription(cancel_at_period_end=True), PERIOD_END, "canceling"),
+    Row("cancels at an instant", subscription(cancel_at=NOW + DAY), NOW + DAY, "canceling"),
+    Row("both", subscription(cancel_at=NOW + DAY, cancel_at_period_end=True), NOW + DAY, "canceling"),
+    Row("a trial cancels", subscription("trialing", cancel_at_period_end=True), PERIOD_END, "canceling"),
+    Row("past due", subscription("past_due"), NOW + 7 * DAY, "past_due"),
+    Row(
+        "past due, the plan's own grace",
+        subscription("past_due"),
+        NOW + 3 * DAY,
+        "past_due",
+        Catalogue((replace(PLUS, grace_days=3),)),
+    ),
+    Row("past due, cancels sooner", subscription("past_due", cancel_at=NOW + DAY), NOW + DAY, "past_due"),
+    Row(
+        "past due without grace", subscription("past_due"), NEVER, "past_due", Catalogue((replace(PLUS, grace_days=0),))
+    ),
+    Row(
+        "past due since its trial ended",
+        subscription("past_due", trial_end=NOW, current_period_start=NOW + 30 * DAY),
+        NOW + 7 * DAY,
+        "past_due",
+    ),
+    Row(
+        "past due for the second period",
+        subscription("past_due", payments=invoice(), current_period_start=PERIOD_END + 30 * DAY),
+        PERIOD_END + 7 * DAY,
+        "past_due",
+    ),
+    Row(
+        "past due for something else than the period, which is paid",
+        subscription("past_due", payments=invoice()),
+        NOW + 7 * DAY,
+        "past_due",
+    ),
+    Row(
+        "past due for a new interval that began within a paid period",
+        subscription("past_due", payments=invoice(NOW - 9 * DAY, NOW + 21 * DAY)),
+        NOW + 7 * DAY,
+        "past_due",
+    ),
+    Row(
+        "cancels at an instant beyond the paid period",
+        subscription(cancel_at=PERIOD_END + 90 * DAY),
+        PERIOD_END + DELIVERY_SLACK,
+        "canceling",
+    ),
+    *(
+        Row(status, subscription(status), NEVER, status)
+        for status in ("unpaid", "paused", "incomplete", "incomplete_expired", "something new")
+    ),
+    Row("canceled", subscription("canceled", ended_at=NOW + DAY), NOW + DAY, "canceled"),
+    Row("canceled, told without its end", subscription("canceled", canceled_at=NOW + 5), NOW + 5, "canceled"),
+    Row("canceled, told without any time", subscription("canceled", observed_at=NOW + 9), NOW + 9, "canceled"),
+    Row("canceled before it began", subscription("canceled", ended_at=NOW - DAY), NEVER, "canceled"),
+    Row(
+        "an invoice refunded",
+        subscription(payments=invoice(refunds=refunds((900, "succeeded")))),
+        PERIOD_END + DELIVERY_SLACK,
+        "active",
+    ),
+    Row("an inquiry", of_invoice("inquiry"), PERIOD_END + DELIVERY_SLACK, "active"),
+    Row("disputed", of_invoice("open"), NEVER, "disputed"),
+    Row("dispute won", of_invoice("won"), PERIOD_END + DELIVERY_SLACK, "active"),
+    Row("dispute lost", of_invoice("lost"), NEVER, "disputed"),
+    Row("one dispute won, another open", of_invoice("won", "open"), NEVER, "disputed"),
+    Row(
+        "an early fraud warning",
+        subscription(payments=invoice(fraud_warning=True)),
+        PERIOD_END + DELIVERY_SLACK,
+        "active",
+    ),
+    Row(
+        "the payment of an earlier period is disputed",
+        subscription(payments=invoice(NOW - 30 * DAY, NOW, disputes=disputes("lost"))),
+        PERIOD_END + DELIVERY_SLACK,
+        "active",
+    ),
+    Row("paid for good", purchase(), None, "paid"),
+    Row("paid, lasts a day", purchase(plan_id=DAY_PASS.plan_id), NOW + DAY, "paid"),
+    Row("not paid yet", purchase("pending"), NEVER, "pending"),
+    Row("failed", purchase("failed"), NEVER, "failed"),
+    Row("refunded", purchase(payment=payment(refunds=refunds((4900, "succeeded")))), NEVER, "refunded"),
+    Row("refund under way", purchase(payment=payment(refunds=refunds((4900, "pending")))), NEVER, "refunded"),
+    Row(
+        "refunded in parts, wholly",
+        purchase(payment=payment(refunds=refunds((4000, "succeeded"), (900, "pending")))),
+        NEVER,
+        "refunded",
+    ),
+    Row("refunded in part", purchase(payment=payment(refunds=refunds((900, "succeeded")))), None, "paid"),
+    Row("the refund failed", purchase(payment=payment(refunds=refunds((4900, "failed")))), None, "paid"),
+    Row("purchase disputed", purchase(payment=payment(disputes=disputes("open"))), NEVER, "disputed"),
+    Row("purchase's dispute won", purchase(payment=payment(disputes=disputes("won"))), None, "paid"),
+    Row("purchase's dispute lost", purchase(payment=payment(disputes=disputes("lost"))), NEVER, "disputed"),
+    Row("purchase's inquiry", purchase(payment=payment(disputes=disputes("inquiry"))), None, "paid"),
+    Row("purchase's fraud warning", purchase(payment=payment(fraud_warning=True)), None, "paid"),
+    Row("bitcoin seen", purchase("processing"), NEVER, "processing"),
+    Row("bitcoin seen, optimistic plan", purchase("processing"), None, "processing", OPTIMISTIC),
+    Row("optimistic, turned invalid", purchase("failed"), NEVER, "failed", OPTIMISTIC),
+    Row("underpaid", purchase("underpaid", due_cents=900), NEVER, "underpaid"),
+    Row("paid late", purchase("paid_late"), NEVER, "paid_late"),
+    Row("underpaid, accepted", purchase("underpaid", accepted_by="usr_admin"), None, "paid"),
+    Row("overpaid", purchase(surplus_cents=700), None, "paid"),
+    Row("of a plan nobody knows", purchase(plan_id="gone"), NEVER, "paid"),
+    Row("term", term(), add_interval(NOW, "month"), "paid"),
+    Row("term seen", term("processing"), NEVER, "processing"),
+    Row("term seen, optimistic plan", term("processing"), add_interval(NOW, "month"), "processing", OPTIMISTIC),
+    Row("term refunded", term(payment=payment(900, refunds=refunds((900, "succeeded")))), NEVER, "refunded"),
+    Row("term underpaid", term("underpaid"), NEVER, "underpaid"),
+    Row("granted", grant(), None, "granted"),
+    Row("granted for a while", grant(expires_at=NOW + DAY), NOW + DAY, "granted"),
+    Row("granted, revoked", grant(expires_at=NOW + DAY, revoked_at=NOW + 5), NOW + 5, "revoked"),
+]
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.situation)
+def test_a_record_gives_access(row: Row) -> None:
+    account = Account(USER, records={row.record.record: row.record})
+    (window,) = windows(account, row.catalogue)
+    assert window.reason == row.reason
+    assert not window.open_at(NOW - 1)
+    if row.until == NEVER:
+        assert not any(window.open_at(at) for at in (LONG_AGO, NOW, NOW + DAY, FOR_GOOD))
+    elif row.until is None:
+        assert window.until is None
+        assert window.open_at(NOW)
+        assert window.open_at(FOR_GOOD)
+    else:
+        assert window.open_at(NOW)
+        assert window.open_at(row.until - 1)
+        assert not window.open_at(row.until)
+
+
+def test_past_due_never_grants_the_days_that_were_not_paid() -> None:
+    """Stripe moved the period when it renewed: access counts from the start of that, not to its end."""
+    unpaid = subscription("past_due", created_at=NOW - 60 * DAY, current_period_start=NOW)
+    (window,) = windows(Account(USER, records={unpaid.record: unpaid}), CATALOGUE)
+    assert window.open_at(NOW - 30 * DAY)
+    assert window.until == NOW + 7 * DAY < PERIOD_END
+
+
+def test_a_disputed_payment_without_a_period_suspends_the_current_one() -> None:
+    disputed = subscription(payments=invoice(None, None, disputes=disputes("open")))
+    (window,) = windows(Account(USER, records={disputed.record: disputed}), CATALOGUE)
+    assert not window.open_at(NOW + 1)
+
+
+def test_a_dispute_of_the_renewal_keeps_the_period_before_it() -> None:
+    first = payment(900, period_start=NOW - 30 * DAY, period_end=NOW)
+    renewed = subscription(created_at=NOW - 30 * DAY, payments={"old": first, **invoice(disputes=disputes("open"))})
+    (window,) = windows(Account(USER, records={renewed.record: renewed}), CATALOGUE)
+    assert window.open_at(NOW - 1)
+    assert not window.open_at(NOW)
+
+
+def test_a_dispute_of_a_canceled_subscriptions_payment_ends_it_where_that_began() -> None:
+    ended = of_invoice("lost")
+    ended = replace(ended, status="canceled", ended_at=NOW + 5 * DAY)
+    (window,) = windows(Account(USER, records={ended.record: ended}), CATALOGUE)
+    assert (window.until, window.reason) == (NOW, "disputed")

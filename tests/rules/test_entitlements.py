@@ -1,0 +1,171 @@
+"""Entitlements are the union of all live sources, and a refusal says why."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from billing.rules.entitlements import (
+    Entitlement,
+    Refusal,
+    Source,
+    decide,
+    evaluate,
+    free_source,
+    sources,
+    sources_from_json,
+    sources_to_json,
+)
+from billing.rules.plans import Allowance, Credits, FeatureValue
+from billing.rules.records import Account, Grant
+from samples import CATALOGUE, FREE, NOW, USER
+
+FEATURES = ["ai.chat", "ai.insights", "wallets.max"]
+values: st.SearchStrategy[FeatureValue] = st.one_of(
+    st.booleans(),
+    st.integers(0, 50),
+    st.builds(Allowance, st.integers(1, 999)),
+    st.builds(Credits, st.integers(1, 999)),
+)
+times = st.integers(NOW - 100, NOW + 100)
+some_sources = st.lists(
+    st.builds(
+        Source,
+        kind=st.sampled_from(["subscription", "purchase", "term", "grant"]),
+        id=st.uuids().map(str),
+        plan_id=st.sampled_from([None, "plus-month"]),
+        plan_version=st.sampled_from([None, 1]),
+        start=times,
+        until=st.none() | times,
+        reason=st.sampled_from(["active", "past_due", "canceled", "paid", "granted"]),
+        features=st.dictionaries(st.sampled_from(FEATURES), values),
+    ),
+    max_size=6,
+)
+
+
+def source(reason: str = "active", until: int | None = None, start: int = NOW - 10, **features: Any) -> Source:
+    return Source(
+        kind="subscription",
+        id=f"sub_{reason}_{until}",
+        plan_id="plus-month",
+        plan_version=1,
+        start=start,
+        until=until,
+        reason=reason,
+        features={key.replace("_", "."): value for key, value in features.items()},
+    )
+
+
+def worth(entitlement: Entitlement | None) -> tuple[int, int]:
+    """An order on what an entitlement gives: the value, then the credits."""
+    if entitlement is None:
+        return (0, 0)
+    value = entitlement.value
+    return (value.limit if isinstance(value, Allowance) else int(value)), entitlement.credits  # type: ignore[arg-type]
+
+
+@given(some_sources, st.integers(0, 5))
+def test_removing_one_source_never_removes_what_another_gives(known: list[Source], which: int) -> None:
+    fewer = [s for n, s in enumerate(known) if n != which]
+    before, after = evaluate(known, NOW), evaluate(fewer, NOW)
+    for feature in FEATURES:
+        others = [s for s in fewer if s.open_at(NOW) and s.features.get(feature)]
+        assert (feature in after) == bool(others)
+        if feature in after:
+            assert {s.id for s in after[feature].sources} == {s.id for s in others}
+            assert feature in before
+
+
+@given(some_sources, some_sources)
+def test_more_sources_never_give_less(known: list[Source], more: list[Source]) -> None:
+    for feature, entitlement in evaluate(known, NOW).items():
+        richer = evaluate([*known, *more], NOW)[feature]
+        assert richer.credits >= entitlement.credits
+        assert richer.expires_at is None or (
+            entitlement.expires_at is not None and richer.expires_at >= entitlement.expires_at
+        )
+
+
+@given(some_sources, st.randoms())
+def test_the_order_of_the_sources_does_not_matter(known: list[Source], chance: Any) -> None:
+    shuffled = chance.sample(known, len(known))
+    one, other = evaluate(known, NOW), evaluate(shuffled, NOW)
+    assert one.keys() == other.keys()
+    assert [worth(one[f]) for f in one] == [worth(other[f]) for f in one]
+
+
+@given(some_sources, st.sampled_from(FEATURES))
+def test_the_decision_agrees_with_the_list(known: list[Source], feature: str) -> None:
+    decision = decide(known, feature, NOW)
+    assert isinstance(decision, Entitlement) == (feature in evaluate(known, NOW))
+
+
+@given(some_sources)
+def test_sources_survive_the_snapshot(known: list[Source]) -> None:
+    assert sources_from_json(json.loads(json.dumps(sources_to_json(known)))) == tuple(known)
+
+
+@pytest.mark.parametrize(
+    ("given_values", "value", "credits"),
+    [
+        ([False, True], True, 0),
+        ([1, 5], 5, 0),
+        ([Allowance(200), Allowance(1000)], Allowance(1000), 0),
+        ([Allowance(5), Credits(500)], Allowance(5), 500),
+        ([Credits(500), Credits(20)], Allowance(0), 520),
+    ],
+)
+def test_the_most_generous_value_wins_and_credits_add_up(
+    given_values: list[FeatureValue], value: FeatureValue, credits: int
+) -> None:
+    found = evaluate([source(f"s{n}", ai_chat=v) for n, v in enumerate(given_values)], NOW)["ai.chat"]
+    assert (found.value, found.credits) == (value, credits)
+
+
+def test_an_entitlement_ends_with_its_last_source() -> None:
+    ending = [source("a", NOW + 5, ai_insights=True), source("b", NOW + 9, ai_insights=True)]
+    assert evaluate(ending, NOW)["ai.insights"].expires_at == NOW + 9
+    assert evaluate([*ending, source("c", None, ai_insights=True)], NOW)["ai.insights"].expires_at is None
+
+
+def test_expiry_is_compared_when_asked() -> None:
+    known = [source(until=NOW + 5, ai_insights=True)]
+    assert "ai.insights" in evaluate(known, NOW + 4)
+    assert "ai.insights" not in evaluate(known, NOW + 5)
+
+
+@pytest.mark.parametrize(
+    ("known", "scenario"),
+    [
+        ([], "not_in_plan"),
+        ([source(wallets_max=5)], "not_in_plan"),
+        ([source(ai_insights=False)], "not_in_plan"),
+        ([source("canceled", NOW - 1, ai_insights=True)], "expired"),
+        ([source("past_due", NOW - 1, ai_insights=True)], "payment_failed"),
+        ([source("underpaid", NOW - 10, ai_insights=True)], "payment_failed"),
+        ([source("incomplete", NOW - 10, ai_insights=True)], "payment_failed"),
+        ([source("refunded", NOW - 10, ai_insights=True)], "not_in_plan"),
+        ([source("paid", NOW + 90, start=NOW + 60, ai_insights=True)], "not_in_plan"),
+    ],
+)
+def test_a_refusal_says_why(known: list[Source], scenario: str) -> None:
+    refusal = decide(known, "ai.insights", NOW)
+    assert isinstance(refusal, Refusal)
+    assert refusal.scenario == scenario
+
+
+def test_everybody_has_the_free_plan() -> None:
+    found = evaluate([free_source(FREE)], NOW)
+    assert found["wallets.max"].value == 1
+    assert found["wallets.max"].sources[0].reason == "free"
+
+
+def test_a_grant_gives_its_own_features() -> None:
+    grant = Grant(
+        grant_id="g", features={"ai.chat": {"limit": 9, "per": "month"}}, granted_by="a", reason="r", granted_at=NOW
+    )
+    known = sources(Account(USER, records={grant.record: grant}), CATALOGUE)
+    assert evaluate(known, NOW)["ai.chat"].value == Allowance(9)

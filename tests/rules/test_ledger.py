@@ -1,0 +1,333 @@
+"""Every way from one state of an account to another is explained by the lines between them, once."""
+
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from billing.rules.access import term_runs
+from billing.rules.ledger import LedgerEntry, book, positions
+from billing.rules.records import (
+    Account,
+    Booked,
+    Checkout,
+    Dispute,
+    Payment,
+    Purchase,
+    Record,
+    Refund,
+    Subscription,
+    Term,
+)
+from samples import CATALOGUE, NOW, PLUS, PRO, PRO_YEAR, USER
+
+DAY = 86_400
+EMPTY = Account(USER)
+
+
+def subscription(status: str = "active", **changes: object) -> Subscription:
+    known = {
+        "provider": "stripe",
+        "subscription_id": "sub_1",
+        "plan_id": PLUS.plan_id,
+        "plan_version": 1,
+        "status": status,
+        "current_period_start": NOW,
+        "current_period_end": NOW + 30 * DAY,
+        "observed_at": NOW,
+        "created_at": NOW,
+    }
+    return Subscription(**{**known, **changes})  # type: ignore[arg-type]
+
+
+def payment(payment_id: str = "in_1", amount: int = 900, **changes: object) -> Payment:
+    known = {"payment_id": payment_id, "amount_cents": amount, "currency": "USD", "paid_at": NOW}
+    return Payment(**{**known, **changes})  # type: ignore[arg-type]
+
+
+def term(purchase_id: str, paid_at: int, **changes: object) -> Term:
+    known = {
+        "provider": "btcpay",
+        "purchase_id": purchase_id,
+        "plan_id": PLUS.plan_id,
+        "plan_version": 1,
+        "state": "paid",
+        "amount_cents": 900,
+        "currency": "USD",
+        "observed_at": paid_at,
+        "created_at": paid_at,
+        "payment": payment(purchase_id, paid_at=paid_at),
+    }
+    return Term(**{**known, **changes})  # type: ignore[arg-type]
+
+
+class Books:
+    """An account that goes from state to state, with everything booked on the way."""
+
+    def __init__(self) -> None:
+        self.account = EMPTY
+        self.lines: list[LedgerEntry] = []
+
+    def become(self, *records: Record, at: int = NOW) -> list[LedgerEntry]:
+        after = replace(self.account, records={**self.account.records, **{r.record: r for r in records}})
+        after, lines = book(self.account, after, CATALOGUE, at)
+        self.account = replace(after, version=self.account.version + 1)
+        self.lines += lines
+        return lines
+
+    def total(self, *kinds: str) -> int:
+        return sum(line.amount_cents for line in self.lines if line.kind in kinds)
+
+
+def mrr(lines: list[LedgerEntry]) -> list[tuple[str | None, str, int, int]]:
+    return [(e.movement, e.plan_id, e.amount_cents, e.users) for e in lines if e.kind == "mrr"]
+
+
+def test_a_first_subscription_is_new_revenue_and_a_first_payment() -> None:
+    books = Books()
+    lines = books.become(subscription(payments={"in_1": payment(fee_cents=56)}))
+    assert [(e.kind, e.amount_cents, e.reason) for e in lines] == [
+        ("payment", 900, "first"),
+        ("fee", -56, None),
+        ("mrr", 900, None),
+    ]
+    assert mrr(lines) == [("new", "plus-month", 900, 1)]
+    assert lines[-1].cohort == "2026-09"
+
+
+def test_the_same_state_again_books_nothing() -> None:
+    books = Books()
+    books.become(subscription(payments={"in_1": payment()}))
+    assert books.become(subscription(payments={"in_1": payment()}), at=NOW + DAY) == []
+
+
+def test_a_renewal_is_money_but_no_movement() -> None:
+    books = Books()
+    books.become(subscription(payments={"in_1": payment()}))
+    renewed = subscription(payments={"in_1": payment(), "in_2": payment("in_2", paid_at=NOW + 30 * DAY)})
+    lines = books.become(renewed, at=NOW + 30 * DAY)
+    assert [(e.kind, e.reason, e.at) for e in lines] == [("payment", "renewal", NOW + 30 * DAY)]
+
+
+def test_a_trial_that_converts_is_new_revenue_although_its_invoice_over_nothing_came_first() -> None:
+    books = Books()
+    trial = books.become(subscription("trialing", payments={"in_0": payment("in_0", 0)}))
+    assert [(e.kind, e.subscribers, e.users, e.amount_cents) for e in trial] == [("trial", 1, 1, 0)]
+    paid = {"in_0": payment("in_0", 0), "in_1": payment()}
+    lines = books.become(subscription(payments=paid), at=NOW + DAY)
+    assert [(e.kind, e.reason or e.movement, e.subscribers, e.users) for e in lines] == [
+        ("payment", "first", 0, 0),
+        ("mrr", "new", 1, 1),
+        ("trial", None, -1, -1),
+    ]
+
+
+def test_new_or_back_does_not_depend_on_whether_the_payment_or_the_activation_is_heard_of_first() -> None:
+    books = Books()
+    books.become(subscription("incomplete", payments={"in_1": payment()}))
+    assert mrr(books.become(subscription(payments={"in_1": payment()}))) == [("new", "plus-month", 900, 1)]
+
+
+def test_an_upgrade_moves_revenue_from_one_plan_to_the_other_and_is_one_expansion() -> None:
+    books = Books()
+    books.become(subscription())
+    lines = books.become(subscription(plan_id=PRO.plan_id), at=NOW + DAY)
+    assert mrr(lines) == [("expansion", "plus-month", -900, 0), ("expansion", "pro-month", 1900, 0)]
+    assert [e.subscribers for e in lines] == [-1, 1]
+    assert mrr(books.become(subscription(), at=NOW + 2 * DAY))[0][0] == "contraction"
+
+
+def test_a_year_counts_by_the_month() -> None:
+    books = Books()
+    lines = books.become(subscription(plan_id=PRO_YEAR.plan_id))
+    assert mrr(lines) == [("new", "pro-year", 1583, 1)]  # 19000 / 12 = 1583.33
+
+
+def test_churn_says_why_and_coming_back_is_a_reactivation_of_the_same_cohort() -> None:
+    books = Books()
+    books.become(subscription())
+    left = books.become(subscription("canceled", cancel_reason="too_expensive"), at=NOW + 40 * DAY)
+    assert mrr(left) == [("churn", "plus-month", -900, -1)]
+    assert (left[0].reason, left[0].cohort) == ("too_expensive", "2026-09")
+    back = books.become(subscription(subscription_id="sub_2", observed_at=NOW + 60 * DAY), at=NOW + 60 * DAY)
+    assert mrr(back) == [("reactivation", "plus-month", 900, 1)]
+    assert back[0].cohort == "2026-09"
+
+
+def test_a_subscription_left_unpaid_churned_for_its_payment() -> None:
+    books = Books()
+    books.become(subscription())
+    assert books.become(subscription("past_due")) == []
+    assert books.become(subscription("unpaid"))[0].reason == "payment_failed"
+
+
+def test_a_term_that_lapses_churns_when_it_is_reviewed_even_though_nothing_happened() -> None:
+    books = Books()
+    books.become(term("inv_1", NOW))
+    [run] = term_runs(books.account, CATALOGUE)
+    assert books.account.booked.review_at == run.end
+    assert books.become(at=run.end - 1) == []
+    lines = books.become(at=run.end)
+    assert mrr(lines) == [("churn", "plus-month", -900, -1)]
+    assert lines[0].reason == "not_renewed"
+    assert books.account.booked.review_at is None
+
+
+def test_an_invoice_for_the_next_term_that_nobody_paid_is_not_why_the_last_one_ended() -> None:
+    books = Books()
+    books.become(term("inv_1", NOW))
+    [run] = term_runs(books.account, CATALOGUE)
+    books.become(term("inv_2", run.end - 3600, state="failed", payment=None), at=run.end - 60)
+    [churn] = books.become(at=run.end)
+    assert (churn.movement, churn.reason, churn.object_id) == ("churn", "not_renewed", "inv_1")
+
+
+def test_the_next_commit_books_a_lapse_that_no_review_saw() -> None:
+    books = Books()
+    books.become(term("inv_1", NOW))
+    later = NOW + 200 * DAY
+    lines = books.become(term("inv_2", later), at=later)
+    assert [line.kind for line in lines] == ["payment"]  # it lapsed and came back unseen: revenue is what it was
+    assert books.total("mrr") == 900
+
+
+def test_terms_end_to_end_are_one_user_without_a_movement_between_them() -> None:
+    books = Books()
+    books.become(term("inv_1", NOW))
+    books.become(term("inv_2", NOW + DAY), at=NOW + DAY)
+    [first, second] = term_runs(books.account, CATALOGUE)
+    assert books.become(at=first.end) == []
+    assert books.account.booked.review_at == second.end
+
+
+def test_card_beside_bitcoin_is_one_user_with_two_positions() -> None:
+    books = Books()
+    books.become(term("inv_1", NOW))
+    lines = books.become(subscription(), at=NOW + DAY)
+    assert mrr(lines) == [("expansion", "plus-month", 900, 0)]
+    ended = books.become(subscription("canceled"), at=NOW + 2 * DAY)
+    assert [(e.movement, e.provider) for e in ended] == [("contraction", "stripe")]
+
+
+def test_the_same_sum_from_another_provider_is_a_switch() -> None:
+    books = Books()
+    books.become(subscription())
+    lines = books.become(subscription("canceled"), term("inv_1", NOW + DAY), at=NOW + DAY)
+    assert [(e.movement, e.provider, e.amount_cents) for e in lines if e.kind == "mrr"] == [
+        ("switch", "btcpay", 900),
+        ("switch", "stripe", -900),
+    ]
+
+
+def test_a_refund_is_booked_when_it_is_under_way_and_taken_back_when_it_fails() -> None:
+    books = Books()
+    books.become(subscription(payments={"in_1": payment()}))
+
+    def refunded(status: str) -> Subscription:
+        refund = Refund(refund_id="re_1", amount_cents=300, status=status, observed_at=NOW + DAY)  # type: ignore[arg-type]
+        return subscription(payments={"in_1": payment(refunds={"re_1": refund})})
+
+    assert [(e.kind, e.amount_cents) for e in books.become(refunded("pending"))] == [("refund", -300)]
+    assert books.become(refunded("succeeded")) == []
+    assert [(e.kind, e.amount_cents) for e in books.become(refunded("failed"))] == [("refund_failed", 300)]
+
+
+def test_a_chargeback_takes_money_and_winning_it_brings_it_back_and_an_inquiry_does_neither() -> None:
+    books = Books()
+
+    def disputed(status: str) -> Subscription:
+        dispute = Dispute(dispute_id="dp_1", amount_cents=900, status=status, observed_at=NOW)  # type: ignore[arg-type]
+        return subscription(payments={"in_1": payment(disputes={"dp_1": dispute})})
+
+    books.become(disputed("inquiry"))
+    assert books.total("dispute") == 0
+    assert [e.amount_cents for e in books.become(disputed("open"))] == [-900]
+    assert books.become(disputed("lost")) == []
+    assert [(e.kind, e.amount_cents) for e in books.become(disputed("won"))] == [("dispute_won", 900)]
+
+
+def test_a_purchase_that_turns_invalid_after_a_part_was_returned_leaves_nothing() -> None:
+    books = Books()
+    bought = Purchase(
+        provider="btcpay",
+        purchase_id="inv_9",
+        plan_id="tax-2026",
+        plan_version=1,
+        state="paid",
+        amount_cents=4900,
+        currency="USD",
+        observed_at=NOW,
+        created_at=NOW,
+        payment=payment("inv_9", 4900),
+    )
+    refund = Refund(refund_id="re_1", amount_cents=900, status="succeeded", observed_at=NOW)
+    books.become(bought)
+    returned = replace(bought, payment=payment("inv_9", 4900, refunds={"re_1": refund}))
+    books.become(returned)
+    lines = books.become(replace(returned, state="failed"))
+    assert [(e.kind, e.amount_cents) for e in lines] == [("refund", -4000)]
+    assert books.total("payment", "refund") == 0
+
+
+def test_payments_that_leave_a_long_subscription_are_not_taken_back() -> None:
+    books = Books()
+    books.become(subscription(payments={"in_1": payment()}))
+    assert books.become(subscription(payments={"in_2": payment("in_2")}))[0].kind == "payment"
+    assert books.total("refund") == 0
+
+
+def test_an_order_is_noted_when_it_is_opened_and_not_again_when_it_is_paid() -> None:
+    books = Books()
+    checkout = Checkout(
+        checkout_id="chk_1",
+        group="main",
+        plan_id=PLUS.plan_id,
+        plan_version=1,
+        provider="stripe",
+        status="opening",
+        created_at=NOW,
+        expires_at=NOW + DAY,
+        amount_cents=900,
+        currency="USD",
+    )
+    assert [(e.kind, e.object_id, e.amount_cents) for e in books.become(checkout)] == [("checkout", "chk_1", 0)]
+    assert books.become(replace(checkout, status="completed")) == []
+
+
+def test_the_ids_of_lines_are_unique_even_when_a_state_comes_again() -> None:
+    books = Books()
+    for status in ("active", "unpaid", "active", "canceled"):
+        books.become(subscription(status))
+    assert len({line.entry_id for line in books.lines}) == len(books.lines)
+
+
+STATUSES = st.sampled_from(["trialing", "active", "past_due", "unpaid", "paused", "canceled"])
+STATES = st.lists(
+    st.tuples(
+        STATUSES,
+        st.sampled_from([PLUS.plan_id, PRO.plan_id, PRO_YEAR.plan_id]),
+        st.integers(1, 3),
+        st.booleans(),
+        st.integers(0, 40 * DAY),
+    ),
+    max_size=8,
+)
+
+
+@given(STATES)
+def test_whatever_happens_the_lines_add_up_to_the_state(states: list[tuple[str, str, int, bool, int]]) -> None:
+    books, now = Books(), NOW
+    for number, (status, plan_id, quantity, prepays, pause) in enumerate(states):
+        now += pause
+        records: list[Record] = [subscription(status, plan_id=plan_id, quantity=quantity, observed_at=now)]
+        books.become(*records, *([term(f"inv_{number}", now)] if prepays else []), at=now)
+    expected = positions(books.account, CATALOGUE, now)
+    lines = [line for line in books.lines if line.kind in ("mrr", "trial")]
+    for key in {(e.currency, e.provider, e.plan_id, e.plan_version) for e in lines} | set(expected):
+        about = [e for e in lines if (e.currency, e.provider, e.plan_id, e.plan_version) == key]
+        counts = expected.get(key, {"mrr_cents": 0, "paying": 0, "trialing": 0})
+        assert sum(e.amount_cents for e in about) == counts["mrr_cents"]
+        assert sum(e.subscribers for e in about if e.kind == "mrr") == counts["paying"]
+        assert sum(e.subscribers for e in about if e.kind == "trial") == counts["trialing"]
+    assert sum(e.users for e in lines if e.kind == "mrr") == any(c["paying"] for c in expected.values())
+    assert isinstance(books.account.booked, Booked)

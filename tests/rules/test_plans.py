@@ -1,0 +1,55 @@
+"""Plans, their versions, and how the catalogue finds them."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from billing.rules.plans import Allowance, Catalogue, Credits, features_from_json, features_to_json
+from samples import CATALOGUE, FREE, PLUS, PRO
+
+features = st.dictionaries(
+    st.text(min_size=1),
+    st.one_of(
+        st.booleans(),
+        st.integers(0),
+        st.builds(Allowance, st.integers(1), st.sampled_from(["month", "billing_period"])),
+        st.builds(Credits, st.integers(1)),
+    ),
+)
+
+
+@given(features)
+def test_features_survive_their_json(known: dict[str, object]) -> None:
+    assert features_from_json(features_to_json(known)) == known  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("broken", [{"ai.chat": {}}, {"ai.chat": {"limit": 5}}])
+def test_features_of_another_shape_are_an_error(broken: dict[str, object]) -> None:
+    with pytest.raises(KeyError):
+        features_from_json(broken)
+
+
+def test_the_newest_version_is_for_sale_and_the_old_ones_are_known() -> None:
+    second = replace(PLUS, version=2, price_cents=1200)
+    catalogue = Catalogue((second, PLUS))
+    assert catalogue.get("plus-month") == second
+    assert catalogue.get("plus-month", 1) == PLUS
+    assert list(catalogue.newest()) == [second]
+
+
+def test_a_price_of_several_versions_means_the_oldest() -> None:
+    catalogue = Catalogue((replace(PLUS, version=2, name="Plus!"), PLUS))
+    assert catalogue.by_price("stripe", "price_plus") == PLUS
+
+
+def test_what_is_unknown_is_none() -> None:
+    assert CATALOGUE.get("nothing") is CATALOGUE.get("plus-month", 9) is CATALOGUE.by_price("stripe", "?") is None
+
+
+def test_the_free_plan_is_the_highest_active_one_that_costs_nothing_and_recurs() -> None:
+    better = replace(FREE, plan_id="free-2", rank=1)
+    assert Catalogue((FREE, better, PRO)).free() == better
+    assert Catalogue((FREE, replace(better, status="archived"))).free() == FREE
+    assert Catalogue((replace(FREE, interval="once"), PRO)).free() is None

@@ -1,0 +1,149 @@
+"""Prepaid terms on the calendar: chains, grace, trials kept, upgrades and downgrades with their unused value."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from itertools import pairwise, permutations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from billing.rules.plans import Plan
+from billing.rules.records import Payment, Term
+from billing.rules.terms import DAY, Run, add_interval, chain
+
+PLUS = Plan(
+    plan_id="plus", version=1, name="Plus", price_cents=1000, currency="USD", interval="month", features={}, rank=1
+)
+PRO = Plan(
+    plan_id="pro", version=1, name="Pro", price_cents=3000, currency="USD", interval="month", features={}, rank=2
+)
+PLANS = {"plus": PLUS, "pro": PRO}
+
+
+def at(text: str) -> int:
+    return int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp())
+
+
+def paid(purchase_id: str, paid_at: int, plan: Plan = PLUS, *, bonus: int = 0, currency: str = "USD") -> Term:
+    return Term(
+        provider="btcpay",
+        purchase_id=purchase_id,
+        plan_id=plan.plan_id,
+        plan_version=1,
+        state="paid",
+        amount_cents=plan.price_cents,
+        currency=currency,
+        observed_at=paid_at,
+        created_at=paid_at,
+        payment=Payment(payment_id=purchase_id, amount_cents=plan.price_cents, currency=currency, paid_at=paid_at),
+        bonus_seconds=bonus,
+    )
+
+
+def laid(*terms: Term) -> dict[str, Run]:
+    return {run.term.purchase_id: run for run in chain((term, PLANS[term.plan_id]) for term in terms)}
+
+
+@pytest.mark.parametrize(
+    ("start", "end"),
+    [
+        ("2026-01-31T10:00:00", "2026-02-28T10:00:00"),
+        ("2028-01-31T10:00:00", "2028-02-29T10:00:00"),
+        ("2026-12-15T00:00:00", "2027-01-15T00:00:00"),
+    ],
+)
+def test_a_month_ends_on_the_same_day_or_the_last(start: str, end: str) -> None:
+    assert add_interval(at(start), "month") == at(end)
+
+
+def test_a_leap_day_and_a_year_end_on_the_last_of_february() -> None:
+    assert add_interval(at("2028-02-29T12:00:00"), "year") == at("2029-02-28T12:00:00")
+
+
+def test_terms_of_one_plan_run_end_to_end() -> None:
+    runs = laid(paid("a", at("2026-03-01T00:00:00")), paid("b", at("2026-03-20T00:00:00")))
+    assert runs["a"].end == runs["b"].start == at("2026-04-01T00:00:00")
+    assert runs["b"].end == at("2026-05-01T00:00:00")
+
+
+def test_a_renewal_in_grace_starts_at_the_old_end() -> None:
+    runs = laid(paid("a", at("2026-03-01T00:00:00")), paid("b", at("2026-04-07T23:59:59")))
+    assert runs["b"].start == at("2026-04-01T00:00:00")
+
+
+def test_a_renewal_after_the_grace_starts_when_it_was_paid() -> None:
+    runs = laid(paid("a", at("2026-03-01T00:00:00")), paid("b", at("2026-04-08T00:00:01")))
+    assert runs["b"].start == at("2026-04-08T00:00:01")
+
+
+def test_the_trial_days_still_left_are_kept() -> None:
+    runs = laid(paid("a", at("2026-03-01T00:00:00"), bonus=5 * DAY))
+    assert runs["a"].end == at("2026-04-06T00:00:00")
+
+
+def test_an_upgrade_begins_at_once_and_takes_over_the_unused_value() -> None:
+    # Half of April's thirty days are left of ten dollars: five dollars, a sixth of the price of Pro's next month.
+    runs = laid(paid("a", at("2026-04-01T00:00:00")), paid("b", at("2026-04-16T00:00:00"), PRO))
+    assert (runs["a"].end, runs["a"].replaced) == (at("2026-04-16T00:00:00"), True)
+    assert runs["b"].start == at("2026-04-16T00:00:00")
+    assert runs["b"].end == at("2026-05-16T00:00:00") + 30 * DAY // 6
+    assert (runs["a"].value_cents, runs["b"].value_cents) == (500, 3500)
+
+
+def test_an_upgrade_takes_over_what_is_queued_too() -> None:
+    runs = laid(
+        paid("a", at("2026-04-01T00:00:00")),
+        paid("b", at("2026-04-02T00:00:00")),
+        paid("c", at("2026-04-16T00:00:00"), PRO),
+    )
+    assert runs["b"].start == runs["b"].end
+    assert runs["c"].value_cents == 3000 + 500 + 1000
+    assert runs["c"].end == at("2026-05-16T00:00:00") + 15 * DAY
+
+
+def test_a_downgrade_waits_for_the_end_of_what_is_paid() -> None:
+    runs = laid(paid("a", at("2026-04-01T00:00:00"), PRO), paid("b", at("2026-04-10T00:00:00")))
+    assert runs["b"].start == runs["a"].end == at("2026-05-01T00:00:00")
+
+
+def test_renewing_the_higher_plan_goes_before_a_queued_downgrade() -> None:
+    runs = laid(
+        paid("a", at("2026-04-01T00:00:00"), PRO),
+        paid("b", at("2026-04-10T00:00:00")),
+        paid("c", at("2026-04-20T00:00:00"), PRO),
+    )
+    assert runs["c"].start == runs["a"].end
+    assert runs["c"].end == at("2026-06-01T00:00:00") + 31 * DAY // 3
+    assert runs["b"].start == runs["b"].end
+
+
+def test_another_currency_waits_because_its_value_cannot_be_set_off() -> None:
+    runs = laid(paid("a", at("2026-04-01T00:00:00")), paid("b", at("2026-04-16T00:00:00"), PRO, currency="EUR"))
+    assert runs["b"].start == runs["a"].end
+
+
+def test_groups_do_not_wait_for_each_other() -> None:
+    other = replace(PLUS, plan_id="x", group="tax")
+    runs = chain([(paid("a", 0), PLUS), (paid("b", 10), other)])
+    assert {run.start for run in runs} == {0, 10}
+
+
+purchases = st.lists(
+    st.tuples(st.integers(0, 200), st.sampled_from([PLUS, PRO]), st.integers(0, 20)), min_size=1, max_size=5
+)
+
+
+@given(purchases)
+def test_the_calendar_does_not_depend_on_the_order_of_arrival(bought: list[tuple[int, Plan, int]]) -> None:
+    terms = [paid(f"p{i}", day * DAY, plan, bonus=b * DAY) for i, (day, plan, b) in enumerate(bought)]
+    calendars = {tuple(sorted((k, r.start, r.end) for k, r in laid(*order).items())) for order in permutations(terms)}
+    assert len(calendars) == 1
+
+
+@given(purchases)
+def test_runs_never_overlap_and_no_value_appears_or_is_lost(bought: list[tuple[int, Plan, int]]) -> None:
+    terms = [paid(f"p{i}", day * DAY, plan, bonus=b * DAY) for i, (day, plan, b) in enumerate(bought)]
+    runs = sorted((r for r in laid(*terms).values() if r.end > r.start), key=lambda r: r.start)
+    assert all(before.end <= after.start for before, after in pairwise(runs))
+    assert sum(r.value_cents for r in laid(*terms).values()) == sum(t.amount_cents for t in terms)
