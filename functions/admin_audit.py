@@ -6,8 +6,9 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
-from billing.api.http import Request, endpoint, rfc3339, seconds
+from billing.api.http import Request, endpoint, seconds
 from billing.aws import Aws
+from billing.rules.times import rfc3339
 from billing.settings import Settings
 from billing.store.audit import AuditLog
 

@@ -6,12 +6,12 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
+from billing.admin.invoices import InvoiceDesk
 from billing.api.http import Request, chosen, endpoint
 from billing.api.requests import RefundInvoice
 from billing.aws import Aws
 from billing.intake.applier import Applier
 from billing.providers import Clients
-from billing.selling.invoices import InvoiceDesk
 from billing.settings import Settings
 from billing.store.accounts import AccountStore
 from billing.store.audit import AuditLog

@@ -6,10 +6,10 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
-from billing.api.http import Request, Response, chosen, endpoint
+from billing.api.http import Request, Response, chosen, endpoint, wants_csv
 from billing.aws import Aws
 from billing.reporting.analytics import Analytics, range_of
-from billing.reporting.csv_tables import to_csv, wants_csv
+from billing.reporting.csv_tables import to_csv
 from billing.settings import Settings
 from billing.store.metrics import MetricsStore
 from billing.store.plans import PlanStore

@@ -8,10 +8,9 @@ from aws_lambda_powertools import Logger
 
 from billing.api.http import Request, Response, endpoint
 from billing.api.requests import RefreshSession, SignInWithNostr
-from billing.api.views import session_tokens
 from billing.aws import Aws
 from billing.identity import nostr
-from billing.identity.identities import Identities
+from billing.identity.identities import Identities, session_tokens
 from billing.identity.tokens import signer
 from billing.settings import Settings
 from billing.store.accounts import AccountStore

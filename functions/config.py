@@ -5,10 +5,10 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
-from billing.api.http import Request, Response, cacheable, endpoint, rfc3339
+from billing.api.http import Request, Response, cacheable, endpoint
 from billing.aws import Aws
-from billing.rules.rollout import sign_in_ways
-from billing.settings import Settings
+from billing.rules.times import rfc3339
+from billing.settings import Settings, sign_in_ways
 from billing.store.flags import FlagStore
 
 # Seconds until a change of a flag has reached everybody.

@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,11 +15,20 @@ from benchmarks.environment import FUNCTIONS, of_a_process
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "layers" / "billing" / "billing"
 
-# Decide without the world: the standard library and each other.
-PURE = frozenset(
-    """access allowances apply apply.purchases apply.returns apply.subscriptions entitlements errors facts history
-    ledger money plans polling records rollout rollups settings terms""".split()
+# The table of docs/architecture.md: what each folder holds, and what it may import. It is read, not repeated here.
+_ROW = re.compile(
+    r"^\| `(?P<place>[a-z_]+)(?:/|\.py)` \| [^|]+ \| (?P<ours>[^|]*) \| (?P<others>[^|]*) \|$", re.MULTILINE
 )
+
+
+def _names(cell: str) -> frozenset[str]:
+    return frozenset(re.findall(r"`([A-Za-z0-9_]+)`", cell))
+
+
+ALLOWED = {
+    row["place"]: (_names(row["ours"]), _names(row["others"]))
+    for row in _ROW.finditer((ROOT / "docs" / "architecture.md").read_text())
+}
 # Third-party packages that cost a cold start, and who may load them at import. Whoever is not listed loads none.
 HEAVY = (
     "asyncio",
@@ -102,38 +112,36 @@ def kind(module: str) -> str:
     return module.partition(".")[0]
 
 
-@pytest.mark.parametrize("module", sorted(PURE))
-def test_a_pure_module_imports_pure_modules_only(module: str) -> None:
-    assert ours(module) <= PURE
-    assert not third_party(GRAPH[module])
+def uses(place: str) -> tuple[set[str], set[str]]:
+    """What the modules of a folder, or a module beside the folders, import: places of ours, packages of others."""
+    graph = [GRAPH[name] for name in MODULES if kind(name) == place]
+    named = set().union(*graph)
+    return {kind(name) for name in named & MODULES.keys()} - {place}, third_party(named)
 
 
-@pytest.mark.parametrize("module", [name for name in MODULES if kind(name) == "api"])
-def test_the_api_models_know_pydantic_and_each_other(module: str) -> None:
-    assert {kind(name) for name in ours(module)} <= {"api"}
-    assert third_party(GRAPH[module]) <= {"pydantic"}
+@pytest.mark.parametrize("place", sorted({kind(name) for name in MODULES} - {"billing"}))
+def test_each_folder_imports_what_its_row_allows(place: str) -> None:
+    assert place in ALLOWED, f"docs/architecture.md has no row for {place}"
+    ours, others = ALLOWED[place]
+    used, packages = uses(place)
+    assert used <= ours
+    assert packages <= others
 
 
-@pytest.mark.parametrize("module", [name for name in MODULES if kind(name) == "store"])
-def test_the_store_stands_on_pure_modules_and_the_door_to_aws(module: str) -> None:
-    assert {name for name in ours(module) if kind(name) != "store"} <= PURE | {"aws"}
-    assert third_party(GRAPH[module]) <= {"botocore"}
+@pytest.mark.parametrize("place", sorted(ALLOWED))
+def test_each_row_names_what_its_folder_really_imports(place: str) -> None:
+    assert (set(ALLOWED[place][0]), set(ALLOWED[place][1])) == uses(place)
 
 
 @pytest.mark.parametrize("module", [name for name in MODULES if kind(name) == "providers"])
-def test_a_provider_knows_no_table_no_request_and_no_other_provider(module: str) -> None:
-    assert {name for name in ours(module) if kind(name) != "providers"} <= PURE
+def test_a_provider_knows_no_other_provider(module: str) -> None:
     own = {*module.split(".")[1:2], "prepaid", "rest", "signatures"}
     others = {name.split(".")[1] for name in ours(module) if name.startswith("providers.")} - own
     assert not others
 
 
-def test_only_the_store_and_the_door_speak_to_aws() -> None:
-    speakers = {name for name in MODULES if third_party(GRAPH[name]) & {"botocore", "boto3"}}
-    assert {name for name in speakers if kind(name) != "store"} == {"aws"}
-
-
 def test_no_arrow_points_back() -> None:
+    """The rows allow no circle between folders; this looks at the modules, too."""
     seen: dict[str, bool] = {}
 
     def visit(name: str, path: tuple[str, ...]) -> None:

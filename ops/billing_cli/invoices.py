@@ -8,10 +8,10 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
+from billing.admin.invoices import InvoiceDesk
 from billing.intake.applier import Applier
 from billing.providers import Clients
 from billing.rules.money import format_money
-from billing.selling.invoices import InvoiceDesk
 from billing.store.accounts import AccountStore
 from billing.store.due import DueStore
 from billing.store.plans import PlanStore

@@ -8,9 +8,10 @@ from typing import Annotated
 
 import typer
 
-from billing.rules.ledger import Kind, day_of
+from billing.rules.ledger import Kind
 from billing.rules.money import format_money
 from billing.rules.rollups import Cell, counters
+from billing.rules.times import day_of
 from billing.store.metrics import MetricsStore
 from billing_cli.output import console, table
 from billing_cli.stack import Stack

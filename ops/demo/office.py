@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from aws_lambda_powertools import Logger
 
+from billing.admin.invoices import InvoiceDesk
 from billing.admin.plans import AdminPlans
 from billing.admin.users import AdminUsers
 from billing.catalogue.prices import PlanPrices
@@ -18,7 +19,7 @@ from billing.providers import Clients, load
 from billing.reporting.lapsed_terms import book_lapsed_terms
 from billing.selling.checkout import Checkouts
 from billing.selling.double_subscriptions import Doubles
-from billing.selling.invoices import InvoiceDesk, Poller
+from billing.selling.invoices import Poller
 from billing.selling.refunds import Refunds
 from billing.selling.reminders import Reminders
 from billing.selling.renewals import Renewals

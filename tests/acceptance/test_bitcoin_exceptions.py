@@ -10,7 +10,7 @@ import pytest
 from billing.errors import Conflict, NotFound
 from billing.rules.plans import Catalogue
 from billing.rules.records import Account
-from billing.rules.terms import DAY
+from billing.rules.times import DAY
 from billing.selling.invoices import show
 from fakes.base import Fault
 from tests.acceptance.world import USER, Shelf, World

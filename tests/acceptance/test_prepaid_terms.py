@@ -9,7 +9,8 @@ from billing.errors import Conflict, NotFound
 from billing.reporting.publishing import domain_events
 from billing.rules.plans import Catalogue
 from billing.rules.records import Renewal, Subscription
-from billing.rules.terms import DAY, add_interval
+from billing.rules.terms import add_interval
+from billing.rules.times import DAY
 from billing.selling.reminders import Reminders
 from billing.selling.renewals import Renewals
 from billing.store.codec import record_to_item

@@ -13,6 +13,7 @@ from typing import Any, Protocol, cast
 
 from coincurve import PrivateKey
 
+from billing.admin.invoices import InvoiceDesk
 from billing.aws import Aws
 from billing.errors import FeatureLocked
 from billing.gate.gate import Gate
@@ -29,7 +30,7 @@ from billing.rules.history import By
 from billing.rules.plans import Catalogue, Plan
 from billing.rules.records import Account, Payment, Purchase, Term
 from billing.selling.checkout import Checkouts, confirm
-from billing.selling.invoices import InvoiceDesk, Poller
+from billing.selling.invoices import Poller
 from billing.settings import Settings
 from billing.store.accounts import AccountStore
 from billing.store.audit import AuditLog

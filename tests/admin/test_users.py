@@ -5,7 +5,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from test_ledger import payment, subscription
 
 from billing.admin.users import AdminUsers
 from billing.api import admin as shapes
@@ -27,6 +26,7 @@ from billing.store.metrics import MetricsStore
 from billing.store.payment_events import PaymentEvent, PaymentEventStore
 from billing.store.plans import PlanStore
 from samples import CATALOGUE, NOW, USER
+from tests.rules.test_ledger import payment, subscription
 
 ADMIN = "usr_admin"
 DAY = 86_400

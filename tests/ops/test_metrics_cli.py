@@ -3,8 +3,8 @@
 import pytest
 
 from billing.aws import Aws
-from billing.rules.ledger import day_of
 from billing.rules.rollups import counters
+from billing.rules.times import day_of
 from billing.store.accounts import ledger_item
 from billing.store.metrics import MetricsStore
 from store.test_metrics import some_lines

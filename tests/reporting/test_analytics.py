@@ -8,20 +8,21 @@ from dataclasses import replace
 from datetime import date
 
 import pytest
-from test_ledger import Books, payment, subscription, term
-from test_rollups import line
 
 from billing.api import admin as shapes
+from billing.api.http import wants_csv
 from billing.aws import Aws
 from billing.errors import InvalidRequest
 from billing.reporting.analytics import Analytics, Range, range_of
-from billing.reporting.csv_tables import to_csv, wants_csv
+from billing.reporting.csv_tables import to_csv
 from billing.rules.plans import Catalogue
 from billing.rules.records import Refund
 from billing.rules.rollups import counters
 from billing.store.accounts import ledger_item
 from billing.store.metrics import Generations, MetricsStore
 from samples import CATALOGUE, NOW, PRO_YEAR
+from tests.rules.test_ledger import Books, payment, subscription, term
+from tests.rules.test_rollups import line
 
 DAY = 86_400
 SEPTEMBER = Range(date(2026, 9, 21), date(2026, 9, 30))

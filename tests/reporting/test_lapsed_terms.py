@@ -2,8 +2,6 @@
 
 from dataclasses import replace
 
-from test_ledger import term
-
 from billing.aws import Aws
 from billing.reporting.lapsed_terms import book_lapsed_terms
 from billing.rules.access import term_runs
@@ -14,6 +12,7 @@ from billing.store.due import DueStore
 from billing.store.metrics import MetricsStore
 from billing.store.plans import PlanStore
 from samples import CATALOGUE, NOW, USER
+from tests.rules.test_ledger import term
 
 
 def test_a_term_that_ran_out_is_booked_once_and_leaves_the_index(tables: dict[str, str]) -> None:

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
-from test_ledger import payment, subscription, term
 
 from billing.reporting.publishing import SHOWN, domain_events, ledger_lines
 from billing.rules.ledger import book
@@ -15,6 +14,7 @@ from billing.rules.records import Account, Grant, Record, Renewal
 from billing.store.accounts import ledger_item
 from billing.store.codec import Item, item, record_to_item
 from samples import CATALOGUE, NOW, USER
+from tests.rules.test_ledger import payment, subscription, term
 
 SCHEMAS = Path(__file__).parents[2] / "docs" / "events"
 

@@ -5,8 +5,8 @@ import pytest
 from billing.admin.flags import AdminFlags
 from billing.aws import Aws
 from billing.errors import Conflict, InvalidRequest
-from billing.rules.rollout import Flag, Flags, place, sign_in_ways
-from billing.settings import Settings
+from billing.rules.rollout import Flag, Flags, place
+from billing.settings import Settings, sign_in_ways
 from billing.store.audit import AuditLog
 from billing.store.flags import FlagStore
 from billing.store.transactions import LostRace

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from billing.rules.plans import Plan
 from billing.rules.records import Payment, Term
-from billing.rules.terms import DAY, Run, add_interval, chain
+from billing.rules.terms import Run, add_interval, chain
+from billing.rules.times import DAY
 
 PLUS = Plan(
     plan_id="plus", version=1, name="Plus", price_cents=1000, currency="USD", interval="month", features={}, rank=1

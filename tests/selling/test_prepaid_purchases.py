@@ -16,7 +16,7 @@ from billing.rules.ledger import book
 from billing.rules.plans import Catalogue
 from billing.rules.polling import next_poll
 from billing.rules.records import PURCHASE_STATES, Account, Purchase, Renewal, Term
-from billing.rules.terms import DAY
+from billing.rules.times import DAY
 from samples import CATALOGUE, NOW, PLUS, PRO, TAX_PASS, USER
 
 OPTIMISTIC = Catalogue((replace(PLUS, optimistic=True), PRO))

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 from test_admin_users import DAY, ENDED, Desk, told
-from test_ledger import term
 
 from billing.aws import Aws
 from billing.errors import Parked, ProviderUnavailable
@@ -16,6 +15,7 @@ from billing.rules.facts import RefundFact
 from billing.selling.receipts import payments_of
 from billing.store.erasure import ErasureStore
 from samples import NOW, USER
+from tests.rules.test_ledger import term
 
 LATE = RefundFact(
     provider="stripe",

@@ -4,7 +4,6 @@ import random
 from collections.abc import Callable
 
 import pytest
-from test_rollups import line
 
 from billing.aws import Aws
 from billing.rules.ledger import LedgerEntry
@@ -12,6 +11,7 @@ from billing.rules.rollups import counters
 from billing.store.accounts import ledger_item
 from billing.store.metrics import MetricsStore, Stored
 from samples import NOW
+from tests.rules.test_rollups import line
 
 DAY = 86_400
 

@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from test_ledger import payment, subscription
 
 from billing.aws import Aws
 from billing.rules.records import Account
@@ -18,6 +17,7 @@ from billing.store.metrics import MetricsStore
 from local.engine import Engine
 from samples import CATALOGUE, NOW
 from store.test_metrics import some_lines
+from tests.rules.test_ledger import payment, subscription
 
 
 @pytest.fixture

@@ -132,3 +132,13 @@ class Settings:
     def public_url(self) -> str:
         """Origin of this API as the world sees it, without a trailing slash."""
         return self.required("PUBLIC_URL").rstrip("/")
+
+
+def sign_in_ways(settings: Settings) -> list[str]:
+    """What this stack accepts, by name."""
+    ways = ["nostr"]
+    if settings.optional("OIDC_ISSUER"):
+        ways.append("oidc")
+    if settings.optional("DEV_TOKEN_KEYS") and not settings.is_prod:
+        ways.append("development")
+    return ways

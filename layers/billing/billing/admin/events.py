@@ -4,11 +4,11 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
-from billing.api.http import rfc3339
 from billing.aws import Aws
 from billing.errors import InvalidRequest
 from billing.intake.dead_letters import DeadLetter, DeadLetters
 from billing.rules.history import By
+from billing.rules.times import rfc3339
 from billing.store.audit import AuditLog
 from billing.store.payment_events import Listed, PaymentEvent, PaymentEventStore
 

@@ -6,10 +6,10 @@ What is said here is noted; `billing.catalogue.moves` does the work, hour by hou
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 
+from billing.catalogue.moves import target_of
 from billing.errors import Conflict, NotFound
 from billing.providers import PREPAID
 from billing.rules.history import By
-from billing.rules.plans import Catalogue, Plan
 from billing.store.audit import AuditLog
 from billing.store.moves import COUNTED, Move, MoveStore
 from billing.store.plans import PlanStore
@@ -81,17 +81,3 @@ class AdminMoves:
         if move is None:
             raise NotFound(f"no subscribers of {plan_id} were ever moved")
         return move
-
-
-def target_of(catalogue: Catalogue, plan_id: str, version: int) -> Plan:
-    """The version to move to, which is the newest; else `NotFound` or `Conflict`."""
-    newest = catalogue.get(plan_id)
-    if newest is None:
-        raise NotFound(f"there is no plan {plan_id}")
-    if newest.version != version:
-        raise Conflict(
-            f"version {newest.version} of {plan_id} is the newest, not {version}: look at it first",
-            code="version_conflict",
-            version=newest.version,
-        )
-    return newest

@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from billing.api.requests import AllowanceValue, CreatePlan, CreditsValue, PlanBody, UpdatePlan
+from billing.api.plan_bodies import plan_from
+from billing.api.requests import CreatePlan, UpdatePlan
 from billing.api.views import admin_plan
 from billing.catalogue.prices import PlanPrices
 from billing.errors import Conflict, InvalidRequest, NotFound
-from billing.rules.plans import FEATURES, Allowance, Catalogue, Credits, FeatureValue, Plan
+from billing.rules.plans import Catalogue, Plan, faults_of
 from billing.store.plans import PlanStore
 
 
@@ -76,66 +77,6 @@ class AdminPlans:
         plan = self._prices.priced(plan, self._plans.catalogue().get(plan.plan_id))
         self._plans.add_version(plan)
         return admin_plan(plan, self._offered)
-
-
-def plan_from(body: PlanBody, plan_id: str, version: int) -> Plan:
-    return Plan(
-        plan_id=plan_id,
-        version=version,
-        name=body.name,
-        description=body.description,
-        price_cents=body.price_cents,
-        currency=body.currency,
-        interval=body.interval,
-        features={key: feature_value(value) for key, value in body.features.items()},
-        tier=body.tier,
-        rank=body.rank,
-        group=body.group,
-        trial_days=body.trial_days,
-        duration_days=body.duration_days,
-        grace_days=body.grace_days,
-        optimistic=body.optimistic,
-        status=body.status,
-        provider_plan_ids={str(name): price for name, price in body.provider_plan_ids.items()},
-    )
-
-
-def feature_value(value: bool | int | AllowanceValue | CreditsValue) -> FeatureValue:
-    """A feature's value as a request writes it."""
-    if isinstance(value, AllowanceValue):
-        return Allowance(value.limit, value.per)
-    return Credits(value.credits) if isinstance(value, CreditsValue) else value
-
-
-def faults_of(plan: Plan) -> list[dict[str, str]]:
-    """What is wrong with a plan, as {path, message}; empty when it can be sold."""
-    found = [
-        {"path": f"features/{key}", "message": feature_fault(key, value)}
-        for key, value in plan.features.items()
-        if feature_fault(key, value)
-    ]
-    if plan.duration_days is not None and plan.recurring:
-        found.append({"path": "duration_days", "message": "only a one-time plan has a duration; this one renews"})
-    if plan.trial_days and not plan.recurring:
-        found.append({"path": "trial_days", "message": "a one-time plan has no trial"})
-    if plan.trial_days and plan.free:
-        found.append({"path": "trial_days", "message": "a free plan needs no trial"})
-    if plan.free and not plan.recurring:
-        found.append({"path": "price_cents", "message": "a one-time plan needs a price"})
-    if any(isinstance(v, Credits) for v in plan.features.values()) and plan.recurring:
-        found.append({"path": "features", "message": "credits are bought once; a recurring plan gives an allowance"})
-    return found
-
-
-def feature_fault(key: str, value: FeatureValue) -> str:
-    """What is wrong with giving a feature like this; empty when nothing is."""
-    known = FEATURES.get(key)
-    if known is None:
-        return f"unknown feature; known are {', '.join(FEATURES)}"
-    given = "switch" if isinstance(value, bool) else "number" if isinstance(value, int) else "allowance"
-    if given != known["kind"]:
-        return f"{key} is a {known['kind']}, not a {given}"
-    return ""
 
 
 def _price_clashes(plan: Plan, catalogue: Catalogue) -> list[dict[str, str]]:

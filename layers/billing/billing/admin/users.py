@@ -5,18 +5,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from billing.admin.plans import feature_fault, feature_value
-from billing.api.http import rfc3339
+from billing.api.plan_bodies import feature_value
 from billing.api.requests import GrantFeatures, RefundPayment
-from billing.api.views import entitlement, plan_in_force, subscription_status, value
+from billing.api.views import entitlement, plan_in_force, source_view, subscription_status, value
 from billing.errors import Conflict, InvalidRequest, NotFound
-from billing.gate.gate import source_view, with_free
+from billing.gate.gate import with_free
 from billing.providers import PROVIDERS
 from billing.rules.allowances import Counter, held
 from billing.rules.entitlements import Entitlement, decide, evaluate, sources
 from billing.rules.history import By, describe
-from billing.rules.plans import features_to_json
+from billing.rules.plans import feature_fault, features_to_json
 from billing.rules.records import LIVE, Account, Grant, Purchase, Subscription
+from billing.rules.times import rfc3339
 from billing.selling.receipts import payments_of, receipts_of
 from billing.selling.receipts import view as receipt_view
 from billing.selling.refunds import Refunds

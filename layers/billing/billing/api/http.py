@@ -7,7 +7,6 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from billing.errors import (
@@ -249,8 +248,7 @@ def unless_known(
     return Response(None, 304, answered) if tag in known else Response(body(), headers=answered)
 
 
-def rfc3339(moment: int | None) -> str | None:
-    """Unix seconds as 2026-11-22T21:00:00Z; None stays None."""
-    if moment is None:
-        return None
-    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+def wants_csv(query: Mapping[str, str], headers: Mapping[str, str]) -> bool:
+    """By `?format=csv`, or by the Accept header. Raises `InvalidRequest` for another format."""
+    by_header = "csv" if "text/csv" in headers.get("accept", "") else "json"
+    return chosen({"format": by_header, **query}, "format", "json", "csv") == "csv"

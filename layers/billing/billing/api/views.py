@@ -3,17 +3,14 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from billing.api.http import rfc3339
-from billing.gate.gate import source_view
 from billing.rules.access import grace_until, term_runs, windows
 from billing.rules.allowances import Held
 from billing.rules.entitlements import Source
-from billing.rules.plans import FEATURES, Allowance, Catalogue, Credits, FeatureValue, Plan, features_to_json
+from billing.rules.plans import FEATURES, Allowance, Catalogue, Credits, FeatureValue, Plan, features_to_json, sellers
 from billing.rules.records import Account, Purchase, Renewal, Subscription, Term
-from billing.selling.checkout import sellers
+from billing.rules.times import rfc3339
 
 if TYPE_CHECKING:
-    from billing.identity.identities import Tokens
     from billing.store.moves import Move
 
 View = dict[str, Any]
@@ -167,15 +164,6 @@ def plan_move(plan_id: str, newest: Plan | None, move: "Move | None", effects: S
     return shown
 
 
-def session_tokens(tokens: "Tokens") -> View:
-    return {
-        "session_token": tokens.session_token,
-        "expires_at": rfc3339(tokens.expires_at),
-        "refresh_token": tokens.refresh_token,
-        "user_id": tokens.user_id,
-    }
-
-
 def value(granted: FeatureValue, credits_: int = 0) -> bool | int | dict[str, Any]:
     """true, 5, or {"limit": 200, "per": "month"} with "credits" where some were bought."""
     if isinstance(granted, Allowance):
@@ -258,3 +246,23 @@ def _purchase_ends(account: Account, purchase: Purchase, catalogue: Catalogue) -
 
 def _newest_first(records: Iterable[_Dated]) -> list[_Dated]:
     return sorted(records, key=lambda r: r.created_at, reverse=True)
+
+
+def source_view(source: Source) -> dict[str, object]:
+    return {
+        "kind": source.kind,
+        "id": source.id,
+        "plan_id": source.plan_id,
+        "reason": source.reason,
+        "expires_at": rfc3339(source.until),
+    }
+
+
+def offer(plan: Plan) -> dict[str, object]:
+    return {
+        "plan_id": plan.plan_id,
+        "name": plan.name,
+        "price_cents": plan.price_cents,
+        "currency": plan.currency,
+        "interval": plan.interval,
+    }

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-from billing.admin.plans import faults_of, plan_from
+from billing.api.plan_bodies import plan_from
 from billing.api.requests import UpdatePlan
 from billing.errors import NotFound
 from billing.rules.money import format_money
-from billing.rules.plans import Plan
+from billing.rules.plans import Plan, faults_of
 from billing.rules.rollups import added_up
 from billing.store.metrics import MetricsStore
 from billing.store.plans import PlanStore

@@ -10,19 +10,18 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, cast
 
-from billing.admin.moves import target_of
-from billing.errors import Conflict, Parked, ProviderError, ProviderUnavailable
+from billing.errors import Conflict, NotFound, Parked, ProviderError, ProviderUnavailable
 from billing.intake.applier import Applier
 from billing.providers import PREPAID, Client, RecurringProviderClient
 from billing.rules.facts import Fact, Ref, SubscriptionFact
 from billing.rules.plans import Catalogue, Plan
 from billing.rules.records import LIVE, Subscription
 from billing.rules.rollout import place
+from billing.rules.times import DAY
 from billing.store.accounts import AccountStore
 from billing.store.moves import Entry, Move, MoveStore, Outcome
 from billing.store.plans import PlanStore
 
-DAY = 86_400
 # A round ends with the last subscription; those that were put off are looked at again this many seconds later.
 ROUND_SECONDS = 20 * 3600
 _PAGE = 100
@@ -280,3 +279,17 @@ def judge(subscription: Subscription, catalogue: Catalogue, target: Plan, notice
     if subscription.status != "active" or subscription.current_period_end - now < notice_days * DAY:
         return "later"
     return "move"
+
+
+def target_of(catalogue: Catalogue, plan_id: str, version: int) -> Plan:
+    """The version to move to, which is the newest; else `NotFound` or `Conflict`."""
+    newest = catalogue.get(plan_id)
+    if newest is None:
+        raise NotFound(f"there is no plan {plan_id}")
+    if newest.version != version:
+        raise Conflict(
+            f"version {newest.version} of {plan_id} is the newest, not {version}: look at it first",
+            code="version_conflict",
+            version=newest.version,
+        )
+    return newest

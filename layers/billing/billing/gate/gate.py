@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from billing.api.http import rfc3339
+from billing.api.views import offer, source_view
 from billing.errors import FeatureLocked
 from billing.rules.entitlements import Entitlement, Refusal, Source, decide, free_source, sources_from_json
 from billing.rules.plans import Allowance, Catalogue, FeatureValue, Plan
@@ -58,16 +58,6 @@ class Gate:
         )
 
 
-def source_view(source: Source) -> dict[str, object]:
-    return {
-        "kind": source.kind,
-        "id": source.id,
-        "plan_id": source.plan_id,
-        "reason": source.reason,
-        "expires_at": rfc3339(source.until),
-    }
-
-
 def known_sources(context: Mapping[str, Any]) -> Sequence[Source] | None:
     """What the authorizer passed on of the snapshot; None when it passed nothing."""
     text = context.get("sources")
@@ -88,13 +78,3 @@ def plans_with(feature: str, catalogue: Catalogue) -> list[Plan]:
     """The plans on sale that give a feature, the cheapest first."""
     found = [p for p in catalogue.newest() if p.status == "active" and not p.free and p.features.get(feature)]
     return sorted(found, key=lambda p: (p.rank, p.price_cents, p.plan_id))
-
-
-def offer(plan: Plan) -> dict[str, object]:
-    return {
-        "plan_id": plan.plan_id,
-        "name": plan.name,
-        "price_cents": plan.price_cents,
-        "currency": plan.currency,
-        "interval": plan.interval,
-    }

@@ -5,13 +5,13 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from billing.api.http import rfc3339
 from billing.api.views import entitlement_list, plan_of_sources
 from billing.gate.gate import with_free
 from billing.identity.tokens import Signer
 from billing.rules.allowances import Counter, Held, held
 from billing.rules.entitlements import evaluate
 from billing.rules.plans import Catalogue
+from billing.rules.times import rfc3339
 from billing.store.accounts import AccountStore
 from billing.store.counters import CounterStore
 

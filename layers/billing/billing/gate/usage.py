@@ -12,12 +12,12 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from billing.api.http import rfc3339
 from billing.errors import BillingError, Conflict, FeatureLocked, NotFound, TooManyRequests
 from billing.gate.gate import Gate
 from billing.rules.allowances import MAX_RESERVATIONS, Counter, Quota, quota
 from billing.rules.entitlements import Source
 from billing.rules.plans import Catalogue
+from billing.rules.times import rfc3339
 from billing.store.counters import Answered, CounterStore, Stored
 from billing.store.transactions import LostRace
 

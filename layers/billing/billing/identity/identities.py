@@ -9,9 +9,11 @@ import hashlib
 import hmac
 import secrets
 from dataclasses import dataclass
+from typing import Any
 
 from billing.errors import Conflict, NotAuthenticated
 from billing.identity.tokens import Signer
+from billing.rules.times import rfc3339
 from billing.store.accounts import AccountStore
 from billing.store.identities import IdentityStore
 from billing.store.limits import Limits
@@ -124,3 +126,12 @@ def _parse(refresh_token: str) -> tuple[str, str, str]:
 def _hash(secret: str) -> str:
     """256 random bits need no salt and no slow hash."""
     return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def session_tokens(tokens: "Tokens") -> dict[str, Any]:
+    return {
+        "session_token": tokens.session_token,
+        "expires_at": rfc3339(tokens.expires_at),
+        "refresh_token": tokens.refresh_token,
+        "user_id": tokens.user_id,
+    }

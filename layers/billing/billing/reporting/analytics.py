@@ -8,10 +8,10 @@ from datetime import date, timedelta
 from itertools import islice
 from typing import Any, get_args
 
-from billing.api.http import rfc3339
 from billing.errors import InvalidRequest
-from billing.rules.ledger import INVOLUNTARY, Kind, LedgerEntry, day_of
+from billing.rules.ledger import INVOLUNTARY, Kind, LedgerEntry
 from billing.rules.rollups import added_up
+from billing.rules.times import day_of, rfc3339
 from billing.store.metrics import MetricsStore
 from billing.store.plans import PlanStore
 

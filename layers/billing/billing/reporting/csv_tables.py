@@ -5,16 +5,8 @@ import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from billing.api.http import chosen
-
 # A spreadsheet takes a text that begins like this for a formula and runs it.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
-
-
-def wants_csv(query: Mapping[str, str], headers: Mapping[str, str]) -> bool:
-    """By `?format=csv`, or by the Accept header. Raises `InvalidRequest` for another format."""
-    by_header = "csv" if "text/csv" in headers.get("accept", "") else "json"
-    return chosen({"format": by_header, **query}, "format", "json", "csv") == "csv"
 
 
 def to_csv(rows: Sequence[Mapping[str, Any]]) -> str:

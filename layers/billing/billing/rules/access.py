@@ -27,7 +27,8 @@ from typing import Literal
 
 from billing.rules.plans import Catalogue, Plan
 from billing.rules.records import Account, Grant, Purchase, Subscription, Term
-from billing.rules.terms import DAY, Run, chain
+from billing.rules.terms import Run, chain
+from billing.rules.times import DAY
 
 # A renewal is known to us only when its event arrives: this long after the period's end access stays open.
 DELIVERY_SLACK = 12 * 3600

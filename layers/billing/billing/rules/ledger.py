@@ -7,13 +7,13 @@ docs/metrics.md defines every figure that is made from them.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import Literal
 
 from billing.rules.access import term_runs
 from billing.rules.money import monthly
 from billing.rules.plans import Catalogue, Plan
 from billing.rules.records import Account, Booked, Checkout, Payment, Purchase, Subscription, Term
+from billing.rules.times import day_of
 
 Kind = Literal["payment", "refund", "refund_failed", "dispute", "dispute_won", "fee", "mrr", "trial", "checkout"]
 Movement = Literal["new", "expansion", "contraction", "churn", "reactivation", "switch"]
@@ -65,11 +65,6 @@ def book(before: Account, after: Account, catalogue: Catalogue, now: int) -> tup
     if booked != after.booked:
         after = replace(after, records={**after.records, booked.record: booked})
     return after, [*lines, *changes]
-
-
-def day_of(at: int) -> str:
-    """The UTC day of an instant: 2026-11-22."""
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d")
 
 
 # --- orders ----------------------------------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 """Plans: what is for sale, and what each feature of a plan grants."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -178,3 +178,39 @@ class Catalogue:
         """The plan everybody has: the highest-ranked active plan that costs nothing and recurs."""
         free = [p for p in self.newest() if p.free and p.recurring and p.status == "active"]
         return max(free, key=lambda p: p.rank, default=None)
+
+
+def faults_of(plan: Plan) -> list[dict[str, str]]:
+    """What is wrong with a plan, as {path, message}; empty when it can be sold."""
+    found = [
+        {"path": f"features/{key}", "message": feature_fault(key, value)}
+        for key, value in plan.features.items()
+        if feature_fault(key, value)
+    ]
+    if plan.duration_days is not None and plan.recurring:
+        found.append({"path": "duration_days", "message": "only a one-time plan has a duration; this one renews"})
+    if plan.trial_days and not plan.recurring:
+        found.append({"path": "trial_days", "message": "a one-time plan has no trial"})
+    if plan.trial_days and plan.free:
+        found.append({"path": "trial_days", "message": "a free plan needs no trial"})
+    if plan.free and not plan.recurring:
+        found.append({"path": "price_cents", "message": "a one-time plan needs a price"})
+    if any(isinstance(v, Credits) for v in plan.features.values()) and plan.recurring:
+        found.append({"path": "features", "message": "credits are bought once; a recurring plan gives an allowance"})
+    return found
+
+
+def feature_fault(key: str, value: FeatureValue) -> str:
+    """What is wrong with giving a feature like this; empty when nothing is."""
+    known = FEATURES.get(key)
+    if known is None:
+        return f"unknown feature; known are {', '.join(FEATURES)}"
+    given = "switch" if isinstance(value, bool) else "number" if isinstance(value, int) else "allowance"
+    if given != known["kind"]:
+        return f"{key} is a {known['kind']}, not a {given}"
+    return ""
+
+
+def sellers(plan: Plan, offered: Sequence[str]) -> list[str]:
+    """The providers that can sell a plan here. Stripe needs its price; the others are told the amount."""
+    return [name for name in offered if name != "stripe" or "stripe" in plan.provider_plan_ids]

@@ -1,17 +1,17 @@
 """When an open bitcoin invoice is looked at again: often while somebody may be paying, ever more rarely after that."""
 
 from billing.rules.records import PurchaseState
+from billing.rules.times import DAY
 
-_DAY = 86_400
 # How long after its creation an invoice in a state may still change, in seconds: a late payment is noticed for a day or
 # more after expiry, an unconfirmed one may take a fortnight, and a settled one can be marked invalid by hand.
 _LONGEST: dict[PurchaseState, int] = {
-    "pending": 3 * _DAY,
-    "processing": 14 * _DAY,
-    "failed": 3 * _DAY,
-    "underpaid": 14 * _DAY,
-    "paid_late": 14 * _DAY,
-    "paid": 3 * _DAY,
+    "pending": 3 * DAY,
+    "processing": 14 * DAY,
+    "failed": 3 * DAY,
+    "underpaid": 14 * DAY,
+    "paid_late": 14 * DAY,
+    "paid": 3 * DAY,
 }
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 60, 6 * 3600
 

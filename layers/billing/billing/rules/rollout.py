@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from billing.errors import InvalidRequest
-from billing.settings import Settings
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
 
@@ -64,13 +63,3 @@ def place(salt: str, flag: str, user_id: str) -> int:
     mixed = (mixed ^ mixed >> 16) * 0x85EBCA6B & 0xFFFFFFFF
     mixed = (mixed ^ mixed >> 13) * 0xC2B2AE35 & 0xFFFFFFFF
     return (mixed ^ mixed >> 16) % 100
-
-
-def sign_in_ways(settings: Settings) -> list[str]:
-    """What this stack accepts, by name."""
-    ways = ["nostr"]
-    if settings.optional("OIDC_ISSUER"):
-        ways.append("oidc")
-    if settings.optional("DEV_TOKEN_KEYS") and not settings.is_prod:
-        ways.append("development")
-    return ways

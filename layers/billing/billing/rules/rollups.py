@@ -11,7 +11,8 @@ cohort. The names of its counters are field|provider|plan|version, or field|key.
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 
-from billing.rules.ledger import LedgerEntry, day_of
+from billing.rules.ledger import LedgerEntry
+from billing.rules.times import day_of
 
 Cell = tuple[str, str]
 COHORTS = "cohort"

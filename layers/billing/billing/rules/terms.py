@@ -6,8 +6,7 @@ from datetime import UTC, datetime
 
 from billing.rules.plans import Interval, Plan
 from billing.rules.records import Term
-
-DAY = 86_400
+from billing.rules.times import DAY
 
 
 @dataclass(frozen=True, slots=True)

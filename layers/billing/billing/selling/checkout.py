@@ -5,16 +5,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from billing.api.http import rfc3339
 from billing.errors import Conflict, InvalidRequest, NotFound
 from billing.intake.applier import Applier
 from billing.providers import PREPAID, Client, Order, Session
 from billing.rules.access import term_runs
 from billing.rules.apply import apply
 from billing.rules.facts import Fact, Ref
-from billing.rules.plans import Catalogue, Plan
+from billing.rules.plans import Catalogue, Plan, sellers
 from billing.rules.records import LIVE, Account, Checkout
-from billing.rules.terms import DAY
+from billing.rules.times import DAY, rfc3339
 from billing.store.accounts import AccountStore
 from billing.store.plans import PlanStore
 from billing.store.transactions import LostRace
@@ -165,11 +164,6 @@ def confirm(
         "provider": checkout.provider,
         "entitlements_version": account.version,
     }
-
-
-def sellers(plan: Plan, offered: Sequence[str]) -> list[str]:
-    """The providers that can sell a plan here. Stripe needs its price; the others are told the amount."""
-    return [name for name in offered if name != "stripe" or "stripe" in plan.provider_plan_ids]
 
 
 def refuse_double(account: Account, plan_of: Callable[[str, int], Plan | None], plan: Plan, provider: str) -> None:

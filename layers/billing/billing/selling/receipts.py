@@ -5,10 +5,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
-from billing.api.http import rfc3339
 from billing.errors import NotFound, ProviderError, ProviderUnavailable
 from billing.providers import PREPAID, Client, Receipt
 from billing.rules.records import Account, Payment, Purchase, Subscription
+from billing.rules.times import rfc3339
 from billing.store.accounts import AccountStore
 
 # The newest receipts get their link at once; each costs a call to the provider, eight at a time.

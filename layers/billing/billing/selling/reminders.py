@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from billing.rules.plans import Catalogue
 from billing.rules.records import LIVE, Account, Renewal
-from billing.rules.terms import DAY
+from billing.rules.times import DAY
 from billing.store.accounts import AccountStore
 from billing.store.due import DueStore
 from billing.store.plans import PlanStore

@@ -6,16 +6,15 @@ The provider decides and is asked; what it then says is read and applied at once
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
-from billing.api.http import rfc3339
 from billing.api.views import subscription_status
 from billing.errors import Conflict, NotFound
 from billing.intake.applier import Applier
 from billing.providers import ChangePreview, Client
 from billing.rules.facts import Ref
 from billing.rules.money import monthly
-from billing.rules.plans import Allowance, Catalogue, Credits, FeatureValue, Plan
+from billing.rules.plans import Allowance, Catalogue, Credits, FeatureValue, Plan, sellers
 from billing.rules.records import LIVE, Account, Subscription
-from billing.selling.checkout import sellers
+from billing.rules.times import rfc3339
 from billing.store.accounts import AccountStore
 from billing.store.plans import PlanStore
 from billing.store.previews import PREVIEW_SECONDS, Preview, PreviewStore

@@ -24,8 +24,9 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from billing.aws import Aws
-from billing.rules.ledger import LedgerEntry, day_of
+from billing.rules.ledger import LedgerEntry
 from billing.rules.rollups import COHORTS, Cell, counters, day_series, month_series
+from billing.rules.times import day_of
 from billing.store.accounts import LEDGER, ledger_entry
 from billing.store.codec import Item, item, values
 

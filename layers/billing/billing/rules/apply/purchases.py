@@ -8,7 +8,8 @@ from billing.rules.facts import CheckoutFact, PurchaseFact, Ref
 from billing.rules.plans import Catalogue
 from billing.rules.polling import next_poll
 from billing.rules.records import PURCHASE_STATES, Account, Payment, Purchase, Renewal, Term, first_known
-from billing.rules.terms import DAY, Run
+from billing.rules.terms import Run
+from billing.rules.times import DAY
 
 # A look this long before the end is early enough for every reminder anybody would set (seconds).
 LONGEST_LEAD = 30 * DAY

@@ -1,0 +1,171 @@
+"""What a person decides about a bitcoin invoice: accept what came, give it back, or look again now."""
+
+import hashlib
+from collections.abc import Callable
+from typing import Any
+
+from billing.errors import Conflict, NotFound
+from billing.intake.applier import Applier
+from billing.providers import PREPAID, Client
+from billing.rules.apply import accept
+from billing.rules.facts import Ref, RefundFact
+from billing.rules.history import By
+from billing.rules.records import FLAGGED, SURPLUS, Account, Purchase
+from billing.rules.times import rfc3339
+from billing.selling.invoices import prepaid, purchase_of
+from billing.store.accounts import AccountStore
+from billing.store.audit import AuditLog
+from billing.store.due import DueStore
+from billing.store.plans import PlanStore
+from billing.store.transactions import LostRace
+
+_ATTEMPTS = 5
+
+
+class InvoiceDesk:
+    """What a person decides about an invoice: accept what came, give it back, or look again now."""
+
+    def __init__(
+        self,
+        accounts: AccountStore,
+        plans: PlanStore,
+        due: DueStore,
+        applier: Applier,
+        client: Callable[[str], Client],
+        audit: AuditLog,
+    ) -> None:
+        self._accounts = accounts
+        self._plans = plans
+        self._due = due
+        self._applier = applier
+        self._client = client
+        self._audit = audit
+
+    def open(self, limit: int, *, flagged: bool) -> dict[str, Any]:
+        """Invoices that are not final, newest first; `flagged`: only those that wait for a decision."""
+        found = []
+        for due in self._due.due("poll", None, limit):
+            purchase = self._accounts.load(due.user_id).records.get(due.record)
+            if isinstance(purchase, Purchase) and (purchase.undecided or not flagged):
+                found.append(view(due.user_id, purchase))
+        return {"invoices": sorted(found, key=lambda v: str(v["created_at"]), reverse=True)}
+
+    def reread(self, provider: str, purchase_id: str, now: int) -> dict[str, Any]:
+        """Reads the invoice and its open refunds, and applies what they say; with the links of those still to claim."""
+        account, purchase = self._find(provider, purchase_id)
+        client = prepaid(self._client, provider)
+        refs = [Ref("purchase", purchase_id)]
+        refs += [Ref("payment", f"{purchase_id}/{refund_id}") for refund_id in _open_refunds(purchase)]
+        facts = [fact for ref in refs for fact in client.read(ref, now)]
+        self._applier.apply(account.user_id, provider, facts, now)
+        account, purchase = self._find(provider, purchase_id)
+        urls = [client.refund_url(refund_id) for refund_id in _open_refunds(purchase)]
+        return {**view(account.user_id, purchase), "claim_urls": [url for url in urls if url]}
+
+    def accept(self, provider: str, purchase_id: str, admin: str, now: int) -> dict[str, Any]:
+        """Lets an underpaid or late payment count as what it was meant for, under the admin's name."""
+        for _ in range(_ATTEMPTS):
+            before, purchase = self._find(provider, purchase_id)
+            if purchase.paid:
+                return view(before.user_id, purchase)
+            if purchase.state not in FLAGGED or purchase.status == "refunded" or purchase.payment is None:
+                raise Conflict(
+                    f"this invoice is {purchase.status}: only an underpaid or late payment can be accepted",
+                    code="not_acceptable",
+                    status_now=purchase.status,
+                )
+            catalogue = self._plans.catalogue(fresh=True)
+            after = accept(before, purchase, admin, catalogue, now)
+            by = By(actor=admin, action="accept_invoice", reason=purchase.status, subject=f"{provider}#{purchase_id}")
+            try:
+                self._accounts.commit(before, after, catalogue, now, by=by)
+            except LostRace:
+                continue
+            return self._view(provider, purchase_id)
+        raise Conflict("the account is being changed: try again", code="try_again")
+
+    def refund(
+        self,
+        provider: str,
+        purchase_id: str,
+        amount_cents: int | None,
+        key: str,
+        admin: str,
+        now: int,
+        *,
+        surplus: bool,
+    ) -> dict[str, Any]:
+        """Gives back what was paid, or part of it, or with `surplus` only what came beyond the price.
+
+        The audit log has it under the admin's name before the provider is asked.
+
+        `claim_url`, where there is one, is for the buyer and kept nowhere.
+        """
+        account, purchase = self._find(provider, purchase_id)
+        if surplus and provider == "bitpay":
+            raise Conflict("BitPay returns what came beyond the price by itself", code="nothing_to_refund")
+        refundable = _refundable(purchase, surplus=surplus)
+        amount = refundable if amount_cents is None else amount_cents
+        if not 0 < amount <= refundable:
+            raise Conflict(
+                f"at most {refundable} can be given back", code="nothing_to_refund", refundable_cents=refundable
+            )
+        client = prepaid(self._client, provider)
+        own_key = hashlib.sha256(f"{provider}#{purchase_id}#{key}".encode()).hexdigest()
+        reason = SURPLUS if surplus else "requested_by_customer"
+        by = By(actor=admin, action="refund", reason=reason, subject=account.user_id)
+        self._audit.note(by, now, after={"provider": provider, "payment_id": purchase_id, "amount_cents": amount})
+        facts = client.refund(purchase_id, amount, purchase.currency, reason=reason, key=own_key)
+        self._applier.apply(account.user_id, provider, facts, now)
+        refund_id = next(f.refund_id for f in facts if isinstance(f, RefundFact))
+        claim_url = client.refund_url(refund_id)
+        return {**self._view(provider, purchase_id), "refund_id": refund_id, "claim_url": claim_url}
+
+    def _view(self, provider: str, purchase_id: str) -> dict[str, Any]:
+        account, purchase = self._find(provider, purchase_id)
+        return view(account.user_id, purchase)
+
+    def _find(self, provider: str, purchase_id: str) -> tuple[Account, Purchase]:
+        user_id = self._accounts.owner(provider, [purchase_id]) if provider in PREPAID else None
+        account = self._accounts.load(user_id) if user_id else None
+        purchase = purchase_of(account, provider, purchase_id) if account else None
+        if account is None or purchase is None:
+            raise NotFound(f"no {provider} invoice {purchase_id} is known here")
+        return account, purchase
+
+
+def view(user_id: str, purchase: Purchase) -> dict[str, Any]:
+    """An invoice as an admin sees it."""
+    payment = purchase.payment
+    return {
+        "user_id": user_id,
+        "provider": purchase.provider,
+        "purchase_id": purchase.purchase_id,
+        "plan_id": purchase.plan_id,
+        "status": purchase.status,
+        "amount_cents": purchase.amount_cents,
+        "received_cents": payment.amount_cents + purchase.surplus_cents if payment else 0,
+        "due_cents": purchase.due_cents,
+        "surplus_cents": purchase.surplus_cents,
+        "refunded_cents": payment.refunded_cents if payment else 0,
+        "currency": purchase.currency,
+        "accepted_by": purchase.accepted_by,
+        "needs_decision": purchase.undecided,
+        "created_at": rfc3339(purchase.created_at),
+        "expires_at": rfc3339(purchase.expires_at),
+    }
+
+
+def _open_refunds(purchase: Purchase) -> list[str]:
+    refunds = purchase.payment.refunds.values() if purchase.payment else ()
+    return [refund.refund_id for refund in refunds if refund.status == "pending"]
+
+
+def _refundable(purchase: Purchase, *, surplus: bool) -> int:
+    payment = purchase.payment
+    if payment is None:
+        return 0
+    if surplus:
+        returned = sum(r.amount_cents for r in payment.refunds.values() if r.reason == SURPLUS and r.status != "failed")
+        return purchase.surplus_cents - returned
+    return payment.kept_cents
