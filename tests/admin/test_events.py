@@ -5,7 +5,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from test_admin_users import told
 
 from billing.admin.events import AdminEvents, remedy
 from billing.api import admin as shapes
@@ -17,6 +16,7 @@ from billing.providers import Notification
 from billing.store.audit import AuditLog
 from billing.store.payment_events import PaymentEventStore
 from samples import NOW
+from tests.admin.test_users import told
 
 NO_USER = "no user is known for stripe sub_9"
 

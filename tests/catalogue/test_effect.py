@@ -3,13 +3,13 @@
 from dataclasses import replace
 
 import pytest
-from test_analytics import Cells, Shelf
 
 from billing.api.requests import UpdatePlan
 from billing.catalogue.effect import plan_effect
 from billing.errors import NotFound
 from billing.rules.plans import Catalogue
 from samples import CATALOGUE, PLUS
+from tests.reporting.test_analytics import Cells, Shelf
 from tests.rules.test_ledger import Books, subscription
 
 BODY = {

@@ -5,7 +5,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from test_admin_users import DAY, ENDED, Desk, told
 
 from billing.aws import Aws
 from billing.errors import Parked, ProviderUnavailable
@@ -15,6 +14,7 @@ from billing.rules.facts import RefundFact
 from billing.selling.receipts import payments_of
 from billing.store.erasure import ErasureStore
 from samples import NOW, USER
+from tests.admin.test_users import DAY, ENDED, Desk, told
 from tests.rules.test_ledger import term
 
 LATE = RefundFact(
