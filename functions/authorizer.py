@@ -4,6 +4,7 @@ import os
 import time
 from typing import Any
 
+from billing import deadline
 from billing.aws import Aws
 from billing.identity.authorizer import Authorizer
 from billing.identity.callers import callers
@@ -18,6 +19,7 @@ authorizer: Authorizer | None = None
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     global authorizer
+    deadline.begin(context)
     if authorizer is None:
         authorizer = Authorizer(callers(settings), accounts)
     return authorizer.answer(event, int(time.time()))

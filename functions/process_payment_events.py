@@ -6,6 +6,7 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
+from billing import deadline
 from billing.aws import Aws
 from billing.intake.applier import Applier
 from billing.intake.processing import Processor, process_batch
@@ -29,4 +30,5 @@ processor = Processor(applier, events, livemode=settings.livemode, settle_double
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    deadline.begin(context)
     return process_batch(processor, event["Records"], int(time.time()), logger)

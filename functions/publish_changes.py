@@ -5,6 +5,7 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
+from billing import deadline
 from billing.aws import Aws
 from billing.reporting.publishing import Changes
 from billing.settings import Settings
@@ -17,4 +18,5 @@ changes = Changes(aws, settings.required("EVENT_BUS"), metrics, Logger())
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    deadline.begin(context)
     return changes.publish(event["Records"])

@@ -3,9 +3,9 @@
 from typing import Annotated, Any
 
 import typer
-from botocore.exceptions import BotoCoreError, ClientError
 from typer.core import TyperGroup
 
+from billing.aws import AwsError
 from billing.errors import BillingError, NotConfigured
 from billing_cli import dlq, explain, flags, invoices, metrics, moves, plans, reconcile, secrets, stripe, tokens
 from billing_cli.output import refused
@@ -18,7 +18,7 @@ class Commands(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
-        except (BotoCoreError, ClientError, BillingError, NotConfigured) as error:
+        except (AwsError, BillingError, NotConfigured) as error:
             refused("Refused:", error)
             raise typer.Exit(1) from error
 

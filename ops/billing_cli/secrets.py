@@ -5,9 +5,9 @@ from operator import itemgetter
 from typing import Annotated
 
 import typer
-from botocore.exceptions import ClientError
 from rich.text import Text
 
+from billing.aws import AwsError
 from billing_cli.output import console, refused, table
 from billing_cli.stack import Stack
 
@@ -68,8 +68,8 @@ def _values(stack: Stack, name: str) -> list[str]:
         raise typer.Exit(1)
     try:
         answer = stack.aws.call("secretsmanager", "get_secret_value", SecretId=f"{stack.name}/{name}")
-    except ClientError as error:
-        if error.response["Error"]["Code"] == "ResourceNotFoundException":
+    except AwsError as error:
+        if error.code == "ResourceNotFoundException":
             return []
         raise
     return [part.strip() for part in str(answer["SecretString"]).split(",") if part.strip()]
@@ -78,8 +78,8 @@ def _values(stack: Stack, name: str) -> list[str]:
 def _store(stack: Stack, name: str, value: str) -> None:
     try:
         stack.aws.call("secretsmanager", "put_secret_value", SecretId=f"{stack.name}/{name}", SecretString=value)
-    except ClientError as error:
-        refused(f"{name} was not stored:", error.response["Error"]["Message"])
+    except AwsError as error:
+        refused(f"{name} was not stored:", error.message)
         raise typer.Exit(1) from error
 
 

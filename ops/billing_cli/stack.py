@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import typer
-from botocore.exceptions import BotoCoreError, ClientError
 
-from billing.aws import Aws
+from billing.aws import Aws, AwsError
 from billing.rules.history import By
 from billing.settings import REFERENCE, Settings
 from billing.store.audit import AuditLog
@@ -88,7 +87,7 @@ class Stack:
     def _environment(self) -> dict[str, str]:
         try:
             found = self.aws.call("cloudformation", "describe_stacks", StackName=self.name)["Stacks"][0]
-        except (BotoCoreError, ClientError) as error:
+        except AwsError as error:
             raise _refuse(
                 f"The stack {self.name} cannot be read: {error}\n"
                 "Account and region are those of your shell: AWS_PROFILE, AWS_REGION. `--stack local` is `make run`."

@@ -7,9 +7,9 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError, ReadTimeoutError
 
 from billing.admin.events import remedy
+from billing.aws import AwsError, NoAnswer
 from billing.providers import Notification, mock
 from samples import USER
 from tests.functions.conftest import Cloud, queued
@@ -125,10 +125,10 @@ def test_an_unexpected_error_is_named_by_its_kind_alone(
     ("error", "reason"),
     [
         (
-            ClientError({"Error": {"Code": "ThrottlingException", "Message": "usr_1 and more"}}, "TransactWriteItems"),
+            AwsError("TransactWriteItems", "ThrottlingException", "usr_1 and more"),
             "AWS refused TransactWriteItems: ThrottlingException",
         ),
-        (ReadTimeoutError(endpoint_url="https://of.the.table"), "AWS did not answer: ReadTimeoutError"),
+        (NoAnswer("Query", "Timeout", "https://of.the.table"), "AWS did not answer: Timeout"),
     ],
 )
 def test_a_store_that_fails_is_named_and_the_remedy_fits(
@@ -153,7 +153,7 @@ def test_an_event_whose_failure_cannot_be_recorded_does_not_hold_back_the_others
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     def refuse(*_: object) -> None:
-        raise ClientError({"Error": {"Code": "ThrottlingException", "Message": "usr_1"}}, "PutItem")
+        raise AwsError("PutItem", "ThrottlingException", "usr_1")
 
     monkeypatch.setattr("billing.intake.processing.Processor.record_failure", refuse)
     orphan = notification("refund.created", event_id="evt_orphan")

@@ -9,8 +9,8 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 
+from billing.aws import AwsError
 from billing.intake.webhook import MAX_WEBHOOK_BYTES
 from local.deliveries import delivery
 from tests.functions.conftest import SECRET, Answer, Cloud
@@ -201,7 +201,7 @@ def test_when_the_queue_refuses_the_invocation_fails_so_that_the_provider_delive
     send: Send, cloud: Cloud
 ) -> None:
     cloud.aws.call("sqs", "delete_queue", QueueUrl=cloud.queue_url)
-    with pytest.raises(ClientError):
+    with pytest.raises(AwsError):
         send()
 
 

@@ -4,9 +4,8 @@ from collections import Counter as Tally
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 
-from billing.aws import Aws
+from billing.aws import Aws, AwsError
 from billing.errors import Conflict, FeatureLocked, NotFound, TooManyRequests
 from billing.gate.gate import Gate
 from billing.gate.usage import Usage
@@ -196,7 +195,7 @@ def test_a_call_that_meets_a_transaction_on_its_counter_is_tried_again(
 
     def meets(service: str, name: str, **request: Any) -> Any:
         if in_the_way and name == {"UpdateItem": "update_item", "PutItem": "put_item"}[in_the_way[0]]:
-            raise ClientError({"Error": {"Code": "TransactionConflictException", "Message": ""}}, in_the_way.pop())
+            raise AwsError(in_the_way.pop(), "TransactionConflictException")
         return call(service, name, **request)
 
     monkeypatch.setattr(meter.aws, "call", meets)

@@ -4,9 +4,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 
-from billing.aws import Aws
+from billing.aws import Aws, AwsError
 from billing.rules.entitlements import sources
 from billing.rules.records import Account, Grant, Payment, Purchase, Subscription
 from billing.store.accounts import HISTORY, AccountStore
@@ -166,10 +165,10 @@ class Refusing(Aws):
 
     def __init__(self, *reasons: str, code: str = "TransactionCanceledException") -> None:
         super().__init__()
-        self._answer = {"Error": {"Code": code}, "CancellationReasons": [{"Code": reason} for reason in reasons]}
+        self._error = AwsError("TransactWriteItems", code, reasons=[{"Code": reason} for reason in reasons])
 
     def call(self, service: str, operation: str, **request: Any) -> dict[str, Any]:
-        raise ClientError(self._answer, operation)  # type: ignore[arg-type]
+        raise self._error
 
 
 FAILED, FINE = "ConditionalCheckFailed", "None"
@@ -187,8 +186,8 @@ FAILED, FINE = "ConditionalCheckFailed", "None"
         (("TransactionConflict", FINE, FINE), LostRace),
         ((FINE, "ThrottlingError", FINE), LostRace),
         ((FINE, "ProvisionedThroughputExceeded", FINE), LostRace),
-        ((FINE, "ValidationError", FINE), ClientError),
-        ((FINE, "ItemCollectionSizeLimitExceeded", FINE), ClientError),
+        ((FINE, "ValidationError", FINE), AwsError),
+        ((FINE, "ItemCollectionSizeLimitExceeded", FINE), AwsError),
     ],
 )
 def test_a_cancelled_transaction_says_why(reasons: tuple[str, ...], expected: type[Exception]) -> None:
@@ -202,9 +201,9 @@ def test_a_cancelled_transaction_says_why(reasons: tuple[str, ...], expected: ty
         ("ThrottlingException", LostRace),
         ("TransactionInProgressException", LostRace),
         ("InternalServerError", LostRace),
-        ("AccessDeniedException", ClientError),
-        ("ValidationException", ClientError),
-        ("ResourceNotFoundException", ClientError),
+        ("AccessDeniedException", AwsError),
+        ("ValidationException", AwsError),
+        ("ResourceNotFoundException", AwsError),
     ],
 )
 def test_what_will_pass_is_tried_again_and_what_will_not_is_raised(code: str, expected: type[Exception]) -> None:

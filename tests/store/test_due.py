@@ -4,9 +4,8 @@ from dataclasses import replace
 from unittest.mock import Mock
 
 import pytest
-from botocore.exceptions import ClientError
 
-from billing.aws import Aws
+from billing.aws import Aws, AwsError
 from billing.rules.records import Renewal, Term
 from billing.store.accounts import AccountStore
 from billing.store.due import DueStore
@@ -80,7 +79,7 @@ def test_a_record_that_a_transaction_is_just_writing_is_claimed_another_time(
     put(accounts, "usr_1", invoice(NOW))
     (found,) = due.due("poll", NOW, 10)
     with monkeypatch.context() as during:
-        conflict = ClientError({"Error": {"Code": "TransactionConflictException", "Message": ""}}, "UpdateItem")
+        conflict = AwsError("UpdateItem", "TransactionConflictException")
         during.setattr(due._aws, "call", Mock(side_effect=conflict))
         assert not due.claim(found, NOW + 60)
     assert due.claim(found, NOW + 60)

@@ -3,7 +3,7 @@
 Low-level clients of one shared session: a handler that only touches DynamoDB never loads the model of SQS.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import botocore.session
@@ -22,13 +22,38 @@ _CONFIG = Config(
 )
 
 
+class AwsError(Exception):
+    """What AWS refused. `code` is AWS's own and what a decision may rest on; `message` is for people.
+
+    `reasons` are those of a cancelled transaction, in the order of its writes; `item` is what stood in the way of a
+    condition, where the call asked for it.
+    """
+
+    def __init__(
+        self,
+        operation: str,
+        code: str,
+        message: str = "",
+        reasons: Sequence[Mapping[str, Any]] = (),
+        item: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(f"AWS refused {operation}: {code}" + (f": {message}" if message else ""))
+        self.operation = operation
+        self.code = code
+        self.message = message
+        self.reasons = reasons
+        self.item = item
+
+
+class NoAnswer(AwsError):
+    """AWS was not reached, or did not answer in time: whether the call was carried out is not known."""
+
+
 def trouble(error: Exception) -> str | None:
     """What an error of AWS says, in words that quote no request; None when it is another's."""
-    if isinstance(error, ClientError):
-        return f"AWS refused {error.operation_name}: {error.response['Error']['Code']}"
-    if isinstance(error, BotoCoreError):
-        return f"AWS did not answer: {type(error).__name__}"
-    return None
+    if isinstance(error, NoAnswer):
+        return f"AWS did not answer: {error.code}"
+    return f"AWS refused {error.operation}: {error.code}" if isinstance(error, AwsError) else None
 
 
 class Aws:
@@ -54,15 +79,33 @@ class Aws:
     def call(self, service: str, operation: str, **request: Any) -> dict[str, Any]:
         if self._on_call is not None:
             self._on_call(service, operation)
-        answer: dict[str, Any] = getattr(self.client(service), operation)(**request)
+        try:
+            answer: dict[str, Any] = getattr(self.client(service), operation)(**request)
+        except ClientError as error:
+            raise refusal(error) from error
+        except BotoCoreError as error:
+            raise NoAnswer(operation, type(error).__name__, str(error)) from error
         return answer
 
     def fetch_secret(self, secret_id: str) -> str:
         """The text of a Secrets Manager secret; `NotConfigured` when it was never given one."""
         try:
             text: str = self.call("secretsmanager", "get_secret_value", SecretId=secret_id)["SecretString"]
-        except ClientError as error:
-            if error.response["Error"]["Code"] == "ResourceNotFoundException":
+        except AwsError as error:
+            if error.code == "ResourceNotFoundException":
                 raise NotConfigured(f"the secret {secret_id} has no value yet") from error
             raise
         return text
+
+
+def refusal(error: ClientError) -> AwsError:
+    """botocore's error as ours."""
+    answer: Any = error.response  # the stubs lack the reasons and the item
+    told = answer.get("Error", {})
+    return AwsError(
+        error.operation_name,
+        told.get("Code", ""),
+        told.get("Message", ""),
+        answer.get("CancellationReasons", ()),
+        answer.get("Item"),
+    )

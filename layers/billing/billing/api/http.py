@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from billing import deadline
 from billing.errors import (
     BadWebhook,
     BillingError,
@@ -122,6 +123,7 @@ def endpoint(routes: Mapping[str, Call], logger: "Logger") -> Handler:
 
     def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         started = time.perf_counter()
+        deadline.begin(context)
         route = str(event["routeKey"])
         refusal = {}
         try:

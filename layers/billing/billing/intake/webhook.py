@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from billing import deadline
 from billing.api.http import Handler, Response, problem, request_from, to_gateway
 from billing.aws import Aws
 from billing.errors import BadWebhook, BillingError, NotConfigured, NotFound
@@ -40,6 +41,7 @@ def webhook(
             raise NotFound(f"this stack takes no payments by {provider.NAME}") from missing
 
     def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+        deadline.begin(context)
         try:
             request = request_from(event, max_body=MAX_WEBHOOK_BYTES)
             label = provider.verify(request.body, request.headers, known(), request.now)

@@ -8,9 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from botocore.exceptions import ClientError
-
-from billing.aws import Aws
+from billing.aws import Aws, AwsError
 from billing.rules.allowances import Counter, Quota, Reservation
 from billing.store.codec import Item, item, values
 from billing.store.transactions import CONFLICT, LostRace, transact
@@ -95,13 +93,12 @@ class CounterStore:
                 ReturnValues="ALL_NEW",
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
-        except ClientError as error:
-            if error.response["Error"]["Code"] == CONFLICT:
+        except AwsError as error:
+            if error.code == CONFLICT:
                 raise LostRace(CONFLICT) from error
-            if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
+            if error.code != "ConditionalCheckFailedException":
                 raise
-            standing: Any = error.response  # the stubs lack the item that stood in the way
-            return False, _stored(standing.get("Item"))
+            return False, _stored(error.item)
         return True, _stored(answer["Attributes"])
 
     def replace(
@@ -131,8 +128,8 @@ class CounterStore:
             return
         try:
             self._aws.call("dynamodb", "put_item", **put)
-        except ClientError as error:
-            if error.response["Error"]["Code"] not in ("ConditionalCheckFailedException", CONFLICT):
+        except AwsError as error:
+            if error.code not in ("ConditionalCheckFailedException", CONFLICT):
                 raise
             raise LostRace("the counter was changed meanwhile") from error
 

@@ -8,9 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from botocore.exceptions import ClientError
-
-from billing.aws import Aws
+from billing.aws import Aws, AwsError
 from billing.store.codec import SHARDS, item, shard, values
 from billing.store.transactions import CONFLICT
 
@@ -79,8 +77,8 @@ class DueStore:
                 ConditionExpression="due_at = :seen",
                 ExpressionAttributeValues=item({":seen": due.due_at, **{f":{k}": v for k, v in sets.items()}}),
             )
-        except ClientError as error:
-            if error.response["Error"]["Code"] in ("ConditionalCheckFailedException", CONFLICT):
+        except AwsError as error:
+            if error.code in ("ConditionalCheckFailedException", CONFLICT):
                 return False
             raise
         return True

@@ -7,9 +7,7 @@ deleting an account deletes them too.
 from dataclasses import dataclass
 from typing import Any
 
-from botocore.exceptions import ClientError
-
-from billing.aws import Aws
+from billing.aws import Aws, AwsError
 from billing.errors import Conflict
 from billing.store.codec import item, values
 from billing.store.transactions import LostRace, transact
@@ -101,8 +99,8 @@ class IdentityStore:
     def _succeeds(self, operation: str, **request: Any) -> bool:
         try:
             self._aws.call("dynamodb", operation, **request)
-        except ClientError as error:
-            if error.response["Error"]["Code"] == "ConditionalCheckFailedException":
+        except AwsError as error:
+            if error.code == "ConditionalCheckFailedException":
                 return False
             raise
         return True

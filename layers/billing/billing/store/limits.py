@@ -1,8 +1,6 @@
 """Rate limits per user: a counter per window, one conditional write per call, gone by itself."""
 
-from botocore.exceptions import ClientError
-
-from billing.aws import Aws
+from billing.aws import Aws, AwsError
 from billing.errors import TooManyRequests
 from billing.store.codec import item
 
@@ -28,8 +26,8 @@ class Limits:
                 ExpressionAttributeNames={"#ttl": "ttl"},
                 ExpressionAttributeValues=item({":one": 1, ":limit": limit, ":ttl": begun + 2 * window}),
             )
-        except ClientError as error:
-            if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
+        except AwsError as error:
+            if error.code != "ConditionalCheckFailedException":
                 raise
             retry_after = begun + window - now
             raise TooManyRequests(f"too many calls: wait {retry_after} seconds", retry_after=retry_after) from error

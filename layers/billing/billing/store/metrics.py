@@ -21,9 +21,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from botocore.exceptions import ClientError
-
-from billing.aws import Aws
+from billing.aws import Aws, AwsError
 from billing.rules.ledger import LedgerEntry
 from billing.rules.rollups import COHORTS, Cell, counters, day_series, month_series
 from billing.rules.times import day_of
@@ -143,7 +141,7 @@ class MetricsStore:
             writes = self._fold_writes(chunk, self.generations().folding)
             try:
                 self._aws.call("dynamodb", "transact_write_items", TransactItems=writes)
-            except ClientError as error:
+            except AwsError as error:
                 failed = _failed(error)
                 chunk = [line for number, line in enumerate(chunk, start=1) if number not in failed]
                 if not failed:
@@ -272,14 +270,14 @@ def _place(line: LedgerEntry) -> dict[str, str]:
     }
 
 
-def _failed(error: ClientError) -> set[int]:
+def _failed(error: AwsError) -> set[int]:
     """The positions of the writes whose condition failed; none when others were merely in the way. Else raises."""
-    code = error.response["Error"]["Code"]
+    code = error.code
     if code != "TransactionCanceledException":
         if code in _PATIENCE:
             return set()
         raise error
-    reasons = [r.get("Code", "None") for r in error.response.get("CancellationReasons", [])]
+    reasons = [r.get("Code", "None") for r in error.reasons]
     unexpected = {*reasons} - {"None", "ConditionalCheckFailed", *_PATIENCE}
     if unexpected or not reasons:
         raise error

@@ -9,9 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from botocore.exceptions import ClientError
-
-from billing.aws import Aws
+from billing.aws import Aws, AwsError
 from billing.errors import Conflict
 from billing.store.codec import Item, item, values
 from billing.store.transactions import LostRace, transact
@@ -138,8 +136,8 @@ class MoveStore:
     def _write(self, operation: str, request: Mapping[str, Any]) -> None:
         try:
             self._aws.call("dynamodb", operation, **request)
-        except ClientError as error:
-            if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
+        except AwsError as error:
+            if error.code != "ConditionalCheckFailedException":
                 raise
             raise Conflict("this move was changed meanwhile: read it again", code="move_changed") from error
 

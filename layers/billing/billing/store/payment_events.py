@@ -6,9 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from botocore.exceptions import ClientError
-
-from billing.aws import Aws
+from billing.aws import Aws, AwsError
 from billing.store.codec import item, values
 
 Status = Literal["processed", "ignored", "quarantined", "failed"]
@@ -95,8 +93,8 @@ class PaymentEventStore:
         """Writes an event that changes no account; False when it was already settled."""
         try:
             self._aws.call("dynamodb", "put_item", **marker(self._table, event)["Put"])
-        except ClientError as error:
-            if error.response["Error"]["Code"] == "ConditionalCheckFailedException":
+        except AwsError as error:
+            if error.code == "ConditionalCheckFailedException":
                 return False
             raise
         return True

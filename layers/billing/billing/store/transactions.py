@@ -2,9 +2,7 @@
 
 from typing import Any
 
-from botocore.exceptions import ClientError
-
-from billing.aws import Aws
+from billing.aws import Aws, AwsError
 
 # What a plain write is told while a transaction writes the same item; botocore does not try that again.
 CONFLICT = "TransactionConflictException"
@@ -42,8 +40,8 @@ def transact(aws: Aws, writes: list[dict[str, Any]]) -> None:
     """All writes or none."""
     try:
         aws.call("dynamodb", "transact_write_items", TransactItems=writes)
-    except ClientError as error:
-        code = error.response["Error"]["Code"]
+    except AwsError as error:
+        code = error.code
         if code in _RETRYABLE:
             raise LostRace(code) from error
         if code != "TransactionCanceledException":
@@ -52,8 +50,8 @@ def transact(aws: Aws, writes: list[dict[str, Any]]) -> None:
         raise
 
 
-def _tell_apart(writes: list[dict[str, Any]], error: ClientError) -> None:
-    reasons = [r.get("Code", "None") for r in error.response.get("CancellationReasons", [])]
+def _tell_apart(writes: list[dict[str, Any]], error: AwsError) -> None:
+    reasons = [r.get("Code", "None") for r in error.reasons]
     failed = [w for w, reason in zip(writes, reasons, strict=False) if reason == "ConditionalCheckFailed"]
     keys = [next(iter(w.values())).get("Item", {}) for w in failed]
     if any("event_id" in key for key in keys):
