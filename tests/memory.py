@@ -9,7 +9,7 @@ import json
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any
 
 from billing.errors import Parked
@@ -17,13 +17,12 @@ from billing.intake.applier import Applier
 from billing.intake.processing import Delivery, Processor
 from billing.providers import Order, mock
 from billing.providers.mock import MockClient
-from billing.rules.entitlements import Snapshot, Source, sources
-from billing.rules.history import By
-from billing.rules.ledger import LedgerEntry, book, positions
-from billing.rules.plans import Catalogue
+from billing.rules.consequences import Consequences
+from billing.rules.entitlements import Snapshot, Source
+from billing.rules.ledger import LedgerEntry, positions
 from billing.rules.records import Account
 from billing.selling.checkout import Checkouts
-from billing.store.accounts import links_of
+from billing.store.accounts import AccountStore
 from billing.store.payment_events import PaymentEvent
 from billing.store.transactions import Duplicate, ForeignLink, LostRace
 from fakes.base import Clock, Request
@@ -47,6 +46,7 @@ class MemoryAccounts:
         self.events: dict[str, PaymentEvent] = {}
         self.links: dict[str, str] = {}
         self.before_commit: Callable[[], None] | None = None
+        self._sleep: Callable[[float], None] = lambda seconds: None
 
     def load(self, user_id: str) -> Account:
         return self.accounts.get(user_id, Account(user_id))
@@ -54,33 +54,25 @@ class MemoryAccounts:
     def owner(self, provider: str, object_ids: Iterable[str]) -> str | None:
         return next((self.links[f"{provider}#{i}"] for i in object_ids if f"{provider}#{i}" in self.links), None)
 
-    def commit(
-        self,
-        before: Account,
-        after: Account,
-        catalogue: Catalogue,
-        now: int,
-        event: PaymentEvent | None = None,
-        by: By | None = None,
-    ) -> Account:
+    change = AccountStore.change
+
+    def commit(self, decided: Consequences, event: PaymentEvent | None = None) -> Account:
         hook, self.before_commit = self.before_commit, None
         if hook:
             hook()
         if event and self._settled(event):
             raise Duplicate
-        after, lines = book(before, after, catalogue, now)
-        if after.records != before.records or lines:
-            if self.load(before.user_id).version != before.version:
+        after = decided.after
+        if decided.changed:
+            if self.load(after.user_id).version != decided.before.version:
                 raise LostRace
-            links = links_of(after) - links_of(before)
-            for link in links:
+            for link in decided.links:
                 if self.links.get(link, after.user_id) != after.user_id:
                     raise ForeignLink(link)
-            after = replace(after, version=before.version + 1)
             self.accounts[after.user_id] = after
-            self.sources[after.user_id] = sources(after, catalogue)
-            self.ledger += lines
-            self.links |= dict.fromkeys(links, after.user_id)
+            self.sources[after.user_id] = decided.sources
+            self.ledger += decided.lines
+            self.links |= dict.fromkeys(decided.links, after.user_id)
         if event:
             self.events[event.event_id] = event
         return after
@@ -138,7 +130,7 @@ class World:
     def _build(self) -> None:
         accounts: Any = self.accounts
         plans: Any = MemoryPlans()
-        self.applier = Applier(accounts, plans, lambda _: self.client, sleep=lambda _: None)
+        self.applier = Applier(accounts, plans, lambda _: self.client)
         self.processor = Processor(self.applier, accounts, livemode=False)
         self.checkouts = Checkouts(accounts, plans, lambda _: self.client, ["mock"], "http://portal")
 

@@ -7,6 +7,7 @@ import pytest
 
 from billing.errors import Conflict, NotFound
 from billing.reporting.publishing import domain_events
+from billing.rules.consequences import consequences
 from billing.rules.plans import Catalogue
 from billing.rules.records import Renewal, Subscription
 from billing.rules.terms import add_interval
@@ -47,7 +48,7 @@ def with_card(world: World, **more: Any) -> None:
     card = Subscription(**{**known, **more})
     before = world.account
     after = type(before)(USER, before.version, {**before.records, card.record: card})
-    world.accounts.commit(before, after, world.plans.catalogue(), world.now)
+    world.accounts.commit(consequences(before, after, world.plans.catalogue(), world.now))
 
 
 def test_each_settled_invoice_buys_a_month_and_they_run_end_to_end(bitcoin: World) -> None:

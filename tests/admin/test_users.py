@@ -13,6 +13,7 @@ from billing.api.responses import Response
 from billing.aws import Aws
 from billing.errors import Conflict, InvalidRequest, NotFound
 from billing.intake.applier import Applier
+from billing.rules.consequences import consequences
 from billing.rules.facts import CheckoutFact, CustomerDeletedFact, Fact, RefundFact, SubscriptionFact
 from billing.rules.records import Account, Record
 from billing.rules.rollups import counters
@@ -38,7 +39,7 @@ class Desk:
     def __init__(self) -> None:
         self.aws = Aws()
         self.events = PaymentEventStore(self.aws, "PaymentEventsTable")
-        self.accounts = AccountStore(self.aws, "AccountsTable", "PaymentEventsTable")
+        self.accounts = AccountStore(self.aws, "AccountsTable", "PaymentEventsTable", sleep=lambda seconds: None)
         self.plans = PlanStore(self.aws, "PlansTable")
         self.audit = AuditLog(self.aws, "AccountsTable")
         self.metrics = MetricsStore(self.aws, "MetricsTable", "AccountsTable")
@@ -58,7 +59,7 @@ class Desk:
     def become(self, *records: Record, at: int = NOW, event_id: str | None = None) -> None:
         before = self.accounts.load(USER)
         after = replace(before, records={**before.records, **{r.record: r for r in records}})
-        self.accounts.commit(before, after, CATALOGUE, at, event_id and told(event_id))  # type: ignore[arg-type]
+        self.accounts.commit(consequences(before, after, CATALOGUE, at), event_id and told(event_id))  # type: ignore[arg-type]
 
     def log(self) -> list[dict[str, Any]]:
         return self.audit.month(NOW)

@@ -12,6 +12,7 @@ from billing.intake.rebuild import Rebuilder
 from billing.intake.reconcile import Reconciler, Report
 from billing.providers import Client
 from billing.providers.stripe import reads
+from billing.rules.consequences import consequences
 from billing.rules.records import Subscription
 from billing.store.accounts import AccountStore
 from billing.store.payment_events import PaymentEvent, PaymentEventStore
@@ -250,6 +251,6 @@ def test_a_live_state_that_somebody_changed_by_hand_is_shown(desk: Desk, tables:
     before = desk.accounts.load("u1")
     forged = replace(desk.subscription(), plan_id="pro_month")
     after = replace(before, records={**before.records, forged.record: forged})
-    desk.accounts.commit(before, after, desk.plans.catalogue(), desk.now)
+    desk.accounts.commit(consequences(before, after, desk.plans.catalogue(), desk.now))
     (difference,) = rebuilder(desk, tables).compare("u1", desk.now)
     assert "plan_id: pro_month → plus_month" in difference

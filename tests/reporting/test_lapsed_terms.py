@@ -5,6 +5,7 @@ from dataclasses import replace
 from billing.aws import Aws
 from billing.reporting.lapsed_terms import book_lapsed_terms
 from billing.rules.access import term_runs
+from billing.rules.consequences import consequences
 from billing.rules.records import Account
 from billing.rules.rollups import counters
 from billing.store.accounts import AccountStore
@@ -26,7 +27,7 @@ def test_a_term_that_ran_out_is_booked_once_and_leaves_the_index(tables: dict[st
         plans.add_version(plan)
     bought = term("inv_1", NOW)
     empty = Account(USER)
-    accounts.commit(empty, replace(empty, records={bought.record: bought}), CATALOGUE, NOW)
+    accounts.commit(consequences(empty, replace(empty, records={bought.record: bought}), CATALOGUE, NOW))
     [run] = term_runs(accounts.load(USER), CATALOGUE)
     assert book_lapsed_terms(accounts, plans, due, run.end - 1, 10) == 0
     assert book_lapsed_terms(accounts, plans, due, run.end, 10) == 1

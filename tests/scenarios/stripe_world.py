@@ -105,7 +105,6 @@ class World:
             cast(AccountStore, self.stores),
             cast(PlanStore, self.stores),
             lambda _: cast(Client, shop.client),
-            sleep=lambda _: None,
         )
         self.processor = Processor(applier, cast(PaymentEventStore, self.stores), livemode=livemode)
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from billing.aws import Aws, AwsError
+from billing.rules.consequences import consequences
 from billing.rules.entitlements import sources
 from billing.rules.records import Account, Grant, Payment, Purchase, Subscription
 from billing.store.accounts import HISTORY, AccountStore
@@ -68,7 +69,7 @@ def having(account: Account, *records: Any) -> Account:
 def test_a_commit_is_read_back_with_its_snapshot_and_links(accounts: AccountStore, events: PaymentEventStore) -> None:
     nobody = accounts.load(USER)
     assert (nobody.version, nobody.records) == (0, {})
-    accounts.commit(nobody, having(nobody, PURCHASE, SUBSCRIPTION), CATALOGUE, NOW, EVENT)
+    accounts.commit(consequences(nobody, having(nobody, PURCHASE, SUBSCRIPTION), CATALOGUE, NOW), EVENT)
     account = accounts.load(USER)
     assert account.version == 1
     assert account.records[PURCHASE.record] == PURCHASE
@@ -84,19 +85,19 @@ def test_a_commit_is_read_back_with_its_snapshot_and_links(accounts: AccountStor
 
 def test_an_event_counts_once(accounts: AccountStore) -> None:
     nobody = accounts.load(USER)
-    accounts.commit(nobody, having(nobody, PURCHASE), CATALOGUE, NOW, EVENT)
+    accounts.commit(consequences(nobody, having(nobody, PURCHASE), CATALOGUE, NOW), EVENT)
     account = accounts.load(USER)
     with pytest.raises(Duplicate):
-        accounts.commit(account, having(account, SUBSCRIPTION), CATALOGUE, NOW, EVENT)
+        accounts.commit(consequences(account, having(account, SUBSCRIPTION), CATALOGUE, NOW), EVENT)
     assert accounts.load(USER) == account
 
 
 def test_an_event_that_changes_nothing_is_still_noted_once(accounts: AccountStore, events: PaymentEventStore) -> None:
     nobody = accounts.load(USER)
-    accounts.commit(nobody, nobody, CATALOGUE, NOW, EVENT)
+    accounts.commit(consequences(nobody, nobody, CATALOGUE, NOW), EVENT)
     assert (accounts.load(USER).version, events.get("mock#evt_1")) == (0, EVENT)
     with pytest.raises(Duplicate):
-        accounts.commit(nobody, nobody, CATALOGUE, NOW, EVENT)
+        accounts.commit(consequences(nobody, nobody, CATALOGUE, NOW), EVENT)
 
 
 @pytest.mark.parametrize("first", [0, 1])
@@ -105,21 +106,21 @@ def test_of_two_who_read_one_version_the_second_loses_and_writes_nothing(
 ) -> None:
     if first:
         nobody = accounts.load(USER)
-        accounts.commit(nobody, having(nobody, SUBSCRIPTION), CATALOGUE, NOW)
+        accounts.commit(consequences(nobody, having(nobody, SUBSCRIPTION), CATALOGUE, NOW))
     read = accounts.load(USER)
-    accounts.commit(read, having(read, replace(PURCHASE, purchase_id="pur_0")), CATALOGUE, NOW)
+    accounts.commit(consequences(read, having(read, replace(PURCHASE, purchase_id="pur_0")), CATALOGUE, NOW))
     with pytest.raises(LostRace):
-        accounts.commit(read, having(read, PURCHASE), CATALOGUE, NOW, EVENT)
+        accounts.commit(consequences(read, having(read, PURCHASE), CATALOGUE, NOW), EVENT)
     assert PURCHASE.record not in accounts.load(USER).records
     assert events.get("mock#evt_1") is None
 
 
 def test_an_id_of_another_user_is_refused_by_name(accounts: AccountStore) -> None:
     nobody = accounts.load(USER)
-    accounts.commit(nobody, having(nobody, PURCHASE), CATALOGUE, NOW)
+    accounts.commit(consequences(nobody, having(nobody, PURCHASE), CATALOGUE, NOW))
     other = accounts.load("usr_2")
     with pytest.raises(ForeignLink) as refused:
-        accounts.commit(other, having(other, PURCHASE), CATALOGUE, NOW, EVENT)
+        accounts.commit(consequences(other, having(other, PURCHASE), CATALOGUE, NOW), EVENT)
     assert refused.value.link in ("mock#pur_1", "mock#cus_1", "mock#ch_1")
     assert accounts.load("usr_2").version == 0
 
@@ -130,7 +131,7 @@ def test_a_failed_event_may_still_have_its_effect(
 ) -> None:
     assert events.record(replace(EVENT, status=status, reason="why"))
     nobody = accounts.load(USER)
-    accounts.commit(nobody, having(nobody, PURCHASE), CATALOGUE, NOW, EVENT)
+    accounts.commit(consequences(nobody, having(nobody, PURCHASE), CATALOGUE, NOW), EVENT)
     assert events.get("mock#evt_1") == EVENT
 
 
@@ -143,7 +144,7 @@ def test_a_failure_does_not_overwrite_what_was_processed_meanwhile(events: Payme
 def test_history_and_usage_are_not_read_to_decide_access(accounts: AccountStore, tables: dict[str, str]) -> None:
     nobody = accounts.load(USER)
     grant = Grant(grant_id="g", features={"tax.enhanced": True}, granted_by="a", reason="r", granted_at=NOW)
-    accounts.commit(nobody, having(nobody, PURCHASE, grant), CATALOGUE, NOW)
+    accounts.commit(consequences(nobody, having(nobody, PURCHASE, grant), CATALOGUE, NOW))
     for record in ("~ledger#0#x", "~history#1", "usage#ai.chat#2026-09"):
         stored = {"user_id": {"S": USER}, "record": {"S": record}}
         Aws().call("dynamodb", "put_item", TableName=tables["AccountsTable"], Item=stored)

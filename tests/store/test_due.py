@@ -6,6 +6,7 @@ from unittest.mock import Mock
 import pytest
 
 from billing.aws import Aws, AwsError
+from billing.rules.consequences import consequences
 from billing.rules.records import Renewal, Term
 from billing.store.accounts import AccountStore
 from billing.store.due import DueStore
@@ -40,7 +41,7 @@ def invoice(poll_at: int | None) -> Term:
 def put(accounts: AccountStore, user_id: str, *records: Term | Renewal) -> None:
     before = accounts.load(user_id)
     after = replace(before, records={**before.records, **{r.record: r for r in records}})
-    accounts.commit(before, after, CATALOGUE, NOW)
+    accounts.commit(consequences(before, after, CATALOGUE, NOW))
 
 
 def test_what_is_due_is_found_by_kind_and_time_whoever_it_belongs_to(accounts: AccountStore, due: DueStore) -> None:

@@ -49,7 +49,7 @@ class Interrupted(Aws):
 def desk(tables: dict[str, str]) -> Desk:
     """Ann's subscription has ended; a prepaid term of hers still runs."""
     desk = Desk()
-    desk.applier = Applier(desk.accounts, desk.plans, _away, sleep=lambda seconds: None)
+    desk.applier = Applier(desk.accounts, desk.plans, _away)
     desk.become(replace(ENDED, status="active", ended_at=None), event_id="stripe#evt_1")
     desk.become(ENDED, term("inv_1", NOW + 5 * DAY), at=NOW + 5 * DAY)
     return desk

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from billing.aws import Aws
+from billing.rules.consequences import consequences
 from billing.rules.records import Account
 from billing.rules.rollups import counters
 from billing.store.accounts import AccountStore, ledger_item
@@ -64,7 +65,7 @@ def test_a_commit_reaches_the_rollups_through_the_stream(engine: Engine, aws: Ca
     at = NOW - 4000 * 86_400  # a day of its own: others use this engine too
     paid = subscription(payments={"in_1": payment("in_rollup", 1234, paid_at=at)}, subscription_id="sub_rollup")
     empty = Account("usr_rollup")
-    accounts.commit(empty, replace(empty, records={paid.record: paid}), CATALOGUE, at)
+    accounts.commit(consequences(empty, replace(empty, records={paid.record: paid}), CATALOGUE, at))
     deadline = time.monotonic() + 30
     found: dict[str, Any] = {}
     while not found and time.monotonic() < deadline:

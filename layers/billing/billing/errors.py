@@ -101,8 +101,21 @@ class NotConfigured(Exception):
     """A required setting or secret is missing or empty. Never answered to a caller: it is our fault."""
 
 
-class Parked(Exception):
-    """A verified event cannot be applied yet (its user is unknown): fail it, so that the queue tries again."""
+class Parked(BillingError):
+    """What was verified cannot be applied yet: fail it, so that the queue tries again. `code` says what is missing."""
+
+    code = "not_applicable_yet"
+
+    def __init__(self, detail: str, code: str | None = None, **extensions: object) -> None:
+        super().__init__(detail, **extensions)
+        if code is not None:
+            self.code = code
+
+
+class TryAgain(Parked):
+    """Others wrote the same at the same time, more often than we wait for. Nothing was written: ask again."""
+
+    code = "try_again"
 
 
 class NotOurs(Exception):

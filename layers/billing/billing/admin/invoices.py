@@ -8,6 +8,7 @@ from billing.errors import Conflict, NotFound
 from billing.intake.applier import Applier
 from billing.providers import PREPAID, Client
 from billing.rules.apply import accept
+from billing.rules.consequences import Consequences, consequences
 from billing.rules.facts import Ref, RefundFact
 from billing.rules.history import By
 from billing.rules.records import FLAGGED, SURPLUS, Account, Purchase
@@ -17,9 +18,6 @@ from billing.store.accounts import AccountStore
 from billing.store.audit import AuditLog
 from billing.store.due import DueStore
 from billing.store.plans import PlanStore
-from billing.store.transactions import LostRace
-
-_ATTEMPTS = 5
 
 
 class InvoiceDesk:
@@ -64,25 +62,23 @@ class InvoiceDesk:
 
     def accept(self, provider: str, purchase_id: str, admin: str, now: int) -> dict[str, Any]:
         """Lets an underpaid or late payment count as what it was meant for, under the admin's name."""
-        for _ in range(_ATTEMPTS):
-            before, purchase = self._find(provider, purchase_id)
-            if purchase.paid:
-                return view(before.user_id, purchase)
+        catalogue = self._plans.catalogue(fresh=True)
+
+        def decide(account: Account) -> Consequences | None:
+            purchase = purchase_of(account, provider, purchase_id)
+            if purchase is None or purchase.paid:
+                return None
             if purchase.state not in FLAGGED or purchase.status == "refunded" or purchase.payment is None:
                 raise Conflict(
                     f"this invoice is {purchase.status}: only an underpaid or late payment can be accepted",
                     code="not_acceptable",
                     status_now=purchase.status,
                 )
-            catalogue = self._plans.catalogue(fresh=True)
-            after = accept(before, purchase, admin, catalogue, now)
             by = By(actor=admin, action="accept_invoice", reason=purchase.status, subject=f"{provider}#{purchase_id}")
-            try:
-                self._accounts.commit(before, after, catalogue, now, by=by)
-            except LostRace:
-                continue
-            return self._view(provider, purchase_id)
-        raise Conflict("the account is being changed: try again", code="try_again")
+            return consequences(account, accept(account, purchase, admin, catalogue, now), catalogue, now, by)
+
+        self._accounts.change(self._find(provider, purchase_id)[0].user_id, decide)
+        return self._view(provider, purchase_id)
 
     def refund(
         self,

@@ -12,6 +12,7 @@ from billing.errors import Conflict, InvalidRequest, NotFound
 from billing.gate.gate import with_free
 from billing.providers import PROVIDERS
 from billing.rules.allowances import Counter, held
+from billing.rules.consequences import Consequences, consequences
 from billing.rules.entitlements import Entitlement, decide, evaluate, sources
 from billing.rules.history import By, describe
 from billing.rules.plans import feature_fault, features_to_json
@@ -26,10 +27,8 @@ from billing.store.counters import CounterStore
 from billing.store.erasure import ErasureStore
 from billing.store.payment_events import PaymentEventStore
 from billing.store.plans import PlanStore
-from billing.store.transactions import LostRace
 
 View = dict[str, Any]
-_ATTEMPTS = 5
 _TIMELINE = 200
 _MONEY_WORDS = {
     "payment": "Paid",
@@ -208,18 +207,18 @@ class AdminUsers:
         return account
 
     def _change(self, user_id: str, change: Callable[[Account], Grant], by: By, now: int) -> Grant:
-        for _ in range(_ATTEMPTS):
-            before = self._accounts.load(user_id)
-            record = change(before)
-            if before.records.get(record.record) == record:
-                return record
-            after = replace(before, records={**before.records, record.record: record})
-            try:
-                self._accounts.commit(before, after, self._plans.catalogue(), now, by=by)
-            except LostRace:
-                continue
-            return record
-        raise Conflict("the account is being changed: try again", code="try_again")
+        """Puts the grant that `change` makes of an account on record; one that is there as it is changes nothing."""
+        grant: Grant | None = None
+
+        def decide(before: Account) -> Consequences | None:
+            nonlocal grant
+            grant = change(before)
+            after = before.put(grant)
+            return None if after is before else consequences(before, after, self._plans.catalogue(), now, by)
+
+        self._accounts.change(user_id, decide)
+        assert grant is not None
+        return grant
 
     def _found(self, text: str) -> tuple[str, str] | None:
         if self._accounts.snapshot(text).version > 0:

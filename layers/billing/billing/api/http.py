@@ -19,10 +19,12 @@ from billing.errors import (
     NotAllowed,
     NotAuthenticated,
     NotFound,
+    Parked,
     ProviderError,
     ProviderUnavailable,
     RequestTooLarge,
     TooManyRequests,
+    TryAgain,
 )
 
 if TYPE_CHECKING:
@@ -49,6 +51,8 @@ STATUSES: Mapping[type[BillingError], tuple[int, str]] = {
     NotFound: (404, "Not found"),
     Conflict: (409, "This contradicts the current state"),
     RequestTooLarge: (413, "The request is too large"),
+    TryAgain: (409, "Somebody else was faster"),
+    Parked: (409, "This cannot be applied yet"),
     TooManyRequests: (429, "Too many requests"),
     ProviderUnavailable: (503, "The payment provider did not answer"),
     ProviderError: (502, "The payment provider refused"),

@@ -6,23 +6,21 @@ is reserved or a call carries an idempotency key is the counter read, computed a
 
 import hashlib
 import json
-import random
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from billing.errors import BillingError, Conflict, FeatureLocked, NotFound, TooManyRequests
+from billing.errors import BillingError, Conflict, FeatureLocked, NotFound, TooManyRequests, TryAgain
 from billing.gate.gate import Gate
 from billing.rules.allowances import MAX_RESERVATIONS, Counter, Quota, quota
 from billing.rules.entitlements import Source
 from billing.rules.plans import Catalogue
 from billing.rules.times import rfc3339
 from billing.store.counters import Answered, CounterStore, Stored
-from billing.store.transactions import LostRace
+from billing.store.transactions import retry
 
 Result = dict[str, Any]
-_ATTEMPTS = 12
 
 
 class Usage:
@@ -188,12 +186,10 @@ class Usage:
         return {**found.result, "repeated": True}
 
     def _retry(self, attempt: Callable[[], Result]) -> Result:
-        for tried in range(_ATTEMPTS):
-            try:
-                return attempt()
-            except LostRace:
-                self._sleep(random.uniform(0, min(0.4, 0.01 * 2**tried)))  # noqa: S311 jitter, not a secret
-        raise TooManyRequests("too many calls of this feature at once: try again")
+        try:
+            return retry(attempt, self._sleep, attempts=12, first=0.01, longest=0.4)
+        except TryAgain:
+            raise TooManyRequests("too many calls of this feature at once: try again") from None
 
 
 class _UsedUp(BillingError):

@@ -3,8 +3,6 @@
 The same path serves the queue, the return from a checkout, reconciliation and replay, so that they cannot disagree.
 """
 
-import random
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Literal
@@ -12,17 +10,18 @@ from typing import Literal
 from billing.errors import NotOurs, Parked
 from billing.providers import Client
 from billing.rules.apply import apply
+from billing.rules.consequences import Consequences, consequences
 from billing.rules.facts import DunningFact, Fact, PaymentFact, Ref, SubscriptionFact
 from billing.rules.plans import Catalogue
 from billing.rules.records import Account
 from billing.store.accounts import AccountStore
 from billing.store.payment_events import PaymentEvent
 from billing.store.plans import PlanStore
-from billing.store.transactions import Duplicate, ForeignLink, LostRace
+from billing.store.transactions import Duplicate, ForeignLink
 
 Outcome = Literal["applied", "unchanged", "duplicate"]
-# Lost races are rare and short: with jitter, seven tries outlast any burst of events of one user.
-ATTEMPTS = 7
+# How often the account to apply to may turn out to be another one.
+_OWNERS = 3
 # A fact may need an object read first, whose facts may need another one; a chain longer than this is a fault.
 _READS = 4
 
@@ -35,37 +34,43 @@ class Applier:
         accounts: AccountStore,
         plans: PlanStore,
         client: Callable[[str], Client],
-        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._accounts = accounts
         self._plans = plans
         self._client = client
-        self._sleep = sleep
 
     def apply(
         self, user_id: str, provider: str, facts: Sequence[Fact], now: int, event: PaymentEvent | None = None
     ) -> Outcome:
         """Applies facts to an account and commits, with the event that told them, if one did.
 
-        Raises `Parked` when something they speak of is not known yet; then nothing was written.
+        Raises `Parked` when something they speak of is not known yet, and `TryAgain` when others
+        wrote the same account all the time; then nothing was written.
         """
-        for attempt in range(ATTEMPTS):
-            before = self._accounts.load(user_id)
+        outcome: Outcome = "unchanged"
+
+        def decide(before: Account) -> Consequences:
+            nonlocal outcome
             after, catalogue = self._apply_all(before, provider, facts, now)
-            outcome: Outcome = "unchanged" if after is before else "applied"
+            outcome = "unchanged" if after is before else "applied"
+            return consequences(before, after, catalogue, now)
+
+        def settled(decided: Consequences) -> PaymentEvent:
+            assert event is not None
+            return _of_account(event, decided.after, outcome)
+
+        for _ in range(_OWNERS):
             try:
-                self._accounts.commit(before, after, catalogue, now, event and _of_account(event, after, outcome))
+                self._accounts.change(user_id, decide, settled if event else None)
             except Duplicate:
                 return "duplicate"
             except ForeignLink as foreign:
                 # Metadata was edited by hand: what we wrote ourselves says whose it is.
                 link_provider, _, object_id = foreign.link.partition("#")
                 user_id = self._accounts.owner(link_provider, [object_id]) or user_id
-            except LostRace:
-                self._sleep(random.uniform(0, 0.05 * 2**attempt))  # noqa: S311 jitter, not a secret
             else:
                 return outcome
-        raise Parked(f"account {user_id} was changed by others {ATTEMPTS} times in a row")
+        raise Parked(f"{provider} {', '.join(_ids_of(facts))} belong to several users", "several_owners")
 
     def read(self, provider: str, ref: Ref, event_time: int, now: int) -> list[Fact]:
         """An object as it is now. It is at least as new as the event (Unix seconds) that made us ask."""

@@ -10,13 +10,13 @@ from billing.intake.applier import Applier
 from billing.providers import PREPAID, Client, Order, Session
 from billing.rules.access import term_runs
 from billing.rules.apply import apply
-from billing.rules.facts import Fact, Ref
+from billing.rules.consequences import Consequences, consequences
+from billing.rules.facts import Ref
 from billing.rules.plans import Catalogue, Plan, sellers
 from billing.rules.records import LIVE, Account, Checkout
 from billing.rules.times import DAY, rfc3339
 from billing.store.accounts import AccountStore
 from billing.store.plans import PlanStore
-from billing.store.transactions import LostRace
 
 # Seconds a hosted page stays payable; Stripe accepts from 30 minutes to a day.
 CHECKOUT_SECONDS = 3600
@@ -24,7 +24,6 @@ CHECKOUT_SECONDS = 3600
 _SHORTEST = 1800
 # A session about to end is not handed out again.
 _REUSE_MARGIN = 120
-_ATTEMPTS = 5
 
 
 class Checkouts:
@@ -53,60 +52,68 @@ class Checkouts:
         """
         plan = self._plan_for_sale(plan_id)
         provider = self._provider_for(plan, provider)
-        for _ in range(_ATTEMPTS):
-            account = self._accounts.load(user_id)
-            refuse_double(account, self._plans.catalogue().get, plan, provider)
-            if not accept_overlap:
-                explain_overlap(account, self._plans.catalogue(), plan, provider, now)
-            known = account.checkout_in(plan.group)
-            if known and _same(known, plan, provider) and known.status == "open" and known.url:
-                if known.expires_at > now + _REUSE_MARGIN:
-                    return _view(known, reused=True)
-            elif known and known.status == "open" and known.session_id and known.expires_at > now:
-                self._client(known.provider).expire_checkout(known.session_id)
-            try:
-                return self._open(account, known, plan, provider, now)
-            except LostRace:
-                continue
-        raise Conflict("another checkout is being opened: try again", code="checkout_in_progress")
+        account = self._accounts.change(
+            user_id, lambda account: self._note(account, plan, provider, now, accept_overlap=accept_overlap)
+        )
+        checkout = account.checkout_in(plan.group)
+        assert checkout is not None
+        if _payable(checkout, now):
+            return _view(checkout, reused=True)
+        session = self._client(provider).create_checkout(self._order(account, checkout, plan))
+        after = self._accounts.change(user_id, lambda account: self._opened(account, checkout, session, now))
+        opened = after.checkout_in(plan.group)
+        if opened is None or opened.checkout_id != checkout.checkout_id:
+            raise Conflict("another checkout was opened meanwhile: try again", code="checkout_in_progress")
+        return _view(opened, reused=False)
 
-    def _open(self, account: Account, known: Checkout | None, plan: Plan, provider: str, now: int) -> Mapping[str, Any]:
-        """Notes the intent first: after a crash, or from a second tab, the provider is asked for the same session."""
-        opening = known
-        noted = known is not None and known.status == "opening" and known.expires_at - now >= _SHORTEST
-        if known is None or not noted or not _same(known, plan, provider):
-            opening = Checkout(
-                checkout_id=f"chk_{uuid.uuid4().hex}",
-                group=plan.group,
-                plan_id=plan.plan_id,
-                plan_version=plan.version,
-                provider=provider,
-                status="opening",
-                created_at=now,
-                expires_at=now + CHECKOUT_SECONDS,
-                amount_cents=plan.price_cents,
-                currency=plan.currency,
-            )
-            account = self._save(account, opening, now)
-        assert opening is not None
-        session = self._client(provider).create_checkout(self._order(account, opening, plan))
-        account = self._accounts.load(account.user_id)
-        current = account.checkout_in(plan.group)
-        if current is None or current.checkout_id != opening.checkout_id:
-            raise LostRace("another checkout was opened meanwhile")
-        if current.status == "opening":
-            current = _opened(current, session)
-            self._save(account, current, now, session.facts)
-        return _view(current, reused=False)
+    def _note(
+        self, account: Account, plan: Plan, provider: str, now: int, *, accept_overlap: bool
+    ) -> Consequences | None:
+        """Notes the intent first: after a crash, or from a second tab, the provider is asked for the same session.
 
-    def _save(self, account: Account, checkout: Checkout, now: int, facts: Sequence[Fact] = ()) -> Account:
-        """`facts`: what the provider says of the session it opened, such as a purchase that is now pending."""
+        None: what is on record is this very intent. A page for something else is closed at the provider.
+        """
         catalogue = self._plans.catalogue()
-        after = replace(account, records={**account.records, checkout.record: checkout})
-        for fact in facts:
+        refuse_double(account, catalogue.get, plan, provider)
+        if not accept_overlap:
+            explain_overlap(account, catalogue, plan, provider, now)
+        known = account.checkout_in(plan.group)
+        same = known is not None and _same(known, plan, provider)
+        if known and same and (_payable(known, now) or _noted(known, now)):
+            return None
+        if (
+            known
+            and not (same and known.url)
+            and known.status == "open"
+            and known.session_id
+            and known.expires_at > now
+        ):
+            self._client(known.provider).expire_checkout(known.session_id)
+        checkout = Checkout(
+            checkout_id=f"chk_{uuid.uuid4().hex}",
+            group=plan.group,
+            plan_id=plan.plan_id,
+            plan_version=plan.version,
+            provider=provider,
+            status="opening",
+            created_at=now,
+            expires_at=now + CHECKOUT_SECONDS,
+            amount_cents=plan.price_cents,
+            currency=plan.currency,
+        )
+        return consequences(account, account.put(checkout), catalogue, now)
+
+    def _opened(self, account: Account, checkout: Checkout, session: Session, now: int) -> Consequences | None:
+        """Puts the provider's page on record, with what it says of the session, such as a purchase that is pending."""
+        current = account.checkout_in(checkout.group)
+        if current is None or current.checkout_id != checkout.checkout_id or current.status != "opening":
+            return None
+        catalogue = self._plans.catalogue()
+        after = account.put(_opened(current, session))
+        for fact in session.facts:
             told = apply(after, fact, catalogue)
             after = told if isinstance(told, Account) else after
-        return self._accounts.commit(account, after, catalogue, now)
+        return consequences(account, after, catalogue, now)
 
     def _order(self, account: Account, checkout: Checkout, plan: Plan) -> Order:
         customers = [s.customer_id for s in account.subscriptions if s.provider == checkout.provider and s.customer_id]
@@ -213,6 +220,15 @@ def explain_overlap(account: Account, catalogue: Catalogue, plan: Plan, provider
 
 def _same(checkout: Checkout, plan: Plan, provider: str) -> bool:
     return (checkout.plan_id, checkout.plan_version, checkout.provider) == (plan.plan_id, plan.version, provider)
+
+
+def _payable(checkout: Checkout, now: int) -> bool:
+    return checkout.status == "open" and bool(checkout.url) and checkout.expires_at > now + _REUSE_MARGIN
+
+
+def _noted(checkout: Checkout, now: int) -> bool:
+    """The provider was, or is just now being, asked for this page, and there is time enough left for it."""
+    return checkout.status == "opening" and checkout.expires_at - now >= _SHORTEST
 
 
 def _opened(checkout: Checkout, session: Session) -> Checkout:

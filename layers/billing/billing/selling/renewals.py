@@ -5,14 +5,12 @@ from dataclasses import replace
 from typing import Any
 
 from billing.api import views
-from billing.errors import Conflict, NotFound
+from billing.errors import NotFound
+from billing.rules.consequences import Consequences, consequences
 from billing.rules.records import Account, Renewal
 from billing.selling.checkout import Checkouts
 from billing.store.accounts import AccountStore
 from billing.store.plans import PlanStore
-from billing.store.transactions import LostRace
-
-_ATTEMPTS = 5
 
 
 class Renewals:
@@ -31,16 +29,12 @@ class Renewals:
 
     def set_reminders(self, user_id: str, group: str, *, wanted: bool, now: int) -> dict[str, Any]:
         """Whether the buyer wants to hear of the end in time."""
-        for _ in range(_ATTEMPTS):
-            account = self._accounts.load(user_id)
-            renewal = _find(account, group)
-            after = replace(account, records={**account.records, renewal.record: replace(renewal, wanted=wanted)})
-            try:
-                self._accounts.commit(account, after, self._plans.catalogue(), now)
-            except LostRace:
-                continue
-            return views.renewal(replace(renewal, wanted=wanted))
-        raise Conflict("the account is being changed: try again", code="try_again")
+
+        def decide(account: Account) -> Consequences:
+            renewal = replace(_find(account, group), wanted=wanted)
+            return consequences(account, account.put(renewal), self._plans.catalogue(), now)
+
+        return views.renewal(_find(self._accounts.change(user_id, decide), group))
 
 
 def _find(account: Account, group: str) -> Renewal:

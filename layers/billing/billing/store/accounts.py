@@ -1,25 +1,25 @@
-"""Accounts: one user's records, what follows from them, and the one transaction for all of it.
+"""Accounts: one user's records, and the one transaction that writes a change with all that follows from it.
 
-What follows are the entitlement snapshot, the ledger lines and a line of history. The snapshot's `version` is the
-optimistic lock of the whole account: whoever read version n may write n + 1, once. Everything written by that
-transaction carries it as `account_version`.
+The snapshot's `version` is the optimistic lock of the whole account: whoever read version n may write n + 1, once.
+Everything written by that transaction carries it as `account_version`.
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+import time
+from collections.abc import Callable, Iterable, Mapping
+from itertools import islice
 from typing import Any
 
 from billing.aws import Aws
-from billing.rules.entitlements import Snapshot, Source, sources, sources_from_json, sources_to_json
-from billing.rules.history import By, Change, changes
-from billing.rules.ledger import LedgerEntry, book
-from billing.rules.plans import Catalogue
-from billing.rules.records import Account, Purchase, Subscription
+from billing.rules.consequences import Consequences
+from billing.rules.entitlements import Snapshot, Source, sources_from_json, sources_to_json
+from billing.rules.ledger import LedgerEntry
+from billing.rules.records import Account
 from billing.store.audit import audit_item
 from billing.store.codec import Item, item, record_from_item, record_to_item, values
 from billing.store.payment_events import PaymentEvent, marker
-from billing.store.transactions import transact
+from billing.store.queries import all_items
+from billing.store.transactions import retry, transact
 
 SNAPSHOT = "entitlements"
 # On a snapshot: the account is being erased, its records are on their way; nobody writes it until they have arrived.
@@ -30,8 +30,17 @@ LEDGER, HISTORY = "~ledger#", "~history#"
 
 
 class AccountStore:
-    def __init__(self, aws: Aws, accounts_table: str, payment_events_table: str = "") -> None:
+    """`sleep` waits (seconds) before a change is tried again."""
+
+    def __init__(
+        self,
+        aws: Aws,
+        accounts_table: str,
+        payment_events_table: str = "",
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         self._aws = aws
+        self._sleep = sleep
         self._table = accounts_table
         self._events_table = payment_events_table
 
@@ -46,17 +55,13 @@ class AccountStore:
             "ExpressionAttributeValues": item({":user": user_id, ":first": _FIRST, ":last": _LAST}),
             "ConsistentRead": True,
         }
-        while True:
-            page = self._aws.call("dynamodb", "query", **request)
-            for stored in page["Items"]:
-                if stored["record"]["S"] == SNAPSHOT:
-                    version = int(stored["version"]["N"])
-                else:
-                    record = record_from_item(stored)
-                    records[record.record] = record
-            if "LastEvaluatedKey" not in page:
-                return Account(user_id, version, records)
-            request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+        for stored in all_items(self._aws, request):
+            if stored["record"]["S"] == SNAPSHOT:
+                version = int(stored["version"]["N"])
+            else:
+                record = record_from_item(stored)
+                records[record.record] = record
+        return Account(user_id, version, records)
 
     def snapshot(self, user_id: str, *, consistent: bool = False) -> Snapshot:
         """What the gate needs: one GetItem. Version 0 without sources for a user who never bought anything."""
@@ -72,37 +77,45 @@ class AccountStore:
         stored = values(answer["Item"])
         return Snapshot(user_id, stored["version"], sources_from_json(json.loads(stored["sources"])))
 
-    def commit(
+    def change(
         self,
-        before: Account,
-        after: Account,
-        catalogue: Catalogue,
-        now: int,
-        event: PaymentEvent | None = None,
-        by: By | None = None,
+        user_id: str,
+        decide: Callable[[Account], Consequences | None],
+        event_of: Callable[[Consequences], PaymentEvent] | None = None,
     ) -> Account:
-        """Writes everything that follows from one change in one transaction, and returns the account as stored.
+        """Reads an account, lets `decide` say what is to become of it, and writes that; the account as it then stands.
 
-        `by`: the admin who made the change, for the history and the audit log. Raises `LostRace` when somebody else
-        wrote this account meanwhile, and `Duplicate` when the event was already processed: then nothing was written,
-        now or ever, by this call.
+        Where somebody else wrote meanwhile it begins again, so `decide` may be called several times; None from it means
+        that nothing is to be written. `event_of` gives the event that told us, to be settled with the change. Raises
+        `TryAgain` when others were faster every time, and what `commit` raises.
+        """
+
+        def attempt() -> Account:
+            account = self.load(user_id)
+            decided = decide(account)
+            return account if decided is None else self.commit(decided, event_of(decided) if event_of else None)
+
+        return retry(attempt, self._sleep)
+
+    def commit(self, decided: Consequences, event: PaymentEvent | None = None) -> Account:
+        """Writes one change whole, in one transaction, and returns the account as stored.
+
+        Raises `LostRace` when somebody else wrote this account meanwhile, and `Duplicate` when the event was already
+        processed: then nothing was written, now or ever, by this call.
         """
         writes = []
+        after = decided.after
         if event is not None:
             writes.append(marker(self._events_table, event))
-        after, lines = book(before, after, catalogue, now)
-        changed = [r for key, r in after.records.items() if before.records.get(key) != r]
-        if changed or lines:
-            after = replace(after, version=before.version + 1)
-            given = sources(after, catalogue)
-            writes.append(self._snapshot_write(before.version, after, given, now))
-            writes += [self._put(after, record_to_item(after.user_id, r)) for r in changed]
-            writes += [self._put(after, ledger_item(after.user_id, e)) for e in lines]
-            if told := changes(before, after):
-                writes.append(self._put(after, _history_item(after, told, given, now, event, by)))
-            writes += self._link_writes(before, after)
-        if by is not None:
-            writes.append({"Put": {"TableName": self._table, "Item": audit_item(before, after, now, by)}})
+        if decided.changed:
+            writes.append(self._snapshot_write(decided))
+            writes += [self._put(after, record_to_item(after.user_id, r)) for r in decided.records]
+            writes += [self._put(after, ledger_item(after.user_id, e)) for e in decided.lines]
+            if decided.history:
+                writes.append(self._put(after, _history_item(decided, event)))
+            writes += [self._link_write(after.user_id, link) for link in sorted(decided.links)]
+        if decided.by is not None:
+            writes.append({"Put": {"TableName": self._table, "Item": audit_item(decided, decided.by)}})
         if writes:
             transact(self._aws, writes)
         return after
@@ -119,14 +132,9 @@ class AccountStore:
             "ExpressionAttributeNames": {"#record": "record"},
             "ExpressionAttributeValues": item({":user": user_id, ":first": prefix, ":last": last}),
             "ScanIndexForward": False,
+            "Limit": limit,
         }
-        found: list[dict[str, Any]] = []
-        while len(found) < limit:
-            page = self._aws.call("dynamodb", "query", **request, Limit=limit - len(found))
-            found += map(values, page["Items"])
-            if "LastEvaluatedKey" not in page:
-                break
-            request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+        found = map(values, islice(all_items(self._aws, request), limit))
         return [{**line, "changes": json.loads(line["changes"])} if "changes" in line else line for line in found]
 
     def sources_at(self, user_id: str, at: int) -> tuple[Source, ...] | None:
@@ -144,14 +152,15 @@ class AccountStore:
                 return owner
         return None
 
-    def _snapshot_write(self, version: int, after: Account, sources: Iterable[Source], now: int) -> dict[str, Any]:
+    def _snapshot_write(self, decided: Consequences) -> dict[str, Any]:
+        after, version = decided.after, decided.before.version
         snapshot = item(
             {
                 "user_id": after.user_id,
                 "record": SNAPSHOT,
                 "version": after.version,
-                "sources": sources_to_json(sources),
-                "updated_at": now,
+                "sources": sources_to_json(decided.sources),
+                "updated_at": decided.at,
             }
         )
         never_written = "attribute_not_exists(#record)"
@@ -167,38 +176,19 @@ class AccountStore:
             }
         return {"Put": put}
 
-    def _link_writes(self, before: Account, after: Account) -> list[dict[str, Any]]:
-        """A link per provider id that is new to the account. An id that belongs to somebody else cancels the whole."""
+    def _link_write(self, user_id: str, link: str) -> dict[str, Any]:
+        """A provider's id that is new to the account. One that belongs to somebody else cancels the whole."""
         unowned = "attribute_not_exists(#owner)"
         ours = "#owner = :user"
-        return [
-            {
-                "Put": {
-                    "TableName": self._table,
-                    "Item": item({"user_id": f"link#{link}", "record": "link", "owner": after.user_id}),
-                    "ConditionExpression": f"{unowned} OR {ours}",
-                    "ExpressionAttributeNames": {"#owner": "owner"},
-                    "ExpressionAttributeValues": item({":user": after.user_id}),
-                }
+        return {
+            "Put": {
+                "TableName": self._table,
+                "Item": item({"user_id": f"link#{link}", "record": "link", "owner": user_id}),
+                "ConditionExpression": f"{unowned} OR {ours}",
+                "ExpressionAttributeNames": {"#owner": "owner"},
+                "ExpressionAttributeValues": item({":user": user_id}),
             }
-            for link in sorted(links_of(after) - links_of(before))
-        ]
-
-
-def links_of(account: Account) -> set[str]:
-    """The provider ids by which later events may name this account: <provider>#<id>."""
-    found: set[str] = set()
-    for record in account.records.values():
-        if isinstance(record, Subscription):
-            ids = [record.subscription_id, record.customer_id]
-            for payment in record.payments.values():
-                ids += [payment.payment_id, *payment.refs]
-        elif isinstance(record, Purchase):
-            ids = [record.purchase_id, record.customer_id, *(record.payment.refs if record.payment else ())]
-        else:
-            continue
-        found |= {f"{record.provider}#{i}" for i in ids if i}
-    return found
+        }
 
 
 def ledger_item(user_id: str, entry: LedgerEntry) -> Item:
@@ -214,21 +204,15 @@ def ledger_entry(found: Mapping[str, Any]) -> LedgerEntry:
     return LedgerEntry(**known)
 
 
-def _history_item(
-    after: Account,
-    told: Sequence[Change],
-    given: Sequence[Source],
-    now: int,
-    event: PaymentEvent | None,
-    by: By | None,
-) -> Item:
+def _history_item(decided: Consequences, event: PaymentEvent | None) -> Item:
+    by = decided.by
     return item(
         {
-            "user_id": after.user_id,
-            "record": f"{HISTORY}{now:012d}#{after.version:08d}",
-            "at": now,
-            "changes": [change.as_dict() for change in told],
-            "sources": sources_to_json(given),
+            "user_id": decided.after.user_id,
+            "record": f"{HISTORY}{decided.at:012d}#{decided.after.version:08d}",
+            "at": decided.at,
+            "changes": [change.as_dict() for change in decided.history],
+            "sources": sources_to_json(decided.sources),
             "event_id": event.event_id if event else None,
             "actor": by.actor if by else None,
             "reason": by.reason if by else None,

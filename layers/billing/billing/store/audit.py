@@ -8,25 +8,28 @@ import time
 import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
 from billing.aws import Aws
+from billing.rules.consequences import Consequences
 from billing.rules.history import By
 from billing.rules.records import Account
 from billing.store.codec import Item, item, record_to_item, values
+from billing.store.queries import all_items
 
 # Entries name a user by the pseudonymous id, so they do not stay for ever.
 RETENTION_SECONDS = 400 * 86_400
 
 
-def audit_item(before: Account, after: Account, now: int, by: By) -> Item:
+def audit_item(decided: Consequences, by: By) -> Item:
     """An admin's change of an account: the records that differ, as they were and as they are."""
-    keys = [key for key, record in after.records.items() if before.records.get(key) != record]
 
     def shown(account: Account) -> dict[str, Any]:
-        return {key: values(record_to_item("", account.records[key])) for key in keys if key in account.records}
+        keys = [r.record for r in decided.records if r.record in account.records]
+        return {key: values(record_to_item("", account.records[key])) for key in keys}
 
-    return _entry(now, by, after.user_id, shown(before), shown(after))
+    return _entry(decided.at, by, decided.after.user_id, shown(decided.before), shown(decided.after))
 
 
 def _entry(now: int, by: By, user_id: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> Item:
@@ -76,11 +79,6 @@ class AuditLog:
         if subject is not None:
             request["FilterExpression"] = "subject = :subject"
             request["ExpressionAttributeValues"] |= item({":subject": subject})
-        found: list[dict[str, Any]] = []
-        while True:
-            page = self._aws.call("dynamodb", "query", **request, Limit=limit)
-            found += [values(stored) for stored in page["Items"]]
-            if len(found) >= limit or "LastEvaluatedKey" not in page:
-                break
-            request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
-        return [{**entry, **{n: json.loads(entry[n]) for n in ("before", "after")}} for entry in found[:limit]]
+        found = islice(all_items(self._aws, {**request, "Limit": limit}), limit)
+        entries = map(values, found)
+        return [{**entry, **{n: json.loads(entry[n]) for n in ("before", "after")}} for entry in entries]

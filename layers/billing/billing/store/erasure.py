@@ -14,10 +14,12 @@ from typing import Any
 
 from billing.aws import Aws
 from billing.errors import Conflict
-from billing.rules.records import ERASED, Account
-from billing.store.accounts import LEDGER, LOCKED, SNAPSHOT, links_of
+from billing.rules.consequences import links_of
+from billing.rules.records import ERASED
+from billing.store.accounts import LEDGER, LOCKED, SNAPSHOT
 from billing.store.codec import Item, item, record_from_item, values
 from billing.store.payment_events import PaymentEventStore
+from billing.store.queries import all_items
 from billing.store.transactions import LostRace, transact
 
 _LINKED = ("subscription#", "purchase#", "term#")
@@ -134,7 +136,7 @@ class ErasureStore:
             return
         record = record_from_item(stored)
         provider, customer = stored["provider"]["S"], stored.get("customer_id", {}).get("S")
-        for link in links_of(Account(user_id, records={record.record: record})):
+        for link in links_of([record]):
             key = item({"user_id": f"link#{link}", "record": "link"})
             if link == f"{provider}#{customer}":
                 self._aws.call("dynamodb", "delete_item", TableName=self._table, Key=key)
@@ -159,12 +161,7 @@ class ErasureStore:
             "ExpressionAttributeValues": item({":user": user_id}),
             "ConsistentRead": True,
         }
-        while True:
-            page = self._aws.call("dynamodb", "query", **request)
-            yield from page["Items"]
-            if "LastEvaluatedKey" not in page:
-                return
-            request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+        return all_items(self._aws, request)
 
 
 def _busy(user_id: str) -> Conflict:

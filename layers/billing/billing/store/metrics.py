@@ -27,6 +27,7 @@ from billing.rules.rollups import COHORTS, Cell, counters, day_series, month_ser
 from billing.rules.times import day_of
 from billing.store.accounts import LEDGER, ledger_entry
 from billing.store.codec import Item, item, values
+from billing.store.queries import all_items, pages
 
 # One transaction holds at most 100 writes: a line is one, and adds to at most three cells.
 _CHUNK = 20
@@ -99,13 +100,8 @@ class MetricsStore:
             "ExpressionAttributeValues": item({":day": shard, ":after": after or "0"}),
             "Limit": _LINES_PER_QUERY,
         }
-        while True:
-            page = self._aws.call("dynamodb", "query", **request)
-            for found in map(values, page["Items"]):
-                yield found["line_place"], (found["user_id"], ledger_entry(found))
-            if "LastEvaluatedKey" not in page:
-                return
-            request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+        for found in map(values, all_items(self._aws, request)):
+            yield found["line_place"], (found["user_id"], ledger_entry(found))
 
     def _cells(self, generation: int, series: str, first: str, last: str) -> dict[str, Counter[str]]:
         return dict(self._query(f"{generation}#{series}", first, last))
@@ -117,15 +113,9 @@ class MetricsStore:
             "ExpressionAttributeNames": {"#day": "day"},
             "ExpressionAttributeValues": item({":metric": metric, ":first": first, ":last": last}),
         }
-        while True:
-            page = self._aws.call("dynamodb", "query", **request)
-            for stored in page["Items"]:
-                found = values(stored)
-                day = found.pop("day")
-                yield day, Counter({name: v for name, v in found.items() if name != "metric" and v})
-            if "LastEvaluatedKey" not in page:
-                return
-            request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+        for found in map(values, all_items(self._aws, request)):
+            day = found.pop("day")
+            yield day, Counter({name: v for name, v in found.items() if name != "metric" and v})
 
     # --- folding -----------------------------------------------------------------------------------------------------
 
@@ -209,13 +199,8 @@ class MetricsStore:
         }
         if older_than is not None:
             request["FilterExpression"] += " AND (attribute_not_exists(folded) OR folded < :generation)"
-        while True:
-            page = self._aws.call("dynamodb", "scan", **request)
-            found = [values(stored) for stored in page["Items"]]
-            yield [(stored["user_id"], ledger_entry(stored)) for stored in found]
-            if "LastEvaluatedKey" not in page:
-                return
-            request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+        for page in pages(self._aws, request, "scan"):
+            yield [(line["user_id"], ledger_entry(line)) for line in map(values, page)]
 
     def begin(self) -> int:
         """The generation to rebuild into: a new one, or the one whose rebuild was interrupted."""

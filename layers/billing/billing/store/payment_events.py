@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from billing.aws import Aws, AwsError
 from billing.store.codec import item, values
+from billing.store.queries import all_items
 
 Status = Literal["processed", "ignored", "quarantined", "failed"]
 # Processed events stay long enough for every late repeat and dispute of a year, then time out.
@@ -144,12 +145,7 @@ class PaymentEventStore:
             "KeyConditionExpression": "user_id = :user",
             "ExpressionAttributeValues": item({":user": user_id}),
         }
-        while True:
-            page = self._aws.call("dynamodb", "query", **request)
-            yield from map(from_item, page["Items"])
-            if "LastEvaluatedKey" not in page:
-                return
-            request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+        return map(from_item, all_items(self._aws, request))
 
     def forget_person(self, event_id: str, user_id: str) -> None:
         """Drops what an event said and puts a pseudonym in the user's place; that it was processed stays known."""

@@ -1,8 +1,14 @@
 """One transaction, and its cancellation told apart: duplicate, lost race, foreign link, conflict, throttled."""
 
-from typing import Any
+import random
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from billing.aws import Aws, AwsError
+from billing.errors import TryAgain
+
+Result = TypeVar("Result")
 
 # What a plain write is told while a transaction writes the same item; botocore does not try that again.
 CONFLICT = "TransactionConflictException"
@@ -34,6 +40,27 @@ class ForeignLink(Exception):
     def __init__(self, link: str) -> None:
         super().__init__(f"{link} belongs to another user")
         self.link = link
+
+
+def retry(
+    attempt: Callable[[], Result],
+    sleep: Callable[[float], None] = time.sleep,
+    *,
+    attempts: int = 7,
+    first: float = 0.05,
+    longest: float = 3.2,
+) -> Result:
+    """What `attempt` returns, begun again after each lost race, until it was lost `attempts` times: then `TryAgain`.
+
+    Lost races are rare and short: with jitter, seven tries outlast any burst of events of one user. `first` and
+    `longest` bound the waits in between (seconds).
+    """
+    for tried in range(attempts):
+        try:
+            return attempt()
+        except LostRace:
+            sleep(random.uniform(0, min(longest, first * 2**tried)))  # noqa: S311 jitter, not a secret
+    raise TryAgain(f"others wrote the same {attempts} times in a row: try again")
 
 
 def transact(aws: Aws, writes: list[dict[str, Any]]) -> None:

@@ -1,0 +1,73 @@
+"""What follows from a change of an account: everything that has to be written with it, decided before anything is.
+
+The use case decides what an account becomes; `consequences` adds what that means for the books, for access, for the
+history and for finding the account again. The store writes the whole in one transaction.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from billing.rules.entitlements import Source, sources
+from billing.rules.history import By, Change, changes
+from billing.rules.ledger import LedgerEntry, book
+from billing.rules.plans import Catalogue
+from billing.rules.records import Account, Purchase, Record, Subscription
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Consequences:
+    """One change of one account. `after` bears the version that it gets when this is written.
+
+    `records` are those that differ, `lines` what the ledger books, `sources` what gives access from now on, `history`
+    what a person would say happened, `links` the provider ids (<provider>#<id>) that lead to this account from now on.
+    `by`: the admin who made the change, for the history and the audit log. `at` is in Unix seconds.
+    """
+
+    before: Account
+    after: Account
+    at: int
+    by: By | None
+    records: tuple[Record, ...]
+    lines: tuple[LedgerEntry, ...]
+    sources: tuple[Source, ...]
+    history: tuple[Change, ...]
+    links: frozenset[str]
+
+    @property
+    def changed(self) -> bool:
+        return self.after.version != self.before.version
+
+
+def consequences(before: Account, after: Account, catalogue: Catalogue, now: int, by: By | None = None) -> Consequences:
+    """All that follows when `before` becomes `after`. Booking may be due although no record differs: time passed."""
+    after, lines = book(before, after, catalogue, now)
+    records = tuple(r for key, r in after.records.items() if before.records.get(key) != r)
+    if records or lines:
+        after = replace(after, version=before.version + 1)
+    return Consequences(
+        before=before,
+        after=after,
+        at=now,
+        by=by,
+        records=records,
+        lines=tuple(lines),
+        sources=sources(after, catalogue),
+        history=tuple(changes(before, after)),
+        links=links_of(after.records.values()) - links_of(before.records.values()),
+    )
+
+
+def links_of(records: Iterable[Record]) -> frozenset[str]:
+    """The provider ids by which later events may name an account with these records: <provider>#<id>."""
+    links: set[str] = set()
+    for record in records:
+        if isinstance(record, Subscription):
+            ids = [record.subscription_id, record.customer_id]
+            for payment in record.payments.values():
+                ids += [payment.payment_id, *payment.refs]
+        elif isinstance(record, Purchase):
+            ids = [record.purchase_id, record.customer_id, *(record.payment.refs if record.payment else ())]
+        else:
+            continue
+        links |= {f"{record.provider}#{i}" for i in ids if i}
+    return frozenset(links)
