@@ -99,7 +99,7 @@ def _serve(port: int, api: str, model: str) -> "subprocess.Popen[bytes]":
         **os.environ,
         "BILLING_API_URL": api,
         "AI_URL": model,
-        "INSECURE_COOKIES": "1",
+        "BILLING_INSECURE_COOKIES": "1",
         "NEXT_TELEMETRY_DISABLED": "1",
     }
     command = ["node", FRONTEND / "node_modules/next/dist/bin/next", "start", "-H", "127.0.0.1", "-p", str(port)]

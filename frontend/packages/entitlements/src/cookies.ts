@@ -5,6 +5,9 @@ export const SESSION_COOKIE = `${HOST}bitsleuth_session`;
 /** The entitlement token, which gates check offline. */
 export const TOKEN_COOKIE = `${HOST}bitsleuth_entitlements`;
 
+/** A random name that a page gives to its visitor, so that who is nobody yet keeps their place in a rollout. */
+export const VISITOR_COOKIE = "bitsleuth_visitor";
+
 /** The same cookies where there is no TLS: browsers take the prefix from secure pages alone. */
 export function withoutPrefix(jar: CookieJar): CookieJar {
   const bare = (name: string): string => name.replace(HOST, "");

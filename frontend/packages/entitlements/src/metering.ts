@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from "node:async_hooks";
 import type { EntitlementClaims } from "./claims.js";
 
 const MAX_ENTRIES = 10_000;
@@ -22,8 +23,8 @@ export class Tallies {
     return tally.iat < claims.iat ? tally.reporting : tally.used;
   }
 
-  /** Counts a use; the answer is called when it was reported, or could not be. */
-  add(claims: EntitlementClaims, feature: string, amount: number): () => void {
+  /** Counts a use; the answer is called when it was reported or could not be, or is taken back. */
+  add(claims: EntitlementClaims, feature: string, amount: number): (counted: boolean) => void {
     const key = `${claims.sub}|${feature}`;
     const tally = this.#tallies.get(key) ?? { iat: claims.iat, used: 0, reporting: 0 };
     if (tally.iat < claims.iat) Object.assign(tally, { iat: claims.iat, used: tally.reporting });
@@ -32,8 +33,50 @@ export class Tallies {
     this.#tallies.delete(key);
     this.#tallies.set(key, tally);
     if (this.#tallies.size > MAX_ENTRIES) this.#tallies.delete(this.#tallies.keys().next().value as string);
-    return () => {
+    return (counted) => {
       tally.reporting -= amount;
+      if (!counted) tally.used -= amount;
     };
   }
+}
+
+/** One use of a metered feature, until it is settled. */
+export interface Use {
+  givenBack: boolean;
+}
+
+const current = new AsyncLocalStorage<Use>();
+
+/**
+ * Gives back the use that this call would cost: for an answer that failed although its status says 200, in a route, in
+ * an action, and inside a stream until it ends. Without metering it does nothing.
+ */
+export function giveBack(): void {
+  const use = current.getStore();
+  if (use) use.givenBack = true;
+}
+
+export function during<T>(use: Use, work: () => T): T {
+  return current.run(use, work);
+}
+
+/** The same answer; a body that breaks off on the way gives its use back. Who stops listening has used it. */
+export function watched(response: Response, use: Use): Response {
+  if (!response.body) return response;
+  const reader = response.body.getReader();
+  const body = new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      try {
+        // What makes the stream is asked from here: it belongs to this use.
+        const { done, value } = await during(use, () => reader.read());
+        if (done) controller.close();
+        else controller.enqueue(value);
+      } catch (error) {
+        use.givenBack = true;
+        controller.error(error);
+      }
+    },
+    cancel: (reason) => reader.cancel(reason),
+  });
+  return new Response(body, response);
 }

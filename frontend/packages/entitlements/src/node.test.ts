@@ -133,6 +133,8 @@ describe("the published key set", () => {
   it("that was never read lets nobody in, and is not mistaken for a bad token", async () => {
     const { set, verify } = published(issuer);
     set.down = true;
-    await expect(verify(issuer.token())).rejects.toThrow("fetch failed");
+    await expect(verify(issuer.token())).rejects.toThrow("the key set could not be read");
+    // Nor a moment later, when it is not even asked for.
+    await expect(verify(issuer.token())).rejects.toThrow("the key set could not be read");
   });
 });

@@ -16,6 +16,8 @@ export interface KeySet {
 export interface VerifierOptions {
   /** The address of the key set, or the key set itself. */
   readonly keys: string | KeySet;
+  /** Beside an address: keys that are known before it was ever read, so that a new process needs no network for a yes. */
+  readonly knownKeys?: KeySet;
   readonly issuer?: string;
   readonly audience?: string;
   /** How many verified tokens are remembered. */
@@ -25,7 +27,7 @@ export interface VerifierOptions {
 }
 
 export interface Verifier {
-  /** The claims of a valid token. Throws `InvalidToken`. No network call while its key is known. */
+  /** The claims of a valid token. Throws `InvalidToken`; something else when its key could not be looked up. */
   verify(token: string): Promise<EntitlementClaims>;
 }
 
@@ -38,7 +40,7 @@ const KEYS_REST = 10;
 
 export function createVerifier(options: VerifierOptions): Verifier {
   const { issuer = "bitsleuth-billing", audience = "bitsleuth-analyzer", cacheSize = 1000, now = seconds } = options;
-  const keys = typeof options.keys === "string" ? remoteKeys(options.keys, options.fetch, now) : fixedKeys(options.keys);
+  const keys = typeof options.keys === "string" ? remoteKeys(options.keys, now, options) : fixedKeys(options.keys);
   const verified = new Map<string, EntitlementClaims>();
 
   async function verify(token: string): Promise<EntitlementClaims> {
@@ -101,30 +103,39 @@ function fixedKeys(set: KeySet): Keys {
   return (kid) => known.get(kid);
 }
 
-/** Keeps the key set for five minutes, asks again for an unknown key, and goes on with what it has while that fails. */
-function remoteKeys(url: string, fetch: typeof globalThis.fetch = globalThis.fetch, now: () => number): Keys {
-  let known = new Map<string, KeyObject>();
+/**
+ * Keeps the key set for five minutes and then reads it anew beside the work: a known key is never waited for, and goes
+ * on while the set cannot be read. An unknown key is looked up; when that fails it is not "unknown", it throws.
+ */
+function remoteKeys(url: string, now: () => number, { fetch = globalThis.fetch, knownKeys }: VerifierOptions): Keys {
+  let known = knownKeys ? imported(knownKeys) : new Map<string, KeyObject>();
   let readAt = -Infinity;
   let triedAt = -Infinity;
+  let failure: unknown = null;
   let reading: Promise<void> | null = null;
 
   async function read(): Promise<void> {
     triedAt = now();
-    const answer = await fetch(url, { signal: AbortSignal.timeout(3000) });
-    if (!answer.ok) throw new Error(`the key set answered ${String(answer.status)}`);
-    known = imported((await answer.json()) as KeySet);
-    readAt = now();
+    try {
+      const answer = await fetch(url, { signal: AbortSignal.timeout(3000) });
+      if (!answer.ok) throw new Error(`the key set answered ${String(answer.status)}`);
+      known = imported((await answer.json()) as KeySet);
+      readAt = now();
+      failure = null;
+    } catch (error) {
+      failure = error;
+    }
   }
 
   return async (kid) => {
     const stale = now() - readAt > KEYS_LIVE;
     if ((stale || !known.has(kid)) && (reading || now() - triedAt >= KEYS_REST)) {
       reading ??= read().finally(() => (reading = null));
-      await reading.catch((error: unknown) => {
-        if (!known.has(kid)) throw error;
-      });
+      if (!known.has(kid)) await reading;
     }
-    return known.get(kid);
+    const key = known.get(kid);
+    if (!key && failure !== null) throw new Error("the key set could not be read", { cause: failure });
+    return key;
   };
 }
 

@@ -47,27 +47,53 @@ export function paywallProblem(feature: string, scenario: Scenario, upgradeUrl: 
   };
 }
 
+/** Access could not be checked: nobody was let in, and nobody was refused. The same call may succeed in a moment. */
+export interface UnavailableProblem {
+  readonly type: string;
+  readonly title: string;
+  readonly status: 503;
+  readonly code: "billing_unavailable";
+  readonly detail: string;
+}
+
+export type GateProblem = PaywallProblem | UnavailableProblem;
+
+export const unavailableProblem: UnavailableProblem = {
+  type: "urn:bitsleuth:billing_unavailable",
+  title: "Try again in a moment",
+  status: 503,
+  code: "billing_unavailable",
+  detail: "access could not be checked",
+};
+
 const DEEPEST = 4;
 
 /**
  * Finds the paywall in whatever a call threw or answered: the document itself, a typed result of an action, an error
  * that carries it, or a message that ends with it as JSON (Genkit: `Server returned: 402: {…}`). Null when there is none.
  */
-export function parsePaywallError(thrown: unknown, depth = 0): PaywallProblem | null {
+export function parsePaywallError(thrown: unknown): PaywallProblem | null {
+  const problem = parseGateProblem(thrown);
+  return problem?.code === "feature_locked" ? problem : null;
+}
+
+/** The same, for what says that access could not be checked too. */
+export function parseGateProblem(thrown: unknown, depth = 0): GateProblem | null {
   if (depth > DEEPEST || thrown === null || thrown === undefined) return null;
-  if (typeof thrown === "string") return parsePaywallError(jsonIn(thrown), depth + 1);
+  if (typeof thrown === "string") return parseGateProblem(jsonIn(thrown), depth + 1);
   if (typeof thrown !== "object") return null;
-  if (isPaywall(thrown)) return thrown;
+  if (isOurs(thrown)) return thrown;
   const holder = thrown as Record<string, unknown>;
   for (const member of ["error", "problem", "body", "data", "details", "cause", "message"]) {
-    const found = parsePaywallError(holder[member], depth + 1);
+    const found = parseGateProblem(holder[member], depth + 1);
     if (found) return found;
   }
   return null;
 }
 
-function isPaywall(value: object): value is PaywallProblem {
+function isOurs(value: object): value is GateProblem {
   const problem = value as Partial<PaywallProblem>;
+  if ((problem.code as string) === "billing_unavailable") return true;
   return problem.code === "feature_locked" && typeof problem.feature === "string" && Array.isArray(problem.offers);
 }
 

@@ -11,6 +11,13 @@ export function isFlagOn(rollout: Rollout | null, flag: string, userId: string):
   return rule.allow.includes(userId) || place(rollout.salt, flag, userId) < rule.percent;
 }
 
+/** The answer that a flag has for everybody; null when it depends on who asks. */
+export function isFlagOnForAll(rollout: Rollout, flag: string): boolean | null {
+  const rule = Object.hasOwn(rollout.flags, flag) ? rollout.flags[flag] : undefined;
+  if (!rule || (rule.percent <= 0 && rule.allow.length === 0)) return false;
+  return rule.percent >= 100 ? true : null;
+}
+
 /** 0 to 99, the same as the service computes: FNV-1a with a final mix. A user's place never changes. */
 export function place(salt: string, flag: string, userId: string): number {
   let mixed = 0x811c9dc5;

@@ -1,6 +1,7 @@
 /** The host's session route: the browser hands its billing session over once, and HttpOnly cookies carry it from then on. */
 import type { EntitlementClaims } from "./claims.js";
 import { SESSION_COOKIE, TOKEN_COOKIE, type CookieJar, type CookieOptions } from "./cookies.js";
+import { unavailableProblem } from "./problem.js";
 import { ServiceUnavailable } from "./service.js";
 
 /** What pages may know: it shows and hides, the cookies decide. */
@@ -25,18 +26,20 @@ interface Parts {
   readonly cookieOptions: (maxAge: number) => CookieOptions;
   readonly claimsOf: (token: string | undefined) => Promise<EntitlementClaims | null>;
   readonly refresh: (jar: CookieJar, session: string) => Promise<EntitlementClaims | null>;
+  /** Where the pages of this host are, when its proxies do not say it. */
+  readonly origins: readonly string[];
 }
 
 /** A billing session is renewed by the browser; the cookie need not outlive it by much. */
 const SESSION_COOKIE_SECONDS = 3600;
 const MAX_BODY_CHARS = 8192;
 
-export function sessionHandlers({ cookies, cookieOptions, claimsOf, refresh }: Parts): SessionHandlers {
+export function sessionHandlers({ cookies, cookieOptions, claimsOf, refresh, origins }: Parts): SessionHandlers {
   async function guarded(work: (jar: CookieJar) => Promise<Response>): Promise<Response> {
     try {
       return await work(await cookies());
     } catch (error) {
-      if (error instanceof ServiceUnavailable) return answer({ code: "billing_unavailable" }, 503);
+      if (error instanceof ServiceUnavailable) return answer(unavailableProblem, 503);
       throw error;
     }
   }
@@ -51,7 +54,7 @@ export function sessionHandlers({ cookies, cookieOptions, claimsOf, refresh }: P
       }),
     POST: (request) =>
       guarded(async (jar) => {
-        if (!sameOrigin(request)) return answer({ code: "not_allowed" }, 403);
+        if (!sameOrigin(request, origins)) return foreign(request);
         const session = await sessionToken(request);
         if (!session) return answer({ code: "invalid_request" }, 400);
         const claims = await refresh(jar, session);
@@ -61,7 +64,7 @@ export function sessionHandlers({ cookies, cookieOptions, claimsOf, refresh }: P
       }),
     DELETE: (request) =>
       guarded(async (jar) => {
-        if (!sameOrigin(request)) return answer({ code: "not_allowed" }, 403);
+        if (!sameOrigin(request, origins)) return foreign(request);
         for (const name of [SESSION_COOKIE, TOKEN_COOKIE]) jar.set(name, "", cookieOptions(0));
         return answer(view(null));
       }),
@@ -78,10 +81,22 @@ function view(claims: EntitlementClaims | null): SessionView {
 }
 
 /** A page of another origin must not change the session: browsers name their origin with every such request. */
-function sameOrigin(request: Request): boolean {
+function sameOrigin(request: Request, origins: readonly string[]): boolean {
   const origin = request.headers.get("origin");
-  const host = request.headers.get("x-forwarded-host") ?? request.headers.get("host");
-  return origin === null || (URL.canParse(origin) && new URL(origin).host === host);
+  if (origin === null || origins.includes(origin)) return true;
+  return origins.length === 0 && URL.canParse(origin) && new URL(origin).host === hostOf(request);
+}
+
+/** The name that the browser used: with several proxies, the first one wrote it. */
+function hostOf(request: Request): string | null {
+  const forwarded = request.headers.get("x-forwarded-host")?.split(",")[0]?.trim();
+  return forwarded || request.headers.get("host");
+}
+
+/** Said in full: behind a proxy that hides the host's name, it is the developer who reads it. */
+function foreign(request: Request): Response {
+  const detail = `the page is of ${String(request.headers.get("origin"))}, this host is ${String(hostOf(request))}`;
+  return answer({ code: "not_allowed", title: "Another origin", status: 403, detail }, 403);
 }
 
 async function sessionToken(request: Request): Promise<string | null> {

@@ -4,6 +4,7 @@ import type { FeatureClaim } from "./claims.js";
 import type { CookieJar } from "./cookies.js";
 import type { KeySet } from "./node.js";
 import { paywallProblem } from "./problem.js";
+import type { Rollout } from "./rollout.js";
 
 export const NOW = 1_800_000_000;
 
@@ -58,6 +59,8 @@ export class FakeService {
   /** Whether a proxy's page answers in its place. */
   garbled = false;
   session = "session-1";
+  /** The rollout document; null: it cannot be read. */
+  rollout: Rollout | null = null;
 
   readonly fetch: typeof globalThis.fetch = async (input, init = {}) => {
     const url = new URL(String(input));
@@ -65,6 +68,7 @@ export class FakeService {
     await Promise.resolve();
     if (this.down) throw new TypeError("fetch failed");
     if (url.pathname === "/.well-known/jwks.json") return Response.json(this.issuer.keys);
+    if (url.pathname === "/billing/config") return Response.json(this.rollout, { status: this.rollout ? 200 : 500 });
     if (this.garbled) return new Response("<html>", { status: 200 });
     if (new Headers(init.headers).get("authorization") !== `Bearer ${this.session}`) return new Response("{}", { status: 401 });
     if (url.pathname === "/billing/entitlements") return Response.json({ token: this.token() });

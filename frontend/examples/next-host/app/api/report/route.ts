@@ -1,5 +1,4 @@
 import { ask } from "../../../lib/ai";
-import { gate } from "../../../lib/gate";
+import { withFeature } from "../../../lib/gate";
 
-export const POST = (request: Request): Response | Promise<Response> =>
-  gate().withFeature("tax.enhanced", async () => new Response(await ask("report")))(request, undefined);
+export const POST = withFeature("tax.enhanced", async () => new Response(await ask("report")));

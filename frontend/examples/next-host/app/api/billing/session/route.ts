@@ -1,5 +1,3 @@
-import { gate } from "../../../../lib/gate";
+import { session } from "../../../../lib/gate";
 
-export const GET = (request: Request): Promise<Response> => gate().session.GET(request);
-export const POST = (request: Request): Promise<Response> => gate().session.POST(request);
-export const DELETE = (request: Request): Promise<Response> => gate().session.DELETE(request);
+export const { GET, POST, DELETE } = session;

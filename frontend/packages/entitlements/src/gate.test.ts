@@ -1,5 +1,8 @@
 import { beforeEach, describe, expect, it, vi } from "vitest";
-import { createGate, SESSION_COOKIE, TOKEN_COOKIE, type Gate, type GateOptions } from "./next.js";
+import { SESSION_COOKIE, TOKEN_COOKIE, VISITOR_COOKIE } from "./cookies.js";
+import { createGate, type Gate, type GateOptions } from "./gate.js";
+import { giveBack } from "./metering.js";
+import { place } from "./rollout.js";
 import { FakeService, Jar, NOW } from "./testing.js";
 
 let service: FakeService;
@@ -102,6 +105,66 @@ describe("withFeature", () => {
     expect(expensive).not.toHaveBeenCalled();
   });
 
+  it("stays with that while it may not even ask for the key set again", async () => {
+    service.features = { "ai.chat": true };
+    signIn();
+    service.down = true;
+    const first = (await call()).status;
+    service.down = false;
+    expect([first, (await call()).status]).toEqual([503, 503]);
+    service.now += 10;
+    expect((await call()).status).toBe(200);
+  });
+
+  it("lets a new process say yes without the network, where it was given the keys", async () => {
+    gate = createGate({ ...options, knownKeys: service.issuer.keys });
+    service.features = { "ai.chat": true };
+    signIn();
+    service.down = true;
+    service.now += 299;
+    expect((await call()).status).toBe(200);
+    service.now += 1;
+    expect((await call()).status).toBe(503);
+  });
+
+  it("waits once for a service that does not answer, and then lets one call try", async () => {
+    gate = createGate({ ...options, keys: service.issuer.keys });
+    signIn();
+    service.down = true;
+    expect([(await call()).status, (await call()).status, (await call()).status]).toEqual([503, 503, 503]);
+    expect(service.calls).toHaveLength(1);
+    service.now += 5;
+    service.features = { "ai.chat": true };
+    service.down = false;
+    expect((await call()).status).toBe(200);
+  });
+
+  it("believes the service's own yes where no token held", async () => {
+    gate = createGate({ ...options, keys: { keys: [] } });
+    service.features = { "ai.chat": true };
+    signIn();
+    expect((await call()).status).toBe(200);
+  });
+
+  it("says 503 for what is metered when no token held: it could not be counted", async () => {
+    gate = createGate({ ...options, keys: { keys: [] } });
+    service.features = { "ai.chat": { limit: 5, remaining: 5 } };
+    signIn();
+    expect((await call({ meter: "after" })).status).toBe(503);
+  });
+
+  it("takes a session that the service does not know for no refusal", async () => {
+    jar.values.set(SESSION_COOKIE, "ended");
+    expect((await call()).status).toBe(503);
+  });
+
+  it("takes somebody else's 402 for no refusal", async () => {
+    const proxy = () => Promise.resolve(Response.json({ message: "quota" }, { status: 402 }));
+    gate = createGate({ ...options, keys: service.issuer.keys, fetch: proxy });
+    signIn();
+    expect((await call({ meter: "reserve" })).status).toBe(503);
+  });
+
   it("shares one refresh among all who ask at the same time", async () => {
     signIn();
     service.features = { "ai.chat": true };
@@ -162,6 +225,77 @@ describe("withFeature", () => {
     });
   });
 
+  describe("given back", () => {
+    const failing = (metering: { meter: "after" | "reserve" }, body: () => ReadableStream | string) =>
+      gate.withFeature("ai.chat", () => new Response(body()), metering)(request(), undefined);
+    const sadly = () => {
+      giveBack();
+      return "Sorry, the model is away.";
+    };
+
+    beforeEach(() => {
+      service.features = { "ai.chat": { limit: 5, remaining: 1 } };
+      signIn();
+    });
+
+    it("costs nothing, here and at the service", async () => {
+      expect((await failing({ meter: "after" }, sadly)).status).toBe(200);
+      await settle();
+      expect(service.used).toEqual([]);
+      // The one use that was left still is.
+      expect((await call({ meter: "after" })).status).toBe(200);
+    });
+
+    it("releases what was held", async () => {
+      await failing({ meter: "reserve" }, sadly);
+      await settle();
+      expect(service.used.map((u) => u.action)).toEqual(["reserve", "release"]);
+    });
+
+    it("may be said while the answer streams", async () => {
+      let pulls = 0;
+      const stream = () =>
+        new ReadableStream<Uint8Array>({
+          pull(controller) {
+            if (pulls++ === 0) return controller.enqueue(new TextEncoder().encode("So "));
+            giveBack();
+            controller.close();
+          },
+        });
+      const answer = await failing({ meter: "after" }, stream);
+      expect(await answer.text()).toBe("So ");
+      await settle();
+      expect(service.used).toEqual([]);
+    });
+
+    it("is a stream that breaks off", async () => {
+      const stream = () =>
+        new ReadableStream<Uint8Array>({
+          pull(controller) {
+            controller.error(new Error("the model hung up"));
+          },
+        });
+      const answer = await failing({ meter: "after" }, stream);
+      await expect(answer.text()).rejects.toThrow();
+      await settle();
+      expect(service.used).toEqual([]);
+    });
+
+    it("is not a stream that nobody wants to hear to its end", async () => {
+      const stream = () => new ReadableStream<Uint8Array>({ pull: (controller) => controller.enqueue(new Uint8Array([65])) });
+      await (await failing({ meter: "after" }, stream)).body?.cancel();
+      await settle();
+      expect(service.used).toHaveLength(1);
+    });
+
+    it("works in an action too", async () => {
+      const gated = gate.gatedAction("ai.chat", () => Promise.resolve(sadly()), { meter: "after" });
+      expect(await gated()).toMatchObject({ ok: true });
+      await settle();
+      expect(service.used).toEqual([]);
+    });
+  });
+
   describe("reserved before", () => {
     it("holds, works and settles", async () => {
       service.features = { "ai.chat": { limit: 5, remaining: 1 } };
@@ -197,6 +331,109 @@ describe("gatedAction", () => {
     service.features = { "ai.insights": true };
     signIn();
     expect(await gated("hello")).toEqual({ ok: true, data: 5 });
+  });
+});
+
+describe("gatedAction, when it cannot be checked,", () => {
+  it("says so, and neither lets in nor throws", async () => {
+    const action = vi.fn(() => Promise.resolve("insight"));
+    signIn();
+    service.down = true;
+    expect(await gate.gatedAction("ai.insights", action)()).toMatchObject({
+      ok: false,
+      error: { code: "billing_unavailable", status: 503 },
+    });
+    expect(action).not.toHaveBeenCalled();
+  });
+});
+
+describe("gatedAction with a token that has ended", () => {
+  it("renews it in this process and sets no cookie, which would render the page anew", async () => {
+    service.features = { "ai.insights": true };
+    jar.values.set(SESSION_COOKIE, service.session);
+    const gated = gate.gatedAction("ai.insights", () => Promise.resolve("insight"));
+    expect([await gated(), await gated()]).toMatchObject([{ ok: true }, { ok: true }]);
+    expect(jar.options.size).toBe(0);
+    expect(service.calls.filter((call) => call === "GET /billing/entitlements")).toHaveLength(1);
+  });
+});
+
+describe("under a rollout", () => {
+  const expensive = () => Promise.resolve(new Response("answer"));
+  const call = () => gate.withFeature("ai.chat", expensive, { meter: "after" })(request(), undefined);
+  const rollout = (percent: number, ...allow: string[]) => ({ salt: "s", flags: { billing: { percent, allow } } });
+  /** Two names of visitors: one whom half of the rollout reaches, and one whom it does not. */
+  const visitors = Array.from({ length: 50 }, (_, n) => `v${String(n)}`);
+  const [inside, outside] = [true, false].map((wanted) => visitors.find((id) => place("s", "billing", id) < 50 === wanted) ?? "");
+
+  beforeEach(() => {
+    gate = createGate({ ...options, flag: "billing" });
+  });
+
+  it("of 0 % is open to everybody, counts nothing and asks for nothing but the rollout", async () => {
+    service.rollout = rollout(0);
+    signIn();
+    expect([(await call()).status, (await call()).status]).toEqual([200, 200]);
+    expect(await gate.gatedAction("ai.insights", () => Promise.resolve("insight"))()).toEqual({ ok: true, data: "insight" });
+    await settle();
+    expect(service.calls).toEqual(["GET /billing/config"]);
+  });
+
+  it("that does not name the flag is one of 0 %", async () => {
+    service.rollout = { salt: "s", flags: {} };
+    expect((await call()).status).toBe(200);
+  });
+
+  it("of 100 % refuses", async () => {
+    service.rollout = rollout(100);
+    expect((await call()).status).toBe(402);
+  });
+
+  it("of a part treats a visitor the same with each call", async () => {
+    service.rollout = rollout(50);
+    const answers = [];
+    for (const visitor of [inside, outside, inside, outside]) {
+      jar.values.set(VISITOR_COOKIE, String(visitor));
+      answers.push((await call()).status);
+    }
+    expect(answers).toEqual([402, 200, 402, 200]);
+  });
+
+  it("reaches a tester on its list at 0 %, also when their token has ended", async () => {
+    service.rollout = rollout(0, "usr_1");
+    expect((await call()).status).toBe(200);
+    jar.values.set(SESSION_COOKIE, service.session);
+    expect((await call()).status).toBe(402);
+  });
+
+  it("goes on while it cannot be read", async () => {
+    service.rollout = rollout(0);
+    await call();
+    service.rollout = null;
+    service.now += 1000;
+    expect([(await call()).status, (await call()).status]).toEqual([200, 200]);
+  });
+
+  it("follows a change within its minute", async () => {
+    service.rollout = rollout(0);
+    await call();
+    service.rollout = rollout(100);
+    service.now += 60;
+    await call();
+    await vi.waitFor(async () => expect((await call()).status).toBe(402));
+  });
+
+  it("that was never read lets in whom a token lets in, and refuses nobody", async () => {
+    expect((await call()).status).toBe(503);
+    service.features = { "ai.chat": { limit: 5, remaining: 5 } };
+    signIn();
+    expect((await call()).status).toBe(200);
+  });
+
+  it("holds from the start where a new process is given it", async () => {
+    gate = createGate({ ...options, flag: "billing", rollout: rollout(0) });
+    service.down = true;
+    expect((await call()).status).toBe(200);
   });
 });
 
@@ -243,6 +480,17 @@ describe("the session route", () => {
     const headers = { origin: "https://evil.example", host: "host.example" };
     expect((await post({ session_token: service.session }, headers)).status).toBe(403);
     expect((await gate.session.DELETE(request({ method: "DELETE", headers }))).status).toBe(403);
+  });
+
+  it.each([
+    ["two proxies", { "x-forwarded-host": "app.example, internal" }, {}],
+    ["a proxy that says nothing, with the origin configured", { host: "internal" }, { origin: "https://app.example" }],
+  ])("knows its own pages behind %s", async (_, seen, configured) => {
+    gate = createGate({ ...options, ...configured });
+    expect((await post({ session_token: service.session }, { origin: "https://app.example", ...seen })).status).toBe(200);
+    const foreign = await post({ session_token: service.session }, { origin: "https://internal", ...seen });
+    expect(foreign.status).toBe(403);
+    expect(await foreign.json()).toMatchObject({ code: "not_allowed", detail: expect.stringContaining("https://internal") });
   });
 
   it("renews a token that has ended, and says so to nobody who is signed out", async () => {
