@@ -55,14 +55,14 @@ def customer(app: StripeApp, user_id: str, key: str) -> Any:
 
 
 def test_a_repeated_key_gives_the_first_answer_and_makes_nothing_new(app: StripeApp) -> None:
-    first, again = customer(app, "u1", "k1"), customer(app, "u1", "k1")
+    first, again = customer(app, "usr_1", "k1"), customer(app, "usr_1", "k1")
     assert (first.body, again.headers["Idempotent-Replayed"]) == (again.body, "true")
     assert len(list(app.books.all("customer"))) == 1
 
 
 def test_a_key_used_for_something_else_is_refused(app: StripeApp) -> None:
-    customer(app, "u1", "k1")
-    refused = customer(app, "u2", "k1")
+    customer(app, "usr_1", "k1")
+    refused = customer(app, "usr_2", "k1")
     assert (refused.status, json.loads(refused.body)["error"]["type"]) == (400, "idempotency_error")
 
 
@@ -89,7 +89,7 @@ def test_what_the_sdks_types_do_not_know_is_refused(query: str, why: str) -> Non
 
 def test_deliveries_are_signed_for_each_endpoint_in_its_version(app: StripeApp, inbox: Inbox) -> None:
     secrets = [app.add_endpoint(HOOK), app.add_endpoint(f"{HOOK}/old", version=OLD_VERSION)]
-    customer(app, "u1", "k1")
+    customer(app, "usr_1", "k1")
     app.webhooks.pump()
     versions = {json.loads(body)["api_version"] for body, _ in inbox.taken}
     assert versions == {"2026-10-28.endive", OLD_VERSION}
@@ -104,7 +104,7 @@ def _signed_at(headers: Mapping[str, str]) -> int:
 def test_a_refused_delivery_comes_again_with_the_same_event_id(app: StripeApp, inbox: Inbox) -> None:
     app.add_endpoint(HOOK)
     inbox.answers = [500, 503]
-    customer(app, "u1", "k1")
+    customer(app, "usr_1", "k1")
     for _ in range(3):
         app.webhooks.pump()
         app.advance(3600)
@@ -114,25 +114,25 @@ def test_a_refused_delivery_comes_again_with_the_same_event_id(app: StripeApp, i
 
 def test_an_event_nobody_took_is_told_apart_in_the_list(app: StripeApp, inbox: Inbox) -> None:
     app.add_endpoint(HOOK)
-    customer(app, "u1", "k1")
+    customer(app, "usr_1", "k1")
     app.webhooks.pump()
     app.webhooks.lose = True
-    customer(app, "u2", "k2")
+    customer(app, "usr_2", "k2")
     api = stripe.StripeClient("sk_test_x", http_client=InProcess(app))
     lost = api.v1.events.list({"delivery_success": False}).data
-    assert [e.data.object["metadata"]["user_id"] for e in lost] == ["u2"]
+    assert [e.data.object["metadata"]["user_id"] for e in lost] == ["usr_2"]
 
 
 @pytest.mark.parametrize("switch", [{"copies": 2}, {"hold": True, "release": "backwards"}])
 def test_deliveries_can_be_doubled_and_reordered(app: StripeApp, inbox: Inbox, switch: dict[str, Any]) -> None:
     app.add_endpoint(HOOK)
     app.webhooks.copies, app.webhooks.hold = switch.get("copies", 1), bool(switch.get("hold"))
-    customer(app, "u1", "k1")
-    customer(app, "u2", "k2")
+    customer(app, "usr_1", "k1")
+    customer(app, "usr_2", "k2")
     app.webhooks.release(backwards=True)
     app.webhooks.pump()
     told = [json.loads(body)["data"]["object"]["metadata"]["user_id"] for body, _ in inbox.taken]
-    assert told == (["u1", "u1", "u2", "u2"] if "copies" in switch else ["u2", "u1"])
+    assert told == (["usr_1", "usr_1", "usr_2", "usr_2"] if "copies" in switch else ["usr_2", "usr_1"])
 
 
 _CLASSES: dict[str, type] = {

@@ -47,7 +47,7 @@ class Desk:
         for notification in notifications(self.shop):
             self.processor.process(notification, Delivery(received_at=self.now), self.now)
 
-    def subscription(self, user_id: str = "u1") -> Subscription:
+    def subscription(self, user_id: str = "usr_1") -> Subscription:
         (found,) = self.accounts.load(user_id).subscriptions
         return found
 
@@ -91,7 +91,7 @@ def test_a_subscription_nobody_told_of_is_found_with_its_payment(desk: Desk) -> 
 def test_a_dry_run_finds_the_same_and_changes_nothing(desk: Desk) -> None:
     desk.shop.subscribe()
     would = desk.run(dry_run=True)
-    assert desk.accounts.load("u1").records == {}
+    assert desk.accounts.load("usr_1").records == {}
     assert desk.progress.finished_at("stripe") == 0  # the nightly round is still to come
     did = desk.run()
     assert [f.object_id for f in would.findings if f.kind == "missing"] == [
@@ -135,7 +135,7 @@ def test_a_subscription_of_another_product_is_nothing_to_find(desk: Desk) -> Non
     item["price"] = {**item["price"], "id": "price_elsewhere", "metadata": {}}
     report = desk.run()
     assert (report.checked, report.findings) == (1, [])
-    assert desk.accounts.load("u1").records == {}
+    assert desk.accounts.load("usr_1").records == {}
 
 
 def test_a_subscription_of_nobody_is_for_a_person_to_look_at(desk: Desk) -> None:
@@ -148,7 +148,7 @@ def test_a_subscription_of_a_price_no_plan_has(desk: Desk) -> None:
     sub = desk.shop.subscribe()
     price = sub["items"]["data"][0]["price"]
     sub["items"]["data"][0]["price"] = {**price, "id": "price_elsewhere"}
-    sub["metadata"] = {"user_id": "u1"}
+    sub["metadata"] = {"user_id": "usr_1"}
     desk.shop.books.events.clear()
     assert "unknown_plan" in {f.kind for f in desk.run().findings}
 
@@ -156,33 +156,33 @@ def test_a_subscription_of_a_price_no_plan_has(desk: Desk) -> None:
 def test_it_pages_through_everything_and_goes_on_where_it_stopped(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reads, "PAGE", 2)
     for number in range(5):
-        desk.shop.subscribe(checkout_id=f"chk_{number}", user_id=f"u{number}")
+        desk.shop.subscribe(checkout_id=f"chk_{number}", user_id=f"usr_{number}")
     first = desk.run(out_of_time=True)
     assert not first.finished
     assert first.checked < 5
     second = desk.run()
     assert second.finished
     assert first.checked + second.checked == 5
-    assert all(desk.subscription(f"u{number}").status == "active" for number in range(5))
+    assert all(desk.subscription(f"usr_{number}").status == "active" for number in range(5))
     assert desk.progress.finished_at("stripe") == desk.now
 
 
 def test_one_customer_can_be_looked_at_alone(desk: Desk) -> None:
-    mine = desk.shop.subscribe(user_id="u1")
-    desk.shop.subscribe(user_id="u2", checkout_id="chk_2")
+    mine = desk.shop.subscribe(user_id="usr_1")
+    desk.shop.subscribe(user_id="usr_2", checkout_id="chk_2")
     report = desk.reconciler.customer(mine["customer"], desk.now, dry_run=False)
     assert report.checked == 1
-    assert desk.subscription("u1").status == "active"
-    assert desk.accounts.load("u2").records == {}
+    assert desk.subscription("usr_1").status == "active"
+    assert desk.accounts.load("usr_2").records == {}
 
 
 def test_replaying_what_was_processed_changes_nothing(desk: Desk) -> None:
     desk.shop.subscribe()
     desk.deliver_all()
-    before = desk.accounts.load("u1")
+    before = desk.accounts.load("usr_1")
     for event in desk.shop.books.events:
         assert desk.reconciler.replay(event["id"], desk.now) in ("unchanged", "ignored")
-    after = desk.accounts.load("u1")
+    after = desk.accounts.load("usr_1")
     assert (after.records, after.version) == (before.records, before.version)
 
 
@@ -199,9 +199,9 @@ def test_an_event_of_which_only_that_it_came_was_kept_is_asked_for_again(desk: D
     desk.deliver_all()
     created = next(e for e in desk.shop.books.events if e["type"] == "customer.subscription.created")
     events = PaymentEventStore(Aws("dynamodb"), tables["PaymentEventsTable"])
-    events.forget_person(f"stripe#{created['id']}", "u1")
+    events.forget_person(f"stripe#{created['id']}", "usr_1")
     assert desk.reconciler.replay(created["id"], desk.now) == "unchanged"
-    assert rebuilder(desk, tables).compare("u1", desk.now) == []
+    assert rebuilder(desk, tables).compare("usr_1", desk.now) == []
 
 
 def rebuilder(desk: Desk, tables: dict[str, str]) -> Rebuilder:
@@ -217,7 +217,7 @@ def test_the_audit_records_alone_make_the_live_state(desk: Desk, tables: dict[st
     desk.shop.books.refund(session["payment_intent"], 900, "duplicate", {})
     desk.shop.client.cancel_subscription(sub["id"], at_period_end=True, reason="unused", key="k1")
     desk.deliver_all()
-    assert rebuilder(desk, tables).compare("u1", desk.now) == []
+    assert rebuilder(desk, tables).compare("usr_1", desk.now) == []
 
 
 def test_a_user_with_more_events_than_one_answer_holds_is_rebuilt_from_all_of_them(
@@ -238,19 +238,19 @@ def test_a_user_with_more_events_than_one_answer_holds_is_rebuilt_from_all_of_th
                 processed_at=desk.now,
                 status="ignored",
                 payload={"object": {"id": "x" * 50_000}},
-                user_id="u1",
+                user_id="usr_1",
             )
         )
     desk.shop.app.advance(DAY)
-    assert rebuilder(desk, tables).compare("u1", desk.now) == []
+    assert rebuilder(desk, tables).compare("usr_1", desk.now) == []
 
 
 def test_a_live_state_that_somebody_changed_by_hand_is_shown(desk: Desk, tables: dict[str, str]) -> None:
     desk.shop.subscribe()
     desk.deliver_all()
-    before = desk.accounts.load("u1")
+    before = desk.accounts.load("usr_1")
     forged = replace(desk.subscription(), plan_id="pro_month")
     after = replace(before, records={**before.records, forged.record: forged})
     desk.accounts.commit(consequences(before, after, desk.plans.catalogue(), desk.now))
-    (difference,) = rebuilder(desk, tables).compare("u1", desk.now)
+    (difference,) = rebuilder(desk, tables).compare("usr_1", desk.now)
     assert "plan_id: pro_month → plus_month" in difference

@@ -124,7 +124,7 @@ class World:
 
     @property
     def account(self) -> Account:
-        return self.stores.load("u1")
+        return self.stores.load("usr_1")
 
     def windows(self) -> list[Window]:
         return windows(self.account, self.stores.plans)

@@ -81,14 +81,14 @@ def test_ours_end_the_same_with_another_products_events_among_them(seed: int) ->
     world.deliver(told)
     shuffled.deliver(shuffled_with_repeats(told, seed))
     assert [s.status for s in world.account.subscriptions] == ["active"]
-    assert list(world.stores.accounts) == list(shuffled.stores.accounts) == ["u1"]
+    assert list(world.stores.accounts) == list(shuffled.stores.accounts) == ["usr_1"]
     assert world.essence() == shuffled.essence()
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_subscription_made_in_the_dashboard_belongs_to_whom_its_customer_names(seed: int) -> None:
     shop = shop_in_process()
-    buyer = customer(shop, user_id="u1")
+    buyer = customer(shop, user_id="usr_1")
     price = next(p for p in shop.books.all("price") if p["id"] == shop.plans["plus_month"].provider_plan_ids["stripe"])
     shop.books.subscribe(buyer, price, 1, {}, None)
     shop.app.advance(32 * DAY)
@@ -109,7 +109,7 @@ def test_our_price_for_a_customer_nobody_knows_waits_for_somebody_to_say_whose_i
     waiting = refused(world, told)
     assert len(waiting) == 8
     assert all("no user is known" in why for why in waiting)
-    sub["metadata"] = {"user_id": "u1"}
+    sub["metadata"] = {"user_id": "usr_1"}
     world.deliver(told)
     assert sorted(amount for line in world.stores.ledger if (amount := line.amount_cents) and line.kind != "mrr") == [
         -100,

@@ -26,7 +26,7 @@ from fakes.stripe.books import item_of
 from tests.providers.stripe.stripe_shop import DAY, START, Shop
 from tests.scenarios.stripe_world import shop_in_process
 
-USER = "u1"
+USER = "usr_1"
 
 
 @dataclass
@@ -186,7 +186,7 @@ def test_a_preview_is_nobody_elses(desk: Desk) -> None:
     desk.subscribe()
     shown = desk.subscriptions.preview(USER, "pro_month", desk.now)
     with pytest.raises(Conflict):
-        desk.subscriptions.change("u2", shown["preview_id"], desk.now)
+        desk.subscriptions.change("usr_2", shown["preview_id"], desk.now)
 
 
 def test_a_subscription_that_renewed_meanwhile_has_to_be_looked_at_again(desk: Desk) -> None:

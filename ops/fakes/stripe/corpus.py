@@ -45,14 +45,14 @@ class _Shop:
             price = {"id": f"price_{plan_id}", "object": "price", "active": True, "currency": "usd"}
             price |= {"product": f"prod_{plan_id}", "unit_amount": amount, "recurring": recurring}
             self.books.add(price | {"type": "recurring" if recurring else "one_time", "lookup_key": None})
-        self.customer = self.app.call("POST", "/v1/customers", {"metadata[user_id]": "u_corpus"})["id"]
+        self.customer = self.app.call("POST", "/v1/customers", {"metadata[user_id]": "usr_corpus"})["id"]
 
     def open(self, plan_id: str, checkout_id: str, trial_days: int = 0) -> Object:
         mode = "payment" if plan_id == "tax_pass" else "subscription"
         inner = "payment_intent_data" if mode == "payment" else "subscription_data"
-        ours = {"user_id": "u_corpus", "plan_id": plan_id, "plan_version": "1", "checkout_id": checkout_id}
+        ours = {"user_id": "usr_corpus", "plan_id": plan_id, "plan_version": "1", "checkout_id": checkout_id}
         form = {"mode": mode, "customer": self.customer, "line_items[0][price]": f"price_{plan_id}"}
-        form |= {"line_items[0][quantity]": "1", "client_reference_id": "u_corpus"}
+        form |= {"line_items[0][quantity]": "1", "client_reference_id": "usr_corpus"}
         form |= {f"metadata[{k}]": v for k, v in ours.items()}
         form |= {f"{inner}[metadata][{k}]": v for k, v in ours.items()}
         if trial_days:

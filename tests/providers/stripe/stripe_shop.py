@@ -38,7 +38,7 @@ class Shop:
         plan = self.plans[plan_id]
         wanted: dict[str, Any] = {
             "checkout_id": checkout_id,
-            "user_id": "u1",
+            "user_id": "usr_1",
             "plan": plan,
             "amount_cents": plan.price_cents,
             "currency": plan.currency,

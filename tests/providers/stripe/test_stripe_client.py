@@ -47,12 +47,12 @@ def test_a_user_has_one_customer_that_says_nothing_of_the_person(shop: Shop) -> 
     for number in range(2):
         shop.client.create_checkout(shop.order("plus_month", f"chk_{number}"))
     (customer,) = shop.books.all("customer")
-    assert customer["metadata"] == {"user_id": "u1"}
+    assert customer["metadata"] == {"user_id": "usr_1"}
     assert customer["email"] is None
 
 
 def test_a_user_id_cannot_break_out_of_the_customer_search(shop: Shop) -> None:
-    shop.client.create_checkout(shop.order("plus_month", user_id="x' OR metadata['user_id']:'u1"))
+    shop.client.create_checkout(shop.order("plus_month", user_id="x' OR metadata['user_id']:'usr_1"))
     (customer,) = shop.books.all("customer")
     assert customer["metadata"]["user_id"].startswith("x' OR")
 
@@ -62,7 +62,7 @@ def test_both_the_session_and_what_it_makes_name_the_user(shop: Shop) -> None:
     subscription = shop.books.objects[session["subscription"]]
     assert session["metadata"] == subscription["metadata"]
     assert subscription["metadata"] == {
-        "user_id": "u1",
+        "user_id": "usr_1",
         "plan_id": "plus_month",
         "plan_version": "1",
         "checkout_id": "chk_1",
@@ -134,7 +134,7 @@ def test_an_invoice_reads_with_the_names_of_its_payment(shop: Shop) -> None:
     sub = shop.subscribe()
     (payment,) = shop.client.read(Ref("invoice", sub["latest_invoice"]), START)
     assert isinstance(payment, PaymentFact)
-    assert (payment.user_id, payment.amount_cents) == ("u1", 900)
+    assert (payment.user_id, payment.amount_cents) == ("usr_1", 900)
     assert payment.refs[0].startswith("pi_")
 
 
@@ -148,7 +148,7 @@ def test_a_payment_reads_with_everything_that_happened_to_it(shop: Shop) -> None
     shop.books.warn_of_fraud(intent)
     facts = shop.client.read(Ref("payment", intent), START)
     assert [type(f) for f in facts] == [PaymentFact, RefundFact, DisputeFact, FraudWarningFact]
-    assert {f.user_id for f in facts} == {"u1"}
+    assert {f.user_id for f in facts} == {"usr_1"}
     owner = facts[0]
     assert isinstance(owner, PaymentFact)
     assert owner.payment_id == sub["latest_invoice"]

@@ -124,7 +124,7 @@ def test_an_event_of_a_connected_account_is_not_ours() -> None:
 def test_a_subscription_carries_its_whole_state(shape: str) -> None:
     fact = only(meaning(recorded("customer.subscription.updated", shape)))
     assert isinstance(fact, SubscriptionFact)
-    assert (fact.user_id, fact.price_id, fact.quantity, fact.status) == ("u_corpus", "price_pro_month", 1, "past_due")
+    assert (fact.user_id, fact.price_id, fact.quantity, fact.status) == ("usr_corpus", "price_pro_month", 1, "past_due")
     assert fact.current_period_end > fact.current_period_start
 
 
@@ -213,7 +213,7 @@ def test_a_session_that_costs_nothing_is_named_by_itself() -> None:
 def test_a_guest_purchase_has_no_customer() -> None:
     purchase = meaning(payment_session(customer=None)).facts[1]
     assert isinstance(purchase, PurchaseFact)
-    assert (purchase.user_id, purchase.customer_id) == ("u_corpus", None)
+    assert (purchase.user_id, purchase.customer_id) == ("usr_corpus", None)
 
 
 def test_a_delayed_payment_that_fails_ends_the_purchase() -> None:
@@ -222,7 +222,7 @@ def test_a_delayed_payment_that_fails_ends_the_purchase() -> None:
     assert purchase.state == "failed"
 
 
-@pytest.mark.parametrize("metadata", [{}, {"user_id": "u1"}, {"checkout_id": "chk_1"}])
+@pytest.mark.parametrize("metadata", [{}, {"user_id": "usr_1"}, {"checkout_id": "chk_1"}])
 def test_a_session_of_somebody_elses_is_not_ours(metadata: dict[str, str]) -> None:
     assert meaning(payment_session(metadata=metadata)).reason == "a checkout session that is not ours"
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Literal
 
-from billing.errors import NotOurs, Parked
+from billing.errors import NotOurs, Parked, ProviderError
 from billing.providers import Client
 from billing.rules.apply import apply
 from billing.rules.consequences import Consequences, consequences
@@ -73,8 +73,16 @@ class Applier:
         raise Parked(f"{provider} {', '.join(_ids_of(facts))} belong to several users", "several_owners")
 
     def read(self, provider: str, ref: Ref, event_time: int, now: int) -> list[Fact]:
-        """An object as it is now. It is at least as new as the event (Unix seconds) that made us ask."""
-        read = self._client(provider).read(ref, now)
+        """An object as it is now. It is at least as new as the event (Unix seconds) that made us ask.
+
+        Raises `NotOurs` for one that is gone and that nobody here ever had: another product's, of a deleted test clock.
+        """
+        try:
+            read = self._client(provider).read(ref, now)
+        except ProviderError as refused:
+            if refused.extensions.get("reason") == "resource_missing" and not self._accounts.owner(provider, [ref.id]):
+                raise NotOurs(f"not ours: {provider} {ref.kind} {ref.id} is gone, and was nobody's here") from refused
+            raise
         return [replace(fact, observed_at=max(fact.observed_at, event_time)) for fact in read]
 
     def refresh(self, user_id: str, provider: str, ref: Ref, now: int) -> None:
@@ -84,8 +92,8 @@ class Applier:
     def user_of(self, provider: str, facts: Sequence[Fact], now: int) -> str:
         """Our metadata, else the link we wrote, else what the provider says of the object the fact is about.
 
-        Raises `NotOurs` when nothing names a user and nothing was sold at a price of ours, and `Parked` when something
-        was: then somebody has to say whose it is.
+        Raises `NotOurs` when nothing names a user, or only something that others may write too, and nothing was sold
+        at a price of ours; and `Parked` when something was sold: then somebody has to say whose it is.
         """
         owner = self._owner(provider, facts)
         if owner is None:
@@ -96,23 +104,30 @@ class Applier:
                 names = f"{provider} {', '.join(_ids_of(facts))}"
                 if self._is_foreign([*facts, *read]):
                     raise NotOurs(f"not ours: no user and no plan stands behind {names}")
+                owner = _named_user([*facts, *read])
+            if owner is None:
                 raise Parked(f"no user is known for {names}")
         return owner
 
     def _owner(self, provider: str, facts: Sequence[Fact]) -> str | None:
-        named = next((fact.user_id for fact in facts if fact.user_id), None)
-        return named or self._accounts.owner(provider, _ids_of(facts))
+        """Whom the facts name, if they bear a mark of ours as well; else whose their ids are.
+
+        A user's id alone is no such mark, because other products write one too, but a checkout's or a plan's price is.
+        """
+        named = _named_user(facts)
+        if named and (_is_marked(facts) or _is_sold_here(facts, self._plans.catalogue())):
+            return named
+        return self._accounts.owner(provider, _ids_of(facts))
 
     def _is_foreign(self, facts: Sequence[Fact]) -> bool:
         """Whether these facts, with all that the provider says about them, speak of nothing that we sell.
 
         Everything that we sell once carries its user, so without one there are only subscriptions to look at.
         """
-        plans = self._plans.catalogue(fresh=True)
-        sold = [f for f in facts if isinstance(f, SubscriptionFact)]
-        if any(plans.behind(f.provider, f.price_id, f.plan_id, f.plan_version) for f in sold):
+        sold = [fact for fact in facts if isinstance(fact, SubscriptionFact)]
+        if _is_sold_here(sold, self._plans.catalogue(fresh=True)):
             return False
-        return bool(sold) or not any(isinstance(f, PaymentFact | DunningFact) for f in facts)
+        return bool(sold) or not any(isinstance(fact, PaymentFact | DunningFact) for fact in facts)
 
     def imagine(self, account: Account, provider: str, facts: Sequence[Fact], now: int) -> Account:
         """The account as these facts would leave it; nothing is written."""
@@ -143,7 +158,10 @@ class Applier:
         result = apply(account, fact, self._catalogue(fact))
         if isinstance(result, Account):
             return result
-        told = self.read(provider, result, fact.observed_at, now) if reads else []
+        try:
+            told = self.read(provider, result, fact.observed_at, now) if reads else []
+        except NotOurs as gone:  # the fact has its owner: a person has to look
+            raise Parked(str(gone)) from gone
         for answer in told:
             # Read after the account was: it settles a tie, which an answer read before that could not.
             newest = replace(answer, reread=True) if isinstance(answer, SubscriptionFact) else answer
@@ -172,6 +190,22 @@ def _named(fact: Fact) -> list[tuple[str, int]]:
         for kind in ("", "scheduled_")
     ]
     return [(plan_id, version) for plan_id, version in pairs if plan_id and version]
+
+
+def _named_user(facts: Sequence[Fact]) -> str | None:
+    return next((fact.user_id for fact in facts if fact.user_id), None)
+
+
+def _is_marked(facts: Sequence[Fact]) -> bool:
+    """Whether they carry a checkout of ours. One-time sales always do; it is subscriptions that others name alike."""
+    recurring = [fact for fact in facts if isinstance(fact, SubscriptionFact | PaymentFact | DunningFact)]
+    return not recurring or any(getattr(fact, "checkout_id", None) for fact in facts)
+
+
+def _is_sold_here(facts: Sequence[Fact], plans: Catalogue) -> bool:
+    """Whether they speak of a price of a plan."""
+    sold = [fact for fact in facts if isinstance(fact, SubscriptionFact | PaymentFact)]
+    return any(plans.behind(f.provider, f.price_id or "", f.plan_id, f.plan_version) for f in sold)
 
 
 def _about(fact: Fact) -> list[Ref]:

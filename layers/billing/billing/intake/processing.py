@@ -60,10 +60,8 @@ class Processor:
             mode = "live" if notification.livemode else "test"
             reason = f"a {mode}-mode event on a stack of the other mode"
             return self._settle(_event(notification, delivery, now, "quarantined", reason), "quarantined")
-        facts, reason = self._facts(notification, now)
-        if not facts:
-            return self._settle(_event(notification, delivery, now, "ignored", reason), "ignored")
         try:
+            facts = self._facts(notification, now)
             user_id = self._applier.user_of(notification.provider, facts, now)
         except NotOurs as foreign:
             return self._settle(_event(notification, delivery, now, "ignored", str(foreign)), "ignored")
@@ -75,10 +73,8 @@ class Processor:
 
     def replay(self, notification: Notification, now: int) -> Outcome:
         """Gives an event its effect again although it is settled: what it says is judged against what is known."""
-        facts = self.facts(notification, now)
-        if not facts:
-            return "ignored"
         try:
+            facts = self._facts(notification, now)
             user_id = self._applier.user_of(notification.provider, facts, now)
         except NotOurs:
             return "ignored"
@@ -87,15 +83,24 @@ class Processor:
 
     def facts(self, notification: Notification, now: int) -> list[Fact]:
         """What a notification means, as facts; none when it means nothing to us."""
-        return self._facts(notification, now)[0]
+        try:
+            return self._facts(notification, now)
+        except NotOurs:
+            return []
 
-    def _facts(self, notification: Notification, now: int) -> tuple[list[Fact], str]:
-        """What a notification means, after reading what has to be read; and why, when that is nothing."""
+    def _facts(self, notification: Notification, now: int) -> list[Fact]:
+        """What a notification means, after reading what has to be read. Raises `NotOurs`, saying why, for nothing."""
         translation = load(notification.provider).translate(notification)
-        facts: list[Fact] = []
-        for ref in translation.rereads:
-            facts += self._applier.read(notification.provider, ref, notification.created_at, now)
-        return [*facts, *translation.facts], translation.reason or "nothing to us"
+        facts: list[Fact] = list(translation.facts)
+        reason = translation.reason or "nothing to us"
+        for ref in reversed(translation.rereads):
+            try:
+                facts[:0] = self._applier.read(notification.provider, ref, notification.created_at, now)
+            except NotOurs as gone:  # what else the event says may be ours all the same
+                reason = str(gone)
+        if not facts:
+            raise NotOurs(reason)
+        return facts
 
     def record_failure(self, notification: Notification, delivery: Delivery, now: int, reason: str) -> None:
         """Keeps the cause of a failure in plain words, unless the event has been settled meanwhile."""

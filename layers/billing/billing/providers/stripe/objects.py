@@ -254,7 +254,7 @@ def purchase_facts(
 ) -> tuple[Fact, ...]:
     """The purchase that a session, payment intent or charge is about, when its metadata says that it is ours."""
     metadata: Object = thing.get("metadata") or {}
-    if "user_id" not in metadata or "plan_id" not in metadata:
+    if not {"user_id", "plan_id", "checkout_id"} <= metadata.keys():
         return ()
     return (
         PurchaseFact(
@@ -267,7 +267,7 @@ def purchase_facts(
             state=state,
             amount_cents=amount_cents,
             currency=thing.get("currency", "").upper(),
-            checkout_id=metadata.get("checkout_id"),
+            checkout_id=metadata["checkout_id"],
             customer_id=thing.get("customer"),
             created_at=thing.get("created"),
             paid_at=(paid_at or observed_at) if state == "paid" else None,

@@ -17,6 +17,8 @@ def translate(notification: Notification) -> Translation:
     translator = _TRANSLATORS.get(notification.type)
     if translator is None:
         return Translation(reason=_IGNORED.get(notification.type, "an event this service does not use"))
+    if "id" not in notification.payload["object"]:
+        return Translation(reason="about an object without an id that Stripe gives")
     return translator(dict(notification.payload["object"]), notification.created_at)
 
 
