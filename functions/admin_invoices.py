@@ -12,9 +12,9 @@ from billing.api.requests import RefundInvoice
 from billing.aws import Aws
 from billing.intake.applier import Applier
 from billing.providers import Clients
+from billing.selling.refunds import Refunds
 from billing.settings import Settings
 from billing.store.accounts import AccountStore
-from billing.store.audit import AuditLog
 from billing.store.due import DueStore
 from billing.store.plans import PlanStore
 
@@ -27,9 +27,8 @@ accounts = AccountStore(aws, settings.accounts_table)
 plans = PlanStore(aws, settings.plans_table)
 client = Clients(settings)
 due = DueStore(aws, settings.accounts_table)
-desk = InvoiceDesk(
-    accounts, plans, due, Applier(accounts, plans, client), client, AuditLog(aws, settings.accounts_table)
-)
+applier = Applier(accounts, plans, client)
+desk = InvoiceDesk(accounts, plans, due, applier, client, Refunds(accounts, plans, applier, client))
 
 
 def list_open(request: Request) -> Mapping[str, Any]:
@@ -52,6 +51,7 @@ def refund(request: Request) -> Mapping[str, Any]:
         request.user_id,
         request.now,
         surplus=wish.surplus,
+        accepted=wish.accepted,
     )
 
 

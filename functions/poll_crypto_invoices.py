@@ -1,4 +1,4 @@
-"""Every minute: look again at the bitcoin invoices that are due, whatever the webhooks told."""
+"""Every minute: look again at the bitcoin invoices that are due, and at refunds of which nobody knows the end."""
 
 import os
 import time
@@ -10,6 +10,7 @@ from billing.aws import Aws
 from billing.intake.applier import Applier
 from billing.providers import Clients
 from billing.selling.invoices import Poller
+from billing.selling.refunds import Refunds
 from billing.settings import Settings
 from billing.store.accounts import AccountStore
 from billing.store.due import DueStore
@@ -22,13 +23,17 @@ aws = Aws("dynamodb")
 settings = Settings(os.environ, aws.fetch_secret)
 accounts = AccountStore(aws, settings.accounts_table)
 client = Clients(settings)
-applier = Applier(accounts, PlanStore(aws, settings.plans_table), client)
+plans, due = PlanStore(aws, settings.plans_table), DueStore(aws, settings.accounts_table)
+applier = Applier(accounts, plans, client)
 logger = Logger()
-poller = Poller(accounts, DueStore(aws, settings.accounts_table), applier, client, logger)
+poller = Poller(accounts, due, applier, client, logger)
+refunds = Refunds(accounts, plans, applier, client)
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
-    polled = poller.poll(int(time.time()), LIMIT)
-    counts = {"read": polled.read, "changed": polled.changed, "failed": polled.failed}
+    now = int(time.time())
+    polled = poller.poll(now, LIMIT)
+    settled = refunds.settle(due, now, LIMIT, logger)
+    counts = {"read": polled.read, "changed": polled.changed, "failed": polled.failed, "refunds_settled": settled}
     logger.info("polled", extra=counts)
     return counts

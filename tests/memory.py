@@ -6,6 +6,7 @@ through the real translation, application and processing in seconds.
 
 import copy
 import json
+import threading
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -19,6 +20,7 @@ from billing.providers import Order, mock
 from billing.providers.mock import MockClient
 from billing.rules.consequences import Consequences
 from billing.rules.entitlements import Snapshot, Source
+from billing.rules.history import By
 from billing.rules.ledger import LedgerEntry, positions
 from billing.rules.records import Account
 from billing.selling.checkout import Checkouts
@@ -45,6 +47,8 @@ class MemoryAccounts:
         self.ledger: list[LedgerEntry] = []
         self.events: dict[str, PaymentEvent] = {}
         self.links: dict[str, str] = {}
+        self.audit: list[tuple[By, Account]] = []
+        self._one_at_a_time = threading.RLock()
         self.before_commit: Callable[[], None] | None = None
         self._sleep: Callable[[float], None] = lambda seconds: None
 
@@ -57,6 +61,10 @@ class MemoryAccounts:
     change = AccountStore.change
 
     def commit(self, decided: Consequences, event: PaymentEvent | None = None) -> Account:
+        with self._one_at_a_time:
+            return self._commit(decided, event)
+
+    def _commit(self, decided: Consequences, event: PaymentEvent | None) -> Account:
         hook, self.before_commit = self.before_commit, None
         if hook:
             hook()
@@ -75,6 +83,8 @@ class MemoryAccounts:
             self.links |= dict.fromkeys(decided.links, after.user_id)
         if event:
             self.events[event.event_id] = event
+        if decided.by:
+            self.audit.append((decided.by, after))
         return after
 
     def snapshot(self, user_id: str, *, consistent: bool = False) -> Snapshot:
@@ -138,7 +148,7 @@ class World:
         """The same provider with all its history, and a store in the state this one has now."""
         other = copy.copy(self)
         other.accounts = copy.copy(self.accounts)
-        for name in ("accounts", "sources", "ledger", "events", "links"):
+        for name in ("accounts", "sources", "ledger", "events", "links", "audit"):
             setattr(other.accounts, name, copy.copy(getattr(self.accounts, name)))
         other._build()
         return other

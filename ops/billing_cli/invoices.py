@@ -12,6 +12,7 @@ from billing.admin.invoices import InvoiceDesk
 from billing.intake.applier import Applier
 from billing.providers import Clients
 from billing.rules.money import format_money
+from billing.selling.refunds import Refunds
 from billing.store.accounts import AccountStore
 from billing.store.due import DueStore
 from billing.store.plans import PlanStore
@@ -29,7 +30,8 @@ def _desk(stack: Stack) -> InvoiceDesk:
     accounts = AccountStore(stack.aws, settings.accounts_table)
     plans, client = PlanStore(stack.aws, settings.plans_table), Clients(settings)
     due = DueStore(stack.aws, settings.accounts_table)
-    return InvoiceDesk(accounts, plans, due, Applier(accounts, plans, client), client, stack.audit)
+    applier = Applier(accounts, plans, client)
+    return InvoiceDesk(accounts, plans, due, applier, client, Refunds(accounts, plans, applier, client))
 
 
 def _say(invoice: Mapping[str, Any]) -> None:
@@ -90,6 +92,7 @@ def refund(
     invoice: Invoice,
     amount: Annotated[int | None, typer.Option(min=1, help="In the minor unit; left out: all that is left.")] = None,
     surplus: Annotated[bool, typer.Option("--surplus", help="Only what came beyond the price.")] = False,
+    accepted: Annotated[bool, typer.Option("--accepted", help="Also when somebody has accepted it.")] = False,
     key: Annotated[str, typer.Option(help="Repeat a refund safely by giving its key again.")] = "",
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
@@ -98,9 +101,11 @@ def refund(
     if not yes:
         typer.confirm(f"Give back {what} of {provider} invoice {invoice}?", abort=True)
     key = key or uuid.uuid4().hex
+    # Before anything is done: whatever happens to this process, the key repeats this refund and no second one.
+    console.print(f"key {key}")
     admin, now = context.obj.operator, int(time.time())
-    done = _desk(context.obj).refund(provider, invoice, amount, key, admin, now, surplus=surplus)
+    done = _desk(context.obj).refund(provider, invoice, amount, key, admin, now, surplus=surplus, accepted=accepted)
     _say(done)
-    console.print(f"refund {done['refund_id']}, key {key}")
+    console.print(f"refund {done['refund_id']}, {done['outcome']}")
     if done["claim_url"]:
         console.print(f"The buyer claims it at {done['claim_url']}", soft_wrap=True)

@@ -70,10 +70,11 @@ class Office:
         self.checkouts = Checkouts(accounts, plans, client, settings.providers, settings.portal_url)
         self.renewals = Renewals(accounts, plans, self.checkouts)
         self.subscriptions = Subscriptions(accounts, plans, PreviewStore(aws, table), applier, client)
-        self.invoices = InvoiceDesk(accounts, plans, due, applier, client, audit)
+        self._refunds = refunds = Refunds(accounts, plans, applier, client)
+        self.invoices = InvoiceDesk(accounts, plans, due, applier, client, refunds)
         self.users = AdminUsers(
             *(accounts, plans, CounterStore(aws, table), events, ErasureStore(aws, table, events), audit),
-            Refunds(accounts, plans, applier, client),
+            refunds,
         )
         self.admin_plans = AdminPlans(plans, settings.providers, PlanPrices(plans, client, settings.providers))
         self._secrets = {
@@ -107,5 +108,6 @@ class Office:
     def run_schedules(self, now: int) -> None:
         """What the stack does by itself: looks at invoices, reminds, books terms that ran out."""
         self._poller.poll(now, _LIMIT)
+        self._refunds.settle(self._due, now, _LIMIT, self._logger)
         self._reminders.send(now, _LIMIT)
         book_lapsed_terms(self.accounts, self.plans, self._due, now, _LIMIT)

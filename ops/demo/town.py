@@ -289,6 +289,7 @@ class Town:
             payment_id=self._last_payment(bought),
             amount_cents=amount_cents,
             dry_run=False,
+            undecided=False,
             idempotency_key=_id(),
         )
         self._office.users.refund(user, ADMIN, self.now, wish)

@@ -166,7 +166,7 @@ class MockProvider(App):
         amount = left if wish["amount_cents"] is None else wish["amount_cents"]
         if not 0 < amount <= left:
             return json_answer({"error": f"at most {left} can be refunded"}, 409)
-        refund = self._refund(payment, amount, wish["reason"])
+        refund = self._refund(payment, amount, wish["reason"], wish["key"])
         self._keys[wish["key"]] = json_answer({**refund, "observed_at": self.clock.now()})
         return self._keys[wish["key"]]
 
@@ -315,8 +315,8 @@ class MockProvider(App):
         subscription |= {"status": "canceled", "ended_at": ended, "canceled_at": ended}
         self._tell("subscription.deleted", subscription)
 
-    def _refund(self, payment: Thing, amount: int, reason: str) -> Thing:
-        refund = self._new("refund", "re", {"payment": payment["id"], "user_id": payment["user_id"]})
+    def _refund(self, payment: Thing, amount: int, reason: str, key: str | None = None) -> Thing:
+        refund = self._new("refund", "re", {"payment": payment["id"], "user_id": payment["user_id"], "key": key})
         refund |= {"amount_cents": amount, "currency": payment["currency"], "status": "succeeded", "reason": reason}
         self._tell("refund.created", refund)
         return refund

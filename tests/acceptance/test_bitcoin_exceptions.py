@@ -122,8 +122,9 @@ def test_the_surplus_goes_back_by_a_link_and_access_and_books_stay(btcpay: World
     btcpay.settle()
     answer = btcpay.desk.refund("btcpay", invoice, None, "key-0001", "usr_admin", btcpay.now, surplus=True)
     assert answer["claim_url"].startswith(f"{btcpay.app.url}/pull-payments/")
-    [(by, told)] = btcpay.audit
-    assert (by.actor, by.action, by.reason, told["payment_id"]) == ("usr_admin", "refund", "surplus", invoice)
+    [(by, account)] = btcpay.audit
+    (request,) = account.refund_requests
+    assert (by.actor, by.action, by.reason, request.payment_id) == ("usr_admin", "refund", "surplus", invoice)
     btcpay.settle()
     assert btcpay.has(FEATURE)
     assert btcpay.bought.status == "paid"

@@ -118,7 +118,7 @@ def test_a_refund_of_all_closes_and_of_a_part_does_not(world: World) -> None:
     client = world.player.client()
 
     def refund(amount: int | None, key: str) -> None:
-        facts = client.refund(payment.payment_id, amount, "USD", reason="requested_by_customer", key=key)
+        facts = client.refund(payment.payment_id, amount, "USD", reason="requested_by_customer", key=key).facts
         world.applier.apply(USER, world.player.name, facts, world.now)
         world.settle()
 

@@ -31,9 +31,9 @@ from billing.rules.plans import Catalogue, Plan
 from billing.rules.records import Account, Payment, Purchase, Term
 from billing.selling.checkout import Checkouts, confirm
 from billing.selling.invoices import Poller
+from billing.selling.refunds import Refunds
 from billing.settings import Settings
 from billing.store.accounts import AccountStore
-from billing.store.audit import AuditLog
 from billing.store.due import _FIELDS, Due, DueStore, Kind
 from billing.store.payment_events import PaymentEventStore
 from billing.store.plans import PlanStore
@@ -224,8 +224,9 @@ class World:
     due: DueStore
     poller: Poller
     desk: InvoiceDesk
+    refunds: Refunds
     queue: list[str]
-    audit: list[tuple[By, Any]]
+    audit: list[tuple[By, Account]]
 
     @property
     def app(self) -> Any:
@@ -356,10 +357,11 @@ def open_world(name: str) -> Iterator[World]:
     app.webhooks.send = deliver
     with Server(app):
         plans = cast(PlanStore, Shelf(Catalogue(tuple(player.on_sale([FREE, PLUS, PRO, PRO_YEAR, TAX_PASS])))))
-        memory, audit = MemoryAccounts(), _Audit()
+        memory = MemoryAccounts()
         accounts, due = cast(AccountStore, memory), cast(DueStore, MemoryDue(memory))
         connected = player.client()
         applier = Applier(accounts, plans, lambda _: connected)
+        refunds = Refunds(accounts, plans, applier, lambda _: connected)
         yield World(
             player=player,
             memory=memory,
@@ -370,20 +372,11 @@ def open_world(name: str) -> Iterator[World]:
             checkouts=Checkouts(accounts, plans, lambda _: connected, [name], "https://shop"),
             due=due,
             poller=Poller(accounts, due, applier, lambda _: connected, cast(Any, _Quiet())),
-            desk=InvoiceDesk(accounts, plans, due, applier, lambda _: connected, cast(AuditLog, audit)),
+            desk=InvoiceDesk(accounts, plans, due, applier, lambda _: connected, refunds),
+            refunds=refunds,
             queue=queue.messages,
-            audit=audit.notes,
+            audit=memory.audit,
         )
-
-
-class _Audit:
-    """Keeps what admins did."""
-
-    def __init__(self) -> None:
-        self.notes: list[tuple[By, Any]] = []
-
-    def note(self, by: By, now: int, before: Any = None, after: Any = None) -> None:
-        self.notes.append((by, after))
 
 
 class _Quiet:

@@ -17,7 +17,6 @@ from billing.rules.consequences import consequences
 from billing.rules.facts import CheckoutFact, CustomerDeletedFact, Fact, RefundFact, SubscriptionFact
 from billing.rules.records import Account, Record
 from billing.rules.rollups import counters
-from billing.selling.receipts import payments_of
 from billing.selling.refunds import Refunds
 from billing.store.accounts import AccountStore
 from billing.store.audit import AuditLog
@@ -201,7 +200,7 @@ def test_a_refund_that_comes_after_the_erasure_still_finds_its_payment(desk: Des
     )
     owner = desk.applier.user_of("stripe", [late], NOW + 7 * DAY)
     assert desk.applier.apply(owner, "stripe", [late], NOW + 7 * DAY) == "applied"
-    [(_, returned)] = payments_of(desk.accounts.load(owner))
+    [(_, returned)] = desk.accounts.load(owner).income
     assert returned.fully_refunded
     assert owner.startswith("erased_")
 

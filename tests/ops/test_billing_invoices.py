@@ -1,6 +1,7 @@
 """`billing invoices`, as an operator types it: list what waits, accept it, give it back."""
 
 import json
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -10,7 +11,7 @@ from billing.selling.checkout import Checkouts
 from billing.store.accounts import AccountStore
 from billing.store.plans import PlanStore
 from billing_cli.stack import Stack
-from fakes.base import Server
+from fakes.base import Fault, Server
 from fakes.btcpay import BTCPay
 from tests.ops.conftest import SEEDS, OpenStack, billing
 from tests.samples import USER
@@ -61,8 +62,19 @@ def test_a_refund_asks_first_and_prints_the_claim_link(stack: Stack, server: BTC
     assert server.claims == {}
     given_back = billing("invoices", "refund", "btcpay", invoice, "--yes", "--key", "once-only")
     assert f"The buyer claims it at {server.url}/pull-payments/" in given_back.output
+    assert given_back.output.index("key once-only") < given_back.output.index("The buyer claims it")
     refused = billing("invoices", "refund", "btcpay", invoice, "--yes")
     assert (refused.exit_code, "at most 0" in refused.output) == (1, True)
+
+
+def test_the_key_is_printed_before_the_provider_is_asked(stack: Stack, server: BTCPay) -> None:
+    invoice = opened(stack, server)
+    server.pay(invoice, lightning=True)
+    billing("invoices", "reread", "btcpay", invoice)
+    server.faults = [Fault("refuse", times=20)]
+    away = billing("invoices", "refund", "btcpay", invoice, "--yes")
+    assert away.exit_code != 0
+    assert re.search(r"^key [0-9a-f]{32}$", away.output, re.MULTILINE)
 
 
 def test_an_unknown_invoice_is_refused_in_plain_words(stack: Stack) -> None:

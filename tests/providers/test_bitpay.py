@@ -302,7 +302,7 @@ def test_a_refund_is_signed_made_once_and_read_back(fake: FakeBitPay) -> None:
     fake.complete(invoice_id)
     fake.faults = [Fault("lose", "POST", "/refunds")]
     for _ in range(2):
-        (fact,) = connected(fake).refund(invoice_id, 400, "USD", reason="duplicate", key="r1")
+        (fact,) = connected(fake).refund(invoice_id, 400, "USD", reason="duplicate", key="r1").facts
         assert isinstance(fact, RefundFact)
         assert (fact.status, fact.amount_cents, fact.payment_ref) == ("pending", 400, invoice_id)
     assert len(fake.refunds) == 1

@@ -268,7 +268,7 @@ def test_a_refund_is_one_claim_link_that_the_buyer_has_to_use(fake: FakeBTCPay) 
     fake.pay(invoice_id, lightning=True)
     fake.faults = [Fault("lose", "POST")]
     for _ in range(2):
-        (fact,) = connected(fake).refund(invoice_id, 400, "USD", reason="duplicate", key="r1")
+        (fact,) = connected(fake).refund(invoice_id, 400, "USD", reason="duplicate", key="r1").facts
         assert isinstance(fact, RefundFact)
         assert (fact.status, fact.amount_cents, fact.payment_ref) == ("pending", 400, invoice_id)
     assert list(fake.claims) == [fact.refund_id]
@@ -286,7 +286,7 @@ def test_a_refund_made_on_the_servers_own_page_in_bitcoin_counts_at_the_invoices
     """At most the price: at the rate of the day it may be more bitcoin than came."""
     invoice_id = connected(fake).create_checkout(ORDER).session_id
     fake.pay(invoice_id, lightning=True)
-    (made,) = connected(fake).refund(invoice_id, None, "USD", reason="duplicate", key="r1")
+    (made,) = connected(fake).refund(invoice_id, None, "USD", reason="duplicate", key="r1").facts
     assert isinstance(made, RefundFact)
     bitcoin = share * fake.invoices[invoice_id].satoshis / 100_000_000
     fake.claims[made.refund_id] |= {"currency": "BTC", "amount": f"{bitcoin:.8f}", "description": None}
@@ -298,7 +298,7 @@ def test_a_refund_made_on_the_servers_own_page_in_bitcoin_counts_at_the_invoices
 def test_a_withdrawn_claim_is_a_failed_refund(fake: FakeBTCPay) -> None:
     invoice_id = connected(fake).create_checkout(ORDER).session_id
     fake.pay(invoice_id, lightning=True)
-    (fact,) = connected(fake).refund(invoice_id, None, "USD", reason="duplicate", key="r1")
+    (fact,) = connected(fake).refund(invoice_id, None, "USD", reason="duplicate", key="r1").facts
     assert isinstance(fact, RefundFact)
     assert fact.amount_cents == 999
     fake.claims[fact.refund_id]["archived"] = True

@@ -16,7 +16,7 @@ from billing.rules.facts import Ref
 from billing.rules.records import Purchase, Subscription
 from billing.selling.double_subscriptions import Doubles
 from billing.selling.receipts import Receipts
-from billing.selling.refunds import Refunds
+from billing.selling.refunds import Refunds, Wanted
 from billing.selling.subscriptions import Subscriptions
 from billing.store.accounts import AccountStore
 from billing.store.plans import PlanStore
@@ -306,16 +306,10 @@ def test_the_portal_is_for_those_who_bought_by_card(desk: Desk) -> None:
 
 
 def refund(desk: Desk, payment_id: str, amount: int | None = None, *, dry_run: bool = False, key: str = "k1") -> Any:
-    return desk.refunds.refund(
-        USER,
-        "stripe",
-        payment_id,
-        amount,
-        reason="requested_by_customer",
-        key=key,
-        dry_run=dry_run,
-        now=desk.now,
-    )
+    wanted = Wanted(user_id=USER, provider="stripe", payment=payment_id, amount_cents=amount)
+    if dry_run:
+        return desk.refunds.preview(wanted, desk.now)
+    return desk.refunds.refund(wanted, key, "usr_admin", desk.now)
 
 
 def bought_pass(desk: Desk) -> str:

@@ -20,6 +20,7 @@ from billing.rules.records import (
     Purchase,
     Record,
     Refund,
+    RefundRequest,
     Renewal,
     Subscription,
     Term,
@@ -66,7 +67,17 @@ MAPPINGS: dict[tuple[type, str], st.SearchStrategy[Any]] = {
     (Booked, "positions"): st.dictionaries(texts, COUNTS, max_size=2),
     (Booked, "since"): st.dictionaries(texts, texts, max_size=2),
 }
-KINDS: list[type[Any]] = [Subscription, Purchase, Term, Grant, Renewal, Checkout, Booked, DeletedCustomer]
+KINDS: list[type[Any]] = [
+    Subscription,
+    Purchase,
+    Term,
+    Grant,
+    Renewal,
+    Checkout,
+    Booked,
+    DeletedCustomer,
+    RefundRequest,
+]
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)

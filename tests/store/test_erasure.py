@@ -11,7 +11,6 @@ from billing.errors import Parked, ProviderUnavailable
 from billing.intake.applier import Applier
 from billing.providers import Client
 from billing.rules.facts import RefundFact
-from billing.selling.receipts import payments_of
 from billing.store.erasure import ErasureStore
 from samples import NOW, USER
 from tests.admin.test_users import DAY, ENDED, Desk, told
@@ -78,7 +77,7 @@ def test_a_refund_is_booked_once_at_whatever_moment_of_the_erasure_it_comes(desk
     assert refund(desk)  # once more, as the queue may
     account = desk.accounts.load(pseudonym)
     assert account.records.keys() > {"subscription#stripe#sub_1", "term#btcpay#inv_1"}
-    assert [payment.refunded_cents for _, payment in payments_of(account) if payment.payment_id == "in_1"] == [400]
+    assert [payment.refunded_cents for _, payment in account.income if payment.payment_id == "in_1"] == [400]
     lines = [(user, line) for page in desk.metrics.ledger() for user, line in page]
     assert {user for user, _ in lines} == {pseudonym}
     assert [line.amount_cents for _, line in lines if line.kind == "refund"] == [-400]

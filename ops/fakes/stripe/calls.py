@@ -370,6 +370,6 @@ def _payment_matches(payment: Object, params: Object) -> bool:
     intent = params.get("payment", {}).get("payment_intent")
     return (
         params.get("invoice") in (None, payment["invoice"])
-        and intent in (None, payment["payment"]["payment_intent"])
+        and intent in (None, payment["payment"].get("payment_intent"))
         and params.get("status") in (None, payment["status"])
     )

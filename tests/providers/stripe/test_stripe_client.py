@@ -323,7 +323,7 @@ def test_a_payment_is_refunded_by_any_of_its_names(shop: Shop, name: str) -> Non
         "charge": shop.books.objects[intent]["latest_charge"],
     }
     for _ in range(2):
-        facts = shop.client.refund(names[name], 300, "USD", reason="requested_by_customer", key="r1")
+        facts = shop.client.refund(names[name], 300, "USD", reason="requested_by_customer", key="r1").facts
     refunds = [f for f in facts if isinstance(f, RefundFact)]
     assert [(r.amount_cents, r.status, r.reason) for r in refunds] == [(300, "succeeded", "requested_by_customer")]
 
@@ -331,8 +331,8 @@ def test_a_payment_is_refunded_by_any_of_its_names(shop: Shop, name: str) -> Non
 def test_the_rest_is_refunded_when_no_amount_is_named(shop: Shop) -> None:
     session = shop.buy("tax_pass")
     shop.client.refund(session["id"], 900, "USD", reason="duplicate", key="r1")
-    facts = shop.client.refund(session["id"], None, "USD", reason="duplicate", key="r2")
-    assert sorted(f.amount_cents for f in facts if isinstance(f, RefundFact)) == [900, 4000]
+    facts = shop.client.refund(session["id"], None, "USD", reason="duplicate", key="r2").facts
+    assert sorted(f.amount_cents for f in facts if isinstance(f, RefundFact)) == [4000]
 
 
 def test_more_than_was_paid_is_refused_in_stripes_words(shop: Shop) -> None:

@@ -77,7 +77,7 @@ function InvoiceCard({ invoice }: { invoice: Invoice }) {
           {t("invoices.reread")}
         </Button>
       </div>
-      {refunding && <RefundDialog userId={invoice.user_id} payment={paymentOf(invoice)} onClose={() => setRefunding(false)} />}
+      {refunding && <RefundDialog userId={invoice.user_id} payment={paymentOf(invoice)} undecided onClose={() => setRefunding(false)} />}
     </li>
   );
 }

@@ -12,11 +12,13 @@ const REASONS = ["requested_by_customer", "duplicate", "fraudulent"] as const;
 interface RefundDialogProps {
   userId: string;
   payment: Pick<Schemas["ReceiptView"], "provider" | "payment_id" | "amount_cents" | "refunded_cents" | "currency">;
+  /** The payment waits for a decision: whoever accepts it at the same moment wins or loses, never both. */
+  undecided?: boolean;
   onClose: () => void;
 }
 
 /** First what it would do, then the typed confirmation, then the refund; one key, so that it cannot happen twice. */
-export function RefundDialog({ userId, payment, onClose }: RefundDialogProps) {
+export function RefundDialog({ userId, payment, undecided = false, onClose }: RefundDialogProps) {
   const t = useAdminText();
   const { locale } = useBilling();
   const preview = useRefund(userId);
@@ -35,6 +37,7 @@ export function RefundDialog({ userId, payment, onClose }: RefundDialogProps) {
     amount_cents: amount,
     reason,
     dry_run,
+    undecided,
     idempotency_key: dry_run ? `${key}-dry` : key,
   });
   if (refund.data) return <Refunded refund={refund.data} onClose={onClose} />;
@@ -146,9 +149,13 @@ function Confirm({ effect, amount, error, busy, onBack, onConfirm, onClose }: Co
 function Refunded({ refund, onClose }: { refund: Schemas["RefundEffect"]; onClose: () => void }) {
   const t = useAdminText();
   const { locale } = useBilling();
+  const money = (cents: number) => format.money(cents, refund.currency, locale);
+  const whole = refund.outcome === "made";
+  const amounts = { amount: money(refund.amount_cents), asked: money(refund.asked_cents) };
   return (
     <Dialog onClose={onClose} title={t("refund")}>
-      <Notice tone="good" live title={t("refund.done", { amount: format.money(refund.amount_cents, refund.currency, locale) })}>
+      <Notice tone={whole ? "good" : "warn"} live title={t(whole ? "refund.done" : "refund.partly", amounts)}>
+        {refund.error && <p>{refund.error}</p>}
         {refund.claim_url && (
           <>
             {t("invoices.claim")} <span className="bsb-mono">{refund.claim_url}</span>

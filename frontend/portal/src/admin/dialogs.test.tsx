@@ -24,7 +24,16 @@ beforeEach(() => api.answers({ "GET /billing/entitlements": entitlements(), "GET
 // --- refunds ---------------------------------------------------------------------------------------------------------
 
 const REFUND = "POST /admin/users/usr_7/refunds";
-const effect = { provider: "btcpay", payment_id: "inv_1", refundable_cents: 1900, currency: "USD", features_lost: [] };
+const effect = {
+  provider: "btcpay",
+  payment_id: "inv_1",
+  outcome: "made",
+  refundable_cents: 1900,
+  asked_cents: 1250,
+  currency: "USD",
+  features_lost: [],
+  error: null,
+};
 const payment = { provider: "btcpay", payment_id: "inv_1", amount_cents: 2400, refunded_cents: 500, currency: "USD" };
 
 test("a part of a payment is given back after its effect was seen and the word typed", async () => {
@@ -52,6 +61,23 @@ test("a part of a payment is given back after its effect was seen and the word t
   const [dry, real] = sent(REFUND) as { amount_cents: number; dry_run: boolean; idempotency_key: string }[];
   expect([dry?.amount_cents, dry?.dry_run, real?.amount_cents, real?.dry_run]).toEqual([1250, true, 1250, false]);
   expect(real?.idempotency_key).not.toBe(dry?.idempotency_key);
+});
+
+test("a refund of which a part failed says what goes back, and why the rest does not", async () => {
+  api.answers({
+    [REFUND]: () => {
+      const dry_run = sent(REFUND).length === 1;
+      const told = dry_run ? { outcome: "preview" } : { outcome: "partly_made", error: "This payment is disputed." };
+      return { ...effect, ...told, dry_run, amount_cents: dry_run ? 1900 : 400, asked_cents: 1900, refund_id: null };
+    },
+  });
+  show(<RefundDialog userId="usr_7" payment={payment} undecided onClose={onClose} />);
+  await press("Show the effect");
+  await user.type(await screen.findByLabelText("Type “refund” to confirm"), "refund");
+  await press("Refund $19.00");
+  const notice = await screen.findByText("Only $4.00 of $19.00 is being given back.");
+  expect(notice.closest("[role]")?.textContent).toContain("This payment is disputed.");
+  expect(sent(REFUND)).toMatchObject([{ undecided: true }, { undecided: true }]);
 });
 
 test("yen have no smaller unit", async () => {

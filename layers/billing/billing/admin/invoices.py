@@ -1,6 +1,5 @@
 """What a person decides about a bitcoin invoice: accept what came, give it back, or look again now."""
 
-import hashlib
 from collections.abc import Callable
 from typing import Any
 
@@ -9,13 +8,14 @@ from billing.intake.applier import Applier
 from billing.providers import PREPAID, Client
 from billing.rules.apply import accept
 from billing.rules.consequences import Consequences, consequences
-from billing.rules.facts import Ref, RefundFact
+from billing.rules.facts import Ref
 from billing.rules.history import By
 from billing.rules.records import FLAGGED, SURPLUS, Account, Purchase
+from billing.rules.refunds import open_requests
 from billing.rules.times import rfc3339
 from billing.selling.invoices import prepaid, purchase_of
+from billing.selling.refunds import Refunds, Wanted
 from billing.store.accounts import AccountStore
-from billing.store.audit import AuditLog
 from billing.store.due import DueStore
 from billing.store.plans import PlanStore
 
@@ -30,14 +30,14 @@ class InvoiceDesk:
         due: DueStore,
         applier: Applier,
         client: Callable[[str], Client],
-        audit: AuditLog,
+        refunds: Refunds,
     ) -> None:
         self._accounts = accounts
         self._plans = plans
         self._due = due
         self._applier = applier
         self._client = client
-        self._audit = audit
+        self._refunds = refunds
 
     def open(self, limit: int, *, flagged: bool) -> dict[str, Any]:
         """Invoices that are not final, newest first; `flagged`: only those that wait for a decision."""
@@ -74,6 +74,8 @@ class InvoiceDesk:
                     code="not_acceptable",
                     status_now=purchase.status,
                 )
+            if any(open_requests(account, provider, purchase.payment)):
+                raise Conflict("this payment is being given back: wait for the end of that", code="refund_in_progress")
             by = By(actor=admin, action="accept_invoice", reason=purchase.status, subject=f"{provider}#{purchase_id}")
             return consequences(account, accept(account, purchase, admin, catalogue, now), catalogue, now, by)
 
@@ -90,32 +92,27 @@ class InvoiceDesk:
         now: int,
         *,
         surplus: bool,
+        accepted: bool = False,
     ) -> dict[str, Any]:
         """Gives back what was paid, or part of it, or with `surplus` only what came beyond the price.
 
-        The audit log has it under the admin's name before the provider is asked.
-
-        `claim_url`, where there is one, is for the buyer and kept nowhere.
+        `accepted`: also when somebody has let the payment count. `claim_url`, where there is one, is for the buyer and
+        kept nowhere.
         """
-        account, purchase = self._find(provider, purchase_id)
+        account, _ = self._find(provider, purchase_id)
         if surplus and provider == "bitpay":
-            raise Conflict("BitPay returns what came beyond the price by itself", code="nothing_to_refund")
-        refundable = _refundable(purchase, surplus=surplus)
-        amount = refundable if amount_cents is None else amount_cents
-        if not 0 < amount <= refundable:
-            raise Conflict(
-                f"at most {refundable} can be given back", code="nothing_to_refund", refundable_cents=refundable
-            )
-        client = prepaid(self._client, provider)
-        own_key = hashlib.sha256(f"{provider}#{purchase_id}#{key}".encode()).hexdigest()
-        reason = SURPLUS if surplus else "requested_by_customer"
-        by = By(actor=admin, action="refund", reason=reason, subject=account.user_id)
-        self._audit.note(by, now, after={"provider": provider, "payment_id": purchase_id, "amount_cents": amount})
-        facts = client.refund(purchase_id, amount, purchase.currency, reason=reason, key=own_key)
-        self._applier.apply(account.user_id, provider, facts, now)
-        refund_id = next(f.refund_id for f in facts if isinstance(f, RefundFact))
-        claim_url = client.refund_url(refund_id)
-        return {**self._view(provider, purchase_id), "refund_id": refund_id, "claim_url": claim_url}
+            raise Conflict("BitPay returns what came beyond the price by itself", code="not_refundable")
+        wanted = Wanted(
+            user_id=account.user_id,
+            provider=provider,
+            payment=purchase_id,
+            amount_cents=amount_cents,
+            reason=SURPLUS if surplus else "requested_by_customer",
+            undecided=not (surplus or accepted),
+        )
+        done = self._refunds.refund(wanted, key, admin, now)
+        told = {name: done[name] for name in ("refund_id", "claim_url", "outcome", "parts", "error")}
+        return {**self._view(provider, purchase_id), **told}
 
     def _view(self, provider: str, purchase_id: str) -> dict[str, Any]:
         account, purchase = self._find(provider, purchase_id)
@@ -155,13 +152,3 @@ def view(user_id: str, purchase: Purchase) -> dict[str, Any]:
 def _open_refunds(purchase: Purchase) -> list[str]:
     refunds = purchase.payment.refunds.values() if purchase.payment else ()
     return [refund.refund_id for refund in refunds if refund.status == "pending"]
-
-
-def _refundable(purchase: Purchase, *, surplus: bool) -> int:
-    payment = purchase.payment
-    if payment is None:
-        return 0
-    if surplus:
-        returned = sum(r.amount_cents for r in payment.refunds.values() if r.reason == SURPLUS and r.status != "failed")
-        return purchase.surplus_cents - returned
-    return payment.kept_cents

@@ -18,9 +18,9 @@ from billing.rules.history import By, describe
 from billing.rules.plans import feature_fault, features_to_json
 from billing.rules.records import LIVE, Account, Grant, Purchase, Subscription
 from billing.rules.times import rfc3339
-from billing.selling.receipts import payments_of, receipts_of
+from billing.selling.receipts import receipts_of
 from billing.selling.receipts import view as receipt_view
-from billing.selling.refunds import Refunds
+from billing.selling.refunds import Refunds, Wanted
 from billing.store.accounts import HISTORY, LEDGER, AccountStore
 from billing.store.audit import AuditLog
 from billing.store.counters import CounterStore
@@ -153,33 +153,18 @@ class AdminUsers:
         return _grant(self._change(user_id, revoked, By(actor=admin, action="revoke_grant"), now))
 
     def refund(self, user_id: str, admin: str, now: int, wish: RefundPayment) -> Mapping[str, Any]:
-        """Gives money back, or says what that would do. The audit log has it before the provider is asked."""
-
-        def asked(*, dry_run: bool) -> Mapping[str, Any]:
-            return self._refunds.refund(
-                user_id,
-                wish.provider,
-                wish.payment_id,
-                wish.amount_cents,
-                reason=wish.reason,
-                key=wish.idempotency_key,
-                dry_run=dry_run,
-                now=now,
-            )
-
-        if wish.dry_run:
-            return asked(dry_run=True)
-        by = By(actor=admin, action="refund", reason=wish.reason, subject=user_id)
-        self._audit.note(
-            by,
-            now,
-            after={
-                "provider": wish.provider,
-                "payment_id": wish.payment_id,
-                "amount_cents": wish.amount_cents or "the rest",
-            },
+        """Gives money back, or says what that would do."""
+        wanted = Wanted(
+            user_id=user_id,
+            provider=wish.provider,
+            payment=wish.payment_id,
+            amount_cents=wish.amount_cents,
+            reason=wish.reason,
+            undecided=wish.undecided,
         )
-        return asked(dry_run=False)
+        if wish.dry_run:
+            return self._refunds.preview(wanted, now)
+        return self._refunds.refund(wanted, wish.idempotency_key, admin, now)
 
     def export(self, user_id: str, admin: str, now: int) -> Mapping[str, Any]:
         self._known(user_id)
@@ -196,6 +181,8 @@ class AdminUsers:
                 f"a subscription is live and would go on charging: cancel {', '.join(live)} first",
                 code="subscription_live",
             )
+        if any(request.status == "reserved" for request in account.refund_requests):
+            raise Conflict("a refund is on its way: wait until it is settled", code="refund_in_progress")
         pseudonym, erased, kept = self._erasure.erase(user_id, now)
         self._audit.note(By(actor=admin, action="erase", subject=pseudonym), now)
         return {"user_id": user_id, "erased_records": erased, "kept_ledger_entries": kept}
@@ -273,7 +260,7 @@ def _what(account: Account, object_id: str) -> str:
             return "subscription"
         if isinstance(record, Purchase) and record.purchase_id == object_id:
             return "purchase"
-    payments = {i for _, payment in payments_of(account) for i in (payment.payment_id, *payment.refs)}
+    payments = {i for _, payment in account.payments for i in (payment.payment_id, *payment.refs)}
     return "payment" if object_id in payments else "customer"
 
 

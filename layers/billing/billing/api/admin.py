@@ -227,18 +227,37 @@ class Explanation(Response):
     timeline: list[TimelineEntry]
 
 
+class RefundPart(Response):
+    """One refund at the provider. A payment that was made in several parts goes back in as many."""
+
+    refund_id: str
+    amount_cents: int
+    status: Literal["pending", "succeeded", "failed"]
+
+
+RefundOutcome = Literal["preview", "made", "partly_made", "refused"]
+
+
 class RefundEffect(Response):
-    """What a refund does, or (`dry_run`) would do."""
+    """What a refund did, or (`dry_run`) would do. `amount_cents` is what goes back, of the `asked_cents`."""
 
     dry_run: bool
     provider: str
     payment_id: str
+    outcome: RefundOutcome
     refund_id: str | None
+    """The newest of `parts`."""
     amount_cents: int
+    asked_cents: int
     refundable_cents: int
     """What was left to refund before it."""
     currency: str
     features_lost: list[str]
+    parts: list[RefundPart]
+    error: str | None
+    """The provider's words about what did not go back."""
+    outside_cents: int
+    """What was paid past the provider, which cannot give it back: that is yours to do."""
     claim_url: str | None = None
     """By this link the buyer claims a bitcoin refund: hand it over, it is stored nowhere."""
 
@@ -411,6 +430,9 @@ class AdminInvoiceList(Response):
 
 
 class InvoiceRefund(AdminInvoice):
-    refund_id: str
+    refund_id: str | None
+    outcome: RefundOutcome
+    parts: list[RefundPart]
+    error: str | None
     claim_url: str | None
     """By this link the buyer claims the refund; null when the provider sends it by itself."""

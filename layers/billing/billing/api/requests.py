@@ -157,6 +157,7 @@ class RefundPayment(Request):
     amount_cents: int | None = Field(None, ge=1, description="Absent: all that is left")
     reason: Literal["duplicate", "fraudulent", "requested_by_customer"] = "requested_by_customer"
     dry_run: bool = Field(False, description="Only say what it would do to the user's access")
+    undecided: bool = Field(False, description="Only while nobody has accepted the invoice; 409 already_accepted else")
     idempotency_key: IdempotencyKey
 
 
@@ -176,6 +177,7 @@ class SetReminders(Request):
 class RefundInvoice(Request):
     amount_cents: int | None = Field(None, ge=1, description="Absent: all that is left")
     surplus: bool = Field(False, description="Only what came beyond the price; access stays as it is")
+    accepted: bool = Field(False, description="Also when somebody has accepted the invoice; 409 already_accepted else")
     idempotency_key: IdempotencyKey
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
-from billing.rules.facts import Fact, Ref, Translation
+from billing.rules.facts import Fact, Ref, RefundFact, Translation
 from billing.rules.plans import Plan
 from billing.rules.records import PurchaseState
 
@@ -112,6 +112,19 @@ class Receipt:
     extra: Mapping[str, object] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefundParts:
+    """What became of a refund: facts of what goes back, in as many parts as the payment was made in.
+
+    `refused`: the provider's words about each part that it would not give back. `outside_cents` was paid past the
+    provider (cash, a transfer), which therefore cannot give it back.
+    """
+
+    facts: tuple[RefundFact, ...] = ()
+    refused: tuple[str, ...] = ()
+    outside_cents: int = 0
+
+
 class Client(Protocol):
     """The calls toward a provider. Failures raise `ProviderError`/`ProviderUnavailable` with the provider's words.
 
@@ -144,8 +157,12 @@ class Client(Protocol):
 
     def refund(
         self, payment_ref: str, amount_cents: int | None, currency: str, *, reason: str, key: str
-    ) -> Sequence[Fact]:
-        """Refund part, or with None the rest, of a payment."""
+    ) -> RefundParts:
+        """Refund part, or with None the rest, of a payment.
+
+        `key` stands on the provider's object, and its facts carry it as `request_id`. `ProviderError` means that
+        nothing went back, `ProviderUnavailable` that it is not known: asked again, the call finds what the first made.
+        """
         ...
 
     def receipt_url(self, payment_id: str) -> str | None: ...

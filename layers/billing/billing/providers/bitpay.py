@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
 from billing.errors import BadWebhook, ProviderError
-from billing.providers import CryptoInvoice, Notification, Order, ProviderName, Session
+from billing.providers import CryptoInvoice, Notification, Order, ProviderName, RefundParts, Session
 from billing.providers.prepaid import (
     Ours,
     PrepaidClient,
@@ -24,11 +24,13 @@ from billing.providers.prepaid import (
     btc,
     check,
     facts_of,
+    looked_for,
     matching_secret,
     metadata_of,
     minor_down,
     ours,
     parse,
+    reference,
     text,
 )
 from billing.providers.rest import Rest, Sign, encode
@@ -262,7 +264,7 @@ class BitPay(PrepaidClient):
 
     def refund(
         self, payment_ref: str, amount_cents: int | None, currency: str, *, reason: str, key: str
-    ) -> Sequence[Fact]:
+    ) -> RefundParts:
         """BitPay mails the buyer a link to claim it. Before the invoice is complete only the whole can go back."""
         sign = self._sign()
         invoice = self._read(payment_ref)
@@ -270,7 +272,7 @@ class BitPay(PrepaidClient):
         if order is None:
             raise ProviderError(f"BitPay invoice {payment_ref} was not opened here")
         cents = order.amount_cents if amount_cents is None else amount_cents
-        guid = _guid(key)
+        guid = str(uuid.UUID(reference(key)))
         query = urlencode({"token": self._merchant_token})
         request = {
             "token": self._merchant_token,
@@ -284,10 +286,10 @@ class BitPay(PrepaidClient):
         refund = self._rest.create(
             "/refunds",
             _with_number("amount", to_decimal(cents, currency), request),
-            find=lambda: self._rest.read(f"/refunds/guid/{guid}?{query}", missing_ok=True, sign=sign),
+            find=looked_for(lambda: self._rest.read(f"/refunds/guid/{guid}?{query}", missing_ok=True, sign=sign)),
             sign=sign,
         )["data"]
-        return (_refund_fact(refund, order.user_id, _now(invoice)),)
+        return RefundParts(facts=(_refund_fact(refund, order.user_id, _now(invoice)),))
 
     def refund_url(self, refund_id: str) -> str | None:
         """None: BitPay writes to the buyer itself."""
@@ -385,6 +387,7 @@ def _refund_fact(refund: Mapping[str, Any], user_id: str, now: int) -> RefundFac
         currency=currency,
         status=_REFUND_STATES.get(str(refund.get("status")), "pending"),
         reason=str(refund["reference"]) if refund.get("reference") else None,
+        request_id=str(refund["guid"]).replace("-", "") if refund.get("guid") else None,
     )
 
 

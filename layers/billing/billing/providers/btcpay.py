@@ -6,13 +6,14 @@ https://docs.btcpayserver.org/API/Greenfield/v1/
 
 import hashlib
 import hmac
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from billing.errors import BadWebhook, ProviderError
-from billing.providers import CryptoInvoice, Notification, Order, ProviderName, Session
+from billing.errors import BadWebhook, ProviderError, ProviderUnavailable
+from billing.providers import CryptoInvoice, Notification, Order, ProviderName, RefundParts, Session
 from billing.providers.prepaid import (
     SATOSHIS,
     Ours,
@@ -21,6 +22,7 @@ from billing.providers.prepaid import (
     btc,
     check,
     facts_of,
+    looked_for,
     matching_secret,
     metadata_of,
     minor_down,
@@ -28,6 +30,7 @@ from billing.providers.prepaid import (
     minor_up,
     ours,
     parse,
+    reference,
     text,
 )
 from billing.providers.rest import Rest, encode
@@ -242,7 +245,7 @@ class BTCPay(PrepaidClient):
 
     def refund(
         self, payment_ref: str, amount_cents: int | None, currency: str, *, reason: str, key: str
-    ) -> Sequence[Fact]:
+    ) -> RefundParts:
         """Makes a claim link (see `refund_url`) worth that much fiat at the rate of the day it is claimed."""
         invoice = self._read(payment_ref)
         order = _order(payment_ref, invoice)
@@ -250,7 +253,7 @@ class BTCPay(PrepaidClient):
             raise ProviderError(f"BTCPay invoice {payment_ref} was not opened here")
         cents = order.amount_cents if amount_cents is None else amount_cents
         # The server takes names of at most 50 characters, and a name is what a lost claim is found by.
-        name = f"Refund {hashlib.sha256(key.encode()).hexdigest()[:32]}"
+        name = f"Refund {reference(key)}"
         request = {
             "name": name,
             "description": f"Refund of invoice {payment_ref}: {reason}",
@@ -262,9 +265,13 @@ class BTCPay(PrepaidClient):
         made = self._rest.create(
             f"{self._store}/invoices/{quote(payment_ref)}/refund",
             encode(request),
-            find=lambda: self._claim_named(name),
+            find=looked_for(lambda: self._claim_named(name)),
         )
-        return (self._refund_fact(invoice, str(made["id"]), order, self._rest.answered_at or 0),)
+        try:
+            fact = self._refund_fact(invoice, str(made["id"]), order, self._rest.answered_at or 0)
+        except ProviderError as refused:
+            raise ProviderUnavailable(f"the claim was made, but cannot be read: {refused.detail}") from refused
+        return RefundParts(facts=(fact,))
 
     def _payout_method(self, invoice: Mapping[str, Any]) -> dict[str, str]:
         """On-chain, in the words of the server: today's, or those from before 2.0."""
@@ -293,6 +300,7 @@ class BTCPay(PrepaidClient):
             currency=order.currency,
             status=status,
             reason=str(claim.get("description") or "").rpartition(": ")[2] or None,
+            request_id=_request_of(claim.get("name")),
         )
 
     def _claimed_cents(self, invoice: Mapping[str, Any], claim: Mapping[str, Any], order: Ours) -> int:
@@ -342,6 +350,12 @@ class BTCPay(PrepaidClient):
             server_time=seen.observed_at,
             url=str(invoice["checkoutLink"]),
         )
+
+
+def _request_of(name: object) -> str | None:
+    """The request of ours that a claim was named after."""
+    found = re.fullmatch(r"Refund ([0-9a-f]{32})", name) if isinstance(name, str) else None
+    return found[1] if found else None
 
 
 def _order(invoice_id: str, invoice: Mapping[str, Any]) -> Ours | None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from billing.errors import BadWebhook, ProviderError
-from billing.providers import ChangePreview, Notification, Order, ProviderName, Session
+from billing.providers import ChangePreview, Notification, Order, ProviderName, RefundParts, Session
 from billing.providers.rest import Rest, encode
 from billing.providers.signatures import verify_timestamped
 from billing.rules.facts import (
@@ -51,7 +51,7 @@ _ALLOWED: Mapping[str, Mapping[str, type]] = {
     "payment": {**_OWN, **_MONEY, "subscription": str, "paid_at": int, "period_start": int, "period_end": int},
     "dunning": {**_OWN, "subscription": str, "attempt_count": int, "next_attempt_at": int, "action_required": bool},
     "purchase": {**_OWN, **_MONEY, "state": str, "paid_at": int, "customer": str},
-    "refund": {**_OWN, **_MONEY},
+    "refund": {**_OWN, **_MONEY, "key": str},
     "dispute": {**_OWN, **_MONEY},
     "checkout": {**_OWN, "status": str, "customer": str, "subscription": str},
 }
@@ -153,10 +153,10 @@ class MockClient:
 
     def refund(
         self, payment_ref: str, amount_cents: int | None, currency: str, *, reason: str, key: str
-    ) -> Sequence[Fact]:
+    ) -> RefundParts:
         body = encode({"payment": payment_ref, "amount_cents": amount_cents, "reason": reason, "key": key})
         refund = self._rest.change("POST", "/api/refunds", body)
-        return [_refund(_keep(refund), refund["observed_at"])]
+        return RefundParts(facts=(_refund(_keep(refund), refund["observed_at"]),))
 
     def receipt_url(self, payment_id: str) -> str | None:
         return self._rest.url(f"/receipts/{payment_id}")
@@ -292,7 +292,7 @@ def _purchase(data: Mapping[str, Any], at: int) -> Fact:
     )
 
 
-def _refund(data: Mapping[str, Any], at: int) -> Fact:
+def _refund(data: Mapping[str, Any], at: int) -> RefundFact:
     return RefundFact(
         provider=NAME,
         observed_at=at,
@@ -303,6 +303,7 @@ def _refund(data: Mapping[str, Any], at: int) -> Fact:
         currency=data["currency"],
         status=data["status"],
         reason=data.get("reason"),
+        request_id=data.get("key"),
     )
 
 

@@ -1,13 +1,15 @@
 """What BitPay and BTCPay Server share: signed deliveries, invoices that carry our order, no recurring charge."""
 
+import hashlib
 import hmac
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Decimal
 from typing import Any, NoReturn
 
-from billing.errors import BadWebhook, Conflict, ProviderError
+from billing.errors import BadWebhook, Conflict, ProviderError, ProviderUnavailable
 from billing.providers import ChangePreview, Order, ProviderName
 from billing.rules.facts import CheckoutFact, Fact, PurchaseFact
 from billing.rules.money import exponent, to_minor
@@ -187,6 +189,28 @@ def minor_nearest(amount: Decimal, currency: str) -> int:
 def btc(satoshis: int) -> str:
     """150000 -> "0.00150000"."""
     return f"{Decimal(satoshis) / SATOSHIS:.8f}"
+
+
+# --- money back -------------------------------------------------------------------------------------------------------
+
+
+def reference(key: str) -> str:
+    """A refund's key as 32 hexadecimal digits, which is what our requests have as their id."""
+    return key if re.fullmatch(r"[0-9a-f]{32}", key) else hashlib.sha256(key.encode()).hexdigest()[:32]
+
+
+def looked_for(find: Callable[[], Any]) -> Callable[[], Any]:
+    """Looking for what an earlier try may have made. Refused to look is not known, which is not the same as no."""
+
+    def look() -> Any:
+        try:
+            return find()
+        except ProviderUnavailable:
+            raise
+        except ProviderError as refused:
+            raise ProviderUnavailable(f"it cannot be told what an earlier try did: {refused.detail}") from refused
+
+    return look
 
 
 # --- calls that only make sense for a recurring charge ---------------------------------------------------------------

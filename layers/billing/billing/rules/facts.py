@@ -111,7 +111,10 @@ class PurchaseFact(_Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefundFact(_Fact):
-    """One refund, by its own id. `payment_ref` is any name of the payment: its id or one of its `refs`."""
+    """One refund, by its own id. `payment_ref` is any name of the payment: its id or one of its `refs`.
+
+    `request_id`: the request of ours that it carries out, as it stands on the provider's object.
+    """
 
     refund_id: str
     payment_ref: str
@@ -119,6 +122,7 @@ class RefundFact(_Fact):
     currency: str
     status: RefundStatus
     reason: str | None = None
+    request_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -98,14 +98,8 @@ _Sourced = tuple[Subscription | Purchase, Payment]
 
 
 def _payments(account: Account) -> dict[tuple[str, str], _Sourced]:
-    """Money that is ours. What was sent for an underpaid or late invoice is not, until somebody accepts it."""
-    found: dict[tuple[str, str], _Sourced] = {}
-    for record in account.records.values():
-        if isinstance(record, Subscription):
-            found.update({(record.provider, p.payment_id): (record, p) for p in record.payments.values()})
-        elif isinstance(record, Purchase) and record.payment is not None and record.paid:
-            found[record.provider, record.payment.payment_id] = (record, record.payment)
-    return found
+    """Income by provider and payment id."""
+    return {(record.provider, payment.payment_id): (record, payment) for record, payment in account.income}
 
 
 def _money_lines(before: Account, after: Account, now: int) -> Iterator[LedgerEntry]:

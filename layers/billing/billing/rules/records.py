@@ -17,6 +17,7 @@ TERMINAL: frozenset[str] = frozenset({"canceled", "incomplete_expired"})
 LIVE: frozenset[str] = frozenset({"trialing", "active", "past_due", "unpaid", "paused"})
 
 RefundStatus = Literal["pending", "succeeded", "failed"]
+RequestStatus = Literal["reserved", "made", "refused"]
 DisputeStatus = Literal["inquiry", "open", "won", "lost"]
 # A refund for this reason gives back what came beyond the price: it touches neither the purchase nor the books.
 SURPLUS = "surplus"
@@ -29,11 +30,14 @@ FLAGGED: frozenset[PurchaseState] = frozenset({"underpaid", "paid_late"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refund:
+    """Money back. `request_id`: the request of ours (see `RefundRequest`) that it carries out, if it is one."""
+
     refund_id: str
     amount_cents: int
     status: RefundStatus
     observed_at: int
     reason: str | None = None
+    request_id: str | None = None
 
     @property
     def returned_cents(self) -> int:
@@ -318,7 +322,36 @@ class DeletedCustomer:
         return f"customer#{self.provider}#{self.customer_id}"
 
 
-Record = Subscription | Purchase | Term | Grant | Renewal | Checkout | Booked | DeletedCustomer
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefundRequest:
+    """Money that we mean to give back: reserved here before the provider is asked, and told apart by its own id.
+
+    `request_id` names the intent at the provider too, so that whatever is heard of the refund settles this.
+    `whole`: no amount was named, it is all that was left. `asked_until`: until then somebody is asking the provider.
+    `settle_at`: when to ask again by itself, None: nothing is open. `error`: why not all of it went back.
+    """
+
+    request_id: str
+    provider: str
+    payment_id: str
+    amount_cents: int
+    currency: str
+    reason: str
+    requested_by: str
+    requested_at: int
+    whole: bool = False
+    status: RequestStatus = "reserved"
+    tries: int = 1
+    asked_until: int = 0
+    settle_at: int | None = None
+    error: str | None = None
+
+    @property
+    def record(self) -> str:
+        return f"refund#{self.provider}#{self.request_id}"
+
+
+Record = Subscription | Purchase | Term | Grant | Renewal | Checkout | Booked | DeletedCustomer | RefundRequest
 
 
 # How the pseudonym begins that stands for an erased user.
@@ -367,6 +400,29 @@ class Account:
     @property
     def checkouts(self) -> Iterator[Checkout]:
         return (r for r in self.records.values() if isinstance(r, Checkout))
+
+    @property
+    def refund_requests(self) -> Iterator[RefundRequest]:
+        return (r for r in self.records.values() if isinstance(r, RefundRequest))
+
+    @property
+    def payments(self) -> Iterator[tuple[Subscription | Purchase, Payment]]:
+        """All money that came, with what it was for; bitcoin that does not count (yet) is among it."""
+        for record in self.records.values():
+            if isinstance(record, Subscription):
+                yield from ((record, payment) for payment in record.payments.values())
+            elif isinstance(record, Purchase) and record.payment is not None:
+                yield record, record.payment
+
+    @property
+    def income(self) -> Iterator[tuple[Subscription | Purchase, Payment]]:
+        """Money that is ours. What came for an underpaid or late invoice is not, until somebody accepts it."""
+        return ((record, p) for record, p in self.payments if isinstance(record, Subscription) or record.paid)
+
+    def payment(self, provider: str, name: str) -> tuple[Subscription | Purchase, Payment] | None:
+        """A payment by any of its names at the provider, with what it was for."""
+        named = (p for p in self.payments if p[0].provider == provider and name in (p[1].payment_id, *p[1].refs))
+        return next(named, None)
 
     def put(self, *records: Record) -> "Account":
         """The account with these records; itself when they change nothing."""

@@ -54,7 +54,7 @@ class Doubles:
             if payment.kept_cents > 0 and paid_until > double_since:
                 own_key = f"{key}:{payment.payment_id}"
                 back = client.refund(payment.payment_id, None, payment.currency, reason="duplicate", key=own_key)
-                self.applier.apply(user_id, subscription.provider, back, now)
+                self.applier.apply(user_id, subscription.provider, back.facts, now)
 
 
 def surplus(account: Account, catalogue: Catalogue) -> list[tuple[Subscription, Subscription]]:

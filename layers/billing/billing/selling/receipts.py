@@ -1,6 +1,6 @@
 """Receipts of every payment in one list, and the link to a provider's own pages. Links are fetched, never stored."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
@@ -61,18 +61,9 @@ def receipts_of(account: Account) -> list[Receipt]:
             plan_id=payment.plan_id or record.plan_id,
             refunded_cents=payment.refunded_cents,
         )
-        for record, payment in payments_of(account)
+        for record, payment in account.income
     ]
     return sorted(receipts, key=lambda r: (r.paid_at, r.payment_id), reverse=True)
-
-
-def payments_of(account: Account) -> Iterator[tuple[Subscription | Purchase, Payment]]:
-    """Every payment with what it paid for; bitcoin that was seen but does not count is none."""
-    for record in account.records.values():
-        if isinstance(record, Subscription):
-            yield from ((record, payment) for payment in record.payments.values())
-        elif isinstance(record, Purchase) and record.payment is not None and record.paid:
-            yield record, record.payment
 
 
 def portal_customer(account: Account) -> tuple[str, str] | None:

@@ -1,19 +1,64 @@
-"""Refunds from our side: what one would do to access, shown first; then the money, by the provider that took it."""
+"""Refunds from our side: what one would do to access, shown first; then the money, by the provider that took it.
+
+What is to go back is reserved on the account by a conditional write before the provider is asked, so that however many
+ask at once, no more than was paid goes back. The request's id stands on the provider's object: the answer, a webhook or
+a later reading settles it, whichever comes first. A refusal gives the reservation back. When the provider was silent,
+or this process died, the request stays open and is asked again under the same id: by whoever repeats the key, or by
+`settle`.
+"""
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
-from typing import Any, cast
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, cast
 
-from billing.errors import Conflict, NotFound
+from billing.errors import Conflict, NotFound, ProviderError, ProviderUnavailable
 from billing.intake.applier import Applier
-from billing.providers import PREPAID, Client, PrepaidProviderClient
+from billing.providers import PREPAID, Client, PrepaidProviderClient, RefundParts
+from billing.rules.consequences import Consequences, consequences
 from billing.rules.entitlements import evaluate, sources
-from billing.rules.facts import RefundFact
+from billing.rules.history import By
 from billing.rules.plans import Catalogue
-from billing.rules.records import Account, Payment, Purchase, Refund, Subscription
-from billing.selling.receipts import payments_of
+from billing.rules.records import (
+    SURPLUS,
+    Account,
+    Payment,
+    Purchase,
+    Refund,
+    RefundRequest,
+    RequestStatus,
+    Subscription,
+)
+from billing.rules.refunds import open_requests, parts_of, refundable_cents, request_id, request_of
 from billing.store.accounts import AccountStore
+from billing.store.due import DueStore
 from billing.store.plans import PlanStore
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools import Logger
+
+# Seconds in which nobody else asks the provider for the same request: longer than a function lives that asks.
+ASKING = 90
+# Seconds until an open request is asked again by itself, by how often it was asked.
+_AGAIN = (120, 300, 900, 3600, 6 * 3600)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """A refund as somebody wants it. `payment`: any name of the payment. `amount_cents` None: all that is left.
+
+    `undecided`: only while the bitcoin payment waits for a decision, which somebody else may make at the same moment.
+    """
+
+    user_id: str
+    provider: str
+    payment: str
+    amount_cents: int | None = None
+    reason: str = "requested_by_customer"
+    undecided: bool = False
+
+    @property
+    def surplus(self) -> bool:
+        return self.reason == SURPLUS
 
 
 class Refunds:
@@ -27,49 +72,189 @@ class Refunds:
         self._applier = applier
         self._client = client
 
-    def refund(
-        self,
-        user_id: str,
-        provider: str,
-        payment_id: str,
-        amount_cents: int | None,
-        *,
-        reason: str,
-        key: str,
-        dry_run: bool,
-        now: int,
-    ) -> Mapping[str, Any]:
-        """Refunds part or (None) the rest of a payment, or says what that would do. `key`: one refund per key."""
-        account = self._accounts.load(user_id)
-        record, payment = _payment(account, provider, payment_id)
-        left = max(0, payment.kept_cents)
-        amount = left if amount_cents is None else amount_cents
-        lost = features_lost(account, record, payment, amount, self._plans.catalogue(), now)
-        refund_id = claim_url = None
-        # A bitcoin provider makes a claim of any size: nobody but us knows what is left.
-        if (dry_run or provider in PREPAID) and not 0 < amount <= left:
-            raise Conflict(f"at most {left} can be refunded", code="not_refundable", refundable_cents=left)
-        if not dry_run:
-            known = set(payment.refunds)
-            client = self._client(provider)
-            asked_for = amount if provider in PREPAID else amount_cents
-            facts = client.refund(payment_id, asked_for, payment.currency, reason=reason, key=key)
-            self._applier.apply(user_id, provider, facts, now)
-            made = [f.refund_id for f in facts if isinstance(f, RefundFact) and f.refund_id not in known]
-            refund_id = made[-1] if made else None
-            if refund_id and provider in PREPAID:
-                claim_url = cast(PrepaidProviderClient, client).refund_url(refund_id)
-        return {
-            "dry_run": dry_run,
-            "provider": provider,
-            "payment_id": payment.payment_id,
-            "refund_id": refund_id,
-            "amount_cents": amount,
-            "refundable_cents": left,
-            "currency": payment.currency,
-            "features_lost": lost,
-            "claim_url": claim_url,
+    def preview(self, wanted: Wanted, now: int) -> Mapping[str, Any]:
+        """What a refund would do; nothing is written and nobody is asked."""
+        account = self._accounts.load(wanted.user_id)
+        record, payment = _payment(account, wanted)
+        amount, left = _amount(account, record, payment, wanted)
+        return _effect(wanted.provider, payment, left, amount, dry_run=True) | {
+            "features_lost": features_lost(account, record, payment, amount, self._plans.catalogue(), now)
         }
+
+    def refund(self, wanted: Wanted, key: str, admin: str, now: int) -> Mapping[str, Any]:
+        """Gives back what is wanted, once per user, payment and key, and says what went back.
+
+        The audit log has it under the admin's name together with the reservation, before the provider is asked.
+        Raises `Conflict` with the code not_refundable, idempotency_key_reused, refund_in_progress or already_accepted;
+        `ProviderError` when the provider refused all of it; `ProviderUnavailable` when it is not known yet.
+        """
+        before, request = self._reserve(wanted, key, admin, now)
+        record, payment = _payment(before, wanted)
+        lost = features_lost(before, record, payment, request.amount_cents, self._plans.catalogue(), now)
+        left = refundable_cents(before, record, payment, surplus=wanted.surplus)
+        answer = self._ask(wanted.user_id, request, now) if request.status == "reserved" else RefundParts()
+        account = self._accounts.load(wanted.user_id)
+        _, payment = _payment(account, wanted)
+        after = request_of(account, request.provider, request.request_id) or request
+        parts = parts_of(payment, after)
+        if after.status == "refused" and not parts:
+            raise ProviderError(after.error or "the provider refused this refund", reason="refused_before")
+        made = sum(part.amount_cents for part in parts if part.status != "failed")
+        refund_id = parts[-1].refund_id if parts else None
+        return {
+            **_effect(wanted.provider, payment, left, made, dry_run=False),
+            "asked_cents": after.amount_cents,
+            "features_lost": lost,
+            "refund_id": refund_id,
+            "parts": [_part(part) for part in parts],
+            "outcome": "made" if made >= after.amount_cents else "partly_made" if made else "refused",
+            "error": after.error,
+            "outside_cents": answer.outside_cents,
+            "claim_url": self._claim_url(after.provider, refund_id),
+        }
+
+    def settle(self, due: DueStore, now: int, limit: int, logger: "Logger") -> int:
+        """Asks again for what nobody knows the end of yet; how many requests were settled."""
+        settled = 0
+        for found in due.due("settle", now, limit):
+            request = self._take(found.user_id, found.record, now)
+            if request is None:
+                continue
+            where = {"provider": request.provider, "request": request.request_id, "tries": request.tries}
+            try:
+                self._ask(found.user_id, request, now)
+                logger.info("refund settled", extra=where)
+            except ProviderUnavailable as silent:
+                logger.warning("refund still open", extra={**where, "why": silent.detail})
+                continue
+            except ProviderError as refused:
+                logger.error("refund refused", extra={**where, "why": refused.detail})
+            settled += 1
+        return settled
+
+    def _take(self, user_id: str, record: str, now: int) -> RefundRequest | None:
+        """An open request to ask the provider for; None when it is settled, or somebody is at it."""
+        taken: list[RefundRequest] = []
+
+        def decide(before: Account) -> Consequences | None:
+            taken.clear()
+            request = before.records.get(record)
+            if not isinstance(request, RefundRequest) or request.status != "reserved" or request.asked_until > now:
+                return None
+            taken.append(_taken(request, now))
+            return self._noting(before, taken[0], now)
+
+        self._accounts.change(user_id, decide)
+        return taken[0] if taken else None
+
+    # --- reserve, ask, settle or give back ---------------------------------------------------------------------------
+
+    def _reserve(self, wanted: Wanted, key: str, admin: str, now: int) -> tuple[Account, RefundRequest]:
+        """The account before, and the request in it: a new one, or the one that this key stands for already."""
+        found: list[tuple[Account, RefundRequest]] = []
+
+        def decide(before: Account) -> Consequences | None:
+            record, payment = _payment(before, wanted)
+            own_id = request_id(wanted.user_id, wanted.provider, payment.payment_id, key)
+            known = request_of(before, wanted.provider, own_id)
+            if known is not None:
+                _check_same(known, wanted)
+                request = known if known.status != "reserved" else _taken(known, now)
+                found[:] = [(before, request)]
+                return self._noting(before, request, now)
+            amount, _ = _amount(before, record, payment, wanted)
+            request = RefundRequest(
+                request_id=own_id,
+                provider=wanted.provider,
+                payment_id=payment.payment_id,
+                amount_cents=amount,
+                currency=payment.currency,
+                reason=wanted.reason,
+                requested_by=admin,
+                requested_at=now,
+                whole=wanted.amount_cents is None,
+                asked_until=now + ASKING,
+                settle_at=now + _AGAIN[0],
+            )
+            found[:] = [(before, request)]
+            by = By(actor=admin, action="refund", reason=wanted.reason, subject=wanted.user_id)
+            return self._noting(before, request, now, by)
+
+        self._accounts.change(wanted.user_id, decide)
+        return found[0]
+
+    def _noting(self, before: Account, request: RefundRequest, now: int, by: By | None = None) -> Consequences | None:
+        if request_of(before, request.provider, request.request_id) == request:
+            return None
+        return consequences(before, before.put(request), self._plans.catalogue(), now, by)
+
+    def _ask(self, user_id: str, request: RefundRequest, now: int) -> RefundParts:
+        """Asks the provider and notes what came of it."""
+        # A bitcoin provider makes a claim of any size: nobody but us knows what is left.
+        named = request.provider in PREPAID or not request.whole
+        try:
+            answer = self._client(request.provider).refund(
+                request.payment_id,
+                request.amount_cents if named else None,
+                request.currency,
+                reason=request.reason,
+                key=request.request_id,
+            )
+        except ProviderUnavailable as silent:
+            raise ProviderUnavailable(
+                f"{silent.detail}. The amount stays reserved, and the refund is asked for again by itself",
+                retry_after=ASKING,
+                request_id=request.request_id,
+            ) from silent
+        except ProviderError as refused:
+            self._close(user_id, request, "refused", refused.detail, now)
+            raise
+        self._applier.apply(user_id, request.provider, answer.facts, now)
+        words = list(answer.refused)
+        if answer.outside_cents:
+            words.append(f"{answer.outside_cents} was paid past the provider, which cannot give it back")
+        error = "; ".join(words) or None
+        self._close(user_id, request, "made" if answer.facts else "refused", error, now)
+        return answer
+
+    def _close(self, user_id: str, request: RefundRequest, status: RequestStatus, error: str | None, now: int) -> None:
+        """Notes the end of a request; what it still held is free again."""
+
+        def decide(before: Account) -> Consequences | None:
+            found = request_of(before, request.provider, request.request_id)
+            if found is None or found.status != "reserved":
+                return None
+            return self._noting(before, replace(found, status=status, error=error, settle_at=None), now)
+
+        self._accounts.change(user_id, decide)
+
+    def _claim_url(self, provider: str, refund_id: str | None) -> str | None:
+        if refund_id is None or provider not in PREPAID:
+            return None
+        try:
+            return cast(PrepaidProviderClient, self._client(provider)).refund_url(refund_id)
+        except ProviderError:
+            return None  # the refund is made; its link can be had again by reading the invoice
+
+
+def _check_same(known: RefundRequest, wanted: Wanted) -> None:
+    """One key stands for one refund."""
+    whole = wanted.amount_cents is None
+    same_amount = known.whole if whole else not known.whole and known.amount_cents == wanted.amount_cents
+    if not same_amount or known.reason != wanted.reason:
+        raise Conflict("this key was used for another refund of this payment", code="idempotency_key_reused")
+
+
+def _taken(request: RefundRequest, now: int) -> RefundRequest:
+    """An open request with us as the one who asks the provider, unless somebody is at it."""
+    if request.asked_until > now:
+        raise Conflict(
+            "this refund is being asked for at this moment: ask again with the same key",
+            code="refund_in_progress",
+            retry_after=request.asked_until - now,
+        )
+    again = _AGAIN[min(request.tries, len(_AGAIN) - 1)]
+    return replace(request, tries=request.tries + 1, asked_until=now + ASKING, settle_at=now + again)
 
 
 def features_lost(
@@ -87,8 +272,45 @@ def features_lost(
     return sorted(evaluate(sources(account, catalogue), now).keys() - evaluate(sources(then, catalogue), now).keys())
 
 
-def _payment(account: Account, provider: str, payment_id: str) -> tuple[Subscription | Purchase, Payment]:
-    for record, payment in payments_of(account):
-        if record.provider == provider and payment_id in (payment.payment_id, *payment.refs):
-            return record, payment
-    raise NotFound(f"this user has no payment {payment_id} at {provider}")
+def _payment(account: Account, wanted: Wanted) -> tuple[Subscription | Purchase, Payment]:
+    found = account.payment(wanted.provider, wanted.payment)
+    if found is None:
+        raise NotFound(f"this user has no payment {wanted.payment} at {wanted.provider}")
+    return found
+
+
+def _amount(account: Account, record: Subscription | Purchase, payment: Payment, wanted: Wanted) -> tuple[int, int]:
+    """What is to go back, and what could. Raises `Conflict` where that cannot be."""
+    if wanted.undecided and isinstance(record, Purchase) and record.accepted_by is not None:
+        raise Conflict(f"{record.accepted_by} has accepted this payment", code="already_accepted")
+    left = refundable_cents(account, record, payment, surplus=wanted.surplus)
+    amount = left if wanted.amount_cents is None else wanted.amount_cents
+    if not 0 < amount <= left:
+        others = sum(1 for _ in open_requests(account, record.provider, payment))
+        reserved = "; another refund of it is on its way" if others else ""
+        raise Conflict(
+            f"at most {left} can be refunded{reserved}", code="not_refundable", refundable_cents=left, open=others
+        )
+    return amount, left
+
+
+def _effect(provider: str, payment: Payment, left: int, amount: int, *, dry_run: bool) -> dict[str, Any]:
+    return {
+        "dry_run": dry_run,
+        "provider": provider,
+        "payment_id": payment.payment_id,
+        "refund_id": None,
+        "amount_cents": amount,
+        "asked_cents": amount,
+        "refundable_cents": left,
+        "currency": payment.currency,
+        "outcome": "preview",
+        "parts": [],
+        "error": None,
+        "outside_cents": 0,
+        "claim_url": None,
+    }
+
+
+def _part(part: Refund) -> dict[str, Any]:
+    return {"refund_id": part.refund_id, "amount_cents": part.amount_cents, "status": part.status}

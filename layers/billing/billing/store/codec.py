@@ -22,6 +22,7 @@ from billing.rules.records import (
     Purchase,
     Record,
     Refund,
+    RefundRequest,
     Renewal,
     Subscription,
     Term,
@@ -70,6 +71,7 @@ _KINDS: dict[str, type[Record]] = {
     "checkout": Checkout,
     "mrr": Booked,
     "customer": DeletedCustomer,
+    "refund": RefundRequest,
 }
 
 
@@ -84,7 +86,7 @@ SHARDS = 4
 
 
 def shard(kind: str, number: int) -> str:
-    """The partition of the index: kind is poll (bitcoin invoices), remind or review (prepaid time)."""
+    """The partition of the index: poll (bitcoin invoices), remind, review (prepaid time), settle (refunds)."""
     return f"{kind}#{number}"
 
 
@@ -97,6 +99,8 @@ def _due(user_id: str, record: Record) -> dict[str, object]:
         return {"due_shard": shard("remind", number), "due_at": record.remind_at}
     if isinstance(record, Booked) and record.review_at is not None:
         return {"due_shard": shard("review", number), "due_at": record.review_at}
+    if isinstance(record, RefundRequest) and record.settle_at is not None:
+        return {"due_shard": shard("settle", number), "due_at": record.settle_at}
     return {}
 
 

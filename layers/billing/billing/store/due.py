@@ -13,9 +13,9 @@ from billing.store.codec import SHARDS, item, shard, values
 from billing.store.transactions import CONFLICT
 
 INDEX = "due"
-Kind = Literal["poll", "remind", "review"]
+Kind = Literal["poll", "remind", "review", "settle"]
 # The record's own name for the time the index sorts by.
-_FIELDS: dict[Kind, str] = {"poll": "poll_at", "remind": "remind_at", "review": "review_at"}
+_FIELDS: dict[Kind, str] = {"poll": "poll_at", "remind": "remind_at", "review": "review_at", "settle": "settle_at"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -236,6 +236,7 @@ export const de: Readonly<Record<AdminKey, Message>> = {
   "refund.amount": "Betrag in {currency}",
   "refund.amount.wrong": "Gib einen Betrag in {currency} bis {amount} ein.",
   "refund.done": "{amount} werden zurückgegeben.",
+  "refund.partly": "Nur {amount} von {asked} werden zurückgegeben.",
   "refund.requested_by_customer": "Vom Kunden gewünscht",
   "refund.duplicate": "Doppelt abgebucht",
   "refund.fraudulent": "Betrug",

@@ -235,6 +235,7 @@ const texts = {
   "refund.amount": "Amount in {currency}",
   "refund.amount.wrong": "Enter an amount in {currency} up to {amount}.",
   "refund.done": "{amount} is being given back.",
+  "refund.partly": "Only {amount} of {asked} is being given back.",
   "refund.requested_by_customer": "The customer asked",
   "refund.duplicate": "Charged twice",
   "refund.fraudulent": "Fraud",

@@ -236,6 +236,7 @@ export const es: Readonly<Record<AdminKey, Message>> = {
   "refund.amount": "Importe en {currency}",
   "refund.amount.wrong": "Escribe un importe en {currency} de hasta {amount}.",
   "refund.done": "Se devuelven {amount}.",
+  "refund.partly": "Solo se devuelven {amount} de {asked}.",
   "refund.requested_by_customer": "Lo pidió el cliente",
   "refund.duplicate": "Cobrado dos veces",
   "refund.fraudulent": "Fraude",

@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 import stripe
 
 from billing.errors import NotConfigured, ProviderError, ProviderUnavailable
-from billing.providers import ChangePreview, Notification, Order, PlanSync, Session
+from billing.providers import ChangePreview, Notification, Order, PlanSync, RefundParts, Session
+from billing.providers.stripe.objects import refund_fact
 from billing.providers.stripe.prices import Prices
 from billing.providers.stripe.reads import Reader, id_of
+from billing.providers.stripe.webhook import minimal
 from billing.rules.facts import Fact, Ref
 from billing.rules.plans import Plan
 
@@ -96,7 +98,7 @@ def asking() -> Iterator[None]:
         # Stripe's own words name our key, and buyers are told what the provider said.
         raise ProviderError("Stripe refuses our key for this", reason=str(refused.code or "key_refused")) from refused
     except stripe.StripeError as error:
-        if error.http_status is None or error.http_status >= 500:
+        if error.http_status is None or error.http_status >= 500 or error.code == "idempotency_key_in_use":
             raise ProviderUnavailable("Stripe could not answer") from error
         reason = str(error.code or "refused")
         raise ProviderError(error.user_message or "Stripe refused the request", reason=reason) from error
@@ -345,16 +347,58 @@ class StripeClient:
         *,
         reason: str,
         key: str,
-    ) -> Sequence[Fact]:
+    ) -> RefundParts:
+        """An invoice may have been paid in several parts: each goes back by itself, at most what is left of it."""
         with asking():
-            intent = self._reader.payment_intent_of(payment_ref)
-            if intent is None:
-                raise ProviderError("nothing was charged for this payment", reason="nothing_to_refund")
-            params: RefundCreateParams = {"payment_intent": intent, "reason": cast(Literal["duplicate"], reason)}
-            if amount_cents is not None:
-                params["amount"] = amount_cents
-            refund = self.api.v1.refunds.create(params, {"idempotency_key": f"{key}:refund"})
-            return self._reader.read(Ref("payment", intent), refund.created)
+            intents, outside = self._reader.charged(payment_ref)
+            if not intents:
+                words = "it was paid outside Stripe" if outside else "nothing was charged for this payment"
+                raise ProviderError(words, reason="nothing_to_refund", outside_cents=outside)
+            earlier = {intent: self._reader.refund_made(intent, key) for intent in intents}
+            # Of one charge Stripe itself knows what is left.
+            alone = len(intents) == 1
+            shares = {intents[0]: amount_cents} if alone else self._shares(intents, earlier, amount_cents)
+        facts, refused, errors = [], [], []
+        for intent, cents in shares.items():
+            try:
+                with asking():
+                    made = earlier[intent] or self._refund(intent, cents, reason, key)
+            except ProviderUnavailable:
+                raise
+            except ProviderError as error:
+                refused.append(error.detail)
+                errors.append(error)
+                continue
+            facts.append(refund_fact(minimal(made), payment_ref, made["created"]))
+        if errors and not facts:
+            raise errors[0]
+        return RefundParts(facts=tuple(facts), refused=tuple(refused), outside_cents=outside)
+
+    def _shares(
+        self, intents: Sequence[str], earlier: dict[str, dict[str, Any] | None], amount_cents: int | None
+    ) -> dict[str, int | None]:
+        """How much of an amount (None: of all that is left) goes back by which intent, the first one first."""
+        left = {i: made["amount"] if (made := earlier[i]) else self._reader.refundable(i) for i in intents}
+        if amount_cents is not None and amount_cents > sum(left.values()):
+            raise ProviderError(f"at most {sum(left.values())} can be refunded", reason="amount_too_large")
+        wanted = sum(left.values()) if amount_cents is None else amount_cents
+        shares: dict[str, int | None] = {}
+        for intent in sorted(intents, key=lambda i: earlier[i] is None):
+            share = min(left[intent], wanted)
+            wanted -= share
+            if share:
+                shares[intent] = share
+        return shares
+
+    def _refund(self, intent: str, cents: int | None, reason: str, key: str) -> dict[str, Any]:
+        params: RefundCreateParams = {
+            "payment_intent": intent,
+            "reason": cast(Literal["duplicate"], reason),
+            "metadata": {"refund_request": key},
+        }
+        if cents is not None:
+            params["amount"] = cents
+        return self.api.v1.refunds.create(params, {"idempotency_key": f"{key}:{intent}:refund"}).to_dict()
 
     def receipt_url(self, payment_id: str) -> str | None:
         with asking():

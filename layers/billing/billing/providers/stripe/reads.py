@@ -129,13 +129,39 @@ class Reader:
     def payment_intent_of(self, payment_ref: str) -> str | None:
         """The payment intent behind an invoice, charge, session or intent; None when nothing was charged."""
         if payment_ref.startswith("in_"):
-            paid = self._v1.invoice_payments.list({"invoice": payment_ref, "status": "paid"}).data
-            return next((id_of(p.payment.payment_intent) for p in paid if p.payment.payment_intent), None)
+            return next(iter(self.charged(payment_ref)[0]), None)
         if payment_ref.startswith("cs_"):
             return id_of(self._v1.checkout.sessions.retrieve(payment_ref).payment_intent)
         if payment_ref.startswith("pi_"):
             return payment_ref
         return id_of(self._v1.charges.retrieve(payment_ref).payment_intent)
+
+    def charged(self, payment_ref: str) -> tuple[list[str], int]:
+        """The payment intents behind a payment, the newest first, and how much of it was paid past Stripe."""
+        if not payment_ref.startswith("in_"):
+            intent = self.payment_intent_of(payment_ref)
+            return ([intent] if intent else []), 0
+        intents, outside = [], 0
+        paid = self._v1.invoice_payments.list({"invoice": payment_ref, "status": "paid", "limit": PAGE})
+        for part in paid.auto_paging_iter():
+            if intent := id_of(getattr(part.payment, "payment_intent", None)):
+                intents.append(intent)
+            elif part.payment.type == "payment_record":
+                outside += part.amount_paid or 0
+        return intents, outside
+
+    def refundable(self, intent: str) -> int:
+        """What of an intent's charge has not gone back yet."""
+        charge = self._v1.payment_intents.retrieve(intent, {"expand": ["latest_charge"]}).latest_charge
+        return charge.amount - charge.amount_refunded if isinstance(charge, stripe.Charge) else 0
+
+    def refund_made(self, intent: str, request_id: str) -> dict[str, Any] | None:
+        """The refund of an intent that a request of ours has made already."""
+        for found in self._v1.refunds.list({"payment_intent": intent, "limit": PAGE}).auto_paging_iter():
+            made = found.to_dict()
+            if (made.get("metadata") or {}).get("refund_request") == request_id:
+                return made
+        return None
 
     def receipt_url(self, payment_id: str) -> str | None:
         """Stripe's hosted page about a payment. Whoever has the link reads it: never store it."""

@@ -131,6 +131,7 @@ _OURS: _Allowed = {
     "plan_id": _matching(r"[a-z0-9][a-z0-9_-]{0,63}"),
     "plan_version": _matching(r"[0-9]{1,9}"),
     "checkout_id": _matching(r"[A-Za-z0-9_-]{1,128}"),
+    "refund_request": _matching(r"[0-9a-f]{32}"),
 }
 
 
@@ -298,6 +299,7 @@ _OBJECTS: dict[str, _Allowed] = {
     },
     "refund": {
         "status": _word,
+        "metadata": _our_metadata,
         "amount": _integer,
         "currency": _currency,
         **_PAYMENT_NAMES,

@@ -1,12 +1,13 @@
 """Refunds, disputes and warnings: kept by their own id on the payment they name."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from billing.rules.apply.purchases import renew
 from billing.rules.facts import CustomerDeletedFact, DisputeFact, FraudWarningFact, Ref, RefundFact
 from billing.rules.plans import Catalogue
 from billing.rules.records import Account, DeletedCustomer, Dispute, Payment, Purchase, Refund, Subscription
+from billing.rules.refunds import settled
 
 _REFUND_RANK = {"pending": 0, "succeeded": 1, "failed": 2}
 _DISPUTE_RANK = {"inquiry": 0, "open": 1, "won": 2, "lost": 3}
@@ -20,17 +21,27 @@ def refund(account: Account, fact: RefundFact, catalogue: Catalogue) -> Account 
         status=fact.status,
         observed_at=fact.observed_at,
         reason=fact.reason,
+        request_id=fact.request_id,
     )
 
     def change(payment: Payment) -> Payment:
         old = payment.refunds.get(new.refund_id)
         if _stands(old, new, _REFUND_RANK):
-            return payment
-        told = replace(new, reason=new.reason or (old.reason if old else None))
+            # Not every telling of a refund names our request.
+            if old is None or new.request_id is None or old.request_id is not None:
+                return payment
+            return replace(payment, refunds={**payment.refunds, old.refund_id: replace(old, request_id=new.request_id)})
+        told = replace(
+            new,
+            reason=new.reason or (old.reason if old else None),
+            request_id=new.request_id or (old.request_id if old else None),
+        )
         return replace(payment, refunds={**payment.refunds, new.refund_id: told})
 
     changed = _on_payment(account, fact.provider, fact.payment_ref, change)
-    return renew(changed, catalogue) if isinstance(changed, Account) else changed
+    if isinstance(changed, Ref):
+        return changed
+    return renew(settled(changed, fact.provider, fact.request_id), catalogue)
 
 
 def dispute(account: Account, fact: DisputeFact, _catalogue: Catalogue) -> Account | Ref:
@@ -67,21 +78,14 @@ def fraud_warning(account: Account, fact: FraudWarningFact, _catalogue: Catalogu
 def _on_payment(
     account: Account, provider: str, payment_ref: str, change: Callable[[Payment], Payment]
 ) -> Account | Ref:
-    for record, payment in _payments(account, provider):
-        if payment_ref == payment.payment_id or payment_ref in payment.refs:
-            changed = change(payment)
-            if isinstance(record, Subscription):
-                return account.put(replace(record, payments={**record.payments, payment.payment_id: changed}))
-            return account.put(replace(record, payment=changed))
-    return Ref("payment", payment_ref)
-
-
-def _payments(account: Account, provider: str) -> Iterator[tuple[Subscription | Purchase, Payment]]:
-    for record in account.records.values():
-        if isinstance(record, Subscription) and record.provider == provider:
-            yield from ((record, payment) for payment in record.payments.values())
-        elif isinstance(record, Purchase) and record.provider == provider and record.payment is not None:
-            yield record, record.payment
+    found = account.payment(provider, payment_ref)
+    if found is None:
+        return Ref("payment", payment_ref)
+    record, payment = found
+    changed = change(payment)
+    if isinstance(record, Subscription):
+        return account.put(replace(record, payments={**record.payments, payment.payment_id: changed}))
+    return account.put(replace(record, payment=changed))
 
 
 def customer_deleted(account: Account, fact: CustomerDeletedFact, _catalogue: Catalogue) -> Account | Ref:
