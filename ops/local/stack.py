@@ -109,7 +109,9 @@ class Stack:
         return {self.resources[logical_id]: self._build.artifact(_source(logical_id)) for logical_id in layers}
 
     def _layer(self, layer: Mapping[str, Any], arn: str) -> Path:
-        return self._build.artifact(_source(layer["Ref"])) if "Ref" in layer else self._imported[arn]
+        """The folder of a layer: one of this template, or one of a stack beside it, by whatever way it was named."""
+        ours = layer.get("Ref") in self.of_type("AWS::Lambda::LayerVersion")
+        return self._build.artifact(_source(layer["Ref"])) if ours else self._imported[arn]
 
     def functions(self) -> list[FunctionConfig]:
         """Every function with the configuration that Lambda has of it, and the folders it was built from."""
