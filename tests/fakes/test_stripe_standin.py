@@ -66,6 +66,41 @@ def test_a_key_used_for_something_else_is_refused(app: StripeApp) -> None:
     assert (refused.status, json.loads(refused.body)["error"]["type"]) == (400, "idempotency_error")
 
 
+def test_what_was_begun_is_kept_for_a_day_even_when_it_broke_off(app: StripeApp) -> None:
+    app.breaks.append(("POST", "/v1/customers"))
+    first, again = customer(app, "usr_1", "k1"), customer(app, "usr_1", "k1")
+    assert (first.status, again.status, again.headers["Idempotent-Replayed"]) == (500, 500, "true")
+    app.advance(86_400)
+    assert customer(app, "usr_1", "k1").status == 200
+
+
+def test_what_failed_validation_or_met_its_twin_is_not_kept(app: StripeApp) -> None:
+    headers = {"authorization": "Bearer sk_test_x", "idempotency-key": "k1"}
+    odd = app.handle(Request(method="POST", path="/v1/customers", headers=headers, body=b"colour=red"))
+    app.running.add("k1")
+    twin = customer(app, "usr_1", "k1")
+    app.running.clear()
+    assert odd is not None
+    assert (odd.status, twin.status, customer(app, "usr_1", "k1").status) == (400, 409, 200)
+
+
+def found(app: StripeApp) -> list[str]:
+    query = {"query": "metadata['user_id']:'usr_1'"}
+    return [c["id"] for c in app.calls._search_customers(query)["data"]]
+
+
+def test_a_search_lags_behind_both_ways(app: StripeApp) -> None:
+    made = json.loads(customer(app, "usr_1", "k1").body)["id"]
+    assert found(app) == []
+    app.advance(60)
+    assert found(app) == [made]
+    app.call("DELETE", f"/v1/customers/{made}")
+    assert found(app) == [made]
+    assert app.call("GET", f"/v1/customers/{made}") == {"id": made, "object": "customer", "deleted": True}
+    app.advance(60)
+    assert found(app) == []
+
+
 def test_a_wrong_key_opens_nothing(app: StripeApp) -> None:
     answer = app.handle(Request(method="GET", path="/v1/events", headers={"authorization": "Bearer guess"}))
     assert answer is not None

@@ -23,6 +23,8 @@ from fakes.stripe.calls import Call, Calls, listing
 from fakes.stripe.pages import Pages
 from fakes.stripe.params import BadParam, decode, typed
 
+# Seconds for which the answer under an idempotency key is kept.
+KEY_LIFE = 86_400
 # Seconds between tries, growing to three days in all, as live mode does.
 RETRY_AFTER = (5, 60, 300, 1800, 7200, 18_000, 36_000, 43_200, 43_200, 43_200)
 
@@ -41,7 +43,10 @@ class StripeApp(App):
         self._memory = memory
         self.books = Books(self.clock, self._publish)
         self.webhooks = Webhooks(self.clock, self._render, retry_after=RETRY_AFTER)
-        self._answered: dict[str, tuple[str, Answer]] = {}
+        self._answered: dict[str, tuple[str, Answer, int]] = {}
+        # Paths whose next call of this method breaks off with a 500, and keys whose first request is still running.
+        self.breaks: list[tuple[str, str]] = []
+        self.running: set[str] = set()
         self.secrets: dict[str, str] = {}
         self.pages = Pages(self)
         self.calls = Calls(self)
@@ -120,13 +125,17 @@ class StripeApp(App):
     # --- one request -------------------------------------------------------------------------------------------------
 
     def _serve(self, shape: Any, call: Call) -> Callable[[Request], Answer]:
+        """A key's answer is kept for a day once the request was begun: a 500 too, but not what failed validation."""
+
         def serve(request: Request) -> Answer:
             if not re.search(r"\b[rs]k_test_\w+", request.headers.get("authorization", "")):
                 return _error("Invalid API Key provided.", 401)
             key = request.headers.get("idempotency-key") if request.method in ("POST", "DELETE") else None
-            asked = f"{request.method} {request.path} {request.body.decode()}"
-            if key and key in self._answered:
-                known, answer = self._answered[key]
+            asked, now = f"{request.method} {request.path} {request.body.decode()}", self.clock.now()
+            if key in self.running:
+                return _error("Another request with this key is running.", 409, code="idempotency_key_in_use")
+            if key and key in self._answered and now - self._answered[key][2] < KEY_LIFE:
+                known, answer, _ = self._answered[key]
                 if known != asked:
                     return _error(
                         "Keys for idempotent requests can only be used with the same parameters they were first used "
@@ -134,26 +143,32 @@ class StripeApp(App):
                         kind="idempotency_error",
                     )
                 return Answer(answer.status, answer.body, {**answer.headers, "Idempotent-Replayed": "true"})
-            answer = self._answer(request, shape, call)
-            if key and answer.status < 500:
-                self._answered[key] = asked, answer
+            answer, begun = self._answer(request, shape, call)
+            if key and begun:
+                self._answered[key] = asked, answer, now
             return answer
 
         return serve
 
-    def _answer(self, request: Request, shape: Any, call: Call) -> Answer:
+    def _answer(self, request: Request, shape: Any, call: Call) -> tuple[Answer, bool]:
+        """The answer, and whether the request was begun."""
         sent = decode(request.form if request.method == "POST" else request.query)
         try:
             params = typed(sent, shape)
+        except BadParam as wrong:
+            return _error(str(wrong), param=wrong.param), False
+        if (broken := (request.method, request.path)) in self.breaks:
+            self.breaks.remove(broken)
+            return self.refusal(500), True
+        try:
             expand = params.pop("expand", [])
             found = self._public(call(params, **request.params))
             for path in expand:
                 self._expand(found, path.split("."))
-        except BadParam as wrong:
-            return _error(str(wrong), param=wrong.param)
         except Refused as refused:
-            return _error(str(refused), refused.status, kind=refused.kind, code=refused.code)
-        return json_answer(found)
+            words, status = str(refused), refused.status
+            return _error(words, status, kind=refused.kind, code=refused.code, param=refused.param), True
+        return json_answer(found), True
 
     def _public(self, thing: Object) -> Object:
         seen = shapes.public(copy.deepcopy(thing))

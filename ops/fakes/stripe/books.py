@@ -24,14 +24,20 @@ PENDING_UPDATE = 23 * 3600
 class Refused(Exception):
     """An answer of 4xx, in Stripe's terms."""
 
-    def __init__(self, message: str, *, status: int = 400, code: str | None = None, kind: str = "") -> None:
+    def __init__(
+        self, message: str, *, status: int = 400, code: str | None = None, kind: str = "", param: str = ""
+    ) -> None:
         super().__init__(message)
-        self.status, self.code = status, code
+        self.status, self.code, self.param = status, code, param
         self.kind = kind or "invalid_request_error"
 
 
 class Books:
-    """`works[customer]` says whether that customer's card pays; `give_up` what becomes of an unpaid subscription."""
+    """`works[customer]` says whether that customer's card pays; `give_up` what becomes of an unpaid subscription.
+
+    The banks of the customers in `asks_bank` want each payment confirmed. `search_lag`: seconds after which a search
+    knows of a change; None: this account has no search.
+    """
 
     def __init__(self, clock: Clock, publish: Callable[[Object], None]) -> None:
         self._clock = clock
@@ -45,6 +51,8 @@ class Books:
         self.events: list[Object] = []
         self.works: dict[str, bool] = {}
         self.give_up = "canceled"
+        self.asks_bank: set[str] = set()
+        self.search_lag: int | None = 60
 
     # --- objects and events ------------------------------------------------------------------------------------------
 
@@ -59,10 +67,12 @@ class Books:
         self.objects[thing["id"]] = thing
         return thing
 
-    def get(self, object_id: str, kind: str) -> Object:
+    def get(self, object_id: str, kind: str, param: str = "") -> Object:
+        """The object of an id from the path or, with its name, from a parameter, where a deleted one is as none."""
         found = self.objects.get(object_id)
-        if found is None or found["object"] != kind:
-            raise Refused(f"No such {kind}: '{object_id}'", status=404, code="resource_missing")
+        if found is None or found["object"] != kind or (param and found.get("deleted")):
+            words = f"No such {kind}: '{object_id}'"
+            raise Refused(words, status=400 if param else 404, code="resource_missing", param=param or "id")
         return found
 
     def all(self, kind: str) -> Iterator[Object]:
@@ -315,6 +325,9 @@ class Books:
         """Charges the customer's card for an invoice; True when it is paid."""
         bill["attempt_count"] += 1
         bill["attempted"] = True
+        if bill["amount_due"] and bill["customer"] in self.asks_bank:
+            self._ask_bank(bill)
+            return False
         if bill["amount_due"] and not self.works.get(bill["customer"], True):
             tried = bill["attempt_count"]
             given_up = tried > len(RETRIES)
@@ -332,6 +345,33 @@ class Books:
         self.emit("invoice.paid", bill)
         self.emit("invoice.payment_succeeded", bill)
         return True
+
+    def _ask_bank(self, bill: Object) -> None:
+        intent = shapes.payment_intent(
+            self.new_id("pi"), self.at, bill["amount_due"], bill["currency"], bill["customer"], {}
+        )
+        self.add(intent | {"status": "requires_action", "_invoice": bill["id"]})
+        payment = shapes.invoice_payment(self.new_id("inpay"), self.at, bill, intent["id"])
+        self.add(payment | {"status": "open", "amount_paid": None})
+        self.emit("payment_intent.requires_action", self.objects[intent["id"]])
+        self.emit("invoice.payment_action_required", bill)
+
+    def confirm(self, bill: Object) -> None:
+        """The customer confirms the payment on the invoice's page."""
+        asks, self.asks_bank = self.asks_bank, self.asks_bank - {bill["customer"]}
+        for payment in self.all("invoice_payment"):
+            if payment["invoice"] == bill["id"] and payment["status"] == "open":
+                payment["status"] = "canceled"
+        self.attempt(bill)
+        self.asks_bank = asks
+
+    def forget(self, customer_id: str) -> None:
+        """What the deletion of a test clock leaves of a customer on it: nothing, and no event."""
+        gone = {customer_id}
+        for thing in list(self.objects.values()):
+            if gone & {thing.get("customer"), thing.get("invoice"), thing.get("payment_intent")}:
+                gone.add(thing["id"])
+        self.objects = {name: thing for name, thing in self.objects.items() if name not in gone}
 
     def pay(
         self, amount: int, currency: str, customer_id: str | None, metadata: Object, invoice_id: str | None = None

@@ -48,7 +48,7 @@ class Calls:
             ),
             ("POST", "/v1/customers", p.CustomerCreateParams, self._create_customer),
             ("GET", "/v1/customers/search", p.CustomerSearchParams, self._search_customers),
-            ("GET", "/v1/customers/{id}", p.CustomerRetrieveParams, getter("customer")),
+            ("GET", "/v1/customers/{id}", p.CustomerRetrieveParams, self._customer),
             ("DELETE", "/v1/customers/{id}", p.CustomerDeleteParams, self._delete_customer),
             ("POST", "/v1/products", p.ProductCreateParams, self._create_product),
             ("GET", "/v1/products/{id}", p.ProductRetrieveParams, getter("product")),
@@ -132,9 +132,20 @@ class Calls:
         asked = re.fullmatch(r"metadata\['user_id'\]:'(.*)'", params["query"])
         if asked is None:
             raise Refused("We were unable to parse your search query.")
-        wanted = re.sub(r"\\(.)", r"\1", asked[1])
-        found = [c for c in self.books.all("customer") if c["metadata"].get("user_id") == wanted]
+        lag = self.books.search_lag
+        if lag is None:
+            raise Refused("Search is not available to merchants in your country.")
+        wanted, known_until = re.sub(r"\\(.)", r"\1", asked[1]), self.books.at - lag
+        found = [
+            {name: value for name, value in c.items() if name != "deleted"}
+            for c in self.books.all("customer")
+            if c["metadata"].get("user_id") == wanted and c["created"] <= known_until < c.get("_deleted_at", 2**53)
+        ]
         return {**_page(found, params), "object": "search_result", "next_page": None}
+
+    def _customer(self, _: Object, id: str) -> Object:
+        found = self.books.get(id, "customer")
+        return {"id": id, "object": "customer", "deleted": True} if found.get("deleted") else found
 
     def _delete_customer(self, _: Object, id: str) -> Object:
         found = self.books.get(id, "customer")
@@ -142,7 +153,7 @@ class Calls:
             if sub["customer"] == id and sub["status"] != "canceled":
                 self.books.end(sub, "cancellation_requested")
         self.books.emit("customer.deleted", found)
-        del self.books.objects[id]
+        found |= {"deleted": True, "_deleted_at": self.books.at}
         return {"id": id, "object": "customer", "deleted": True}
 
     def _create_product(self, params: Object) -> Object:
@@ -173,13 +184,13 @@ class Calls:
         return self.books.add(made)
 
     def _create_session(self, params: Object) -> Object:
-        price = self.books.get(params["line_items"][0]["price"], "price")
+        price = self.books.get(params["line_items"][0]["price"], "price", "line_items[0][price]")
         if not price["active"]:
             raise Refused("The price specified is inactive.", code="price_inactive")
         if (params["mode"] == "subscription") != bool(price["recurring"]):
             raise Refused("You must provide at least one recurring price in `subscription` mode.")
         if params.get("customer"):
-            self.books.get(params["customer"], "customer")
+            self.books.get(params["customer"], "customer", "customer")
         # Whoever opens a checkout may live by real time, while this clock was moved (Stripe's own test clocks leave
         # checkout alone as well).
         expires = params.get("expires_at", self.books.at + 86_400)
@@ -317,7 +328,7 @@ class Calls:
         raise Refused(f"No such event: '{id}'", status=404, code="resource_missing")
 
     def _create_portal(self, params: Object) -> Object:
-        self.books.get(params["customer"], "customer")
+        self.books.get(params["customer"], "customer", "customer")
         made_id = self.books.new_id("bps")
         made = {
             "id": made_id,
