@@ -1,4 +1,4 @@
-"""Every hour: hold what we have against what Stripe has, one round a day, going on where the last run stopped."""
+"""Every hour: hold what we have against what a provider has, one round a day, going on where the last run stopped."""
 
 import os
 import time
@@ -10,7 +10,7 @@ from billing.aws import Aws
 from billing.intake.applier import Applier
 from billing.intake.processing import Processor
 from billing.intake.reconcile import Reconciler
-from billing.providers import Clients
+from billing.providers import PROVIDERS, Clients
 from billing.settings import Settings
 from billing.store.accounts import AccountStore
 from billing.store.payment_events import PaymentEventStore
@@ -18,7 +18,7 @@ from billing.store.plans import PlanStore
 from billing.store.progress import ProgressStore
 
 ROUND_SECONDS = 20 * 3600
-# Events are looked for this far back: longer than Stripe itself tries to deliver one.
+# Events are looked for this far back: longer than a provider itself tries to deliver one.
 LOOK_BACK = 4 * 86_400
 # Milliseconds that are left alone at the end: a page must be finished and noted.
 _MARGIN = 60_000
@@ -33,14 +33,19 @@ applier = Applier(accounts, plans, client)
 processor = Processor(applier, events, livemode=settings.livemode)
 progress = ProgressStore(aws, settings.accounts_table)
 logger = Logger()
-reconciler = Reconciler("stripe", client, accounts, plans, events, applier, processor, progress, logger)
+reconcilers = {
+    name: Reconciler(name, client, accounts, plans, events, applier, processor, progress, logger)
+    for name in settings.providers
+    if PROVIDERS[name].events
+}
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
     now = int(time.time())
-    if "stripe" not in settings.providers or now - progress.finished_at("stripe") < ROUND_SECONDS:
+    waiting = [name for name in reconcilers if now - progress.finished_at(name) >= ROUND_SECONDS]
+    if not waiting:
         return {}
-    report = reconciler.run(
+    report = reconcilers[waiting[0]].run(
         now,
         since=now - LOOK_BACK,
         dry_run=False,

@@ -16,7 +16,8 @@ from typing import Any
 from billing.errors import Parked
 from billing.intake.applier import Applier
 from billing.intake.processing import Delivery, Processor
-from billing.providers import Order, mock
+from billing.providers import mock
+from billing.providers.interface import Order
 from billing.providers.mock import MockClient
 from billing.rules.consequences import Consequences
 from billing.rules.entitlements import Snapshot, Source

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.environment import FUNCTIONS, of_a_process
+from billing.providers import PROVIDERS
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "layers" / "billing" / "billing"
@@ -135,9 +136,35 @@ def test_each_row_names_what_its_folder_really_imports(place: str) -> None:
 
 @pytest.mark.parametrize("module", [name for name in MODULES if kind(name) == "providers"])
 def test_a_provider_knows_no_other_provider(module: str) -> None:
-    own = {*module.split(".")[1:2], "prepaid", "rest", "signatures"}
-    others = {name.split(".")[1] for name in ours(module) if name.startswith("providers.")} - own
-    assert not others
+    named = {name.split(".")[1] for name in ours(module) if name.startswith("providers.")}
+    assert named & PROVIDERS.keys() <= set(module.split(".")[1:2])
+
+
+# In ours, and in what uses it: how providers differ is asked of the registry.
+@pytest.mark.parametrize("folder", ["layers/billing/billing", "functions", "ops/billing_cli"])
+def test_nobody_outside_tells_providers_apart_by_their_names(folder: str) -> None:
+    told_apart = {
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path in (ROOT / folder).rglob("*.py")
+        if "providers" not in path.parts
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Compare) and _constants(node) & PROVIDERS.keys() - {"mock"}
+    }
+    assert not told_apart
+
+
+def _constants(node: ast.AST) -> set[str]:
+    return {n.value for n in ast.walk(node) if isinstance(n, ast.Constant) and isinstance(n.value, str)}
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if kind(name) != "providers"])
+def test_what_a_provider_can_do_is_asked_of_the_registry_not_cast(module: str) -> None:
+    casts = [
+        ast.unparse(node)
+        for node in ast.walk(ast.parse(MODULES[module].read_text()))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "cast" and "ProviderClient" in ast.unparse(node)
+    ]
+    assert not casts
 
 
 def test_no_arrow_points_back() -> None:

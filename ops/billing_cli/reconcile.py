@@ -11,7 +11,7 @@ from billing.intake.applier import Applier
 from billing.intake.processing import Processor
 from billing.intake.rebuild import Rebuilder
 from billing.intake.reconcile import Finding, Reconciler
-from billing.providers import Clients
+from billing.providers import PROVIDERS, Clients
 from billing.store.accounts import AccountStore
 from billing.store.payment_events import PaymentEventStore
 from billing.store.plans import PlanStore
@@ -25,13 +25,15 @@ _COLOURS = {"unknown_user": "red", "unknown_plan": "red", "event_failed": "red"}
 
 def reconciler_of(stack: Stack) -> Reconciler:
     settings = stack.settings
+    # The one that can be asked for its events: what never reached us is found there.
+    provider = next(name for name in (*settings.providers, *PROVIDERS) if PROVIDERS[name].events)
     accounts = AccountStore(stack.aws, settings.accounts_table, settings.payment_events_table)
     plans, client = PlanStore(stack.aws, settings.plans_table), Clients(settings)
     events = PaymentEventStore(stack.aws, settings.payment_events_table)
     applier = Applier(accounts, plans, client)
     processor = Processor(applier, events, livemode=settings.livemode)
     progress = ProgressStore(stack.aws, settings.accounts_table)
-    return Reconciler("stripe", client, accounts, plans, events, applier, processor, progress)
+    return Reconciler(provider, client, accounts, plans, events, applier, processor, progress)
 
 
 def reconcile(

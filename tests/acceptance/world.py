@@ -20,9 +20,10 @@ from billing.gate.gate import Gate
 from billing.intake.applier import Applier
 from billing.intake.processing import Processor, process_batch
 from billing.intake.webhook import webhook
-from billing.providers import Client, load
+from billing.providers import load
 from billing.providers.bitpay import BitPay
 from billing.providers.btcpay import BTCPay
+from billing.providers.interface import Client
 from billing.providers.mock import MockClient
 from billing.providers.stripe.client import connect as connect_stripe
 from billing.rules.entitlements import Entitlement

@@ -12,7 +12,7 @@ from billing.aws import Aws
 from billing.errors import InvalidRequest
 from billing.intake.dead_letters import DeadLetters
 from billing.intake.webhook import encode
-from billing.providers import Notification
+from billing.providers.interface import Notification
 from billing.store.audit import AuditLog
 from billing.store.payment_events import PaymentEventStore
 from samples import NOW

@@ -12,7 +12,7 @@ import requests
 from playwright.sync_api import Browser, Locator, expect
 
 from billing.intake.webhook import encode
-from billing.providers import Notification
+from billing.providers.interface import Notification
 from demo.shop import ADMIN, Shop
 from tests.browser.conftest import Visitor
 

@@ -16,7 +16,7 @@ from billing.catalogue.moves import ROUND_SECONDS, Mover
 from billing.errors import Conflict, NotFound, ProviderError, ProviderUnavailable
 from billing.intake.applier import Applier
 from billing.intake.processing import Delivery, Processor
-from billing.providers import Client
+from billing.providers.interface import Client
 from billing.rules.facts import Ref
 from billing.rules.history import By
 from billing.rules.plans import Plan

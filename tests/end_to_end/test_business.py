@@ -12,7 +12,7 @@ import requests
 
 from billing.aws import Aws
 from billing.intake.webhook import encode
-from billing.providers import Notification
+from billing.providers.interface import Notification
 from billing.rules.rollups import counters
 from billing.store.metrics import MetricsStore
 from demo.shop import ADMIN, Shop

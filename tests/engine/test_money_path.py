@@ -16,7 +16,8 @@ import requests
 from billing.aws import Aws
 from billing.intake.applier import Applier
 from billing.intake.processing import Delivery, Processor
-from billing.providers import Notification, mock
+from billing.providers import mock
+from billing.providers.interface import Notification
 from billing.providers.signatures import sign_timestamped
 from billing.rules.records import Account
 from billing.store.accounts import LEDGER, AccountStore

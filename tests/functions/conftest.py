@@ -13,7 +13,7 @@ import pytest
 from billing.aws import Aws
 from billing.identity.tokens import DEV_ISSUER, Signer, Verifier, generate_key_set
 from billing.intake.webhook import encode
-from billing.providers import Notification
+from billing.providers.interface import Notification
 from billing.store.accounts import AccountStore
 from billing.store.payment_events import PaymentEventStore
 from billing.store.plans import PlanStore

@@ -10,7 +10,8 @@ import pytest
 
 from billing.admin.events import remedy
 from billing.aws import AwsError, NoAnswer
-from billing.providers import Notification, mock
+from billing.providers import mock
+from billing.providers.interface import Notification
 from samples import USER
 from tests.functions.conftest import Cloud, queued
 

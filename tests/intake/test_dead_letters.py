@@ -9,7 +9,7 @@ import pytest
 from billing.aws import Aws
 from billing.intake.dead_letters import DeadLetters
 from billing.intake.webhook import decode, encode
-from billing.providers import Notification
+from billing.providers.interface import Notification
 from billing.store.payment_events import PaymentEvent, PaymentEventStore
 from samples import NOW
 

@@ -10,7 +10,7 @@ from billing.intake.applier import Applier
 from billing.intake.processing import Delivery, Processor
 from billing.intake.rebuild import Rebuilder
 from billing.intake.reconcile import Reconciler, Report
-from billing.providers import Client
+from billing.providers.interface import Client
 from billing.providers.stripe import reads
 from billing.rules.consequences import consequences
 from billing.rules.records import Subscription

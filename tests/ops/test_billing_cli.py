@@ -9,7 +9,7 @@ import pytest
 
 from billing.aws import Aws
 from billing.intake.webhook import encode
-from billing.providers import Notification
+from billing.providers.interface import Notification
 from billing.settings import Settings
 from billing.store.audit import AuditLog
 from billing_cli.stack import Stack

@@ -15,8 +15,9 @@ import pytest
 from coincurve import PrivateKey
 
 from billing.errors import BadWebhook, Conflict, ProviderError, ProviderUnavailable
-from billing.providers import Order, bitpay
+from billing.providers import bitpay
 from billing.providers.bitpay import BitPay
+from billing.providers.interface import Order
 from billing.rules.facts import CheckoutFact, Fact, PurchaseFact, Ref, RefundFact
 from billing.rules.plans import Plan
 from fakes.base import Clock, Fault, Server

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from billing.errors import BadWebhook, ProviderError, ProviderUnavailable
-from billing.providers import Order, btcpay
+from billing.providers import btcpay
 from billing.providers.btcpay import BTCPay
+from billing.providers.interface import Order
 from billing.rules.facts import CheckoutFact, PurchaseFact, Ref, RefundFact
 from billing.rules.plans import Plan
 from fakes.base import Clock, Fault, Server

@@ -19,7 +19,8 @@ import stripe
 from billing.errors import Parked
 from billing.intake.applier import Applier
 from billing.intake.processing import Delivery, Processor
-from billing.providers import Client, Notification, load
+from billing.providers import load
+from billing.providers.interface import Client, Notification
 from billing.providers.stripe.client import Options, StripeClient
 from billing.rules.access import Window, windows
 from billing.rules.plans import Catalogue

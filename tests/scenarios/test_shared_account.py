@@ -7,7 +7,7 @@ import pytest
 
 from billing.errors import Parked
 from billing.intake.processing import Delivery
-from billing.providers import Notification
+from billing.providers.interface import Notification
 from fakes.stripe.books import item_of
 from tests.providers.stripe.stripe_shop import DAY, Shop
 from tests.scenarios.stripe_stories import intent_of

@@ -10,7 +10,7 @@ from typing import Any, cast
 import pytest
 
 from billing.errors import BillingError, Conflict, NotFound, ProviderError, ProviderUnavailable
-from billing.providers import Client, RefundParts
+from billing.providers.interface import Client, RefundParts
 from billing.rules.records import RefundRequest
 from billing.selling.refunds import ASKING, Refunds, Wanted
 from fakes.base import Fault

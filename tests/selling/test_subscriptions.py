@@ -11,7 +11,7 @@ from billing.api.views import subscription_status
 from billing.aws import Aws
 from billing.errors import Conflict, NotFound
 from billing.intake.applier import Applier
-from billing.providers import Client
+from billing.providers.interface import Client
 from billing.rules.facts import Ref
 from billing.rules.records import Purchase, Subscription
 from billing.selling.double_subscriptions import Doubles

@@ -9,7 +9,7 @@ import pytest
 from billing.aws import Aws
 from billing.errors import Parked, ProviderUnavailable
 from billing.intake.applier import Applier
-from billing.providers import Client
+from billing.providers.interface import Client
 from billing.rules.facts import RefundFact
 from billing.store.erasure import ErasureStore
 from samples import NOW, USER

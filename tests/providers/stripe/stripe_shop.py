@@ -6,7 +6,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-from billing.providers import Notification, Order, load
+from billing.providers import load
+from billing.providers.interface import Notification, Order
 from billing.providers.stripe.client import StripeClient, connect
 from billing.rules.plans import Catalogue, Plan
 from billing.settings import Settings

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from billing.providers import Notification
+from billing.providers.interface import Notification
 from billing.providers.stripe import minimise, translate
 from billing.providers.stripe.translate import EVENTS as TRANSLATED
 from billing.rules.facts import (

@@ -38,9 +38,6 @@ export function liveSubscription(status: Status | undefined) {
   return status?.subscriptions.find((subscription) => LIVE.has(subscription.status));
 }
 
-/** Providers that cannot charge again by themselves: a recurring plan is sold as prepaid terms. */
-export const isBitcoin = (provider: string) => provider === "bitpay" || provider === "btcpay";
-
 export type Move = "buy" | "current" | "upgrade" | "downgrade" | "switch" | "free";
 
 /** What choosing a plan means to this user. */

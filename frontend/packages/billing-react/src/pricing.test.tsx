@@ -140,7 +140,7 @@ test("a trial says on the card what follows it, and a catalogue with nothing in 
   api.answers({ ...free, "GET /billing/plans": { ...catalogue, plans: [{ ...plans.pro, trial_days: 14 }] } });
   show(<PricingTable />, null);
   expect(await screen.findByText("14 days free, then $19 / month")).toBeTruthy();
-  api.answers({ "GET /billing/plans": { plans: [], features: [] } });
+  api.answers({ "GET /billing/plans": { plans: [], features: [], payment_providers: {} } });
   show(<PricingTable />, null);
   expect(await screen.findByText("Nothing is on sale at the moment.")).toBeTruthy();
 });

@@ -27,6 +27,14 @@ export function usePlans() {
   return useQuery({ queryKey: ["plans"], queryFn, staleTime: 300_000 }, useQueries());
 }
 
+/** What a provider is called and what one pays it with, by the name that plans, purchases and receipts give it. */
+export function useProviders() {
+  const known = usePlans().data?.payment_providers;
+  const titleOf = (provider: string) => known?.[provider]?.title ?? provider;
+  const isBitcoin = (provider: string) => known?.[provider]?.rail === "bitcoin";
+  return { titleOf, isBitcoin };
+}
+
 export function useConfig() {
   const { client } = useBilling();
   const queryFn = () => unwrap(client.GET("/billing/config"));

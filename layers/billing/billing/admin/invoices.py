@@ -5,7 +5,8 @@ from typing import Any
 
 from billing.errors import Conflict, NotFound
 from billing.intake.applier import Applier
-from billing.providers import PREPAID, Client
+from billing.providers import PREPAID, PROVIDERS, prepaid
+from billing.providers.interface import Client
 from billing.rules.apply import accept
 from billing.rules.consequences import Consequences, consequences
 from billing.rules.facts import Ref
@@ -13,7 +14,7 @@ from billing.rules.history import By
 from billing.rules.records import FLAGGED, SURPLUS, Account, Purchase
 from billing.rules.refunds import open_requests
 from billing.rules.times import rfc3339
-from billing.selling.invoices import prepaid, purchase_of
+from billing.selling.invoices import purchase_of
 from billing.selling.refunds import Refunds, Wanted
 from billing.store.accounts import AccountStore
 from billing.store.due import DueStore
@@ -100,8 +101,9 @@ class InvoiceDesk:
         kept nowhere.
         """
         account, _ = self._find(provider, purchase_id)
-        if surplus and provider == "bitpay":
-            raise Conflict("BitPay returns what came beyond the price by itself", code="not_refundable")
+        if surplus and PROVIDERS[provider].returns_surplus:
+            title = PROVIDERS[provider].title
+            raise Conflict(f"{title} returns what came beyond the price by itself", code="not_refundable")
         wanted = Wanted(
             user_id=account.user_id,
             provider=provider,

@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 
 from billing.catalogue.moves import target_of
 from billing.errors import Conflict, NotFound
-from billing.providers import PREPAID
+from billing.providers import PROVIDERS
 from billing.rules.history import By
 from billing.store.audit import AuditLog
 from billing.store.moves import COUNTED, Move, MoveStore
@@ -29,7 +29,7 @@ class AdminMoves:
         newest = target_of(self._plans.catalogue(fresh=True), plan_id, to_version)
         if not newest.recurring or newest.free or newest.status == "archived":
             raise Conflict(f"{newest.name} is not sold as a subscription", code="plan_not_for_sale")
-        if all(provider in PREPAID for provider in self._offered):
+        if not any(PROVIDERS[provider].renews for provider in self._offered):
             raise Conflict("no provider of this stack renews by itself: there is nobody to move", code="nobody_renews")
         before = self._moves.get(plan_id)
         wanted = Move(

@@ -1,8 +1,10 @@
 """Request bodies. Unknown fields, wrong types and oversize values are refused; every text has a bound."""
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from billing.providers import PROVIDERS
 
 Id = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9_.:@/-]+$")]
 EventId = Annotated[str, Field(min_length=3, max_length=200, pattern=r"^[a-z]+#[A-Za-z0-9_.:@/#-]+$")]
@@ -12,7 +14,10 @@ Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
 IdempotencyKey = Annotated[str, Field(min_length=8, max_length=128, pattern=r"^[A-Za-z0-9_-]+$")]
 Reason = Annotated[str, Field(min_length=1, max_length=500)]
 UnixTime = Annotated[int, Field(ge=0, le=4_102_444_800, description="Unix seconds, UTC")]
-ProviderName = Literal["stripe", "bitpay", "btcpay", "mock"]
+if TYPE_CHECKING:
+    ProviderName = str
+else:
+    ProviderName = Literal[tuple(PROVIDERS)]
 
 
 class Request(BaseModel):

@@ -69,7 +69,7 @@ class PublicPlan(Response):
     duration_days: int | None
     features: dict[str, FeatureJson]
     providers: list[str]
-    """Who can sell it here; `bitpay` and `btcpay` sell recurring plans as prepaid terms."""
+    """Who can sell it here, by the names of `payment_providers`."""
 
 
 class FeatureInfo(Response):
@@ -80,9 +80,20 @@ class FeatureInfo(Response):
     unit: str
 
 
+class PaymentProvider(Response):
+    """What a page has to know of a provider to speak of it."""
+
+    title: str
+    rail: Literal["card", "bitcoin"]
+    renews: bool
+    """Whether it charges again by itself; one that does not sells recurring plans as prepaid terms."""
+
+
 class PlanList(Response):
     plans: list[PublicPlan]
     features: list[FeatureInfo]
+    payment_providers: dict[str, PaymentProvider]
+    """By the names that plans, purchases and receipts use."""
 
 
 class AdminPlan(PublicPlan):

@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from billing.providers import PROVIDERS, sellers
 from billing.rules.access import grace_until, term_runs, windows
 from billing.rules.allowances import Held
 from billing.rules.entitlements import Source
-from billing.rules.plans import FEATURES, Allowance, Catalogue, Credits, FeatureValue, Plan, features_to_json, sellers
+from billing.rules.plans import FEATURES, Allowance, Catalogue, Credits, FeatureValue, Plan, features_to_json
 from billing.rules.records import Account, Purchase, Renewal, Subscription, Term
 from billing.rules.times import rfc3339
 
@@ -23,7 +24,19 @@ def plan_list(catalogue: Catalogue, offered: Sequence[str]) -> View:
     on_sale = [p for p in catalogue.newest() if p.status == "active"]
     on_sale.sort(key=lambda p: (p.rank, p.price_cents, p.plan_id))
     features = [{"feature": key, **info} for key, info in FEATURES.items()]
-    return {"plans": [public_plan(p, offered) for p in on_sale], "features": features}
+    return {
+        "plans": [public_plan(p, offered) for p in on_sale],
+        "features": features,
+        "payment_providers": payment_providers(),
+    }
+
+
+def payment_providers() -> View:
+    """How each provider takes money, also of those that are not on offer any more: receipts name them."""
+    return {
+        name: {"title": abilities.title, "rail": abilities.rail, "renews": abilities.renews}
+        for name, abilities in PROVIDERS.items()
+    }
 
 
 def public_plan(plan: Plan, offered: Sequence[str]) -> View:

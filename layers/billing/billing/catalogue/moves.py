@@ -8,11 +8,12 @@ less notice than the move promises, is in a trial or owes a payment is put off t
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, cast
+from typing import Literal
 
 from billing.errors import Conflict, NotFound, Parked, ProviderError, ProviderUnavailable
 from billing.intake.applier import Applier
-from billing.providers import PREPAID, Client, RecurringProviderClient
+from billing.providers import PROVIDERS, renewing
+from billing.providers.interface import Client, RecurringProviderClient
 from billing.rules.facts import Fact, Ref, SubscriptionFact
 from billing.rules.plans import Catalogue, Plan
 from billing.rules.records import LIVE, Subscription
@@ -55,7 +56,7 @@ class Mover:
         self._plans = plans
         self._applier = applier
         self._client = client
-        self._providers = [name for name in offered if name not in PREPAID]
+        self._providers = [name for name in offered if PROVIDERS[name].renews]
 
     def run(self, now: int, out_of_time: Callable[[], bool] = lambda: False) -> list[Move]:
         """One hour's part of every move that is open, and how each stands then.
@@ -264,7 +265,7 @@ class Mover:
         return outcome, None
 
     def _renewing(self, provider: str) -> RecurringProviderClient:
-        return cast(RecurringProviderClient, self._client(provider))
+        return renewing(self._client, provider)
 
 
 def judge(subscription: Subscription, catalogue: Catalogue, target: Plan, notice_days: int, now: int) -> Verdict:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Literal
 
 from billing.errors import NotOurs, Parked, ProviderError
-from billing.providers import Client
+from billing.providers.interface import Client
 from billing.rules.apply import apply
 from billing.rules.consequences import Consequences, consequences
 from billing.rules.facts import DunningFact, Fact, PaymentFact, Ref, SubscriptionFact

@@ -9,7 +9,8 @@ from billing.aws import trouble
 from billing.errors import BillingError, NotOurs, Parked
 from billing.intake.applier import Applier
 from billing.intake.webhook import decode
-from billing.providers import Notification, load
+from billing.providers import load
+from billing.providers.interface import Notification
 from billing.rules.facts import CheckoutFact, Fact
 from billing.store.payment_events import PaymentEvent, PaymentEventStore, Status
 

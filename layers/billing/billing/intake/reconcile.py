@@ -7,12 +7,13 @@ stop at any time; the next one goes on from there.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Literal
 
 from billing.errors import NotOurs, Parked, ProviderError
 from billing.intake.applier import Applier
 from billing.intake.processing import Delivery, Processor, notification_of
-from billing.providers import Client, Notification, RecurringProviderClient
+from billing.providers import renewing
+from billing.providers.interface import Client, Notification, RecurringProviderClient
 from billing.rules.apply import apply
 from billing.rules.facts import Fact, PaymentFact, SubscriptionFact
 from billing.rules.records import Account, Subscription
@@ -105,7 +106,7 @@ class Reconciler:
         """One customer alone, with every subscription they ever had."""
         report, after = Report(), None
         while True:
-            facts, after = self._stripe().subscriptions(after, customer_id, now)
+            facts, after = self._calls().subscriptions(after, customer_id, now)
             for finding in self._compare(facts, now, dry_run, report):
                 self._tell(finding, report, lambda finding: None)
             if after is None:
@@ -120,17 +121,17 @@ class Reconciler:
         kept = self._events.get(f"{self._provider}#{event_id}")
         if kept is not None and kept.payload:
             return self._processor.replay(notification_of(kept), now)
-        told = self._stripe().event(event_id)
+        told = self._calls().event(event_id)
         if kept is not None:
             return self._processor.replay(told, now)
         return self._processor.process(told, Delivery(received_at=now), now)
 
     def _page(self, at: Progress, now: int, dry_run: bool, report: Report) -> tuple[list[Finding], Progress]:
         if at.phase == "subscriptions":
-            facts, after = self._stripe().subscriptions(at.cursor, None, now)
+            facts, after = self._calls().subscriptions(at.cursor, None, now)
             following = replace(at, cursor=after) if after else Progress("events", None, at.since)
             return list(self._compare(facts, now, dry_run, report)), following
-        told, after = self._stripe().events(at.since, at.cursor)
+        told, after = self._calls().events(at.since, at.cursor)
         following = replace(at, cursor=after) if after else Progress("done", None, at.since)
         return list(self._deliver(told, now, dry_run, report)), following
 
@@ -199,5 +200,5 @@ class Reconciler:
             self._logger.warning("found", extra={**where, "detail": finding.detail, "repaired": finding.repaired})
         on_finding(finding)
 
-    def _stripe(self) -> RecurringProviderClient:
-        return cast(RecurringProviderClient, self._client(self._provider))
+    def _calls(self) -> RecurringProviderClient:
+        return renewing(self._client, self._provider)

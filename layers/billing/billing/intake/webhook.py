@@ -9,7 +9,7 @@ from billing import deadline
 from billing.api.http import Handler, Response, problem, request_from, to_gateway
 from billing.aws import Aws
 from billing.errors import BadWebhook, BillingError, NotConfigured, NotFound
-from billing.providers import Notification, Provider
+from billing.providers.interface import Notification, Provider
 from billing.settings import Settings
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
 from billing.errors import BadWebhook, ProviderError
-from billing.providers import CryptoInvoice, Notification, Order, ProviderName, RefundParts, Session
+from billing.providers.interface import CryptoInvoice, Notification, Order, RefundParts, Session
 from billing.providers.prepaid import (
     Ours,
     PrepaidClient,
@@ -39,7 +39,7 @@ from billing.rules.money import to_decimal, to_minor
 from billing.rules.records import PurchaseState, RefundStatus
 from billing.settings import Settings
 
-NAME: ProviderName = "bitpay"
+NAME = "bitpay"
 LIVE_URL = "https://bitpay.com"
 TEST_URL = "https://test.bitpay.com"
 
@@ -188,7 +188,7 @@ def connect(settings: Settings) -> "BitPay":
 class BitPay(PrepaidClient):
     """The pos facade opens and reads invoices; refunds and cancelling need the merchant facade's token and key."""
 
-    NAME: ProviderName = NAME
+    NAME = NAME
 
     def __init__(self, *, url: str, token: str, merchant_token: str, merchant_key: str, notification_url: str) -> None:
         self._rest = Rest("BitPay", url, {"X-Accept-Version": "2.0.0"}, _words)

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from billing.errors import BadWebhook, ProviderError, ProviderUnavailable
-from billing.providers import CryptoInvoice, Notification, Order, ProviderName, RefundParts, Session
+from billing.providers.interface import CryptoInvoice, Notification, Order, RefundParts, Session
 from billing.providers.prepaid import (
     SATOSHIS,
     Ours,
@@ -39,7 +39,7 @@ from billing.rules.money import to_decimal, to_minor
 from billing.rules.records import PurchaseState, RefundStatus
 from billing.settings import Settings
 
-NAME: ProviderName = "btcpay"
+NAME = "btcpay"
 
 _STATES: Mapping[str, PurchaseState] = {
     "New": "pending",
@@ -174,7 +174,7 @@ def connect(settings: Settings) -> "BTCPay":
 class BTCPay(PrepaidClient):
     """`invoice_minutes`: how long the rate holds; `late_minutes`: how long after that a payment is still noticed."""
 
-    NAME: ProviderName = NAME
+    NAME = NAME
 
     def __init__(self, *, url: str, api_key: str, store_id: str, invoice_minutes: int, late_minutes: int) -> None:
         self._rest = Rest("BTCPay Server", url, {"Authorization": f"token {api_key}"}, _words)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from billing.errors import BadWebhook, ProviderError
-from billing.providers import ChangePreview, Notification, Order, ProviderName, RefundParts, Session
+from billing.providers.interface import ChangePreview, Notification, Order, RefundParts, Session
 from billing.providers.rest import Rest, encode
 from billing.providers.signatures import verify_timestamped
 from billing.rules.facts import (
@@ -27,7 +27,7 @@ from billing.rules.facts import (
 from billing.rules.plans import Plan, features_to_json
 from billing.settings import Settings
 
-NAME: ProviderName = "mock"
+NAME = "mock"
 
 _OWN = {"id": str, "user_id": str, "plan_id": str, "plan_version": int, "checkout_id": str, "created": int}
 _MONEY = {"amount_cents": int, "currency": str, "status": str, "reason": str, "payment": str}

@@ -10,7 +10,7 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Decimal
 from typing import Any, NoReturn
 
 from billing.errors import BadWebhook, Conflict, ProviderError, ProviderUnavailable
-from billing.providers import ChangePreview, Order, ProviderName
+from billing.providers.interface import ChangePreview, Order
 from billing.rules.facts import CheckoutFact, Fact, PurchaseFact
 from billing.rules.money import exponent, to_minor
 from billing.rules.plans import Plan
@@ -132,7 +132,7 @@ class Seen:
     due_cents: int = 0
 
 
-def facts_of(provider: ProviderName, invoice_id: str, order: Ours, seen: Seen) -> tuple[Fact, ...]:
+def facts_of(provider: str, invoice_id: str, order: Ours, seen: Seen) -> tuple[Fact, ...]:
     """The purchase as it is now, and the end of its checkout when nothing can be paid any more."""
     purchase = PurchaseFact(
         provider=provider,
@@ -219,7 +219,7 @@ def looked_for(find: Callable[[], Any]) -> Callable[[], Any]:
 class PrepaidClient:
     """Nothing renews by itself in bitcoin: the calls that change a subscription have nothing to act on."""
 
-    NAME: ProviderName
+    NAME: str
 
     def cancel_subscription(
         self, subscription_id: str, *, at_period_end: bool, reason: str | None, key: str, comment: str | None = None

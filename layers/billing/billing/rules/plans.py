@@ -1,6 +1,6 @@
 """Plans: what is for sale, and what each feature of a plan grants."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -209,8 +209,3 @@ def feature_fault(key: str, value: FeatureValue) -> str:
     if given != known["kind"]:
         return f"{key} is a {known['kind']}, not a {given}"
     return ""
-
-
-def sellers(plan: Plan, offered: Sequence[str]) -> list[str]:
-    """The providers that can sell a plan here. Stripe needs its price; the others are told the amount."""
-    return [name for name in offered if name != "stripe" or "stripe" in plan.provider_plan_ids]

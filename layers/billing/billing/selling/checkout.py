@@ -7,12 +7,13 @@ from typing import Any
 
 from billing.errors import Conflict, InvalidRequest, NotFound
 from billing.intake.applier import Applier
-from billing.providers import PREPAID, Client, Order, Session
+from billing.providers import PREPAID, sellers
+from billing.providers.interface import Client, Order, Session
 from billing.rules.access import term_runs
 from billing.rules.apply import apply
 from billing.rules.consequences import Consequences, consequences
 from billing.rules.facts import Ref
-from billing.rules.plans import Catalogue, Plan, sellers
+from billing.rules.plans import Catalogue, Plan
 from billing.rules.records import LIVE, Account, Checkout
 from billing.rules.times import DAY, rfc3339
 from billing.store.accounts import AccountStore

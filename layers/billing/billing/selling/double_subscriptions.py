@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from billing.intake.applier import Applier
-from billing.providers import Client
+from billing.providers.interface import Client
 from billing.rules.facts import Ref
 from billing.rules.plans import Catalogue
 from billing.rules.records import LIVE, Account, Subscription

@@ -6,11 +6,12 @@ found by looking again, ever more rarely as an invoice ages.
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from billing.errors import NotFound, ProviderError
 from billing.intake.applier import Applier
-from billing.providers import PREPAID, Client, PrepaidProviderClient
+from billing.providers import PREPAID, prepaid
+from billing.providers.interface import Client
 from billing.rules.facts import Fact, PurchaseFact, Ref, RefundFact
 from billing.rules.polling import next_poll
 from billing.rules.records import Account, Purchase
@@ -138,7 +139,3 @@ def purchase_of(account: Account, provider: str, purchase_id: str) -> Purchase |
         if isinstance(found, Purchase):
             return found
     return None
-
-
-def prepaid(client: Callable[[str], Client], provider: str) -> PrepaidProviderClient:
-    return cast(PrepaidProviderClient, client(provider))

@@ -6,7 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 from billing.errors import NotFound, ProviderError, ProviderUnavailable
-from billing.providers import PREPAID, Client, Receipt
+from billing.providers import PROVIDERS
+from billing.providers.interface import Client, Receipt
 from billing.rules.records import Account, Payment, Purchase, Subscription
 from billing.rules.times import rfc3339
 from billing.store.accounts import AccountStore
@@ -70,7 +71,7 @@ def portal_customer(account: Account) -> tuple[str, str] | None:
     """(provider, customer id) of the newest record with a customer at a provider that has a portal."""
     records = [r for r in account.records.values() if isinstance(r, Subscription | Purchase)]
     for record in sorted(records, key=lambda r: r.created_at, reverse=True):
-        if record.customer_id and record.provider not in PREPAID:
+        if record.customer_id and PROVIDERS[record.provider].renews:
             return record.provider, record.customer_id
     return None
 

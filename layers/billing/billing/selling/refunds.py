@@ -9,11 +9,12 @@ or this process died, the request stays open and is asked again under the same i
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from billing.errors import Conflict, NotFound, ProviderError, ProviderUnavailable
 from billing.intake.applier import Applier
-from billing.providers import PREPAID, Client, PrepaidProviderClient, RefundParts
+from billing.providers import PREPAID, PROVIDERS, prepaid
+from billing.providers.interface import Client, RefundParts
 from billing.rules.consequences import Consequences, consequences
 from billing.rules.entitlements import evaluate, sources
 from billing.rules.history import By
@@ -229,10 +230,10 @@ class Refunds:
         self._accounts.change(user_id, decide)
 
     def _claim_url(self, provider: str, refund_id: str | None) -> str | None:
-        if refund_id is None or provider not in PREPAID:
+        if refund_id is None or not PROVIDERS[provider].claims:
             return None
         try:
-            return cast(PrepaidProviderClient, self._client(provider)).refund_url(refund_id)
+            return prepaid(self._client, provider).refund_url(refund_id)
         except ProviderError:
             return None  # the refund is made; its link can be had again by reading the invoice
 

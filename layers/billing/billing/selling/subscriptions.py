@@ -9,10 +9,11 @@ from typing import Any, Literal
 from billing.api.views import subscription_status
 from billing.errors import Conflict, NotFound
 from billing.intake.applier import Applier
-from billing.providers import ChangePreview, Client
+from billing.providers import sellers
+from billing.providers.interface import ChangePreview, Client
 from billing.rules.facts import Ref
 from billing.rules.money import monthly
-from billing.rules.plans import Allowance, Catalogue, Credits, FeatureValue, Plan, sellers
+from billing.rules.plans import Allowance, Catalogue, Credits, FeatureValue, Plan
 from billing.rules.records import LIVE, Account, Subscription
 from billing.rules.times import rfc3339
 from billing.store.accounts import AccountStore

@@ -3,9 +3,8 @@
 import { ApiError, type Schemas } from "@bitsleuth/billing-api-client";
 import { useEffect, useRef, useState } from "react";
 import { date, money, type Plan } from "../format.js";
-import { isBitcoin } from "../offers.js";
 import { useBilling, useUserId } from "../provider.js";
-import { useOpenCheckout, useTrack } from "../queries.js";
+import { useOpenCheckout, useProviders, useTrack } from "../queries.js";
 import { billingKeySigner, hasBillingKey } from "../signers/index.js";
 import { useT } from "../text.js";
 import { Button, ButtonLink } from "../ui/Button.js";
@@ -49,6 +48,7 @@ export function PurchaseDialog(props: PurchaseDialogProps) {
   }, []);
   const overlap = codeOf(failure) === "overlap";
   const checkout = useOpenCheckout();
+  const { isBitcoin } = useProviders();
   const track = useTrack();
 
   async function proceed() {
@@ -188,7 +188,7 @@ function Summary({ plan, prepaid }: { plan: Plan; prepaid: boolean }) {
 }
 
 /** The default first, and beside it what pays the same way. */
-function railByRail(providers: readonly string[]): string[] {
+function railByRail(providers: readonly string[], isBitcoin: (provider: string) => boolean): string[] {
   const first = isBitcoin(providers[0] ?? "");
   return [...providers].sort((a, b) => Number(isBitcoin(a) !== first) - Number(isBitcoin(b) !== first));
 }
@@ -196,6 +196,7 @@ function railByRail(providers: readonly string[]): string[] {
 /** Card or bitcoin, with what each means in plain words. */
 function Rails({ plan, value, onChange }: { plan: Plan; value: string; onChange: (provider: string) => void }) {
   const t = useT();
+  const { titleOf, isBitcoin } = useProviders();
   const consequence = (provider: string) => {
     if (plan.interval === "once") return isBitcoin(provider) ? "rail.bitcoin_once" : "rail.card_once";
     return isBitcoin(provider) ? "rail.bitcoin_term" : "rail.card_renews";
@@ -205,13 +206,13 @@ function Rails({ plan, value, onChange }: { plan: Plan; value: string; onChange:
   return (
     <fieldset className="bsb-stack bsb:gap-2">
       <legend className="bsb-label bsb:mb-2">{t("purchase.pay_with")}</legend>
-      {railByRail(plan.providers).map((provider) => (
+      {railByRail(plan.providers, isBitcoin).map((provider) => (
         <label key={provider} className="bsb-choice">
           <input type="radio" name="bsb-rail" checked={provider === value} onChange={() => onChange(provider)} />
           <span className="bsb:grow">
             <span className="bsb-row bsb-between bsb:font-medium">
               {t(isBitcoin(provider) ? "rail.bitcoin" : "rail.card")}
-              {several(provider) && <span className="bsb-badge">{t(`provider.${provider as "stripe"}`)}</span>}
+              {several(provider) && <span className="bsb-badge">{titleOf(provider)}</span>}
             </span>
             <span className="bsb-2 bsb-small">{t(consequence(provider), { interval: t(`interval.${plan.interval}`) })}</span>
           </span>

@@ -3,9 +3,8 @@
 import { useState } from "react";
 import { date, money } from "../format.js";
 import type { MessageKey, Translate } from "../i18n.js";
-import { isBitcoin } from "../offers.js";
 import { useBilling } from "../provider.js";
-import type { Status } from "../queries.js";
+import { useProviders, type Status } from "../queries.js";
 import { useT } from "../text.js";
 import { Button } from "../ui/Button.js";
 import { classes } from "../ui/classes.js";
@@ -40,6 +39,7 @@ function about({ status, due_cents, currency, until }: Row, locale: string, t: T
 export function Purchases({ status }: { status: Status }) {
   const t = useT();
   const { locale } = useBilling();
+  const { isBitcoin } = useProviders();
   const [paying, setPaying] = useState<{ provider: string; purchase_id: string; plan_name: string } | null>(null);
   const rows = [
     ...status.terms.map((term) => ({ ...term, until: term.ends_at })),

@@ -3,9 +3,8 @@
 import { csv, download } from "../csv.js";
 import { money, shortDate } from "../format.js";
 import type { MessageKey } from "../i18n.js";
-import { isBitcoin } from "../offers.js";
 import { useBilling } from "../provider.js";
-import { usePlans, useReceipts } from "../queries.js";
+import { usePlans, useProviders, useReceipts } from "../queries.js";
 import { useT } from "../text.js";
 import { Button } from "../ui/Button.js";
 import { Icon } from "../ui/Icon.js";
@@ -64,6 +63,7 @@ function ReceiptTable({ receipts }: { receipts: NonNullable<ReturnType<typeof us
   const t = useT();
   const { locale } = useBilling();
   const plans = usePlans().data?.plans;
+  const { isBitcoin } = useProviders();
   /** "Card · Pro" */
   const what = ({ provider, plan_id }: (typeof receipts)[number]) => {
     const plan = plan_id && (plans?.find((candidate) => candidate.plan_id === plan_id)?.name ?? plan_id);

@@ -77,10 +77,6 @@ const de = {
   "rail.card_once": "Einmal abgebucht. Nichts verlängert sich.",
   "rail.bitcoin_term": "Zahlt einen Zeitraum ({interval}) im Voraus. Nichts verlängert sich; wir erinnern dich.",
   "rail.bitcoin_once": "Einmal bezahlt, on-chain oder über Lightning.",
-  "provider.stripe": "Stripe",
-  "provider.bitpay": "BitPay",
-  "provider.btcpay": "BTCPay",
-  "provider.mock": "Testbetrieb",
 
   "signin.title": "Anmelden",
   "signin.about": "Dein Plan gehört einem Schlüssel, keiner Person. Wir fragen nie nach Namen oder E-Mail-Adresse.",

@@ -76,10 +76,6 @@ const texts = {
   "rail.card_once": "Charged once. Nothing renews.",
   "rail.bitcoin_term": "Pays one {interval} ahead. Nothing renews by itself; we remind you.",
   "rail.bitcoin_once": "Paid once, on-chain or over Lightning.",
-  "provider.stripe": "Stripe",
-  "provider.bitpay": "BitPay",
-  "provider.btcpay": "BTCPay",
-  "provider.mock": "Test mode",
 
   "signin.title": "Sign in",
   "signin.about": "Your plan belongs to a key, not to a person. We never ask for a name or an e-mail address.",

@@ -77,10 +77,6 @@ const es = {
   "rail.card_once": "Se cobra una vez. Nada se renueva.",
   "rail.bitcoin_term": "Paga un {interval} por adelantado. Nada se renueva solo; te avisamos.",
   "rail.bitcoin_once": "Se paga una vez, en cadena o por Lightning.",
-  "provider.stripe": "Stripe",
-  "provider.bitpay": "BitPay",
-  "provider.btcpay": "BTCPay",
-  "provider.mock": "Modo de prueba",
 
   "signin.title": "Iniciar sesión",
   "signin.about": "Tu plan pertenece a una clave, no a una persona. Nunca pedimos nombre ni correo.",

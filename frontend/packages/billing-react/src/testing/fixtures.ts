@@ -44,6 +44,12 @@ export const catalogue: S["PlanList"] = {
     feature("wallets.max", "Wallets", "number"),
     feature("tax.enhanced", "Enhanced tax report", "switch"),
   ],
+  payment_providers: {
+    stripe: { title: "Stripe", rail: "card", renews: true },
+    bitpay: { title: "BitPay", rail: "bitcoin", renews: false },
+    btcpay: { title: "BTCPay Server", rail: "bitcoin", renews: false },
+    mock: { title: "Test mode", rail: "card", renews: true },
+  },
 };
 
 export const subscription: S["SubscriptionView"] = {

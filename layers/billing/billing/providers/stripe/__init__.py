@@ -2,7 +2,6 @@
 
 from typing import TYPE_CHECKING
 
-from billing.providers import ProviderName
 from billing.providers.stripe.translate import translate
 from billing.providers.stripe.webhook import minimise, verify
 
@@ -12,7 +11,7 @@ if TYPE_CHECKING:
 
 __all__ = ["NAME", "connect", "minimise", "translate", "verify"]
 
-NAME: ProviderName = "stripe"
+NAME = "stripe"
 
 
 def connect(settings: "Settings") -> "StripeClient":

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 import stripe
 
 from billing.errors import NotConfigured, ProviderError, ProviderUnavailable
-from billing.providers import ChangePreview, Notification, Order, PlanSync, RefundParts, Session
+from billing.providers.interface import ChangePreview, Notification, Order, PlanSync, RefundParts, Session
 from billing.providers.stripe.objects import refund_fact
 from billing.providers.stripe.prices import Prices
 from billing.providers.stripe.reads import Reader, id_of

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import stripe
 
 from billing.errors import ProviderError
-from billing.providers import PlanSync
+from billing.providers.interface import PlanSync
 from billing.rules.plans import Plan
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import stripe
 
 from billing.errors import Parked
-from billing.providers import Notification
+from billing.providers.interface import Notification
 from billing.providers.stripe import objects
 from billing.providers.stripe.translate import EVENTS
 from billing.providers.stripe.webhook import minimal, minimise_event

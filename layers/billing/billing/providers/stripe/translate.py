@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from billing.providers import Notification
+from billing.providers.interface import Notification
 from billing.providers.stripe import objects
 from billing.rules.facts import Fact, Ref, Translation
 

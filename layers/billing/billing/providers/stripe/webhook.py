@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from billing.errors import BadWebhook
-from billing.providers import Notification
+from billing.providers.interface import Notification
 from billing.providers.signatures import verify_timestamped
 
 
