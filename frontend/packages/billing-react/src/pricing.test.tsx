@@ -110,7 +110,7 @@ test("bitcoin says that nothing renews, and is paid right here", async () => {
     "GET /billing/checkout-sessions/:id/invoice": invoice(),
   });
   show(<PurchaseDialog plan={plans.pro} onClose={() => {}} />);
-  await userEvent.click(screen.getByRole("radio", { name: /Bitcoin.*Nothing renews by itself/ }));
+  await userEvent.click(await screen.findByRole("radio", { name: /Bitcoin.*Nothing renews by itself/ }));
   await userEvent.click(screen.getByRole("button", { name: "Continue to payment" }));
   expect(await screen.findByText("bc1qexampleaddress")).toBeTruthy();
   expect(screen.getByRole("img", { name: /QR code/ })).toBeTruthy();
@@ -127,7 +127,7 @@ test("what is paid in bitcoin stays in its dialog, although the plan is now one'
   });
   show(<PricingTable />);
   await userEvent.click(await (await card("Pro")).findByRole("button", { name: "Get Pro" }));
-  await userEvent.click(screen.getByRole("radio", { name: /Bitcoin.*Nothing renews by itself/ }));
+  await userEvent.click(await screen.findByRole("radio", { name: /Bitcoin.*Nothing renews by itself/ }));
   await userEvent.click(screen.getByRole("button", { name: "Continue to payment" }));
   expect(await screen.findByText("bc1qexampleaddress", {}, { timeout: 5_000 })).toBeTruthy();
   paid = true;
