@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from ops.local.deliveries import SIGNATURES
 
-from billing.providers import PREPAID, PROVIDERS, load, prepaid, renewing
+from billing.providers import PREPAID, PROVIDERS, load, prepaid_client, renewing_client
 from billing.providers.interface import Client, PrepaidProviderClient, RecurringProviderClient
 from billing.settings import Settings
 from tests.acceptance.world import PLAYERS
@@ -53,7 +53,7 @@ def test_a_client_has_the_calls_that_its_abilities_promise_and_no_others(name: s
     assert not unwanted & has, "it can do what the table does not say"
 
 
-@pytest.mark.parametrize(("kind", "names"), [(renewing, PREPAID), (prepaid, PROVIDERS.keys() - PREPAID)])
+@pytest.mark.parametrize(("kind", "names"), [(renewing_client, PREPAID), (prepaid_client, PROVIDERS.keys() - PREPAID)])
 def test_nobody_is_asked_for_what_it_cannot_do(kind: Callable[..., object], names: frozenset[str]) -> None:
     for name in names:
         with pytest.raises(ValueError, match=name):

@@ -5,7 +5,7 @@ from typing import Any
 
 from billing.errors import Conflict, NotFound
 from billing.intake.applier import Applier
-from billing.providers import PREPAID, PROVIDERS, prepaid
+from billing.providers import PREPAID, PROVIDERS, prepaid_client
 from billing.providers.interface import Client
 from billing.rules.apply import accept
 from billing.rules.consequences import Consequences, consequences
@@ -52,7 +52,7 @@ class InvoiceDesk:
     def reread(self, provider: str, purchase_id: str, now: int) -> dict[str, Any]:
         """Reads the invoice and its open refunds, and applies what they say; with the links of those still to claim."""
         account, purchase = self._find(provider, purchase_id)
-        client = prepaid(self._client, provider)
+        client = prepaid_client(self._client, provider)
         refs = [Ref("purchase", purchase_id)]
         refs += [Ref("payment", f"{purchase_id}/{refund_id}") for refund_id in _open_refunds(purchase)]
         facts = [fact for ref in refs for fact in client.read(ref, now)]

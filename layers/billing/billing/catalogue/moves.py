@@ -12,7 +12,7 @@ from typing import Literal
 
 from billing.errors import Conflict, NotFound, Parked, ProviderError, ProviderUnavailable
 from billing.intake.applier import Applier
-from billing.providers import PROVIDERS, renewing
+from billing.providers import PROVIDERS, renewing_client
 from billing.providers.interface import Client, RecurringProviderClient
 from billing.rules.facts import Fact, Ref, SubscriptionFact
 from billing.rules.plans import Catalogue, Plan
@@ -265,7 +265,7 @@ class Mover:
         return outcome, None
 
     def _renewing(self, provider: str) -> RecurringProviderClient:
-        return renewing(self._client, provider)
+        return renewing_client(self._client, provider)
 
 
 def judge(subscription: Subscription, catalogue: Catalogue, target: Plan, notice_days: int, now: int) -> Verdict:

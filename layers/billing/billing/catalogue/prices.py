@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from billing.errors import InvalidRequest
-from billing.providers import PROVIDERS, renewing
+from billing.providers import PROVIDERS, renewing_client
 from billing.providers.interface import Client, PlanSync, RecurringProviderClient
 from billing.rules.plans import Plan
 from billing.store.plans import PlanStore
@@ -66,7 +66,7 @@ class PlanPrices:
         return [] if plan.free else self._providers
 
     def _calls(self, provider: str) -> RecurringProviderClient:
-        return renewing(self._client, provider)
+        return renewing_client(self._client, provider)
 
 
 def _terms(plan: Plan) -> tuple[object, ...]:

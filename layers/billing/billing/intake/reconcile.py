@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 from billing.errors import NotOurs, Parked, ProviderError
 from billing.intake.applier import Applier
 from billing.intake.processing import Delivery, Processor, notification_of
-from billing.providers import renewing
+from billing.providers import renewing_client
 from billing.providers.interface import Client, Notification, RecurringProviderClient
 from billing.rules.apply import apply
 from billing.rules.facts import Fact, PaymentFact, SubscriptionFact
@@ -201,4 +201,4 @@ class Reconciler:
         on_finding(finding)
 
     def _calls(self) -> RecurringProviderClient:
-        return renewing(self._client, self._provider)
+        return renewing_client(self._client, self._provider)

@@ -72,14 +72,14 @@ class Clients:
         return self._connected[name]
 
 
-def renewing(client: "Callable[[str], Client]", name: str) -> "RecurringProviderClient":
+def renewing_client(client: "Callable[[str], Client]", name: str) -> "RecurringProviderClient":
     """The calls toward a provider that charges again by itself. `ValueError` for one that does not."""
     if not PROVIDERS[name].renews:
         raise ValueError(f"{name} does not charge again by itself")
     return cast("RecurringProviderClient", client(name))
 
 
-def prepaid(client: "Callable[[str], Client]", name: str) -> "PrepaidProviderClient":
+def prepaid_client(client: "Callable[[str], Client]", name: str) -> "PrepaidProviderClient":
     """The calls toward a provider that sells prepaid terms. `ValueError` for one that does not."""
     if PROVIDERS[name].renews:
         raise ValueError(f"{name} does not sell prepaid terms")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from billing.errors import NotFound, ProviderError
 from billing.intake.applier import Applier
-from billing.providers import PREPAID, prepaid
+from billing.providers import PREPAID, prepaid_client
 from billing.providers.interface import Client
 from billing.rules.facts import Fact, PurchaseFact, Ref, RefundFact
 from billing.rules.polling import next_poll
@@ -104,7 +104,7 @@ def show(
     """An invoice as a page shows it, read from the provider. Somebody else's is not found."""
     if purchase_of(accounts.load(user_id), provider, purchase_id) is None:
         raise NotFound("there is no such invoice")
-    invoice = prepaid(client, provider).invoice(purchase_id, now)
+    invoice = prepaid_client(client, provider).invoice(purchase_id, now)
     return {
         "provider": provider,
         "purchase_id": purchase_id,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from billing.errors import Conflict, NotFound, ProviderError, ProviderUnavailable
 from billing.intake.applier import Applier
-from billing.providers import PREPAID, PROVIDERS, prepaid
+from billing.providers import PREPAID, PROVIDERS, prepaid_client
 from billing.providers.interface import Client, RefundParts
 from billing.rules.consequences import Consequences, consequences
 from billing.rules.entitlements import evaluate, sources
@@ -233,7 +233,7 @@ class Refunds:
         if refund_id is None or not PROVIDERS[provider].claims:
             return None
         try:
-            return prepaid(self._client, provider).refund_url(refund_id)
+            return prepaid_client(self._client, provider).refund_url(refund_id)
         except ProviderError:
             return None  # the refund is made; its link can be had again by reading the invoice
 
