@@ -227,6 +227,8 @@ def test_no_answer_of_the_api_is_kept_by_cloudfront() -> None:
         assert behaviour["TargetOriginId"] == "api"
         assert behaviour["CachePolicyId"] == "4135ea2d-6df8-44a3-9df3-4b5a84be39ad"  # CachingDisabled
         assert behaviour["ViewerProtocolPolicy"] == "https-only"
+    kept = {error["ErrorCode"]: error["ErrorCachingMinTTL"] for error in distribution["CustomErrorResponses"]}
+    assert kept == dict.fromkeys((500, 502, 503, 504), 0), "errors have a lifetime of their own"
 
 
 # --- queues, tables, logs --------------------------------------------------------------------------------------------

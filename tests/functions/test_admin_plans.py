@@ -64,6 +64,13 @@ def test_what_does_not_exist_cannot_be_changed(call: Call) -> None:
         ({"interval": "week"}, "interval"),
         ({"plan_id": "#index"}, "plan_id"),
         ({"discount": 5}, "discount"),
+        ({"name": "Pro\x00"}, "name"),
+        ({"name": "Pro\nPlus"}, "name"),
+        ({"name": "Pro\u2028Plus"}, "name"),
+        ({"name": "Pro \u202egnilaes"}, "name"),
+        ({"name": "Pro \u2066x\u2069"}, "name"),
+        ({"description": "a\x1bb"}, "description"),
+        ({"tier": "pro\u200f"}, "tier"),
     ],
 )
 def test_a_plan_that_cannot_be_sold_is_refused_with_the_place_of_the_fault(

@@ -227,3 +227,40 @@ def test_a_provider_that_is_not_on_offer_and_has_no_secret_is_not_found(
 def test_a_provider_that_is_no_longer_on_offer_still_tells_of_what_it_sold(send: Send, cloud: Cloud) -> None:
     assert send(BODIES["btcpay"].encode(), "btcpay").status == 200
     assert len(cloud.messages()) == 1
+
+
+# --- odd values in genuine deliveries ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("url", ["http://[::1", "http://[", "//[x]:99999999", "\\u0000", 7, None, {"a": 1}])
+def test_an_address_that_is_none_does_not_break_the_door(send: Send, cloud: Cloud, url: Any) -> None:
+    body = json.dumps({"id": "i1", "status": "complete", "currentTime": 1000, "url": url}).encode()
+    assert send(body, "bitpay").status == 200
+    assert cloud.messages()[0]["livemode"] is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("amount_cents", 10**60), ("amount_cents", -(10**13)), ("created", 10**60)]
+)
+def test_an_amount_that_no_sum_can_hold_is_refused_at_the_door(send: Send, cloud: Cloud, name: str, value: int) -> None:
+    event = json.loads((EVENTS / "mock" / "purchase.updated.json").read_bytes())
+    event["data"][name] = value
+    assert send(json.dumps(event).encode()).status == 400
+    assert cloud.messages() == []
+
+
+@pytest.mark.parametrize("amount", [10**60, 10**15])
+def test_an_amount_beyond_belief_never_reaches_the_books(send: Send, cloud: Cloud, amount: int) -> None:
+    """Stripe's door drops what it cannot need and lets the rest in: behind it the bound holds for every provider."""
+    intent = {"object": "payment_intent", "id": "pi_1", "status": "succeeded", "amount": amount}
+    event = {"object": "event", "id": "evt_1", "type": "payment_intent.succeeded", "created": 1}
+    body = json.dumps({**event, "data": {"object": {**intent, "amount_received": amount}}}).encode()
+    assert send(body, "stripe").status == 200
+    (message,) = cloud.messages()
+    assert message["payload"]["object"].get("amount", 0) <= 2**53
+
+
+@pytest.mark.parametrize("stamp", ["9999-12-31T23:59:59+00:00", "0001-01-01T00:00:00+14:00", "x", 10**60, True, None])
+def test_a_time_that_is_none_does_not_break_bitpays_door(send: Send, stamp: Any) -> None:
+    body = json.dumps({"event": {"name": "invoice_completed", "timestamp": stamp}, "data": {"id": "i", "status": "x"}})
+    assert send(body.encode(), "bitpay").status in (200, 400)

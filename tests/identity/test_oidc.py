@@ -1,15 +1,19 @@
 """Tokens of an identity provider, whose key set is served on loopback."""
 
+import base64
 import json
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from hypothesis import given
+from hypothesis import strategies as st
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
 from billing.errors import NotAuthenticated, NotConfigured
@@ -76,7 +80,15 @@ def oidc(issuer: Issuer) -> OidcVerifier:
 def test_a_group_makes_an_admin_and_nothing_else_does(issuer: Issuer) -> None:
     verifier = oidc(issuer)
     assert verifier.verify(token(groups=["staff", "billing-admins"]), NOW).admin
-    for groups in (["staff"], "billing-admins", None, {"billing-admins": True}):
+    assert verifier.verify(token(groups="billing-admins"), NOW).admin, "one group may come as a text"
+    for groups in (
+        ["staff"],
+        "staff",
+        "billing-admins staff",
+        None,
+        {"billing-admins": True},
+        ["staff,billing-admins"],
+    ):
         assert not verifier.verify(token(groups=groups), NOW).admin
     assert issuer.fetched == 1
 
@@ -174,3 +186,129 @@ def test_a_half_configured_issuer_is_a_fault_of_ours() -> None:
     with pytest.raises(NotConfigured):
         callers(Settings({**whole, "OIDC_JWKS_URL": "http://id.example/keys"}))
     callers(Settings({**whole, "OIDC_JWKS_URL": "https://id.example/keys"}))
+
+
+# --- other people's tokens are held to the standards, not to ours ----------------------------------------------------
+
+
+def test_a_person_of_many_groups_signs_in(issuer: Issuer) -> None:
+    groups = [f"aaaaaaaa-bbbb-cccc-dddd-{number:012d}" for number in range(120)]
+    crowded = token(groups=[*groups, "billing-admins"])
+    assert len(crowded) > 5_000
+    assert oidc(issuer).verify(crowded, NOW).admin
+    with pytest.raises(NotAuthenticated) as refused:
+        oidc(issuer).verify(token(groups=groups * 6), NOW)
+    assert refused.value.extensions["reason"] == "token_too_long"
+
+
+def test_groups_that_are_elsewhere_make_no_admin_and_that_is_said(issuer: Issuer) -> None:
+    overage = {"_claim_names": {"groups": "src1"}, "_claim_sources": {"src1": {"endpoint": "https://id.example/g"}}}
+    session = oidc(issuer).verify(token(**overage), NOW)
+    assert (session.admin, session.note) == (False, "groups_not_in_the_token")
+
+
+def without_kid(key: Any, algorithm: str = "RS256") -> str:
+    claims = {"iss": ISSUER, "aud": AUDIENCE, "sub": "alice", "iat": NOW, "exp": NOW + 300}
+    return jwt.encode(claims, key, algorithm)
+
+
+def test_a_token_without_a_key_id_is_of_the_only_key(issuer: Issuer) -> None:
+    nameless = {name: value for name, value in public("r1", RSA_KEY).items() if name != "kid"}
+    for keys in ([public("r1", RSA_KEY)], [nameless], [public("r1", RSA_KEY), {**public("x", RSA_KEY), "use": "enc"}]):
+        issuer.keys = keys
+        assert oidc(issuer).verify(without_kid(RSA_KEY), NOW).user_id.startswith("usr_")
+    issuer.keys = [public("r1", RSA_KEY), public("r2", rsa.generate_private_key(65537, 2048))]
+    with pytest.raises(NotAuthenticated) as refused:
+        oidc(issuer).verify(without_kid(RSA_KEY), NOW)
+    assert refused.value.extensions["reason"] == "kid_missing"
+
+
+@pytest.mark.parametrize(
+    ("named", "algorithm", "accepted"),
+    [(None, "PS256", True), ("PS256", "PS256", True), ("RS256", "PS256", False), ("PS256", "RS256", False)],
+)
+def test_a_key_is_for_the_algorithm_it_names_or_for_all_of_its_type(
+    issuer: Issuer, named: str | None, algorithm: str, accepted: bool
+) -> None:
+    issuer.keys = [{**public("r1", RSA_KEY), **({"alg": named} if named else {})}]
+    signed = token(algorithm=algorithm)
+    if accepted:
+        assert oidc(issuer).verify(signed, NOW).user_id.startswith("usr_")
+    else:
+        with pytest.raises(NotAuthenticated):
+            oidc(issuer).verify(signed, NOW)
+
+
+def _part(document: Any) -> str:
+    text = document if isinstance(document, str) else json.dumps(document)
+    return base64.urlsafe_b64encode(text.encode()).rstrip(b"=").decode()
+
+
+SIGNER = Signer({"bitsleuth-billing": generate_key_set("k1")}, "bitsleuth-billing")
+MALFORMED = [
+    _part({"kid": "k1"}) + ".x.y",
+    _part({"kid": "k1"}) + "..",
+    _part({"alg": "RS256", "kid": ["r1"]}) + ".e30.x",
+    _part({"alg": {"a": 1}}) + ".e30.x",
+    _part({"alg": "RS256", "kid": "r1", "b64": False}) + ".e30.x",
+    _part("[" * 4000) + ".e30.x",
+    _part("[]") + ".e30.x",
+    _part('{"alg":"RS256","kid":"r1"}') + "." + _part("[" * 4000) + ".x",
+    _part({"typ": "session+jwt", "kid": "k1", "alg": "ES256"}) + ".x.y",
+    "\ud800.\ud800.\ud800",
+    "\x00.\x00.\x00",
+    "é" * 20_000,
+    "." * 9_000,
+]
+
+
+@pytest.mark.parametrize("malformed", MALFORMED, ids=range(len(MALFORMED)))
+def test_whatever_is_no_token_is_a_no(issuer: Issuer, malformed: str) -> None:
+    with pytest.raises(NotAuthenticated):
+        Callers(lambda: SIGNER, oidc(issuer)).identify(f"Bearer {malformed}", NOW)
+
+
+ODD_CLAIMS = st.dictionaries(
+    st.sampled_from(["iss", "aud", "sub", "iat", "nbf", "exp", "groups", "admin", "_claim_names"]),
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+        max_leaves=4,
+    ),
+)
+
+
+@pytest.fixture(scope="module")
+def identify() -> Iterator[Any]:
+    served = Issuer()
+    thread = threading.Thread(target=served.server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    yield Callers(lambda: SIGNER, oidc(served)).identify
+    served.server.shutdown()
+    served.server.server_close()
+    thread.join()
+
+
+@given(odd=ODD_CLAIMS, whose=st.sampled_from(["ours", "theirs"]))
+def test_genuine_signatures_over_odd_claims_break_nothing(identify: Any, odd: dict[str, Any], whose: str) -> None:
+    claims = {"iss": ISSUER, "aud": AUDIENCE, "sub": "alice", "iat": NOW, "exp": NOW + 300, **odd}
+    if whose == "ours":
+        ours = {"iss": "bitsleuth-billing", "aud": "bitsleuth-billing", "nbf": NOW}
+        key, header, algorithm = SIGNER._private, {"kid": "k1", "typ": "session+jwt"}, "ES256"
+        claims = {**claims, **ours, **odd}
+    else:
+        key, header, algorithm = RSA_KEY, {"kid": "r1"}, "RS256"
+    signed = jwt.api_jws.encode(json.dumps(claims).encode(), key, algorithm, header)
+    with suppress(NotAuthenticated):
+        assert identify(f"Bearer {signed}", NOW).user_id
+
+
+@given(st.data())
+def test_no_bytes_break_the_door(identify: Any, data: st.DataObject) -> None:
+    genuine = bytearray(token().encode())
+    for _ in range(data.draw(st.integers(1, 4))):
+        genuine[data.draw(st.integers(0, len(genuine) - 1))] = data.draw(st.integers(0, 255))
+    with suppress(NotAuthenticated):
+        identify(f"Bearer {genuine.decode('utf-8', 'surrogateescape')}", NOW)
+    with suppress(NotAuthenticated):
+        identify(f"Bearer {data.draw(st.text(max_size=60))}", NOW)

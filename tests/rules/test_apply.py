@@ -29,6 +29,7 @@ from billing.rules.facts import (
     Ref,
     SubscriptionFact,
 )
+from billing.rules.money import LARGEST
 from billing.rules.records import Account, Checkout, Subscription
 from memory import World
 from samples import CATALOGUE, NOW, USER
@@ -445,3 +446,21 @@ def test_a_completed_checkout_stays_completed_when_its_expiry_is_heard_late() ->
     for order in itertools.permutations(tellings):
         (checkout,) = after(*order, account=ORDERED).checkouts
         assert (checkout.status, checkout.url) == ("completed", None)
+
+
+@pytest.mark.parametrize("name", ["amount_cents", "due_cents", "surplus_cents", "fee_cents"])
+def test_an_amount_beyond_any_money_is_never_booked(name: str) -> None:
+    amounts: dict[str, Any] = {"amount_cents": 100, name: LARGEST + 1}
+    fact = PurchaseFact(
+        provider="stripe",
+        observed_at=NOW,
+        purchase_id="pi_1",
+        plan_id="tax_pass",
+        plan_version=1,
+        state="paid",
+        currency="USD",
+        **amounts,
+    )
+    with pytest.raises(Parked) as refused:
+        apply(Account(USER), fact, CATALOGUE)
+    assert refused.value.code == "amount_out_of_bounds"

@@ -1,18 +1,28 @@
 """Request bodies. Unknown fields, wrong types and oversize values are refused; every text has a bound."""
 
+import unicodedata
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from billing.providers import PROVIDERS
 
+
+def _one_line(text: str) -> str:
+    """Refuses what is not seen: control and format characters, line breaks, marks that turn the direction of text."""
+    if any(unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp") for character in text):
+        raise ValueError("one line of visible characters, without control or direction marks")
+    return text
+
+
+_Visible = AfterValidator(_one_line)
 Id = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9_.:@/-]+$")]
 EventId = Annotated[str, Field(min_length=3, max_length=200, pattern=r"^[a-z]+#[A-Za-z0-9_.:@/#-]+$")]
 PlanId = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[a-z0-9][a-z0-9_-]*$")]
 FeatureKey = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[a-z0-9][a-z0-9_.:-]*$")]
 Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
 IdempotencyKey = Annotated[str, Field(min_length=8, max_length=128, pattern=r"^[A-Za-z0-9_-]+$")]
-Reason = Annotated[str, Field(min_length=1, max_length=500)]
+Reason = Annotated[str, Field(min_length=1, max_length=500), _Visible]
 UnixTime = Annotated[int, Field(ge=0, le=4_102_444_800, description="Unix seconds, UTC")]
 if TYPE_CHECKING:
     ProviderName = str
@@ -48,13 +58,15 @@ FeatureGrant = bool | Annotated[int, Field(ge=0, le=1_000_000_000)] | AllowanceV
 class PlanBody(Request):
     """A plan as an admin writes it. `price_cents` is in the currency's minor unit (yen have none: 500 is ¥500)."""
 
-    name: str = Field(min_length=1, max_length=80)
-    description: str = Field("", max_length=500)
+    name: Annotated[str, _Visible] = Field(min_length=1, max_length=80)
+    description: Annotated[str, _Visible] = Field("", max_length=500)
     price_cents: int = Field(ge=0, le=99_999_999)
     currency: Currency
     interval: Literal["month", "year", "once"]
     features: dict[FeatureKey, FeatureGrant] = Field(max_length=100)
-    tier: str = Field("", max_length=40, description="Joins the monthly and the annual plan of one offer")
+    tier: Annotated[str, _Visible] = Field(
+        "", max_length=40, description="Joins the monthly and the annual plan of one offer"
+    )
     rank: int = Field(0, ge=0, le=1000, description="Higher is more: decides what is an upgrade")
     group: PlanId = Field("main", description="Plans of one group replace each other")
     trial_days: int = Field(0, ge=0, le=730)

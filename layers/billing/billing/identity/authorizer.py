@@ -5,6 +5,7 @@ lifetimes; a cached no is read again by the gate before it is said.
 """
 
 import json
+import logging
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,6 +22,9 @@ SNAPSHOT_SECONDS = 30
 SNAPSHOTS_KEPT = 5_000
 # API Gateway passes a context of limited size on; beyond this the gate reads the snapshot itself.
 _MAX_CONTEXT = 6_000
+# Says why, and never the token.
+_LOG = logging.getLogger(__name__)
+_LOG.setLevel(logging.INFO)
 _DENIED = {"isAuthorized": False}
 
 
@@ -42,10 +46,12 @@ class Authorizer:
         """Allows with the user's id and snapshot as context. The admin's routes are for admins only."""
         try:
             session = self._callers.identify((event.get("identitySource") or [""])[0], now)
-        except NotAuthenticated:
+        except NotAuthenticated as refused:
+            _LOG.info("caller refused", extra={"why": str(refused.extensions.get("reason", refused.detail))})
             return _DENIED
         # An admin's answer is cached for all admin routes, a user's for all others: see the two authorizers.
         if is_admin_route(str(event.get("routeKey", ""))) and not session.admin:
+            _LOG.info("not an admin", extra={"user_id": session.user_id, "why": session.note or "not_an_admin"})
             return _DENIED
         context = {
             "user_id": session.user_id,

@@ -4,17 +4,22 @@ The key set is fetched when first needed, kept for five minutes, and fetched aga
 twice a minute: a rotation is noticed, a flood of made-up key ids is not passed on.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import jwt
 
 from billing.errors import NotAuthenticated, NotConfigured
 from billing.identity.identities import user_id_of
-from billing.identity.tokens import LEEWAY, MAX_TOKEN_CHARS, Session
+from billing.identity.tokens import LEEWAY, Session
 from billing.settings import Settings
 
-# Signatures with public keys only: a shared secret has no place in a published key set.
-ALGORITHMS = ["RS256", "PS256", "ES256", "ES384", "EdDSA"]
+# Signatures with public keys only: a shared secret has no place in a published key set. Each with the type of its key.
+_KEY_TYPES: Mapping[str, str] = {"RS256": "RSA", "PS256": "RSA", "ES256": "EC", "ES384": "EC", "EdDSA": "OKP"}
+# An identity provider puts a person's groups into the token: API Gateway takes 10,240 bytes of headers in all.
+MAX_FOREIGN_CHARS = 16_384
+# The latest end that is believed: the year 9999.
+_LATEST = 253_402_300_799
 _OPTIONS: Any = {
     "require": ["iss", "aud", "sub", "exp"],
     "verify_exp": False,
@@ -44,33 +49,74 @@ class OidcVerifier:
 
     def verify(self, token: str, now: int) -> Session:
         """Raises `NotAuthenticated`. An issuer that cannot be reached fails the call: nobody is let in on trust."""
-        if len(token) > MAX_TOKEN_CHARS:
-            raise NotAuthenticated("the token is too long")
+        if len(token) > MAX_FOREIGN_CHARS:
+            raise NotAuthenticated("the token is too long", reason="token_too_long")
         try:
-            header = jwt.get_unverified_header(token)
-            if header["alg"] not in ALGORITHMS or "crit" in header:
-                raise NotAuthenticated("the token is signed with an algorithm that is not accepted")
-            key = self._keys.get_signing_key(str(header.get("kid")))
-            claims: dict[str, Any] = jwt.decode(
-                token, key, ALGORITHMS, _OPTIONS, audience=self._audience, issuer=self._issuer
-            )
-        except jwt.PyJWKClientConnectionError:
+            return self._session(self._claims(token), now)
+        except (NotAuthenticated, jwt.PyJWKClientConnectionError):
             raise
-        except (jwt.PyJWTError, ValueError) as error:
-            raise NotAuthenticated("the token is not valid") from error
-        return self._session(claims, now)
+        except Exception as error:  # whatever a stranger's bytes break in a parser: they are no token
+            raise NotAuthenticated("the token is not valid", reason=type(error).__name__) from error
+
+    def _claims(self, token: str) -> dict[str, Any]:
+        header = jwt.get_unverified_header(token)
+        algorithm = str(header.get("alg"))
+        if algorithm not in _KEY_TYPES or "crit" in header:
+            raise NotAuthenticated(
+                "the token is signed with an algorithm that is not accepted", reason="algorithm_not_accepted"
+            )
+        key = self._key(header.get("kid"), algorithm)
+        claims: dict[str, Any] = jwt.decode(
+            token, key.key, [algorithm], _OPTIONS, audience=self._audience, issuer=self._issuer
+        )
+        return claims
+
+    def _key(self, kid: object, algorithm: str) -> jwt.PyJWK:
+        """The key by its id; without one the only key there is (OpenID Connect Core 10.1)."""
+        if kid is None:
+            fitting = [key for key in self._keys.get_jwk_set().keys if key.public_key_use in (None, "sig")]
+            if len(fitting) != 1:
+                raise NotAuthenticated("the token names no key, and the issuer has several", reason="kid_missing")
+            key = fitting[0]
+        else:
+            try:
+                key = self._keys.get_signing_key(str(kid))
+            except jwt.PyJWKClientConnectionError:
+                raise
+            except jwt.PyJWKClientError as unknown:
+                raise NotAuthenticated("the token is signed with an unknown key", reason="key_unknown") from unknown
+        # A key that names its algorithm is for that one; one that names none is for all of its type (RFC 7517, 4.4).
+        named = key._jwk_data.get("alg")
+        if key.key_type != _KEY_TYPES[algorithm] or named not in (None, algorithm):
+            raise NotAuthenticated("the token's key is for another algorithm", reason="key_of_another_algorithm")
+        return key
 
     def _session(self, claims: dict[str, Any], now: int) -> Session:
         times = [claims.get("iat", now), claims.get("nbf", now), claims["exp"]]
-        if not all(isinstance(moment, int | float) for moment in times) or not isinstance(claims["sub"], str):
-            raise NotAuthenticated("the token is not valid")
-        if max(times[0], times[1]) > now + LEEWAY:
-            raise NotAuthenticated("the token is not valid yet")
-        if times[2] + LEEWAY <= now:
-            raise NotAuthenticated("the token has expired")
-        groups = claims.get(self._groups_claim, [])
-        admin = bool(self._admin_group) and isinstance(groups, list) and self._admin_group in groups
-        return Session(user_id_of(self._pepper, "oidc", f"{self._issuer}|{claims['sub']}"), admin, int(times[2]))
+        if not all(type(moment) in (int, float) for moment in times) or not isinstance(claims["sub"], str):
+            raise NotAuthenticated("the token is not valid", reason="claims_of_another_type")
+        if not max(times[0], times[1]) <= now + LEEWAY:
+            raise NotAuthenticated("the token is not valid yet", reason="not_valid_yet")
+        if not times[2] + LEEWAY > now:
+            raise NotAuthenticated("the token has expired", reason="expired")
+        admin, note = self._role(claims)
+        ends_at = int(min(times[2], _LATEST))
+        return Session(user_id_of(self._pepper, "oidc", f"{self._issuer}|{claims['sub']}"), admin, ends_at, note)
+
+    def _role(self, claims: Mapping[str, Any]) -> tuple[bool, str]:
+        """Whether the groups make an admin; if not, why, without naming any."""
+        if not self._admin_group:
+            return False, "no_admin_group_configured"
+        groups = claims.get(self._groups_claim)
+        elsewhere = claims.get("_claim_names")
+        if groups is None and isinstance(elsewhere, Mapping) and self._groups_claim in elsewhere:
+            # OpenID Connect Core 5.6.2: too many to stand in the token, which only says where they can be asked for.
+            return False, "groups_not_in_the_token"
+        if isinstance(groups, str):
+            groups = [groups]  # one value may stand alone, as `aud` does
+        if not isinstance(groups, list):
+            return False, "no_groups_in_the_token"
+        return (True, "") if self._admin_group in groups else (False, "not_in_the_admin_group")
 
 
 def oidc_verifier(settings: Settings) -> OidcVerifier:

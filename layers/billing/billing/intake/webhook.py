@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from billing import deadline
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 MAX_WEBHOOK_BYTES = 192 * 1024
 _LAST_SECOND = 4_102_444_800  # of the year 2099
 _LONGEST_KEY = 1000  # bytes; with a time before it, it is the sort key of an index, which holds 1,024
+# What a number in a payload may be at most: beyond it neither a browser nor every JSON reader counts exactly.
+_LARGEST_NUMBER = 2**53
 
 
 def webhook(
@@ -71,7 +73,19 @@ def _is_storable(notification: Notification, received_at: object) -> bool:
         json.dumps([*texts, notification.payload], ensure_ascii=False).encode()
     except UnicodeEncodeError:
         return False
+    if not all(abs(number) <= _LARGEST_NUMBER for number in _numbers(notification.payload)):
+        return False
     return len(notification.key.encode()) <= _LONGEST_KEY
+
+
+def _numbers(value: Any) -> Iterator[int | float]:
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    if isinstance(value, list):
+        for inner in value:
+            yield from _numbers(inner)
+    elif isinstance(value, int | float):
+        yield value
 
 
 def encode(notification: Notification, received_at: int, secret_label: str, body_sha256: str) -> str:

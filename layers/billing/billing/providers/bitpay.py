@@ -104,7 +104,10 @@ def _notified_at(event: object, data: Mapping[str, Any]) -> int:
 
 
 def _livemode(url: object) -> bool | None:
-    host = urlsplit(url).hostname if isinstance(url, str) else None
+    try:
+        host = urlsplit(url).hostname if isinstance(url, str) else None
+    except ValueError:  # an address that is none
+        host = None
     return {"bitpay.com": True, "test.bitpay.com": False}.get(host or "")
 
 
@@ -168,7 +171,7 @@ def _paid_at(invoice: Mapping[str, Any]) -> int | None:
 def _iso(stamp: str) -> int | None:
     try:
         return int(datetime.fromisoformat(stamp).timestamp())
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
 
 

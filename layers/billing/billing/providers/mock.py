@@ -24,6 +24,7 @@ from billing.rules.facts import (
     SubscriptionFact,
     Translation,
 )
+from billing.rules.money import LARGEST
 from billing.rules.plans import Plan, features_to_json
 from billing.settings import Settings
 
@@ -193,6 +194,8 @@ def _keep(data: Mapping[str, Any]) -> dict[str, Any]:
         value = data.get(name)
         if value is None:
             continue
+        if type(value) is int and abs(value) > LARGEST:
+            raise ValueError(f"{name} is out of bounds")
         if type(value) is not wanted or len(str(value)) > 200:
             raise ValueError(f"{name} is not {wanted.__name__}")
         kept[name] = value

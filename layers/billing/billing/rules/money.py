@@ -7,6 +7,10 @@ from decimal import Decimal
 ZERO_DECIMAL = frozenset("BIF CLP DJF GNF JPY KMF KRW MGA PYG RWF VND VUV XAF XOF XPF".split())
 THREE_DECIMAL = frozenset("BHD JOD KWD OMR TND".split())
 
+# The largest amount that is believed, in the minor unit: a hundred times what Stripe charges in any currency. Sums of a
+# million of them still fit a table's numbers, and of thousands a browser's.
+LARGEST = 10**12
+
 
 def exponent(currency: str) -> int:
     """Digits after the decimal point: 0 for JPY, 3 for KWD, 2 for most."""
@@ -22,7 +26,10 @@ def to_decimal(minor: int, currency: str) -> Decimal:
 
 def to_minor(major: str | Decimal | int, currency: str) -> int:
     """ "19.99", "USD" -> 1999. Raises ValueError when the amount has more decimals than the currency."""
-    scaled = Decimal(major).scaleb(exponent(currency))
+    exact = Decimal(major)
+    if not exact.is_finite() or exact.adjusted() > 15:
+        raise ValueError("not an amount of money")
+    scaled = exact.scaleb(exponent(currency))
     if scaled != scaled.to_integral_value():
         raise ValueError(f"{major} has more decimals than {currency} allows")
     return int(scaled)

@@ -8,6 +8,7 @@ the order, the number of repeats and the interleaving of facts, the end state is
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from billing.errors import Parked
 from billing.rules.apply.purchases import accept, checkout, purchase
 from billing.rules.apply.returns import customer_deleted, dispute, fraud_warning, refund
 from billing.rules.apply.subscriptions import dunning, payment, subscription
@@ -24,6 +25,7 @@ from billing.rules.facts import (
     RefundFact,
     SubscriptionFact,
 )
+from billing.rules.money import LARGEST
 from billing.rules.plans import Catalogue
 from billing.rules.records import Account
 
@@ -40,6 +42,8 @@ _RULES: Mapping[type, Callable[[Account, Any, Catalogue], Account | Ref]] = {
     CheckoutFact: checkout,
     CustomerDeletedFact: customer_deleted,
 }
+# What a fact says of money. Beyond the bound it would break every sum that it is part of, and for good.
+_AMOUNTS = ("amount_cents", "due_cents", "surplus_cents", "fee_cents")
 
 
 def apply(account: Account, fact: Fact, catalogue: Catalogue) -> Account | Ref:
@@ -48,4 +52,7 @@ def apply(account: Account, fact: Fact, catalogue: Catalogue) -> Account | Ref:
     Returns the same object when nothing changes. Raises `Parked` when the fact speaks of something no one knows yet
     (a price of no plan, a refund of an unknown payment): its event waits, and is not lost.
     """
+    for name in _AMOUNTS:
+        if abs(getattr(fact, name, None) or 0) > LARGEST:
+            raise Parked(f"{type(fact).__name__} says {name} beyond any amount of money", code="amount_out_of_bounds")
     return _RULES[type(fact)](account, fact, catalogue)
