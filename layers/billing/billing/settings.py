@@ -5,6 +5,7 @@ verification switched off by forgetting a variable. docs/configuration.md lists 
 """
 
 import json
+import logging
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -15,6 +16,10 @@ from billing.errors import NotConfigured
 REFERENCE = "secretsmanager:"
 # Seconds a fetched secret is kept in memory: the delay of a rotation without a deployment.
 SECRET_CACHE_SECONDS = 300
+# Seconds until it is asked for again after that failed. Meanwhile the value that is known serves.
+_ASK_AGAIN_SECONDS = 30
+
+_log = logging.getLogger(__name__)
 
 
 class Settings:
@@ -30,6 +35,7 @@ class Settings:
         self._fetch_secret = fetch_secret
         self._clock = clock
         self._fetched: dict[str, tuple[float, str]] = {}
+        self._changes = 0
 
     def optional(self, name: str, default: str = "") -> str:
         return self._env.get(name, "").strip() or default
@@ -68,16 +74,37 @@ class Settings:
 
     def _dereference(self, reference: str) -> str:
         secret_id, _, key = reference.partition("#")
-        kept = self._fetched.get(secret_id)
-        if kept is None or self._clock() - kept[0] > SECRET_CACHE_SECONDS:
-            if self._fetch_secret is None:
-                raise NotConfigured(f"{secret_id} is a Secrets Manager reference, but nothing here can fetch it")
-            kept = (self._clock(), self._fetch_secret(secret_id))
-            self._fetched[secret_id] = kept
+        good_until, text = self._fetched.get(secret_id, (0.0, None))
+        if text is None or self._clock() >= good_until:
+            text = self._fetch(secret_id, text)
         if not key:
-            return kept[1]
-        document: Any = json.loads(kept[1])
+            return text
+        document: Any = json.loads(text)
         return str(document.get(key, ""))
+
+    def _fetch(self, secret_id: str, known: str | None) -> str:
+        """The secret's text; the known one goes on while it cannot be asked for. An emptied secret is an answer."""
+        if self._fetch_secret is None:
+            raise NotConfigured(f"{secret_id} is a Secrets Manager reference, but nothing here can fetch it")
+        try:
+            text, seconds = self._fetch_secret(secret_id), SECRET_CACHE_SECONDS
+        except NotConfigured:
+            self._fetched.pop(secret_id, None)
+            raise
+        except Exception as lost:  # whatever the fetch is made of: what was good a moment ago outlives it
+            if known is None:
+                raise
+            _log.warning("secret not refreshed", extra={"secret": secret_id, "reason": type(lost).__name__})
+            text, seconds = known, _ASK_AGAIN_SECONDS
+        self._changes += known is not None and text != known
+        self._fetched[secret_id] = (self._clock() + seconds, text)
+        return text
+
+    def revision(self) -> int:
+        """A number that is another one when a secret has changed: what was made of secrets is then to be made anew."""
+        for secret_id in list(self._fetched):
+            self._dereference(secret_id)
+        return self._changes
 
     # --- names used in more than one place -------------------------------------------------------------------------
 

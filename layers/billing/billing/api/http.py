@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 # No documented request comes near this; webhooks have a limit of their own.
 MAX_BODY_BYTES = 64 * 1024
 
+# Seconds after which a caller may try again what could not be answered, where nothing more precise is known.
+_RETRY_AFTER = 15
+
 # What may name something in a path: ids of ours and of the providers. "#" is not in it: it parts the tables' keys.
 ID = r"[A-Za-z0-9_.:@/-]{1,128}"
 # A user, or what is left of an erased one: the Accounts table holds more than users, such as the audit log.
@@ -218,11 +221,10 @@ def problem(error: BillingError) -> Response:
     """RFC 9457, with the error's stable `code` and its own members."""
     status, title = next(STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES)
     body = {"type": f"urn:bitsleuth:{error.code}", "title": title, "status": status, "code": error.code}
-    return Response(
-        {**body, "detail": error.detail, **error.extensions},
-        status,
-        {"content-type": "application/problem+json"},
-    )
+    headers = {"content-type": "application/problem+json"}
+    if status in (429, 503):  # the same call may succeed later, and a caller that knows when does not press
+        headers["retry-after"] = str(error.extensions.get("retry_after", _RETRY_AFTER))
+    return Response({**body, "detail": error.detail, **error.extensions}, status, headers)
 
 
 # What an answer has unless it says otherwise: nobody guesses what it is, and nobody keeps what is somebody's own.

@@ -60,16 +60,21 @@ def load(name: str) -> "Provider":
 
 
 class Clients:
-    """The calls toward each provider by name, connected when first asked for: `Clients(settings)("stripe")`."""
+    """The calls toward each provider by name, connected when first asked for: `Clients(settings)("stripe")`.
+
+    A client holds a copy of its secrets, so it is made anew when one of them was changed.
+    """
 
     def __init__(self, settings: "Settings") -> None:
         self._settings = settings
-        self._connected: dict[str, Client] = {}
+        self._connected: dict[str, tuple[int, "Client"]] = {}
 
     def __call__(self, name: str) -> "Client":
-        if name not in self._connected:
-            self._connected[name] = load(name).connect(self._settings)
-        return self._connected[name]
+        revision, client = self._connected.get(name, (-1, None))
+        if client is None or revision != self._settings.revision():
+            client = load(name).connect(self._settings)
+            self._connected[name] = (self._settings.revision(), client)
+        return client
 
 
 def renewing_client(client: "Callable[[str], Client]", name: str) -> "RecurringProviderClient":

@@ -10,10 +10,10 @@ from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from billing import deadline
 from billing.errors import ProviderError, ProviderUnavailable
+from billing.providers.breaker import ANSWER, Breaker, seconds_of, whole
 
-# Seconds to connect and to wait for the answer: a checkout that takes longer is better refused and asked again.
-TIMEOUT = (3.05, 10.0)
 # Pauses before a read is tried again. What creates something is sent once: see `Rest.create`.
 PAUSES = (0.2, 0.8)
 _LONGEST_WORDS = 300
@@ -41,6 +41,7 @@ class Rest:
         self._name, self._base_url, self._words, self._pause = name, base_url.rstrip("/"), words, pause
         self._headers = {"Accept": "application/json", **headers}
         self._session: Any = None
+        self._breaker = Breaker(name)
 
     def url(self, path: str) -> str:
         return self._base_url + path
@@ -50,10 +51,10 @@ class Rest:
         for pause in (*PAUSES, None):
             try:
                 return self._send("GET", path, b"", missing_ok, sign)
-            except ProviderUnavailable:
-                if pause is None:
+            except ProviderUnavailable as lost:
+                if pause is None or lost.extensions.get("reason"):  # silent, or not even asked: it will not be better
                     raise
-                self._pause(pause)
+                self._pause(deadline.left(pause))
         raise AssertionError  # the last pause is None
 
     def change(self, method: str, path: str, body: bytes, sign: Sign | None = None) -> Any:
@@ -79,6 +80,7 @@ class Rest:
 
     def _send(self, method: str, path: str, body: bytes, missing_ok: bool, sign: Sign | None) -> Any:
         import requests
+        import urllib3
 
         if self._session is None:
             self._session = requests.Session()
@@ -87,18 +89,29 @@ class Rest:
         headers = {**self._headers, **(sign(method, url, body) if sign else {})}
         if body:
             headers["Content-Type"] = "application/json"
+        budget, until = self._breaker.budget(), time.monotonic() + deadline.left(ANSWER)
         try:
             answer = self._session.request(
-                method, url, data=body or None, headers=headers, timeout=TIMEOUT, allow_redirects=False
+                method, url, data=body or None, headers=headers, timeout=budget, allow_redirects=False, stream=True
             )
-        except requests.RequestException as lost:
-            raise ProviderUnavailable(f"{self._name} did not answer ({type(lost).__name__})") from lost
-        return self._judge(answer, missing_ok)
+            with answer:
+                content = whole(answer.raw, until)
+        except (requests.RequestException, urllib3.exceptions.HTTPError) as lost:
+            silent = isinstance(lost, requests.Timeout | urllib3.exceptions.TimeoutError)
+            self._breaker.failed(silent=silent)
+            raise ProviderUnavailable(
+                f"{self._name} did not answer ({type(lost).__name__})", **({"reason": "silent"} if silent else {})
+            ) from lost
+        if answer.status_code >= 500 or answer.status_code == 429:
+            self._breaker.failed(wait=seconds_of(answer.headers.get("Retry-After")))
+        else:
+            self._breaker.answered()
+        return self._judge(answer, content, missing_ok)
 
-    def _judge(self, answer: Any, missing_ok: bool) -> Any:
+    def _judge(self, answer: Any, content: bytes, missing_ok: bool) -> Any:
         """The decoded body: a status of success can still carry an error in its body, as BitPay's does."""
         try:
-            data = json.loads(answer.content, parse_float=Decimal) if answer.content else {}
+            data = json.loads(content, parse_float=Decimal) if content else {}
         except ValueError:
             data = None
         said = "; ".join(self._words(data))[:_LONGEST_WORDS]

@@ -1,11 +1,12 @@
 """Plans: immutable versions, and the index item that lists them, so that the catalogue needs no Scan."""
 
 import json
+import logging
 import time
 from collections.abc import Callable
 from typing import Any
 
-from billing.aws import Aws
+from billing.aws import Aws, AwsError
 from billing.errors import Conflict
 from billing.rules.plans import Catalogue, Plan, PlanStatus, features_from_json, features_to_json
 from billing.store.codec import Item, item, values
@@ -17,9 +18,14 @@ _BATCH = 100  # BatchGetItem's limit
 # How long an environment trusts its copy of the catalogue, in seconds.
 CATALOGUE_TTL = 60
 
+_log = logging.getLogger(__name__)
+
 
 class PlanStore:
-    """`catalogue()` answers from memory for `ttl` seconds; two calls to DynamoDB when it is read afresh."""
+    """`catalogue()` answers from memory for `ttl` seconds; two calls to DynamoDB when it is read afresh.
+
+    A copy that cannot be refreshed goes on being used: what was for sale a minute ago is no worse than no answer.
+    """
 
     def __init__(
         self, aws: Aws, table: str, ttl: int = CATALOGUE_TTL, clock: Callable[[], float] = time.monotonic
@@ -31,9 +37,19 @@ class PlanStore:
         self._kept: tuple[float, Catalogue] | None = None
 
     def catalogue(self, *, fresh: bool = False) -> Catalogue:
-        if fresh or self._kept is None or self._clock() - self._kept[0] > self._ttl:
-            _, versions = self._index()
-            self._kept = (self._clock(), Catalogue(tuple(self._versions(versions))))
+        if fresh or self._kept is None:
+            return self._read()
+        if self._clock() - self._kept[0] <= self._ttl:
+            return self._kept[1]
+        try:
+            return self._read()
+        except AwsError as lost:
+            _log.warning("catalogue not refreshed", extra={"reason": lost.code})
+            return self._kept[1]
+
+    def _read(self) -> Catalogue:
+        _, versions = self._index()
+        self._kept = (self._clock(), Catalogue(tuple(self._versions(versions))))
         return self._kept[1]
 
     def add_version(self, plan: Plan) -> None:

@@ -6,14 +6,19 @@ retries, not a second try of ours after a lost answer. Failures are `ProviderErr
 
 import logging
 import re
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, cast
 
+import requests
 import stripe
+import urllib3
 
+from billing import deadline
 from billing.errors import NotConfigured, ProviderError, ProviderUnavailable
+from billing.providers.breaker import ANSWER, Breaker, seconds_of, whole
 from billing.providers.interface import ChangePreview, Notification, Order, PlanSync, RefundParts, Session
 from billing.providers.stripe.objects import refund_fact
 from billing.providers.stripe.prices import Prices
@@ -37,8 +42,6 @@ if TYPE_CHECKING:
 
     from billing.settings import Settings
 
-# Seconds to connect and to wait for an answer; the SDK's default is 80, longer than a function may run.
-TIMEOUT = (3.0, 10.0)
 RETRIES = 2
 
 _FEEDBACK = frozenset(
@@ -80,9 +83,37 @@ def sdk_client(settings: "Settings") -> stripe.StripeClient:
     return stripe.StripeClient(
         key,
         max_network_retries=RETRIES,
-        http_client=stripe.RequestsClient(timeout=TIMEOUT),
+        http_client=Bounded(),
         base_addresses={"api": base} if base else {},
     )
+
+
+class Bounded(stripe.RequestsClient):
+    """The SDK's own way to send, each try within what is left, and none while Stripe does not answer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._breaker = Breaker("Stripe")
+
+    def request(  # type: ignore[override] # the signature that the SDK's own RequestsClient has
+        self, method: str, url: str, headers: Mapping[str, str] | None, post_data: Any = None
+    ) -> tuple[bytes, int, Any]:
+        self._timeout = self._breaker.budget()
+        until = time.monotonic() + deadline.left(ANSWER)
+        try:
+            raw, status, answered = super().request_stream(method, url, headers, post_data)
+            content = whole(raw, until)
+        except stripe.APIConnectionError as lost:
+            self._breaker.failed(silent=isinstance(lost.__cause__, requests.Timeout))
+            raise
+        except urllib3.exceptions.HTTPError as lost:
+            self._breaker.failed(silent=isinstance(lost, urllib3.exceptions.TimeoutError))
+            raise ProviderUnavailable("Stripe's answer broke off") from lost
+        if status >= 500 or status == 429:
+            self._breaker.failed(wait=seconds_of(answered.get("Retry-After")))
+        else:
+            self._breaker.answered()
+        return content, status, answered
 
 
 @contextmanager
