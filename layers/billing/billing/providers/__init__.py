@@ -67,7 +67,7 @@ class Clients:
 
     def __init__(self, settings: "Settings") -> None:
         self._settings = settings
-        self._connected: dict[str, tuple[int, "Client"]] = {}
+        self._connected: dict[str, tuple[int, Client]] = {}
 
     def __call__(self, name: str) -> "Client":
         revision, client = self._connected.get(name, (-1, None))

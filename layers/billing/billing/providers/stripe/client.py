@@ -129,7 +129,8 @@ def asking() -> Iterator[None]:
         # Stripe's own words name our key, and buyers are told what the provider said.
         raise ProviderError("Stripe refuses our key for this", reason=str(refused.code or "key_refused")) from refused
     except stripe.StripeError as error:
-        if error.http_status is None or error.http_status >= 500 or error.code == "idempotency_key_in_use":
+        unreadable = isinstance(error, stripe.APIError)  # a 5xx, or an answer that is none of Stripe's
+        if error.http_status is None or unreadable or error.code == "idempotency_key_in_use":
             raise ProviderUnavailable("Stripe could not answer") from error
         reason = str(error.code or "refused")
         raise ProviderError(error.user_message or "Stripe refused the request", reason=reason) from error
