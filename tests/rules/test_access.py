@@ -7,7 +7,20 @@ import pytest
 
 from billing.rules.access import DELIVERY_SLACK, windows
 from billing.rules.plans import Catalogue
-from billing.rules.records import Account, Dispute, Grant, Payment, Purchase, Record, Refund, Subscription, Term
+from billing.rules.records import (
+    Account,
+    Bought,
+    Dispute,
+    Dunning,
+    Grant,
+    Item,
+    Payment,
+    Purchase,
+    Record,
+    Refund,
+    Subscription,
+    Term,
+)
 from billing.rules.terms import add_interval
 from samples import CATALOGUE, DAY_PASS, NOW, PLUS, TAX_PASS, USER
 
@@ -28,6 +41,7 @@ def subscription(status: str = "active", **more: Any) -> Subscription:
         "current_period_end": PERIOD_END,
         "observed_at": NOW,
         "created_at": NOW,
+        "payments": {"pay_1": payment(900, period_start=NOW, period_end=PERIOD_END)} if status == "active" else {},
     }
     return Subscription(**{**known, **more})
 
@@ -73,6 +87,15 @@ def disputes(*statuses: str) -> dict[str, Dispute]:
 
 def invoice(period_start: int | None = NOW, period_end: int | None = PERIOD_END, **more: Any) -> dict[str, Payment]:
     return {"pay_1": payment(900, period_start=period_start, period_end=period_end, **more)}
+
+
+def owed(invoice_id: str = "in_2", start: int = NOW, end: int = PERIOD_END, **more: Any) -> dict[str, Dunning]:
+    known: dict[str, Any] = {"attempt_count": 1, "next_attempt_at": None, "observed_at": start, **more}
+    return {invoice_id: Dunning(invoice_id=invoice_id, start=start, end=end, **known)}
+
+
+def given_up(**more: Any) -> Subscription:
+    return subscription(payments=invoice(NOW - 30 * DAY, NOW), unpaid=owed(state="uncollectible"), **more)
 
 
 def of_invoice(*statuses: str, **more: Any) -> Subscription:
@@ -136,18 +159,6 @@ ROWS = [
         "past_due",
     ),
     Row(
-        "past due for something else than the period, which is paid",
-        subscription("past_due", payments=invoice()),
-        NOW + 7 * DAY,
-        "past_due",
-    ),
-    Row(
-        "past due for a new interval that began within a paid period",
-        subscription("past_due", payments=invoice(NOW - 9 * DAY, NOW + 21 * DAY)),
-        NOW + 7 * DAY,
-        "past_due",
-    ),
-    Row(
         "cancels at an instant beyond the paid period",
         subscription(cancel_at=PERIOD_END + 90 * DAY),
         PERIOD_END + DELIVERY_SLACK,
@@ -156,6 +167,51 @@ ROWS = [
     *(
         Row(status, subscription(status), NEVER, status)
         for status in ("unpaid", "paused", "incomplete", "incomplete_expired", "something new")
+    ),
+    Row("active, its first payment on its way", subscription(payments={}), NEVER, "processing"),
+    Row(
+        "active, its first debit failed",
+        subscription(payments={}, unpaid=owed(state="void", first=True)),
+        NEVER,
+        "processing",
+    ),
+    Row("active, the newest invoice given up", given_up(), NOW + 7 * DAY, "unpaid"),
+    Row(
+        "active, collection paused, the newest invoice given up",
+        given_up(collection_paused=True),
+        PERIOD_END + DELIVERY_SLACK,
+        "active",
+    ),
+    Row(
+        "past due after a period that the seller waived",
+        subscription(
+            "past_due",
+            payments=invoice(NOW - 60 * DAY, NOW - 30 * DAY),
+            unpaid={**owed("in_2", NOW - 30 * DAY, NOW, state="void"), **owed("in_3")},
+        ),
+        NOW + 7 * DAY,
+        "past_due",
+    ),
+    Row(
+        "past due after a period that was given up",
+        subscription(
+            "past_due",
+            created_at=NOW - 60 * DAY,
+            payments=invoice(NOW - 60 * DAY, NOW - 30 * DAY),
+            unpaid={**owed("in_2", NOW - 30 * DAY, NOW, state="uncollectible"), **owed("in_3")},
+        ),
+        NOW - 23 * DAY,
+        "past_due",
+    ),
+    Row(
+        "past due again, long after an invoice that was given up",
+        subscription(
+            "past_due",
+            payments=invoice(NOW - 30 * DAY, NOW),
+            unpaid={**owed("in_2", NOW - 60 * DAY, NOW - 30 * DAY, state="uncollectible"), **owed("in_3")},
+        ),
+        NOW + 7 * DAY,
+        "past_due",
     ),
     Row("canceled", subscription("canceled", ended_at=NOW + DAY), NOW + DAY, "canceled"),
     Row("canceled, told without its end", subscription("canceled", canceled_at=NOW + 5), NOW + 5, "canceled"),
@@ -227,7 +283,10 @@ def test_a_record_gives_access(row: Row) -> None:
     account = Account(USER, records={row.record.record: row.record})
     (window,) = windows(account, row.catalogue)
     assert window.reason == row.reason
-    assert not window.open_at(NOW - 1)
+    if row.until is not None and NEVER < row.until < NOW:
+        assert window.until == row.until
+        return
+    assert not window.open_at(min(NOW, window.start) - 1)
     if row.until == NEVER:
         assert not any(window.open_at(at) for at in (LONG_AGO, NOW, NOW + DAY, FOR_GOOD))
     elif row.until is None:
@@ -267,3 +326,77 @@ def test_a_dispute_of_a_canceled_subscriptions_payment_ends_it_where_that_began(
     ended = replace(ended, status="canceled", ended_at=NOW + 5 * DAY)
     (window,) = windows(Account(USER, records={ended.record: ended}), CATALOGUE)
     assert (window.until, window.reason) == (NOW, "disputed")
+
+
+# --- several windows of one subscription ---------------------------------------------------------------------------
+
+UPGRADED = NOW + 20 * DAY
+
+
+def given(record: Subscription) -> list[tuple[str, int | None, str]]:
+    """Which plan, until when and why, of every window that opens at all."""
+    found = windows(Account(USER, records={record.record: record}), CATALOGUE)
+    return [(w.plan.plan_id, w.until, w.reason) for w in found if w.plan and w.until != w.start]
+
+
+def plus(**more: Any) -> Payment:
+    return payment(900, period_start=NOW, period_end=PERIOD_END, plan_id="plus-month", plan_version=1, **more)
+
+
+def to_pro(**more: Any) -> Payment:
+    own = {"payment_id": "pay_2", "period_start": UPGRADED, "period_end": PERIOD_END, "plan_id": "pro-month"}
+    return replace(payment(400), **own, plan_version=1, **more)
+
+
+def upgraded(status: str = "active", *payments: Payment, **more: Any) -> Subscription:
+    return subscription(status, plan_id="pro-month", payments={p.payment_id: p for p in payments}, **more)
+
+
+def test_an_upgrade_that_is_not_paid_leaves_open_what_is_paid_and_has_the_grace_for_itself() -> None:
+    record = upgraded("past_due", plus(), unpaid=owed("in_2", UPGRADED))
+    assert given(record) == [("pro-month", UPGRADED + 7 * DAY, "past_due"), ("plus-month", PERIOD_END, "paid")]
+
+
+def test_cancelling_it_ends_what_is_paid_no_sooner() -> None:
+    record = upgraded("past_due", plus(), unpaid=owed("in_2", UPGRADED), cancel_at_period_end=True)
+    assert given(record) == [("pro-month", UPGRADED + 7 * DAY, "past_due"), ("plus-month", PERIOD_END, "paid")]
+
+
+def test_a_disputed_upgrade_takes_the_upgrade_alone() -> None:
+    record = upgraded("active", plus(), to_pro(disputes=disputes("open")))
+    assert given(record) == [
+        ("pro-month", UPGRADED, "disputed"),
+        ("plus-month", PERIOD_END + DELIVERY_SLACK, "paid"),
+    ]
+    won = upgraded("active", plus(), to_pro(disputes=disputes("won")))
+    assert given(won) == [("pro-month", PERIOD_END + DELIVERY_SLACK, "active")]
+
+
+def test_a_dispute_of_what_was_paid_before_the_upgrade_leaves_the_upgrade() -> None:
+    record = upgraded("active", plus(disputes=disputes("lost")), to_pro())
+    assert given(record) == [("pro-month", PERIOD_END + DELIVERY_SLACK, "active")]
+
+
+def test_a_plan_nobody_paid_for_but_by_a_disputed_payment_is_closed_with_it() -> None:
+    """A change to a lower plan within the period: its only payment was for the higher one."""
+    record = subscription(payments={"pay_2": replace(to_pro(disputes=disputes("open")), period_start=NOW)})
+    assert given(record) == []
+
+
+def test_each_plan_in_one_subscription_gives_its_features_to_its_own_periods_end() -> None:
+    item = Item(
+        plan_id="pro-year",
+        plan_version=1,
+        item_id="si_2",
+        price_id="price_pro_year",
+        quantity=1,
+        current_period_start=NOW,
+        current_period_end=NOW + 365 * DAY,
+    )
+    both = subscription(others=(item,))
+    ends = [("plus-month", PERIOD_END + DELIVERY_SLACK, "active")]
+    assert given(both) == [*ends, ("pro-year", NOW + 365 * DAY + DELIVERY_SLACK, "active")]
+    assert [reason for *_, reason in given(replace(both, status="past_due"))] == ["past_due", "past_due", "paid"]
+    year = Bought(plan_id="pro-year", plan_version=1, start=NOW, end=NOW + 365 * DAY)
+    disputed = replace(both, payments={"pay_1": plus(also=(year,), disputes=disputes("open"))})
+    assert given(disputed) == []

@@ -36,6 +36,8 @@ def subscription(status: str = "active", **changes: object) -> Subscription:
         "current_period_end": NOW + 30 * DAY,
         "observed_at": NOW,
         "created_at": NOW,
+        # Somebody paid for it: a coupon over everything, say, which is in no line.
+        "payments": {"in_0": payment("in_0", 0)},
     }
     return Subscription(**{**known, **changes})  # type: ignore[arg-type]
 

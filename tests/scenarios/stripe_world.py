@@ -150,10 +150,11 @@ class World:
 
 def _essence(record: Record) -> Any:
     if isinstance(record, Subscription):
-        dunning = record.dunning and replace(record.dunning, observed_at=0)
+        # Reading a subscription again tells of invoices that no event would: those that are owed are the same.
+        unpaid = {d.invoice_id: replace(d, observed_at=0) for d in record.owed}
         payments = {k: _payment(p) for k, p in record.payments.items()}
         # That a customer was deleted is noted only of a user of whom something else was heard first.
-        return replace(record, observed_at=0, dunning=dunning, payments=payments, customer_id=None)
+        return replace(record, observed_at=0, unpaid=unpaid, payments=payments, customer_id=None)
     if isinstance(record, Purchase):
         return replace(record, observed_at=0, payment=record.payment and _payment(record.payment))
     return record

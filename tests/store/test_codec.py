@@ -47,7 +47,7 @@ def _of_type(hint: Any) -> st.SearchStrategy[Any]:
     if get_origin(hint) in (Union, UnionType):
         return st.one_of(*map(_of_type, get_args(hint)))
     if get_origin(hint) is tuple:
-        return st.lists(texts, max_size=3).map(tuple)
+        return st.lists(_of_type(get_args(hint)[0]), max_size=3).map(tuple)
     if hint is type(None):
         return st.none()
     plain = {str: texts, int: st.integers(0, 2**40), bool: st.booleans()}
@@ -63,6 +63,7 @@ MAPPINGS: dict[tuple[type, str], st.SearchStrategy[Any]] = {
     (Payment, "refunds"): by_id(Refund),
     (Payment, "disputes"): by_id(Dispute),
     (Subscription, "payments"): by_id(Payment),
+    (Subscription, "unpaid"): by_id(Dunning),
     (Grant, "features"): features,
     (Booked, "positions"): st.dictionaries(texts, COUNTS, max_size=2),
     (Booked, "since"): st.dictionaries(texts, texts, max_size=2),
@@ -124,7 +125,7 @@ def test_a_subscription_whose_provider_gave_up_collecting_can_still_be_read() ->
         current_period_end=1,
         observed_at=1,
         created_at=0,
-        dunning=gave_up,
+        unpaid={"in_1": gave_up},
     )
     assert record_from_item(record_to_item("usr_1", subscription)) == subscription
 

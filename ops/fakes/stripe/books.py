@@ -53,6 +53,8 @@ class Books:
         self.give_up = "canceled"
         self.asks_bank: set[str] = set()
         self.search_lag: int | None = 60
+        # Percent on every invoice and checkout, on top of the prices or inside them.
+        self.tax_percent, self.tax_inside = 0, False
 
     # --- objects and events ------------------------------------------------------------------------------------------
 
@@ -112,7 +114,9 @@ class Books:
         kind = thing["object"]
         if kind == "checkout.session" and thing["status"] == "open":
             yield thing["expires_at"] + thing["_skew"], lambda: self.expire_session(thing)
-        elif kind == "invoice" and thing["status"] == "open" and thing["next_payment_attempt"]:
+        elif (
+            kind == "invoice" and thing["status"] == "open" and thing["next_payment_attempt"] and thing["auto_advance"]
+        ):
             yield thing["next_payment_attempt"], lambda: self.attempt(thing)
         elif kind == "subscription" and thing["status"] in ("trialing", "active", "past_due", "unpaid"):
             if thing["pending_update"]:
@@ -143,7 +147,8 @@ class Books:
                 schedule["current_phase"] = {name: coming[0][name] for name in ("start_date", "end_date")}
             else:
                 self.release(schedule, announce=False)
-        item["current_period_start"], item["current_period_end"] = start, period_end(start, item["price"])
+        for each in sub["items"]["data"]:
+            each["current_period_start"], each["current_period_end"] = start, period_end(start, each["price"])
         if sub["status"] == "trialing":
             sub["status"] = "active"
         self.changed(sub, before)
@@ -152,9 +157,19 @@ class Books:
     # --- subscriptions -----------------------------------------------------------------------------------------------
 
     def subscribe(
-        self, customer_id: str, price: Object, quantity: int, metadata: Object, trial_days: int | None
+        self,
+        customer_id: str,
+        price: Object,
+        quantity: int,
+        metadata: Object,
+        trial_days: int | None,
+        *,
+        delayed: bool = False,
     ) -> Object:
-        """A subscription, with its first invoice paid or its trial begun: Checkout makes it after the payment."""
+        """A subscription, with its first invoice paid or its trial begun: Checkout makes it after the payment.
+
+        `delayed`: by a debit that is on its way, so that it is active, and its invoice open.
+        """
         sub = self.add(
             shapes.subscription(self.new_id("sub"), self.new_id("si"), self.at, customer_id, price, quantity, metadata)
         )
@@ -165,8 +180,29 @@ class Books:
             sub |= {"status": "trialing", "trial_start": self.at, "trial_end": end, "billing_cycle_anchor": end}
             item["current_period_end"] = end
         self.emit("customer.subscription.created", sub)
-        self.bill(sub, "subscription_create")
+        self.bill(sub, "subscription_create", delayed=delayed)
         return sub
+
+    def add_item(self, sub: Object, price: Object, *, created: int | None = None) -> Object:
+        """Another price in the same subscription, billed with it from its next period on."""
+        before, first = self._before(sub), item_of(sub)
+        made = shapes.subscription_item(self.new_id("si"), created or self.at, sub["id"], price, 1)
+        made |= {name: first[name] for name in ("current_period_start", "current_period_end")}
+        sub["items"]["data"].append(made)
+        sub["items"]["total_count"] += 1
+        self.changed(sub, before)
+        return made
+
+    def discount(self, sub: Object, duration: str, **coupon: Any) -> Object:
+        """A coupon on a subscription (percent_off, or amount_off with its currency), from the next invoice on."""
+        before = self._before(sub)
+        made = self.add(shapes.coupon(self.new_id("co"), self.at, duration, coupon))
+        months = coupon.get("duration_in_months")
+        end = self.at + months * 31 * DAY if months else None
+        applied = self.add(shapes.discount(self.new_id("di"), self.at, made["id"], sub["id"], end))
+        sub["discounts"].append(applied["id"])
+        self.changed(sub, before)
+        return applied
 
     def _before(self, sub: Object) -> Object:
         return copy.deepcopy(sub)
@@ -215,7 +251,14 @@ class Books:
         details = {**sub["cancellation_details"], "reason": reason}
         sub |= {"status": "canceled", "ended_at": self.at, "cancellation_details": details, "pending_update": None}
         sub["canceled_at"] = sub["canceled_at"] or self.at
+        for bill in self._bills_of(sub):
+            if bill["status"] == "open":
+                bill["auto_advance"] = False  # it stays open and payable, but is collected no more
         self.emit("customer.subscription.deleted", sub)
+
+    def _bills_of(self, sub: Object) -> list[Object]:
+        """Newest first."""
+        return [b for b in self.all("invoice") if b["parent"]["subscription_details"]["subscription"] == sub["id"]]
 
     def prorate(self, sub: Object, price: Object, quantity: int, moment: int) -> list[Object]:
         """The lines of a change of price at a moment: credit for what is left, and the new price for it."""
@@ -246,6 +289,8 @@ class Books:
                 sub["_pending"] = {"price": price, "quantity": quantity, "moment": moment, "invoice": bill["id"]}
                 self.changed(sub, before)
                 return
+            if bill["status"] == "open" and sub["status"] == "active":
+                sub["status"] = "past_due"  # told with the new price, by one event
         self._apply_price(sub, price, quantity, moment)
 
     def _apply_price(self, sub: Object, price: Object, quantity: int, moment: int) -> None:
@@ -277,24 +322,83 @@ class Books:
 
     # --- invoices and payments ---------------------------------------------------------------------------------------
 
-    def bill(self, sub: Object, reason: str) -> Object:
-        item = item_of(sub)
-        amount = 0 if sub["status"] == "trialing" else item["price"]["unit_amount"] * item["quantity"]
-        period = item["current_period_start"], item["current_period_end"]
-        entry = shapes.line(self.new_id("il"), sub, item["price"], amount, *period, proration=False)
-        bill = self._open_invoice(sub, reason, [entry])
-        if not self._collect(bill):
+    def bill(self, sub: Object, reason: str, *, delayed: bool = False) -> Object:
+        """What a period costs: what lies waiting first, then the lines of the items."""
+        lines = sub.pop("_waiting", [])
+        for item in reversed(sub["items"]["data"]):
+            amount = 0 if sub["status"] == "trialing" else item["price"]["unit_amount"] * item["quantity"]
+            period = item["current_period_start"], item["current_period_end"]
+            lines.append(
+                shapes.line(self.new_id("il"), sub, item["price"], amount, *period, proration=False, item=item)
+            )
+        bill = self._open_invoice(sub, reason, lines)
+        paused = sub["pause_collection"]
+        if paused and paused["behavior"] == "void":
+            self.void(bill)
+        elif paused and paused["behavior"] == "mark_uncollectible":
+            self.mark_uncollectible(bill, "subscription_paused")
+        elif not delayed and not self._collect(bill):
             before = self._before(sub)
             sub["status"] = "past_due"
             self.changed(sub, before)
         return bill
 
     def _open_invoice(self, sub: Object, reason: str, lines: list[Object]) -> Object:
-        bill = self.add(shapes.invoice(self.new_id("in"), self.at, sub, reason, lines, self.url))
+        off = self._discounted(sub, sum(entry["amount"] for entry in lines if entry["discountable"]))
+        taxes = self.taxes(sum(entry["amount"] for entry in lines) - off)
+        bill = shapes.invoice(self.new_id("in"), self.at, sub, reason, lines, self.url, off=off, taxes=taxes)
+        self.add(bill)
         sub["latest_invoice"] = bill["id"]
         self.emit("invoice.created", {**bill, "status": "draft"})
         self.emit("invoice.finalized", bill)
         return bill
+
+    def taxes(self, amount: int) -> tuple[Object, ...]:
+        if not self.tax_percent or amount <= 0:
+            return ()
+        base = 100 + self.tax_percent if self.tax_inside else 100
+        return (shapes.tax(round(amount * self.tax_percent / base), amount, inside=self.tax_inside),)
+
+    def _discounted(self, sub: Object, amount: int) -> int:
+        """What the discounts take from an invoice; one for once, or over, is gone after it."""
+        off, kept = 0, []
+        for name in sub["discounts"]:
+            applied = self.objects[name]
+            found = self.objects[applied["source"]["coupon"]]
+            if applied["end"] is not None and applied["end"] <= self.at:
+                continue
+            off += found["amount_off"] or round(amount * found["percent_off"] / 100)
+            if found["duration"] != "once":
+                kept.append(name)
+        if amount > 0 and kept != sub["discounts"]:
+            before = self._before(sub)
+            sub["discounts"] = kept
+            self.changed(sub, before)
+        return min(off, max(amount, 0))
+
+    def void(self, bill: Object) -> None:
+        if bill["status"] not in ("open", "uncollectible"):
+            raise Refused("Only open and uncollectible invoices can be voided.")
+        bill |= {"status": "void", "next_payment_attempt": None, "auto_advance": False}
+        bill["status_transitions"]["voided_at"] = self.at
+        self.emit("invoice.voided", bill)
+        self._follow_newest(bill)
+
+    def mark_uncollectible(self, bill: Object, why: str = "user_forgiven") -> None:
+        bill |= {"status": "uncollectible", "next_payment_attempt": None, "auto_advance": False}
+        bill["status_transitions"]["marked_uncollectible_at"] = self.at
+        bill["status_details"] = {"uncollectible": {"reason": why}}
+        self.emit("invoice.marked_uncollectible", bill)
+        self._follow_newest(bill)
+
+    def _follow_newest(self, bill: Object) -> None:
+        """The status follows the newest invoice that is not void: it is active when that one is not open."""
+        sub = self.objects[bill["parent"]["subscription_details"]["subscription"]]
+        newest = next((b for b in self._bills_of(sub) if b["status"] != "void"), None)
+        if sub["status"] in ("active", "past_due"):
+            before = self._before(sub)
+            sub["status"] = "past_due" if newest and newest["status"] == "open" else "active"
+            self.changed(sub, before)
 
     def attempt(self, bill: Object) -> None:
         """The next try at an open invoice; after the last, Stripe gives the subscription up."""
@@ -305,7 +409,8 @@ class Books:
                 self.emit("customer.subscription.pending_update_applied", sub)
             elif sub["status"] in ("past_due", "unpaid"):
                 before = self._before(sub)
-                sub["status"] = "active"
+                newest = next(b for b in self._bills_of(sub) if b["status"] != "void")
+                sub["status"] = "past_due" if newest["status"] == "open" else "active"
                 self.changed(sub, before)
         elif bill["next_payment_attempt"] is None and "_pending" not in sub:
             if self.give_up == "canceled":
@@ -318,8 +423,17 @@ class Books:
     def collect_open(self, customer_id: str) -> None:
         """The customer gave another card: what is open is tried again at once, if it works."""
         for bill in list(self.all("invoice")):
-            if bill["customer"] == customer_id and bill["status"] == "open" and self.works.get(customer_id, True):
+            collected = bill["status"] == "open" and bill["auto_advance"]
+            if bill["customer"] == customer_id and collected and self.works.get(customer_id, True):
                 self.attempt(bill)
+
+    def pay_by_hand(self, bill: Object) -> None:
+        """The customer pays on the invoice's page, which works as long as it is open or uncollectible."""
+        if bill["status"] not in ("open", "uncollectible"):
+            raise Refused("This invoice cannot be paid any more.")
+        works, self.works[bill["customer"]] = self.works.get(bill["customer"], True), True
+        self.attempt(bill)
+        self.works[bill["customer"]] = works
 
     def _collect(self, bill: Object) -> bool:
         """Charges the customer's card for an invoice; True when it is paid."""
@@ -454,7 +568,7 @@ class Books:
         if session["mode"] == "subscription":
             data = params.get("subscription_data", {})
             trial = data.get("trial_period_days")
-            sub = self.subscribe(session["customer"], price, quantity, data.get("metadata", {}), trial)
+            sub = self.subscribe(session["customer"], price, quantity, data.get("metadata", {}), trial, delayed=delayed)
             session |= {"subscription": sub["id"], "invoice": sub["latest_invoice"]}
         elif session["amount_total"] and not delayed:
             metadata = params.get("payment_intent_data", {}).get("metadata", {})
@@ -470,7 +584,18 @@ class Books:
         self.emit("checkout.session.completed", session)
 
     def settle(self, session: Object, *, paid: bool) -> None:
-        """How a delayed payment ends."""
+        """How a delayed payment ends. That of a subscription's first invoice voids it when it fails, and leaves the
+        subscription active."""
+        if session["mode"] == "subscription":
+            bill = self.get(session["invoice"], "invoice")
+            if paid:
+                self._collect(bill)
+                session["payment_status"] = "paid"
+                self.emit("checkout.session.async_payment_succeeded", session)
+            else:
+                self.void(bill)
+                self.emit("checkout.session.async_payment_failed", session)
+            return
         intent = self.get(session["payment_intent"], "payment_intent")
         if paid:
             charged = shapes.charge(self.new_id("ch"), self.at, intent, self.url, self.new_id("txn"))

@@ -81,6 +81,11 @@ class Calls:
             ),
             ("POST", "/v1/invoices/create_preview", p.InvoiceCreatePreviewParams, self._preview),
             ("GET", "/v1/invoices/{id}", p.InvoiceRetrieveParams, getter("invoice")),
+            ("GET", "/v1/invoices", p.InvoiceListParams, lister("invoice", _invoice_matches)),
+            ("POST", "/v1/invoices/{id}", p.InvoiceUpdateParams, self._update_invoice),
+            ("GET", "/v1/invoices/{id}/lines", p.InvoiceLineItemListParams, self._lines),
+            ("GET", "/v1/coupons/{id}", p.CouponRetrieveParams, getter("coupon")),
+            ("GET", "/v1/subscription_items", p.SubscriptionItemListParams, self._items),
             ("GET", "/v1/invoice_payments", p.InvoicePaymentListParams, lister("invoice_payment", _payment_matches)),
             ("GET", "/v1/payment_intents/{id}", p.PaymentIntentRetrieveParams, getter("payment_intent")),
             ("GET", "/v1/charges/{id}", p.ChargeRetrieveParams, getter("charge")),
@@ -304,6 +309,17 @@ class Calls:
         lines = self.books.prorate(sub, price, item.get("quantity", 1), asked.get("proration_date", self.books.at))
         return shapes.invoice(f"upcoming_{sub['id']}", self.books.at, sub, "upcoming", lines, self._app.url)
 
+    def _update_invoice(self, params: Object, id: str) -> Object:
+        found = self.books.get(id, "invoice")
+        found |= params
+        return found
+
+    def _lines(self, params: Object, id: str) -> Object:
+        return _page(self.books.get(id, "invoice")["lines"]["data"], params)
+
+    def _items(self, params: Object) -> Object:
+        return _page(self.books.get(params["subscription"], "subscription")["items"]["data"], params)
+
     def _create_refund(self, params: Object) -> Object:
         return self.books.refund(
             params["payment_intent"], params.get("amount"), params.get("reason"), params.get("metadata", {})
@@ -375,6 +391,11 @@ def _subscription_matches(sub: Object, params: Object) -> bool:
     status = params.get("status")
     wanted = status == "all" or sub["status"] == status if status else sub["status"] != "canceled"
     return wanted and params.get("customer") in (None, sub["customer"])
+
+
+def _invoice_matches(bill: Object, params: Object) -> bool:
+    of = bill["parent"]["subscription_details"]["subscription"]
+    return params.get("subscription") in (None, of) and params.get("status") in (None, bill["status"])
 
 
 def _payment_matches(payment: Object, params: Object) -> bool:

@@ -97,19 +97,7 @@ def subscription(
         "items": {
             "object": "list",
             "data": [
-                {
-                    "id": item_id,
-                    "object": "subscription_item",
-                    "created": now,
-                    "current_period_end": now,
-                    "current_period_start": now,
-                    "discounts": [],
-                    "metadata": {},
-                    "price": price,
-                    "quantity": quantity,
-                    "subscription": subscription_id,
-                    "tax_rates": [],
-                }
+                subscription_item(item_id, now, subscription_id, price, quantity),
             ],
             "has_more": False,
             "total_count": 1,
@@ -133,7 +121,18 @@ def subscription(
     }
 
 
-def line(line_id: str, sub: Object, price: Object, amount: int, start: int, end: int, *, proration: bool) -> Object:
+def line(
+    line_id: str,
+    sub: Object,
+    price: Object,
+    amount: int,
+    start: int,
+    end: int,
+    *,
+    proration: bool,
+    item: Object | None = None,
+) -> Object:
+    item = item or sub["items"]["data"][0]
     return {
         "id": line_id,
         "object": "line_item",
@@ -152,7 +151,7 @@ def line(line_id: str, sub: Object, price: Object, amount: int, start: int, end:
                 "proration": proration,
                 "proration_details": {"credited_items": None},
                 "subscription": sub["id"],
-                "subscription_item": sub["items"]["data"][0]["id"],
+                "subscription_item": item["id"],
             },
             "type": "subscription_item_details",
         },
@@ -162,15 +161,28 @@ def line(line_id: str, sub: Object, price: Object, amount: int, start: int, end:
             "type": "price_details",
             "unit_amount_decimal": str(price["unit_amount"]),
         },
-        "quantity": sub["items"]["data"][0]["quantity"],
+        "quantity": item["quantity"],
         "subscription": sub["id"],
         "subtotal": amount,
         "taxes": [],
     }
 
 
-def invoice(invoice_id: str, now: int, sub: Object, reason: str, lines: list[Object], url: str) -> Object:
-    total = sum(entry["amount"] for entry in lines)
+def invoice(
+    invoice_id: str,
+    now: int,
+    sub: Object,
+    reason: str,
+    lines: list[Object],
+    url: str,
+    *,
+    off: int = 0,
+    taxes: tuple[Object, ...] = (),
+) -> Object:
+    """`off`: what discounts take from the lines; `taxes`: on what is left."""
+    subtotal = sum(entry["amount"] for entry in lines)
+    on_top = sum(t["amount"] for t in taxes if t["tax_behavior"] == "exclusive")
+    total = subtotal - off + on_top
     due = max(total, 0)
     return {
         "id": invoice_id,
@@ -226,10 +238,11 @@ def invoice(invoice_id: str, now: int, sub: Object, reason: str, lines: list[Obj
             "paid_at": None,
             "voided_at": None,
         },
-        "subtotal": total,
+        "subtotal": subtotal,
         "total": total,
-        "total_excluding_tax": total,
-        "total_taxes": [],
+        "total_discount_amounts": [{"amount": off, "discount": name} for name in sub["discounts"][:1] if off],
+        "total_excluding_tax": total - sum(t["amount"] for t in taxes),
+        "total_taxes": list(taxes),
     }
 
 
@@ -387,9 +400,74 @@ def event(event_id: str, now: int, kind: str, thing: Object, previous: Object | 
     }
 
 
+LINES_SHOWN = 10
+
+
 def public(thing: Object) -> Object:
-    """An object without what the stand-in notes on it for itself (keys that start with an underscore)."""
-    return {name: value for name, value in thing.items() if not name.startswith("_")}
+    """An object without what the stand-in notes on it for itself (keys that start with an underscore).
+
+    An invoice carries only its first lines.
+    """
+    seen = {name: value for name, value in thing.items() if not name.startswith("_")}
+    if seen.get("object") == "invoice" and len(seen["lines"]["data"]) > LINES_SHOWN:
+        seen["lines"] = {**seen["lines"], "data": seen["lines"]["data"][:LINES_SHOWN], "has_more": True}
+    return seen
+
+
+def coupon(coupon_id: str, now: int, duration: str, given: Object) -> Object:
+    return {
+        "id": coupon_id,
+        "object": "coupon",
+        "amount_off": None,
+        "created": now,
+        "currency": None,
+        "duration": duration,
+        "duration_in_months": None,
+        "livemode": False,
+        "metadata": {},
+        "name": None,
+        "percent_off": None,
+        "valid": True,
+        **given,
+    }
+
+
+def discount(discount_id: str, now: int, coupon_id: str, subscription_id: str, end: int | None) -> Object:
+    return {
+        "id": discount_id,
+        "object": "discount",
+        "end": end,
+        "source": {"coupon": coupon_id, "type": "coupon"},
+        "start": now,
+        "subscription": subscription_id,
+    }
+
+
+def tax(amount: int, taxable: int, *, inside: bool) -> Object:
+    return {
+        "amount": amount,
+        "tax_behavior": "inclusive" if inside else "exclusive",
+        "tax_rate_details": {"tax_rate": "txr_1StandIn"},
+        "taxability_reason": "standard_rated",
+        "taxable_amount": taxable,
+        "type": "tax_rate_details",
+    }
+
+
+def subscription_item(item_id: str, now: int, sub_id: str, price: Object, quantity: int) -> Object:
+    return {
+        "id": item_id,
+        "object": "subscription_item",
+        "created": now,
+        "current_period_end": now,
+        "current_period_start": now,
+        "discounts": [],
+        "metadata": {},
+        "price": price,
+        "quantity": quantity,
+        "subscription": sub_id,
+        "tax_rates": [],
+    }
 
 
 def in_version(newest: Object, version: str | None) -> Object:
@@ -421,7 +499,12 @@ def older(thing: Object) -> None:
         thing["paid"] = thing["status"] == "paid"
         names = thing.get("_names", {})
         thing["payment_intent"], thing["charge"] = names.get("payment_intent"), names.get("charge")
-        thing["tax"] = None
+        taxes = thing.pop("total_taxes")
+        thing["tax"] = sum(t["amount"] for t in taxes) if taxes else None
+        thing["total_tax_amounts"] = [
+            {"amount": t["amount"], "inclusive": t["tax_behavior"] == "inclusive", "tax_rate": "txr_1StandIn"}
+            for t in taxes
+        ]
         for entry in thing["lines"]["data"]:
             parent = entry.pop("parent")["subscription_item_details"]
             entry["proration"] = parent["proration"]

@@ -65,6 +65,8 @@ MEANINGS = {
             "created updated deleted paused resumed trial_will_end pending_update_applied pending_update_expired"
         ).split()
     },
+    # It is past due: which of its invoices are open is asked.
+    "customer.subscription.updated": (["SubscriptionFact"], ["subscription"]),
     **{
         f"subscription_schedule.{name}": ([], ["subscription"])
         for name in ("created", "updated", "released", "canceled", "completed")

@@ -9,7 +9,7 @@ from typing import Literal
 
 from billing.errors import NotOurs, Parked, ProviderError
 from billing.providers.interface import Client
-from billing.rules.apply import apply
+from billing.rules.apply import apply, paid_plans, sold
 from billing.rules.consequences import Consequences, consequences
 from billing.rules.facts import DunningFact, Fact, PaymentFact, Ref, SubscriptionFact
 from billing.rules.plans import Catalogue
@@ -124,10 +124,10 @@ class Applier:
 
         Everything that we sell once carries its user, so without one there are only subscriptions to look at.
         """
-        sold = [fact for fact in facts if isinstance(fact, SubscriptionFact)]
-        if _is_sold_here(sold, self._plans.catalogue(fresh=True)):
+        subscriptions = [fact for fact in facts if isinstance(fact, SubscriptionFact)]
+        if _is_sold_here(subscriptions, self._plans.catalogue(fresh=True)):
             return False
-        return bool(sold) or not any(isinstance(fact, PaymentFact | DunningFact) for fact in facts)
+        return bool(subscriptions) or not any(isinstance(fact, PaymentFact | DunningFact) for fact in facts)
 
     def imagine(self, account: Account, provider: str, facts: Sequence[Fact], now: int) -> Account:
         """The account as these facts would leave it; nothing is written."""
@@ -203,9 +203,11 @@ def _is_marked(facts: Sequence[Fact]) -> bool:
 
 
 def _is_sold_here(facts: Sequence[Fact], plans: Catalogue) -> bool:
-    """Whether they speak of a price of a plan."""
-    sold = [fact for fact in facts if isinstance(fact, SubscriptionFact | PaymentFact)]
-    return any(plans.behind(f.provider, f.price_id or "", f.plan_id, f.plan_version) for f in sold)
+    """Whether they speak of a price of a plan, among several perhaps."""
+    priced = [fact for fact in facts if isinstance(fact, SubscriptionFact | PaymentFact)]
+    if any(plans.behind(f.provider, f.price_id or "", f.plan_id, f.plan_version) for f in priced):
+        return True
+    return any(sold(f, plans) if isinstance(f, SubscriptionFact) else paid_plans(f, plans) for f in priced)
 
 
 def _about(fact: Fact) -> list[Ref]:

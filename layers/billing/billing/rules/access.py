@@ -1,37 +1,48 @@
 """Who has access: the policy, in one place. Every question of access anywhere in the product ends here.
 
-Each record becomes a window [start, until) in which it gives the features of its plan; no clock is read. `until`
+Each record becomes windows [start, until) in which it gives the features of a plan; no clock is read. `until`
 None is for good. A window that never opens has until == start. The reason is a stable word shown to people and kept
 in the snapshot.
 
-| record                                   | until                                            | reason             |
-|------------------------------------------|--------------------------------------------------|--------------------|
-| subscription trialing, active            | period end + DELIVERY_SLACK                      | trialing, active   |
-| … with a cancellation scheduled          | that instant, if it comes first                  | canceling          |
-| subscription past_due                    | start of what is unpaid + the plan's grace       | past_due           |
-| subscription canceled                    | when it ended                                    | canceled           |
-| unpaid, paused, incomplete…, unknown     | never opens                                      | the status         |
-| … payment of the current period disputed | start of what that payment bought                | disputed           |
-| purchase paid                            | paid + duration, or for good                     | paid               |
-| purchase refunded whole / disputed       | never opens                                      | refunded, disputed |
-| purchase seen, unconfirmed               | never opens, unless the plan is optimistic       | processing         |
-| purchase underpaid, paid late            | never opens, until a person accepts it           | underpaid, …       |
-| term                                     | as purchase, for its run in the chain            | paid               |
-| … ended early by a plan of higher rank   | when that one was paid                           | replaced           |
-| grant                                    | its expiry or revocation                         | granted, revoked   |
+| record                                     | until                                            | reason             |
+|--------------------------------------------|--------------------------------------------------|--------------------|
+| subscription trialing, active              | period end + DELIVERY_SLACK                      | trialing, active   |
+| … with a cancellation scheduled            | that instant, if it comes first                  | canceling          |
+| … never paid for yet (a debit on its way)  | never opens                                      | processing         |
+| … its newest invoice given up, unpaid      | start of what is unpaid + the plan's grace       | unpaid             |
+| subscription past_due                      | start of what is unpaid + the plan's grace       | past_due           |
+| … what is paid besides, by its own plan    | end of the time that payment bought              | paid               |
+| subscription canceled                      | when it ended                                    | canceled           |
+| unpaid, paused, incomplete…, unknown       | never opens                                      | the status         |
+| … a payment of the current time disputed   | start of what that payment bought                | disputed           |
+| … what the other payments bought           | end of the time that payment bought              | paid               |
+| every further plan of ours in it           | as the subscription, to its own period's end     | as the subscription|
+| purchase paid                              | paid + duration, or for good                     | paid               |
+| purchase refunded whole / disputed         | never opens                                      | refunded, disputed |
+| purchase seen, unconfirmed                 | never opens, unless the plan is optimistic       | processing         |
+| purchase underpaid, paid late              | never opens, until a person accepts it           | underpaid, …       |
+| term                                       | as purchase, for its run in the chain            | paid               |
+| … ended early by a plan of higher rank     | when that one was paid                           | replaced           |
+| grant                                      | its expiry or revocation                         | granted, revoked   |
+
+What is unpaid begins where the oldest open or given up invoice begins, if no later time was settled since. Where no
+invoice is known, it begins where the last time ended that was paid for, tried for nothing or waived. Waived is what
+the seller voided, or let lie while collection was paused; a first invoice that is void was never paid.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from billing.rules.plans import Catalogue, Plan
-from billing.rules.records import Account, Grant, Purchase, Subscription, Term
+from billing.rules.records import Account, Bought, Grant, Item, Payment, Purchase, Subscription, Term
 from billing.rules.terms import Run, chain
 from billing.rules.times import DAY
 
 # A renewal is known to us only when its event arrives: this long after the period's end access stays open.
 DELIVERY_SLACK = 12 * 3600
+# Before every time: a window until then never opens.
+NEVER = 0
 
 SourceKind = Literal["subscription", "purchase", "term", "grant", "plan"]
 
@@ -58,7 +69,7 @@ class Window:
 
 def windows(account: Account, catalogue: Catalogue) -> list[Window]:
     """The windows of every record, open or not, in a stable order."""
-    found = [_of_subscription(s, catalogue.get(s.plan_id, s.plan_version)) for s in account.subscriptions]
+    found = [w for s in account.subscriptions for w in _of_subscription(s, catalogue)]
     found += [_of_purchase(p, catalogue.get(p.plan_id, p.plan_version)) for p in account.purchases]
     found += _of_terms(account, catalogue)
     found += [_of_grant(g) for g in account.grants]
@@ -70,59 +81,132 @@ def term_runs(account: Account, catalogue: Catalogue) -> list[Run]:
     return chain((term, plan) for term, plan in _terms_with_plans(account, catalogue) if _counts(term, plan))
 
 
-def _of_subscription(subscription: Subscription, plan: Plan | None) -> Window:
-    start, until, reason = _subscription_window(subscription, plan)
-    for payment in subscription.payments.values():
-        began = payment.period_start if payment.period_start is not None else payment.paid_at
-        ended = payment.period_end if payment.period_end is not None else subscription.current_period_end
-        if payment.suspended and ended > subscription.current_period_start and until > began:
-            until, reason = max(start, began), "disputed"
+def _of_subscription(subscription: Subscription, catalogue: Catalogue) -> Iterator[Window]:
+    """One window for each plan in it, by its status; and one for each time that is paid besides, whatever the status
+    says of another invoice."""
+    everything: tuple[Subscription | Item, ...] = (subscription, *subscription.others)
+    found = [_of_item(subscription, source, catalogue) for source in everything]
+    yield from found
+    if subscription.status in ("trialing", "active", "past_due"):
+        current = subscription.current_period_start, subscription.current_period_end
+        for bought in _paid_besides(subscription, found):
+            yield replace(
+                found[0],
+                plan=catalogue.get(bought.plan_id, bought.plan_version),
+                start=bought.start,
+                until=bought.end,
+                reason="paid",
+                period=current if bought.end > current[0] else (bought.start, bought.end),
+            )
+
+
+def _of_item(subscription: Subscription, source: Subscription | Item, catalogue: Catalogue) -> Window:
+    plan = catalogue.get(source.plan_id, source.plan_version)
+    # From the creation, not the period: an upgrade, or a period rolled early, opens no gap behind us.
+    start = min(subscription.created_at, source.current_period_start)
+    until, reason = _until(subscription, source.current_period_end, plan)
+    disputed = _disputed_since(subscription, source)
+    if disputed is not None and disputed < until:
+        until, reason = disputed, "disputed"
     return Window(
         kind="subscription",
         record_id=subscription.subscription_id,
         plan=plan,
         start=start,
-        until=until,
+        until=max(start, until),
         reason=reason,
-        period=_paid_period(subscription),
+        period=_paid_period(subscription, source),
     )
 
 
-def _paid_period(subscription: Subscription) -> tuple[int, int] | None:
-    """While a payment is open the provider has moved the period already: its allowance is not begun unpaid."""
-    if subscription.status not in ("trialing", "active"):
-        return None
-    return subscription.current_period_start, subscription.current_period_end
+def _disputed_since(subscription: Subscription, source: Subscription | Item) -> int | None:
+    """Where begins what a charged-back payment gave of a plan in the current period; None: nothing of it.
+
+    A payment for another plan gave this one only where nobody else paid for it.
+    """
+    current: list[tuple[bool, Bought]] = [
+        (payment.suspended, bought)
+        for payment in subscription.payments.values()
+        for bought in paid_for(subscription, payment)
+        if bought.end > source.current_period_start
+    ]
+    own = [(suspended, bought) for suspended, bought in current if bought.plan_id == source.plan_id]
+    return min((bought.start for suspended, bought in own or current if suspended), default=None)
 
 
-def _subscription_window(subscription: Subscription, plan: Plan | None) -> tuple[int, int, str]:
-    # From the creation, not the period: an upgrade, or a period rolled early, opens no gap behind us.
-    start = min(subscription.created_at, subscription.current_period_start)
+def _paid_besides(subscription: Subscription, found: Sequence[Window]) -> Iterator[Bought]:
+    """Times that are paid for beyond what is closed for another payment: of the plan before an upgrade, say."""
+    closed = [w.until or 0 for w in found if w.reason in ("past_due", "unpaid", "disputed")]
+    if not closed:
+        return
+    known = {w.plan.plan_id: w.until or 0 for w in found if w.plan}
+    renews = subscription.status != "past_due" and subscription.ends_at is None
+    for payment in subscription.payments.values():
+        if payment.suspended or payment.fully_refunded:
+            continue
+        for bought in paid_for(subscription, payment):
+            if bought.end > max(min(closed), known.get(bought.plan_id, 0)):
+                end = bought.end + (DELIVERY_SLACK if renews else 0)
+                yield replace(bought, end=end if subscription.ends_at is None else min(end, subscription.ends_at))
+
+
+def paid_for(subscription: Subscription, payment: Payment) -> tuple[Bought, ...]:
+    """What a payment of a subscription bought: the plans by its lines, and the time of each."""
+    ended = payment.period_end if payment.period_end is not None else subscription.current_period_end
+    began = payment.period_start if payment.period_start is not None else payment.paid_at
+    first = Bought(
+        plan_id=payment.plan_id or subscription.plan_id,
+        plan_version=payment.plan_version or subscription.plan_version,
+        start=began,
+        end=ended,
+    )
+    return first, *payment.also
+
+
+def _until(subscription: Subscription, period_end: int, plan: Plan | None) -> tuple[int, str]:
+    """Until when the status alone gives access, and why."""
     status = subscription.status
-    if status in ("trialing", "active"):
-        until = subscription.current_period_end + DELIVERY_SLACK
-        if subscription.ends_at is not None:
-            # An instant beyond the period is not paid for yet: it renews once more, or more often, before that.
-            return start, max(start, min(until, subscription.ends_at)), "canceling"
-        return start, until, status
     if status == "past_due":
-        return start, max(start, grace_until(subscription, plan)), "past_due"
+        return grace_until(subscription, plan), "past_due"
     if status == "canceled":
-        ended = subscription.ended_at or subscription.canceled_at or subscription.observed_at
-        return start, max(start, ended), "canceled"
-    return start, start, status
+        return subscription.ended_at or subscription.canceled_at or subscription.observed_at, "canceled"
+    if status not in ("trialing", "active"):
+        return NEVER, status
+    if not subscription.begun:
+        return NEVER, "processing"
+    if subscription.given_up:
+        return grace_until(subscription, plan), "unpaid"
+    until = period_end + DELIVERY_SLACK
+    if subscription.ends_at is not None:
+        # An instant beyond the period is not paid for yet: it renews once more, or more often, before that.
+        return min(until, subscription.ends_at), "canceling"
+    return until, status
+
+
+def _paid_period(subscription: Subscription, source: Subscription | Item) -> tuple[int, int] | None:
+    """While a payment is open the provider has moved the period already: its allowance is not begun unpaid."""
+    if subscription.status not in ("trialing", "active") or not subscription.begun or subscription.given_up:
+        return None
+    return source.current_period_start, source.current_period_end
+
+
+def unpaid_since(subscription: Subscription) -> int:
+    """Where the time begins that is not paid for: see the table.
+
+    Stripe has moved the period already, and moves it on while it waits for the money.
+    """
+    owed = [invoice.start for invoice in subscription.owed if invoice.start is not None]
+    if owed:
+        return min(owed)
+    started = subscription.current_period_start
+    waived = (invoice.end for invoice in subscription.unpaid.values() if invoice.forgiven)
+    settled = [*(p.period_end for p in subscription.payments.values()), subscription.trial_end, *waived]
+    return min(started, max((end for end in settled if end is not None), default=started))
 
 
 def grace_until(subscription: Subscription, plan: Plan | None) -> int:
-    """Until when a subscription that is past due gives access: its plan's grace counts from where it is unpaid.
-
-    Stripe has moved the period already, and moves it on while it waits for the money. So what is unpaid begins where
-    the last period that was paid for, or tried for nothing, ended; where none is known, with the current one.
-    """
-    started = subscription.current_period_start
-    settled = [*(p.period_end for p in subscription.payments.values()), subscription.trial_end]
-    unpaid_since = min(started, max((end for end in settled if end is not None), default=started))
-    until = unpaid_since + (plan.grace_days if plan else 0) * DAY
+    """Until when what is not paid stays open: its plan's grace counts from where it is unpaid."""
+    until = unpaid_since(subscription) + (plan.grace_days if plan else 0) * DAY
     return until if subscription.ends_at is None else min(until, subscription.ends_at)
 
 

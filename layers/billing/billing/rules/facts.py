@@ -7,7 +7,7 @@ A fact says what is true at `observed_at` (the provider's clock, Unix seconds), 
 from dataclasses import dataclass
 from typing import Literal
 
-from billing.rules.records import DisputeStatus, PurchaseState, RefundStatus
+from billing.rules.records import DisputeStatus, InvoiceState, PurchaseState, RefundStatus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,9 +18,22 @@ class _Fact:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ItemFact:
+    """One price in a subscription, of ours or of somebody else. `recurring_cents`: see `Subscription`."""
+
+    price_id: str
+    current_period_start: int
+    current_period_end: int
+    item_id: str | None = None
+    quantity: int = 1
+    recurring_cents: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SubscriptionFact(_Fact):
     """The whole state of a subscription. `reread` marks an answer of the provider to our own question.
 
+    `price_id`, the item, its period and quantity are those of the first of `items`, or of the only one.
     `scheduled_…`: the price and plan that a change already arranged brings when the period ends.
     """
 
@@ -46,14 +59,40 @@ class SubscriptionFact(_Fact):
     plan_id: str | None = None
     plan_version: int | None = None
     checkout_id: str | None = None
+    currency: str | None = None
+    recurring_cents: int | None = None
+    items: tuple[ItemFact, ...] = ()
     reread: bool = False
+
+    @property
+    def every_item(self) -> tuple[ItemFact, ...]:
+        return self.items or (
+            ItemFact(
+                price_id=self.price_id,
+                item_id=self.item_id,
+                quantity=self.quantity,
+                current_period_start=self.current_period_start,
+                current_period_end=self.current_period_end,
+                recurring_cents=self.recurring_cents,
+            ),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineFact:
+    """What one line of an invoice asks money for."""
+
+    price_id: str
+    start: int
+    end: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaymentFact(_Fact):
     """A subscription's invoice was paid. `refs`: payment intent and charge ids by which refunds will name it.
 
-    `price_id` is what was paid for; the subscription may have another price by now.
+    `price_id` and the period are what was paid for, by the first of `lines`, the one that runs longest; the
+    subscription may have another price by now. `tax_cents` is part of the amount. `given_up_at`: see `Payment`.
     """
 
     subscription_id: str
@@ -69,17 +108,26 @@ class PaymentFact(_Fact):
     price_id: str | None = None
     plan_id: str | None = None
     plan_version: int | None = None
+    lines: tuple[LineFact, ...] = ()
+    tax_cents: int = 0
+    tax_inside: bool = False
+    given_up_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DunningFact(_Fact):
-    """Collecting an invoice failed, or needs the customer; `next_attempt_at` None: the provider gave up."""
+    """An invoice is not paid: collecting it failed, needs the customer, or was given up (see `Dunning`)."""
 
     subscription_id: str
     invoice_id: str
     attempt_count: int
     next_attempt_at: int | None
     action_required: bool = False
+    state: InvoiceState = "open"
+    first: bool = False
+    waived: bool = False
+    period_start: int | None = None
+    period_end: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +135,7 @@ class PurchaseFact(_Fact):
     """The state of a one-time purchase, or (for a recurring plan at a bitcoin provider) of a prepaid term.
 
     `trial_days` lengthen a term: the trial that its buyer still had. `poll`: the state may change without our being
-    told, so it has to be looked at again.
+    told, so it has to be looked at again. `tax_cents` None: not told.
     """
 
     purchase_id: str
@@ -105,6 +153,7 @@ class PurchaseFact(_Fact):
     expires_at: int | None = None
     refs: tuple[str, ...] = ()
     fee_cents: int | None = None
+    tax_cents: int | None = None
     trial_days: int = 0
     poll: bool = False
 

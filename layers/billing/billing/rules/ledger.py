@@ -12,10 +12,10 @@ from typing import Literal
 from billing.rules.access import term_runs
 from billing.rules.money import monthly
 from billing.rules.plans import Catalogue, Plan
-from billing.rules.records import Account, Booked, Checkout, Payment, Purchase, Subscription, Term
+from billing.rules.records import Account, Booked, Checkout, Item, Payment, Purchase, Subscription, Term
 from billing.rules.times import day_of
 
-Kind = Literal["payment", "refund", "refund_failed", "dispute", "dispute_won", "fee", "mrr", "trial", "checkout"]
+Kind = Literal["payment", "refund", "refund_failed", "dispute", "dispute_won", "tax", "fee", "mrr", "trial", "checkout"]
 Movement = Literal["new", "expansion", "contraction", "churn", "reactivation", "switch"]
 
 # Reasons of a churn that the customer did not choose.
@@ -24,7 +24,8 @@ INVOLUNTARY = frozenset({"payment_failed", "payment_disputed", "disputed", "fail
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerEntry:
-    """`amount_cents` is signed: positive into the business, negative out of it; for `mrr` the change per month.
+    """`amount_cents` is signed: positive into the business, negative out of it; for `mrr` the change per month. Tax is
+    no revenue: it is beside it in `tax_cents`, with the same sign.
 
     `entry_id` is unique within the account and made from what the line is about (payment:stripe:in_1:4).
     `object_id` names the payment, subscription, purchase or checkout. `reason`, from a closed list: why it churned or
@@ -48,6 +49,7 @@ class LedgerEntry:
     subscribers: int = 0
     users: int = 0
     cohort: str | None = None
+    tax_cents: int = 0
 
     @property
     def record(self) -> str:
@@ -138,26 +140,40 @@ class _PaymentLines:
 
     def of_change(self, old: Payment | None, why: str) -> Iterator[LedgerEntry]:
         payment = self.payment
+        # What has been booked so far, and is still here: each step takes its part of the tax along.
+        kept = old.kept_cents if old is not None else 0
         if old is None and payment.amount_cents:
-            yield self._line("payment", payment.payment_id, payment.paid_at, payment.amount_cents, why)
+            yield self._step("payment", payment.payment_id, payment.paid_at, 0, payment.amount_cents, why)
+            kept = payment.amount_cents
+        elif old is not None and (told := payment.tax_on(kept) - old.tax_on(kept)):
+            yield self._line("tax", payment.payment_id, payment.paid_at, -told, tax=told)
         if payment.fee_cents and (old is None or old.fee_cents is None):
             yield self._line("fee", payment.payment_id, payment.paid_at, -payment.fee_cents)
         for refund in payment.refunds.values():
             booked = old.refunds.get(refund.refund_id) if old else None
             if back := refund.returned_cents - (booked.returned_cents if booked else 0):
                 kind: Kind = "refund" if back > 0 else "refund_failed"
-                yield self._line(kind, refund.refund_id, refund.observed_at, -back, refund.reason)
+                yield self._step(kind, refund.refund_id, refund.observed_at, kept, kept - back, refund.reason)
+                kept -= back
         for dispute in payment.disputes.values():
             taken = old.disputes.get(dispute.dispute_id) if old else None
             if back := dispute.withdrawn_cents - (taken.withdrawn_cents if taken else 0):
                 kind = "dispute" if back > 0 else "dispute_won"
-                yield self._line(kind, dispute.dispute_id, dispute.observed_at, -back, dispute.reason)
+                yield self._step(kind, dispute.dispute_id, dispute.observed_at, kept, kept - back, dispute.reason)
+                kept -= back
 
     def reversal(self, now: int) -> LedgerEntry:
         """Takes back what is left of the payment; the fee stays paid."""
-        return self._line("refund", f"reversal-{self.payment.payment_id}", now, -self.payment.kept_cents)
+        return self._step("refund", f"reversal-{self.payment.payment_id}", now, self.payment.kept_cents, 0)
 
-    def _line(self, kind: Kind, subject: str, at: int, amount: int, reason: str | None = None) -> LedgerEntry:
+    def _step(self, kind: Kind, subject: str, at: int, was: int, is_: int, reason: str | None = None) -> LedgerEntry:
+        """From what was kept of the payment to what is: revenue and tax, which add up to it."""
+        tax = self.payment.tax_on(is_) - self.payment.tax_on(was)
+        return self._line(kind, subject, at, is_ - was - tax, reason, tax=tax)
+
+    def _line(
+        self, kind: Kind, subject: str, at: int, amount: int, reason: str | None = None, *, tax: int = 0
+    ) -> LedgerEntry:
         return LedgerEntry(
             entry_id=f"{kind}:{self.source.provider}:{subject}:{self.version}",
             at=at,
@@ -169,6 +185,7 @@ class _PaymentLines:
             plan_version=self.payment.plan_version or self.source.plan_version,
             object_id=self.payment.payment_id,
             reason=reason,
+            tax_cents=tax,
         )
 
 
@@ -183,27 +200,47 @@ _NOTHING: _Counts = {"mrr_cents": 0, "paying": 0, "trialing": 0}
 def positions(account: Account, catalogue: Catalogue, now: int) -> dict[Position, _Counts]:
     """What an account pays per month for what recurs, and how many subscriptions and terms pay for it or try it.
 
-    Counted as paying are subscriptions that are active or past due, and prepaid terms that run at `now`. The price is
-    the plan version's times the quantity, not what one invoice happened to say.
+    Counted as paying are subscriptions that are active or past due, once a first invoice was paid and until the newest
+    is given up, and prepaid terms that run at `now`. The price is what recurs at the provider, discounts that stay
+    taken off, all units, without tax; where no provider says, the plan version's times the quantity. It is not what one
+    invoice happened to come to.
     """
     found: dict[Position, dict[str, int]] = {}
 
-    def add(record: Subscription | Purchase, plan: Plan | None, quantity: int, *, trial: bool) -> None:
-        amount = monthly(plan.price_cents * quantity, plan.interval) if plan else 0
+    def add(provider: str, plan: Plan | None, cost: tuple[int, str], *, trial: bool) -> None:
+        amount = monthly(cost[0], plan.interval) if plan else 0
         if plan and amount:
-            key = (plan.currency, record.provider, plan.plan_id, plan.version)
-            counts = found.setdefault(key, dict(_NOTHING))
+            counts = found.setdefault((cost[1], provider, plan.plan_id, plan.version), dict(_NOTHING))
             counts["trialing" if trial else "paying"] += 1
             counts["mrr_cents"] += 0 if trial else amount
 
     for subscription in account.subscriptions:
-        if subscription.status in ("active", "past_due", "trialing"):
-            plan = catalogue.get(subscription.plan_id, subscription.plan_version)
-            add(subscription, plan, subscription.quantity, trial=subscription.status == "trialing")
+        pays = subscription.status in ("active", "past_due", "trialing") and subscription.begun
+        if not pays or (subscription.status == "active" and subscription.given_up):
+            continue
+        items: tuple[Subscription | Item, ...] = (subscription, *subscription.others)
+        for item in items:
+            plan = catalogue.get(item.plan_id, item.plan_version)
+            if plan is not None:
+                cost = _recurring_cost(subscription, item, plan)
+                add(subscription.provider, plan, cost, trial=subscription.status == "trialing")
     for run in term_runs(account, catalogue):
         if run.start <= now < run.end:
-            add(run.term, run.plan, 1, trial=False)
+            add(run.term.provider, run.plan, (run.plan.price_cents, run.plan.currency), trial=False)
     return dict(found)
+
+
+def _recurring_cost(subscription: Subscription, item: Subscription | Item, plan: Plan) -> tuple[int, str]:
+    """What an item costs per interval without tax, and in which currency."""
+    if item.recurring_cents is None:
+        return plan.price_cents * item.quantity, plan.currency
+    amount = item.recurring_cents
+    # Where prices contain the tax, the newest payment says how much of them.
+    paid = [p for p in subscription.payments.values() if p.amount_cents > 0]
+    newest = max(paid, key=lambda p: (p.paid_at, p.payment_id), default=None)
+    if newest is not None and newest.tax_inside:
+        amount -= newest.tax_cents * amount // newest.amount_cents
+    return amount, subscription.currency or plan.currency
 
 
 def _recurring(before: Account, after: Account, catalogue: Catalogue, now: int) -> tuple[Booked, list[LedgerEntry]]:
@@ -321,7 +358,7 @@ def _id(source: Subscription | Term | None) -> str:
 def _why_ended(source: Subscription | Term | None) -> str:
     """Why it ended, in the closed words of the record as it is now."""
     if isinstance(source, Subscription):
-        if source.status in ("unpaid", "incomplete", "incomplete_expired"):
+        if source.status in ("unpaid", "incomplete", "incomplete_expired") or source.given_up:
             return "payment_failed"
         return "paused" if source.status == "paused" else source.cancel_reason or "not_given"
     if source is not None and source.status in ("refunded", "disputed", "failed"):

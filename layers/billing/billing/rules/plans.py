@@ -174,6 +174,11 @@ class Catalogue:
             return named
         return self.by_price(provider, price_id) or (named if named_price is None else None)
 
+    def sold_at(self, provider: str, price_id: str, plan_id: str | None, version: int | None) -> Plan | None:
+        """The plan whose price this is, and nothing by its name alone: of several items it says which are ours."""
+        found = self.behind(provider, price_id, plan_id, version)
+        return found if found and found.provider_plan_ids.get(provider) == price_id else None
+
     def free(self) -> Plan | None:
         """The plan everybody has: the highest-ranked active plan that costs nothing and recurs."""
         free = [p for p in self.newest() if p.free and p.recurring and p.status == "active"]

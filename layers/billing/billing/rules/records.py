@@ -60,10 +60,22 @@ class Dispute:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Bought:
+    """A plan, and the time for which it was paid."""
+
+    plan_id: str
+    plan_version: int
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Payment:
     """Money in. `refs` are the provider's other names for it (payment intent, charge), by which refunds find it.
 
-    `plan_id` is what it paid for, None where that was not told: the plan of what it belongs to.
+    `plan_id` and the period are what it paid for; None where that was not told: the plan and the period of what it
+    belongs to. `also`: what else one invoice paid for. `tax_cents` is the part of the amount that is tax; `tax_inside`
+    whether it was part of the price or came on top. `given_up_at`: when the provider had stopped to expect it.
     """
 
     payment_id: str
@@ -76,9 +88,17 @@ class Payment:
     fee_cents: int | None = None
     plan_id: str | None = None
     plan_version: int | None = None
+    also: tuple[Bought, ...] = ()
+    tax_cents: int = 0
+    tax_inside: bool = False
+    given_up_at: int | None = None
     refunds: Mapping[str, Refund] = field(default_factory=dict)
     disputes: Mapping[str, Dispute] = field(default_factory=dict)
     fraud_warning: bool = False
+
+    def tax_on(self, cents: int) -> int:
+        """The tax within a part of the amount; the parts of a sum add up to the tax on the sum, by differences."""
+        return self.tax_cents * cents // self.amount_cents if self.amount_cents else 0
 
     @property
     def refunded_cents(self) -> int:
@@ -107,20 +127,57 @@ class Payment:
         return self.dispute_status in ("open", "lost")
 
 
+InvoiceState = Literal["open", "uncollectible", "void"]
+INVOICE_STATES: tuple[InvoiceState, ...] = ("open", "uncollectible", "void")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dunning:
-    """The last failed attempt to collect: None as `next_attempt_at` means the provider has given up."""
+    """An invoice of a subscription that is not paid. None as `next_attempt_at`: the provider has given up.
+
+    `start` and `end`: the time it asks money for. `first`: the subscription begins with it. `waived`: given up because
+    collection was paused, which is the seller's doing and no debt.
+    """
 
     invoice_id: str
     attempt_count: int
     next_attempt_at: int | None
     observed_at: int
     action_required: bool = False
+    state: InvoiceState = "open"
+    first: bool = False
+    waived: bool = False
+    start: int | None = None
+    end: int | None = None
+
+    @property
+    def forgiven(self) -> bool:
+        """Whether the time it was for counts as settled: a first invoice that is void was never paid."""
+        return not self.first and (self.state == "void" or self.waived)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """A plan of ours beside the first one in a subscription: its price, and the period it is paid for."""
+
+    plan_id: str
+    plan_version: int
+    item_id: str | None
+    price_id: str
+    quantity: int
+    current_period_start: int
+    current_period_end: int
+    recurring_cents: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subscription:
-    """Recurring, at a provider. The plan follows the price on the subscription's item, not metadata."""
+    """Recurring, at a provider. The plan follows the price on the subscription's item, not metadata.
+
+    `others`: further plans of ours in it. `recurring_cents`: what the first item costs per interval in `currency`, all
+    units, less the discounts that stay; None where the provider does not say: the plan's price.
+    `unpaid`: its invoices that are not paid, by id.
+    """
 
     provider: str
     subscription_id: str
@@ -144,7 +201,10 @@ class Subscription:
     collection_paused: bool = False
     scheduled_plan_id: str | None = None
     scheduled_plan_version: int | None = None
-    dunning: Dunning | None = None
+    currency: str | None = None
+    recurring_cents: int | None = None
+    others: tuple[Item, ...] = ()
+    unpaid: Mapping[str, Dunning] = field(default_factory=dict)
     payments: Mapping[str, Payment] = field(default_factory=dict)
 
     @property
@@ -159,6 +219,53 @@ class Subscription:
         if self.cancel_at is not None:
             return self.cancel_at
         return self.current_period_end if self.cancel_at_period_end else None
+
+    @property
+    def begun(self) -> bool:
+        """Whether it was ever paid for, or tried. Until then no status says that it is paid: a bank debit may be on
+        its way for days, and when it fails, Stripe voids the invoice and goes on saying `active`."""
+        return self.status == "trialing" or self.trial_end is not None or bool(self.payments)
+
+    @property
+    def start_failed(self) -> bool:
+        """Nobody else ends a subscription whose first invoice will never be paid: it would bill the next period."""
+        return not self.begun and any(d.first and d.state != "open" for d in self.unpaid.values())
+
+    @property
+    def owed(self) -> tuple[Dunning, ...]:
+        """The invoices that are open or given up, the oldest first; those behind a settled later period are history."""
+        paid = self.payments.values()
+        starts = [*(p.period_start for p in paid), *(d.start for d in self.unpaid.values() if d.forgiven)]
+        settled = max((start for start in starts if start is not None), default=0)
+        last_paid = max((p.paid_at for p in paid), default=0)
+        found = [
+            d
+            for d in self.unpaid.values()
+            if d.state != "void" and not d.waived and (d.observed_at > last_paid if d.end is None else d.end > settled)
+        ]
+        return tuple(sorted(found, key=lambda d: (d.start or d.observed_at, d.observed_at, d.invoice_id)))
+
+    @property
+    def given_up(self) -> bool:
+        """The newest invoice was marked uncollectible: Stripe says `active`, and nobody has paid."""
+        return bool(self.owed) and self.owed[-1].state == "uncollectible" and not self.collection_paused
+
+    @property
+    def dunning(self) -> Dunning | None:
+        """The newest open invoice that could not be collected, or waits for the customer."""
+        return next((d for d in reversed(self.owed) if d.state == "open" or self.given_up), None)
+
+    @property
+    def paid_late(self) -> tuple[Payment, ...]:
+        """Money for time that had been given up, or of a subscription that had ended: a person has to judge it."""
+        return tuple(p for p in self.payments.values() if p.kept_cents > 0 and self._came_late(p))
+
+    def _came_late(self, payment: Payment) -> bool:
+        if payment.given_up_at is not None:
+            return True
+        ended = self.ended_at if self.status == "canceled" else None
+        bought_until = payment.paid_at if payment.period_end is None else payment.period_end
+        return ended is not None and payment.paid_at > ended and bought_until > ended
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

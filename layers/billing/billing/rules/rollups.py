@@ -58,18 +58,20 @@ def _of_line(line: LedgerEntry) -> Iterator[tuple[str, int]]:
         yield f"checkout|{where}", 1
     else:
         yield f"{_MONEY[line.kind]}|{where}", line.amount_cents
+        yield f"tax|{where}", line.tax_cents
         if line.kind == "payment":
             yield f"payments|{where}", 1
             yield f"paid|{line.reason}", 1
 
 
-# What takes a step back is counted with what it takes back.
+# What takes a step back is counted with what it takes back, and tax heard of later with what it is part of.
 _MONEY = {
     "payment": "payment",
     "refund": "refund",
     "refund_failed": "refund",
     "dispute": "dispute",
     "dispute_won": "dispute",
+    "tax": "payment",
     "fee": "fee",
 }
 

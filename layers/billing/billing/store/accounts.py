@@ -194,7 +194,7 @@ class AccountStore:
 def ledger_item(user_id: str, entry: LedgerEntry) -> Item:
     """A ledger line as stored; counts of 0 are left out."""
     told = {name: getattr(entry, name) for name in LedgerEntry.__dataclass_fields__}
-    counts = {name: told[name] or None for name in ("users", "subscribers")}
+    counts = {name: told[name] or None for name in ("users", "subscribers", "tax_cents")}
     return item({"user_id": user_id, "record": entry.record, **told, **counts})
 
 

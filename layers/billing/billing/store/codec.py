@@ -13,6 +13,7 @@ from typing import Any
 
 from billing.rules.records import (
     Booked,
+    Bought,
     Checkout,
     DeletedCustomer,
     Dispute,
@@ -26,6 +27,9 @@ from billing.rules.records import (
     Renewal,
     Subscription,
     Term,
+)
+from billing.rules.records import (
+    Item as PlanItem,
 )
 
 Item = dict[str, Any]
@@ -116,12 +120,17 @@ def record_from_item(stored: Mapping[str, Any]) -> Record:
         known["payments"] = {key: _payment(value) for key, value in json.loads(known["payments"]).items()}
     if "payment" in known:
         known["payment"] = _payment(json.loads(known["payment"]))
-    if "dunning" in known:
-        known["dunning"] = Dunning(**json.loads(known["dunning"]))
+    if "unpaid" in known:
+        known["unpaid"] = {key: Dunning(**value) for key, value in json.loads(known["unpaid"]).items()}
+    if "others" in known:
+        known["others"] = tuple(PlanItem(**value) for value in json.loads(known["others"]))
     for name in ("features", "positions", "since"):
         if name in known:
             known[name] = json.loads(known[name])
     return kind(**known)
+
+
+_NESTED = (Payment, Refund, Dispute, Dunning, Bought, PlanItem)
 
 
 def _plain(value: Any) -> dict[str, Any]:
@@ -129,10 +138,12 @@ def _plain(value: Any) -> dict[str, Any]:
     written: dict[str, Any] = {}
     for f in fields(value):
         inner = getattr(value, f.name)
-        if isinstance(inner, Payment | Dunning):
+        if isinstance(inner, Mapping):
+            inner = {k: _plain(v) if isinstance(v, _NESTED) else v for k, v in inner.items()}
+        elif isinstance(inner, tuple):
+            inner = tuple(_plain(v) if isinstance(v, _NESTED) else v for v in inner)
+        elif isinstance(inner, _NESTED):
             inner = _plain(inner)
-        elif isinstance(inner, Mapping):
-            inner = {k: _plain(v) if isinstance(v, Payment | Refund | Dispute) else v for k, v in inner.items()}
         required = f.default is MISSING and f.default_factory is MISSING
         if required or (inner is not None and inner != f.default and inner not in ((), {})):
             written[f.name] = inner
@@ -144,6 +155,7 @@ def _payment(stored: dict[str, Any]) -> Payment:
         **{
             **stored,
             "refs": tuple(stored.get("refs", ())),
+            "also": tuple(Bought(**value) for value in stored.get("also", ())),
             "refunds": {key: Refund(**value) for key, value in stored.get("refunds", {}).items()},
             "disputes": {key: Dispute(**value) for key, value in stored.get("disputes", {}).items()},
         }

@@ -5,9 +5,11 @@ subscription under `parent`, a payment's invoice out of the charge. An endpoint 
 every function here looks at what is there and never at a version. Objects are in the allow-listed form of `minimal`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+from billing.providers.stripe.recurring import at as at
+from billing.providers.stripe.recurring import recurring_amounts
 from billing.rules.facts import (
     CheckoutFact,
     CustomerDeletedFact,
@@ -15,12 +17,14 @@ from billing.rules.facts import (
     DunningFact,
     Fact,
     FraudWarningFact,
+    ItemFact,
+    LineFact,
     PaymentFact,
     PurchaseFact,
     RefundFact,
     SubscriptionFact,
 )
-from billing.rules.records import DisputeStatus, PurchaseState, RefundStatus
+from billing.rules.records import INVOICE_STATES, DisputeStatus, PurchaseState, RefundStatus
 
 Object = Mapping[str, Any]
 PROVIDER = "stripe"
@@ -43,42 +47,29 @@ _DISPUTE_STATUS: dict[str, DisputeStatus] = {
 }
 
 
-def at(thing: Object, *path: str) -> Any:
-    """The value at a path of keys, or None where the path ends early."""
-    value: Any = thing
-    for key in path:
-        if not isinstance(value, Mapping):
-            return None
-        value = value.get(key)
-    return value
-
-
 def subscription_fact(subscription: Object, observed_at: int) -> SubscriptionFact | None:
-    """The state of a subscription, by the item that is a plan; None when the object lacks an item or a period.
+    """The state of a subscription with all its items; None when the object lacks an item or a period.
 
-    Of several items that is the oldest one at a price that we made, else the oldest one.
+    The items come in the order in which they may stand for the whole: those at a price that we made, the oldest first.
     """
-    items = at(subscription, "items", "data") or []
-    item: Object = min(items, key=_item_rank, default={})
-    start = item.get("current_period_start", subscription.get("current_period_start"))
-    end = item.get("current_period_end", subscription.get("current_period_end"))
-    price = at(item, "price", "id")
-    if start is None or end is None or price is None:
+    items = tuple(item_facts(subscription, observed_at))
+    if not items:
         return None
+    first = items[0]
     metadata: Object = subscription.get("metadata") or {}
-    coming = _coming_phase(subscription, end, price)
+    coming = _coming_phase(subscription, first.current_period_end, first.price_id)
     return SubscriptionFact(
         provider=PROVIDER,
         observed_at=observed_at,
         user_id=metadata.get("user_id"),
         subscription_id=subscription["id"],
         status=subscription.get("status", "other"),
-        price_id=price,
-        item_id=item.get("id"),
-        quantity=item.get("quantity", 1),
-        current_period_start=start,
-        current_period_end=end,
-        created_at=subscription.get("created", start),
+        price_id=first.price_id,
+        item_id=first.item_id,
+        quantity=first.quantity,
+        current_period_start=first.current_period_start,
+        current_period_end=first.current_period_end,
+        created_at=subscription.get("created", first.current_period_start),
         customer_id=subscription.get("customer"),
         trial_end=subscription.get("trial_end"),
         cancel_at=subscription.get("cancel_at"),
@@ -93,7 +84,36 @@ def subscription_fact(subscription: Object, observed_at: int) -> SubscriptionFac
         plan_id=metadata.get("plan_id"),
         plan_version=_version(metadata),
         checkout_id=metadata.get("checkout_id"),
+        currency=currency_of(subscription),
+        recurring_cents=first.recurring_cents,
+        items=items if len(items) > 1 else (),
     )
+
+
+def currency_of(subscription: Object) -> str | None:
+    """In which currency it is charged: a price may have several."""
+    named = subscription.get("currency") or next(
+        (c for i in at(subscription, "items", "data") or [] if (c := at(i, "price", "currency"))), None
+    )
+    return named.upper() if named else None
+
+
+def item_facts(subscription: Object, observed_at: int) -> Iterator[ItemFact]:
+    items = sorted(at(subscription, "items", "data") or [], key=_item_rank)
+    recurring = recurring_amounts(subscription, items, observed_at)
+    for item, amount in zip(items, recurring, strict=True):
+        start = item.get("current_period_start", subscription.get("current_period_start"))
+        end = item.get("current_period_end", subscription.get("current_period_end"))
+        price = at(item, "price", "id")
+        if start is not None and end is not None and price is not None:
+            yield ItemFact(
+                price_id=price,
+                current_period_start=start,
+                current_period_end=end,
+                item_id=item.get("id"),
+                quantity=item.get("quantity", 1),
+                recurring_cents=amount,
+            )
 
 
 def _item_rank(item: Object) -> tuple[bool, int, str]:
@@ -153,35 +173,59 @@ def payment_fact(
     for payment in at(invoice, "payments", "data") or []:
         if payment.get("status", "paid") == "paid":
             names += [at(payment, "payment", "payment_intent"), at(payment, "payment", "charge")]
-    bought, metadata = _bought_line(invoice), _subscription_metadata(invoice)
+    lines, metadata = _bought_lines(invoice), _subscription_metadata(invoice)
+    paid, tax = invoice.get("amount_paid", 0), _taxes(invoice)
+    total = invoice.get("total") or paid
     return PaymentFact(
         provider=PROVIDER,
         observed_at=observed_at,
         user_id=metadata.get("user_id"),
         subscription_id=subscription_id,
         payment_id=invoice["id"],
-        amount_cents=invoice.get("amount_paid", 0),
+        amount_cents=paid,
         currency=invoice.get("currency", "").upper(),
         paid_at=at(invoice, "status_transitions", "paid_at") or observed_at,
-        period_start=at(bought, "period", "start"),
-        period_end=at(bought, "period", "end"),
+        period_start=lines[0].start if lines else None,
+        period_end=lines[0].end if lines else None,
         refs=tuple(dict.fromkeys(name for name in (*names, *charge_ids) if name)),
         fee_cents=fee_cents,
         customer_id=invoice.get("customer"),
-        price_id=at(bought, "pricing", "price_details", "price", "id") or at(bought, "price", "id"),
+        price_id=lines[0].price_id or None if lines else None,
         plan_id=metadata.get("plan_id"),
         plan_version=_version(metadata),
+        lines=lines,
+        # Of an invoice that was paid in part (the rest from the customer's balance), the tax is a part too.
+        tax_cents=sum(amount for amount, _ in tax) * paid // total if total > 0 else 0,
+        tax_inside=any(inside for _, inside in tax),
+        given_up_at=at(invoice, "status_transitions", "marked_uncollectible_at"),
     )
 
 
-def _bought_line(invoice: Object) -> Object:
-    """The line that says what was bought, and its period: `period_start/end` of the invoice is the one before."""
-    lines = at(invoice, "lines", "data") or []
+def _taxes(invoice: Object) -> list[tuple[int, bool]]:
+    """Each tax of an invoice, and whether it is inside the prices."""
+    found = invoice.get("total_taxes") or invoice.get("total_tax_amounts") or []
+    return [
+        (tax.get("amount", 0), tax.get("tax_behavior") == "inclusive" or tax.get("inclusive", False)) for tax in found
+    ]
+
+
+def _bought_lines(invoice: Object) -> tuple[LineFact, ...]:
+    """What an invoice asks money for, what runs longest first: `period_start/end` of the invoice is the one before.
+
+    Those of a change within a period count where there is nothing else, never by their place in the list: prorations
+    come before the line of the new period.
+    """
+    lines = [line for line in at(invoice, "lines", "data") or [] if {"start", "end"} <= line.get("period", {}).keys()]
     regular = [line for line in lines if not _proration(line)]
-    bought = regular or [line for line in lines if line.get("amount", 0) > 0]
-    dated = [line for line in bought if {"start", "end"} <= line.get("period", {}).keys()]
-    newest: Object = max(dated, key=lambda line: line["period"]["end"], default={})
-    return newest
+    found = {
+        LineFact(
+            price_id=at(line, "pricing", "price_details", "price", "id") or at(line, "price", "id") or "",
+            start=line["period"]["start"],
+            end=line["period"]["end"],
+        )
+        for line in regular or [line for line in lines if line.get("amount", 0) > 0]
+    }
+    return tuple(sorted(found, key=lambda line: (-line.end, line.start, line.price_id)))
 
 
 def _proration(line: Object) -> bool:
@@ -189,10 +233,13 @@ def _proration(line: Object) -> bool:
     return bool(line.get("proration") or any(at(line, "parent", d, "proration") for d in details))
 
 
-def dunning_fact(invoice: Object, observed_at: int, *, action_required: bool) -> DunningFact | None:
+def dunning_fact(invoice: Object, observed_at: int, *, action_required: bool = False) -> DunningFact | None:
+    """A subscription's invoice that is not paid; None for any other, and for a draft, which asks for nothing yet."""
     subscription_id = invoice_subscription(invoice)
-    if subscription_id is None:
+    state = invoice.get("status", "open")
+    if subscription_id is None or state not in INVOICE_STATES:
         return None
+    lines = _bought_lines(invoice)
     return DunningFact(
         provider=PROVIDER,
         observed_at=observed_at,
@@ -202,7 +249,28 @@ def dunning_fact(invoice: Object, observed_at: int, *, action_required: bool) ->
         attempt_count=invoice.get("attempt_count", 0),
         next_attempt_at=invoice.get("next_payment_attempt"),
         action_required=action_required,
+        state=state,
+        first=invoice.get("billing_reason") == "subscription_create",
+        waived=state == "uncollectible" and _waived(invoice),
+        period_start=lines[0].start if lines else None,
+        period_end=lines[0].end if lines else None,
     )
+
+
+def _waived(invoice: Object) -> bool:
+    """Whether an uncollectible invoice was given up by pausing collection. Newer versions say why; before that, nobody
+    had tried to collect it."""
+    why = at(invoice, "status_details", "uncollectible", "reason")
+    if why is not None:
+        return bool(why == "subscription_paused")
+    return not invoice.get("attempt_count") and invoice.get("collection_method") != "send_invoice"
+
+
+def invoice_fact(invoice: Object, observed_at: int) -> Fact | None:
+    """What an invoice as it stands says: that it is paid, or that it is not."""
+    if invoice.get("status") == "paid":
+        return payment_fact(invoice, observed_at)
+    return dunning_fact(invoice, observed_at)
 
 
 def checkout_facts(session: Object, observed_at: int, failed: bool = False) -> tuple[Fact, ...]:
@@ -237,6 +305,7 @@ def checkout_facts(session: Object, observed_at: int, failed: bool = False) -> t
             purchase_id=session.get("payment_intent") or session["id"],
             state="paid" if paid else "failed" if failed else "pending",
             amount_cents=session.get("amount_total", 0),
+            tax_cents=at(session, "total_details", "amount_tax"),
         )
     return tuple(facts)
 
@@ -251,6 +320,7 @@ def purchase_facts(
     paid_at: int | None = None,
     refs: tuple[str, ...] = (),
     fee_cents: int | None = None,
+    tax_cents: int | None = None,
 ) -> tuple[Fact, ...]:
     """The purchase that a session, payment intent or charge is about, when its metadata says that it is ours."""
     metadata: Object = thing.get("metadata") or {}
@@ -273,6 +343,7 @@ def purchase_facts(
             paid_at=(paid_at or observed_at) if state == "paid" else None,
             refs=refs,
             fee_cents=fee_cents,
+            tax_cents=tax_cents,
         ),
     )
 

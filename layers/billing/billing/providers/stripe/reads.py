@@ -11,16 +11,20 @@ import stripe
 from billing.errors import Parked
 from billing.providers.interface import Notification
 from billing.providers.stripe import objects
+from billing.providers.stripe.recurring import says_too_little
 from billing.providers.stripe.translate import EVENTS
 from billing.providers.stripe.webhook import minimal, minimise_event
 from billing.rules.facts import Fact, PaymentFact, PurchaseFact, Ref
 
 if TYPE_CHECKING:
-    from stripe.params import EventListParams, SubscriptionListParams
+    from stripe.params import EventListParams, InvoiceListParams, SubscriptionItemListParams, SubscriptionListParams
 
 PAGE = 100
+INVOICES = 24
 # A subscription with what its schedule will do, how its last invoice was paid, and whom its customer names.
 _WHOLE = ["schedule", "latest_invoice.payments", "customer"]
+# The same with what its price depends on.
+_COSTS = ["discounts", "items.data.discounts", "items.data.price.currency_options"]
 
 
 class Reader:
@@ -41,7 +45,60 @@ class Reader:
 
     def _subscription(self, subscription_id: str, now: int) -> tuple[Fact, ...]:
         found = self._v1.subscriptions.retrieve(subscription_id, {"expand": _WHOLE})
-        return _of_subscription(found.to_dict(), observed_at(found, now))
+        return self._of_subscription(found.to_dict(), observed_at(found, now))
+
+    def _of_subscription(self, found: dict[str, Any], seen: int) -> tuple[Fact, ...]:
+        """A subscription, and its last invoice, should nothing have told us of it; all of them, should some be open.
+
+        One that was made by hand carries no user, but its customer does.
+        """
+        if says_too_little(minimal(found)):
+            found = self._with_coupons(found)
+        facts: list[Fact | None] = [objects.subscription_fact(minimal(found), seen)]
+        invoice = found.get("latest_invoice")
+        if isinstance(invoice, dict):
+            settled = invoice.get("status") == "paid" and found.get("status") not in ("past_due", "unpaid")
+            invoices = [invoice] if settled else self._invoices(found["id"])
+            facts += [objects.invoice_fact(self._whole(each), seen) for each in invoices]
+        customer = found.get("customer")
+        of_customer = objects.at(minimal(customer), "metadata", "user_id") if isinstance(customer, dict) else None
+        return tuple(replace(fact, user_id=fact.user_id or of_customer) for fact in facts if fact)
+
+    def _with_coupons(self, found: dict[str, Any]) -> dict[str, Any]:
+        """The subscription with all its items, their discounts and the coupons behind them, one by one: an answer
+        shows what is nested only four levels deep."""
+        again = self._v1.subscriptions.retrieve(found["id"], {"expand": _COSTS}).to_dict()
+        if again["items"].get("has_more"):
+            params: SubscriptionItemListParams = {
+                "subscription": found["id"],
+                "limit": PAGE,
+                "expand": ["data.discounts", "data.price.currency_options"],
+            }
+            items = self._v1.subscription_items.list(params).auto_paging_iter()
+            again["items"] = {"data": [item.to_dict() for item in items]}
+        for holder in (again, *again["items"]["data"]):
+            holder["discounts"] = [self._with_coupon(discount) for discount in holder.get("discounts") or []]
+        return {**found, "items": again["items"], "discounts": again["discounts"]}
+
+    def _with_coupon(self, discount: Any) -> Any:
+        coupon = objects.at(discount, "source", "coupon") if isinstance(discount, dict) else None
+        if not isinstance(coupon, str):
+            return discount
+        whole = self._v1.coupons.retrieve(coupon, {"expand": ["applies_to", "currency_options"]}).to_dict()
+        return {**discount, "source": {**discount["source"], "coupon": whole}}
+
+    def _invoices(self, subscription_id: str) -> list[dict[str, Any]]:
+        """The newest invoices of a subscription: as many as anybody would leave open."""
+        params: InvoiceListParams = {"subscription": subscription_id, "limit": INVOICES, "expand": ["data.payments"]}
+        return [invoice.to_dict() for invoice in self._v1.invoices.list(params).data]
+
+    def _whole(self, invoice: dict[str, Any]) -> dict[str, Any]:
+        """The allow-listed invoice with all its lines: it carries only the first of them itself."""
+        kept = minimal(invoice)
+        if objects.at(kept, "lines", "has_more"):
+            lines = self._v1.invoices.line_items.list(kept["id"], {"limit": PAGE}).auto_paging_iter()
+            kept = minimal({**invoice, "lines": {"data": [line.to_dict() for line in lines]}})
+        return kept
 
     def _checkout(self, session_id: str, now: int) -> tuple[Fact, ...]:
         found = self._v1.checkout.sessions.retrieve(session_id)
@@ -49,17 +106,21 @@ class Reader:
         facts = objects.checkout_facts(session, observed_at(found, now))
         if facts and session.get("subscription"):
             return (*facts, *self._subscription(session["subscription"], now))
-        if any(isinstance(fact, PurchaseFact) and fact.state == "paid" for fact in facts) and (
-            intent := session.get("payment_intent")
-        ):
-            return (*(f for f in facts if not isinstance(f, PurchaseFact)), *self._payment(intent, now))
-        return facts
+        bought = next((fact for fact in facts if isinstance(fact, PurchaseFact)), None)
+        intent = session.get("payment_intent")
+        if bought is None or intent is None:
+            return facts
+        ended = [fact for fact in facts if fact is not bought]
+        if bought.state == "paid":
+            tax, read = bought.tax_cents, self._payment(intent, now)
+            return (*ended, *(replace(f, tax_cents=tax) if isinstance(f, PurchaseFact) else f for f in read))
+        # A session that is complete and unpaid looks the same whether its debit is on its way or failed.
+        failed = self._v1.payment_intents.retrieve(intent).status in ("requires_payment_method", "canceled")
+        return (*ended, replace(bought, state="failed" if failed else bought.state))
 
     def _invoice(self, invoice_id: str, now: int) -> tuple[Fact, ...]:
         found = self._v1.invoices.retrieve(invoice_id, {"expand": ["payments"]})
-        if found.status != "paid":
-            return ()
-        fact = objects.payment_fact(minimal(found.to_dict()), observed_at(found, now))
+        fact = objects.invoice_fact(self._whole(found.to_dict()), observed_at(found, now))
         return (fact,) if fact else ()
 
     def _payment(self, name: str, now: int) -> tuple[Fact, ...]:
@@ -111,7 +172,7 @@ class Reader:
             invoice = payment.to_dict()["invoice"]
             if not isinstance(invoice, dict):
                 continue
-            fact = objects.payment_fact(minimal(invoice), seen, charge_ids=(intent, *charge_ids), fee_cents=fee)
+            fact = objects.payment_fact(self._whole(invoice), seen, charge_ids=(intent, *charge_ids), fee_cents=fee)
             if fact and invoice.get("status") != "paid":
                 raise Parked(f"stripe invoice {invoice['id']} of payment {intent} is not paid yet")
             if fact:
@@ -184,7 +245,7 @@ class Reader:
             params |= {"customer": customer_id, "status": "all"}
         page = self._v1.subscriptions.list(params)
         seen = observed_at(page, now)
-        facts = [fact for found in page.data for fact in _of_subscription(found.to_dict(), seen)]
+        facts = [fact for found in page.data for fact in self._of_subscription(found.to_dict(), seen)]
         return facts, page.data[-1].id if page.has_more and page.data else None
 
     def events(self, since: int, after: str | None) -> tuple[list[Notification], str | None]:
@@ -199,20 +260,6 @@ class Reader:
     def event(self, event_id: str) -> Notification:
         """An event again, as Stripe keeps it for 30 days."""
         return minimise_event(self._v1.events.retrieve(event_id).to_dict())
-
-
-def _of_subscription(found: dict[str, Any], seen: int) -> tuple[Fact, ...]:
-    """A subscription, and the payment of its last invoice, should nothing have told us of it.
-
-    One that was made by hand carries no user, but its customer does.
-    """
-    facts: list[Fact | None] = [objects.subscription_fact(minimal(found), seen)]
-    invoice = found.get("latest_invoice")
-    if isinstance(invoice, dict) and invoice.get("status") == "paid":
-        facts.append(objects.payment_fact(minimal(invoice), seen))
-    customer = found.get("customer")
-    of_customer = objects.at(minimal(customer), "metadata", "user_id") if isinstance(customer, dict) else None
-    return tuple(replace(fact, user_id=fact.user_id or of_customer) for fact in facts if fact)
 
 
 def observed_at(answer: Any, now: int) -> int:

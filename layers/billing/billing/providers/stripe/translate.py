@@ -1,12 +1,16 @@
 """What each of Stripe's events means. An event that says too little names the objects to read first."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from billing.providers.interface import Notification
 from billing.providers.stripe import objects
-from billing.rules.facts import Fact, Ref, Translation
+from billing.providers.stripe.recurring import says_too_little
+from billing.rules.facts import DunningFact, Fact, Ref, Translation
 
+# Which invoices are open says which time is not paid.
+_OWING = frozenset({"past_due", "unpaid"})
 _Translator = Callable[[dict[str, Any], int], Translation]
 
 
@@ -28,11 +32,15 @@ def _facts(*facts: Fact | None, otherwise: str) -> Translation:
 
 
 def _subscription(subscription: dict[str, Any], at: int) -> Translation:
-    """The event carries the whole state, except what a schedule (a downgrade to come) will do."""
+    """The event carries the whole state, except what a schedule (a downgrade to come) will do, which invoices are
+    open, and what discounts and other currencies make of the price."""
     fact = objects.subscription_fact(subscription, at)
-    if fact is None or ("schedule" in subscription and fact.status != "canceled"):
+    if fact is None:
         return Translation(rereads=(Ref("subscription", subscription["id"]),))
-    return Translation(facts=(fact,))
+    if fact.status != "canceled" and ("schedule" in subscription or says_too_little(subscription)):
+        return Translation(rereads=(Ref("subscription", subscription["id"]),))
+    owing = (Ref("subscription", fact.subscription_id),) if fact.status in _OWING else ()
+    return Translation(facts=(fact,), rereads=owing)
 
 
 def _schedule(schedule: dict[str, Any], _: int) -> Translation:
@@ -59,21 +67,27 @@ def _session(session: dict[str, Any], at: int, *, failed: bool) -> Translation:
     return Translation(facts=facts, rereads=(Ref("subscription", subscription),) if subscription else ())
 
 
+def _invoice(invoice: dict[str, Any], at: int) -> Translation:
+    """Only the first lines come in an event: ours may stand behind them, after the prorations."""
+    if objects.invoice_subscription(invoice) is not None and objects.at(invoice, "lines", "has_more"):
+        return Translation(rereads=(Ref("invoice", invoice["id"]),))
+    fact = objects.invoice_fact(invoice, at)
+    return _facts(fact, otherwise="an invoice of no subscription")
+
+
 def _invoice_paid(invoice: dict[str, Any], at: int) -> Translation:
-    return _facts(objects.payment_fact(invoice, at), otherwise="an invoice of no subscription")
-
-
-def _invoice_failed(invoice: dict[str, Any], at: int) -> Translation:
-    return _facts(objects.dunning_fact(invoice, at, action_required=False), otherwise="an invoice of no subscription")
+    return _invoice({**invoice, "status": "paid"}, at)
 
 
 def _invoice_action_required(invoice: dict[str, Any], at: int) -> Translation:
-    return _facts(objects.dunning_fact(invoice, at, action_required=True), otherwise="an invoice of no subscription")
+    told = _invoice(invoice, at)
+    facts = tuple(replace(f, action_required=True) if isinstance(f, DunningFact) else f for f in told.facts)
+    return replace(told, facts=facts)
 
 
 def _invoice_given_up(invoice: dict[str, Any], at: int) -> Translation:
     """Voided or uncollectible: no further attempt, whatever the object still says."""
-    return _invoice_failed({**invoice, "next_payment_attempt": None}, at)
+    return _invoice({name: value for name, value in invoice.items() if name != "next_payment_attempt"}, at)
 
 
 def _operator(invoice: dict[str, Any], _: int) -> Translation:
@@ -165,7 +179,7 @@ _TRANSLATORS: dict[str, _Translator] = {
     "subscription_schedule.completed": _schedule,
     "invoice.paid": _invoice_paid,
     "invoice.payment_succeeded": _invoice_paid,
-    "invoice.payment_failed": _invoice_failed,
+    "invoice.payment_failed": _invoice,
     "invoice.payment_action_required": _invoice_action_required,
     "invoice.marked_uncollectible": _invoice_given_up,
     "invoice.voided": _invoice_given_up,

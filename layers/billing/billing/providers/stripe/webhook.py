@@ -162,6 +162,46 @@ _EVENT: _Allowed = {
     "account": _plain_id,
 }
 _COMMON: _Allowed = {"object": _word, "id": _plain_id}
+
+
+def _number(value: Any) -> int | float | None:
+    """A percentage may have decimals."""
+    return value if isinstance(value, float) else _integer(value)
+
+
+def _by_currency(amount: str) -> _Rule:
+    """{"eur": {"unit_amount": 830}}: what a price or coupon is in other currencies."""
+
+    def rule(value: Any) -> dict[str, Any]:
+        given = value.items() if isinstance(value, dict) else ()
+        return {
+            n: _pick(option, {amount: _integer}) for n, option in given if _currency(n) and isinstance(option, dict)
+        }
+
+    return rule
+
+
+def _ids(value: Any) -> list[Any]:
+    return [found for entry in (value if isinstance(value, list) else ()) if (found := _id(entry))]
+
+
+_COUPON: _Allowed = {
+    "id": _id,
+    "duration": _word,
+    "percent_off": _number,
+    "amount_off": _integer,
+    "currency": _currency,
+    "currency_options": _by_currency("amount_off"),
+    "applies_to": {"products": _ids},
+}
+_DISCOUNT: _Allowed = {"id": _id, "end": _integer, "coupon": _COUPON, "source": {"coupon": _COUPON}}
+
+
+def _discounts(value: Any) -> list[Any]:
+    """Ids in a webhook, objects where they were asked for."""
+    return [_keep(entry, _DISCOUNT) for entry in (value if isinstance(value, list) else ()) if entry]
+
+
 _PAYMENT_NAMES: _Allowed = {"payment_intent": _id, "charge": _id}
 _PHASES: _Allowed = {
     "phases": [
@@ -191,6 +231,7 @@ _OBJECTS: dict[str, _Allowed] = {
         "expires_at": _integer,
         "recovered_from": _id,
         "livemode": _flag,
+        "total_details": {"amount_tax": _integer},
     },
     "subscription": {
         "status": _word,
@@ -210,17 +251,29 @@ _OBJECTS: dict[str, _Allowed] = {
         "pending_update": {"expires_at": _integer},
         "schedule": {"id": _plain_id, **_PHASES},
         "latest_invoice": _id,
+        "currency": _currency,
+        "discount": _DISCOUNT,
+        "discounts": _discounts,
         "items": {
+            "has_more": _flag,
             "data": [
                 {
                     "id": _plain_id,
                     "created": _integer,
                     "quantity": _integer,
-                    "price": {"id": _price_id, "metadata": _our_metadata},
+                    "discounts": _discounts,
+                    "price": {
+                        "id": _price_id,
+                        "metadata": _our_metadata,
+                        "unit_amount": _integer,
+                        "currency": _currency,
+                        "currency_options": _by_currency("unit_amount"),
+                        "product": _id,
+                    },
                     "current_period_start": _integer,
                     "current_period_end": _integer,
                 }
-            ]
+            ],
         },
     },
     "subscription_schedule": {"subscription": _id, "released_subscription": _id, **_PHASES},
@@ -239,11 +292,16 @@ _OBJECTS: dict[str, _Allowed] = {
         "livemode": _flag,
         "attempt_count": _integer,
         "next_payment_attempt": _integer,
-        "status_transitions": {"paid_at": _integer},
+        "collection_method": _word,
+        "status_transitions": {"paid_at": _integer, "marked_uncollectible_at": _integer},
+        "status_details": {"uncollectible": {"reason": _word}},
+        "total_taxes": [{"amount": _integer, "tax_behavior": _word}],
+        "total_tax_amounts": [{"amount": _integer, "inclusive": _flag}],
         "last_finalization_error": {"code": _word},
         **_PAYMENT_NAMES,
         "payments": {"data": [{"status": _word, "payment": _PAYMENT_NAMES}]},
         "lines": {
+            "has_more": _flag,
             "data": [
                 {
                     "amount": _integer,
@@ -257,7 +315,7 @@ _OBJECTS: dict[str, _Allowed] = {
                         "invoice_item_details": {"proration": _flag, "subscription": _id},
                     },
                 }
-            ]
+            ],
         },
     },
     "invoice_payment": {

@@ -46,7 +46,9 @@ def purchase(account: Account, fact: PurchaseFact, catalogue: Catalogue) -> Acco
         if fact.poll:
             _check_same_order(old, fact)
         created_at = min(old.created_at, new.created_at)
-        if _purchase_rank(new) <= _purchase_rank(old):
+        # "Pending" says that nothing is decided: it takes nothing back that was, however late it is read.
+        undecided = new.state == "pending" and old.state == "failed"
+        if undecided or _purchase_rank(new) <= _purchase_rank(old):
             return account.put(replace(old, created_at=created_at, payment=_named(old.payment, fact)))
         new = replace(
             old,
@@ -86,6 +88,7 @@ def _money_in(fact: PurchaseFact, old: Purchase | None) -> Payment | None:
         paid_at=fact.paid_at or fact.observed_at,
         refs=fact.refs,
         fee_cents=fact.fee_cents,
+        tax_cents=fact.tax_cents or 0,
     )
 
 
@@ -98,6 +101,7 @@ def _named(payment: Payment | None, fact: PurchaseFact) -> Payment | None:
         paid_at=min(payment.paid_at, fact.paid_at or fact.observed_at),
         refs=tuple(sorted({*payment.refs, *fact.refs})),
         fee_cents=first_known(payment.fee_cents, fact.fee_cents),
+        tax_cents=payment.tax_cents or fact.tax_cents or 0,
     )
 
 

@@ -3,13 +3,25 @@
 from dataclasses import replace
 
 from billing.errors import Parked
-from billing.rules.facts import DunningFact, PaymentFact, Ref, SubscriptionFact
-from billing.rules.plans import Catalogue
-from billing.rules.records import TERMINAL, Account, Dunning, Payment, Subscription, first_known
+from billing.rules.facts import DunningFact, ItemFact, PaymentFact, Ref, SubscriptionFact
+from billing.rules.plans import Catalogue, Plan
+from billing.rules.records import (
+    INVOICE_STATES,
+    TERMINAL,
+    Account,
+    Bought,
+    Dunning,
+    Item,
+    Payment,
+    Subscription,
+    first_known,
+)
 
 # Payments kept on a subscription's record, so that money back and news of any of them still count: fifty years of
 # months. It is a bound, because an account whose item outgrows DynamoDB's 400 KB could never be written again.
 PAYMENTS_KEPT = 600
+# And so many invoices that are not paid.
+UNPAID_KEPT = 24
 
 
 def subscription(account: Account, fact: SubscriptionFact, catalogue: Catalogue) -> Account | Ref:
@@ -33,13 +45,37 @@ def _subscription_rank(seen: Subscription | SubscriptionFact) -> tuple[bool, int
     return seen.status in TERMINAL, seen.observed_at
 
 
+Sold = tuple[ItemFact, Plan]
+
+
+def sold(fact: SubscriptionFact, catalogue: Catalogue) -> list[Sold]:
+    """The items of a subscription that are plans of ours, the one first that stands for the whole.
+
+    The catalogue tells them from what else is sold in it. Only where it knows none of the prices does our metadata
+    say, of a plan that has no price of its own yet.
+    """
+
+    def known(item: ItemFact) -> Plan | None:
+        return catalogue.sold_at(fact.provider, item.price_id, fact.plan_id, fact.plan_version)
+
+    found = [(item, plan) for item in fact.every_item if (plan := known(item)) is not None]
+    if found:
+        named = [pair for pair in found if pair[1].plan_id == fact.plan_id]
+        first = named[0] if named else found[0]
+        return [first, *(pair for pair in found if pair is not first)]
+    item = fact.every_item[0]
+    plan = catalogue.behind(fact.provider, item.price_id, fact.plan_id, fact.plan_version)
+    return [(item, plan)] if plan else []
+
+
 def _subscription_from(fact: SubscriptionFact, catalogue: Catalogue, old: Subscription | None) -> Subscription:
-    plan = catalogue.behind(fact.provider, fact.price_id, fact.plan_id, fact.plan_version)
-    if plan is None:
+    ours = sold(fact, catalogue)
+    if not ours:
         raise Parked(
             f"{fact.provider} price {fact.price_id} of subscription {fact.subscription_id} belongs to no plan: "
             "add it to a plan's provider_plan_ids, then redrive this event"
         )
+    item, plan = ours[0]
     # None also where a price was scheduled by hand that belongs to no plan.
     scheduled = fact.scheduled_price_id and catalogue.behind(
         fact.provider, fact.scheduled_price_id, fact.scheduled_plan_id, fact.scheduled_plan_version
@@ -50,15 +86,15 @@ def _subscription_from(fact: SubscriptionFact, catalogue: Catalogue, old: Subscr
         plan_id=plan.plan_id,
         plan_version=plan.version,
         status=fact.status,
-        current_period_start=fact.current_period_start,
-        current_period_end=fact.current_period_end,
+        current_period_start=item.current_period_start,
+        current_period_end=item.current_period_end,
         observed_at=fact.observed_at,
         created_at=fact.created_at,
         # It never changes; one that was forgotten (see `customer_deleted`) stays so.
         customer_id=old.customer_id if old else fact.customer_id,
-        price_id=fact.price_id,
-        item_id=fact.item_id,
-        quantity=fact.quantity,
+        price_id=item.price_id,
+        item_id=item.item_id,
+        quantity=item.quantity,
         trial_end=fact.trial_end,
         cancel_at=fact.cancel_at,
         cancel_at_period_end=fact.cancel_at_period_end,
@@ -68,8 +104,24 @@ def _subscription_from(fact: SubscriptionFact, catalogue: Catalogue, old: Subscr
         collection_paused=fact.collection_paused,
         scheduled_plan_id=scheduled.plan_id if scheduled else None,
         scheduled_plan_version=scheduled.version if scheduled else None,
-        dunning=old.dunning if old else None,
+        currency=fact.currency,
+        recurring_cents=item.recurring_cents,
+        others=tuple(_item(*pair) for pair in ours[1:]),
+        unpaid=old.unpaid if old else {},
         payments=old.payments if old else {},
+    )
+
+
+def _item(item: ItemFact, plan: Plan) -> Item:
+    return Item(
+        plan_id=plan.plan_id,
+        plan_version=plan.version,
+        item_id=item.item_id,
+        price_id=item.price_id,
+        quantity=item.quantity,
+        current_period_start=item.current_period_start,
+        current_period_end=item.current_period_end,
+        recurring_cents=item.recurring_cents,
     )
 
 
@@ -78,56 +130,97 @@ def payment(account: Account, fact: PaymentFact, catalogue: Catalogue) -> Accoun
     subscription = account.records.get(f"subscription#{fact.provider}#{fact.subscription_id}")
     if not isinstance(subscription, Subscription):
         return Ref("subscription", fact.subscription_id)
+    told = _payment_from(fact, catalogue)
     old = subscription.payments.get(fact.payment_id)
+    if old is not None:
+        # The same payment told twice: what is booked stays, what was missing is filled in.
+        told = replace(
+            old,
+            refs=tuple(sorted({*old.refs, *told.refs})),
+            period_start=first_known(old.period_start, told.period_start),
+            period_end=first_known(old.period_end, told.period_end),
+            fee_cents=first_known(old.fee_cents, told.fee_cents),
+            given_up_at=first_known(old.given_up_at, told.given_up_at),
+        )
+    kept = sorted({**subscription.payments, told.payment_id: told}.values(), key=lambda p: (p.paid_at, p.payment_id))
+    unpaid = {key: known for key, known in subscription.unpaid.items() if key != told.payment_id}
+    return account.put(replace(subscription, payments={p.payment_id: p for p in kept[-PAYMENTS_KEPT:]}, unpaid=unpaid))
+
+
+def paid_plans(fact: PaymentFact, catalogue: Catalogue) -> list[Bought]:
+    """What an invoice paid for, by the lines that the catalogue knows, what runs longest first."""
+
+    def known(price_id: str) -> Plan | None:
+        return catalogue.sold_at(fact.provider, price_id, fact.plan_id, fact.plan_version)
+
+    return [
+        Bought(plan_id=plan.plan_id, plan_version=plan.version, start=line.start, end=line.end)
+        for line in fact.lines
+        if (plan := known(line.price_id)) is not None
+    ]
+
+
+def _payment_from(fact: PaymentFact, catalogue: Catalogue) -> Payment:
+    """By the lines that the catalogue knows; by our metadata where it knows none."""
+    bought = paid_plans(fact, catalogue)
     plan = catalogue.behind(fact.provider, fact.price_id, fact.plan_id, fact.plan_version) if fact.price_id else None
-    payment = Payment(
+    first = bought[0] if bought else None
+    return Payment(
         payment_id=fact.payment_id,
         amount_cents=fact.amount_cents,
         currency=fact.currency,
         paid_at=fact.paid_at,
         refs=fact.refs,
-        period_start=fact.period_start,
-        period_end=fact.period_end,
+        period_start=first.start if first else fact.period_start,
+        period_end=first.end if first else fact.period_end,
         fee_cents=fact.fee_cents,
-        plan_id=plan.plan_id if plan else None,
-        plan_version=plan.version if plan else None,
+        plan_id=first.plan_id if first else plan.plan_id if plan else None,
+        plan_version=first.plan_version if first else plan.version if plan else None,
+        also=tuple(bought[1:]),
+        tax_cents=fact.tax_cents,
+        tax_inside=fact.tax_inside,
+        given_up_at=fact.given_up_at,
     )
-    if old is not None:
-        # The same payment told twice: what is booked stays, what was missing is filled in.
-        payment = replace(
-            old,
-            refs=tuple(sorted({*old.refs, *fact.refs})),
-            period_start=first_known(old.period_start, fact.period_start),
-            period_end=first_known(old.period_end, fact.period_end),
-            fee_cents=first_known(old.fee_cents, fact.fee_cents),
-        )
-    kept = sorted({**subscription.payments, fact.payment_id: payment}.values(), key=lambda p: (p.paid_at, p.payment_id))
-    return account.put(replace(subscription, payments={p.payment_id: p for p in kept[-PAYMENTS_KEPT:]}))
 
 
 def dunning(account: Account, fact: DunningFact, _catalogue: Catalogue) -> Account | Ref:
-    """The newest failed attempt to collect."""
+    """An invoice that is not paid, by its own id: news of one says nothing of another."""
     subscription = account.records.get(f"subscription#{fact.provider}#{fact.subscription_id}")
     if not isinstance(subscription, Subscription):
         return Ref("subscription", fact.subscription_id)
+    if fact.invoice_id in subscription.payments:
+        return account
+    old = subscription.unpaid.get(fact.invoice_id)
     new = Dunning(
         invoice_id=fact.invoice_id,
         attempt_count=fact.attempt_count,
         next_attempt_at=fact.next_attempt_at,
         observed_at=fact.observed_at,
         action_required=fact.action_required,
+        state=fact.state,
+        first=fact.first,
+        waived=fact.waived,
+        start=first_known(fact.period_start, old.start if old else None),
+        end=first_known(fact.period_end, old.end if old else None),
     )
-    if subscription.dunning is not None and _dunning_rank(subscription.dunning) >= _dunning_rank(new):
-        return account
-    return account.put(replace(subscription, dunning=new))
+    if old is not None and _dunning_rank(old) >= _dunning_rank(new):
+        new = replace(old, start=first_known(old.start, new.start), end=first_known(old.end, new.end))
+    kept = sorted({**subscription.unpaid, new.invoice_id: new}.values(), key=_worth_keeping)
+    return account.put(replace(subscription, unpaid={d.invoice_id: d for d in kept[-UNPAID_KEPT:]}))
 
 
-def _dunning_rank(dunning: Dunning) -> tuple[int, int, bool, int, str]:
-    """A total order, so that facts of one second end the same whichever comes first."""
+def _worth_keeping(dunning: Dunning) -> tuple[bool, int, str]:
+    """What is owed before what is over, the newest before the oldest."""
+    return dunning.state == "open", dunning.start or dunning.observed_at, dunning.invoice_id
+
+
+def _dunning_rank(dunning: Dunning) -> tuple[int, int, int, bool, int]:
+    """A total order, so that facts of one second end the same whichever comes first. Nothing that is void or given up
+    is ever open again, whatever time another word carries."""
     return (
+        INVOICE_STATES.index(dunning.state),
         dunning.observed_at,
         dunning.attempt_count,
         dunning.action_required,
         dunning.next_attempt_at or 0,
-        dunning.invoice_id,
     )
