@@ -88,7 +88,7 @@ class Desk:
         self.deliver()
 
     def buyers(self, count: int, **given: Any) -> list[str]:
-        names = [f"u{number}" for number in range(count)]
+        names = [f"usr_{number}" for number in range(count)]
         for name in names:
             self.shop.subscribe(PLAN, user_id=name, checkout_id=f"chk_{name}", **given)
         self.deliver()
@@ -405,13 +405,13 @@ def test_running_again_changes_nothing(desk: Desk) -> None:
     desk.new_version()
     desk.start()
     desk.run()
-    state = (desk.move(), desk.moves.entries(desk.move(), None, 10), [desk.accounts.load(f"u{n}") for n in range(2)])
+    state = (desk.move(), desk.moves.entries(desk.move(), None, 10), [desk.accounts.load(f"usr_{n}") for n in range(2)])
     calls = len(desk.shop.app.requests)
     desk.run()
     assert state == (
         desk.move(),
         desk.moves.entries(desk.move(), None, 10),
-        [desk.accounts.load(f"u{n}") for n in range(2)],
+        [desk.accounts.load(f"usr_{n}") for n in range(2)],
     )
     assert len(desk.shop.app.requests) == calls
 
@@ -465,8 +465,8 @@ def test_whatever_happens_the_counts_are_the_entries_and_an_undo_brings_everybod
     tables: dict[str, str], desk: Desk, steps: list[str]
 ) -> None:
     """Each example moves to the next version: one desk serves them all."""
-    names = [f"u{n}" for n in range(2)]
-    if not list(desk.accounts.load("u0").subscriptions):
+    names = [f"usr_{n}" for n in range(2)]
+    if not list(desk.accounts.load("usr_0").subscriptions):
         desk.buyers(2)
     known = desk.plans.catalogue(fresh=True).get(PLAN)
     assert known is not None
