@@ -1,6 +1,6 @@
 # `make` lists what there is. Everything but `setup` needs no network once `setup` has run.
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test unit lint types template bench load build lock clean audit audit-python audit-npm audit-template
+.PHONY: deploy destroy help setup run demo test unit lint types template bench load build lock clean audit audit-python audit-npm audit-template
 MAKEFLAGS += --no-print-directory
 
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
@@ -9,6 +9,7 @@ export SAM_CLI_TELEMETRY := 0
 export AWS_DEFAULT_REGION ?= us-east-1
 
 PORT ?= 8000
+STAGE ?= dev
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -47,6 +48,13 @@ load: setup ## Signed events at the engine (ARGS="--users 2500 --faults": 10 000
 build: setup ## The packages for AWS, in .aws-sam/build
 	@find functions layers -name __pycache__ -prune -exec rm -r {} +
 	@sam build
+
+deploy: setup ## A stage in AWS, all of it: STAGE=dev (PARAMETERS="Name=Value …"); prod asks. A second run changes nothing
+	@find functions layers -name __pycache__ -prune -exec rm -r {} +
+	@ops/billing deploy $(STAGE) $(PARAMETERS) $(ARGS)
+
+destroy: setup ## Delete a stage's stack; tables and secrets stay (STAGE=dev)
+	@ops/billing destroy $(STAGE) $(ARGS)
 
 lock: ## Pin anew what the functions' packages need (needs the network; UPGRADE=1 takes the newest that fit)
 	@cd layers/dependencies && uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url \

@@ -194,7 +194,9 @@ def test_the_api_is_throttled_and_what_costs_most_the_most() -> None:
 
 def test_only_our_own_pages_may_read_an_answer_and_no_cookie_rides_along() -> None:
     cors = RESOURCES["Api"]["Properties"]["CorsConfiguration"]
-    assert cors["AllowOrigins"] == [{"Ref": "PortalUrl"}, {"Ref": "HostOrigin"}]
+    portal, host = cors["AllowOrigins"]
+    assert portal["Fn::If"][:2] == ["HasPortalUrl", {"Ref": "PortalUrl"}]
+    assert host == {"Fn::If": ["HostIsElsewhere", {"Ref": "HostOrigin"}, {"Ref": "AWS::NoValue"}]}
     assert not cors.get("AllowCredentials")
 
 
@@ -356,7 +358,35 @@ def test_the_mock_provider_and_development_keys_are_not_in_prod() -> None:
     assert [value["Fn::If"][::2] for value in named] == [["IsNotProd", ""]] * len(named)
 
 
-def test_the_pepper_outlives_its_stack() -> None:
-    """Every user id follows from it."""
-    assert RESOURCES["IdentityPepper"]["DeletionPolicy"] == "RetainExceptOnCreate"
-    assert RESOURCES["IdentityPepper"]["UpdateReplacePolicy"] == "Retain"
+@pytest.mark.parametrize("secret", [n for n, r in RESOURCES.items() if r["Type"] == "AWS::SecretsManager::Secret"])
+def test_a_secret_outlives_its_stack(secret: str) -> None:
+    """CloudFormation deletes without the days in which a secret can be had back; every user id hangs on the pepper."""
+    assert RESOURCES[secret]["DeletionPolicy"] == "RetainExceptOnCreate"
+    assert RESOURCES[secret]["UpdateReplacePolicy"] == "Retain"
+
+
+def test_a_place_is_reserved_only_by_parameter() -> None:
+    """An account that may run ten functions at once refuses the first deployment otherwise."""
+    reserved = [p["ReservedConcurrentExecutions"] for p in FUNCTIONS.values() if "ReservedConcurrentExecutions" in p]
+    assert reserved == [{"Fn::If": ["ReservesConcurrency", 1, {"Ref": "AWS::NoValue"}]}] * len(reserved)
+    assert SOURCE["Parameters"]["ReserveConcurrency"]["Default"] == "false"
+
+
+def test_a_burst_of_payment_events_leaves_the_api_its_share() -> None:
+    (deliveries,) = FUNCTIONS["ProcessPaymentEventsFunction"]["Events"].values()
+    assert deliveries["Properties"]["ScalingConfig"] == {"MaximumConcurrency": {"Ref": "ProcessorConcurrency"}}
+    assert SOURCE["Parameters"]["ProcessorConcurrency"]["Default"] < 10
+
+
+@pytest.mark.parametrize("origin", ["PublicUrl", "PortalUrl", "HostOrigin"])
+def test_an_origin_is_an_origin(origin: str) -> None:
+    pattern = SOURCE["Parameters"][origin]["AllowedPattern"]
+    assert all(re.fullmatch(pattern, good) for good in ("", "https://a.example", "http://127.0.0.1:8000"))
+    assert not any(re.fullmatch(pattern, bad) for bad in ("https://a.example/", "https://A.example", "a.example", "*"))
+
+
+def test_a_value_that_changes_with_each_build_is_no_export() -> None:
+    """An export cannot change while another stack imports it."""
+    exported = [output["Value"] for output in SOURCE["Outputs"].values() if "Export" in output]
+    assert {"Ref": "BillingLayer"} not in exported
+    assert RESOURCES["BillingLayer"]["Properties"]["RetentionPolicy"] == "Retain"

@@ -7,7 +7,7 @@ from typer.core import TyperGroup
 
 from billing.aws import AwsError
 from billing.errors import BillingError, NotConfigured
-from billing_cli import dlq, explain, flags, invoices, metrics, moves, plans, reconcile, secrets, stripe, tokens
+from billing_cli import deploy, dlq, explain, flags, invoices, metrics, moves, plans, reconcile, secrets, stripe, tokens
 from billing_cli.output import refused
 from billing_cli.stack import LOCAL, Stack
 
@@ -30,6 +30,8 @@ app.add_typer(invoices.app, name="invoices")
 app.add_typer(metrics.app, name="metrics")
 app.add_typer(moves.app, name="moves")
 app.add_typer(plans.app, name="plans")
+app.command()(deploy.deploy)
+app.command()(deploy.destroy)
 app.command("explain")(explain.show)
 app.command()(reconcile.reconcile)
 app.command()(reconcile.replay)

@@ -82,10 +82,15 @@ def import_(
 
     Plans that the file does not name are left alone.
     """
+    import_file(context.obj, file)
+
+
+def import_file(stack: Stack, file: Path) -> None:
+    """Says what became of each plan; ends the command when the file cannot be taken."""
     try:
         bodies = _FILE.validate_json(file.read_bytes())
-        store, offered = plans_of(context.obj), context.obj.settings.providers
-        done = AdminPlans(store, offered, prices_of(context.obj)).seed(bodies)
+        store, offered = plans_of(stack), stack.settings.providers
+        done = AdminPlans(store, offered, prices_of(stack)).seed(bodies)
     except ValidationError as error:
         for fault in error.errors(include_url=False, include_input=False):
             refused(escape("/".join(map(str, fault["loc"]))), fault["msg"])
@@ -96,7 +101,7 @@ def import_(
     for plan_id in (plan_id for plan_id, outcome in done.items() if outcome != "unchanged"):
         plan = store.catalogue(fresh=True).get(plan_id)
         action = "create_plan" if done[plan_id] == "created" else "update_plan"
-        context.obj.note(action, plan_id, after=plan and admin_plan(plan, offered))
+        stack.note(action, plan_id, after=plan and admin_plan(plan, offered))
     table("Imported", ["plan", "outcome"], list(done.items()))
     console.print(", ".join(f"{count} {outcome}" for outcome, count in Counter(done.values()).items()))
 

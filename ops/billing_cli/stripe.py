@@ -23,13 +23,18 @@ def webhook_url(stack: Stack) -> str:
 @app.command()
 def doctor(context: typer.Context) -> None:
     """Keys and mode, secrets, webhook endpoint, portal, prices: what is wrong, and what to do."""
-    checks = list(_checks(context.obj))
+    if not print_checks(context.obj):
+        raise typer.Exit(1)
+
+
+def print_checks(stack: Stack) -> bool:
+    """One line for each thing that was looked at, with the remedy where it is wrong; False when one fails."""
+    checks = list(_checks(stack))
     for found in checks:
         console.print(f"{_MARKS[found.level]} {found.subject}: {escape(found.found)}")
         if found.remedy:
             console.print(f"  → {found.remedy}", style="dim", markup=False)
-    if any(found.level == "fail" for found in checks):
-        raise typer.Exit(1)
+    return not any(found.level == "fail" for found in checks)
 
 
 def _checks(stack: Stack) -> list[Check]:

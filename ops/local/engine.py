@@ -7,7 +7,6 @@ with Engine.start() as engine:
 from __future__ import annotations
 
 import json
-import platform
 import shutil
 import tempfile
 import tomllib
@@ -77,7 +76,7 @@ class Engine:
         """Builds, starts and deploys; raises EngineError when any of it fails.
 
         `parameters` of the template override the `local` ones of samconfig.toml; in a value `{api_url}` stands for
-        the API's origin and `{architecture}` for this machine's. `port` 0 takes a free one. `state` is a folder that
+        the API's origin. `port` 0 takes a free one. `state` is a folder that
         keeps tables and queues for the next start; without it everything is forgotten. `enforce_policies` holds each
         function to its IAM policies. `progress` is told each step.
         """
@@ -138,8 +137,7 @@ class Engine:
         return self._gateway.answer(request)
 
     def _filled(self, value: str) -> str:
-        architecture = "arm64" if platform.machine() in {"arm64", "aarch64"} else "x86_64"
-        return value.replace("{api_url}", self.api_url).replace("{architecture}", architecture)
+        return value.replace("{api_url}", self.api_url)
 
     def stop(self) -> None:
         """Ends the API, the functions and the emulator, which saves its state if it has a folder for it."""

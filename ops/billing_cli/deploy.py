@@ -1,0 +1,400 @@
+"""`billing deploy` and `billing destroy`: a stage in AWS from this checkout, in one command each.
+
+A second run changes nothing: each step looks before it acts. What a person has to decide or to fetch elsewhere is
+printed at the end.
+"""
+
+import hashlib
+import json
+import mimetypes
+import os
+import secrets
+import subprocess
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any
+
+import botocore.session
+import typer
+from botocore.exceptions import ClientError, WaiterError
+
+from billing.identity.tokens import Verifier, generate_key_set
+from billing_cli import plans, stripe
+from billing_cli.output import console, refused
+from billing_cli.stack import Stack
+
+ROOT = Path(__file__).parents[2]
+PAGES = ROOT / "frontend" / "portal" / "dist"
+SEEDS = ROOT / "ops" / "seeds" / "plans.json"
+STAGES = ("dev", "staging", "prod")
+ORIGINS = ("PublicUrl", "PortalUrl", "HostOrigin")
+# AWS keeps 100 places of an account unreserved; below that, nothing can be reserved at all.
+_PLACES_TO_RESERVE = 103
+# What a provider on offer cannot do without.
+NEEDED = {
+    "stripe": ("STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRET"),
+    "bitpay": ("BITPAY_API_KEY",),
+    "btcpay": ("BTCPAY_API_KEY", "BTCPAY_WEBHOOK_SECRET"),
+    "mock": ("BILLING_WEBHOOK_SECRET",),
+}
+
+
+def _say(text: str) -> None:
+    console.print(f"[cyan]▸[/] {text}")
+
+
+def _done(text: str) -> None:
+    console.print(f"[green]✓[/] {text}")
+
+
+def _stop(text: str) -> typer.Exit:
+    console.print(f"[red]✗[/] {text}")
+    return typer.Exit(1)
+
+
+def stack_name(stage: str) -> str:
+    return f"bitsleuth-billing-{stage}"
+
+
+def chosen(pairs: Sequence[str]) -> dict[str, str]:
+    """Name=Value pairs as parameters; an origin loses the slash at its end. Ends the command on anything else."""
+    found: dict[str, str] = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or not name.isidentifier():
+            raise _stop(f"{pair}: parameters are written Name=Value, as in docs/configuration.md")
+        value = value.strip()
+        if name in ORIGINS and value != (origin := value.rstrip("/").lower()):
+            console.print(f"[yellow]![/] {name}: taken as {origin}, since an origin has no slash at its end")
+            value = origin
+        found[name] = value
+    if found.get("HostOrigin") and found.get("HostOrigin") == found.get("PortalUrl"):
+        console.print("[yellow]![/] HostOrigin and PortalUrl are one origin: it is allowed once")
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A stack as CloudFormation has it; `status` "" for one that was never made."""
+
+    status: str
+    parameters: Mapping[str, str]
+    outputs: Mapping[str, str]
+
+
+class Account:
+    """The calls that a deployment makes beside `sam`, with the rights of whoever runs it."""
+
+    @cached_property
+    def _session(self) -> botocore.session.Session:
+        return botocore.session.get_session()
+
+    def client(self, service: str) -> Any:
+        return self._session.create_client(service)
+
+    @property
+    def region(self) -> str:
+        return str(self._session.get_config_variable("region") or "")
+
+    def stack(self, name: str) -> Found:
+        try:
+            found = self.client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
+        except ClientError as error:
+            if "does not exist" in error.response["Error"]["Message"]:
+                return Found("", {}, {})
+            raise
+        return Found(
+            found["StackStatus"],
+            {p["ParameterKey"]: p["ParameterValue"] for p in found.get("Parameters", [])},
+            {o["OutputKey"]: o["OutputValue"] for o in found.get("Outputs", [])},
+        )
+
+    def secret_names(self, stack: str) -> set[str]:
+        """The secrets called <stack>/<NAME>, by NAME; also those that a deleted stack has left."""
+        pages = self.client("secretsmanager").get_paginator("list_secrets")
+        filters = [{"Key": "name", "Values": [f"{stack}/"]}]
+        names = (s["Name"] for page in pages.paginate(Filters=filters) for s in page["SecretList"])
+        return {name.partition("/")[2] for name in names if name.startswith(f"{stack}/")}
+
+
+# --- before ----------------------------------------------------------------------------------------------------------
+
+
+def preflight(account: Account, stage: str, parameters: Mapping[str, str]) -> Found:
+    """Who deploys where, and what would make CloudFormation roll back after minutes, said at once."""
+    who = account.client("sts").get_caller_identity()
+    if not account.region:
+        raise _stop("no region is set: export AWS_REGION, or set one in the profile")
+    name = stack_name(stage)
+    _say(f"{name} in account {who['Account']}, {account.region}, as {who['Arn']}")
+    found = account.stack(name)
+    if found.status in ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED"):
+        raise _stop(
+            f"{name} failed when it was first made and can only be deleted: make destroy STAGE={stage}, then again"
+        )
+    if found.status.endswith("_IN_PROGRESS"):
+        raise _stop(f"{name} is being changed ({found.status}): wait until that has ended")
+    if not found.status and (left := account.secret_names(name)):
+        raise _stop(
+            f"an earlier {name} left its secrets ({', '.join(sorted(left))}), and CloudFormation cannot make what is "
+            "there. docs/deployment.md, a stack that was there before, says how to keep or to drop them"
+        )
+    _check_places(account, {**found.parameters, **parameters})
+    return found
+
+
+def _check_places(account: Account, parameters: Mapping[str, str]) -> None:
+    try:
+        places = account.client("lambda").get_account_settings()["AccountLimit"]["ConcurrentExecutions"]
+    except ClientError as error:
+        code = error.response["Error"]["Code"]
+        console.print(f"[yellow]![/] how many functions may run at once could not be read ({code})")
+        return
+    if parameters.get("ReserveConcurrency") == "true" and places < _PLACES_TO_RESERVE:
+        raise _stop(
+            f"this account may run {places} functions at once, and AWS lets none be reserved below "
+            f"{_PLACES_TO_RESERVE}: leave ReserveConcurrency=false, or ask for a higher quota"
+        )
+    if places <= 50:
+        console.print(
+            f"[yellow]![/] this account may run {places} functions at once; a burst answers 429. "
+            "Service Quotas, Lambda, concurrent executions raises it"
+        )
+
+
+def parameters_for(stage: str, found: Found, given: Mapping[str, str]) -> dict[str, str]:
+    """What is passed to `sam deploy`: what was given, and on the first time what the stage implies.
+
+    What a stack has already and nobody names keeps its value; the addresses follow from the pages' own.
+    """
+    wanted = {"Stage": stage, **given}
+    if not found.status and stage == "prod":
+        wanted.setdefault("Livemode", "true")
+    pages = found.outputs.get("PagesUrl", "")
+    for name in ("PublicUrl", "PortalUrl"):
+        if pages and name not in given and not found.parameters.get(name):
+            wanted[name] = pages
+    return wanted
+
+
+# --- the stack -------------------------------------------------------------------------------------------------------
+
+
+def sam(*arguments: str) -> None:
+    """Runs sam with its output as it comes. Ends the command when it fails."""
+    done = subprocess.run(["sam", *arguments], cwd=ROOT, check=False, env={**os.environ, "SAM_CLI_TELEMETRY": "0"})
+    if done.returncode:
+        raise _stop(f"sam {arguments[0]} failed; what it said stands above")
+
+
+def deploy_stack(stage: str, template: Path, parameters: Mapping[str, str], *, ask: bool) -> None:
+    overrides = [f'{name}="{value}"' for name, value in sorted(parameters.items())]
+    confirm = "--confirm-changeset" if ask else "--no-confirm-changeset"
+    config = ("--config-file", str(ROOT / "samconfig.toml"), "--config-env", stage)
+    sam("deploy", "--template-file", str(template), *config, confirm, "--parameter-overrides", *overrides)
+
+
+# --- secrets ---------------------------------------------------------------------------------------------------------
+
+
+class Secrets:
+    """The stack's secrets: written when they are empty, never otherwise."""
+
+    def __init__(self, account: Account, stack: str) -> None:
+        self._client = account.client("secretsmanager")
+        self._stack = stack
+
+    def read(self, name: str) -> str:
+        """The value; "" for a secret that never had one."""
+        try:
+            return str(self._client.get_secret_value(SecretId=f"{self._stack}/{name}")["SecretString"])
+        except ClientError as error:
+            if error.response["Error"]["Code"] == "ResourceNotFoundException":
+                return ""
+            raise
+
+    def filled(self, name: str) -> bool:
+        return bool(self.read(name))
+
+    def fill(self, name: str, value: str) -> bool:
+        """Stores the first value of a secret; False when it has one. The token makes a second first value an error."""
+        if self.filled(name):
+            return False
+        token = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{self._stack}/{name}#first"))
+        self._client.put_secret_value(SecretId=f"{self._stack}/{name}", SecretString=value, ClientRequestToken=token)
+        return True
+
+
+def public_half(private: str) -> str:
+    return json.dumps(Verifier({"generated": private}).jwks())
+
+
+def write_own_secrets(store: Secrets, stage: str, offered: Sequence[str]) -> list[str]:
+    """The secrets that nobody has to fetch anywhere: signing keys, the pepper, and what a stand-in needs."""
+    written = []
+    if not store.filled("TOKEN_SIGNING_KEYS"):
+        if store.filled("TOKEN_PUBLIC_KEYS"):
+            raise _stop(
+                "TOKEN_PUBLIC_KEYS has a value and TOKEN_SIGNING_KEYS has none: put the private half that belongs to it"
+            )
+        store.fill("TOKEN_SIGNING_KEYS", generate_key_set(datetime.now(UTC).strftime("key-%Y%m%d")))
+        written.append("TOKEN_SIGNING_KEYS")
+    if store.fill("TOKEN_PUBLIC_KEYS", public_half(store.read("TOKEN_SIGNING_KEYS"))):
+        written.append("TOKEN_PUBLIC_KEYS")
+    if store.fill("IDENTITY_PEPPER", secrets.token_urlsafe(32)):
+        written.append("IDENTITY_PEPPER")
+    if stage != "prod" and "mock" in offered and store.fill("BILLING_WEBHOOK_SECRET", secrets.token_urlsafe(32)):
+        written.append("BILLING_WEBHOOK_SECRET")
+    return written
+
+
+# --- the pages -------------------------------------------------------------------------------------------------------
+
+
+def page_files(folder: Path) -> Iterator[tuple[Path, str]]:
+    """Every file of the built pages with its Cache-Control, in the order of their upload.
+
+    What index.html names is there before it names it: assets, whose names hold their hash, come first.
+    """
+    files = sorted(f for f in folder.rglob("*") if f.is_file() and not f.name.startswith("."))
+    for file in sorted(files, key=lambda f: (f.suffix == ".html", "assets" not in f.parts)):
+        hashed = file.relative_to(folder).parts[0] == "assets"
+        yield file, "public, max-age=31536000, immutable" if hashed else "no-cache"
+
+
+def upload_pages(account: Account, bucket: str, folder: Path) -> list[str]:
+    """Brings the bucket to the built pages; the paths that edges may hold an older version of."""
+    s3 = account.client("s3")
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket)
+    there = {o["Key"]: o["ETag"].strip('"') for page in pages for o in page.get("Contents", [])}
+    stale = []
+    for file, cache in page_files(folder):
+        key, body = file.relative_to(folder).as_posix(), file.read_bytes()
+        if there.get(key) == hashlib.md5(body, usedforsecurity=False).hexdigest():
+            continue
+        kind = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
+        s3.put_object(Bucket=bucket, Key=key, Body=body, ContentType=kind, CacheControl=cache)
+        if cache == "no-cache" and key in there:
+            stale.append(f"/{key}")
+    return [*stale, *(["/"] if "/index.html" in stale else [])]
+
+
+def invalidate(account: Account, distribution: str, paths: Sequence[str]) -> None:
+    account.client("cloudfront").create_invalidation(
+        DistributionId=distribution,
+        InvalidationBatch={
+            "Paths": {"Quantity": len(paths), "Items": list(paths)},
+            "CallerReference": uuid.uuid4().hex,
+        },
+    )
+
+
+# --- the commands ----------------------------------------------------------------------------------------------------
+
+
+def deploy(
+    stage: Annotated[str, typer.Argument(help="dev, staging or prod.")],
+    parameters: Annotated[list[str] | None, typer.Argument(help="Parameters of the stack: Name=Value …")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before prod is changed.")] = False,
+    built: Annotated[
+        Path | None, typer.Option("--built", help="A folder that sam build made, to deploy as it is.")
+    ] = None,
+) -> None:
+    """Build and deploy a stage, with its keys, pages and plans, and check it. A second run changes nothing."""
+    if stage not in STAGES:
+        raise _stop(f"{stage} is no stage: {', '.join(STAGES)}")
+    given, account, name = chosen(parameters or []), Account(), stack_name(stage)
+    found = preflight(account, stage, given)
+    if built is None:
+        _say("Building")
+        sam("build")
+    template = (built or ROOT / ".aws-sam" / "build") / "template.yaml"
+    ask = stage == "prod" and not yes
+    _say("Deploying the stack" if found.status else "Making the stack: about ten minutes, most of them CloudFront's")
+    deploy_stack(stage, template, parameters_for(stage, found, given), ask=ask)
+    found = account.stack(name)
+    if not (found.parameters.get("PublicUrl") and found.parameters.get("PortalUrl")):
+        _say(f"Telling the stack its own address, {found.outputs['PagesUrl']}")
+        deploy_stack(stage, template, parameters_for(stage, found, given), ask=False)
+        found = account.stack(name)
+    _done(f"{name} is {found.status}")
+    offered = [part.strip() for part in found.parameters["ProviderMode"].split(",")]
+    store = Secrets(account, name)
+    written = write_own_secrets(store, stage, offered)
+    _done(f"wrote {', '.join(written)}" if written else "signing keys and pepper are there")
+    stale = upload_pages(account, found.outputs["PagesBucketName"], PAGES)
+    if stale:
+        invalidate(account, found.outputs["PagesDistributionId"], stale)
+    _done(f"the pages are there{', and edges forget the older ones' if stale else ''}")
+    stack = Stack(name)
+    empty = [name for provider in offered for name in NEEDED.get(provider, ()) if not store.filled(name)]
+    import_plans(stack, offered, empty)
+    summary(stack, found, offered, empty)
+
+
+def import_plans(stack: Stack, offered: Sequence[str], empty: Sequence[str]) -> None:
+    """The seed catalogue into an empty one; with Stripe on offer once its key is there, for its prices are made too."""
+    if plans.plans_of(stack).catalogue(fresh=True).plans:
+        _done("the catalogue has plans; it is left alone")
+    elif "stripe" in offered and "STRIPE_SECRET_KEY" in empty:
+        console.print("[yellow]![/] no plans yet: their prices are made at Stripe, so its key comes first")
+    else:
+        plans.import_file(stack, SEEDS)
+
+
+def summary(stack: Stack, found: Found, offered: Sequence[str], empty: Sequence[str]) -> None:
+    """Addresses, what is empty, what is wrong at Stripe, and what a person does next."""
+    public = found.parameters["PublicUrl"]
+    console.print(f"\n[bold]Pages[/]  {found.parameters['PortalUrl']}/pricing")
+    console.print(f"[bold]API[/]    {public}  [dim](behind it {found.outputs['ApiUrl']})[/]", soft_wrap=True)
+    console.print(f"[bold]Admin[/]  {found.parameters['PortalUrl']}/console")
+    if "stripe" in offered and "STRIPE_SECRET_KEY" not in empty:
+        console.print("\n[bold]Stripe[/]")
+        stripe.print_checks(stack)
+    console.print("\n[bold]Next[/]")
+    steps = [f"{provider} sends its webhooks to {public}/billing/webhook/{provider}" for provider in offered]
+    steps += [f"ops/billing --stack {stack.name} secrets put {name}" for name in empty]
+    if empty:
+        steps.append(f"then once more: make deploy STAGE={found.parameters['Stage']}")
+    if not found.parameters.get("AdminUsers") and not found.parameters.get("OidcIssuer"):
+        steps.append("nobody is an admin yet: docs/identity.md")
+    steps.append("subscribe an address to the stack's topic Alarms")
+    for step in steps:
+        console.print(f"  {step}", markup=False, soft_wrap=True)
+
+
+def destroy(
+    stage: Annotated[str, typer.Argument(help="dev, staging or prod.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Empty the pages' bucket and delete the stack. Its tables and secrets stay."""
+    if stage not in STAGES:
+        raise _stop(f"{stage} is no stage: {', '.join(STAGES)}")
+    account, name = Account(), stack_name(stage)
+    found = account.stack(name)
+    if not found.status:
+        raise _stop(f"there is no stack {name} in {account.region}")
+    if not yes and typer.prompt(f"Type {name} to delete it") != name:
+        raise _stop("nothing was deleted")
+    if bucket := found.outputs.get("PagesBucketName"):
+        _empty(account, bucket)
+        _done("the pages' bucket is empty")
+    client = account.client("cloudformation")
+    client.delete_stack(StackName=name)
+    try:
+        client.get_waiter("stack_delete_complete").wait(StackName=name)
+    except WaiterError as error:
+        refused(f"{name} was not deleted; its events in CloudFormation say why:", error)
+        raise typer.Exit(1) from error
+    _done(f"{name} is gone; its tables and secrets are kept")
+
+
+def _empty(account: Account, bucket: str) -> None:
+    s3 = account.client("s3")
+    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket):
+        if keys := [{"Key": o["Key"]} for o in page.get("Contents", [])]:
+            s3.delete_objects(Bucket=bucket, Delete={"Objects": keys, "Quiet": True})

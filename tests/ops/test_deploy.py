@@ -1,0 +1,213 @@
+"""`make deploy` at the emulator, each call recorded: it makes a stage whole, and a second run leaves it alone."""
+
+import http.client
+import os
+import re
+import subprocess
+import sys
+import urllib.parse
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import botocore.session
+import pytest
+import typer
+from werkzeug import Request, Response
+
+from billing_cli import deploy
+from local.build import build
+from local.emulator import CREDENTIALS, Emulator
+from local.host import LOOPBACK, free_port
+from local.server import Server
+
+pytestmark = pytest.mark.engine
+ROOT = Path(__file__).parents[2]
+NAME = "bitsleuth-billing-dev"
+# What only looks, and the change set that turns out to be empty.
+LOOKS = re.compile(r"(Get|List|Describe|Head|Query|BatchGet|Validate)|(Create|Delete)ChangeSet$|^(GET|HEAD) ")
+
+
+class Recorder:
+    """A proxy before the emulator that notes the name of each call."""
+
+    def __init__(self, port: int) -> None:
+        self.calls: list[str] = []
+        self._port = port
+        self._server = Server(Request.application(self._answer))
+        self.url = self._server.url
+
+    def _answer(self, request: Request) -> Response:
+        body = request.get_data()
+        self.calls.append(_name(request.method, request.path, request.headers.get("X-Amz-Target"), body))
+        with closing(http.client.HTTPConnection(LOOPBACK, self._port, timeout=60)) as emulator:
+            emulator.request(request.method, request.full_path.rstrip("?"), body, dict(request.headers))
+            answer = emulator.getresponse()
+            headers = [(n, v) for n, v in answer.getheaders() if n.lower() not in ("transfer-encoding", "connection")]
+            return Response(answer.read(), answer.status, headers)
+
+    def stop(self) -> None:
+        self._server.stop()
+
+
+def _name(method: str, path: str, target: str | None, body: bytes) -> str:
+    """GetItem, CreateChangeSet, or PUT /bucket/key for the services that speak REST."""
+    if target:
+        return target.rpartition(".")[2]
+    action = urllib.parse.parse_qs(body.decode("utf-8", "replace")).get("Action")
+    return action[0] if action else f"{method} {path.partition('?')[0]}"
+
+
+class Operator:
+    """Somebody who runs the command at a recorded account."""
+
+    def __init__(self, recorder: Recorder, built: Path) -> None:
+        self.calls = recorder.calls
+        self._url = recorder.url
+        self._built = built
+
+    def client(self, service: str) -> Any:
+        session = botocore.session.Session()
+        credentials = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region_name": "us-east-1"}
+        return session.create_client(service, endpoint_url=self._url, **credentials)
+
+    def run(self, command: str, *arguments: str, built: bool = True) -> subprocess.CompletedProcess[str]:
+        self.calls.clear()
+        environment = {**os.environ, **CREDENTIALS, "AWS_REGION": "us-east-1", "AWS_ENDPOINT_URL": self._url}
+        environment |= {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+        options = ["--built", str(self._built)] if built else []
+        return subprocess.run(
+            [ROOT / "ops" / "billing", command, "dev", *arguments, *options],
+            env=environment | {"SAM_CLI_POLL_DELAY": "0.1"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def secret(self, name: str) -> str:
+        return str(self.client("secretsmanager").get_secret_value(SecretId=f"{NAME}/{name}")["SecretString"])
+
+
+@pytest.fixture(scope="module")
+def operator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
+    port = free_port()
+    emulator = Emulator(port, tmp_path_factory.mktemp("deploy") / "emulator.log")
+    recorder = Recorder(port)
+    try:
+        yield Operator(recorder, build().template.parent)
+    finally:
+        recorder.stop()
+        emulator.stop()
+
+
+def test_a_stage_is_made_repeated_and_taken_down(operator: Operator) -> None:
+    """One story, since each part of it takes CloudFormation's time."""
+    first = operator.run("deploy", "ProviderMode=mock", "HostOrigin=https://app.example.com/")
+    assert first.returncode == 0, first.stdout + first.stderr
+    stack = deploy.Account.stack(_as_account(operator), NAME)
+    pages = stack.outputs["PagesUrl"]
+    assert (stack.parameters["PublicUrl"], stack.parameters["PortalUrl"]) == (pages, pages)
+    assert stack.parameters["HostOrigin"] == "https://app.example.com"
+    assert f"{pages}/pricing" in first.stdout
+    uploads = [call.partition("/")[2] for call in operator.calls if call.startswith("PUT ") and "/assets/" in call]
+    assert uploads
+    uploaded = [call for call in operator.calls if call.startswith(f"PUT /{stack.outputs['PagesBucketName']}/")]
+    assert uploaded[-1].endswith("/index.html"), "the page comes after what it names"
+    keys = {name: operator.secret(name) for name in ("TOKEN_SIGNING_KEYS", "TOKEN_PUBLIC_KEYS", "IDENTITY_PEPPER")}
+    assert all(keys.values())
+    assert '"d"' in keys["TOKEN_SIGNING_KEYS"]
+    assert '"d"' not in keys["TOKEN_PUBLIC_KEYS"]
+    assert not any(value in first.stdout + first.stderr for value in keys.values())
+
+    second = operator.run("deploy")
+    assert second.returncode == 0, second.stdout + second.stderr
+    assert [call for call in operator.calls if not LOOKS.search(call)] == []
+    assert keys == {name: operator.secret(name) for name in keys}
+
+    gone = operator.run("destroy", "--yes", built=False)
+    assert gone.returncode == 0, gone.stdout + gone.stderr
+    assert deploy.Account.stack(_as_account(operator), NAME).status in ("", "DELETE_COMPLETE")
+
+
+def _as_account(operator: Operator) -> Any:
+    class There(deploy.Account):
+        def client(self, service: str) -> Any:
+            return operator.client(service)
+
+    return There()
+
+
+# --- what is said before anything is changed -------------------------------------------------------------------------
+
+
+class Cloud(deploy.Account):
+    """An account by its answers."""
+
+    region = "eu-central-1"  # type: ignore[assignment] # a property there, a fact here
+
+    def __init__(self, status: str = "", left: frozenset[str] = frozenset(), places: int = 1000) -> None:
+        self._found = deploy.Found(status, {}, {})
+        self._left = left
+        self._places = places
+
+    def client(self, service: str) -> Any:
+        return self
+
+    def get_caller_identity(self) -> dict[str, str]:
+        return {"Account": "000000000000", "Arn": "arn:aws:iam::000000000000:user/operator"}
+
+    def get_account_settings(self) -> dict[str, Any]:
+        return {"AccountLimit": {"ConcurrentExecutions": self._places}}
+
+    def stack(self, name: str) -> deploy.Found:
+        return self._found
+
+    def secret_names(self, stack: str) -> set[str]:
+        return set(self._left)
+
+
+@pytest.mark.parametrize(
+    ("account", "parameters", "said"),
+    [
+        (Cloud("ROLLBACK_COMPLETE"), {}, "make destroy STAGE=dev"),
+        (Cloud("UPDATE_IN_PROGRESS"), {}, "wait until that has ended"),
+        (Cloud(left=frozenset({"IDENTITY_PEPPER"})), {}, "left its secrets (IDENTITY_PEPPER)"),
+        (Cloud(places=10), {"ReserveConcurrency": "true"}, "this account may run 10 functions at once"),
+    ],
+)
+def test_what_would_fail_after_minutes_is_said_at_once(
+    account: Cloud, parameters: dict[str, str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(typer.Exit):
+        deploy.preflight(account, "dev", parameters)
+    assert said in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_small_account_is_warned_and_served(capsys: pytest.CaptureFixture[str]) -> None:
+    assert deploy.preflight(Cloud(places=10), "dev", {}).status == ""
+    assert "10 functions at once" in " ".join(capsys.readouterr().out.split())
+
+
+def test_an_origin_loses_its_slash_and_anything_else_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert deploy.chosen(["HostOrigin=https://App.example.com/", "OidcAudience=a=b"]) == {
+        "HostOrigin": "https://app.example.com",
+        "OidcAudience": "a=b",
+    }
+    with pytest.raises(typer.Exit):
+        deploy.chosen(["HostOrigin"])
+    assert "Name=Value" in capsys.readouterr().out
+
+
+def test_the_first_prod_takes_real_money_and_a_later_one_keeps_what_it_has() -> None:
+    fresh, there = deploy.Found("", {}, {}), deploy.Found("UPDATE_COMPLETE", {"Livemode": "false"}, {})
+    assert deploy.parameters_for("prod", fresh, {})["Livemode"] == "true"
+    assert "Livemode" not in deploy.parameters_for("prod", there, {})
+    assert deploy.parameters_for("prod", fresh, {"Livemode": "false"})["Livemode"] == "false"
+
+
+def test_an_address_of_ones_own_is_kept() -> None:
+    found = deploy.Found(
+        "CREATE_COMPLETE", {"PublicUrl": "https://b.example", "PortalUrl": ""}, {"PagesUrl": "https://p"}
+    )
+    assert deploy.parameters_for("dev", found, {}) == {"Stage": "dev", "PortalUrl": "https://p"}
