@@ -67,7 +67,7 @@ def empty_cloud() -> Iterator[EmptyCloud]:
     cloud = EmptyCloud()
     with (
         patch.dict(os.environ, cloud.variables),
-        patch.object(Aws, "client", lambda self, service: None),
+        patch.object(Aws, "connect", lambda self, service: None),
         patch.object(
             Aws, "call", lambda self, service, operation, **request: cloud.call(service, operation, **request)
         ),

@@ -1,17 +1,18 @@
 """Fixtures for every test: tables made from template.yaml; the local engine comes from its plugin."""
 
-import os
+import logging
+import socket
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import botocore.session
 import pytest
+import requests
 import yaml
 from hypothesis import settings
-from moto import mock_aws
+from moto.server import ThreadedMotoServer
 
-from billing.aws import Aws
 from demo.shop import Shop, open_shop
 from local.engine import Engine
 
@@ -60,22 +61,56 @@ def create_tables(client: Any, template: Mapping[str, Any]) -> dict[str, str]:
     return names
 
 
+_LOOPBACK = ("127.0.0.1", "::1", "localhost", "0.0.0.0")  # noqa: S104 nothing is bound here
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_network() -> Iterator[None]:
+    """No test of this process reaches anybody but this machine, whatever it forgets to put a stand-in for."""
+    connect, lookup = socket.socket.connect, socket.getaddrinfo
+
+    def connect_here(self: socket.socket, address: Any) -> None:
+        if isinstance(address, tuple) and address[0] not in _LOOPBACK:
+            raise PermissionError(f"a test wanted to reach {address[0]}")
+        connect(self, address)
+
+    def look_up_here(host: Any, *arguments: Any, **options: Any) -> Any:
+        if host is not None and host not in _LOOPBACK:
+            raise PermissionError(f"a test wanted to reach {host}")
+        return lookup(host, *arguments, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket.socket, "connect", connect_here)
+        patch.setattr(socket, "getaddrinfo", look_up_here)
+        yield
+
+
+@pytest.fixture(scope="session")
+def moto() -> Iterator[str]:
+    """AWS as moto plays it, on a port of this machine: one for all tests of a process."""
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
 @pytest.fixture
-def tables(template: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
+def tables(moto: str, template: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """Every table of the template in moto, by logical id; for one thread only, moto loses races."""
     for name, value in {
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
         "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ENDPOINT_URL": moto,
     }.items():
         monkeypatch.setenv(name, value)
-    os.environ.pop("AWS_ENDPOINT_URL", None)
     monkeypatch.setattr(botocore.session, "get_session", lambda: SESSION)
     # What lies in moto's queue is seen at once.
     monkeypatch.setattr("billing.intake.dead_letters._WAIT_SECONDS", 0)
-    with mock_aws():
-        names = create_tables(Aws().client("dynamodb"), template)
-        yield names
+    requests.post(f"{moto}/moto-api/reset", timeout=10).raise_for_status()
+    return create_tables(SESSION.create_client("dynamodb"), template)
 
 
 @pytest.fixture(scope="session")

@@ -10,10 +10,11 @@ from typing import Any
 
 import typer
 
-from billing.aws import Aws, AwsError
+from billing.aws import AwsError
 from billing.rules.history import By
 from billing.settings import REFERENCE, Settings
 from billing.store.audit import AuditLog
+from billing_cli.operator_aws import OperatorAws
 
 LOCAL = "local"
 _LOCAL_STACK = "billing"
@@ -61,10 +62,10 @@ class Stack:
         self._local = name == LOCAL
 
     @cached_property
-    def aws(self) -> Aws:
+    def aws(self) -> OperatorAws:
         if self._local:
             _use_local_emulator()
-        return Aws()
+        return OperatorAws()
 
     @cached_property
     def settings(self) -> Settings:

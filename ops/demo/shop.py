@@ -35,11 +35,7 @@ class Owner(Aws):
     """AWS as the account's owner sees it: past every policy, and past all trouble."""
 
     def __init__(self, engine: Engine) -> None:
-        super().__init__()
-        self._engine = engine
-
-    def client(self, service: str) -> Any:
-        return self._engine.client(service)
+        super().__init__(environ=engine.owner)
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,6 +75,11 @@ class Emulator:
                 raise EngineError(f"The AWS emulator did not start:\n{tail}")
             time.sleep(0.02)
 
+    @property
+    def owner(self) -> dict[str, str]:
+        """The variables by which a process calls it with the rights of an account's owner."""
+        return {**CREDENTIALS, "AWS_ENDPOINT_URL": self.endpoint_url}
+
     def client(self, service: str) -> Any:
         """A botocore client of the emulator, with the rights of an account's owner."""
         if service not in self._clients:

@@ -192,6 +192,11 @@ class Engine:
         except KeyError:
             raise EngineError(f"The template has no resource {logical_id}") from None
 
+    @property
+    def owner(self) -> dict[str, str]:
+        """The variables by which a process has the rights of the account's owner."""
+        return self._emulator.owner
+
     def client(self, service: str) -> Any:
         """A botocore client with the rights of the account's owner."""
         return self._emulator.client(service)

@@ -38,14 +38,10 @@ class DyingAws(Aws):
     """The engine's AWS. At its n-th call the process dies: before the call is made, or before its answer is seen."""
 
     def __init__(self, shop: Shop, die_at: float = float("inf"), *, answered: bool = False) -> None:
-        self._engine = shop.engine
         self._die_at = die_at
         self._answered = answered
         self.calls: list[str] = []
-        super().__init__()
-
-    def client(self, service: str) -> Any:
-        return self._engine.client(service)
+        super().__init__(environ=shop.engine.owner)
 
     def call(self, service: str, operation: str, **request: Any) -> dict[str, Any]:
         self.calls.append(operation)

@@ -1,10 +1,6 @@
 """Signing in, staying signed in, being thrown out; several keys for one account."""
 
-from collections.abc import Iterator
-
-import boto3
 import pytest
-from moto import mock_aws
 
 from billing.aws import Aws
 from billing.errors import Conflict, NotAuthenticated, TooManyRequests
@@ -29,27 +25,12 @@ NOW = 1_800_000_000
 PEPPER = "a pepper"
 KEYS = generate_key_set("k1")
 SIGNER = Signer({"bitsleuth-billing": KEYS}, "bitsleuth-billing")
-TABLE = "Accounts"
+TABLE = "AccountsTable"
 
 
 @pytest.fixture
-def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
-    for name, value in {"ACCESS_KEY_ID": "x", "SECRET_ACCESS_KEY": "x", "DEFAULT_REGION": "eu-central-1"}.items():
-        monkeypatch.setenv(f"AWS_{name}", value)
-    with mock_aws():
-        boto3.client("dynamodb").create_table(
-            TableName=TABLE,
-            BillingMode="PAY_PER_REQUEST",
-            AttributeDefinitions=[
-                {"AttributeName": "user_id", "AttributeType": "S"},
-                {"AttributeName": "record", "AttributeType": "S"},
-            ],
-            KeySchema=[
-                {"AttributeName": "user_id", "KeyType": "HASH"},
-                {"AttributeName": "record", "KeyType": "RANGE"},
-            ],
-        )
-        yield Aws()
+def aws(tables: dict[str, str]) -> Aws:
+    return Aws()
 
 
 class Door:

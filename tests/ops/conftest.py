@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from billing.aws import Aws
 from billing.settings import Settings
 from billing_cli import __main__ as cli
 from billing_cli.stack import Stack
@@ -30,7 +29,6 @@ def open_stack(tables: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> OpenS
 
     def open_(**environment: str) -> Stack:
         stack = Stack("test")
-        monkeypatch.setitem(stack.__dict__, "aws", Aws())
         monkeypatch.setitem(stack.__dict__, "settings", Settings({**ENVIRONMENT, **environment}))
         monkeypatch.setattr(cli, "Stack", lambda name: stack)
         return stack

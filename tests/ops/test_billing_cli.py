@@ -12,6 +12,7 @@ from billing.intake.webhook import encode
 from billing.providers.interface import Notification
 from billing.settings import Settings
 from billing.store.audit import AuditLog
+from billing_cli.operator_aws import OperatorAws
 from billing_cli.stack import Stack
 from tests.ops.conftest import ENVIRONMENT, SEEDS, OpenStack, billing
 
@@ -61,7 +62,7 @@ def test_what_changes_plans_or_access_is_in_the_audit_log_under_the_operators_na
     billing("flags", "set", "billing", "10")
     billing("flags", "set", "billing", "50")
     entries = AuditLog(Aws(), "AccountsTable").month(int(time.time()))
-    assert {entry["actor"] for entry in entries} == {f"cli:{Aws().call('sts', 'get_caller_identity')['Arn']}"}
+    assert {entry["actor"] for entry in entries} == {f"cli:{OperatorAws().call('sts', 'get_caller_identity')['Arn']}"}
     assert [entry["subject"] for entry in entries if entry["action"] == "create_plan"].count("plus-month") == 1
     flags = [(e["before"].get("percent"), e["after"]["percent"]) for e in entries if e["action"] == "set_flag"]
     assert sorted(flags, key=str) == [(10, 50), (None, 10)]

@@ -34,7 +34,7 @@ class _Engine:
     """The emulator's tables and queues alone, in the place of a running engine."""
 
     def __init__(self, emulator: Emulator, variables: dict[str, str]) -> None:
-        self.client = emulator.client
+        self.client, self.owner = emulator.client, emulator.owner
         self._variables = variables
 
     def variables(self, function: str) -> dict[str, str]:

@@ -1,0 +1,69 @@
+"""Where a service is called, and whose word is taken for being it."""
+
+import re
+import ssl
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from billing.errors import NotConfigured
+
+# As AWS's own tools name the variables AWS_ENDPOINT_URL_<service>.
+_SETTINGS = {"dynamodb": "DYNAMODB", "sqs": "SQS", "events": "EVENTBRIDGE", "secretsmanager": "SECRETS_MANAGER"}
+# The partition `aws` alone: other ones have other domains.
+_REGION = re.compile(r"(?!cn-)[a-z]{2}-(north|south|east|west|central){1,2}-\d")
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+class Endpoint(NamedTuple):
+    """`shown` is the host as it is signed. `trusted`: whoever answers has proved to be AWS, or is this machine."""
+
+    host: str
+    port: int
+    shown: str
+    tls: ssl.SSLContext | None
+
+    @property
+    def trusted(self) -> bool:
+        return self.tls is not None or self.host in _LOOPBACK
+
+
+def endpoint(service: str, region: str, environ: Mapping[str, str]) -> Endpoint:
+    """By AWS_ENDPOINT_URL_<service>, AWS_ENDPOINT_URL, or the region. Raises `NotConfigured` for what we cannot do."""
+    url = environ.get(f"AWS_ENDPOINT_URL_{_SETTINGS[service]}") or environ.get("AWS_ENDPOINT_URL")
+    if url and environ.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "").lower() != "true":
+        return _of_url(url, environ)
+    if not _REGION.fullmatch(region):
+        raise NotConfigured(f"the region {region} needs an AWS_ENDPOINT_URL")
+    for name in ("AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT"):
+        if environ.get(name, "").lower() == "true":
+            raise NotConfigured(f"{name} needs an AWS_ENDPOINT_URL")
+    host = f"{service}.{region}.amazonaws.com"
+    return Endpoint(host, 443, host, tls_context(environ, amazon=True))
+
+
+def _of_url(url: str, environ: Mapping[str, str]) -> Endpoint:
+    from urllib.parse import urlsplit  # no function on AWS needs it
+
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise NotConfigured(f"AWS_ENDPOINT_URL is no http(s) address: {url}")
+    usual = 443 if parts.scheme == "https" else 80
+    port = parts.port or usual
+    name = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    shown = name if port == usual else f"{name}:{port}"
+    amazon = parts.hostname.endswith(".amazonaws.com")
+    return Endpoint(parts.hostname, port, shown, tls_context(environ, amazon=amazon) if usual == 443 else None)
+
+
+def tls_context(environ: Mapping[str, str], *, amazon: bool) -> ssl.SSLContext:
+    """With Amazon's own five roots for its own addresses: reading all those of the world costs many times more.
+
+    AWS_CA_BUNDLE or SSL_CERT_FILE, when set, are taken instead.
+    """
+    bundle = environ.get("AWS_CA_BUNDLE") or environ.get("SSL_CERT_FILE")
+    if bundle:
+        return ssl.create_default_context(cafile=bundle)
+    if not amazon:
+        return ssl.create_default_context()
+    return ssl.create_default_context(cadata=(Path(__file__).parent / "amazon_roots.pem").read_text())

@@ -1,0 +1,233 @@
+"""A call to one of AWS's JSON services, tried again where that is safe, and over before the invocation is.
+
+What it does differently from botocore, and why, stands in tests/aws/test_misbehaving_server.py.
+"""
+
+import contextlib
+import itertools
+import json
+import os
+import random
+import re
+import time
+import zlib
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from billing import deadline
+from billing.aws.connection import Answer, Connection, NotSent
+from billing.aws.endpoint import endpoint
+from billing.aws.errors import AwsError, NoAnswer
+from billing.aws.signing import Credentials, Signer
+from billing.errors import NotConfigured
+
+# All tries of a call together; the invocation may leave less.
+_CALL_SECONDS = 15.0
+_LONGEST_PAUSE, _THROTTLED_PAUSE = 20.0, 1.0
+# Seconds by which a clock may differ before AWS refuses what it signed, with a margin.
+_TOLERATED = 240
+
+
+class Service(NamedTuple):
+    """How a service is spoken to: its operations' prefix, its version of the JSON protocol, how patient one is."""
+
+    prefix: str
+    version: str
+    tries: int = 3
+    pause: float = 0.05
+
+
+SERVICES = {
+    "dynamodb": Service("DynamoDB_20120810", "1.0", 4, 0.025),
+    "sqs": Service("AmazonSQS", "1.0"),
+    "events": Service("AWSEvents", "1.1"),
+    "secretsmanager": Service("secretsmanager", "1.1"),
+}
+
+# Not carried out, and welcome later.
+_THROTTLED = frozenset(
+    "Throttling ThrottlingException ThrottledException RequestThrottled RequestThrottledException "
+    "TooManyRequestsException ProvisionedThroughputExceededException TransactionInProgressException "
+    "RequestLimitExceeded BandwidthLimitExceeded LimitExceededException SlowDown".split()
+)
+# Perhaps carried out, and welcome at once.
+_TRANSIENT = frozenset(("RequestTimeout", "RequestTimeoutException", "ReplicatedWriteConflictException"))
+_TRANSIENT_STATUS = frozenset((500, 502, 503, 504))
+_SKEWED = frozenset(("RequestTimeTooSkewed", "RequestExpired", "RequestInTheFuture"))
+_MISSIGNED = frozenset(("InvalidSignatureException", "SignatureDoesNotMatch"))
+
+# Doing these twice is doing them once: they read, carry a token, or leave the same behind. Everything else is repeated
+# only when it cannot have been carried out.
+_REPEATABLE = frozenset(
+    "GetItem Query Scan BatchGetItem TransactGetItems GetSecretValue ReceiveMessage GetQueueAttributes GetQueueUrl "
+    "PutItem DeleteItem TransactWriteItems PutSecretValue SendMessage DeleteMessage ChangeMessageVisibility "
+    "PutEvents".split()
+)
+_WITH_TOKEN = frozenset(("TransactWriteItems", "PutSecretValue", "CreateSecret", "UpdateSecret"))
+# An update that counts: done twice, it counts twice, whatever its condition says.
+_COUNTING = re.compile(r"\bADD\b|[+-]|list_append", re.IGNORECASE)
+
+
+def is_repeatable(operation: str, request: Mapping[str, Any]) -> bool:
+    """Whether a call that may have been carried out can be made again."""
+    if operation == "UpdateItem":
+        return not _COUNTING.search(request.get("UpdateExpression", ""))
+    return operation in _REPEATABLE
+
+
+class Failure(NamedTuple):
+    """Of one try. `again`: it may pass by itself, after a pause that is drawn from so many seconds and at least
+    `wait`; `perhaps_done`: it may have had its effect; `ahead`: AWS refused the time, and its clock is so far ahead.
+    """
+
+    error: AwsError
+    again: bool = False
+    perhaps_done: bool = False
+    pause: float = 0.0
+    wait: float = 0.0
+    ahead: float | None = None
+
+
+class Transport:
+    """The calls to one service, with the credentials, region and endpoint that `environ` names."""
+
+    def __init__(self, name: str, environ: Mapping[str, str]) -> None:
+        self._name, self._service, self._environ = name, SERVICES[name], environ
+        region = environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION")
+        if not region or not environ.get("AWS_ACCESS_KEY_ID") or not environ.get("AWS_SECRET_ACCESS_KEY"):
+            # Lambda sets them all; with SnapStart it would not.
+            raise NotConfigured("AWS_REGION, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY say where and as whom to call")
+        self._endpoint = endpoint(name, region, environ)
+        credentials = Credentials(
+            environ["AWS_ACCESS_KEY_ID"], environ["AWS_SECRET_ACCESS_KEY"], environ.get("AWS_SESSION_TOKEN", "")
+        )
+        self._signer = Signer(credentials, region, name)
+        # Idle ones. Whoever asks takes one for itself, so that threads need no lock.
+        self._connections: list[Connection] = []
+        # Seconds that AWS's clock is ahead of ours, once AWS has refused our time.
+        self._ahead = 0.0
+
+    def connect(self) -> None:
+        """Opens a connection while time is cheap. If it cannot, the first call tries again and says why."""
+        with contextlib.suppress(OSError):
+            self._connections.append(self._opened(time.monotonic() + 1))
+
+    def call(self, operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
+        """The answer. Raises `AwsError` for what AWS refuses, and `NoAnswer` when it is open what happened."""
+        ends_at = time.monotonic() + deadline.left(_CALL_SECONDS)
+        if operation in _WITH_TOKEN and "ClientRequestToken" not in request:
+            request = {**request, "ClientRequestToken": os.urandom(16).hex()}
+        body = json.dumps(request, separators=(",", ":")).encode()
+        perhaps_done, clock_was_set = False, False
+        for tried in itertools.count(1):
+            found = self._try(operation, body, ends_at)
+            if isinstance(found, dict):
+                return found
+            if perhaps_done and found.error.code == "ConditionalCheckFailedException":
+                # Somebody else's write, or that of our own first try: only whoever knows the item could tell.
+                raise NoAnswer(operation, "PerhapsDone", "a condition failed after a try that was not answered")
+            perhaps_done = perhaps_done or found.perhaps_done
+            if found.ahead is not None and not clock_was_set:
+                clock_was_set = True
+                if abs(found.ahead) > _TOLERATED:  # else it was wrong for a moment: just after a thaw
+                    self._ahead = found.ahead
+                continue
+            pause = max(found.wait, random.random() * min(found.pause * 2 ** (tried - 1), _LONGEST_PAUSE))  # noqa: S311
+            late = tried >= self._service.tries or time.monotonic() + pause >= ends_at
+            if late or not found.again or (perhaps_done and not is_repeatable(operation, request)):
+                raise found.error
+            time.sleep(pause)
+        raise AssertionError
+
+    def _try(self, operation: str, body: bytes, ends_at: float) -> dict[str, Any] | Failure:
+        try:
+            answer = self._exchange(operation, body, ends_at)
+            return self._judged(operation, answer)
+        except NotSent as error:
+            return Failure(NoAnswer(operation, "NotSent", str(error)), again=True, pause=self._service.pause)
+        except TimeoutError as error:
+            failure = NoAnswer(operation, "Timeout", str(error))
+        except OSError as error:
+            failure = NoAnswer(operation, "Disconnected", str(error))
+        except ValueError as error:
+            failure = NoAnswer(operation, "BadAnswer", str(error))
+        return Failure(failure, again=True, perhaps_done=True, pause=self._service.pause)
+
+    def _exchange(self, operation: str, body: bytes, ends_at: float) -> Answer:
+        headers = {
+            "content-type": f"application/x-amz-json-{self._service.version}",
+            "host": self._endpoint.shown,
+            "x-amz-target": f"{self._service.prefix}.{operation}",
+        }
+        signed = self._signer.signed(headers, body, time.time() + self._ahead)
+        signed["content-length"] = str(len(body))
+        if trace := self._environ.get("_X_AMZN_TRACE_ID"):
+            signed["x-amzn-trace-id"] = trace
+        head = "".join(f"{name}: {value}\r\n" for name, value in signed.items())
+        connection = self._taken(ends_at)
+        try:
+            answer, kept = connection.ask(f"POST / HTTP/1.1\r\n{head}\r\n".encode() + body, ends_at)
+        except BaseException:
+            connection.close()
+            raise
+        if kept and answer.status < 500:
+            self._connections.append(connection)
+        else:
+            connection.close()
+        return answer
+
+    def _taken(self, ends_at: float) -> Connection:
+        while self._connections:
+            connection = self._connections.pop()
+            if connection.is_usable():
+                return connection
+            connection.close()
+        return self._opened(ends_at)
+
+    def _opened(self, ends_at: float) -> Connection:
+        return Connection(self._endpoint.host, self._endpoint.port, self._endpoint.tls, ends_at)
+
+    def _judged(self, operation: str, answer: Answer) -> dict[str, Any] | Failure:
+        """Raises `ValueError` for an answer that is damaged."""
+        if (told := answer.headers.get("x-amz-crc32")) is not None and int(told) != zlib.crc32(answer.body):
+            raise ValueError("the answer is not what its checksum says")
+        if answer.status == 200:
+            # SQS has nothing to say of some operations, the others always say something.
+            found = json.loads(answer.body) if answer.body or self._name != "sqs" else {}
+            if not isinstance(found, dict):
+                raise ValueError("the answer is no JSON object")
+            return found
+        error = refused(operation, answer)
+        wait = answer.headers.get("x-amz-retry-after", "")
+        failure = Failure(error, wait=int(wait) / 1000 if wait.isdigit() else 0.0)
+        if error.code in _THROTTLED:
+            return failure._replace(again=True, pause=_THROTTLED_PAUSE)
+        if answer.status in _TRANSIENT_STATUS or error.code in _TRANSIENT:
+            return failure._replace(again=True, perhaps_done=True, pause=self._service.pause)
+        return failure._replace(ahead=self._clock(error, answer))
+
+    def _clock(self, error: AwsError, answer: Answer) -> float | None:
+        """How far AWS's clock is ahead, when it refused a request for its time. Nobody else may set our clock."""
+        of_time = error.code in _SKEWED
+        if not (of_time or error.code in _MISSIGNED) or "date" not in answer.headers or not self._endpoint.trusted:
+            return None
+        from email.utils import parsedate_to_datetime  # only needed by the unlucky
+
+        ahead = parsedate_to_datetime(answer.headers["date"]).timestamp() - time.time()
+        words = error.message.lower()
+        of_time = of_time or "signature expired" in words or "not yet current" in words
+        return ahead if of_time or abs(ahead - self._ahead) > _TOLERATED else None
+
+
+def refused(operation: str, answer: Answer) -> AwsError:
+    """What an answer other than 200 says. One without words is called by its status."""
+    try:
+        told = json.loads(answer.body)
+    except ValueError:
+        told = None
+    if not isinstance(told, dict):
+        told = {}
+    kind = str(told.get("__type") or answer.headers.get("x-amzn-errortype") or answer.status)
+    code = kind.partition(":")[0].rpartition("#")[2]
+    message = told.get("message") or told.get("Message") or ""
+    return AwsError(operation, code, str(message), told.get("CancellationReasons") or (), told.get("Item"))
