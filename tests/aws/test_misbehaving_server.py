@@ -44,7 +44,7 @@ def ask_ours(url: str, operation: str, request: dict[str, Any]) -> str:
     try:
         found = Aws(environ=ENVIRONMENT | {"AWS_ENDPOINT_URL": url}).call("dynamodb", operation, **request)
     except NoAnswer as error:
-        return f"no answer: {error.code}"
+        return "perhaps done" if error.code == "PerhapsDone" else "no answer"
     except AwsError as error:
         return error.code
     return "fine" if found else "empty"
@@ -124,9 +124,8 @@ CASES = [
     Case(
         "reset before the request",
         (bad_server.resets,),
-        ("no answer: Disconnected", 4),
         ("no answer", 4),
-        "the words",
+        ("no answer", 4),
         before_reading=True,
     ),
     Case("reset after the request", (bad_server.resets, fine()), ("fine", 2), ("fine", 2)),
@@ -136,25 +135,25 @@ CASES = [
     Case(
         "a byte at a time",
         (bad_server.dribbles,),
-        ("no answer: Timeout", 4),
+        ("no answer", 4),
         ("fine", 1),
         "a limit holds for the whole answer: botocore's is one for each byte, so its calls have no end",
     ),
-    Case("cut short", (bad_server.cut_short,), ("no answer: Disconnected", 4), ("fine", 1), WHOLE),
-    Case("wrong checksum, always", (WRONG_SUM,), ("no answer: BadAnswer", 4), ("fine", 4), "botocore gives in at last"),
+    Case("cut short", (bad_server.cut_short,), ("no answer", 4), ("fine", 1), WHOLE),
+    Case("wrong checksum, always", (WRONG_SUM,), ("no answer", 4), ("fine", 4), "botocore gives in at last"),
     Case("wrong checksum, once", (WRONG_SUM, fine()), ("fine", 2), ("fine", 2)),
     Case(
         "200, but no JSON",
         (answer(200, HTML),),
-        ("no answer: BadAnswer", 4),
+        ("no answer", 4),
         ("empty", 1),
         NOTHING,
     ),
-    Case("200, but empty", (answer(200, b""),), ("no answer: BadAnswer", 4), ("empty", 1), NOTHING),
+    Case("200, but empty", (answer(200, b""),), ("no answer", 4), ("empty", 1), NOTHING),
     Case(
         "an unconditional count, not answered",
         (bad_server.closes, fine(b"{}")),
-        ("no answer: Disconnected", 1),
+        ("no answer", 1),
         ("empty", 2),
         "done twice it counts twice, and nobody would know",
         asked=COUNT,
@@ -173,7 +172,7 @@ CASES = [
     Case(
         "a condition that fails after a try without an answer",
         (bad_server.closes, refuses("ConditionalCheckFailedException")),
-        ("no answer: PerhapsDone", 2),
+        ("perhaps done", 2),
         ("ConditionalCheckFailedException", 2),
         "it may be our own first try that stands in the way; “somebody else was first” would be a lie",
         asked=PUT,
@@ -242,7 +241,7 @@ def test_no_call_outlives_the_invocation_with_all_its_tries(act: Act, monkeypatc
     monkeypatch.setattr("billing.aws.connection._ANSWER_SECONDS", 60)
     with BadServer(act) as server:
         deadline.begin(Left(deadline.RESERVE + 0.4))
-        assert ask_ours(server.url, *GET) == "no answer: Timeout"
+        assert ask_ours(server.url, *GET) == "no answer"
         assert deadline.left() == 0
         assert len(server.requests) == 1
 
@@ -250,7 +249,7 @@ def test_no_call_outlives_the_invocation_with_all_its_tries(act: Act, monkeypatc
 def test_when_nothing_is_left_nothing_is_begun() -> None:
     with BadServer(fine()) as server:
         deadline.begin(Left(deadline.RESERVE))
-        assert ask_ours(server.url, *GET) == "no answer: NotSent"
+        assert ask_ours(server.url, *GET) == "no answer"
         assert server.connections == 0
 
 
@@ -308,7 +307,7 @@ def test_a_server_that_is_not_there_is_named_in_the_error_and_tried_again() -> N
         pass
     with contextlib.suppress(AwsError):
         Aws("dynamodb", environ=ENVIRONMENT | {"AWS_ENDPOINT_URL": server.url})  # only the call says that it fails
-    assert ask_ours(server.url, *GET) == "no answer: NotSent"
+    assert ask_ours(server.url, *GET) == "no answer"
 
 
 def test_what_is_in_a_refusal_comes_out(monkeypatch: pytest.MonkeyPatch) -> None:
