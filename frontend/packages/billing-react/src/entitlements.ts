@@ -1,34 +1,46 @@
-import { unwrap, type ApiError, type Client, type Schemas } from "@bitsleuth/billing-api-client";
+import { ApiError, unwrap, type Client, type Schemas } from "@bitsleuth/billing-api-client";
 import { grants } from "./format.js";
+import type { HostSession } from "./host-session.js";
 import type { Session } from "./session.js";
+import { onReturn, within } from "./waiting.js";
 
 export type Entitlement = Schemas["EntitlementView"];
 
 export interface Snapshot {
-  /** `loading` only before the first answer; later answers replace each other in place. */
-  readonly state: "loading" | "signed-out" | "ready" | "error";
+  /**
+   * `loading` only before the first answer; later answers replace each other in place. `unknown`: the service could not
+   * be asked, which says nothing about what the user has; it is asked again by itself.
+   */
+  readonly state: "loading" | "signed-out" | "ready" | "unknown";
+  /** What was said last; in `unknown` it may be of before, or null. */
   readonly entitlements: Schemas["EntitlementList"] | null;
   readonly error: ApiError | null;
-  /** When the answer came, in milliseconds; 0 before it. */
+  /** When it was asked last, and when it was answered last, in milliseconds; 0 before it. */
   readonly at: number;
+  readonly answeredAt: number;
 }
 
-const LOADING: Snapshot = { state: "loading", entitlements: null, error: null, at: 0 };
+const LOADING: Snapshot = { state: "loading", entitlements: null, error: null, at: 0, answeredAt: 0 };
 const SIGNED_OUT: Snapshot = { ...LOADING, state: "signed-out" };
+/** How long an answer is waited for, and then the waits until it is asked again: the last one for as long as it takes. */
+const PATIENCE_MS = 6_000;
+const WAITS_MS = [1_000, 2_000, 4_000, 8_000, 15_000, 30_000];
 
 /**
  * What the signed-in user may use, read once per load and kept fresh: before its token ends, when the page is looked
- * at again after a minute, and whenever a gate is about to refuse (a kept no is never trusted).
+ * at again after a minute, whenever a gate is about to refuse (a kept no is never trusted), and until there is an answer.
  */
 export class EntitlementStore {
   #snapshot = LOADING;
   #request: Promise<void> | null = null;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  #failures = 0;
+  #following = false;
   readonly #listeners = new Set<() => void>();
 
   constructor(
     private readonly client: Client,
-    private readonly session: Session,
+    private readonly session: Session & Partial<HostSession>,
     private readonly now: () => number = Date.now,
   ) {}
 
@@ -41,15 +53,14 @@ export class EntitlementStore {
 
   /** Begins to follow the session; the answer stops it. */
   start(): () => void {
+    this.#following = true;
     const stopFollowing = this.session.subscribe(() => void this.#restart());
-    const onVisible = () => {
-      if (document.visibilityState === "visible") void this.refreshIfOlderThan(60_000);
-    };
-    document.addEventListener("visibilitychange", onVisible);
+    const stopLooking = onReturn(() => void this.refreshIfOlderThan(this.#snapshot.state === "unknown" ? 500 : 60_000));
     void this.refresh();
     return () => {
       stopFollowing();
-      document.removeEventListener("visibilitychange", onVisible);
+      stopLooking();
+      this.#following = false;
       clearTimeout(this.#timer);
     };
   }
@@ -72,23 +83,34 @@ export class EntitlementStore {
 
   async #read(): Promise<void> {
     const userId = this.session.userId;
+    clearTimeout(this.#timer);
     if (userId === null) return this.#set(SIGNED_OUT);
+    const kept = this.#snapshot.entitlements?.user_id === userId ? this.#snapshot.entitlements : null;
     try {
-      const entitlements = await unwrap(this.client.GET("/billing/entitlements"));
+      const asked = unwrap(this.client.GET("/billing/entitlements", { signal: AbortSignal.timeout(PATIENCE_MS) }));
+      const entitlements = await within(PATIENCE_MS, asked);
+      if (!Array.isArray(entitlements?.entitlements)) throw new ApiError(0, "network", "Something else answered.");
       // Whoever signed out, or in as somebody else, meanwhile does not see what the other one has.
       if (this.session.userId !== userId) return;
-      this.#set({ state: "ready", entitlements, error: null, at: this.now() });
-      this.#readAgainBefore(entitlements.token_expires_at);
+      // What the host's servers would refuse is not shown as open.
+      if (this.session.refused) throw new ApiError(403, "host_refused", "The host's server did not take the session.");
+      this.#failures = 0;
+      this.#set({ state: "ready", entitlements, error: null, at: this.now(), answeredAt: this.now() });
+      const ends = entitlements.token_expires_at;
+      if (ends !== null) this.#readAgainIn(Math.max(30_000, Date.parse(ends) - this.now() - 30_000));
     } catch (error) {
       if (this.session.userId !== userId) return;
-      this.#set({ ...this.#snapshot, state: "error", error: error as ApiError, at: this.now() });
+      const answeredAt = kept ? this.#snapshot.answeredAt : 0;
+      this.#set({ state: "unknown", entitlements: kept, error: error as ApiError, at: this.now(), answeredAt });
+      // Not all at once, when the service is back for everybody.
+      const wait = WAITS_MS[Math.min(this.#failures++, WAITS_MS.length - 1)] as number;
+      this.#readAgainIn(wait * (0.75 + Math.random() / 2));
     }
   }
 
-  #readAgainBefore(time: string | null): void {
+  #readAgainIn(milliseconds: number): void {
     clearTimeout(this.#timer);
-    if (time === null) return;
-    this.#timer = setTimeout(() => void this.refresh(), Math.max(30_000, Date.parse(time) - this.now() - 30_000));
+    if (this.#following) this.#timer = setTimeout(() => void this.refresh(), milliseconds);
   }
 
   #set(next: Snapshot): void {

@@ -152,3 +152,18 @@ test("who has a key already is not offered a new one, and restoring is at hand",
   expect(screen.queryByRole("button", { name: "Create a billing key" })).toBeNull();
   expect(screen.getByLabelText("Backup text of the key")).toBeTruthy();
 });
+
+test("nothing is sold on a guess of what one has already", async () => {
+  let up = false;
+  api.answers({
+    "GET /billing/plans": catalogue,
+    "GET /billing/entitlements": entitlements(),
+    "GET /billing/subscription-status": () => (up ? subscribed() : refuse(400, "strange")),
+  });
+  show(<PricingTable />);
+  const again = await screen.findByRole("button", { name: "Try again" });
+  expect(screen.queryByRole("button", { name: /Plus|Pro/ })).toBeNull();
+  up = true;
+  await userEvent.click(again);
+  expect(await screen.findByRole("button", { name: "Upgrade to Pro" })).toBeTruthy();
+});

@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { expect, expectTypeOf, test } from "vitest";
 import { csv } from "./csv.js";
 import { daysUntil, limitOf, money, yearlySaving } from "./format.js";
 import { translator } from "./i18n.js";
@@ -7,7 +7,8 @@ import { es } from "./messages/es.js";
 import { en } from "./messages/en.js";
 import { moveTo, offersOf, planAt } from "./offers.js";
 import { plans, status, subscribed } from "./testing/fixtures.js";
-import { parsePaywallError } from "./paywall.js";
+import type { Schemas } from "@bitsleuth/billing-api-client";
+import { parsePaywallError, type PaywallProblem } from "@bitsleuth/entitlements";
 
 test.each([
   [1999, "USD", "en", "$19.99"],
@@ -65,13 +66,18 @@ test("a spreadsheet cannot be made to run a cell, and reads every text back", ()
 });
 
 test("a paywall is recognised however it was wrapped, and nothing else is", () => {
-  const problem = { code: "feature_locked", feature: "ai.chat" };
+  const problem = { code: "feature_locked", feature: "ai.chat", offers: [] };
   expect(parsePaywallError({ problem })).toEqual(problem);
   expect(parsePaywallError({ ok: false, error: problem })).toEqual(problem);
   expect(parsePaywallError(new Error(`Server returned: 402: ${JSON.stringify(problem)}`))).toEqual(problem);
   expect(parsePaywallError(JSON.stringify(problem))).toEqual(problem);
   expect(parsePaywallError(new Error("Server returned: 500: {oops}"))).toBeNull();
   expect(parsePaywallError(undefined)).toBeNull();
+});
+
+test("what a host's gate answers and what the API answers is one document", () => {
+  type Said = Pick<Schemas["FeatureLockedProblem"], "feature" | "scenario" | "offers" | "upgrade_url" | "detail">;
+  expectTypeOf<Said>().toExtend<Partial<PaywallProblem>>();
 });
 
 test("plural forms follow the language, values are filled in, gaps are seen", () => {

@@ -56,11 +56,11 @@ export function useReceipts() {
 }
 
 /** Why a feature is locked and what opens it: the 402 comes back as the error. */
-export function useDecision(feature: string) {
+export function useDecision(feature: string, wanted = true) {
   const { client } = useBilling();
   const userId = useUserId();
   const queryFn = () => unwrap(client.GET("/billing/entitlements/{feature}", { params: { path: { feature } } }));
-  return useQuery({ queryKey: ["decision", userId, feature], queryFn, enabled: userId !== null, staleTime: 0 }, useQueries());
+  return useQuery({ queryKey: ["decision", userId, feature], queryFn, enabled: wanted && userId !== null, staleTime: 0 }, useQueries());
 }
 
 /** Everything that a payment or a change may have moved is read again. */

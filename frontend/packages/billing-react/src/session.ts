@@ -9,7 +9,10 @@ export interface NostrEvent {
 
 /** Signs a NIP-98 event with a key we never see; rejects when the user declines. */
 export interface Signer {
-  readonly name: "nip07" | "billing-key";
+  /** `host`: the key that the host's own user has there. */
+  readonly name: "nip07" | "billing-key" | "host";
+  /** The public key in hex, where it can be told without asking the user. */
+  pubkey?(): Promise<string>;
   sign(event: NostrEvent): Promise<NostrEvent & { id: string; pubkey: string; sig: string }>;
 }
 
@@ -23,6 +26,8 @@ export interface Session {
   /** The user's id; null while nobody is signed in. Changes are announced to subscribers. */
   readonly userId: string | null;
   readonly admin: boolean;
+  /** Whose key the sign-in is of; null when it was adopted, or nobody is signed in. */
+  readonly signedInWith?: SignedInWith | null;
   token(): Promise<string | null>;
   subscribe(listener: () => void): () => void;
   signIn(signer: Signer): Promise<void>;
@@ -32,8 +37,14 @@ export interface Session {
   signOut(): void;
 }
 
+export interface SignedInWith {
+  readonly name: Signer["name"];
+  readonly pubkey: string;
+}
+
 interface Stored {
   token: string;
+  by?: SignedInWith | null;
   refresh: string | null;
   expiresAt: number;
 }
@@ -48,6 +59,7 @@ export interface SessionOptions {
 const STORAGE_KEY = "bitsleuth-billing-session";
 /** Longer than the time between two readings of the entitlements: while a page is open its token never ends. */
 const REFRESH_BEFORE_MS = 300_000;
+const PATIENCE_MS = 10_000;
 
 /** Keeps the session in `storage` and renews its token shortly before it ends. */
 export function createSession({ apiUrl = "", storage, now = Date.now, fetch }: SessionOptions = {}): Session {
@@ -64,8 +76,8 @@ export function createSession({ apiUrl = "", storage, now = Date.now, fetch }: S
     for (const listener of listeners) listener();
   }
 
-  function accept(tokens: Schemas["SessionTokens"]): void {
-    keep({ token: tokens.session_token, refresh: tokens.refresh_token, expiresAt: Date.parse(tokens.expires_at) });
+  function accept(tokens: Schemas["SessionTokens"], by: SignedInWith | null): void {
+    keep({ token: tokens.session_token, refresh: tokens.refresh_token, expiresAt: Date.parse(tokens.expires_at), by });
   }
 
   const isFresh = () => current !== null && current.expiresAt - now() > REFRESH_BEFORE_MS;
@@ -83,11 +95,12 @@ export function createSession({ apiUrl = "", storage, now = Date.now, fetch }: S
     // Who signs out, or in as somebody else, meanwhile is not to be signed in again by the answer.
     const isStillAsked = () => current?.refresh === refresh;
     try {
-      const tokens = await unwrap(client.POST("/auth/refresh", { body: { refresh_token: refresh } }));
-      if (isStillAsked()) accept(tokens);
+      const signal = AbortSignal.timeout(PATIENCE_MS);
+      const tokens = await unwrap(client.POST("/auth/refresh", { body: { refresh_token: refresh }, signal }));
+      if (isStillAsked()) accept(tokens, current?.by ?? null);
     } catch (error) {
-      // Only a refusal ends the session; a service that is away does not.
-      if (!(error as { retryable?: boolean }).retryable && isStillAsked()) keep(null);
+      // Only the service's own refusal ends the session; one that is away does not, nor what answers in its place.
+      if (isRefusal(error) && isStillAsked()) keep(null);
     }
     return current && current.expiresAt > now() ? current.token : null;
   }
@@ -98,6 +111,9 @@ export function createSession({ apiUrl = "", storage, now = Date.now, fetch }: S
     },
     get admin() {
       return current !== null && isAdmin(claims(current.token));
+    },
+    get signedInWith() {
+      return current?.by ?? null;
     },
     async token() {
       if (isFresh()) return current?.token ?? null;
@@ -116,9 +132,10 @@ export function createSession({ apiUrl = "", storage, now = Date.now, fetch }: S
     },
     async signIn(signer) {
       const url = new URL(`${apiUrl}/auth/nostr`, globalThis.location?.href).href;
-      const authorization = await nip98(signer, url, "{}", now());
+      const { authorization, pubkey } = await nip98(signer, url, "{}", now());
       const headers = { Authorization: authorization };
-      accept(await unwrap(client.POST("/auth/nostr", { body: {}, headers })).catch(refusedSignature));
+      const tokens = await unwrap(client.POST("/auth/nostr", { body: {}, headers })).catch(refusedSignature);
+      accept(tokens, { name: signer.name, pubkey });
     },
     adopt(token) {
       const expiry = claims(token).exp;
@@ -143,7 +160,12 @@ function refusedSignature(error: unknown): never {
   throw new ApiError(error.status, "signature_refused", error.message, error.problem, error.requestId);
 }
 
-async function nip98(signer: Signer, url: string, body: string, now: number): Promise<string> {
+function isRefusal(error: unknown): boolean {
+  if (!(error instanceof ApiError)) return false;
+  return error.status === 401 || ([400, 403].includes(error.status) && error.code !== "unexpected_answer");
+}
+
+async function nip98(signer: Signer, url: string, body: string, now: number) {
   const hash = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(body));
   const event = await signer.sign({
     kind: 27235,
@@ -155,7 +177,7 @@ async function nip98(signer: Signer, url: string, body: string, now: number): Pr
     ],
     content: "",
   });
-  return `Nostr ${btoa(JSON.stringify(event))}`;
+  return { authorization: `Nostr ${btoa(JSON.stringify(event))}`, pubkey: event.pubkey };
 }
 
 export function hex(bytes: Uint8Array): string {

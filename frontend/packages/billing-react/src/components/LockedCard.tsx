@@ -1,6 +1,7 @@
 "use client";
 
-import { ApiError, type Schemas } from "@bitsleuth/billing-api-client";
+import { ApiError } from "@bitsleuth/billing-api-client";
+import type { PaywallProblem, Scenario } from "@bitsleuth/entitlements";
 import { useEffect, useState } from "react";
 import { grants, money, type Plan } from "../format.js";
 import { liveSubscription, moveTo } from "../offers.js";
@@ -10,15 +11,17 @@ import { useFeatureTexts } from "../text-of-feature.js";
 import { useT } from "../text.js";
 import { Button, ButtonLink } from "../ui/Button.js";
 import { Icon } from "../ui/Icon.js";
-import { Skeleton } from "../ui/Skeleton.js";
+import { ErrorNotice } from "../ui/Notice.js";
+import { Skeleton, SkeletonCard } from "../ui/Skeleton.js";
 import { ChangePlanDialog } from "./ChangePlanDialog.js";
 import { PurchaseDialog } from "./PurchaseDialog.js";
 import { StartFree } from "./StartFree.js";
+import UnknownCard from "./UnknownCard.js";
 
 export interface LockedCardProps {
   feature: string;
   /** The problem of a 402 answer, when there is one; otherwise the service is asked. */
-  problem?: Partial<Schemas["FeatureLockedProblem"]>;
+  problem?: Partial<PaywallProblem>;
   accountUrl?: string;
   /** Somebody without a key took one, for what the free plan has. */
   onStarted?: () => void;
@@ -31,13 +34,30 @@ export default function LockedCard(props: LockedCardProps) {
   const { pricingUrl } = useBilling();
   const catalogue = usePlans();
   const texts = useFeatureTexts(catalogue.data?.features);
-  const refusal = useScenario(feature, problem);
+  const known = useUserId() !== null;
+  const decision = useDecision(feature, known && problem?.scenario === undefined);
   // Whoever takes a key here is known a moment before what it opens is.
   const [starting, setStarting] = useState(false);
-  const free = useUserId() === null && isFree(feature, catalogue.data?.plans ?? []);
+  const free = !known && isFree(feature, catalogue.data?.plans ?? []);
+  // Kept while it is asked again, and while a stranger becomes known: what is being bought in a dialog here stays open.
+  const [last, setLast] = useState<Refusal | null>(known ? null : STRANGER);
+  const said = refusalOf(problem) ?? refusalOf(decision.error);
+  if (said && JSON.stringify(said) !== JSON.stringify(last)) setLast(said);
+  const refusal = said ?? last;
   const scenario = free || starting ? { name: "free" as const, offers: [] } : refusal;
   const track = useTrack();
   useEffect(() => track({ event: "paywall_seen", feature }), [track, feature]);
+  // Neither a refusal nor a price is said on a guess: without the plans, and before the service has answered, there is none.
+  if ((catalogue.isError && !catalogue.data) || (decision.isError && !scenario)) {
+    return <UnknownCard onRetry={() => Promise.all([catalogue.refetch(), known ? decision.refetch() : null])} />;
+  }
+  if (!scenario || !catalogue.data) {
+    return (
+      <div className="bsb">
+        <SkeletonCard heading lines={2} height="2.5rem" />
+      </div>
+    );
+  }
   return (
     <section className="bsb bsb-card bsb-stack bsb-locked" aria-labelledby={`bsb-locked-${feature}`}>
       <span className="bsb-locked-icon">
@@ -54,7 +74,7 @@ export default function LockedCard(props: LockedCardProps) {
       {scenario.name === "free" ? (
         <StartFree onStarting={setStarting} onStarted={onStarted} />
       ) : scenario.name === "payment_failed" ? (
-        <ButtonLink href={accountUrl} variant="primary">
+        <ButtonLink href={accountUrl} variant="primary" main>
           {t("locked.fix_payment")}
         </ButtonLink>
       ) : (
@@ -67,13 +87,18 @@ export default function LockedCard(props: LockedCardProps) {
   );
 }
 
-type Scenario = Schemas["FeatureLockedProblem"]["scenario"];
+interface Refusal {
+  name: Scenario;
+  offers: string[];
+}
 
-function useScenario(feature: string, given: LockedCardProps["problem"]): { name: Scenario; offers: string[] } {
-  const error = useDecision(feature).error;
-  const problem = given ?? (error instanceof ApiError && error.code === "feature_locked" ? error.problem : {});
-  const { scenario, offers } = problem as Partial<Schemas["FeatureLockedProblem"]>;
-  return { name: scenario ?? "not_in_plan", offers: (offers ?? []).map((offer) => offer.plan_id) };
+/** To somebody who is nobody yet, everything that is not free is for sale. */
+const STRANGER: Refusal = { name: "not_in_plan", offers: [] };
+
+function refusalOf(said: unknown): Refusal | null {
+  const problem = (said instanceof ApiError ? said.problem : (said ?? {})) as Partial<PaywallProblem>;
+  if (!problem.scenario) return null;
+  return { name: problem.scenario, offers: (problem.offers ?? []).map((offer) => offer.plan_id) };
 }
 
 function Unlock({ feature, offers, accountUrl }: { feature: string; offers: readonly string[]; accountUrl: string }) {
@@ -85,6 +110,8 @@ function Unlock({ feature, offers, accountUrl }: { feature: string; offers: read
   // What choosing meant is kept: once it is paid, the plan is the buyer's own, and the dialog must not turn into another.
   const [chosen, setChosen] = useState<{ plan: Plan; buys: boolean } | null>(null);
   // A buyer who signs in by buying is not waited for: the dialog stays.
+  // What one has already decides whether this buys or changes.
+  if (signedIn && status.isError && !chosen) return <ErrorNotice error={status.error} onRetry={() => void status.refetch()} />;
   if (!catalogue.data || (signedIn && status.isPending && !chosen)) return <Skeleton width="14rem" height="2.5rem" />;
   const { plans } = catalogue.data;
   const price = (plan: Plan) =>
@@ -102,6 +129,7 @@ function Unlock({ feature, offers, accountUrl }: { feature: string; offers: read
         <Button
           key={plan.plan_id}
           variant={place === 0 ? "primary" : "secondary"}
+          main={place === 0}
           onClick={() => setChosen({ plan, buys: moveTo(plan, plans, status.data) === "buy" })}
         >
           {label(plan, place === 0)}

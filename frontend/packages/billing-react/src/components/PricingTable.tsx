@@ -52,6 +52,8 @@ export function PricingTable(props: PricingTableProps) {
   const recurring = offers.filter(isRecurring);
   const once = offers.filter((offer) => !isRecurring(offer));
   const featured = props.featured ?? (recurring.length > 2 ? recurring[Math.floor(recurring.length / 2)]?.key : undefined);
+  // What one has already decides whether choosing buys or changes: on a guess nothing is sold.
+  const unsure = status.isError && !status.data;
   const card = (offer: Offer) => {
     const plan = planAt(offer, interval);
     const move = plan && moveTo(plan, plans, status.data);
@@ -67,7 +69,7 @@ export function PricingTable(props: PricingTableProps) {
           below={recurring[recurring.indexOf(offer) - 1]}
           features={features}
           accountUrl={accountUrl}
-          onChoose={() => setChosen({ plan, buys: move === "buy" })}
+          {...(unsure ? {} : { onChoose: () => setChosen({ plan, buys: move === "buy" }) })}
         />
       )
     );
@@ -84,6 +86,7 @@ export function PricingTable(props: PricingTableProps) {
           }}
         />
       )}
+      {unsure && <ErrorNotice error={status.error} onRetry={() => void status.refetch()} />}
       <div className="bsb-offers">{recurring.map(card)}</div>
       {once.length > 0 && <OneTime>{once.map(card)}</OneTime>}
       {comparison && recurring.length > 1 && (

@@ -27,7 +27,7 @@ export interface PurchaseDialogProps {
 export function PurchaseDialog(props: PurchaseDialogProps) {
   const { plan, onClose, onRedirect = (url) => location.assign(url), accountUrl = "/account/billing" } = props;
   const t = useT();
-  const { session } = useBilling();
+  const { session, signer } = useBilling();
   const signedIn = useUserId() !== null;
   const [provider, setProvider] = useState(plan.providers[0] ?? "");
   const [ownIdentity, setOwnIdentity] = useState(false);
@@ -55,7 +55,7 @@ export function PurchaseDialog(props: PurchaseDialogProps) {
     setBusy(true);
     if (!overlap) setFailure(null);
     try {
-      if (!signedIn) await session.signIn(await billingKeySigner());
+      if (!signedIn) await session.signIn(signer ?? (await billingKeySigner()));
       track({ event: "checkout_started", plan_id: plan.plan_id });
       const opened = await checkout.mutateAsync({
         plan_id: plan.plan_id,
@@ -102,7 +102,7 @@ export function PurchaseDialog(props: PurchaseDialogProps) {
       />
       {!signedIn && (
         <p className="bsb-small bsb-2">
-          {t(hasBillingKey() ? "purchase.this_key" : "purchase.no_account")}{" "}
+          {t(signer ? "purchase.host_key" : hasBillingKey() ? "purchase.this_key" : "purchase.no_account")}{" "}
           <button type="button" className="bsb-link" onClick={() => setOwnIdentity(true)}>
             {t("purchase.own_key")}
           </button>

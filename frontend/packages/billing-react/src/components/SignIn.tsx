@@ -18,7 +18,7 @@ export interface SignInProps {
 /** Ways to be known to the service without an account: a key of this browser, a Nostr extension, a restored key. */
 export function SignIn({ onDone, existing = false }: SignInProps) {
   const t = useT();
-  const { session } = useBilling();
+  const { session, signer: own } = useBilling();
   const [busy, setBusy] = useState<Signer["name"] | null>(null);
   const [failure, setFailure] = useState<unknown>(null);
   const inBrowser = useInBrowser();
@@ -39,10 +39,19 @@ export function SignIn({ onDone, existing = false }: SignInProps) {
 
   return (
     <div className="bsb bsb-stack">
-      {(known || !existing) && (
+      {own && (
+        <div className="bsb-stack bsb:gap-2">
+          <Button variant="primary" busy={busy === "host"} onClick={() => void signIn("host", own)}>
+            <Icon name="key" />
+            {t("signin.host")}
+          </Button>
+          <p className="bsb-2 bsb-small">{t("signin.host_about")}</p>
+        </div>
+      )}
+      {(known || !(existing || own)) && (
         <div className="bsb-stack bsb:gap-2">
           <Button
-            variant="primary"
+            variant={own ? "secondary" : "primary"}
             busy={busy === "billing-key"}
             onClick={() => void signIn("billing-key", billingKeySigner())}
           >

@@ -20,7 +20,7 @@ export interface StartFreeProps {
 /** What the free plan has is open to everybody with a key: one click makes one. */
 export function StartFree({ onStarting, onStarted }: StartFreeProps) {
   const t = useT();
-  const { session, store } = useBilling();
+  const { session, store, signer } = useBilling();
   const [busy, setBusy] = useState(false);
   const [ownKey, setOwnKey] = useState(false);
   const [failure, setFailure] = useState<unknown>(null);
@@ -47,12 +47,14 @@ export function StartFree({ onStarting, onStarted }: StartFreeProps) {
   return (
     <>
       {failure !== null && <ErrorNotice error={failure} />}
-      <Button variant="primary" busy={busy} onClick={() => void start(billingKeySigner())}>
+      <Button variant="primary" main busy={busy} onClick={() => void start(signer ? Promise.resolve(signer) : billingKeySigner())}>
         {t("locked.free.start")}
       </Button>
-      <Button variant="ghost" size="small" onClick={() => setOwnKey(true)}>
-        {t("purchase.own_key")}
-      </Button>
+      {!signer && (
+        <Button variant="ghost" size="small" onClick={() => setOwnKey(true)}>
+          {t("purchase.own_key")}
+        </Button>
+      )}
       {ownKey && (
         <Dialog onClose={() => setOwnKey(false)} title={t("signin.title")} description={t("signin.about")}>
           <SignIn existing onDone={() => void arrive()} />

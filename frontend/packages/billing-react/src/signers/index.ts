@@ -51,17 +51,53 @@ export async function billingKeySigner(): Promise<Signer> {
     secret = hex(schnorr.utils.randomSecretKey());
     localStorage.setItem(STORAGE_KEY, secret);
   }
-  const key = unhex(secret);
-  const pubkey = hex(schnorr.getPublicKey(key));
+  return keySigner("billing-key", unhex(secret));
+}
+
+function keySigner(name: Signer["name"], key: Uint8Array<ArrayBuffer>): Signer {
+  const pubkey = async () => hex((await curve()).getPublicKey(key));
   return {
-    name: "billing-key",
+    name,
+    pubkey,
     async sign(event) {
+      const by = await pubkey();
       // NIP-01: the id is the hash of this exact array.
-      const content = JSON.stringify([0, pubkey, event.created_at, event.kind, event.tags, event.content]);
+      const content = JSON.stringify([0, by, event.created_at, event.kind, event.tags, event.content]);
       const id = await sha256(new TextEncoder().encode(content));
-      return { ...event, id, pubkey, sig: hex(schnorr.sign(unhex(id), key)) };
+      return { ...event, id, pubkey: by, sig: hex((await curve()).sign(unhex(id), key)) };
     },
   };
+}
+
+/**
+ * Signs with a Nostr key that the host keeps for its user (`nsec1…`), for the `signer` of the provider: the billing
+ * account is then that key's, and no other one is made. Throws when the text is no such key.
+ */
+export function nsecSigner(nsec: string): Signer {
+  return keySigner("host", secretOf(nsec));
+}
+
+const BECH32 = "qpzry9x8gf2tvdw0s3jn54khce6mua7l";
+
+/** The 32 bytes of a NIP-19 secret key: bech32 with the checksum of BIP 173. */
+function secretOf(nsec: string): Uint8Array<ArrayBuffer> {
+  const text = nsec.trim().toLowerCase();
+  const values = text.startsWith("nsec1") ? Array.from(text.slice(5), (sign) => BECH32.indexOf(sign)) : [];
+  const prefix = [3, 3, 3, 3, 0, 14, 19, 5, 3]; // "nsec", as the checksum sees it
+  // 52 signs hold 260 bits: the 256 of the key, and four that must be zero.
+  const whole = values.length === 58 && !values.includes(-1) && polymod([...prefix, ...values]) === 1;
+  const bits = values.slice(0, 52).map((value) => value.toString(2).padStart(5, "0")).join("");
+  if (!whole || bits.slice(256) !== "0000") throw new Error("This is not a Nostr secret key (nsec1…).");
+  return Uint8Array.from(bits.slice(0, 256).match(/.{8}/g) ?? [], (byte) => Number.parseInt(byte, 2));
+}
+
+function polymod(values: readonly number[]): number {
+  const generator = [0x3b6a57b2, 0x26508e6d, 0x1ea119fa, 0x3d4233dd, 0x2a1462b3];
+  return values.reduce((sum, value) => {
+    const top = sum >>> 25;
+    const next = ((sum & 0x1ffffff) << 5) ^ value;
+    return generator.reduce((mixed, part, bit) => ((top >>> bit) & 1 ? mixed ^ part : mixed), next);
+  }, 1);
 }
 
 /** The kept key as a text to write down or save, with a checksum against typing errors; null when there is none. */

@@ -4,7 +4,7 @@ import { http, HttpResponse, type JsonBodyType } from "msw";
 import { setupServer } from "msw/node";
 import type { ReactNode } from "react";
 import { afterAll, afterEach, beforeAll, expect } from "vitest";
-import { BillingProvider } from "../provider.js";
+import { BillingProvider, type BillingProviderProps } from "../provider.js";
 import type { Session } from "../session.js";
 import * as fixtures from "./fixtures.js";
 
@@ -78,9 +78,13 @@ export function sessionOf(userId: string | null): Session {
   };
 }
 
-export function show(children: ReactNode, userId: string | null = "usr_1"): RenderResult {
+export function show(
+  children: ReactNode,
+  userId: string | null = "usr_1",
+  props: Partial<BillingProviderProps> = {},
+): RenderResult {
   return render(
-    <BillingProvider apiUrl={API} session={sessionOf(userId)} locale="en">
+    <BillingProvider apiUrl={API} session={sessionOf(userId)} locale="en" {...props}>
       {children}
     </BillingProvider>,
   );

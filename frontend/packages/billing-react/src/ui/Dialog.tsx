@@ -12,21 +12,24 @@ export interface DialogProps {
   children: ReactNode;
   /** Any CSS length; 30rem unless told. */
   width?: string;
+  /** The main action comes later, and takes the focus then: until it is there, Enter does nothing. */
+  waits?: boolean;
 }
 
 /**
  * Open while it is rendered; a sheet at the bottom of small screens. The browser's own modal dialog keeps the focus
  * inside, gives it back, and needs no injected style (a strict content security policy would refuse one).
  */
-export function Dialog({ onClose, title, description, children, width }: DialogProps) {
+export function Dialog({ onClose, title, description, children, width, waits = false }: DialogProps) {
   const t = useT();
   const id = useId();
   const ref = useRef<HTMLDialogElement>(null);
   useLayoutEffect(() => {
     const dialog = ref.current;
     dialog?.showModal();
+    if (waits) (dialog?.querySelector<HTMLElement>("[data-main]") ?? dialog)?.focus();
     return () => dialog?.close();
-  }, []);
+  }, [waits]);
   const onBackdrop = (event: MouseEvent) => {
     if (event.target === ref.current) onClose();
   };
@@ -36,6 +39,7 @@ export function Dialog({ onClose, title, description, children, width }: DialogP
     <dialog
       ref={ref}
       className="bsb bsb-dialog"
+      tabIndex={-1}
       style={width ? ({ "--width": width } as CSSProperties) : undefined}
       aria-labelledby={`${id}-title`}
       aria-describedby={description ? `${id}-description` : undefined}
