@@ -28,3 +28,31 @@ test("an unreachable service is a retryable error, not a crash", async () => {
   await expect(call).rejects.toBeInstanceOf(ApiError);
   await expect(call).rejects.toMatchObject({ status: 0, code: "network", retryable: true });
 });
+
+test("parts of the path are escaped, what is not given is not asked, and a body is JSON", async () => {
+  const seen: Request[] = [];
+  const fetch: typeof globalThis.fetch = async (request) => {
+    seen.push(request as Request);
+    return answer(200, {})();
+  };
+  await client(fetch).GET("/billing/entitlements/{feature}", { params: { path: { feature: "a/b c" } } });
+  await client(fetch).GET("/admin/users", { params: { query: { q: "x&y", limit: undefined } as { q: string } } });
+  await client(fetch).POST("/auth/nostr", { body: {}, headers: { Authorization: "Nostr abc" } });
+  expect(seen.map(({ url }) => url.replace("http://api.test", ""))).toEqual([
+    "/billing/entitlements/a%2Fb%20c",
+    "/admin/users?q=x%26y",
+    "/auth/nostr",
+  ]);
+  expect([seen[2]?.headers.get("authorization"), await seen[2]?.json()]).toEqual(["Nostr abc", {}]);
+});
+
+test("what answers without JSON in the service's place is no answer", async () => {
+  const page = async () => new Response("<html>", { status: 200 });
+  await expect(unwrap(client(page).GET("/billing/plans"))).rejects.toMatchObject({ code: "network" });
+  const failing = async () => new Response("<html>", { status: 502 });
+  await expect(unwrap(client(failing).GET("/billing/plans"))).rejects.toMatchObject({ status: 502, code: "unexpected_answer" });
+});
+
+test("an answer without a body is one", async () => {
+  expect(await unwrap(client(async () => new Response(null, { status: 204 })).POST("/auth/nostr", { body: {} }))).toBeUndefined();
+});

@@ -7,7 +7,7 @@ import { withHost, type HostSession } from "./host-session.js";
 import type { Messages } from "./i18n.js";
 import { RolloutStore } from "./rollout.js";
 import { createSession, type Session, type Signer } from "./session.js";
-import { forgetBillingKey } from "./signers/index.js";
+import { forgetBillingKey } from "./signers/kept-key.js";
 import { within } from "./waiting.js";
 
 export interface Billing {

@@ -1,4 +1,7 @@
 import { hex, SignerRefused, type NostrEvent, type Signer } from "../session.js";
+import { keepKey, keptKey } from "./kept-key.js";
+
+export { forgetBillingKey } from "./kept-key.js";
 
 type Signed = Awaited<ReturnType<Signer["sign"]>>;
 
@@ -23,7 +26,6 @@ export function extensionSigner(): Signer | null {
   };
 }
 
-const STORAGE_KEY = "bitsleuth-billing-key";
 const PREFIX = "bsk1";
 const KEY_DIGITS = 64;
 const CHECK_DIGITS = 8;
@@ -40,16 +42,16 @@ function unhex(digits: string): Uint8Array<ArrayBuffer> {
 }
 
 export function hasBillingKey(): boolean {
-  return localStorage.getItem(STORAGE_KEY) !== null;
+  return keptKey() !== null;
 }
 
 /** Signs with the key kept in this browser; makes one when there is none. */
 export async function billingKeySigner(): Promise<Signer> {
   const schnorr = await curve();
-  let secret = localStorage.getItem(STORAGE_KEY);
+  let secret = keptKey();
   if (secret === null) {
     secret = hex(schnorr.utils.randomSecretKey());
-    localStorage.setItem(STORAGE_KEY, secret);
+    keepKey(secret);
   }
   return keySigner("billing-key", unhex(secret));
 }
@@ -102,7 +104,7 @@ function polymod(values: readonly number[]): number {
 
 /** The kept key as a text to write down or save, with a checksum against typing errors; null when there is none. */
 export async function exportBillingKey(): Promise<string | null> {
-  const secret = localStorage.getItem(STORAGE_KEY);
+  const secret = keptKey();
   return secret && PREFIX + secret + (await checksum(secret));
 }
 
@@ -117,13 +119,8 @@ export async function restoreBillingKey(backup: string): Promise<boolean> {
   } catch {
     return false; // A number outside the curve's order.
   }
-  localStorage.setItem(STORAGE_KEY, secret);
+  keepKey(secret);
   return true;
-}
-
-/** Removes the key from this browser; without a backup it is gone. */
-export function forgetBillingKey(): void {
-  localStorage.removeItem(STORAGE_KEY);
 }
 
 async function checksum(secret: string): Promise<string> {
