@@ -507,3 +507,87 @@ describe("the session route", () => {
     expect(await (await gate.session.GET(request())).json()).toMatchObject({ signedIn: false });
   });
 });
+
+describe("what is metered is counted on the one who has it", () => {
+  const answered = vi.fn(() => Promise.resolve(new Response("answer")));
+  const metered = () => gate.withFeature("ai.chat", answered, { meter: "after" })(request(), undefined);
+  const FIVE = { limit: 5, remaining: 5 };
+  beforeEach(() => {
+    answered.mockClear();
+    service.features = { "ai.chat": FIVE };
+    signIn();
+  });
+
+  it("gives nothing for a token beside a session that is none", async () => {
+    jar.values.set(SESSION_COOKIE, "garbage");
+    for (let n = 0; n < 20; n++) {
+      expect((await metered()).status).toBe(503);
+      await settle();
+    }
+    expect(answered).not.toHaveBeenCalled();
+  });
+
+  it("gives by the session's own user, not by another's token beside it", async () => {
+    jar.values.set(TOKEN_COOKIE, service.issuer.token({ sub: "usr_rich", f: { "ai.chat": { limit: 500, remaining: 500 } } }));
+    const statuses = [];
+    for (let n = 0; n < 7; n++) {
+      statuses.push((await metered()).status);
+      await settle();
+    }
+    expect(statuses).toEqual([200, 200, 200, 200, 200, 402, 402]);
+    expect(service.used.filter(({ action }) => action === "consume")).toHaveLength(5);
+  });
+
+  it("proves both to be one user without asking anybody", async () => {
+    expect((await metered()).status).toBe(200);
+    expect(service.calls).toEqual(["GET /.well-known/jwks.json"]);
+  });
+
+  it("asks the service once whose a session is that it cannot read itself", async () => {
+    service.session = "of-an-identity-provider";
+    signIn();
+    expect([(await metered()).status, (await metered()).status]).toEqual([200, 200]);
+    expect(service.calls.filter((call) => call === "GET /billing/entitlements")).toHaveLength(1);
+  });
+
+  it("takes a session that has ended for none", async () => {
+    service.now = NOW + 901;
+    jar.values.set(TOKEN_COOKIE, service.token());
+    service.session = "a-newer-one";
+    expect((await metered()).status).toBe(503);
+    expect(answered).not.toHaveBeenCalled();
+  });
+
+  const silently = async (): Promise<Response> => {
+    const answer = await metered();
+    service.down = true;
+    await Promise.allSettled(tasks.splice(0).map((task) => task()));
+    service.down = false;
+    return answer;
+  };
+
+  it("carries a use that could not be reported over every token to come, and tells it when it can", async () => {
+    for (let n = 0; n < 3; n++) expect((await silently()).status).toBe(200);
+    service.now += 200;
+    jar.values.set(TOKEN_COOKIE, service.token());
+    expect(service.used).toHaveLength(0);
+    expect([(await metered()).status, (await metered()).status, (await metered()).status]).toEqual([200, 200, 402]);
+    await settle();
+    expect(service.used.filter(({ action }) => action === "consume")).toHaveLength(5);
+    expect(new Set(service.used.map((call) => call.idempotency_key)).size).toBe(5);
+    service.now += 200;
+    jar.values.set(TOKEN_COOKIE, service.token());
+    expect((await metered()).status).toBe(402);
+  });
+
+  it("gives nothing more to one whose use it cannot report, until it can", async () => {
+    service.features = { "ai.chat": { limit: 1000, remaining: 1000 } };
+    jar.values.set(TOKEN_COOKIE, service.token());
+    for (let n = 0; n < 25; n++) expect((await silently()).status).toBe(200);
+    service.down = true;
+    expect((await metered()).status).toBe(503);
+    service.down = false;
+    expect((await metered()).status).toBe(200);
+    expect(service.used.filter(({ action }) => action === "consume")).toHaveLength(25);
+  });
+});

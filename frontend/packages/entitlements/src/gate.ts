@@ -2,7 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { can, seconds, type EntitlementClaims } from "./claims.js";
 import { SESSION_COOKIE, TOKEN_COOKIE, VISITOR_COOKIE, withoutPrefix, type CookieJar, type CookieOptions } from "./cookies.js";
-import { during, Tallies, watched, type Use } from "./metering.js";
+import { during, MOST_OWED, Tallies, watched, type Owed, type Use } from "./metering.js";
 import { createVerifier, InvalidToken, type KeySet } from "./node.js";
 import { parsePaywallError, paywallProblem, unavailableProblem, type GateProblem, type PaywallProblem } from "./problem.js";
 import { RolloutSource } from "./rollout-source.js";
@@ -82,6 +82,8 @@ export function createGate(options: GateOptions): Gate {
   const tallies = new Tallies();
   const refreshing = new Map<string, Promise<string | null>>();
   const renewed = new Map<string, string>();
+  /** Whom the service said a session to be: of those whose token is not its own, only it can tell. */
+  const owners = new Map<string, string>();
 
   const cookies = secure ? options.cookies : async () => withoutPrefix(await options.cookies());
   const cookieOptions = (maxAge: number): CookieOptions => ({ httpOnly: true, secure, sameSite: "lax", path: "/", maxAge });
@@ -109,7 +111,21 @@ export function createGate(options: GateOptions): Gate {
     renewed.delete(session);
     renewed.set(session, token);
     if (renewed.size > RENEWED) renewed.delete(renewed.keys().next().value as string);
+    owners.set(session, claims.sub);
+    if (owners.size > RENEWED) owners.delete(owners.keys().next().value as string);
     return { token, claims };
+  }
+
+  /** Whose session it is, without a call; null when that cannot be told here. */
+  async function ownerOf(session: string): Promise<string | null> {
+    const known = owners.get(session);
+    if (known) return known;
+    try {
+      return await verifier.subjectOf(session);
+    } catch (error) {
+      if (error instanceof InvalidToken) return null;
+      throw new ServiceUnavailable("the key set could not be read", { cause: error });
+    }
   }
 
   /** A fresh token, kept in the cookie. */
@@ -154,7 +170,10 @@ export function createGate(options: GateOptions): Gate {
     const open = (claims: EntitlementClaims | null): claims is EntitlementClaims =>
       claims !== null && can(claims, feature, now(), meter ? tallies.used(claims, feature) + amount - 1 : 0);
     let claims = await kept(jar, session);
+    // What one user has is not counted on another's session, nor on one that is none.
+    if (meter && session && claims && claims.sub !== (await ownerOf(session))) claims = null;
     if (!open(claims) && session) claims = await fresh();
+    if (meter && session && claims) await payBack(session, claims.sub);
     if (open(claims)) return meter && session ? { open: true, meter: counter(session, claims, feature, amount) } : OPEN;
     if (!session) return refused(feature, "not_in_plan");
     const problem = await service.refusal(session, feature);
@@ -183,16 +202,40 @@ export function createGate(options: GateOptions): Gate {
     return { open: false, problem: paywallProblem(feature, scenario, upgradeUrl) };
   }
 
+  /** Tells what could not be told before. Who owes too much gets nothing more until that succeeds. */
+  async function payBack(session: string, sub: string): Promise<void> {
+    if (tallies.owed(sub).size < MOST_OWED) return;
+    await tellOwed(session, sub);
+    if (tallies.owed(sub).size >= MOST_OWED) throw new ServiceUnavailable("the use that was made could not be reported");
+  }
+
+  async function tellOwed(session: string, sub: string): Promise<void> {
+    for (const owed of [...tallies.owed(sub)]) {
+      try {
+        await service.report(session, owed.call);
+      } catch {
+        return; // the next one would not be heard either
+      }
+      tallies.paid(sub, owed);
+    }
+  }
+
   /** Counted at once in this process, and reported once the response is sent. */
   function counter(session: string, claims: EntitlementClaims, feature: string, amount: number): (use: Use) => Promise<void> {
     const end = tallies.add(claims, feature, amount);
     const call = { feature, action: "consume", amount, idempotency_key: randomUUID() } as const;
     return async ({ givenBack }) => {
+      if (givenBack) return end(false);
+      const owed: Owed = { call, end };
       try {
-        if (!givenBack) await service.report(session, call);
-      } finally {
-        end(!givenBack);
+        await service.report(session, call);
+      } catch (error) {
+        // It was given all the same: it is owed, over every token to come, until it could be told.
+        tallies.owe(claims.sub, owed);
+        throw error;
       }
+      end(true);
+      await tellOwed(session, claims.sub);
     };
   }
 

@@ -1,7 +1,11 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { EntitlementClaims } from "./claims.js";
+import type { UsageCall } from "./service.js";
 
 const MAX_ENTRIES = 10_000;
+
+/** Reports that failed, per user: beyond these nothing metered is given until one of them could be told. */
+export const MOST_OWED = 25;
 
 interface Tally {
   iat: number;
@@ -15,6 +19,7 @@ interface Tally {
  */
 export class Tallies {
   readonly #tallies = new Map<string, Tally>();
+  readonly #owed = new Map<string, Set<Owed>>();
 
   /** What was used of a feature since the token was issued, or is still being reported. */
   used(claims: EntitlementClaims, feature: string): number {
@@ -23,7 +28,28 @@ export class Tallies {
     return tally.iat < claims.iat ? tally.reporting : tally.used;
   }
 
-  /** Counts a use; the answer is called when it was reported or could not be, or is taken back. */
+  /** The uses of a user that could not be reported: they count until they are, whatever token comes. */
+  owed(sub: string): Set<Owed> {
+    return this.#owed.get(sub) ?? new Set();
+  }
+
+  /** Keeps a use that could not be reported. */
+  owe(sub: string, owed: Owed): void {
+    const all = this.owed(sub).add(owed);
+    this.#owed.delete(sub);
+    this.#owed.set(sub, all);
+    if (this.#owed.size > MAX_ENTRIES) this.#owed.delete(this.#owed.keys().next().value as string);
+  }
+
+  /** A use that was owed is told: from now on the next token knows it. */
+  paid(sub: string, owed: Owed): void {
+    const all = this.owed(sub);
+    if (!all.delete(owed)) return;
+    if (all.size === 0) this.#owed.delete(sub);
+    owed.end(true);
+  }
+
+  /** Counts a use until the answer is called: when it was reported (true), or is taken back (false). */
   add(claims: EntitlementClaims, feature: string, amount: number): (counted: boolean) => void {
     const key = `${claims.sub}|${feature}`;
     const tally = this.#tallies.get(key) ?? { iat: claims.iat, used: 0, reporting: 0 };
@@ -38,6 +64,12 @@ export class Tallies {
       if (!counted) tally.used -= amount;
     };
   }
+}
+
+/** A use that was given and not reported; `end` takes it off the tally. */
+export interface Owed {
+  readonly call: UsageCall;
+  readonly end: (counted: boolean) => void;
 }
 
 /** One use of a metered feature, until it is settled. */

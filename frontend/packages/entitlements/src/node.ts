@@ -29,9 +29,12 @@ export interface VerifierOptions {
 export interface Verifier {
   /** The claims of a valid token. Throws `InvalidToken`; something else when its key could not be looked up. */
   verify(token: string): Promise<EntitlementClaims>;
+  /** The user of a valid session token of the billing service. Throws as `verify` does. */
+  subjectOf(session: string): Promise<string>;
 }
 
 const MAX_TOKEN_CHARS = 4096;
+const SESSION_AUDIENCE = "bitsleuth-billing";
 /** Seconds by which the signer's clock may be ahead of ours. The end of a token is exact. */
 const LEEWAY = 10;
 const KEYS_LIVE = 300;
@@ -42,6 +45,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
   const { issuer = "bitsleuth-billing", audience = "bitsleuth-analyzer", cacheSize = 1000, now = seconds } = options;
   const keys = typeof options.keys === "string" ? remoteKeys(options.keys, now, options) : fixedKeys(options.keys);
   const verified = new Map<string, EntitlementClaims>();
+  const sessions = new Map<string, { sub: string; exp: number }>();
 
   async function verify(token: string): Promise<EntitlementClaims> {
     const known = verified.get(token);
@@ -55,18 +59,31 @@ export function createVerifier(options: VerifierOptions): Verifier {
       verified.set(token, known);
       return known;
     }
-    const claims = await check(token);
+    const claims = entitlements(await check(token, "entitlements+jwt", audience));
     verified.set(token, claims);
     if (verified.size > cacheSize) verified.delete(verified.keys().next().value as string);
     return claims;
   }
 
-  async function check(token: string): Promise<EntitlementClaims> {
+  async function subjectOf(session: string): Promise<string> {
+    let known = sessions.get(session);
+    if (!known) {
+      const { sub, exp } = times(await check(session, "session+jwt", SESSION_AUDIENCE));
+      if (typeof sub !== "string") throw new InvalidToken("the token lacks its claims");
+      known = { sub, exp };
+      sessions.set(session, known);
+      if (sessions.size > cacheSize) sessions.delete(sessions.keys().next().value as string);
+    }
+    if (known.exp <= now()) throw new InvalidToken("the token has expired");
+    return known.sub;
+  }
+
+  async function check(token: string, kind: string, meant: string): Promise<Record<string, unknown>> {
     if (token.length > MAX_TOKEN_CHARS) throw new InvalidToken("the token is too long");
     const [head, body, signature, ...rest] = token.split(".");
     if (!head || !body || !signature || rest.length) throw new InvalidToken("this is not a token");
     const header = json(head);
-    if (header.alg !== "ES256" || header.typ !== "entitlements+jwt" || "crit" in header) {
+    if (header.alg !== "ES256" || header.typ !== kind || "crit" in header) {
       throw new InvalidToken("the token is of another kind");
     }
     const key = typeof header.kid === "string" ? await keys(header.kid) : undefined;
@@ -76,24 +93,33 @@ export function createVerifier(options: VerifierOptions): Verifier {
     if (!verifySignature("sha256", signed, { key, dsaEncoding: "ieee-p1363" }, proof)) {
       throw new InvalidToken("the signature is wrong");
     }
-    return checked(json(body));
+    const claims = json(body);
+    if (claims.iss !== issuer || claims.aud !== meant) {
+      throw new InvalidToken("the token is of another issuer, or for somebody else");
+    }
+    return claims;
   }
 
-  function checked(claims: Record<string, unknown>): EntitlementClaims {
-    const { iss, aud, sub, plan, ver, f, iat, nbf, exp } = claims;
-    if (iss !== issuer || aud !== audience) throw new InvalidToken("the token is of another issuer, or for somebody else");
+  function entitlements(claims: Record<string, unknown>): EntitlementClaims {
+    const { sub, plan, ver, f } = claims;
     if (typeof sub !== "string" || typeof ver !== "number" || typeof f !== "object" || f === null) {
       throw new InvalidToken("the token lacks its claims");
     }
+    const { iat, exp } = times(claims);
+    return { sub, plan: String(plan), ver, f: f as EntitlementClaims["f"], iat, exp };
+  }
+
+  function times(claims: Record<string, unknown>): { sub: unknown; iat: number; exp: number } {
+    const { sub, iat, nbf, exp } = claims;
     if (typeof iat !== "number" || typeof nbf !== "number" || typeof exp !== "number") {
       throw new InvalidToken("the token lacks its times");
     }
     if (Math.max(iat, nbf) > now() + LEEWAY) throw new InvalidToken("the token is not valid yet");
     if (exp <= now()) throw new InvalidToken("the token has expired");
-    return { sub, plan: String(plan), ver, f: f as EntitlementClaims["f"], iat, exp };
+    return { sub, iat, exp };
   }
 
-  return { verify };
+  return { verify, subjectOf };
 }
 
 type Keys = (kid: string) => KeyObject | undefined | Promise<KeyObject | undefined>;

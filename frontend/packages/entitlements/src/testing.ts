@@ -58,7 +58,7 @@ export class FakeService {
   down = false;
   /** Whether a proxy's page answers in its place. */
   garbled = false;
-  session = "session-1";
+  session = this.issuer.token({ aud: "bitsleuth-billing", exp: NOW + 900 }, { typ: "session+jwt" });
   /** The rollout document; null: it cannot be read. */
   rollout: Rollout | null = null;
 
