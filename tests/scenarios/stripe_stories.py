@@ -18,6 +18,12 @@ class End:
     kind: str = "subscription"
     fewest: bool = True
     """Whether the four events of the smallest endpoint suffice."""
+    besides: tuple[tuple[str, int], ...] = ()
+    """What else the same record gives: a plan, and until when."""
+    owed: tuple[int, ...] = ()
+    """Where each unpaid invoice begins that is owed."""
+    late: int = 0
+    """How many payments wait for a person's judgement."""
 
 
 Story = Callable[[Shop], End]

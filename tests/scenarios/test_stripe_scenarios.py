@@ -11,7 +11,11 @@ import pytest
 from billing.rules.records import Purchase, Subscription
 from fakes.stripe.shapes import OLD_VERSION
 from tests.providers.stripe.canaries import CANARY, PERSONAL
-from tests.scenarios import stripe_purchase_stories, stripe_subscription_stories  # noqa: F401 they tell the stories
+from tests.scenarios import (  # noqa: F401 they tell the stories
+    stripe_invoice_stories,
+    stripe_purchase_stories,
+    stripe_subscription_stories,
+)
 from tests.scenarios.stripe_stories import STORIES, End
 from tests.scenarios.stripe_world import FEWEST, World, notifications, shop_in_process, shuffled_with_repeats
 
@@ -19,9 +23,14 @@ SEEDS = range(4)
 
 
 def holds(world: World, end: End) -> None:
-    (window,) = [w for w in world.windows() if w.kind == end.kind]
+    window, *others = [w for w in world.windows() if w.kind == end.kind]
     (record,) = [r for r in world.account.records.values() if isinstance(r, Subscription | Purchase)]
     assert (record.status, window.reason, window.until) == (end.status, end.reason, end.until)
+    assert sorted((w.plan.plan_id, w.until) for w in others if w.plan) == sorted(end.besides)
+    if isinstance(record, Subscription):
+        assert len(record.paid_late) == end.late
+        if end.owed:
+            assert tuple(invoice.start for invoice in record.owed) == end.owed
 
 
 @pytest.mark.parametrize("name", STORIES)
