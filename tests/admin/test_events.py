@@ -1,12 +1,15 @@
 """Failed payment events: why, what to do, and back they go, once, with a note of who sent them."""
 
+import ast
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from billing.admin.events import AdminEvents, remedy
+from billing import errors
+from billing.admin.events import REMEDIES, AdminEvents, remedy
 from billing.api import admin as shapes
 from billing.aws import Aws
 from billing.errors import InvalidRequest
@@ -44,7 +47,9 @@ class Queues:
         )
         body = encode(notification, NOW + number, "1", "0" * 64)
         self.aws.call("sqs", "send_message", QueueUrl=self.dlq, MessageBody=body)
-        failed = replace(told(f"stripe#evt_{number}"), status="failed", reason=NO_USER, attempts=5, user_id=None)
+        failed = replace(
+            told(f"stripe#evt_{number}"), status="failed", reason=NO_USER, code="unknown_user", attempts=5, user_id=None
+        )
         self.events.record(failed)
 
     def queued(self) -> list[dict[str, Any]]:
@@ -111,9 +116,23 @@ def test_a_status_that_does_not_exist_is_refused(queues: Queues) -> None:
 
 
 def test_every_cause_has_a_remedy() -> None:
-    assert "Add the price" in remedy("stripe price price_9 of subscription sub_1 belongs to no plan: add it")
-    assert "other mode" in remedy("a live-mode event on a stack of the other mode")
+    """Every code that a source gives to something parked, and those of the queue, have advice of their own."""
+    parked = set()
+    for path in Path(errors.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "Parked":
+                assert len(node.args) == 2, f"{path.name}:{node.lineno} gives no code"
+                parked.add(ast.literal_eval(node.args[1]))
+    assert parked == {"unknown_plan", "unknown_user", "several_owners", "not_known_yet", "order_differs"}
+    assert parked | {errors.TryAgain.code, errors.ProviderUnavailable.code, errors.ProviderError.code} <= set(REMEDIES)
     assert remedy("something new").startswith("Mend what the cause says")
+
+
+def test_what_a_cause_says_may_change_without_changing_the_advice(queues: Queues) -> None:
+    queues.events.record(replace(told("stripe#evt_1"), status="failed", reason="in other words", code="unknown_plan"))
+    [event] = queues.desk.list("failed", None)["events"]
+    assert event["code"] == "unknown_plan"
+    assert event["remedy"].startswith("Add the price to the plan")
 
 
 def test_every_answer_has_the_documented_shape(queues: Queues) -> None:

@@ -123,17 +123,23 @@ def test_an_unexpected_error_is_named_by_its_kind_alone(
 
 
 @pytest.mark.parametrize(
-    ("error", "reason"),
+    ("error", "reason", "code"),
     [
         (
             AwsError("TransactWriteItems", "ThrottlingException", "usr_1 and more"),
             "AWS refused TransactWriteItems: ThrottlingException",
+            "aws_refused",
         ),
-        (NoAnswer("Query", "Timeout", "https://of.the.table"), "AWS did not answer: Timeout"),
+        (NoAnswer("Query", "Timeout", "https://of.the.table"), "AWS did not answer: Timeout", "aws_silent"),
     ],
 )
 def test_a_store_that_fails_is_named_and_the_remedy_fits(
-    process: Callable[..., list[str]], cloud: Cloud, monkeypatch: pytest.MonkeyPatch, error: Exception, reason: str
+    process: Callable[..., list[str]],
+    cloud: Cloud,
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+    reason: str,
+    code: str,
 ) -> None:
     def fail(*_: object) -> None:
         raise error
@@ -144,7 +150,8 @@ def test_a_store_that_fails_is_named_and_the_remedy_fits(
     event = cloud.events.get(purchase.key)
     assert event is not None
     assert event.reason == reason
-    assert "send the event again" in remedy(reason).lower()
+    assert "send the event again" in remedy(event.code).lower()
+    assert event.code == code
 
 
 def test_an_event_whose_failure_cannot_be_recorded_does_not_hold_back_the_others(

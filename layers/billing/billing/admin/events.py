@@ -18,38 +18,33 @@ _CURSOR = re.compile(r"\d{12}#.{1,200}")
 # What one request has time for; whoever asks for all asks again, or uses `billing dlq redrive`.
 REDRIVEN_AT_ONCE = 100
 
-# From words in a cause to what helps. The first that fits is said.
-_REMEDIES: tuple[tuple[str, str], ...] = (
-    ("belongs to no plan", "Add the price to the plan it stands for (provider ids), then send the event again."),
-    (
-        "no user is known",
-        "Look the object up at the provider. If we sold it, set user_id in its metadata there and send the event "
-        "again; if not, it is none of ours and can stay.",
-    ),
-    (
-        "on a stack of the other mode",
-        "Nothing is lost. A webhook of the other mode points here: correct its address at the provider.",
-    ),
-    ("reading it did not help", "Look the object up at the provider; once it is there, send the event again."),
-    ("was opened for", "Somebody changed the invoice at the provider. Compare it with the order before deciding."),
-    ("by others", "The account was busy. Send the event again."),
-    ("AWS refused", "Throttled, or down: send the event again. If it is a permission: correct the policy first."),
-    ("AWS did not answer", "Send the event again when AWS answers."),
-    ("did not answer", "The provider was down. Send the event again when it answers."),
-    ("unexpected", "A fault of ours: find the event's id in the processor's log, mend it, deploy, send it again."),
-    (
-        "never finished a try",
-        "The processor died or ran out of time: see its log, then send the event again.",
-    ),
-    ("cannot be read", "Find out who writes to the queue. It leaves by itself; sending it again changes nothing."),
-    ("processed meanwhile", "Nothing is left to do; sending it again changes nothing."),
-)
+# What helps, by the code of a cause. What could not be applied yet has a code of its own; see `Parked`.
+_LOOK_UP = "Look the object up at the provider; once it is there, send the event again."
+REMEDIES: Mapping[str, str] = {
+    "unknown_plan": "Add the price to the plan it stands for (provider ids), then send the event again.",
+    "unknown_user": "Look the object up at the provider. If we sold it, set user_id in its metadata there and send the "
+    "event again; if not, it is none of ours and can stay.",
+    "several_owners": "Look the object up at the provider and correct the user_id in its metadata; then send the event "
+    "again.",
+    "other_mode": "Nothing is lost. A webhook of the other mode points here: correct its address at the provider.",
+    "not_known_yet": _LOOK_UP,
+    "order_differs": "Somebody changed the invoice at the provider. Compare it with the order before deciding.",
+    "try_again": "The account was busy. Send the event again.",
+    "aws_refused": "Throttled, or down: send the event again. If it is a permission: correct the policy first.",
+    "aws_silent": "Send the event again when AWS answers.",
+    "provider_unavailable": "The provider was down. Send the event again when it answers.",
+    "provider_error": "The provider refused: see what it says, mend that, then send the event again.",
+    "unexpected": "A fault of ours: find the event's id in the processor's log, mend it, deploy, send it again.",
+    "never_finished": "The processor died or ran out of time: see its log, then send the event again.",
+    "unreadable": "Find out who writes to the queue. It leaves by itself; sending it again changes nothing.",
+    "processed_meanwhile": "Nothing is left to do; sending it again changes nothing.",
+}
 _ANY_REMEDY = "Mend what the cause says, then send the event again."
 
 
-def remedy(cause: str) -> str:
-    """What to do about a failure, by its cause."""
-    return next((advice for words, advice in _REMEDIES if words in cause), _ANY_REMEDY)
+def remedy(code: str) -> str:
+    """What to do about a failure, by the code of its cause."""
+    return REMEDIES.get(code, _ANY_REMEDY)
 
 
 def redrive_letters(
@@ -140,7 +135,8 @@ class AdminEvents:
             "status": "dead",
             "outcome": None,
             "cause": letter.cause,
-            "remedy": remedy(letter.cause),
+            "code": letter.code or None,
+            "remedy": remedy(letter.code),
             "attempts": known.attempts if known else 0,
             "received_at": rfc3339(letter.received_at),
             "processed_at": None,
@@ -158,7 +154,8 @@ def _view(event: PaymentEvent) -> View:
         "status": "failed" if attention else "processed",
         "outcome": event.outcome or (None if event.status == "failed" else event.status),
         "cause": event.reason or None,
-        "remedy": remedy(event.reason) if attention else None,
+        "code": event.code or None,
+        "remedy": remedy(event.code) if attention else None,
         "attempts": event.attempts,
         "received_at": rfc3339(event.received_at),
         "processed_at": rfc3339(event.processed_at),

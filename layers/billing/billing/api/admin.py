@@ -314,6 +314,8 @@ class PaymentEventView(Response):
     """What it changed; `unchanged` when it told what was known. None as long as it fails."""
     cause: str | None
     """Why it failed, in plain words."""
+    code: str | None
+    """The same as one stable word; None of events from before there was one."""
     remedy: str | None
     """What to do about it."""
     attempts: int

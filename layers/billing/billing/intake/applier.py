@@ -106,7 +106,7 @@ class Applier:
                     raise NotOurs(f"not ours: no user and no plan stands behind {names}")
                 owner = _named_user([*facts, *read])
             if owner is None:
-                raise Parked(f"no user is known for {names}")
+                raise Parked(f"no user is known for {names}", "unknown_user")
         return owner
 
     def _owner(self, provider: str, facts: Sequence[Fact]) -> str | None:
@@ -161,7 +161,7 @@ class Applier:
         try:
             told = self.read(provider, result, fact.observed_at, now) if reads else []
         except NotOurs as gone:  # the fact has its owner: a person has to look
-            raise Parked(str(gone)) from gone
+            raise Parked(str(gone), "not_known_yet") from gone
         for answer in told:
             # Read after the account was: it settles a tie, which an answer read before that could not.
             newest = replace(answer, reread=True) if isinstance(answer, SubscriptionFact) else answer
@@ -171,7 +171,9 @@ class Applier:
         result = apply(account, fact, self._catalogue(fact))
         if isinstance(result, Account):
             return result
-        raise Parked(f"{provider} {result.kind} {result.id} is not known yet, and reading it did not help")
+        raise Parked(
+            f"{provider} {result.kind} {result.id} is not known yet, and reading it did not help", "not_known_yet"
+        )
 
 
 def _of_account(event: PaymentEvent, account: Account, outcome: Outcome) -> PaymentEvent:

@@ -10,7 +10,7 @@ from typing import Any
 
 from billing.aws import Aws
 from billing.intake.webhook import decode
-from billing.store.payment_events import PaymentEventStore
+from billing.store.payment_events import PaymentEvent, PaymentEventStore
 
 # Long enough to look through a large queue; what was not sent back is released at the end, or by time.
 _HIDDEN_SECONDS = 60
@@ -21,7 +21,10 @@ _WAIT_SECONDS = 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeadLetter:
-    """`cause` is what the last try said, in plain words. `received_at` (Unix seconds): when our webhook took it in."""
+    """`cause` is what the last try said, in plain words, `code` the same as one word.
+
+    `received_at` (Unix seconds): when our webhook took it in.
+    """
 
     event_id: str
     provider: str
@@ -29,6 +32,7 @@ class DeadLetter:
     created_at: int
     received_at: int
     cause: str
+    code: str
     payload: Mapping[str, Any]
     body: str
     handle: str
@@ -120,14 +124,15 @@ class DeadLetters:
 
     def _letter(self, body: str, handle: str) -> DeadLetter:
         notification, seen = decode(body)
-        event = self._events.get(notification.key)
+        cause, code = _cause(self._events.get(notification.key))
         return DeadLetter(
             event_id=notification.key,
             provider=notification.provider,
             type=notification.type,
             created_at=notification.created_at,
             received_at=seen["received_at"],
-            cause=_cause(event.status, event.reason) if event else "not recorded: the processor never finished a try",
+            cause=cause,
+            code=code,
             payload=notification.payload,
             body=body,
             handle=handle,
@@ -154,13 +159,16 @@ def _unreadable(message: Mapping[str, Any]) -> DeadLetter:
         created_at=sent,
         received_at=sent,
         cause="no delivery of ours: it cannot be read",
+        code="unreadable",
         payload={},
         body=message["Body"],
         handle=message["ReceiptHandle"],
     )
 
 
-def _cause(status: str, reason: str) -> str:
-    if status == "processed":
-        return "processed meanwhile: sending it back changes nothing"
-    return reason or status
+def _cause(event: PaymentEvent | None) -> tuple[str, str]:
+    if event is None:
+        return "not recorded: the processor never finished a try", "never_finished"
+    if event.status == "processed":
+        return "processed meanwhile: sending it back changes nothing", "processed_meanwhile"
+    return event.reason or event.status, event.code

@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from billing.aws import trouble
-from billing.errors import BillingError, NotOurs, Parked
+from billing.aws import NoAnswer, trouble
+from billing.errors import BillingError, NotOurs
 from billing.intake.applier import Applier
 from billing.intake.webhook import decode
 from billing.providers import load
@@ -60,7 +60,7 @@ class Processor:
         if notification.livemode is not None and notification.livemode != self._livemode:
             mode = "live" if notification.livemode else "test"
             reason = f"a {mode}-mode event on a stack of the other mode"
-            return self._settle(_event(notification, delivery, now, "quarantined", reason), "quarantined")
+            return self._settle(_event(notification, delivery, now, "quarantined", reason, "other_mode"), "quarantined")
         try:
             facts = self._facts(notification, now)
             user_id = self._applier.user_of(notification.provider, facts, now)
@@ -103,9 +103,9 @@ class Processor:
             raise NotOurs(reason)
         return facts
 
-    def record_failure(self, notification: Notification, delivery: Delivery, now: int, reason: str) -> None:
-        """Keeps the cause of a failure in plain words, unless the event has been settled meanwhile."""
-        self._events.record(_event(notification, delivery, now, "failed", reason))
+    def record_failure(self, notification: Notification, delivery: Delivery, now: int, error: Exception) -> None:
+        """Keeps the cause of a failure, unless the event has been settled meanwhile."""
+        self._events.record(_event(notification, delivery, now, "failed", *cause_of(error)))
 
     def _settle(self, event: PaymentEvent, outcome: Outcome) -> Outcome:
         return outcome if self._events.record(event) else "duplicate"
@@ -140,22 +140,27 @@ def _process_one(
     try:
         outcome = processor.process(notification, delivery, now)
     except Exception as error:  # noqa: BLE001 one poisoned event must not hold back the batch
-        reason = _cause(error)
-        logger.error("failed", extra={**where, "reason": reason, "frames": _frames(error)})
+        reason, code = cause_of(error)
+        logger.error("failed", extra={**where, "reason": reason, "code": code, "frames": _frames(error)})
         try:
-            processor.record_failure(notification, delivery, now, reason)
+            processor.record_failure(notification, delivery, now, error)
         except Exception as lost:  # noqa: BLE001 as above: the queue still has the message
-            logger.error("failure not recorded", extra={**where, "reason": _cause(lost)})
+            logger.error("failure not recorded", extra={**where, "reason": cause_of(lost)[0]})
         return False
     logger.info("processed", extra={**where, "outcome": outcome, "waited": now - delivery.received_at})
     return True
 
 
-def _cause(error: Exception) -> str:
-    """Plain words for an operator; of an unexpected error the kind alone, its text might quote a payload."""
-    if isinstance(error, BillingError | Parked):
-        return str(error)
-    return trouble(error) or f"unexpected {type(error).__name__}: see the function's log"
+def cause_of(error: Exception) -> tuple[str, str]:
+    """A failure in plain words for an operator, and as a code by which a remedy is found.
+
+    Of an unexpected error the words are its kind alone: its text might quote a payload.
+    """
+    if isinstance(error, BillingError):
+        return str(error), error.code
+    if told := trouble(error):
+        return told, "aws_silent" if isinstance(error, NoAnswer) else "aws_refused"
+    return f"unexpected {type(error).__name__}: see the function's log", "unexpected"
 
 
 def _frames(error: Exception) -> list[str]:
@@ -175,7 +180,9 @@ def notification_of(event: PaymentEvent) -> Notification:
     )
 
 
-def _event(notification: Notification, delivery: Delivery, now: int, status: Status, reason: str = "") -> PaymentEvent:
+def _event(
+    notification: Notification, delivery: Delivery, now: int, status: Status, reason: str = "", code: str = ""
+) -> PaymentEvent:
     return PaymentEvent(
         event_id=notification.key,
         provider=notification.provider,
@@ -188,6 +195,7 @@ def _event(notification: Notification, delivery: Delivery, now: int, status: Sta
         payload=notification.payload,
         livemode=notification.livemode,
         reason=reason,
+        code=code,
         secret_label=delivery.secret_label,
         body_sha256=delivery.body_sha256,
         attempts=delivery.attempts,

@@ -141,38 +141,39 @@ class Reconciler:
             object_id = str(getattr(fact, "payment_id", None) or getattr(fact, "subscription_id", ""))
             try:
                 user_id = self._applier.user_of(self._provider, [fact], now)
-                detail = self._difference(self._accounts.load(user_id), fact)
-                if detail is None:
+                found = self._difference(self._accounts.load(user_id), fact)
+                if found is None:
                     continue
+                kind, detail = found
                 if not dry_run:
                     self._applier.apply(user_id, self._provider, [fact], now)
-                kind: Kind = "missing" if detail.startswith("we have no") else "differs"
                 yield Finding(kind, object_id, user_id, detail, not dry_run)
             except NotOurs:
                 continue
             except Parked as parked:
-                unknown: Kind = "unknown_plan" if "belongs to no plan" in str(parked) else "unknown_user"
+                unknown: Kind = "unknown_plan" if parked.code == "unknown_plan" else "unknown_user"
                 yield Finding(unknown, object_id, fact.user_id, str(parked), repaired=False)
 
-    def _difference(self, account: Account, fact: Fact) -> str | None:
+    def _difference(self, account: Account, fact: Fact) -> tuple[Kind, str] | None:
         """In words, where our record is not what the provider says; None when it is, whenever it was last seen."""
         after = apply(account, fact, self._plans.catalogue())
         if isinstance(fact, PaymentFact):
             known = account.records.get(f"subscription#{fact.provider}#{fact.subscription_id}")
             paid = known.payments if isinstance(known, Subscription) else {}
-            return None if fact.payment_id in paid else f"we have no payment of {fact.amount_cents} {fact.currency}"
+            absent = f"we have no payment of {fact.amount_cents} {fact.currency}"
+            return None if fact.payment_id in paid else ("missing", absent)
         if not isinstance(after, Account) or not isinstance(fact, SubscriptionFact):
-            return "it has to be read again"
+            return "differs", "it has to be read again"
         key = f"subscription#{fact.provider}#{fact.subscription_id}"
         old, new = account.records.get(key), after.records[key]
         if not isinstance(old, Subscription):
-            return f"we have no subscription of plan {getattr(new, 'plan_id', '')}"
+            return "missing", f"we have no subscription of plan {getattr(new, 'plan_id', '')}"
         changed = [
             f"{f.name}: {getattr(old, f.name)} → {getattr(new, f.name)}"
             for f in fields(old)
             if f.name != "observed_at" and getattr(old, f.name) != getattr(new, f.name)
         ]
-        return ", ".join(changed) or None
+        return ("differs", ", ".join(changed)) if changed else None
 
     def _deliver(self, told: Sequence[Notification], now: int, dry_run: bool, report: Report) -> Iterator[Finding]:
         """Events that never reached us, the oldest first."""
@@ -190,7 +191,7 @@ class Reconciler:
                 outcome = self._processor.process(notification, delivery, now)
                 yield Finding("event_missing", notification.event_id, None, f"{detail}; {outcome}", repaired=True)
             except (Parked, ProviderError) as refused:
-                self._processor.record_failure(notification, Delivery(received_at=now), now, str(refused))
+                self._processor.record_failure(notification, Delivery(received_at=now), now, refused)
                 yield Finding("event_failed", notification.event_id, None, f"{detail}; {refused}", repaired=False)
 
     def _tell(self, finding: Finding, report: Report, on_finding: Callable[[Finding], None]) -> None:

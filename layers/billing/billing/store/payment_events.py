@@ -17,7 +17,7 @@ RETENTION_SECONDS = 400 * 86_400
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaymentEvent:
-    """`outcome` says what it changed, `reason` (for a failed one) the cause in plain words.
+    """`outcome` says what it changed, `reason` (for a failed one) the cause in plain words, `code` as one word.
 
     `payload` is the minimal, allow-listed part of the delivery: what a replay needs and no more.
     """
@@ -35,6 +35,7 @@ class PaymentEvent:
     user_id: str | None = None
     outcome: str = ""
     reason: str = ""
+    code: str = ""
     secret_label: str = ""
     body_sha256: str = ""
     attempts: int = 1

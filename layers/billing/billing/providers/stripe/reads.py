@@ -174,7 +174,7 @@ class Reader:
                 continue
             fact = objects.payment_fact(self._whole(invoice), seen, charge_ids=(intent, *charge_ids), fee_cents=fee)
             if fact and invoice.get("status") != "paid":
-                raise Parked(f"stripe invoice {invoice['id']} of payment {intent} is not paid yet")
+                raise Parked(f"stripe invoice {invoice['id']} of payment {intent} is not paid yet", "not_known_yet")
             if fact:
                 return fact
         return None

@@ -19,7 +19,8 @@ def purchase(account: Account, fact: PurchaseFact, catalogue: Catalogue) -> Acco
     """The newest state of a purchase or prepaid term wins; of one second the stronger one does."""
     plan = catalogue.get(fact.plan_id, fact.plan_version)
     if plan is None:
-        raise Parked(f"purchase {fact.purchase_id} is of plan {fact.plan_id} version {fact.plan_version}, unknown here")
+        named = f"{fact.plan_id} version {fact.plan_version}"
+        raise Parked(f"purchase {fact.purchase_id} is of plan {named}, unknown here", "unknown_plan")
     kind = Term if plan.recurring else Purchase
     key = f"{'term' if plan.recurring else 'purchase'}#{fact.provider}#{fact.purchase_id}"
     known = account.records.get(key)
@@ -71,7 +72,9 @@ def _check_same_order(old: Purchase, fact: PurchaseFact) -> None:
     opened = (old.plan_id, old.plan_version, old.amount_cents, old.currency)
     told = (fact.plan_id, fact.plan_version, fact.amount_cents, fact.currency)
     if opened != told:
-        raise Parked(f"{fact.provider} invoice {fact.purchase_id} was opened for {opened}, but now says {told}")
+        raise Parked(
+            f"{fact.provider} invoice {fact.purchase_id} was opened for {opened}, but now says {told}", "order_differs"
+        )
 
 
 def _money_in(fact: PurchaseFact, old: Purchase | None) -> Payment | None:

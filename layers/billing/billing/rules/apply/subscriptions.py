@@ -73,7 +73,8 @@ def _subscription_from(fact: SubscriptionFact, catalogue: Catalogue, old: Subscr
     if not ours:
         raise Parked(
             f"{fact.provider} price {fact.price_id} of subscription {fact.subscription_id} belongs to no plan: "
-            "add it to a plan's provider_plan_ids, then redrive this event"
+            "add it to a plan's provider_plan_ids, then redrive this event",
+            "unknown_plan",
         )
     item, plan = ours[0]
     # None also where a price was scheduled by hand that belongs to no plan.
