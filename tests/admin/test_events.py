@@ -123,7 +123,14 @@ def test_every_cause_has_a_remedy() -> None:
             if isinstance(node, ast.Call) and ast.unparse(node.func) == "Parked":
                 assert len(node.args) == 2, f"{path.name}:{node.lineno} gives no code"
                 parked.add(ast.literal_eval(node.args[1]))
-    assert parked == {"unknown_plan", "unknown_user", "several_owners", "not_known_yet", "order_differs"}
+    assert parked == {
+        "unknown_plan",
+        "unknown_user",
+        "several_owners",
+        "not_known_yet",
+        "order_differs",
+        "amount_out_of_bounds",
+    }
     assert parked | {errors.TryAgain.code, errors.ProviderUnavailable.code, errors.ProviderError.code} <= set(REMEDIES)
     assert remedy("something new").startswith("Mend what the cause says")
 

@@ -54,5 +54,5 @@ def apply(account: Account, fact: Fact, catalogue: Catalogue) -> Account | Ref:
     """
     for name in _AMOUNTS:
         if abs(getattr(fact, name, None) or 0) > LARGEST:
-            raise Parked(f"{type(fact).__name__} says {name} beyond any amount of money", code="amount_out_of_bounds")
+            raise Parked(f"{type(fact).__name__} says {name} beyond any amount of money", "amount_out_of_bounds")
     return _RULES[type(fact)](account, fact, catalogue)
