@@ -27,8 +27,8 @@ def show(
     """Tell why a user has a feature, or has it not: from which records, until when, by which events."""
     stack: Stack = context.obj
     when = _moment(at)
-    account = AccountStore(stack.aws, stack.settings.accounts_table).load(user)
-    found = explain(account, PlanStore(stack.aws, stack.settings.plans_table).catalogue(), feature, when)
+    accounts = AccountStore(stack.aws, stack.settings.accounts_table)
+    found = explain(accounts, user, PlanStore(stack.aws, stack.settings.plans_table).catalogue(), feature, when)
     _decision(found, user)
     rows = [
         (

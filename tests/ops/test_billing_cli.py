@@ -2,6 +2,8 @@
 
 import json
 import time
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import boto3
@@ -10,10 +12,16 @@ import pytest
 from billing.aws import Aws
 from billing.intake.webhook import encode
 from billing.providers.interface import Notification
+from billing.rules.consequences import consequences
+from billing.rules.plans import Catalogue
+from billing.rules.records import Grant
+from billing.rules.times import DAY
 from billing.settings import Settings
+from billing.store.accounts import AccountStore
 from billing.store.audit import AuditLog
 from billing_cli.operator_aws import OperatorAws
 from billing_cli.stack import Stack
+from samples import NOW
 from tests.ops.conftest import ENVIRONMENT, SEEDS, OpenStack, billing
 
 
@@ -105,6 +113,18 @@ def test_an_explanation_names_sources_use_and_what_to_buy(stack: Stack) -> None:
     assert "2026-11-22 21:00 UTC" in locked
     assert "pro-month" in locked
     assert billing("explain", "usr_1", "ai.chat", "--at", "yesterday").exit_code == 2
+
+
+def test_an_explanation_of_the_past_is_by_what_was_stored_then(stack: Stack) -> None:
+    """As the admin's page has it: both ask the same function."""
+    billing("plans", "import", str(SEEDS))
+    accounts = AccountStore(stack.aws, stack.settings.accounts_table)
+    grant = Grant(grant_id="g", features={"tax.enhanced": True}, granted_by="a", reason="b", granted_at=NOW)
+    for record, at in ((grant, NOW), (replace(grant, granted_at=NOW + 3 * DAY), NOW + 3 * DAY)):
+        before = accounts.load("usr_1")
+        accounts.commit(consequences(before, before.put(record), Catalogue(()), at))
+    at = datetime.fromtimestamp(NOW + DAY, UTC).isoformat()
+    assert "open for good" in billing("explain", "usr_1", "tax.enhanced", "--at", at).output
 
 
 def test_without_a_running_engine_a_command_says_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -9,11 +9,12 @@ from billing.api.plan_bodies import feature_value
 from billing.api.requests import GrantFeatures, RefundPayment
 from billing.api.views import entitlement, plan_in_force, source_view, subscription_status, value
 from billing.errors import Conflict, InvalidRequest, NotFound
+from billing.gate import explanation
 from billing.gate.gate import with_free
 from billing.providers import PROVIDERS
 from billing.rules.allowances import Counter, held
 from billing.rules.consequences import Consequences, consequences
-from billing.rules.entitlements import Entitlement, decide, evaluate, sources
+from billing.rules.entitlements import Entitlement, evaluate, sources
 from billing.rules.history import By, describe
 from billing.rules.plans import feature_fault, features_to_json
 from billing.rules.records import LIVE, Account, Grant, Purchase, Subscription
@@ -95,27 +96,21 @@ class AdminUsers:
         }
 
     def explain(self, user_id: str, feature: str, at: int, now: int) -> Mapping[str, Any]:
-        """Why a user has, or had not, a feature at a time: from what was stored then, not from what is known now.
-
-        Before an account's history begins, its records say when they gave access.
-        """
-        account = self._known(user_id)
+        """Why a user has, or had not, a feature at a time, with all that had happened until then."""
+        self._known(user_id)
         if not feature or not 0 <= at <= now:
             message = "name a feature, and a time that has been"
-            raise InvalidRequest("what is to be explained?", errors=[{"path": "feature", "message": message}])
-        catalogue = self._plans.catalogue()
-        then = self._accounts.sources_at(user_id, at)
-        known = with_free(sources(account, catalogue) if then is None else then, catalogue)
-        verdict = decide(known, feature, at)
-        allowed = isinstance(verdict, Entitlement)
+            raise InvalidRequest("name what is to be explained", errors=[{"path": "feature", "message": message}])
+        found = explanation.explain(self._accounts, user_id, self._plans.catalogue(), feature, at)
+        verdict = found.decision
         return {
             "user_id": user_id,
             "feature": feature,
             "at": rfc3339(at),
-            "allowed": allowed,
+            "allowed": found.allowed,
             "value": value(verdict.value, verdict.credits) if isinstance(verdict, Entitlement) else None,
             "expires_at": rfc3339(verdict.expires_at) if isinstance(verdict, Entitlement) else None,
-            "sources": [source_view(s) for s in known if s.features.get(feature)],
+            "sources": [source_view(s) for s in found.sources],
             "timeline": self._timeline(user_id, at),
         }
 

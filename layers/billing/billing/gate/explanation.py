@@ -1,6 +1,7 @@
 """Why a user has a feature, or has it not, at any moment: from which records, until when, and what would open it.
 
-Judged by what is known today: a record says when it gave access, so a past moment is answered from the same windows.
+Judged by what was stored then, which is what every gate answered from, not by what became known later. Before the
+account's history begins, its records say when they gave access.
 """
 
 from collections.abc import Sequence
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 from billing.gate.gate import plans_with, with_free
 from billing.rules.entitlements import Entitlement, Refusal, Source, decide, sources
 from billing.rules.plans import Catalogue, Plan
-from billing.rules.records import Account
+from billing.store.accounts import AccountStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +28,11 @@ class Explanation:
         return isinstance(self.decision, Entitlement)
 
 
-def explain(account: Account, catalogue: Catalogue, feature: str, at: int) -> Explanation:
-    found = [s for s in with_free(sources(account, catalogue), catalogue) if s.features.get(feature)]
+def explain(accounts: AccountStore, user_id: str, catalogue: Catalogue, feature: str, at: int) -> Explanation:
+    then = accounts.sources_at(user_id, at)
+    if then is None:
+        then = sources(accounts.load(user_id), catalogue)
+    found = [s for s in with_free(then, catalogue) if s.features.get(feature)]
     decision = decide(found, feature, at)
     found.sort(key=lambda s: (not s.open_at(at), -s.start))
     offers = [] if isinstance(decision, Entitlement) else plans_with(feature, catalogue)
