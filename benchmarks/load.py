@@ -262,7 +262,7 @@ class Load:
             elif said.get("outcome") == "duplicate":
                 report.repeats += 1
             elif said.get("outcome") == "applied":
-                done = datetime.strptime(said["timestamp"], "%Y-%m-%d %H:%M:%S,%f%z").timestamp()
+                done = datetime.fromisoformat(said["timestamp"]).timestamp()
                 report.waited.append(max(0.0, done - accepted[event_id]))
 
     def check_books(self, aws: Aws, users: set[str], patience: float) -> None:

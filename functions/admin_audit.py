@@ -4,10 +4,9 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from aws_lambda_powertools import Logger
-
 from billing.api.http import Request, endpoint, seconds
 from billing.aws import Aws
+from billing.log import Log
 from billing.rules.times import rfc3339
 from billing.settings import Settings
 from billing.store.audit import AuditLog
@@ -29,4 +28,4 @@ def show(request: Request) -> Mapping[str, Any]:
     }
 
 
-handler = endpoint({"GET /admin/audit": show}, Logger())
+handler = endpoint({"GET /admin/audit": show}, Log())

@@ -4,13 +4,12 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from aws_lambda_powertools import Logger
-
 from billing.admin.events import AdminEvents
 from billing.api.http import Request, endpoint
 from billing.api.requests import RedriveEvents
 from billing.aws import Aws
 from billing.intake.dead_letters import DeadLetters
+from billing.log import Log
 from billing.settings import Settings
 from billing.store.audit import AuditLog
 from billing.store.payment_events import PaymentEventStore
@@ -33,4 +32,4 @@ def redrive(request: Request) -> Mapping[str, Any]:
     return desk.redrive(wish.event_ids, dry_run=wish.dry_run, admin=request.user_id, now=request.now)
 
 
-handler = endpoint({"GET /admin/events": show, "POST /admin/events/redrive": redrive}, Logger())
+handler = endpoint({"GET /admin/events": show, "POST /admin/events/redrive": redrive}, Log())

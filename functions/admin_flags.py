@@ -4,12 +4,11 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from aws_lambda_powertools import Logger
-
 from billing.admin.flags import AdminFlags
 from billing.api.http import Request, endpoint
 from billing.api.requests import SetFlag
 from billing.aws import Aws
+from billing.log import Log
 from billing.rules.rollout import Flag
 from billing.settings import Settings
 from billing.store.audit import AuditLog
@@ -31,4 +30,4 @@ def set_flag(request: Request) -> Mapping[str, Any]:
     return flags.set(name, flag, admin=admin, now=request.now, version=wish.version).to_json()
 
 
-handler = endpoint({"GET /admin/flags": show, "PUT /admin/flags/{name}": set_flag}, Logger())
+handler = endpoint({"GET /admin/flags": show, "PUT /admin/flags/{name}": set_flag}, Log())

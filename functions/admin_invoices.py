@@ -4,13 +4,12 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from aws_lambda_powertools import Logger
-
 from billing.admin.invoices import InvoiceDesk
 from billing.api.http import Request, chosen, endpoint
 from billing.api.requests import RefundInvoice
 from billing.aws import Aws
 from billing.intake.applier import Applier
+from billing.log import Log
 from billing.providers import Clients
 from billing.selling.refunds import Refunds
 from billing.settings import Settings
@@ -70,5 +69,5 @@ handler = endpoint(
         "POST /admin/invoices/{provider}/{purchase_id}/refund": refund,
         "POST /admin/invoices/{provider}/{purchase_id}/reread": reread,
     },
-    Logger(),
+    Log(),
 )

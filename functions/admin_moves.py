@@ -4,14 +4,13 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from aws_lambda_powertools import Logger
-
 from billing.admin.moves import AdminMoves
 from billing.api.http import Request, endpoint
 from billing.api.requests import MoveSubscribers
 from billing.api.views import plan_move
 from billing.aws import Aws
 from billing.catalogue.effect import move_effect
+from billing.log import Log
 from billing.rules.history import By
 from billing.settings import Settings
 from billing.store.audit import AuditLog
@@ -63,5 +62,5 @@ handler = endpoint(
         "POST /admin/plans/{plan_id}/move/stop": stop,
         "POST /admin/plans/{plan_id}/move/undo": undo,
     },
-    Logger(),
+    Log(),
 )

@@ -4,14 +4,13 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from aws_lambda_powertools import Logger
-
 from billing.admin.plans import AdminPlans
 from billing.api.http import Request, Response, endpoint
 from billing.api.requests import CreatePlan, UpdatePlan
 from billing.aws import Aws
 from billing.catalogue.effect import plan_effect
 from billing.catalogue.prices import PlanPrices
+from billing.log import Log
 from billing.providers import Clients
 from billing.rules.history import By
 from billing.settings import Settings
@@ -61,5 +60,5 @@ handler = endpoint(
         "PATCH /admin/plans/{plan_id}": update,
         "POST /admin/plans/{plan_id}/archive": archive,
     },
-    Logger(),
+    Log(),
 )

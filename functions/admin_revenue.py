@@ -4,10 +4,9 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from aws_lambda_powertools import Logger
-
 from billing.api.http import Request, Response, chosen, endpoint, wants_csv
 from billing.aws import Aws
+from billing.log import Log
 from billing.reporting.analytics import Analytics, range_of
 from billing.reporting.csv_tables import to_csv
 from billing.settings import Settings
@@ -72,5 +71,5 @@ handler = endpoint(
         "GET /admin/metrics/churn": churn,
         "GET /admin/metrics/cohorts": cohorts,
     },
-    Logger(),
+    Log(),
 )

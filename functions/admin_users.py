@@ -4,13 +4,12 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from aws_lambda_powertools import Logger
-
 from billing.admin.users import AdminUsers
 from billing.api.http import Request, Response, endpoint, seconds
 from billing.api.requests import GrantFeatures, RefundPayment
 from billing.aws import Aws
 from billing.intake.applier import Applier
+from billing.log import Log
 from billing.providers import Clients
 from billing.selling.refunds import Refunds
 from billing.settings import Settings
@@ -71,5 +70,5 @@ handler = endpoint(
         "GET /admin/users/{user_id}/export": lambda r: users.export(*_done(r)),
         "DELETE /admin/users/{user_id}": lambda r: users.erase(*_done(r)),
     },
-    Logger(),
+    Log(),
 )

@@ -4,14 +4,13 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from aws_lambda_powertools import Logger
-
 from billing.api.http import Request, Response, endpoint
 from billing.api.requests import RefreshSession, SignInWithNostr
 from billing.aws import Aws
 from billing.identity import nostr
 from billing.identity.identities import Identities, session_tokens
 from billing.identity.tokens import signer
+from billing.log import Log
 from billing.settings import Settings
 from billing.store.accounts import AccountStore
 from billing.store.identities import IdentityStore
@@ -46,6 +45,4 @@ def sign_out(request: Request) -> Response:
     return Response(None, 204)
 
 
-handler = endpoint(
-    {"POST /auth/nostr": sign_in, "POST /auth/refresh": refresh, "POST /auth/sign-out": sign_out}, Logger()
-)
+handler = endpoint({"POST /auth/nostr": sign_in, "POST /auth/refresh": refresh, "POST /auth/sign-out": sign_out}, Log())

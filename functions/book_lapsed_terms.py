@@ -4,9 +4,8 @@ import os
 import time
 from typing import Any
 
-from aws_lambda_powertools import Logger
-
 from billing.aws import Aws
+from billing.log import Log
 from billing.reporting.lapsed_terms import book_lapsed_terms
 from billing.settings import Settings
 from billing.store.accounts import AccountStore
@@ -21,7 +20,7 @@ settings = Settings(os.environ, aws.fetch_secret)
 accounts = AccountStore(aws, settings.accounts_table)
 plans = PlanStore(aws, settings.plans_table)
 due = DueStore(aws, settings.accounts_table)
-logger = Logger()
+logger = Log()
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, int]:

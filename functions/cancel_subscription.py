@@ -4,12 +4,11 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from aws_lambda_powertools import Logger
-
 from billing.api.http import Request, endpoint
 from billing.api.requests import CancelSubscription
 from billing.aws import Aws
 from billing.intake.applier import Applier
+from billing.log import Log
 from billing.providers import Clients
 from billing.selling.subscriptions import Subscriptions
 from billing.settings import Settings
@@ -41,4 +40,4 @@ def resume(request: Request) -> Mapping[str, Any]:
     return subscriptions.resume(request.own_user(None), request.now)
 
 
-handler = endpoint({"POST /billing/subscription/cancel": cancel, "POST /billing/subscription/resume": resume}, Logger())
+handler = endpoint({"POST /billing/subscription/cancel": cancel, "POST /billing/subscription/resume": resume}, Log())

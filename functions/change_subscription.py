@@ -4,12 +4,11 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from aws_lambda_powertools import Logger
-
 from billing.api.http import Request, endpoint
 from billing.api.requests import ChangeSubscription, PreviewChange
 from billing.aws import Aws
 from billing.intake.applier import Applier
+from billing.log import Log
 from billing.providers import Clients
 from billing.selling.subscriptions import Subscriptions
 from billing.settings import Settings
@@ -35,5 +34,5 @@ def change(request: Request) -> Mapping[str, Any]:
 
 
 handler = endpoint(
-    {"POST /billing/subscription/preview-change": preview, "POST /billing/subscription/change": change}, Logger()
+    {"POST /billing/subscription/preview-change": preview, "POST /billing/subscription/change": change}, Log()
 )

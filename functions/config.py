@@ -3,10 +3,9 @@
 import os
 from typing import Any
 
-from aws_lambda_powertools import Logger
-
 from billing.api.http import Request, Response, cacheable, endpoint
 from billing.aws import Aws
+from billing.log import Log
 from billing.rules.times import rfc3339
 from billing.settings import Settings, sign_in_ways
 from billing.store.flags import FlagStore
@@ -28,4 +27,4 @@ def show(request: Request) -> Response:
     return cacheable(request, content, MAX_AGE, server_time=rfc3339(request.now))
 
 
-handler = endpoint({"GET /billing/config": show}, Logger())
+handler = endpoint({"GET /billing/config": show}, Log())

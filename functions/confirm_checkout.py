@@ -4,11 +4,10 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from aws_lambda_powertools import Logger
-
 from billing.api.http import Request, endpoint
 from billing.aws import Aws
 from billing.intake.applier import Applier
+from billing.log import Log
 from billing.providers import Clients
 from billing.selling.checkout import confirm
 from billing.settings import Settings
@@ -27,4 +26,4 @@ def confirm_checkout(request: Request) -> Mapping[str, Any]:
     return confirm(accounts, applier, client, user_id, request.path["checkout_id"], request.now)
 
 
-handler = endpoint({"POST /billing/checkout-sessions/{checkout_id}/confirm": confirm_checkout}, Logger())
+handler = endpoint({"POST /billing/checkout-sessions/{checkout_id}/confirm": confirm_checkout}, Log())

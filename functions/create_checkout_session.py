@@ -4,11 +4,10 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from aws_lambda_powertools import Logger
-
 from billing.api.http import Request, endpoint
 from billing.api.requests import CreateCheckoutSession
 from billing.aws import Aws
+from billing.log import Log
 from billing.providers import Clients
 from billing.selling.checkout import Checkouts
 from billing.settings import Settings
@@ -38,4 +37,4 @@ def create(request: Request) -> Mapping[str, Any]:
     return checkouts.create(user_id, wish.plan_id, wish.provider, request.now, accept_overlap=wish.accept_overlap)
 
 
-handler = endpoint({"POST /billing/create-checkout-session": create}, Logger())
+handler = endpoint({"POST /billing/create-checkout-session": create}, Log())

@@ -4,10 +4,9 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from aws_lambda_powertools import Logger
-
 from billing.api.http import Request, endpoint
 from billing.aws import Aws
+from billing.log import Log
 from billing.providers import Clients
 from billing.selling.invoices import of_checkout, show
 from billing.settings import Settings
@@ -35,5 +34,5 @@ handler = endpoint(
         "GET /billing/checkout-sessions/{checkout_id}/invoice": of_a_checkout,
         "GET /billing/invoices/{provider}/{purchase_id}": by_id,
     },
-    Logger(),
+    Log(),
 )

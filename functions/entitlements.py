@@ -3,14 +3,13 @@
 import os
 from typing import Any
 
-from aws_lambda_powertools import Logger
-
 from billing.api.http import Request, Response, endpoint, unless_known
 from billing.api.views import entitlement
 from billing.aws import Aws
 from billing.gate.gate import Gate, known_sources
 from billing.gate.statement import TOKEN_SECONDS, Statement
 from billing.identity.tokens import signer
+from billing.log import Log
 from billing.rules.allowances import Counter, Held, held
 from billing.rules.entitlements import Entitlement
 from billing.rules.plans import Allowance
@@ -53,5 +52,5 @@ def _left(user_id: str, found: Entitlement, now: int) -> Held:
 
 handler = endpoint(
     {"GET /billing/entitlements": show_all, "GET /billing/entitlements/{feature}": check},
-    Logger(),
+    Log(),
 )

@@ -3,11 +3,10 @@
 import os
 from typing import Any
 
-from aws_lambda_powertools import Logger
-
 from billing.api.http import Request, Response, cacheable, endpoint
 from billing.aws import Aws
 from billing.identity.tokens import verifier
+from billing.log import Log
 from billing.settings import Settings
 
 # A new key is published this long before it signs: see the rotation in docs/tokens.md.
@@ -22,4 +21,4 @@ def show(request: Request) -> Response:
     return cacheable(request, keys, MAX_AGE)
 
 
-handler = endpoint({"GET /.well-known/jwks.json": show}, Logger())
+handler = endpoint({"GET /.well-known/jwks.json": show}, Log())

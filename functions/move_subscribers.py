@@ -4,11 +4,10 @@ import os
 import time
 from typing import Any
 
-from aws_lambda_powertools import Logger
-
 from billing.aws import Aws
 from billing.catalogue.moves import Mover
 from billing.intake.applier import Applier
+from billing.log import Log
 from billing.providers import Clients
 from billing.settings import Settings
 from billing.store.accounts import AccountStore
@@ -25,7 +24,7 @@ plans = PlanStore(aws, settings.plans_table)
 client = Clients(settings)
 applier = Applier(accounts, plans, client)
 mover = Mover(MoveStore(aws, settings.accounts_table), accounts, plans, applier, client, settings.providers)
-logger = Logger()
+logger = Log()
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, str]:

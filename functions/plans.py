@@ -3,11 +3,10 @@
 import os
 from typing import Any
 
-from aws_lambda_powertools import Logger
-
 from billing.api.http import Request, Response, endpoint
 from billing.api.views import plan_list
 from billing.aws import Aws
+from billing.log import Log
 from billing.settings import Settings
 from billing.store.plans import PlanStore
 
@@ -21,4 +20,4 @@ def show(_: Request) -> Response:
     return Response(body, headers={"cache-control": "public, max-age=60"})
 
 
-handler = endpoint({"GET /billing/plans": show}, Logger())
+handler = endpoint({"GET /billing/plans": show}, Log())

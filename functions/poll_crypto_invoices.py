@@ -4,10 +4,9 @@ import os
 import time
 from typing import Any
 
-from aws_lambda_powertools import Logger
-
 from billing.aws import Aws
 from billing.intake.applier import Applier
+from billing.log import Log
 from billing.providers import Clients
 from billing.selling.invoices import Poller
 from billing.selling.refunds import Refunds
@@ -25,7 +24,7 @@ accounts = AccountStore(aws, settings.accounts_table)
 client = Clients(settings)
 plans, due = PlanStore(aws, settings.plans_table), DueStore(aws, settings.accounts_table)
 applier = Applier(accounts, plans, client)
-logger = Logger()
+logger = Log()
 poller = Poller(accounts, due, applier, client, logger)
 refunds = Refunds(accounts, plans, applier, client)
 

@@ -4,10 +4,9 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from aws_lambda_powertools import Logger
-
 from billing.api.http import Request, endpoint
 from billing.aws import Aws
+from billing.log import Log
 from billing.providers import Clients
 from billing.selling.receipts import Receipts
 from billing.settings import Settings
@@ -22,4 +21,4 @@ def open_portal(request: Request) -> Mapping[str, Any]:
     return receipts.portal(request.own_user(None))
 
 
-handler = endpoint({"POST /billing/portal-session": open_portal}, Logger())
+handler = endpoint({"POST /billing/portal-session": open_portal}, Log())

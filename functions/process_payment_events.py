@@ -4,12 +4,11 @@ import os
 import time
 from typing import Any
 
-from aws_lambda_powertools import Logger
-
 from billing import deadline
 from billing.aws import Aws
 from billing.intake.applier import Applier
 from billing.intake.processing import Processor, process_batch
+from billing.log import Log
 from billing.providers import Clients
 from billing.selling.double_subscriptions import Doubles
 from billing.settings import Settings
@@ -24,7 +23,7 @@ plans = PlanStore(aws, settings.plans_table)
 client = Clients(settings)
 applier = Applier(accounts, plans, client)
 events = PaymentEventStore(aws, settings.payment_events_table)
-logger = Logger()
+logger = Log()
 doubles = Doubles(accounts, plans, applier, client, settings.optional("DOUBLE_SUBSCRIPTIONS", "refund"), logger)
 processor = Processor(applier, events, livemode=settings.livemode, settle_doubles=doubles.settle)
 

@@ -3,10 +3,9 @@
 import os
 from typing import Any
 
-from aws_lambda_powertools import Logger
-
 from billing import deadline
 from billing.aws import Aws
+from billing.log import Log
 from billing.reporting.publishing import Changes
 from billing.settings import Settings
 from billing.store.metrics import MetricsStore
@@ -14,7 +13,7 @@ from billing.store.metrics import MetricsStore
 aws = Aws("dynamodb", "events")
 settings = Settings(os.environ, aws.fetch_secret)
 metrics = MetricsStore(aws, settings.metrics_table, settings.accounts_table)
-changes = Changes(aws, settings.required("EVENT_BUS"), metrics, Logger())
+changes = Changes(aws, settings.required("EVENT_BUS"), metrics, Log())
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:

@@ -4,12 +4,11 @@ import os
 import time
 from typing import Any
 
-from aws_lambda_powertools import Logger
-
 from billing.aws import Aws
 from billing.intake.applier import Applier
 from billing.intake.processing import Processor
 from billing.intake.reconcile import Reconciler
+from billing.log import Log
 from billing.providers import PROVIDERS, Clients
 from billing.settings import Settings
 from billing.store.accounts import AccountStore
@@ -32,7 +31,7 @@ events = PaymentEventStore(aws, settings.payment_events_table)
 applier = Applier(accounts, plans, client)
 processor = Processor(applier, events, livemode=settings.livemode)
 progress = ProgressStore(aws, settings.accounts_table)
-logger = Logger()
+logger = Log()
 reconcilers = {
     name: Reconciler(name, client, accounts, plans, events, applier, processor, progress, logger)
     for name in settings.providers

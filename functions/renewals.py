@@ -4,11 +4,10 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from aws_lambda_powertools import Logger
-
 from billing.api.http import Request, endpoint
 from billing.api.requests import RenewTerm, SetReminders
 from billing.aws import Aws
+from billing.log import Log
 from billing.providers import Clients
 from billing.selling.checkout import Checkouts
 from billing.selling.renewals import Renewals
@@ -39,5 +38,5 @@ handler = endpoint(
         "POST /billing/renewals/{group}/invoice": open_invoice,
         "POST /billing/renewals/{group}/reminders": set_reminders,
     },
-    Logger(),
+    Log(),
 )

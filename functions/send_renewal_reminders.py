@@ -4,9 +4,8 @@ import os
 import time
 from typing import Any
 
-from aws_lambda_powertools import Logger
-
 from billing.aws import Aws
+from billing.log import Log
 from billing.selling.reminders import Reminders
 from billing.settings import Settings
 from billing.store.accounts import AccountStore
@@ -25,7 +24,7 @@ reminders = Reminders(
     DueStore(aws, settings.accounts_table),
     days,
 )
-logger = Logger()
+logger = Log()
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, int]:

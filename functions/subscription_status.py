@@ -3,11 +3,10 @@
 import os
 from typing import Any
 
-from aws_lambda_powertools import Logger
-
 from billing.api.http import Request, endpoint
 from billing.api.views import subscription_status
 from billing.aws import Aws
+from billing.log import Log
 from billing.settings import Settings
 from billing.store.accounts import AccountStore
 from billing.store.plans import PlanStore
@@ -23,4 +22,4 @@ def show(request: Request) -> dict[str, Any]:
     return subscription_status(accounts.load(user_id), plans.catalogue(), request.now)
 
 
-handler = endpoint({"GET /billing/subscription-status": show}, Logger())
+handler = endpoint({"GET /billing/subscription-status": show}, Log())

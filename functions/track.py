@@ -2,11 +2,10 @@
 
 import os
 
-from aws_lambda_powertools import Logger
-
 from billing.api.http import Request, Response, endpoint
 from billing.api.requests import TrackEvent
 from billing.aws import Aws
+from billing.log import Log
 from billing.reporting.funnel import track
 from billing.settings import Settings
 from billing.store.metrics import MetricsStore
@@ -21,4 +20,4 @@ def count(request: Request) -> Response:
     return Response(None, 204)
 
 
-handler = endpoint({"POST /billing/track": count}, Logger())
+handler = endpoint({"POST /billing/track": count}, Log())

@@ -4,13 +4,12 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from aws_lambda_powertools import Logger
-
 from billing.api.http import Request, endpoint
 from billing.api.requests import UseFeature, UseFeatures
 from billing.aws import Aws
 from billing.gate.gate import Gate, known_sources
 from billing.gate.usage import Usage
+from billing.log import Log
 from billing.settings import Settings
 from billing.store.accounts import AccountStore
 from billing.store.counters import CounterStore
@@ -34,4 +33,4 @@ def use_all(request: Request) -> Mapping[str, Any]:
     return {"items": usage.apply_all(request.own_user(None), calls, plans.catalogue(), request.now, known)}
 
 
-handler = endpoint({"POST /billing/usage": use, "POST /billing/usage/batch": use_all}, Logger())
+handler = endpoint({"POST /billing/usage": use, "POST /billing/usage/batch": use_all}, Log())

@@ -2,10 +2,9 @@
 
 import os
 
-from aws_lambda_powertools import Logger
-
 from billing.aws import Aws
 from billing.intake.webhook import webhook
+from billing.log import Log
 from billing.providers import bitpay
 from billing.settings import Settings
 
@@ -19,4 +18,4 @@ def tokens() -> list[str]:
     return [*settings.secrets("BITPAY_API_KEY"), *([merchant] if merchant else [])]
 
 
-handler = webhook(bitpay, tokens, settings, aws, Logger())
+handler = webhook(bitpay, tokens, settings, aws, Log())

@@ -2,13 +2,12 @@
 
 import os
 
-from aws_lambda_powertools import Logger
-
 from billing.aws import Aws
 from billing.intake.webhook import webhook
+from billing.log import Log
 from billing.providers import stripe
 from billing.settings import Settings
 
 aws = Aws("sqs")
 settings = Settings(os.environ, aws.fetch_secret)
-handler = webhook(stripe, lambda: settings.secrets("STRIPE_WEBHOOK_SECRET"), settings, aws, Logger())
+handler = webhook(stripe, lambda: settings.secrets("STRIPE_WEBHOOK_SECRET"), settings, aws, Log())

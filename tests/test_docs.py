@@ -36,7 +36,7 @@ def variables(template: dict[str, Any]) -> set[str]:
     functions = [r["Properties"] for r in template["Resources"].values() if r["Type"] == "AWS::Serverless::Function"]
     own = [f.get("Environment", {}).get("Variables", {}) for f in functions]
     every = {name for names in own for name in names} | set(template["Globals"]["Function"]["Environment"]["Variables"])
-    return {name for name in every if not name.startswith("POWERTOOLS_")}
+    return set(every)
 
 
 def test_every_variable_and_parameter_is_documented(template: dict[str, Any]) -> None:

@@ -5,8 +5,6 @@ import time
 import uuid
 from collections.abc import Mapping
 
-from aws_lambda_powertools import Logger
-
 from billing.admin.invoices import InvoiceDesk
 from billing.admin.plans import AdminPlans
 from billing.admin.users import AdminUsers
@@ -15,6 +13,7 @@ from billing.errors import BadWebhook
 from billing.intake.applier import Applier
 from billing.intake.processing import Processor, process_batch
 from billing.intake.webhook import encode
+from billing.log import SILENT
 from billing.providers import Clients, load
 from billing.reporting.lapsed_terms import book_lapsed_terms
 from billing.selling.checkout import Checkouts
@@ -56,7 +55,7 @@ class Office:
         self.accounts_table = table = settings.accounts_table
         client = Clients(settings)
         # What it would log is of another time; failures are kept with their event.
-        logger = Logger(service="history", level="CRITICAL")
+        logger = SILENT
         self.accounts = accounts = AccountStore(aws, table, settings.payment_events_table)
         self.plans = plans = PlanStore(aws, settings.plans_table)
         self.metrics = MetricsStore(aws, settings.metrics_table, table)

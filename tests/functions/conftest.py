@@ -199,3 +199,8 @@ def queued(*notifications: Notification) -> dict[str, Any]:
             for n, notification in enumerate(notifications)
         ]
     }
+
+
+def logged(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
+    """The lines of the log since it was last asked."""
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]

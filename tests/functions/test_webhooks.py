@@ -13,7 +13,7 @@ import pytest
 from billing.aws import AwsError
 from billing.intake.webhook import MAX_WEBHOOK_BYTES
 from local.deliveries import delivery
-from tests.functions.conftest import SECRET, Answer, Cloud
+from tests.functions.conftest import SECRET, Answer, Cloud, logged
 
 EVENTS = Path(__file__).parents[2] / "events"
 BODY = (EVENTS / "mock" / "subscription.created.json").read_bytes()
@@ -180,19 +180,19 @@ def test_a_body_that_is_not_the_base64_it_claims_to_be_is_refused(send: Send, cl
 
 
 def test_a_refusal_tells_neither_the_caller_nor_the_log_what_was_sent(
-    send: Send, caplog: pytest.LogCaptureFixture
+    send: Send, capsys: pytest.CaptureFixture[str]
 ) -> None:
     answer = send(changed(type="a-telling-type"), secret="guessed")
-    (line,) = [vars(record) for record in caplog.records]
+    (line,) = logged(capsys)
     assert (line["message"], line["code"]) == ("refused", "bad_webhook")
     for text in ("a-telling-type", "usr_0123456789abcdef", "v1="):
         assert text not in answer.text
         assert text not in str(line)
 
 
-def test_an_accepted_delivery_is_logged_with_ids_alone(send: Send, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_accepted_delivery_is_logged_with_ids_alone(send: Send, capsys: pytest.CaptureFixture[str]) -> None:
     send()
-    (line,) = [vars(record) for record in caplog.records]
+    (line,) = logged(capsys)
     assert line["event_id"] == f"mock#{json.loads(BODY)['id']}"
     assert "usr_0123456789abcdef" not in str(line)
 

@@ -26,9 +26,9 @@ from billing.errors import (
     TooManyRequests,
     TryAgain,
 )
+from billing.log import Log
 
 if TYPE_CHECKING:
-    from aws_lambda_powertools import Logger
     from pydantic import BaseModel
 
     Model = TypeVar("Model", bound=BaseModel)
@@ -120,7 +120,7 @@ Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
 Call = Callable[[Request], Response | Mapping[str, Any]]
 
 
-def endpoint(routes: Mapping[str, Call], logger: "Logger") -> Handler:
+def endpoint(routes: Mapping[str, Call], logger: Log) -> Handler:
     """A Lambda handler for API Gateway payload 2.0. `routes` maps "GET /billing/plans" to a function of the request.
 
     Calls below /admin/ are refused unless the authorizer says that an admin is calling, however the route is wired.

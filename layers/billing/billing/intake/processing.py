@@ -3,19 +3,17 @@
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from billing.aws import NoAnswer, trouble
 from billing.errors import BillingError, NotOurs
 from billing.intake.applier import Applier
 from billing.intake.webhook import decode
+from billing.log import Log
 from billing.providers import load
 from billing.providers.interface import Notification
 from billing.rules.facts import CheckoutFact, Fact
 from billing.store.payment_events import PaymentEvent, PaymentEventStore, Status
-
-if TYPE_CHECKING:
-    from aws_lambda_powertools import Logger
 
 Outcome = Literal["applied", "unchanged", "duplicate", "ignored", "quarantined"]
 
@@ -111,9 +109,7 @@ class Processor:
         return outcome if self._events.record(event) else "duplicate"
 
 
-def process_batch(
-    processor: Processor, messages: Sequence[Mapping[str, Any]], now: int, logger: "Logger"
-) -> dict[str, Any]:
+def process_batch(processor: Processor, messages: Sequence[Mapping[str, Any]], now: int, logger: Log) -> dict[str, Any]:
     """Processes a batch of the queue; the messages that failed are named, so that only they come again."""
     failed = []
     for message in messages:
@@ -132,9 +128,7 @@ def process_batch(
     return {"batchItemFailures": failed}
 
 
-def _process_one(
-    processor: Processor, notification: Notification, delivery: Delivery, now: int, logger: "Logger"
-) -> bool:
+def _process_one(processor: Processor, notification: Notification, delivery: Delivery, now: int, logger: Log) -> bool:
     """Whether it is settled; the cause of a failure is kept with the event."""
     where = {"event_id": notification.key, "type": notification.type}
     try:

@@ -7,11 +7,12 @@ stop at any time; the next one goes on from there.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from billing.errors import NotOurs, Parked, ProviderError
 from billing.intake.applier import Applier
 from billing.intake.processing import Delivery, Processor, notification_of
+from billing.log import Log
 from billing.providers import renewing_client
 from billing.providers.interface import Client, Notification, RecurringProviderClient
 from billing.rules.apply import apply
@@ -21,9 +22,6 @@ from billing.store.accounts import AccountStore
 from billing.store.payment_events import PaymentEventStore
 from billing.store.plans import PlanStore
 from billing.store.progress import Progress, ProgressStore
-
-if TYPE_CHECKING:
-    from aws_lambda_powertools import Logger
 
 Kind = Literal["missing", "differs", "unknown_user", "unknown_plan", "event_missing", "event_failed"]
 
@@ -62,7 +60,7 @@ class Reconciler:
         applier: Applier,
         processor: Processor,
         progress: ProgressStore,
-        logger: "Logger | None" = None,
+        logger: Log | None = None,
     ) -> None:
         self._provider = provider
         self._client = client

@@ -3,17 +3,15 @@
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from billing import deadline
 from billing.api.http import Handler, Response, problem, request_from, to_gateway
 from billing.aws import Aws
 from billing.errors import BadWebhook, BillingError, NotConfigured, NotFound
+from billing.log import Log
 from billing.providers.interface import Notification, Provider
 from billing.settings import Settings
-
-if TYPE_CHECKING:
-    from aws_lambda_powertools import Logger
 
 # Stripe's largest events are below 100 KB, BTCPay's and BitPay's far below; an SQS message holds 256 KB.
 MAX_WEBHOOK_BYTES = 192 * 1024
@@ -24,7 +22,7 @@ _LARGEST_NUMBER = 2**53
 
 
 def webhook(
-    provider: Provider, secrets: Callable[[], Sequence[str]], settings: Settings, aws: Aws, logger: "Logger"
+    provider: Provider, secrets: Callable[[], Sequence[str]], settings: Settings, aws: Aws, logger: Log
 ) -> Handler:
     """A Lambda handler for one provider's webhook URL.
 

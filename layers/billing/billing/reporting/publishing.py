@@ -7,15 +7,13 @@ once; the rollups count each line exactly once. docs/events/ has a schema of eac
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from billing.aws import Aws
+from billing.log import Log
 from billing.store.accounts import LEDGER, SNAPSHOT, ledger_entry
 from billing.store.codec import values
 from billing.store.metrics import MetricsStore, Stored
-
-if TYPE_CHECKING:
-    from aws_lambda_powertools import Logger
 
 _PUT_LIMIT = 10  # entries of one PutEvents
 SOURCE = "bitsleuth.billing"
@@ -46,7 +44,7 @@ SHOWN = {
 class Changes:
     """`bus`: the name of the event bus."""
 
-    def __init__(self, aws: Aws, bus: str, metrics: MetricsStore, logger: "Logger") -> None:
+    def __init__(self, aws: Aws, bus: str, metrics: MetricsStore, logger: Log) -> None:
         self._aws = aws
         self._bus = bus
         self._metrics = metrics

@@ -6,18 +6,15 @@ provider's dashboard, get past it.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from billing.intake.applier import Applier
+from billing.log import Log
 from billing.providers.interface import Client
 from billing.rules.facts import Ref
 from billing.rules.plans import Catalogue
 from billing.rules.records import LIVE, Account, Subscription
 from billing.store.accounts import AccountStore
 from billing.store.plans import PlanStore
-
-if TYPE_CHECKING:
-    from aws_lambda_powertools import Logger
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +26,7 @@ class Doubles:
     applier: Applier
     client: Callable[[str], Client]
     policy: str
-    logger: "Logger"
+    logger: Log
 
     def settle(self, user_id: str, now: int) -> list[Subscription]:
         """Undoes or reports what a user has twice, and says what that was. Repeating it changes nothing."""

@@ -6,10 +6,11 @@ found by looking again, ever more rarely as an invoice ages.
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from billing.errors import NotFound, ProviderError
 from billing.intake.applier import Applier
+from billing.log import Log
 from billing.providers import PREPAID, prepaid_client
 from billing.providers.interface import Client
 from billing.rules.facts import Fact, PurchaseFact, Ref, RefundFact
@@ -18,9 +19,6 @@ from billing.rules.records import Account, Purchase
 from billing.rules.times import rfc3339
 from billing.store.accounts import AccountStore
 from billing.store.due import Due, DueStore
-
-if TYPE_CHECKING:
-    from aws_lambda_powertools import Logger
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +32,7 @@ class Polled:
 
 class Poller:
     def __init__(
-        self, accounts: AccountStore, due: DueStore, applier: Applier, client: Callable[[str], Client], logger: "Logger"
+        self, accounts: AccountStore, due: DueStore, applier: Applier, client: Callable[[str], Client], logger: Log
     ) -> None:
         self._accounts = accounts
         self._due = due

@@ -9,10 +9,11 @@ or this process died, the request stays open and is asked again under the same i
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from billing.errors import Conflict, NotFound, ProviderError, ProviderUnavailable
 from billing.intake.applier import Applier
+from billing.log import Log
 from billing.providers import PREPAID, PROVIDERS, prepaid_client
 from billing.providers.interface import Client, RefundParts
 from billing.rules.consequences import Consequences, consequences
@@ -33,9 +34,6 @@ from billing.rules.refunds import open_requests, parts_of, refundable_cents, req
 from billing.store.accounts import AccountStore
 from billing.store.due import DueStore
 from billing.store.plans import PlanStore
-
-if TYPE_CHECKING:
-    from aws_lambda_powertools import Logger
 
 # Seconds in which nobody else asks the provider for the same request: longer than a function lives that asks.
 ASKING = 90
@@ -114,7 +112,7 @@ class Refunds:
             "claim_url": self._claim_url(after.provider, refund_id),
         }
 
-    def settle(self, due: DueStore, now: int, limit: int, logger: "Logger") -> int:
+    def settle(self, due: DueStore, now: int, limit: int, logger: Log) -> int:
         """Asks again for what nobody knows the end of yet; how many requests were settled."""
         settled = 0
         for found in due.due("settle", now, limit):
