@@ -10,6 +10,7 @@ from billing.intake.processing import Processor
 from billing.intake.reconcile import Reconciler
 from billing.log import Log
 from billing.providers import PROVIDERS, Clients
+from billing.selling.double_subscriptions import Doubles
 from billing.settings import Settings
 from billing.store.accounts import AccountStore
 from billing.store.payment_events import PaymentEventStore
@@ -29,11 +30,12 @@ plans = PlanStore(aws, settings.plans_table)
 client = Clients(settings)
 events = PaymentEventStore(aws, settings.payment_events_table)
 applier = Applier(accounts, plans, client)
-processor = Processor(applier, events, livemode=settings.livemode)
-progress = ProgressStore(aws, settings.accounts_table)
 logger = Log()
+doubles = Doubles(accounts, plans, applier, client, settings.optional("DOUBLE_SUBSCRIPTIONS", "refund"), logger)
+processor = Processor(applier, events, livemode=settings.livemode, settle_doubles=doubles.settle)
+progress = ProgressStore(aws, settings.accounts_table)
 reconcilers = {
-    name: Reconciler(name, client, accounts, plans, events, applier, processor, progress, logger)
+    name: Reconciler(name, client, accounts, plans, events, applier, processor, progress, doubles.settle, logger)
     for name in settings.providers
     if PROVIDERS[name].events
 }

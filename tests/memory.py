@@ -91,6 +91,10 @@ class MemoryAccounts:
     def snapshot(self, user_id: str, *, consistent: bool = False) -> Snapshot:
         return Snapshot(user_id, self.load(user_id).version, self.sources.get(user_id, ()))
 
+    def get(self, event_id: str) -> PaymentEvent | None:
+        """`PaymentEventStore.get`."""
+        return self.events.get(event_id)
+
     def record(self, event: PaymentEvent) -> bool:
         """`PaymentEventStore.record`."""
         if self._settled(event):

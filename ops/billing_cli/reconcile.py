@@ -11,7 +11,9 @@ from billing.intake.applier import Applier
 from billing.intake.processing import Processor
 from billing.intake.rebuild import Rebuilder
 from billing.intake.reconcile import Finding, Reconciler
+from billing.log import SILENT
 from billing.providers import PROVIDERS, Clients
+from billing.selling.double_subscriptions import Doubles
 from billing.store.accounts import AccountStore
 from billing.store.payment_events import PaymentEventStore
 from billing.store.plans import PlanStore
@@ -20,7 +22,7 @@ from billing_cli.output import console, refused
 from billing_cli.stack import Stack
 
 _DAY = 86_400
-_COLOURS = {"unknown_user": "red", "unknown_plan": "red", "event_failed": "red"}
+_COLOURS = dict.fromkeys(("unknown_user", "unknown_plan", "event_failed", "unreadable"), "red")
 
 
 def reconciler_of(stack: Stack) -> Reconciler:
@@ -31,9 +33,11 @@ def reconciler_of(stack: Stack) -> Reconciler:
     plans, client = PlanStore(stack.aws, settings.plans_table), Clients(settings)
     events = PaymentEventStore(stack.aws, settings.payment_events_table)
     applier = Applier(accounts, plans, client)
-    processor = Processor(applier, events, livemode=settings.livemode)
+    quiet = SILENT  # every finding is printed
+    doubles = Doubles(accounts, plans, applier, client, settings.required("DOUBLE_SUBSCRIPTIONS"), quiet)
+    processor = Processor(applier, events, livemode=settings.livemode, settle_doubles=doubles.settle)
     progress = ProgressStore(stack.aws, settings.accounts_table)
-    return Reconciler(provider, client, accounts, plans, events, applier, processor, progress)
+    return Reconciler(provider, client, accounts, plans, events, applier, processor, progress, doubles.settle)
 
 
 def reconcile(

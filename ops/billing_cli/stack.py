@@ -31,6 +31,7 @@ _NAMES = {
     "STAGE": "Stage",
     "LIVEMODE": "Livemode",
     "BILLING_PROVIDER_MODE": "ProviderMode",
+    "DOUBLE_SUBSCRIPTIONS": "DoubleSubscriptions",
     "PUBLIC_URL": "PublicUrl",
     "PORTAL_URL": "PortalUrl",
     "MOCK_URL": "MockUrl",

@@ -127,6 +127,7 @@ def test_every_cause_has_a_remedy() -> None:
         "unknown_plan",
         "unknown_user",
         "several_owners",
+        "double_left",
         "not_known_yet",
         "order_differs",
         "amount_out_of_bounds",

@@ -10,10 +10,12 @@ from billing.intake.applier import Applier
 from billing.intake.processing import Delivery, Processor
 from billing.intake.rebuild import Rebuilder
 from billing.intake.reconcile import Reconciler, Report
+from billing.log import SILENT
 from billing.providers.interface import Client
 from billing.providers.stripe import reads
 from billing.rules.consequences import consequences
 from billing.rules.records import Subscription
+from billing.selling.double_subscriptions import Doubles
 from billing.store.accounts import AccountStore
 from billing.store.payment_events import PaymentEvent, PaymentEventStore
 from billing.store.plans import PlanStore
@@ -66,9 +68,10 @@ def desk(tables: dict[str, str]) -> Desk:
         return shop.client
 
     applier = Applier(accounts, plans, client)
-    processor = Processor(applier, events, livemode=False)
+    doubles = Doubles(accounts, plans, applier, client, "refund", SILENT)
+    processor = Processor(applier, events, livemode=False, settle_doubles=doubles.settle)
     progress = ProgressStore(aws, tables["AccountsTable"])
-    reconciler = Reconciler("stripe", client, accounts, plans, events, applier, processor, progress)
+    reconciler = Reconciler("stripe", client, accounts, plans, events, applier, processor, progress, doubles.settle)
     return Desk(shop, accounts, plans, processor, reconciler, progress)
 
 

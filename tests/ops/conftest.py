@@ -19,6 +19,7 @@ ENVIRONMENT = {
     "ACCOUNTS_TABLE": "AccountsTable",
     "PAYMENT_EVENTS_TABLE": "PaymentEventsTable",
     "METRICS_TABLE": "MetricsTable",
+    "DOUBLE_SUBSCRIPTIONS": "refund",
 }
 OpenStack = Callable[..., Stack]
 

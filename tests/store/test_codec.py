@@ -14,6 +14,7 @@ from billing.rules.records import (
     Checkout,
     DeletedCustomer,
     Dispute,
+    Double,
     Dunning,
     Grant,
     Payment,
@@ -77,6 +78,7 @@ KINDS: list[type[Any]] = [
     Checkout,
     Booked,
     DeletedCustomer,
+    Double,
     RefundRequest,
 ]
 

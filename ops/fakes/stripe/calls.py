@@ -374,7 +374,9 @@ def _page(found: list[Object], params: Object) -> Object:
     after = params.get("starting_after")
     if after:
         ids = [thing["id"] for thing in found]
-        found = found[ids.index(after) + 1 :] if after in ids else []
+        if after not in ids:
+            raise Refused(f"No such object: '{after}'", code="resource_missing", param="starting_after")
+        found = found[ids.index(after) + 1 :]
     limit = params.get("limit", 10)
     return listing(found[:limit], len(found) > limit)
 

@@ -14,7 +14,7 @@ from billing.errors import Conflict, NotFound, Parked, ProviderError, ProviderUn
 from billing.intake.applier import Applier
 from billing.providers import PROVIDERS, renewing_client
 from billing.providers.interface import Client, RecurringProviderClient
-from billing.rules.facts import Fact, Ref, SubscriptionFact
+from billing.rules.facts import Ref, SubscriptionFact
 from billing.rules.plans import Catalogue, Plan
 from billing.rules.records import LIVE, Subscription
 from billing.rules.rollout import place
@@ -127,7 +127,7 @@ class Mover:
         return f"{rest[0]}#" if rest else None
 
     def _older(
-        self, facts: Sequence[Fact], catalogue: Catalogue, target: Plan, percent: int
+        self, facts: Sequence[object], catalogue: Catalogue, target: Plan, percent: int
     ) -> Iterator[tuple[str, SubscriptionFact]]:
         """The live subscriptions to older versions, of the share of users that is meant."""
         for fact in facts:

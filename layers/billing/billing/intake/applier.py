@@ -72,6 +72,10 @@ class Applier:
                 return outcome
         raise Parked(f"{provider} {', '.join(_ids_of(facts))} belong to several users", "several_owners")
 
+    def event_of(self, user_id: str, event: PaymentEvent, outcome: Outcome) -> PaymentEvent:
+        """The event as it is kept with the user whose account it changed."""
+        return _of_account(event, self._accounts.load(user_id), outcome)
+
     def read(self, provider: str, ref: Ref, event_time: int, now: int) -> list[Fact]:
         """An object as it is now. It is at least as new as the event (Unix seconds) that made us ask.
 

@@ -2,7 +2,7 @@
 
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from billing.aws import NoAnswer, trouble
@@ -34,7 +34,8 @@ class Delivery:
 class Processor:
     """`livemode`: whether this stack takes real money; events of the other mode are quarantined.
 
-    `settle_doubles(user_id, now)` looks after every checkout that made a subscription, also when it is told again.
+    `settle_doubles(user_id, now)` looks after every checkout that made a subscription; when it raises, the event that
+    told of the checkout is not settled, and comes again.
     """
 
     def __init__(
@@ -65,10 +66,15 @@ class Processor:
         except NotOurs as foreign:
             return self._settle(_event(notification, delivery, now, "ignored", str(foreign)), "ignored")
         event = _event(notification, delivery, now, "processed")
-        outcome: Outcome = self._applier.apply(user_id, notification.provider, facts, now, event)
-        if any(isinstance(fact, CheckoutFact) and fact.subscription_id for fact in facts):
-            self._settle_doubles(user_id, now)
-        return outcome
+        if not any(isinstance(fact, CheckoutFact) and fact.subscription_id for fact in facts):
+            return self._applier.apply(user_id, notification.provider, facts, now, event)
+        # Until what the user has twice is undone this counts as failed: with its effect, but not at its end.
+        open_event = replace(event, status="failed", reason="whether this is a second subscription is being looked at")
+        outcome = self._applier.apply(user_id, notification.provider, facts, now, open_event)
+        if outcome == "duplicate":
+            return outcome
+        self._settle_doubles(user_id, now)
+        return self._settle(self._applier.event_of(user_id, event, outcome), outcome)
 
     def replay(self, notification: Notification, now: int) -> Outcome:
         """Gives an event its effect again although it is settled: what it says is judged against what is known."""
@@ -77,8 +83,7 @@ class Processor:
             user_id = self._applier.user_of(notification.provider, facts, now)
         except NotOurs:
             return "ignored"
-        outcome: Outcome = self._applier.apply(user_id, notification.provider, facts, now)
-        return outcome
+        return self._applier.apply(user_id, notification.provider, facts, now)
 
     def facts(self, notification: Notification, now: int) -> list[Fact]:
         """What a notification means, as facts; none when it means nothing to us."""

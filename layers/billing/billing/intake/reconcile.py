@@ -7,23 +7,44 @@ stop at any time; the next one goes on from there.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import Literal
+from typing import Literal, Protocol
 
-from billing.errors import NotOurs, Parked, ProviderError
+from billing.aws import AwsError
+from billing.errors import NotOurs, Parked, ProviderError, ProviderUnavailable
 from billing.intake.applier import Applier
-from billing.intake.processing import Delivery, Processor, notification_of
+from billing.intake.processing import Delivery, Processor, cause_of, notification_of
 from billing.log import Log
 from billing.providers import renewing_client
-from billing.providers.interface import Client, Notification, RecurringProviderClient
+from billing.providers.interface import Client, Notification, RecurringProviderClient, Unreadable
 from billing.rules.apply import apply
 from billing.rules.facts import Fact, PaymentFact, SubscriptionFact
 from billing.rules.records import Account, Subscription
+from billing.rules.times import DAY
 from billing.store.accounts import AccountStore
 from billing.store.payment_events import PaymentEventStore
 from billing.store.plans import PlanStore
 from billing.store.progress import Progress, ProgressStore
 
-Kind = Literal["missing", "differs", "unknown_user", "unknown_plan", "event_missing", "event_failed"]
+Kind = Literal[
+    "missing",
+    "differs",
+    "unknown_user",
+    "unknown_plan",
+    "double_subscription",
+    "event_missing",
+    "event_failed",
+    "unreadable",
+    "begun_anew",
+]
+# A round that has not come to its end by then (seconds) is begun anew: whatever holds it up must not keep live
+# subscriptions from being looked at.
+STUCK_AFTER = DAY
+
+
+class SettleDoubles(Protocol):
+    """Undoes what a user has twice, or with `dry_run` says what would be undone; see `selling`."""
+
+    def __call__(self, user_id: str, now: int, *, dry_run: bool) -> Sequence[Subscription]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +69,10 @@ class Report:
 
 
 class Reconciler:
-    """`processor` gives missing events their effect, by the path every delivery takes."""
+    """`processor` gives missing events their effect, by the path every delivery takes.
+
+    Every list is judged entry by entry: one that cannot be read or applied is reported, and the others are looked at.
+    """
 
     def __init__(
         self,
@@ -60,6 +84,7 @@ class Reconciler:
         applier: Applier,
         processor: Processor,
         progress: ProgressStore,
+        settle_doubles: SettleDoubles,
         logger: Log | None = None,
     ) -> None:
         self._provider = provider
@@ -70,6 +95,7 @@ class Reconciler:
         self._applier = applier
         self._processor = processor
         self._progress = progress
+        self._settle_doubles = settle_doubles
         self._logger = logger
 
     def run(
@@ -86,13 +112,22 @@ class Reconciler:
         A dry run looks at everything from the beginning, and leaves no mark on the runs that mend.
         """
         report = Report()
+        first = Progress("subscriptions", None, since, now)
         known = None if dry_run else self._progress.load(self._provider)
-        at = known or Progress("subscriptions", None, since)
+        at = first if known is None or now - known.began >= STUCK_AFTER else known
         while at.phase != "done":
             if out_of_time():
                 report.finished = False
                 break
-            findings, following = self._page(at, now, dry_run, report)
+            try:
+                findings, following = self._page(at, now, dry_run, report)
+            except ProviderError as refused:
+                if at.cursor is None or refused.extensions.get("reason") != "resource_missing":
+                    raise
+                # What the next page begins after is gone meanwhile. From the first one on no mark is left to be lost.
+                self._tell(Finding("begun_anew", at.cursor, None, str(refused), repaired=True), report, on_finding)
+                at = replace(at, cursor=None)
+                continue
             for finding in findings:
                 self._tell(finding, report, on_finding)
             at = following
@@ -127,18 +162,25 @@ class Reconciler:
     def _page(self, at: Progress, now: int, dry_run: bool, report: Report) -> tuple[list[Finding], Progress]:
         if at.phase == "subscriptions":
             facts, after = self._calls().subscriptions(at.cursor, None, now)
-            following = replace(at, cursor=after) if after else Progress("events", None, at.since)
+            following = replace(at, cursor=after) if after else replace(at, phase="events", cursor=None)
             return list(self._compare(facts, now, dry_run, report)), following
         told, after = self._calls().events(at.since, at.cursor)
-        following = replace(at, cursor=after) if after else Progress("done", None, at.since)
+        following = replace(at, cursor=after) if after else replace(at, phase="done", cursor=None)
         return list(self._deliver(told, now, dry_run, report)), following
 
-    def _compare(self, facts: Sequence[Fact], now: int, dry_run: bool, report: Report) -> Iterator[Finding]:
+    def _compare(
+        self, facts: Sequence[Fact | Unreadable], now: int, dry_run: bool, report: Report
+    ) -> Iterator[Finding]:
+        users: dict[str, None] = {}
         for fact in facts:
             report.checked += isinstance(fact, SubscriptionFact)
+            if isinstance(fact, Unreadable):
+                yield Finding("unreadable", fact.object_id, None, fact.why, repaired=False)
+                continue
             object_id = str(getattr(fact, "payment_id", None) or getattr(fact, "subscription_id", ""))
             try:
                 user_id = self._applier.user_of(self._provider, [fact], now)
+                users[user_id] = None
                 found = self._difference(self._accounts.load(user_id), fact)
                 if found is None:
                     continue
@@ -151,6 +193,24 @@ class Reconciler:
             except Parked as parked:
                 unknown: Kind = "unknown_plan" if parked.code == "unknown_plan" else "unknown_user"
                 yield Finding(unknown, object_id, fact.user_id, str(parked), repaired=False)
+            except ProviderUnavailable:
+                raise
+            except ProviderError as refused:
+                yield Finding("unreadable", object_id, fact.user_id, str(refused), repaired=False)
+        for user_id in users:
+            yield from self._doubles(user_id, now, dry_run)
+
+    def _doubles(self, user_id: str, now: int, dry_run: bool) -> Iterator[Finding]:
+        """What a user has twice, also where only a part of undoing it is left."""
+        if len(list(self._accounts.load(user_id).subscriptions)) < 2:
+            return
+        kind: Kind = "double_subscription"
+        try:
+            for found in self._settle_doubles(user_id, now, dry_run=dry_run):
+                detail = f"a second subscription, of plan {found.plan_id}"
+                yield Finding(kind, found.subscription_id, user_id, detail, repaired=not dry_run)
+        except Parked as parked:
+            yield Finding(kind, user_id, user_id, str(parked), repaired=False)
 
     def _difference(self, account: Account, fact: Fact) -> tuple[Kind, str] | None:
         """In words, where our record is not what the provider says; None when it is, whenever it was last seen."""
@@ -173,10 +233,15 @@ class Reconciler:
         ]
         return ("differs", ", ".join(changed)) if changed else None
 
-    def _deliver(self, told: Sequence[Notification], now: int, dry_run: bool, report: Report) -> Iterator[Finding]:
+    def _deliver(
+        self, told: Sequence[Notification | Unreadable], now: int, dry_run: bool, report: Report
+    ) -> Iterator[Finding]:
         """Events that never reached us, the oldest first."""
         for notification in reversed(told):
             report.events += 1
+            if isinstance(notification, Unreadable):
+                yield Finding("unreadable", notification.object_id, None, notification.why, repaired=False)
+                continue
             known = self._events.get(notification.key)
             if known is not None and known.status != "failed":
                 continue
@@ -184,13 +249,16 @@ class Reconciler:
             if dry_run:
                 yield Finding("event_missing", notification.event_id, None, detail, repaired=False)
                 continue
+            delivery = Delivery(received_at=now)
             try:
-                delivery = Delivery(received_at=now)
                 outcome = self._processor.process(notification, delivery, now)
                 yield Finding("event_missing", notification.event_id, None, f"{detail}; {outcome}", repaired=True)
-            except (Parked, ProviderError) as refused:
-                self._processor.record_failure(notification, Delivery(received_at=now), now, refused)
-                yield Finding("event_failed", notification.event_id, None, f"{detail}; {refused}", repaired=False)
+            except (ProviderUnavailable, AwsError):
+                raise  # not the event's fault: the next run goes on from here
+            except Exception as refused:  # noqa: BLE001 one poisoned event must not end the round
+                self._processor.record_failure(notification, delivery, now, refused)
+                detail = f"{detail}; {cause_of(refused)[0]}"
+                yield Finding("event_failed", notification.event_id, None, detail, repaired=False)
 
     def _tell(self, finding: Finding, report: Report, on_finding: Callable[[Finding], None]) -> None:
         report.findings.append(finding)

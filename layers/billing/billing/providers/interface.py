@@ -42,6 +42,14 @@ class Notification:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Unreadable:
+    """An entry of a provider's list that cannot be made sense of: it is reported, and the list goes on."""
+
+    object_id: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
     """A checkout to open at a provider. `checkout_id` is the idempotency key; `amount_cents` the price to charge."""
 
@@ -183,11 +191,13 @@ class RecurringProviderClient(Client, Protocol):
         """Makes the provider's price what the plan says; a repeat changes nothing."""
         ...
 
-    def subscriptions(self, after: str | None, customer_id: str | None, now: int) -> tuple[Sequence[Fact], str | None]:
+    def subscriptions(
+        self, after: str | None, customer_id: str | None, now: int
+    ) -> tuple[Sequence[Fact | Unreadable], str | None]:
         """One page of the live subscriptions with their last payments, and where the next one starts."""
         ...
 
-    def events(self, since: int, after: str | None) -> tuple[Sequence[Notification], str | None]:
+    def events(self, since: int, after: str | None) -> tuple[Sequence[Notification | Unreadable], str | None]:
         """One page of the events since a time (Unix seconds), and where the next one starts."""
         ...
 

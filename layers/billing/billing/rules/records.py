@@ -458,7 +458,24 @@ class RefundRequest:
         return f"refund#{self.provider}#{self.request_id}"
 
 
-Record = Subscription | Purchase | Term | Grant | Renewal | Checkout | Booked | DeletedCustomer | RefundRequest
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Double:
+    """A subscription that another one made needless, noted before it is undone: what is still to be done, the
+    cancelling and each refund, follows from this and from what the provider has told since.
+
+    `covered_from` (Unix seconds): from then on the other one covers what this one takes money for.
+    """
+
+    provider: str
+    subscription_id: str
+    covered_from: int
+
+    @property
+    def record(self) -> str:
+        return f"double#{self.provider}#{self.subscription_id}"
+
+
+Record = Subscription | Purchase | Term | Grant | Renewal | Checkout | Booked | DeletedCustomer | RefundRequest | Double
 
 
 # How the pseudonym begins that stands for an erased user.
@@ -507,6 +524,10 @@ class Account:
     @property
     def checkouts(self) -> Iterator[Checkout]:
         return (r for r in self.records.values() if isinstance(r, Checkout))
+
+    @property
+    def doubles(self) -> Iterator[Double]:
+        return (r for r in self.records.values() if isinstance(r, Double))
 
     @property
     def refund_requests(self) -> Iterator[RefundRequest]:

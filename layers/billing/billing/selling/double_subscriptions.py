@@ -1,20 +1,31 @@
-"""Two subscriptions of one group bill twice: the second is found the moment its checkout completes, and undone.
+"""Two subscriptions of one group bill twice: the second is found when its checkout completes, or by reconciliation, and
+undone.
 
 Opening a checkout refuses this already; two pages that were paid at the same time, or a subscription made in the
-provider's dashboard, get past it.
+provider's dashboard, get past it. Undoing takes several steps at the provider. It is noted first that it is to be done,
+so that a step that fails, or a crash between two, leaves on record what is owed: every later try goes on from there.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from billing.errors import Conflict, Parked, ProviderError
 from billing.intake.applier import Applier
 from billing.log import Log
 from billing.providers.interface import Client
+from billing.rules.consequences import Consequences, consequences
 from billing.rules.facts import Ref
 from billing.rules.plans import Catalogue
-from billing.rules.records import LIVE, Account, Subscription
+from billing.rules.records import LIVE, Account, Double, Payment, Subscription
+from billing.rules.refunds import refundable_cents
+from billing.selling.refunds import Refunds, Wanted
 from billing.store.accounts import AccountStore
 from billing.store.plans import PlanStore
+
+# Seconds: what was refused is asked for anew after this, not with every try.
+_ASK_AGAIN = 3600
+# Who the audit log says gave the money back.
+ACTOR = "double_subscription"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,30 +39,85 @@ class Doubles:
     policy: str
     logger: Log
 
-    def settle(self, user_id: str, now: int) -> list[Subscription]:
-        """Undoes or reports what a user has twice, and says what that was. Repeating it changes nothing."""
-        account = self.accounts.load(user_id)
-        found = surplus(account, self.plans.catalogue())
-        for subscription, kept in found:
-            where = {"user_id": user_id, "subscription_id": subscription.subscription_id, "policy": self.policy}
-            self.logger.error("double_subscription", extra=where)
-            if self.policy == "refund":
-                self._undo(user_id, subscription, kept.created_at, now)
-        return [subscription for subscription, _ in found]
+    def settle(self, user_id: str, now: int, *, dry_run: bool = False) -> list[Subscription]:
+        """Undoes or reports what a user has twice, and says what that was. Repeating it does what is left to do.
 
-    def _undo(self, user_id: str, subscription: Subscription, double_since: int, now: int) -> None:
+        Raises `Parked` with the cause when some of it could not be done yet.
+        """
+        account, catalogue = self.accounts.load(user_id), self.plans.catalogue()
+        found = surplus(account, catalogue)
+        if not dry_run:
+            for subscription, _ in found:
+                where = {"user_id": user_id, "subscription_id": subscription.subscription_id, "policy": self.policy}
+                self.logger.error("double_subscription", extra=where)
+            if self.policy == "refund":
+                account = self._note(account, now)
+                for double in account.doubles:
+                    self._undo(account, double, now)
+        left = {record.record: record for record, _ in found}
+        left |= {s.record: s for d in account.doubles if (s := _of(account, d)) and any(owed(account, s, d))}
+        return list(left.values())
+
+    def _note(self, account: Account, now: int) -> Account:
+        def decide(before: Account) -> Consequences | None:
+            catalogue = self.plans.catalogue()
+            new = [
+                Double(provider=s.provider, subscription_id=s.subscription_id, covered_from=kept.created_at)
+                for s, kept in surplus(before, catalogue)
+                if f"double#{s.provider}#{s.subscription_id}" not in before.records
+            ]
+            return consequences(before, before.put(*new), catalogue, now) if new else None
+
+        return self.accounts.change(account.user_id, decide) if surplus(account, self.plans.catalogue()) else account
+
+    def _undo(self, account: Account, double: Double, now: int) -> None:
         """Cancels it, and pays back what it took for time that the other one covers."""
-        client = self.client(subscription.provider)
-        key = f"double:{subscription.subscription_id}"
-        client.cancel_subscription(subscription.subscription_id, at_period_end=False, reason=None, key=key)
-        self.applier.refresh(user_id, subscription.provider, Ref("subscription", subscription.subscription_id), now)
-        record = self.accounts.load(user_id).records[subscription.record]
-        for payment in record.payments.values() if isinstance(record, Subscription) else ():
-            paid_until = payment.paid_at if payment.period_end is None else payment.period_end
-            if payment.kept_cents > 0 and paid_until > double_since:
-                own_key = f"{key}:{payment.payment_id}"
-                back = client.refund(payment.payment_id, None, payment.currency, reason="duplicate", key=own_key)
-                self.applier.apply(user_id, subscription.provider, back.facts, now)
+        subscription = _of(account, double)
+        if subscription is not None and subscription.status in LIVE:
+            self._cancel(account.user_id, subscription, now)
+            account = self.accounts.load(account.user_id)
+            subscription = _of(account, double)
+        for payment in owed(account, subscription, double) if subscription else ():
+            self._pay_back(account.user_id, double, payment, now)
+
+    def _cancel(self, user_id: str, subscription: Subscription, now: int) -> None:
+        name = subscription.subscription_id
+        try:
+            self.client(subscription.provider).cancel_subscription(
+                name, at_period_end=False, reason=None, key=f"double:{name}"
+            )
+            self.applier.refresh(user_id, subscription.provider, Ref("subscription", name), now)
+        except ProviderError as refused:
+            raise Parked(
+                f"{name} is a second subscription, and not canceled yet: {refused}", "double_left"
+            ) from refused
+
+    def _pay_back(self, user_id: str, double: Double, payment: Payment, now: int) -> None:
+        """One request an hour: what was refused may be possible later."""
+        wanted = Wanted(user_id=user_id, provider=double.provider, payment=payment.payment_id, reason="duplicate")
+        try:
+            Refunds(self.accounts, self.plans, self.applier, self.client).refund(
+                wanted, f"double:{double.subscription_id}:{now // _ASK_AGAIN}", ACTOR, now
+            )
+        except (ProviderError, Conflict) as refused:
+            raise Parked(
+                f"{double.subscription_id} is a second subscription and canceled, "
+                f"but its payment {payment.payment_id} is not paid back yet: {refused}",
+                "double_left",
+            ) from refused
+
+
+def owed(account: Account, subscription: Subscription, double: Double) -> Iterator[Payment]:
+    """What it took for time that the other one covers, is not paid back, and is not on its way."""
+    for payment in subscription.payments.values():
+        paid_until = payment.paid_at if payment.period_end is None else payment.period_end
+        if paid_until > double.covered_from and refundable_cents(account, subscription, payment) > 0:
+            yield payment
+
+
+def _of(account: Account, double: Double) -> Subscription | None:
+    found = account.records.get(f"subscription#{double.provider}#{double.subscription_id}")
+    return found if isinstance(found, Subscription) else None
 
 
 def surplus(account: Account, catalogue: Catalogue) -> list[tuple[Subscription, Subscription]]:

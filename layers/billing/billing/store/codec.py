@@ -17,6 +17,7 @@ from billing.rules.records import (
     Checkout,
     DeletedCustomer,
     Dispute,
+    Double,
     Dunning,
     Grant,
     Payment,
@@ -76,6 +77,7 @@ _KINDS: dict[str, type[Record]] = {
     "mrr": Booked,
     "customer": DeletedCustomer,
     "refund": RefundRequest,
+    "double": Double,
 }
 
 

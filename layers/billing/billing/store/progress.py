@@ -9,11 +9,13 @@ from billing.store.codec import item, values
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """The next page of a phase. `since` (Unix seconds) is how far back the events of this round go."""
+    """The next page of a phase. `since` is how far back the events of this round go, `began` when it began (Unix
+    seconds)."""
 
     phase: Literal["subscriptions", "events", "done"]
     cursor: str | None
     since: int
+    began: int = 0
 
 
 class ProgressStore:
@@ -29,7 +31,7 @@ class ProgressStore:
         if "phase" not in found:
             return None
         phase = cast(Literal["subscriptions", "events", "done"], found["phase"])
-        return Progress(phase, found.get("cursor"), found["since"])
+        return Progress(phase, found.get("cursor"), found["since"], found.get("began", 0))
 
     def finished_at(self, provider: str) -> int:
         """When a round last reached its end (Unix seconds); 0 for never."""
@@ -41,7 +43,7 @@ class ProgressStore:
         if progress is None:
             stored: dict[str, Any] = {"finished_at": now}
         else:
-            stored = {"phase": progress.phase, "cursor": progress.cursor, "since": progress.since}
+            stored = {name: getattr(progress, name) for name in ("phase", "cursor", "since", "began")}
             stored["finished_at"] = self.finished_at(provider)
         self._aws.call("dynamodb", "put_item", TableName=self._table, Item=item({**_key(provider), **stored}))
 

@@ -19,7 +19,15 @@ import urllib3
 from billing import deadline
 from billing.errors import NotConfigured, ProviderError, ProviderUnavailable
 from billing.providers.breaker import ANSWER, Breaker, seconds_of, whole
-from billing.providers.interface import ChangePreview, Notification, Order, PlanSync, RefundParts, Session
+from billing.providers.interface import (
+    ChangePreview,
+    Notification,
+    Order,
+    PlanSync,
+    RefundParts,
+    Session,
+    Unreadable,
+)
 from billing.providers.stripe.objects import refund_fact
 from billing.providers.stripe.prices import Prices
 from billing.providers.stripe.reads import Reader, id_of
@@ -442,11 +450,13 @@ class StripeClient:
         with asking():
             return self._prices.sync(plan, dry_run=dry_run)
 
-    def subscriptions(self, after: str | None, customer_id: str | None, now: int) -> tuple[Sequence[Fact], str | None]:
+    def subscriptions(
+        self, after: str | None, customer_id: str | None, now: int
+    ) -> tuple[Sequence[Fact | Unreadable], str | None]:
         with asking():
             return self._reader.subscriptions(after, customer_id, now)
 
-    def events(self, since: int, after: str | None) -> tuple[Sequence[Notification], str | None]:
+    def events(self, since: int, after: str | None) -> tuple[Sequence[Notification | Unreadable], str | None]:
         with asking():
             return self._reader.events(since, after)
 

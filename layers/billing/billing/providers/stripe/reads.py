@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import stripe
 
-from billing.errors import Parked
-from billing.providers.interface import Notification
+from billing.errors import BadWebhook, Parked
+from billing.providers.interface import Notification, Unreadable
 from billing.providers.stripe import objects
 from billing.providers.stripe.recurring import says_too_little
 from billing.providers.stripe.translate import EVENTS
@@ -236,7 +236,9 @@ class Reader:
 
     # --- reconciliation ----------------------------------------------------------------------------------------------
 
-    def subscriptions(self, after: str | None, customer_id: str | None, now: int) -> tuple[list[Fact], str | None]:
+    def subscriptions(
+        self, after: str | None, customer_id: str | None, now: int
+    ) -> tuple[list[Fact | Unreadable], str | None]:
         """One page of the account's subscriptions that are not canceled, and where the next one starts."""
         params: SubscriptionListParams = {"limit": PAGE, "expand": [f"data.{name}" for name in _WHOLE]}
         if after:
@@ -245,16 +247,26 @@ class Reader:
             params |= {"customer": customer_id, "status": "all"}
         page = self._v1.subscriptions.list(params)
         seen = observed_at(page, now)
-        facts = [fact for found in page.data for fact in self._of_subscription(found.to_dict(), seen)]
+        facts: list[Fact | Unreadable] = []
+        for found in page.data:
+            try:
+                facts += self._of_subscription(found.to_dict(), seen)
+            except (KeyError, TypeError, ValueError, AttributeError) as odd:
+                facts.append(Unreadable(object_id=str(found.id), why=f"{type(odd).__name__} while reading it"))
         return facts, page.data[-1].id if page.has_more and page.data else None
 
-    def events(self, since: int, after: str | None) -> tuple[list[Notification], str | None]:
+    def events(self, since: int, after: str | None) -> tuple[list[Notification | Unreadable], str | None]:
         """One page of those events since a time that mean something to us, the newest first, delivered or not."""
         params: EventListParams = {"limit": PAGE, "created": {"gte": since}}
         if after:
             params["starting_after"] = after
         page = self._v1.events.list(params)
-        told = [minimise_event(e.to_dict()) for e in page.data if e.type in EVENTS]
+        told: list[Notification | Unreadable] = []
+        for event in page.data:
+            try:
+                told += [minimise_event(event.to_dict())] if event.type in EVENTS else []
+            except BadWebhook as odd:
+                told.append(Unreadable(object_id=str(event.id), why=odd.detail))
         return told, page.data[-1].id if page.has_more else None
 
     def event(self, event_id: str) -> Notification:
