@@ -12,6 +12,7 @@ from billing.providers import Clients
 from billing.selling.checkout import Checkouts
 from billing.settings import Settings
 from billing.store.accounts import AccountStore
+from billing.store.identities import IdentityStore
 from billing.store.limits import Limits
 from billing.store.plans import PlanStore
 
@@ -26,6 +27,7 @@ checkouts = Checkouts(
     Clients(settings),
     settings.providers,
     settings.portal_url,
+    IdentityStore(aws, settings.accounts_table).moved,
 )
 limits = Limits(aws, settings.accounts_table)
 

@@ -13,13 +13,15 @@ from billing.selling.checkout import Checkouts
 from billing.selling.renewals import Renewals
 from billing.settings import Settings
 from billing.store.accounts import AccountStore
+from billing.store.identities import IdentityStore
 from billing.store.plans import PlanStore
 
 aws = Aws("dynamodb")
 settings = Settings(os.environ, aws.fetch_secret)
 accounts = AccountStore(aws, settings.accounts_table)
+moved = IdentityStore(aws, settings.accounts_table).moved
 plans = PlanStore(aws, settings.plans_table)
-checkouts = Checkouts(accounts, plans, Clients(settings), settings.providers, settings.portal_url)
+checkouts = Checkouts(accounts, plans, Clients(settings), settings.providers, settings.portal_url, moved)
 renewals = Renewals(accounts, plans, checkouts)
 
 

@@ -7,6 +7,8 @@ import pytest
 import requests
 
 from billing.api.http import MAX_BODY_BYTES
+from billing.store.identities import IdentityStore
+from samples import USER
 from tests.functions.conftest import Answer, Cloud
 
 Call = Callable[..., Answer]
@@ -167,3 +169,10 @@ def test_a_bought_feature_is_open_and_says_since_what(call: Call) -> None:
     (source,) = answer.json["sources"]
     assert (source["kind"], source["plan_id"], source["reason"]) == ("subscription", "pro-month", "active")
     assert checkout["provider"] == "mock"
+
+
+def test_an_account_whose_only_key_has_moved_cannot_buy(call: Call, cloud: Cloud) -> None:
+    IdentityStore(cloud.aws, cloud.tables["AccountsTable"]).link(USER, "usr_other", 1)
+    answer = open_checkout(call)
+    assert (answer.status, answer.problem) == (409, "account_moved")
+    assert not any(o["object"] == "checkout" for o in cloud.provider.objects.values())

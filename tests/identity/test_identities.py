@@ -1,5 +1,7 @@
 """Signing in, staying signed in, being thrown out; several keys for one account."""
 
+from typing import Any
+
 import pytest
 
 from billing.aws import Aws
@@ -38,7 +40,8 @@ class Door:
 
     def __init__(self, aws: Aws) -> None:
         self.accounts = AccountStore(aws, TABLE)
-        self.identities = Identities(IdentityStore(aws, TABLE), Limits(aws, TABLE), self.accounts, SIGNER, PEPPER)
+        self.store = IdentityStore(aws, TABLE)
+        self.identities = Identities(self.store, Limits(aws, TABLE), self.accounts, SIGNER, PEPPER)
         self.proofs = 0
 
     def sign_in(self, key: str = "key-a", now: int = NOW, link_to: str | None = None) -> Tokens:
@@ -177,3 +180,52 @@ def test_a_key_with_purchases_of_its_own_is_not_linked_away_from_them(door: Door
 def test_linking_needs_a_valid_session_of_the_account(door: Door) -> None:
     with pytest.raises(NotAuthenticated):
         door.sign_in("key-b", now=NOW + SESSION_SECONDS + 60, link_to=door.sign_in("key-a").session_token)
+
+
+# --- a key that moves ------------------------------------------------------------------------------------------------
+
+
+def test_linking_a_key_ends_the_sign_ins_of_the_account_that_it_leaves(door: Door) -> None:
+    desktop, phone = door.sign_in("key-a"), door.sign_in("key-k")
+    door.sign_in("key-k", link_to=desktop.session_token)
+    with pytest.raises(NotAuthenticated):
+        door.identities.refresh(phone.refresh_token, NOW + 60)
+    assert door.identities.refresh(desktop.refresh_token, NOW + 60).user_id == desktop.user_id
+    assert door.sign_in("key-k").user_id == desktop.user_id
+
+
+def test_a_sign_in_that_began_while_its_key_was_linked_ends_with_its_first_renewal(door: Door) -> None:
+    desktop, phone = door.sign_in("key-a"), door.sign_in("key-k")
+    door.sign_in("key-k", link_to=desktop.session_token)
+    late = door.identities._start(phone.user_id, NOW)
+    with pytest.raises(NotAuthenticated, match="another account"):
+        door.identities.refresh(late.refresh_token, NOW + 60)
+
+
+def test_an_account_whose_only_key_has_moved_is_told_apart(door: Door) -> None:
+    desktop, phone = door.sign_in("key-a"), door.sign_in("key-k")
+    assert not door.store.moved(phone.user_id)
+    door.sign_in("key-k", link_to=desktop.session_token)
+    assert door.store.moved(phone.user_id)
+    assert not door.store.moved(desktop.user_id)
+
+
+def test_an_account_with_another_key_stays_open_when_its_own_moves(door: Door) -> None:
+    desktop, phone = door.sign_in("key-a"), door.sign_in("key-k")
+    door.sign_in("key-spare", link_to=phone.session_token)
+    door.sign_in("key-k", link_to=desktop.session_token)
+    assert not door.store.moved(phone.user_id)
+
+
+def test_a_purchase_that_comes_between_keeps_the_key_where_it_is(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    desktop, phone = door.sign_in("key-a"), door.sign_in("key-k")
+    link = door.store.link
+
+    def bought_first(*linked: Any) -> None:
+        door.bought(phone.user_id)
+        link(*linked)
+
+    monkeypatch.setattr(door.store, "link", bought_first)
+    with pytest.raises(Conflict):
+        door.sign_in("key-k", link_to=desktop.session_token)
+    assert door.sign_in("key-k").user_id == phone.user_id

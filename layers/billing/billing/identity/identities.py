@@ -74,6 +74,10 @@ class Identities:
         Raises `NotAuthenticated` for a token that is unknown, used, revoked or too old.
         """
         user_id, family_id, secret = _parse(refresh_token)
+        if self._store.moved(user_id):
+            # A sign-in that began while the key was being linked: it would go on in an account that no key opens.
+            self._store.end_family(user_id, family_id)
+            raise NotAuthenticated("the key opens another account now: sign in again")
         used, successor = _hash(secret), self._successor(family_id, secret)
         if not self._store.rotate(user_id, family_id, used, _hash(successor), now):
             self._allow_repeat(user_id, family_id, used, now)
@@ -90,6 +94,9 @@ class Identities:
         if user_id == identity and self._accounts.snapshot(identity, consistent=True).version > 0:
             raise Conflict("this key has an account with purchases of its own", code="identity_has_account")
         self._store.link(identity, account, now)
+        if user_id == identity:
+            # Whoever is signed in there signs in again, and then is where the key leads.
+            self._store.end_families(identity)
         return account
 
     def _start(self, user_id: str, now: int) -> Tokens:

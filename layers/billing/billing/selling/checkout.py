@@ -28,7 +28,10 @@ _REUSE_MARGIN = 120
 
 
 class Checkouts:
-    """`offered`: the providers of this stack, in order; `client(name)`: the calls toward one."""
+    """`offered`: the providers of this stack, in order; `client(name)`: the calls toward one.
+
+    `moved(user_id)`: whether no key opens an account any more, so that nobody could use what is bought for it.
+    """
 
     def __init__(
         self,
@@ -37,7 +40,9 @@ class Checkouts:
         client: Callable[[str], Client],
         offered: Sequence[str],
         portal_url: str,
+        moved: Callable[[str], bool] = lambda _: False,
     ) -> None:
+        self._moved = moved
         self._accounts = accounts
         self._plans = plans
         self._client = client
@@ -53,6 +58,8 @@ class Checkouts:
         """
         plan = self._plan_for_sale(plan_id)
         provider = self._provider_for(plan, provider)
+        if self._moved(user_id):
+            raise Conflict("your key opens another account now: sign in again, then buy there", code="account_moved")
         account = self._accounts.change(
             user_id, lambda account: self._note(account, plan, provider, now, accept_overlap=accept_overlap)
         )

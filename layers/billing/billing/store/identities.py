@@ -10,6 +10,7 @@ from typing import Any
 from billing.aws import Aws, AwsError
 from billing.errors import Conflict
 from billing.store.codec import item, values
+from billing.store.queries import all_items
 from billing.store.transactions import LostRace, transact
 
 
@@ -37,7 +38,11 @@ class IdentityStore:
         return str(values(answer["Item"])["owner"]) if "Item" in answer else None
 
     def link(self, identity: str, user_id: str, now: int) -> None:
-        """Lets an identity open an account. `Conflict` when it opens another one already."""
+        """Lets an identity open an account. `Conflict` when it opens another one already, or has one of its own.
+
+        The account that it opened by itself must be empty, which is part of the transaction: nothing is bought there
+        while the key moves.
+        """
         unlinked = "attribute_not_exists(user_id)"
         ours = "#owner = :user"
         index = {
@@ -51,10 +56,29 @@ class IdentityStore:
             "TableName": self._table,
             "Item": item({"user_id": user_id, "record": f"~identity#{identity}", "linked_at": now}),
         }
+        empty = {
+            "TableName": self._table,
+            "Key": item({"user_id": identity, "record": "entitlements"}),
+            "ConditionExpression": "attribute_not_exists(user_id)",
+        }
+        checks = [{"ConditionCheck": empty}] if identity != user_id else []
         try:
-            transact(self._aws, [{"Put": index}, {"Put": listed}])
+            transact(self._aws, [{"Put": index}, {"Put": listed}, *checks])
         except LostRace as error:
             raise Conflict("this identity opens another account", code="identity_linked") from error
+
+    def moved(self, user_id: str) -> bool:
+        """Whether the key that opens this account opens another one now, and no other key opens this one."""
+        if self.owner(user_id) in (None, user_id):
+            return False
+        request = {
+            "TableName": self._table,
+            "KeyConditionExpression": "user_id = :user AND begins_with(#record, :identities)",
+            "ExpressionAttributeNames": {"#record": "record"},
+            "ExpressionAttributeValues": item({":user": user_id, ":identities": "~identity#"}),
+            "ConsistentRead": True,
+        }
+        return next(all_items(self._aws, request), None) is None
 
     # --- proofs that must not be shown twice -------------------------------------------------------------------------
 
@@ -92,6 +116,19 @@ class IdentityStore:
             ExpressionAttributeNames={"#current": "current"},
             ExpressionAttributeValues=item({":used": used, ":successor": successor, ":now": now}),
         )
+
+    def end_families(self, user_id: str) -> None:
+        """Ends every sign-in of an account."""
+        request = {
+            "TableName": self._table,
+            "KeyConditionExpression": "user_id = :user AND begins_with(#record, :sessions)",
+            "ExpressionAttributeNames": {"#record": "record"},
+            "ExpressionAttributeValues": item({":user": user_id, ":sessions": "~session#"}),
+            "ConsistentRead": True,
+        }
+        for found in list(all_items(self._aws, request)):
+            key = {name: found[name] for name in ("user_id", "record")}
+            self._aws.call("dynamodb", "delete_item", TableName=self._table, Key=key)
 
     def end_family(self, user_id: str, family_id: str) -> None:
         self._aws.call("dynamodb", "delete_item", TableName=self._table, Key=item(_family_key(user_id, family_id)))
