@@ -36,7 +36,14 @@ def create(request: Request) -> Mapping[str, Any]:
     wish = request.parse(CreateCheckoutSession)
     user_id = request.own_user(wish.user_id)
     limits.count("checkout", user_id, CALLS_PER_HOUR, 3600, request.now)
-    return checkouts.create(user_id, wish.plan_id, wish.provider, request.now, accept_overlap=wish.accept_overlap)
+    return checkouts.create(
+        user_id,
+        wish.plan_id,
+        wish.provider,
+        request.now,
+        accept_overlap=wish.accept_overlap,
+        quote_id=wish.quote_id,
+    )
 
 
 handler = endpoint({"POST /billing/create-checkout-session": create}, Log())

@@ -122,7 +122,7 @@ def test_a_downgrade_waits_for_the_period_and_can_be_taken_back(visitor: Visitor
     visitor.page.get_by_role("radio", name=re.compile(r"Plus.*month")).check()
     visitor.button("See what changes").click()
     visitor.button("Schedule the change").click()
-    expect(visitor.text("Changes to Plus on")).to_be_visible()
+    expect(visitor.text("Changes to Plus, monthly on")).to_be_visible()
     visitor.button("Stay on Pro").click()
     expect(visitor.text("Renews for $19.00")).to_be_visible()
 
@@ -136,7 +136,9 @@ def test_a_cancellation_keeps_the_plan_until_the_day_it_names_and_can_be_taken_b
     visitor.button("Cancel plan").click()
     visitor.page.get_by_label("Why are you leaving?").select_option("unused")
     visitor.dialog().get_by_role("button", name="Cancel plan").click()
-    expect(visitor.text("Nothing more will be charged")).to_be_visible()
+    said = visitor.text(re.compile("Pro, monthly is cancelled and ends on .* Nothing more will be charged"))
+    expect(said).to_be_visible()
+    expect(visitor.page.locator("[role=status]:focus")).to_contain_text("is cancelled")
     visitor.open("/demo")
     expect(visitor.text("Open through Pro")).to_be_visible()
     visitor.open("/account/billing")
@@ -183,7 +185,7 @@ def test_bitcoin_is_underpaid_topped_up_and_settled_and_a_card_beside_it_is_warn
 ) -> None:
     visitor.open("/pricing", user=user)
     visitor.page.get_by_role("article", name="Pro").get_by_role("button").click()
-    visitor.page.get_by_role("radio", name="BTCPay").check()
+    visitor.page.get_by_role("radio", name="Bitcoin").check()
     visitor.button("Continue to payment").click()
     visitor.page.get_by_role("timer").wait_for()
     page = visitor.page.get_by_role("link", name="Open the payment page").get_attribute("href") or ""
@@ -209,8 +211,8 @@ def test_bitcoin_is_underpaid_topped_up_and_settled_and_a_card_beside_it_is_warn
     expect(visitor.page.get_by_label("Remind me before it ends")).not_to_be_checked()
     visitor.open("/pricing")
     visitor.page.get_by_role("article", name="Plus").get_by_role("button").click()
-    visitor.button("Continue to payment").click()
-    expect(visitor.text("You have paid ahead until")).to_be_visible()
+    expect(visitor.text("You have paid ahead for Pro, monthly until")).to_be_visible()
+    expect(visitor.dialog().get_by_text("Due today").locator("+ dd")).to_have_text("$9.00")
     assert visitor.violations() == []
     visitor.page.get_by_label("I know, and want both.").check()
     visitor.button("Continue to payment").click()

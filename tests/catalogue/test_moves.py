@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from billing.admin.moves import AdminMoves
-from billing.api.views import subscription_status
+from billing.api.status import subscription_status
 from billing.aws import Aws
 from billing.catalogue.moves import ROUND_SECONDS, Mover
 from billing.errors import Conflict, NotFound, ProviderError, ProviderUnavailable

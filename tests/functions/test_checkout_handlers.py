@@ -52,8 +52,29 @@ def test_a_checkout_is_opened_once_and_paid(call: Call) -> None:
     status = call("subscription_status").json
     assert status["plan_id"] == "plus-month"
     (subscription,) = status["subscriptions"]
-    assert (subscription["status"], subscription["action"]) == ("active", "none")
+    assert (subscription["status"], subscription["next"]["kind"]) == ("active", "renews")
+    assert subscription["next"]["at"] == subscription["next_billing_at"]
     assert subscription["next_billing_at"] == subscription["current_period_end"]
+
+
+def rail_of(answer: Answer, plan_id: str) -> Any:
+    (rail,) = next(quote for quote in answer.json["quotes"] if quote["plan_id"] == plan_id)["rails"]
+    return rail
+
+
+def test_what_was_quoted_is_what_is_asked_for(call: Call) -> None:
+    """A stranger's quote holds for the account that is made by buying; not for one that has a past."""
+    as_stranger = rail_of(call("plans"), "plus-month")
+    mine = rail_of(call("subscription_status.quotes"), "plus-month")
+    assert as_stranger["quote_id"] == mine["quote_id"]
+    body = {"plan_id": "plus-month", "quote_id": mine["quote_id"]}
+    assert call("create_checkout_session", body=body).status == 200
+    refused = call("create_checkout_session", body={**body, "quote_id": "quo_of_other_terms"})
+    assert (refused.status, refused.problem) == (409, "quote_outdated")
+
+
+def test_nobody_reads_somebody_elses_quotes(call: Call) -> None:
+    assert call("subscription_status.quotes", query={"user_id": "usr_somebody_else"}).status == 403
 
 
 def test_a_checkout_that_was_not_paid_stays_open(call: Call) -> None:

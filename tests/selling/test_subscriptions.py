@@ -7,7 +7,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from billing.api import responses
-from billing.api.views import subscription_status
+from billing.api.status import subscription_status
 from billing.aws import Aws
 from billing.errors import Conflict, NotFound
 from billing.intake.applier import Applier
@@ -111,7 +111,8 @@ def test_an_upgrade_costs_what_was_shown_and_counts_at_once(desk: Desk) -> None:
     desk.shop.app.advance(10 * DAY)
     shown = holds(responses.ChangePreviewView, desk.subscriptions.preview(USER, "pro_month", desk.now))
     assert (shown["kind"], shown["at_period_end"]) == ("upgrade", False)
-    assert (shown["features_gained"], shown["features_lost"]) == (["wallets.max"], [])
+    (gain,) = shown["features"]
+    assert (gain["feature"], gain["before"]) == ("wallets.max", None)
     desk.shop.app.advance(300)
     status = holds(responses.SubscriptionStatus, desk.subscriptions.change(USER, shown["preview_id"], desk.now))
     assert status["plan_id"] == "pro_month"
@@ -151,7 +152,8 @@ def test_a_downgrade_waits_and_can_be_taken_back(desk: Desk) -> None:
     sub = desk.subscribe("pro_month")
     shown = desk.subscriptions.preview(USER, "plus_month", desk.now)
     assert (shown["kind"], shown["at_period_end"], shown["amount_due_cents"]) == ("downgrade", True, 0)
-    assert shown["features_lost"] == ["wallets.max"]
+    (loss,) = shown["features"]
+    assert (loss["feature"], loss["after"]) == ("wallets.max", None)
     status = desk.subscriptions.change(USER, shown["preview_id"], desk.now)
     assert status["subscriptions"][0]["scheduled_plan_id"] == "plus_month"
     desk.subscriptions.resume(USER, desk.now)
@@ -234,7 +236,7 @@ def test_cancelling_keeps_access_until_the_periods_end_and_can_be_taken_back(des
     for _ in range(2):
         status = cancel(desk)
     (view,) = status["subscriptions"]
-    assert (view["status"], view["action"]) == ("active", "resume")
+    assert (view["status"], view["actions"]) == ("active", ["resume", "payment_method"])
     assert sub["cancellation_details"]["comment"] == "call me on 555"
     assert "555" not in repr(desk.accounts.load(USER))
     desk.subscriptions.resume(USER, desk.now)

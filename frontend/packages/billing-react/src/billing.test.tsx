@@ -1,9 +1,9 @@
 // @vitest-environment happy-dom
-import { screen, within } from "@testing-library/react";
+import { screen, waitFor, within } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { expect, test } from "vitest";
 import { BillingPage } from "./components/BillingPage.js";
-import { catalogue, entitlements, subscribed, subscription } from "./testing/fixtures.js";
+import { catalogue, entitlements, nextly, quotes, status, subscribed, subscription } from "./testing/fixtures.js";
 import { expectAccessible, refuse, service, show } from "./testing/server.js";
 
 const api = service();
@@ -11,6 +11,7 @@ const account = (now: () => unknown, over: Record<string, never> | Record<string
   api.answers({
     "GET /billing/plans": catalogue,
     "GET /billing/subscription-status": now as () => never,
+    "GET /billing/quotes": quotes({ "plus-month": { move: "current", rails: [] }, "pro-month": { move: "upgrade", rails: [] }, "plus-year": { move: "switch", rails: [] } }),
     "GET /billing/entitlements": entitlements({ value: { limit: 200, per: "month" }, remaining: 20, resets_at: "2027-02-01T12:00:00Z" }),
     "GET /billing/receipts": {
       receipts: [
@@ -34,22 +35,25 @@ test("shows plan, next date, usage in words, and receipts of both rails in their
 
 test("cancelling names the day and the losses, sends the reason, and can be taken back", async () => {
   let current = subscribed();
-  const cancelled = subscribed({ cancel_at: subscription.current_period_end, next_billing_at: null });
+  const end = subscription.current_period_end;
+  const cancelled = nextly({ kind: "ends", at: end }, { cancel_at: end, access_until: end, actions: ["resume"], if_canceled: null });
   account(() => current, {
     "POST /billing/subscription/cancel": (() => (current = cancelled)) as () => never,
     "POST /billing/subscription/resume": (() => (current = subscribed())) as () => never,
   });
   show(<BillingPage />);
   await userEvent.click(await screen.findByRole("button", { name: "Cancel plan" }));
-  const dialog = within(screen.getByRole("dialog", { name: "Cancel Plus?" }));
+  const dialog = within(screen.getByRole("dialog", { name: "Cancel Plus, monthly?" }));
   expect(dialog.getByText(/You keep everything until January 15, 2027/)).toBeTruthy();
-  expect(dialog.getByText("After that you lose: AI chat.")).toBeTruthy();
+  expect((await dialog.findByText("AI chat")).nextElementSibling?.textContent).toBe("200 per month becomes none");
   await userEvent.selectOptions(dialog.getByRole("combobox"), "unused");
   await userEvent.click(dialog.getByRole("button", { name: "Cancel plan" }));
   expect(await screen.findByText("Ends on January 15, 2027. Nothing more will be charged.")).toBeTruthy();
   expect(screen.queryByRole("dialog")).toBeNull();
+  const said = screen.getByText("Plus, monthly is cancelled and ends on January 15, 2027. Nothing more will be charged.");
+  await waitFor(() => expect(document.activeElement?.contains(said)).toBe(true));
   expect(api.calls.find(({ call }) => call.endsWith("/cancel"))?.body).toEqual({ at_period_end: true, reason: "unused" });
-  await userEvent.click(screen.getByRole("button", { name: "Keep Plus" }));
+  await userEvent.click(screen.getByRole("button", { name: "Keep Plus, monthly" }));
   expect(await screen.findByText("Renews for $9.00 on January 15, 2027.")).toBeTruthy();
 });
 
@@ -64,8 +68,10 @@ const preview = {
   next_amount_cents: 1900,
   next_billing_at: "2027-01-15T12:00:00Z",
   effective_at: "2026-12-20T12:00:00Z",
-  features_gained: ["tax.enhanced"],
-  features_lost: [],
+  features: [
+    { feature: "ai.chat", before: { limit: 200, per: "month" }, after: { limit: 1000, per: "month" } },
+    { feature: "tax.enhanced", before: null, after: true },
+  ],
   expires_at: "2026-12-20T12:10:00Z",
 };
 
@@ -79,12 +85,16 @@ test("an upgrade shows the amounts, asks for consent, and confirms exactly what 
   await userEvent.click(await screen.findByRole("radio", { name: /Pro/ }));
   await userEvent.click(screen.getByRole("button", { name: "See what changes" }));
   const confirm = await screen.findByRole("button", { name: "Change now" });
-  expect(screen.getByText("You gain: Enhanced tax report.")).toBeTruthy();
+  expect(screen.getByRole("dialog", { name: "Change to Pro, monthly" })).toBeTruthy();
+  const changed = (feature: string) => within(screen.getByRole("dialog")).getByText(feature).nextElementSibling?.textContent;
+  expect(changed("AI chat")).toBe("200 per month becomes 1,000 per month");
+  expect(changed("Enhanced tax report")).toBe("none becomes included");
   expect((confirm as HTMLButtonElement).disabled).toBe(true);
   await expectAccessible();
   await userEvent.click(screen.getByRole("checkbox", { name: "I agree to be charged $8.50 now." }));
   await userEvent.click(confirm);
   expect(api.calls.find(({ call }) => call.endsWith("/change"))?.body).toEqual({ preview_id: "preview-1" });
+  expect(await screen.findByText("You have Pro, monthly now. $8.50 was charged.")).toBeTruthy();
 });
 
 test("a failed payment says until when features stay and leads to the way out", async () => {
@@ -95,12 +105,16 @@ test("a failed payment says until when features stay and leads to the way out", 
     action_required: false,
     access_until: "2027-01-22T12:00:00Z",
   };
-  account(() => subscribed({ status: "past_due", payment_problem }), {
+  const actions = ["fix_payment", "cancel"] as const;
+  const retry = { kind: "retries", at: payment_problem.next_attempt_at } as const;
+  account(() => nextly(retry, { status: "past_due", payment_problem, actions: [...actions] }), {
     "POST /billing/portal-session": () => refuse(503, "provider_unavailable") as never,
   });
   show(<BillingPage />);
   const alert = await screen.findByRole("alert");
-  expect(alert.textContent).toContain("You keep your features until January 22, 2027. We try again on January 18, 2027.");
+  expect(alert.textContent).toContain("You keep your features until January 22, 2027.");
+  expect(screen.getByText("$9.00 is due. We try again on January 18, 2027.")).toBeTruthy();
+  expect(screen.queryByRole("button", { name: "Change plan" })).toBeNull();
   await userEvent.click(within(alert).getByRole("button", { name: "Fix payment" }));
   expect(await within(alert).findByText(/did not answer/)).toBeTruthy();
 });
@@ -110,4 +124,45 @@ test("signed out, the page asks to sign in and calls nothing", async () => {
   expect(screen.getByRole("heading", { name: "Sign in" })).toBeTruthy();
   expect(api.calls).toEqual([]);
   await expectAccessible();
+});
+
+test("who owes and has cancelled reads one date, and of no further attempt", async () => {
+  const until = "2027-01-22T12:00:00Z";
+  const problem = { since: until, attempt_count: 1, next_attempt_at: null, action_required: false, access_until: until };
+  const view = { status: "past_due", access_until: until, cancel_at: "2027-02-15T12:00:00Z", payment_problem: problem };
+  account(() => nextly({ kind: "ends", at: until, amount_cents: null }, { ...view, actions: [], if_canceled: null }));
+  show(<BillingPage />);
+  expect(await screen.findByText("Ends on January 22, 2027. Nothing more will be charged.")).toBeTruthy();
+  expect(screen.queryByRole("alert")).toBeNull();
+  expect(document.body.textContent).not.toContain("February 15");
+});
+
+test.each([
+  ["refunded", "Plus, monthly ended on December 14, 2026: it was refunded.", "Subscribe again"],
+  ["unpaid", "Plus, monthly ended on December 14, 2026: it was not paid.", "Subscribe again"],
+] as const)("what ended because it was %s says when and why", async (reason, text, way) => {
+  const ended = { kind: "subscription", plan_id: "plus-month", plan_name: "Plus", interval: "month", ended_at: "2026-12-14T12:00:00Z", reason, renewable: null } as const;
+  account(() => status({ ended }));
+  show(<BillingPage />);
+  expect(await screen.findByText(text)).toBeTruthy();
+  expect(screen.getByRole("link", { name: way })).toBeTruthy();
+});
+
+test("prepaid time that ended is offered again in one click", async () => {
+  const ended = { kind: "term", plan_id: "plus-month", plan_name: "Plus", interval: "month", ended_at: "2026-12-14T12:00:00Z", reason: "expired", renewable: "main" } as const;
+  account(() => status({ ended }), { "POST /billing/renewals/:group/invoice": () => refuse(503, "provider_unavailable") as never });
+  show(<BillingPage />);
+  expect(await screen.findByText("Plus, monthly ended on December 14, 2026. Nothing renews by itself.")).toBeTruthy();
+  await userEvent.click(screen.getByRole("button", { name: "Renew" }));
+  expect((await screen.findByRole("alert")).textContent).toContain("did not answer");
+});
+
+test("a purchase that was begun is named with its amount and its end, and can be dismissed", async () => {
+  const checkout = { checkout_id: "chk_1", provider: "stripe", url: "https://pay.test/1", plan_id: "pro-month", plan_name: "Pro", interval: "month", amount_cents: 1900, currency: "USD", expires_at: "2026-12-20T13:00:00Z" } as const;
+  account(() => status({ checkout }));
+  show(<BillingPage />);
+  expect(await screen.findByText("You started to buy Pro, monthly")).toBeTruthy();
+  expect(screen.getByText(/^\$19\.00, to be paid until Dec 20, 2026/)).toBeTruthy();
+  await userEvent.click(screen.getByRole("button", { name: "Dismiss" }));
+  expect(screen.queryByText("You started to buy Pro, monthly")).toBeNull();
 });

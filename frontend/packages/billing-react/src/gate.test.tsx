@@ -4,7 +4,7 @@ import userEvent from "@testing-library/user-event";
 import { expect, test } from "vitest";
 import { Protected } from "./protected.js";
 import { useEntitlements } from "./provider.js";
-import { catalogue, entitlements, invoice, status } from "./testing/fixtures.js";
+import { catalogue, entitlements, invoice, quotes } from "./testing/fixtures.js";
 import { expectAccessible, refuse, service, show } from "./testing/server.js";
 
 const api = service();
@@ -44,7 +44,7 @@ test("a stranger who buys at the gate keeps the dialog while becoming known", as
     "GET /billing/plans": catalogue,
     "GET /billing/entitlements": entitlements(),
     "GET /billing/entitlements/:feature": () => refuse(402, "feature_locked", { scenario: "not_in_plan" }),
-    "GET /billing/subscription-status": status(),
+    "GET /billing/quotes": quotes(),
     "POST /billing/create-checkout-session": checkout,
     "GET /billing/checkout-sessions/:id/invoice": invoice(),
   });
@@ -83,7 +83,7 @@ test("without a slot of its own, a card says what opens the feature", async () =
   api.answers({
     "GET /billing/entitlements": entitlements(),
     "GET /billing/plans": catalogue,
-    "GET /billing/subscription-status": status(),
+    "GET /billing/quotes": quotes(),
     "GET /billing/entitlements/:feature": () => refuse(402, "feature_locked", { scenario: "not_in_plan", offers }),
   });
   show(<Protected feature="tax.enhanced">report</Protected>);
@@ -105,7 +105,7 @@ test("signed out, what the free plan has takes one click and no payment", async 
     "GET /billing/plans": catalogue,
     "GET /billing/entitlements": entitlements({ feature: "wallets.max", value: 1 }),
     "GET /billing/entitlements/:feature": () => refuse(402, "feature_locked", { scenario: "not_in_plan" }),
-    "GET /billing/subscription-status": status(),
+    "GET /billing/quotes": quotes(),
   });
   show(<Protected feature="wallets.max">the wallet</Protected>, null);
   expect(await screen.findByRole("heading", { name: "Wallets: free to use" })).toBeTruthy();
@@ -119,7 +119,7 @@ test("whoever is known and has used up what is free is offered more", async () =
     "GET /billing/plans": catalogue,
     "GET /billing/entitlements": entitlements(),
     "GET /billing/entitlements/:feature": () => refuse(402, "feature_locked", { scenario: "limit_reached" }),
-    "GET /billing/subscription-status": status(),
+    "GET /billing/quotes": quotes(),
   });
   show(<Protected feature="wallets.max">the wallet</Protected>);
   expect(await screen.findByRole("button", { name: "Unlock with Plus, $9 / month" })).toBeTruthy();
@@ -130,7 +130,7 @@ test("after a failed payment the card says so and leads to the way out", async (
   api.answers({
     "GET /billing/entitlements": entitlements(),
     "GET /billing/plans": catalogue,
-    "GET /billing/subscription-status": status(),
+    "GET /billing/quotes": quotes(),
     "GET /billing/entitlements/:feature": () => refuse(402, "feature_locked", { scenario: "payment_failed", offers: [] }),
   });
   show(<Protected feature="tax.enhanced">report</Protected>);

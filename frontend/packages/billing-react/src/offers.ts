@@ -31,23 +31,8 @@ export function planAt(offer: Offer, interval: Interval): Plan | undefined {
   return offer.plans[interval] ?? offer.plans.month ?? offer.plans.year ?? offer.plans.once;
 }
 
-const LIVE = new Set(["trialing", "active", "past_due", "unpaid", "paused"]);
-
-/** The subscription that occupies a plan's group, at most one: buying there again would bill twice. */
-export function liveSubscription(status: Status | undefined) {
-  return status?.subscriptions.find((subscription) => LIVE.has(subscription.status));
+/** The subscriptions that are not over: each has its own place on the billing page. */
+export function liveSubscriptions(status: Status) {
+  return status.subscriptions.filter((subscription) => !subscription.actions.includes("resubscribe"));
 }
 
-export type Move = "buy" | "current" | "upgrade" | "downgrade" | "switch" | "free";
-
-/** What choosing a plan means to this user. */
-export function moveTo(plan: Plan, plans: readonly Plan[], status: Status | undefined): Move {
-  const subscription = liveSubscription(status);
-  if (status && (subscription?.plan_id ?? status.plan_id) === plan.plan_id) return "current";
-  if (plan.price_cents === 0) return "free";
-  if (!subscription || plan.interval === "once") return "buy";
-  const current = plans.find((other) => other.plan_id === subscription.plan_id);
-  if (!current || current.group !== plan.group) return "buy";
-  if (current.rank === plan.rank) return "switch";
-  return plan.rank > current.rank ? "upgrade" : "downgrade";
-}

@@ -4,11 +4,11 @@ import userEvent from "@testing-library/user-event";
 import { expect, test, vi } from "vitest";
 import { PricingTable } from "./components/PricingTable.js";
 import { PurchaseDialog } from "./components/PurchaseDialog.js";
-import { catalogue, entitlements, invoice, plans, status, subscribed } from "./testing/fixtures.js";
+import { catalogue, entitlements, invoice, plans, quote, quotes, rail, status, subscribed } from "./testing/fixtures.js";
 import { expectAccessible, refuse, service, show } from "./testing/server.js";
 
 const api = service();
-const free = { "GET /billing/plans": catalogue, "GET /billing/subscription-status": status(), "GET /billing/entitlements": entitlements() };
+const free = { "GET /billing/plans": catalogue, "GET /billing/subscription-status": status(), "GET /billing/entitlements": entitlements(), "GET /billing/quotes": quotes() };
 const card = async (name: string) => within(await screen.findByRole("article", { name }));
 
 test("says what paying yearly saves, computed from the prices", async () => {
@@ -16,16 +16,41 @@ test("says what paying yearly saves, computed from the prices", async () => {
   show(<PricingTable />, null);
   await userEvent.click(await screen.findByRole("radio", { name: "Yearly Save 16%" }));
   expect((await card("Plus")).getByText("$7.50")).toBeTruthy();
-  expect((await card("Plus")).getByText("$90 billed yearly")).toBeTruthy();
+  expect((await card("Plus")).getByText(/^\$90 billed yearly/).textContent).toBe("$90 billed yearly Saves 16%.");
   await expectAccessible();
 });
 
 test("points out the plan one has, and says which way the others go", async () => {
-  api.answers({ ...free, "GET /billing/subscription-status": subscribed() });
+  const held = quotes({
+    "plus-month": { move: "current", rails: [] },
+    "pro-month": { move: "upgrade", rails: [] },
+    "tax-2026": { included_in: "Plus" },
+  });
+  api.answers({ ...free, "GET /billing/subscription-status": subscribed(), "GET /billing/quotes": held });
   show(<PricingTable />);
   expect(await (await card("Plus")).findByText("Your plan")).toBeTruthy();
   expect((await card("Pro")).getByRole("button", { name: "Upgrade to Pro" })).toBeTruthy();
   expect((await card("Tax year 2026")).getByRole("button", { name: "Get Tax year 2026" })).toBeTruthy();
+  expect((await card("Tax year 2026")).getByText("Your Plus has all of this already.")).toBeTruthy();
+});
+
+test("before the service has said what a plan means to its reader there is no button", async () => {
+  let answer = () => {};
+  const told = new Promise<void>((resolve) => (answer = resolve));
+  api.answers({ ...free, "GET /billing/quotes": () => told.then(() => quotes({ "pro-month": { move: "downgrade" } })) });
+  show(<PricingTable />);
+  const pro = await card("Pro");
+  expect(pro.queryByRole("button")).toBeNull();
+  answer();
+  expect(await pro.findByRole("button", { name: "Downgrade to Pro" })).toBeTruthy();
+});
+
+test("a change that would be refused is not offered", async () => {
+  api.answers({ ...free, "GET /billing/quotes": quotes({ "pro-month": { move: "upgrade", blocked: "payment_open", rails: [] } }) });
+  show(<PricingTable />);
+  const pro = await card("Pro");
+  expect(await pro.findByText("A payment is open: settle it first, then change.")).toBeTruthy();
+  expect(pro.queryByRole("button")).toBeNull();
 });
 
 test("a failed catalogue can be asked for again", async () => {
@@ -44,35 +69,58 @@ test("a stranger buys without an account: a key is made, then the checkout opens
   api.answers({ ...free, "POST /billing/create-checkout-session": session });
   const leave = vi.fn();
   show(<PurchaseDialog plan={plans.pro} onClose={() => {}} onRedirect={leave} />, null);
-  expect(screen.getByText("Due today").nextElementSibling?.textContent).toBe("$19.00");
+  expect((await screen.findByText("Due today")).nextElementSibling?.textContent).toBe("$19.00");
   await expectAccessible();
-  await userEvent.click(screen.getByRole("button", { name: "Continue to payment" }));
+  await userEvent.click(await screen.findByRole("button", { name: "Continue to payment" }));
   await waitFor(() => expect(leave).toHaveBeenCalledWith("https://pay.test/1"));
   const opened = api.calls.find(({ call }) => call.startsWith("POST"));
-  expect(opened?.body).toEqual({ plan_id: "pro-month", provider: "stripe" });
+  expect(opened?.body).toEqual({ plan_id: "pro-month", provider: "stripe", quote_id: "quo_pro-month_stripe" });
 });
 
+const overlap = {
+  kind: "prepaid", plan_id: "plus-month", plan_name: "Plus", interval: "month",
+  price_cents: 900, currency: "USD", ends_at: "2027-01-15T12:00:00Z", renews: false,
+} as const;
+
 test("what would be paid twice is said first, and sold to those who want both", async () => {
-  const overlap = () => refuse(409, "overlap", { ends_at: "2027-01-15T12:00:00Z" });
-  const opens = (): unknown[] => api.calls.filter(({ call }) => call.endsWith("checkout-session")).map(({ body }) => body);
-  api.answers({ ...free, "POST /billing/create-checkout-session": () => (opens().length === 1 ? overlap() : session) });
+  const held = quotes({ "pro-month": { rails: [rail(plans.pro, "stripe", { overlap })] } });
+  api.answers({ ...free, "GET /billing/quotes": held, "POST /billing/create-checkout-session": session });
   const leave = vi.fn();
   show(<PurchaseDialog plan={plans.pro} onClose={() => {}} onRedirect={leave} />);
-  await userEvent.click(screen.getByRole("button", { name: "Continue to payment" }));
-  expect((await screen.findByRole("alert")).textContent).toContain("paid ahead until January 15, 2027");
+  expect((await screen.findByRole("alert")).textContent).toContain("paid ahead for Plus, monthly until January 15, 2027");
   expect(screen.getByRole<HTMLButtonElement>("button", { name: "Continue to payment" }).disabled).toBe(true);
   await expectAccessible();
   await userEvent.click(screen.getByLabelText("I know, and want both."));
-  await userEvent.click(screen.getByRole("button", { name: "Continue to payment" }));
+  await userEvent.click(await screen.findByRole("button", { name: "Continue to payment" }));
   await waitFor(() => expect(leave).toHaveBeenCalledOnce());
-  expect(opens()[1]).toEqual({ plan_id: "pro-month", provider: "stripe", accept_overlap: true });
+  const asked = api.calls.find(({ call }) => call.endsWith("checkout-session"))?.body;
+  expect(asked).toEqual({ plan_id: "pro-month", provider: "stripe", quote_id: "quo_pro-month_stripe", accept_overlap: true });
+});
+
+test("who turns out to have used the trial is shown the new terms, and asked again", async () => {
+  const trial = { ...catalogue, quotes: [quote(plans.pro, { rails: [rail(plans.pro, "stripe", { trial_days: 7, due_now_cents: 0 })] })] };
+  let opened = 0;
+  api.answers({
+    ...free,
+    "GET /billing/plans": trial,
+    "POST /billing/create-checkout-session": () => (opened++ === 0 ? refuse(409, "quote_outdated") : session),
+  });
+  const leave = vi.fn();
+  show(<PurchaseDialog plan={plans.pro} onClose={() => {}} onRedirect={leave} />, null);
+  expect((await screen.findByText("Due today")).nextElementSibling?.textContent).toBe("$0.00");
+  await userEvent.click(await screen.findByRole("button", { name: "Continue to payment" }));
+  expect((await screen.findByRole("alert")).textContent).toContain("look at the terms again");
+  await waitFor(() => expect(screen.getByText("Due today").nextElementSibling?.textContent).toBe("$19.00"));
+  expect(leave).not.toHaveBeenCalled();
+  await userEvent.click(await screen.findByRole("button", { name: "Continue to payment" }));
+  await waitFor(() => expect(leave).toHaveBeenCalledOnce());
 });
 
 test("who has a subscription already is led to it", async () => {
-  api.answers({ ...free, "POST /billing/create-checkout-session": () => refuse(409, "already_subscribed") });
+  api.answers({ ...free, "GET /billing/quotes": quotes({ "pro-month": { move: "current", rails: [] } }) });
   show(<PurchaseDialog plan={plans.pro} onClose={() => {}} accountUrl="/my/billing" />);
-  await userEvent.click(screen.getByRole("button", { name: "Continue to payment" }));
   expect((await screen.findByRole("link", { name: "Manage plan" })).getAttribute("href")).toBe("/my/billing");
+  expect(screen.queryByRole("button", { name: "Continue to payment" })).toBeNull();
 });
 
 test("a dialog that was closed while the checkout opened leads nowhere", async () => {
@@ -81,24 +129,38 @@ test("a dialog that was closed while the checkout opened leads nowhere", async (
   api.answers({ ...free, "POST /billing/create-checkout-session": () => opened.then(() => session) });
   const leave = vi.fn();
   const { unmount } = show(<PurchaseDialog plan={plans.pro} onClose={() => {}} onRedirect={leave} />);
-  await userEvent.click(screen.getByRole("button", { name: "Continue to payment" }));
+  await userEvent.click(await screen.findByRole("button", { name: "Continue to payment" }));
   unmount();
   answer();
   await new Promise((resolve) => setTimeout(resolve, 50));
   expect(leave).not.toHaveBeenCalled();
 });
 
-test("a trial is due nothing today and names the day of the first charge", () => {
-  api.answers(free);
-  show(<PurchaseDialog plan={{ ...plans.pro, trial_days: 14 }} onClose={() => {}} />);
-  expect(screen.getByText("Due today").nextElementSibling?.textContent).toBe("$0.00");
-  expect(screen.getByText(/^First charge on /)).toBeTruthy();
+test("a trial is due nothing today and names the day of the first charge", async () => {
+  const held = quotes({ "pro-month": { rails: [rail(plans.pro, "stripe", { trial_days: 14, due_now_cents: 0, first_charge_at: "2027-01-03T12:00:00Z" })] } });
+  api.answers({ ...free, "GET /billing/quotes": held });
+  show(<PurchaseDialog plan={plans.pro} onClose={() => {}} />);
+  expect((await screen.findByText("Due today")).nextElementSibling?.textContent).toBe("$0.00");
+  expect(screen.getByText("First charge on January 3, 2027").nextElementSibling?.textContent).toBe("$19.00");
+});
+
+test("of several providers of one rail, which is a choice within it", async () => {
+  const rails = [rail(plans.pro, "stripe"), rail(plans.pro, "btcpay"), rail(plans.pro, "btcpay", { provider: "bitpay", quote_id: "quo_bitpay" })];
+  api.answers({ ...free, "GET /billing/quotes": quotes({ "pro-month": { rails } }) });
+  show(<PurchaseDialog plan={plans.pro} onClose={() => {}} />);
+  expect(await screen.findAllByRole("radio")).toHaveLength(2);
+  await userEvent.click(screen.getByRole("radio", { name: /Bitcoin/ }));
+  expect(screen.getByRole<HTMLInputElement>("radio", { name: /BTCPay/ }).checked).toBe(true);
+  await userEvent.click(screen.getByRole("radio", { name: /BitPay/ }));
+  await userEvent.click(screen.getByRole("radio", { name: /^Card/ }));
+  await userEvent.click(screen.getByRole("radio", { name: /^Bitcoin/ }));
+  expect(screen.getByRole<HTMLInputElement>("radio", { name: /BitPay/ }).checked).toBe(true);
 });
 
 test("a refused checkout says why and lets one try again", async () => {
   api.answers({ ...free, "POST /billing/create-checkout-session": () => refuse(503, "provider_unavailable") });
   show(<PurchaseDialog plan={plans.pro} onClose={() => {}} />);
-  await userEvent.click(screen.getByRole("button", { name: "Continue to payment" }));
+  await userEvent.click(await screen.findByRole("button", { name: "Continue to payment" }));
   expect((await screen.findByRole("alert")).textContent).toContain("Nothing was charged");
   expect(screen.getByRole("button", { name: "Continue to payment" }).getAttribute("aria-disabled")).toBeNull();
 });
@@ -111,7 +173,7 @@ test("bitcoin says that nothing renews, and is paid right here", async () => {
   });
   show(<PurchaseDialog plan={plans.pro} onClose={() => {}} />);
   await userEvent.click(await screen.findByRole("radio", { name: /Bitcoin.*Nothing renews by itself/ }));
-  await userEvent.click(screen.getByRole("button", { name: "Continue to payment" }));
+  await userEvent.click(await screen.findByRole("button", { name: "Continue to payment" }));
   expect(await screen.findByText("bc1qexampleaddress")).toBeTruthy();
   expect(screen.getByRole("img", { name: /QR code/ })).toBeTruthy();
   await expectAccessible();
@@ -121,14 +183,14 @@ test("what is paid in bitcoin stays in its dialog, although the plan is now one'
   let paid = false;
   api.answers({
     ...free,
-    "GET /billing/subscription-status": () => status(paid ? { plan_id: "pro-month", plan_name: "Pro" } : {}),
+    "GET /billing/quotes": () => quotes(paid ? { "pro-month": { move: "current", rails: [] } } : {}),
     "POST /billing/create-checkout-session": { ...session, provider: "btcpay" },
     "GET /billing/checkout-sessions/:id/invoice": () => invoice(paid ? { status: "paid" } : {}),
   });
   show(<PricingTable />);
   await userEvent.click(await (await card("Pro")).findByRole("button", { name: "Get Pro" }));
   await userEvent.click(await screen.findByRole("radio", { name: /Bitcoin.*Nothing renews by itself/ }));
-  await userEvent.click(screen.getByRole("button", { name: "Continue to payment" }));
+  await userEvent.click(await screen.findByRole("button", { name: "Continue to payment" }));
   expect(await screen.findByText("bc1qexampleaddress", {}, { timeout: 5_000 })).toBeTruthy();
   paid = true;
   const pro = within(screen.getByRole("article", { name: "Pro", hidden: true }));
@@ -137,10 +199,11 @@ test("what is paid in bitcoin stays in its dialog, although the plan is now one'
 }, 15_000);
 
 test("a trial says on the card what follows it, and a catalogue with nothing in it says so", async () => {
-  api.answers({ ...free, "GET /billing/plans": { ...catalogue, plans: [{ ...plans.pro, trial_days: 14 }] } });
+  const trial = quote(plans.pro, { rails: [rail(plans.pro, "stripe", { trial_days: 14, due_now_cents: 0 })] });
+  api.answers({ ...free, "GET /billing/plans": { ...catalogue, plans: [plans.pro], quotes: [trial] } });
   show(<PricingTable />, null);
   expect(await screen.findByText("14 days free, then $19 / month")).toBeTruthy();
-  api.answers({ "GET /billing/plans": { plans: [], features: [], payment_providers: {} } });
+  api.answers({ "GET /billing/plans": { plans: [], features: [], quotes: [], payment_providers: {} } });
   show(<PricingTable />, null);
   expect(await screen.findByText("Nothing is on sale at the moment.")).toBeTruthy();
 });
@@ -148,7 +211,7 @@ test("a trial says on the card what follows it, and a catalogue with nothing in 
 test("who has a key already is not offered a new one, and restoring is at hand", async () => {
   api.answers(free);
   show(<PurchaseDialog plan={plans.pro} onClose={() => {}} />, null);
-  await userEvent.click(screen.getByRole("button", { name: "Use a key I have" }));
+  await userEvent.click(await screen.findByRole("button", { name: "Use a key I have" }));
   expect(screen.queryByRole("button", { name: "Create a billing key" })).toBeNull();
   expect(screen.getByLabelText("Backup text of the key")).toBeTruthy();
 });
@@ -158,7 +221,7 @@ test("nothing is sold on a guess of what one has already", async () => {
   api.answers({
     "GET /billing/plans": catalogue,
     "GET /billing/entitlements": entitlements(),
-    "GET /billing/subscription-status": () => (up ? subscribed() : refuse(400, "strange")),
+    "GET /billing/quotes": () => (up ? quotes({ "pro-month": { move: "upgrade", rails: [] } }) : refuse(400, "strange")),
   });
   show(<PricingTable />);
   const again = await screen.findByRole("button", { name: "Try again" });

@@ -2,10 +2,12 @@
 
 import { unwrap, type Client, type Schemas } from "@bitsleuth/billing-api-client";
 import { QueryClient, useMutation, useQuery } from "@tanstack/react-query";
-import { useCallback } from "react";
+import { useCallback, useMemo } from "react";
 import { useBilling, useUserId } from "./provider.js";
 
 export type Status = Schemas["SubscriptionStatus"];
+export type Quote = Schemas["PlanQuote"];
+export type RailQuote = Schemas["RailQuote"];
 
 const clients = new WeakMap<Client, QueryClient>();
 
@@ -48,6 +50,19 @@ export function useStatus() {
   return useQuery({ queryKey: ["status", userId], queryFn, enabled: userId !== null }, useQueries());
 }
 
+/** What each plan means to this buyer, by plan: the service's word. Undefined while it has not answered. */
+export function useQuotes(): { quotes: ReadonlyMap<string, Quote> | undefined; error: unknown; refetch: () => void } {
+  const { client } = useBilling();
+  const userId = useUserId();
+  const queryFn = () => unwrap(client.GET("/billing/quotes"));
+  const own = useQuery({ queryKey: ["quotes", userId], queryFn, enabled: userId !== null }, useQueries());
+  const plans = usePlans();
+  const answer = userId === null ? plans : own;
+  const list = answer.data?.quotes;
+  const quotes = useMemo(() => list && new Map(list.map((quote) => [quote.plan_id, quote])), [list]);
+  return { quotes, error: answer.error, refetch: () => void answer.refetch() };
+}
+
 export function useReceipts() {
   const { client } = useBilling();
   const userId = useUserId();
@@ -70,7 +85,7 @@ export function useRefreshAll(): () => Promise<void> {
   return useCallback(async () => {
     await Promise.all([
       store.refresh(),
-      ...["status", "receipts", "decision"].map((key) => queries.invalidateQueries({ queryKey: [key] })),
+      ...["status", "quotes", "receipts", "decision"].map((key) => queries.invalidateQueries({ queryKey: [key] })),
     ]);
   }, [queries, store]);
 }

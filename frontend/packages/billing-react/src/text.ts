@@ -13,6 +13,12 @@ export function useT(): Translate {
   return useMemo(() => translator(locale, messages, en), [locale, messages]);
 }
 
+/** "Pro, monthly": a plan's name with its interval, where two plans share the name. */
+export function usePlanName(): (plan: { plan_name: string; interval: "month" | "year" | "once" }) => string {
+  const t = useT();
+  return ({ plan_name, interval }) => t(`named.${interval}`, { plan: plan_name });
+}
+
 /** The catalogue's text for `prefix.name`; null when it has none, as for a plan or feature of one's own. */
 export function useOptionalText(): (prefix: string, name: string) => string | null {
   const { messages } = useBilling();

@@ -75,7 +75,7 @@ function Preview({ plan }: { plan: Schemas["PublicPlan"] }) {
   return (
     <aside className="bsb-stack bsb:gap-2" aria-label={t("preview")}>
       <h2 className="bsb-h3 bsb-2">{t("preview")}</h2>
-      <OfferCard offer={offer} plan={plan} move="buy" featured={false} below={undefined} features={features} accountUrl="" />
+      <OfferCard offer={offer} plan={plan} quote={null} featured={false} below={undefined} features={features} accountUrl="" />
     </aside>
   );
 }

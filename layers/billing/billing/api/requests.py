@@ -38,6 +38,7 @@ class CreateCheckoutSession(Request):
     plan_id: PlanId
     provider: ProviderName | None = Field(None, description="Default: the first provider on offer")
     user_id: Id | None = Field(None, description="Only the caller's own; anything else is 403")
+    quote_id: Id | None = Field(None, description="The terms that were shown; others by now are a 409 `quote_outdated`")
     accept_overlap: bool = Field(
         False, description="After a 409 `overlap`: the buyer knows that both will be paid, side by side"
     )

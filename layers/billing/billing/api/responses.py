@@ -89,11 +89,69 @@ class PaymentProvider(Response):
     """Whether it charges again by itself; one that does not sells recurring plans as prepaid terms."""
 
 
+class PlanNamed(Response):
+    plan_id: str
+    plan_name: str
+    interval: Literal["month", "year", "once"]
+
+
+class Overlap(PlanNamed):
+    """What is paid already and would run beside the purchase until `ends_at`; `renews`: then charged again."""
+
+    kind: Literal["card", "prepaid"]
+    price_cents: int
+    currency: str
+    ends_at: Time
+    renews: bool
+
+
+class RailQuote(Response):
+    """The terms of a plan by one provider. `quote_id` names them: a checkout that carries it asks for just these.
+
+    `trial_days` delay the first charge of a card, and lengthen a prepaid term. `waits`: it begins at `starts_at`,
+    after what is prepaid. `access_until`: how far it reaches when nothing more is paid; null: for good.
+    """
+
+    quote_id: str
+    provider: str
+    rail: Literal["card", "bitcoin"]
+    renews: bool
+    price_cents: int
+    due_now_cents: int
+    currency: str
+    trial_days: int
+    first_charge_at: Time
+    starts_at: Time
+    waits: bool
+    access_until: Time | None
+    overlap: Overlap | None
+
+
+class PlanQuote(Response):
+    """What choosing a plan means to a buyer. `included_in` names a plan of theirs that gives all of it already.
+
+    `blocked`: a change to it would be refused now.
+    """
+
+    plan_id: str
+    version: int
+    move: Literal["buy", "current", "upgrade", "downgrade", "switch", "owned", "free"]
+    blocked: Literal["payment_open", "cancellation_scheduled"] | None
+    included_in: str | None
+    rails: list[RailQuote]
+
+
+class QuoteList(Response):
+    quotes: list[PlanQuote]
+
+
 class PlanList(Response):
     plans: list[PublicPlan]
     features: list[FeatureInfo]
     payment_providers: dict[str, PaymentProvider]
     """By the names that plans, purchases and receipts use."""
+    quotes: list[PlanQuote]
+    """For somebody who has nothing yet; the signed-in buyer's own are `GET /billing/quotes`."""
 
 
 class AdminPlan(PublicPlan):
@@ -124,6 +182,8 @@ class Confirmation(Response):
 
 
 class PaymentProblem(Response):
+    """`next_attempt_at` null: nobody will try again by itself."""
+
     since: Time
     attempt_count: int
     next_attempt_at: Time | None
@@ -131,55 +191,108 @@ class PaymentProblem(Response):
     access_until: Time | None
 
 
-class SubscriptionView(Response):
+EndReason = Literal["canceled", "unpaid", "expired", "refunded", "disputed", "replaced", "paused", "unconfirmed"]
+
+
+class Standing(PlanNamed):
+    """`access_until`: an end that is in sight; null while it renews, is for good, or gives nothing. `ended_at`: since
+    when it gives nothing any more, and `end_reason` why."""
+
+    open: bool
+    access_until: Time | None
+    ended_at: Time | None
+    end_reason: EndReason | None
+
+
+class NextStep(PlanNamed):
+    """What happens next by itself: `changes` to the plan named, `moves` to a newer version of the same.
+
+    `due`: a payment is open, and no further attempt is planned. `arrives`: the first payment is still on its way.
+    """
+
+    kind: Literal["renews", "first_charge", "ends", "changes", "moves", "retries", "due", "arrives", "paused", "none"]
+    at: Time | None
+    amount_cents: int | None
+    currency: str
+
+
+class FeatureChange(Response):
+    """`before` null: it is new. `after` null: nothing is left of it."""
+
+    feature: str
+    before: FeatureJson | None
+    after: FeatureJson | None
+
+
+class IfCanceled(Response):
+    """`waived_cents`: an open payment that is then no longer collected. `features`: what changes after the end."""
+
+    access_until: Time
+    waived_cents: int
+    currency: str
+    features: list[FeatureChange]
+
+
+class SubscriptionView(Standing):
     provider: str
     subscription_id: str
-    plan_id: str
-    plan_name: str
     price_cents: int
     currency: str
-    interval: str
     status: str
     current_period_end: Time
     next_billing_at: Time | None
     trial_end: Time | None
     cancel_at: Time | None
-    grace_until: Time | None
     scheduled_plan_id: str | None
     """What the next period brings: another plan, or (when it is the same) a newer version of this one."""
     scheduled_price_cents: int | None
     payment_problem: PaymentProblem | None
-    action: Literal["none", "update_payment_method", "resume", "renew", "resubscribe"]
+    next: NextStep
+    if_canceled: IfCanceled | None
+    """Null when it cannot be cancelled."""
+    actions: list[Literal["change", "cancel", "resume", "keep", "fix_payment", "payment_method", "resubscribe"]]
+    """What would not be refused now: `keep` takes back a scheduled change, `resume` a cancellation or a pause."""
 
 
-class TermView(Response):
+class PurchaseView(Standing):
+    """Something bought once, or a prepaid term. `payable_until`: when a bitcoin invoice runs out."""
+
     provider: str
     purchase_id: str
-    plan_id: str
-    plan_name: str
-    status: str
-    starts_at: Time | None
-    ends_at: Time | None
-    amount_cents: int
-    currency: str
-    due_cents: int = 0
-    """Still missing on an underpaid invoice."""
-    surplus_cents: int = 0
-
-
-class PurchaseView(Response):
-    provider: str
-    purchase_id: str
-    plan_id: str
-    plan_name: str
     status: str
     amount_cents: int
     currency: str
     refunded_cents: int
     due_cents: int
+    """Still missing on an underpaid invoice."""
     surplus_cents: int
     created_at: Time
-    expires_at: Time | None
+    payable_until: Time | None
+
+
+class TermView(PurchaseView):
+    starts_at: Time | None
+    ends_at: Time | None
+
+
+class OpenCheckout(PlanNamed):
+    """A checkout that waits to be paid."""
+
+    checkout_id: str
+    provider: str
+    url: str
+    amount_cents: int
+    currency: str
+    expires_at: Time
+
+
+class EndedPlan(PlanNamed):
+    """`renewable`: the group of plans in which the next prepaid term can be bought."""
+
+    kind: Literal["subscription", "term"]
+    ended_at: Time
+    reason: EndReason
+    renewable: str | None
 
 
 class RenewalView(Response):
@@ -194,14 +307,18 @@ class RenewalView(Response):
 
 class SubscriptionStatus(Response):
     user_id: str
+    server_time: Time
     plan_id: str
     """The plan in force: of the best live source, else the free plan."""
     plan_name: str
+    access_until: Time | None
+    """How far the plan in force reaches, over terms that follow each other; null while it renews or has no end."""
+    ended: EndedPlan | None
+    """The recurring plan that ended last, when none is in force."""
     subscriptions: list[SubscriptionView]
     terms: list[TermView]
     purchases: list[PurchaseView]
-    checkout: CheckoutSession | None
-    """A checkout that is still open."""
+    checkout: OpenCheckout | None
     renewals: list[RenewalView] = Field(default_factory=list)
     """When what is prepaid ends, by group of plans."""
 
@@ -274,8 +391,8 @@ class ChangePreviewView(Response):
     next_amount_cents: int
     next_billing_at: Time
     effective_at: Time
-    features_gained: list[str]
-    features_lost: list[str]
+    features: list[FeatureChange]
+    """What changes, and only that."""
     expires_at: Time
 
 

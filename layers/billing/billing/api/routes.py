@@ -65,6 +65,15 @@ ROUTES: tuple[Route, ...] = (
     ),
     Route(
         "GET",
+        "/billing/quotes",
+        "subscription_status",
+        _user,
+        "What each plan on sale would cost this buyer: trial left, due now, first charge, overlaps",
+        responses.QuoteList,
+        query=("user_id",),
+    ),
+    Route(
+        "GET",
         "/billing/entitlements",
         "entitlements",
         _user,

@@ -1,28 +1,25 @@
 """What the API shows of an account: plain dicts in the shapes of `billing.api.responses`."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from billing.providers import PROVIDERS, sellers
-from billing.rules.access import grace_until, term_runs, windows
+from billing.rules.access import windows
 from billing.rules.allowances import Held
 from billing.rules.entitlements import Source
 from billing.rules.plans import FEATURES, Allowance, Catalogue, Credits, FeatureValue, Plan, features_to_json
-from billing.rules.records import Account, Purchase, Renewal, Subscription, Term
+from billing.rules.records import Account, Renewal
 from billing.rules.times import rfc3339
 
 if TYPE_CHECKING:
     from billing.store.moves import Move
 
 View = dict[str, Any]
-_Dated = TypeVar("_Dated", Subscription, Purchase, Term)
-_DUNNED = frozenset({"past_due", "unpaid", "incomplete"})
 
 
 def plan_list(catalogue: Catalogue, offered: Sequence[str]) -> View:
     """The public catalogue: what is for sale now, the lowest rank and price first."""
-    on_sale = [p for p in catalogue.newest() if p.status == "active"]
-    on_sale.sort(key=lambda p: (p.rank, p.price_cents, p.plan_id))
+    on_sale = catalogue.on_sale()
     features = [{"feature": key, **info} for key, info in FEATURES.items()]
     return {
         "plans": [public_plan(p, offered) for p in on_sale],
@@ -65,49 +62,6 @@ def admin_plan(plan: Plan, offered: Sequence[str]) -> View:
         "grace_days": plan.grace_days,
         "optimistic": plan.optimistic,
         "provider_plan_ids": dict(plan.provider_plan_ids),
-    }
-
-
-def subscription_status(account: Account, catalogue: Catalogue, now: int) -> View:
-    """Everything the account page shows, in one answer."""
-    plan = plan_in_force(account, catalogue, now)
-    checkout = next((c for c in account.checkouts if c.status == "open" and c.url and c.expires_at > now), None)
-    runs = {run.term.purchase_id: run for run in term_runs(account, catalogue)}
-    return {
-        "user_id": account.user_id,
-        "plan_id": plan.plan_id if plan else "",
-        "plan_name": plan.name if plan else "",
-        "subscriptions": [_subscription(s, catalogue, now) for s in _newest_first(account.subscriptions)],
-        "terms": [
-            {
-                **_bought(term, catalogue),
-                "starts_at": rfc3339(runs[term.purchase_id].start if term.purchase_id in runs else None),
-                "ends_at": rfc3339(runs[term.purchase_id].end if term.purchase_id in runs else None),
-                "due_cents": term.due_cents,
-                "surplus_cents": term.surplus_cents,
-            }
-            for term in _newest_first(account.terms)
-        ],
-        "purchases": [
-            {
-                **_bought(purchase, catalogue),
-                "refunded_cents": purchase.payment.refunded_cents if purchase.payment else 0,
-                "due_cents": purchase.due_cents,
-                "surplus_cents": purchase.surplus_cents,
-                "created_at": rfc3339(purchase.created_at),
-                "expires_at": rfc3339(_purchase_ends(account, purchase, catalogue)),
-            }
-            for purchase in _newest_first(account.purchases)
-        ],
-        "checkout": checkout
-        and {
-            "checkout_id": checkout.checkout_id,
-            "provider": checkout.provider,
-            "url": checkout.url,
-            "expires_at": rfc3339(checkout.expires_at),
-            "reused": True,
-        },
-        "renewals": [renewal(r) for r in account.renewals if r.ends_at > now],
     }
 
 
@@ -182,83 +136,6 @@ def value(granted: FeatureValue, credits_: int = 0) -> bool | int | dict[str, An
     if isinstance(granted, Allowance):
         return {"limit": granted.limit, "per": granted.per, **({"credits": credits_} if credits_ else {})}
     return {"credits": granted.amount} if isinstance(granted, Credits) else granted
-
-
-def _subscription(subscription: Subscription, catalogue: Catalogue, now: int) -> View:
-    plan = catalogue.get(subscription.plan_id, subscription.plan_version)
-    coming = None
-    if subscription.scheduled_plan_id is not None:
-        coming = catalogue.get(subscription.scheduled_plan_id, subscription.scheduled_plan_version)
-    ends_at = subscription.ends_at
-    goes_on = ends_at is None or ends_at > subscription.current_period_end
-    renews = subscription.status in ("trialing", "active", "past_due") and goes_on
-    grace = grace_until(subscription, plan) if subscription.status == "past_due" and plan else None
-    return {
-        "provider": subscription.provider,
-        "subscription_id": subscription.subscription_id,
-        "plan_id": subscription.plan_id,
-        "plan_name": plan.name if plan else subscription.plan_id,
-        "price_cents": plan.price_cents if plan else 0,
-        "currency": plan.currency if plan else "USD",
-        "interval": plan.interval if plan else "month",
-        "status": subscription.status,
-        "current_period_end": rfc3339(subscription.current_period_end),
-        "next_billing_at": rfc3339(subscription.current_period_end if renews else None),
-        "trial_end": rfc3339(subscription.trial_end),
-        "cancel_at": rfc3339(ends_at),
-        "grace_until": rfc3339(grace),
-        "scheduled_plan_id": subscription.scheduled_plan_id,
-        "scheduled_price_cents": coming.price_cents if coming else None,
-        "payment_problem": _payment_problem(subscription, grace),
-        "action": _action(subscription, now),
-    }
-
-
-def _payment_problem(subscription: Subscription, access_until: int | None) -> View | None:
-    if subscription.status not in _DUNNED:
-        return None
-    dunning = subscription.dunning
-    return {
-        "since": rfc3339(dunning.observed_at if dunning else subscription.current_period_start),
-        "attempt_count": dunning.attempt_count if dunning else 0,
-        "next_attempt_at": rfc3339(dunning.next_attempt_at if dunning else None),
-        "action_required": dunning.action_required if dunning else False,
-        "access_until": rfc3339(access_until),
-    }
-
-
-def _action(subscription: Subscription, now: int) -> str:
-    """What the customer should do next."""
-    if subscription.status in _DUNNED:
-        return "update_payment_method"
-    if subscription.status in ("trialing", "active"):
-        ends_at = subscription.ends_at
-        return "resume" if ends_at is not None and ends_at > now else "none"
-    return "resubscribe"
-
-
-def _bought(purchase: Purchase, catalogue: Catalogue) -> View:
-    plan = catalogue.get(purchase.plan_id, purchase.plan_version)
-    return {
-        "provider": purchase.provider,
-        "purchase_id": purchase.purchase_id,
-        "plan_id": purchase.plan_id,
-        "plan_name": plan.name if plan else purchase.plan_id,
-        "status": purchase.status,
-        "amount_cents": purchase.amount_cents,
-        "currency": purchase.currency,
-    }
-
-
-def _purchase_ends(account: Account, purchase: Purchase, catalogue: Catalogue) -> int | None:
-    window = next(
-        w for w in windows(account, catalogue) if w.kind == "purchase" and w.record_id == purchase.purchase_id
-    )
-    return window.until
-
-
-def _newest_first(records: Iterable[_Dated]) -> list[_Dated]:
-    return sorted(records, key=lambda r: r.created_at, reverse=True)
 
 
 def source_view(source: Source) -> dict[str, object]:

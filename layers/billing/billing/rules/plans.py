@@ -158,6 +158,12 @@ class Catalogue:
     def newest(self) -> Iterable[Plan]:
         return self._newest.values()
 
+    def on_sale(self) -> list[Plan]:
+        """What is for sale now, the lowest rank and price first."""
+        return sorted(
+            (p for p in self.newest() if p.status == "active"), key=lambda p: (p.rank, p.price_cents, p.plan_id)
+        )
+
     def get(self, plan_id: str, version: int | None = None) -> Plan | None:
         """A given version, or the newest one."""
         return self._newest.get(plan_id) if version is None else self._by_version.get((plan_id, version))

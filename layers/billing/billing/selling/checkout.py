@@ -9,13 +9,13 @@ from billing.errors import Conflict, InvalidRequest, NotFound
 from billing.intake.applier import Applier
 from billing.providers import PREPAID, sellers
 from billing.providers.interface import Client, Order, Session
-from billing.rules.access import term_runs
 from billing.rules.apply import apply
 from billing.rules.consequences import Consequences, consequences
 from billing.rules.facts import Ref
 from billing.rules.plans import Catalogue, Plan
-from billing.rules.records import LIVE, Account, Checkout
-from billing.rules.times import DAY, rfc3339
+from billing.rules.quotes import obstacle, overlap, quote, trial_days
+from billing.rules.records import Account, Checkout
+from billing.rules.times import rfc3339
 from billing.store.accounts import AccountStore
 from billing.store.plans import PlanStore
 
@@ -50,18 +50,27 @@ class Checkouts:
         self._portal_url = portal_url
 
     def create(
-        self, user_id: str, plan_id: str, provider: str | None, now: int, *, accept_overlap: bool = False
+        self,
+        user_id: str,
+        plan_id: str,
+        provider: str | None,
+        now: int,
+        *,
+        accept_overlap: bool = False,
+        quote_id: str | None = None,
     ) -> Mapping[str, Any]:
         """The hosted page for a plan. Asking again returns the same page; asking for another plan ends the old one.
 
-        `accept_overlap`: the buyer has read that this is paid besides what already runs.
+        `accept_overlap`: the buyer has read that this is paid besides what already runs. `quote_id`: the terms that
+        the buyer was shown; others by now are refused.
         """
         plan = self._plan_for_sale(plan_id)
         provider = self._provider_for(plan, provider)
         if self._moved(user_id):
             raise Conflict("your key opens another account now: sign in again, then buy there", code="account_moved")
         account = self._accounts.change(
-            user_id, lambda account: self._note(account, plan, provider, now, accept_overlap=accept_overlap)
+            user_id,
+            lambda account: self._note(account, plan, provider, now, accept_overlap=accept_overlap, quote_id=quote_id),
         )
         checkout = account.checkout_in(plan.group)
         assert checkout is not None
@@ -75,14 +84,16 @@ class Checkouts:
         return _view(opened, reused=False)
 
     def _note(
-        self, account: Account, plan: Plan, provider: str, now: int, *, accept_overlap: bool
+        self, account: Account, plan: Plan, provider: str, now: int, *, accept_overlap: bool, quote_id: str | None
     ) -> Consequences | None:
         """Notes the intent first: after a crash, or from a second tab, the provider is asked for the same session.
 
         None: what is on record is this very intent. A page for something else is closed at the provider.
         """
         catalogue = self._plans.catalogue()
-        refuse_double(account, catalogue.get, plan, provider)
+        refuse_double(account, catalogue, plan, provider)
+        if quote_id is not None:
+            _refuse_other_terms(account, catalogue, plan, provider, now, quote_id)
         if not accept_overlap:
             explain_overlap(account, catalogue, plan, provider, now)
         known = account.checkout_in(plan.group)
@@ -135,7 +146,9 @@ class Checkouts:
             cancel_url=f"{self._portal_url}/pricing?checkout=canceled",
             expires_at=checkout.expires_at,
             customer_id=customers[-1] if customers else None,
-            trial_days=_trial_days(account, checkout, plan),
+            trial_days=trial_days(
+                account, plan, checkout.provider, checkout.created_at, prepaid=checkout.provider in PREPAID
+            ),
         )
 
     def _plan_for_sale(self, plan_id: str) -> Plan:
@@ -181,49 +194,43 @@ def confirm(
     }
 
 
-def refuse_double(account: Account, plan_of: Callable[[str, int], Plan | None], plan: Plan, provider: str) -> None:
+def refuse_double(account: Account, catalogue: Catalogue, plan: Plan, provider: str) -> None:
     """A second subscription in a group would bill twice: name the call that changes the first instead."""
-    if plan.recurring and provider not in PREPAID:
-        for subscription in account.subscriptions:
-            current = plan_of(subscription.plan_id, subscription.plan_version)
-            if subscription.status in LIVE and current and current.group == plan.group:
-                raise Conflict(
-                    f"you are subscribed to {current.name}: change that subscription instead",
-                    code="already_subscribed",
-                    plan_id=current.plan_id,
-                    change="/billing/subscription/preview-change",
-                )
-    if not plan.recurring and plan.duration_days is None:
-        for purchase in account.purchases:
-            if purchase.plan_id == plan.plan_id and purchase.status in ("paid", "partially_refunded"):
-                raise Conflict(f"you own {plan.name} already", code="already_purchased", plan_id=plan.plan_id)
+    found = obstacle(account, catalogue, plan, prepaid=provider in PREPAID)
+    if found is None:
+        return
+    if found.code == "already_purchased":
+        raise Conflict(f"you own {plan.name} already", code=found.code, plan_id=plan.plan_id)
+    raise Conflict(
+        f"you are subscribed to {found.plan.name}: change that subscription instead",
+        code=found.code,
+        plan_id=found.plan.plan_id,
+        change="/billing/subscription/preview-change",
+    )
+
+
+def _refuse_other_terms(
+    account: Account, catalogue: Catalogue, plan: Plan, provider: str, now: int, quote_id: str
+) -> None:
+    if quote(account, catalogue, plan, provider, now, prepaid=provider in PREPAID).quote_id != quote_id:
+        raise Conflict(
+            f"the terms of {plan.name} are no longer those that were shown: look at them again", code="quote_outdated"
+        )
 
 
 def explain_overlap(account: Account, catalogue: Catalogue, plan: Plan, provider: str, now: int) -> None:
     """A card subscription and a bitcoin term may stand side by side, but nobody should pay for both unawares."""
-    if not plan.recurring:
+    found = overlap(account, catalogue, plan, now, prepaid=provider in PREPAID)
+    if found is None:
         return
-    if provider in PREPAID:
-        for subscription in account.subscriptions:
-            current = catalogue.get(subscription.plan_id, subscription.plan_version)
-            if subscription.status in LIVE and current and current.group == plan.group:
-                raise Conflict(
-                    f"your card already pays for {current.name} until {rfc3339(subscription.current_period_end)} "
-                    f"{'' if subscription.ends_at else 'and renews then '}"
-                    f"({subscription.provider}): the time you buy now would run beside it, not after it",
-                    code="overlap",
-                    plan_id=current.plan_id,
-                    ends_at=rfc3339(subscription.current_period_end),
-                )
-        return
-    ends = [run.end for run in term_runs(account, catalogue) if run.plan.group == plan.group and run.end > now]
-    if ends:
-        raise Conflict(
-            f"you have prepaid until {rfc3339(max(ends))}: the card would be charged from today, beside it",
-            code="overlap",
-            plan_id=plan.plan_id,
-            ends_at=rfc3339(max(ends)),
+    until = rfc3339(found.ends_at)
+    detail = f"you have prepaid until {until}: the card would be charged from today, beside it"
+    if found.kind == "card":
+        detail = (
+            f"your card already pays for {found.plan.name} until {until} {'and renews then' if found.renews else ''}: "
+            "the time you buy now would run beside it, not after it"
         )
+    raise Conflict(detail, code="overlap", plan_id=found.plan.plan_id, ends_at=until)
 
 
 def _same(checkout: Checkout, plan: Plan, provider: str) -> bool:
@@ -243,19 +250,6 @@ def _opened(checkout: Checkout, session: Session) -> Checkout:
     return replace(
         checkout, status="open", session_id=session.session_id, url=session.url, expires_at=session.expires_at
     )
-
-
-def _trial_days(account: Account, checkout: Checkout, plan: Plan) -> int:
-    """What this order starts with: the plan's trial, once per user; in bitcoin also what is left of a trial by card."""
-    trials = [s.trial_end for s in account.subscriptions if s.status == "trialing" and s.trial_end]
-    if checkout.provider in PREPAID and trials:
-        return max(0, -(-(max(trials) - checkout.created_at) // DAY))
-    return 0 if _had_trial(account) else plan.trial_days
-
-
-def _had_trial(account: Account) -> bool:
-    """Whoever ever had a subscription, or a term that was or may still be paid, has had the chance."""
-    return any(True for _ in account.subscriptions) or any(t.paid or t.state != "failed" for t in account.terms)
 
 
 def _find(account: Account, checkout_id: str) -> Checkout:

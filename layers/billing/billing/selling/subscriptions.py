@@ -4,23 +4,22 @@ The provider decides and is asked; what it then says is read and applied at once
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from typing import Any
 
-from billing.api.views import subscription_status
+from billing.api.status import subscription_status
+from billing.api.views import value
 from billing.errors import Conflict, NotFound
 from billing.intake.applier import Applier
 from billing.providers import sellers
 from billing.providers.interface import ChangePreview, Client
 from billing.rules.facts import Ref
-from billing.rules.money import monthly
-from billing.rules.plans import Allowance, Catalogue, Credits, FeatureValue, Plan
+from billing.rules.plans import Catalogue, FeatureValue, Plan
+from billing.rules.quotes import change_block, kind_of
 from billing.rules.records import LIVE, Account, Subscription
 from billing.rules.times import rfc3339
 from billing.store.accounts import AccountStore
 from billing.store.plans import PlanStore
 from billing.store.previews import PREVIEW_SECONDS, Preview, PreviewStore
-
-Kind = Literal["upgrade", "downgrade", "switch"]
 
 
 class Subscriptions:
@@ -58,7 +57,6 @@ class Subscriptions:
             proration_date=now,
             expires_at=now + PREVIEW_SECONDS,
         )
-        gained, lost = compare(current, target)
         return {
             "preview_id": self._previews.keep(user_id, kept),
             "plan_id": target.plan_id,
@@ -70,8 +68,7 @@ class Subscriptions:
             "next_amount_cents": cost.next_amount_cents,
             "next_billing_at": rfc3339(cost.next_billing_at),
             "effective_at": rfc3339(subscription.current_period_end if at_period_end else now),
-            "features_gained": gained,
-            "features_lost": lost,
+            "features": compare(current, target),
             "expires_at": rfc3339(kept.expires_at),
         }
 
@@ -160,10 +157,11 @@ class Subscriptions:
             raise Conflict(f"{target.name} is not sold by {subscription.provider}", code="plan_not_for_sale")
         if (target.plan_id, target.version) == (current.plan_id, current.version):
             raise Conflict(f"you have {target.name} already", code="already_on_plan")
-        if subscription.status not in ("trialing", "active"):
-            raise Conflict("settle the open payment first", code="payment_open")
-        if subscription.ends_at is not None:
-            raise Conflict("take back the cancellation first", code="cancellation_scheduled")
+        blocked = change_block(subscription)
+        if blocked == "payment_open":
+            raise Conflict("settle the open payment first", code=blocked)
+        if blocked is not None:
+            raise Conflict("take back the cancellation first", code=blocked)
         return subscription, current, target
 
     def _cost(self, subscription: Subscription, target: Plan, at_period_end: bool, now: int) -> ChangePreview:
@@ -193,28 +191,19 @@ def waits(subscription: Subscription, current: Plan, target: Plan) -> bool:
     return kind == "downgrade" or (kind == "switch" and target.interval == "month")
 
 
-def kind_of(current: Plan, target: Plan) -> Kind:
-    """By rank; plans of one rank are a switch of interval, or else compare by price."""
-    if target.rank != current.rank:
-        return "upgrade" if target.rank > current.rank else "downgrade"
-    if target.interval != current.interval:
-        return "switch"
-    now, then = (monthly(p.price_cents, p.interval) for p in (current, target))
-    return "upgrade" if then >= now else "downgrade"
-
-
-def compare(current: Plan, target: Plan) -> tuple[list[str], list[str]]:
-    """Features that the target gives more of, and those it gives less of."""
+def compare(current: Plan, target: Plan) -> list[Mapping[str, Any]]:
+    """Every feature that changes, before and after; None where it is not there at all."""
     keys = sorted({*current.features, *target.features})
-    sizes = {key: (_size(current.features.get(key)), _size(target.features.get(key))) for key in keys}
-    gained = [key for key, (before, after) in sizes.items() if after > before]
-    return gained, [key for key, (before, after) in sizes.items() if after < before]
+    pairs = {key: (current.features.get(key), target.features.get(key)) for key in keys}
+    return [
+        {"feature": key, "before": _shown(before), "after": _shown(after)}
+        for key, (before, after) in pairs.items()
+        if before != after
+    ]
 
 
-def _size(value: FeatureValue | None) -> int:
-    if isinstance(value, Allowance):
-        return value.limit
-    return value.amount if isinstance(value, Credits) else int(value or 0)
+def _shown(granted: FeatureValue | None) -> object:
+    return value(granted) if granted else None
 
 
 def _live(account: Account, catalogue: Catalogue | None = None, group: str | None = None) -> Subscription:

@@ -6,6 +6,7 @@ import { useT } from "../text.js";
 import { ErrorNotice } from "../ui/Notice.js";
 import { SkeletonCard } from "../ui/Skeleton.js";
 import { BillingKey } from "./BillingKey.js";
+import { OpenCheckout } from "./OpenCheckout.js";
 import { PlanSection } from "./PlanSection.js";
 import { Prepaid } from "./Prepaid.js";
 import { Purchases } from "./Purchases.js";
@@ -45,6 +46,7 @@ export function BillingPage({ pricingUrl = "/pricing" }: BillingPageProps) {
   }
   return (
     <div className="bsb bsb-stack bsb:gap-6">
+      <OpenCheckout checkout={status.data.checkout} />
       <PlanSection status={status.data} pricingUrl={pricingUrl} />
       <Prepaid status={status.data} />
       <Usage />

@@ -2,14 +2,14 @@
 
 import type { Schemas } from "@bitsleuth/billing-api-client";
 import { useState } from "react";
-import { date, grants } from "../format.js";
+import { date, money } from "../format.js";
 import { useBilling } from "../provider.js";
-import { useCancel, usePlans } from "../queries.js";
-import { useFeatureTexts } from "../text-of-feature.js";
-import { useT } from "../text.js";
+import { useCancel } from "../queries.js";
+import { usePlanName, useT } from "../text.js";
 import { Button } from "../ui/Button.js";
 import { Dialog } from "../ui/Dialog.js";
 import { ErrorNotice, Notice } from "../ui/Notice.js";
+import { FeatureChanges } from "./FeatureChanges.js";
 
 type Reason = NonNullable<Schemas["CancelSubscription"]["reason"]>;
 const REASONS: readonly Reason[] = [
@@ -26,30 +26,44 @@ const REASONS: readonly Reason[] = [
 export interface CancelDialogProps {
   subscription: Schemas["SubscriptionView"];
   onClose: () => void;
+  /** Told in words what was done. */
+  onDone: (said: string) => void;
   /** Opens the choice of plans: the one alternative that is offered. */
   onSwitch?: () => void;
 }
 
 /** When it ends, what is lost, why (if one likes to say), done. */
-export function CancelDialog({ subscription, onClose, onSwitch }: CancelDialogProps) {
+export function CancelDialog({ subscription, onClose, onDone, onSwitch }: CancelDialogProps) {
   const t = useT();
   const { locale } = useBilling();
+  const named = usePlanName();
   const cancel = useCancel();
   const [reason, setReason] = useState<Reason | "">("");
   const [comment, setComment] = useState("");
-  const end = date(subscription.current_period_end, locale);
+  const effect = subscription.if_canceled;
+  const plan = named(subscription);
   const submit = () =>
     cancel.mutate(
       { at_period_end: true, ...(reason ? { reason } : {}), ...(comment.trim() ? { comment: comment.trim() } : {}) },
-      { onSuccess: onClose },
+      {
+        onSuccess: (status) => {
+          const after = status.subscriptions.find(({ subscription_id }) => subscription_id === subscription.subscription_id);
+          const end = after?.ended_at ?? after?.access_until;
+          onDone(end ? t("cancel.done", { plan, date: date(end, locale) }) : t("cancel.done_now", { plan }));
+          onClose();
+        },
+      },
     );
   return (
     <Dialog
       onClose={onClose}
-      title={t("cancel.title", { plan: subscription.plan_name })}
-      description={t("cancel.until", { date: end })}
+      title={t("cancel.title", { plan })}
+      description={effect && t("cancel.until", { date: date(effect.access_until, locale) })}
     >
-      <Losses planId={subscription.plan_id} />
+      {effect && effect.waived_cents > 0 && (
+        <Notice>{t("cancel.waives", { price: money(effect.waived_cents, effect.currency, locale) })}</Notice>
+      )}
+      {effect && <FeatureChanges title={t("cancel.changes")} changes={effect.features} />}
       <div className="bsb-field">
         <label className="bsb-label" htmlFor="bsb-reason">
           {t("cancel.why")}
@@ -103,18 +117,4 @@ export function CancelDialog({ subscription, onClose, onSwitch }: CancelDialogPr
       </div>
     </Dialog>
   );
-}
-
-/** What the free plan does not have. */
-function Losses({ planId }: { planId: string }) {
-  const t = useT();
-  const catalogue = usePlans().data;
-  const texts = useFeatureTexts(catalogue?.features);
-  const plan = catalogue?.plans.find((candidate) => candidate.plan_id === planId);
-  const free = catalogue?.plans.find((candidate) => candidate.price_cents === 0);
-  const lost = Object.keys(plan?.features ?? {}).filter(
-    (key) => grants(plan?.features[key]) && !grants(free?.features[key]),
-  );
-  if (lost.length === 0) return null;
-  return <Notice tone="warn">{t("cancel.lose", { features: lost.map((key) => texts.name(key)).join(", ") })}</Notice>;
 }

@@ -3,31 +3,38 @@
 import type { Schemas } from "@bitsleuth/billing-api-client";
 import { useEffect, useState } from "react";
 import { date, money, type Plan } from "../format.js";
-import { liveSubscription } from "../offers.js";
 import { useBilling } from "../provider.js";
-import { useChangePlan, usePlans, usePreviewChange, useStatus } from "../queries.js";
-import { useFeatureTexts } from "../text-of-feature.js";
-import { useT } from "../text.js";
+import { useChangePlan, usePlans, usePreviewChange, useQuotes } from "../queries.js";
+import { usePlanName, useT } from "../text.js";
 import { Button } from "../ui/Button.js";
 import { Dialog } from "../ui/Dialog.js";
-import { ErrorNotice, Notice } from "../ui/Notice.js";
+import { ErrorNotice } from "../ui/Notice.js";
 import { SkeletonLines } from "../ui/Skeleton.js";
+import { FeatureChanges } from "./FeatureChanges.js";
 
 export interface ChangePlanDialogProps {
   /** Preset; absent: the dialog starts with the choice. */
   planId?: string;
   onClose: () => void;
+  /** Told in words what was done. */
+  onDone?: (said: string) => void;
 }
 
 /** Choose another plan, see what it costs today and next, agree, done. */
-export function ChangePlanDialog({ planId, onClose }: ChangePlanDialogProps) {
+export function ChangePlanDialog({ planId, onClose, onDone }: ChangePlanDialogProps) {
   const t = useT();
+  const named = usePlanName();
   const [chosen, setChosen] = useState(planId ?? null);
-  const name = usePlans().data?.plans.find((plan) => plan.plan_id === chosen)?.name ?? "";
+  const plan = usePlans().data?.plans.find((candidate) => candidate.plan_id === chosen);
+  const name = plan ? named({ plan_name: plan.name, interval: plan.interval }) : "";
+  const done = (said: string) => {
+    onDone?.(said);
+    onClose();
+  };
   return (
     <Dialog onClose={onClose} title={chosen ? t("change.title_to", { plan: name }) : t("change.title")}>
       {chosen ? (
-        <Confirm planId={chosen} onBack={planId ? onClose : () => setChosen(null)} onDone={onClose} />
+        <Confirm planId={chosen} plan={name} onBack={planId ? onClose : () => setChosen(null)} onDone={done} />
       ) : (
         <ChoosePlan onChoose={setChosen} />
       )}
@@ -38,27 +45,28 @@ export function ChangePlanDialog({ planId, onClose }: ChangePlanDialogProps) {
 function ChoosePlan({ onChoose }: { onChoose: (planId: string) => void }) {
   const t = useT();
   const { locale } = useBilling();
+  const named = usePlanName();
   const catalogue = usePlans();
-  const current = liveSubscription(useStatus().data);
+  const { quotes } = useQuotes();
   const [value, setValue] = useState("");
-  if (!catalogue.data) return <SkeletonLines lines={4} />;
-  const own = catalogue.data.plans.find((plan) => plan.plan_id === current?.plan_id);
-  const others = catalogue.data.plans.filter(
-    (plan) => plan.group === own?.group && plan.price_cents > 0 && plan.interval !== "once" && plan.plan_id !== current?.plan_id,
-  );
+  if (!catalogue.data || !quotes) return <SkeletonLines lines={4} />;
+  const moveTo = (plan: Plan) => quotes.get(plan.plan_id)?.move ?? "";
+  const own = catalogue.data.plans.find((plan) => moveTo(plan) === "current");
+  const others = catalogue.data.plans.filter((plan) => ["upgrade", "downgrade", "switch"].includes(moveTo(plan)));
   if (others.length === 0) return <p className="bsb-2">{t("change.no_other")}</p>;
   const price = (plan: Plan) =>
     t(`price.${plan.interval}`, { price: money(plan.price_cents, plan.currency, locale, { exact: false }) });
+  const nameOf = (plan: Plan) => named({ plan_name: plan.name, interval: plan.interval });
   return (
     <>
-      {own && <p className="bsb-2 bsb-small">{t("change.from", { plan: own.name, price: price(own) })}</p>}
+      {own && <p className="bsb-2 bsb-small">{t("change.from", { plan: nameOf(own), price: price(own) })}</p>}
       <fieldset className="bsb-stack bsb:gap-2">
         <legend className="bsb-hidden">{t("change.title")}</legend>
         {others.map((plan) => (
           <label key={plan.plan_id} className="bsb-choice">
             <input type="radio" name="bsb-plan" checked={value === plan.plan_id} onChange={() => setValue(plan.plan_id)} />
             <span className="bsb-row bsb-between bsb:grow">
-              <span className="bsb:font-medium">{plan.name}</span>
+              <span className="bsb:font-medium">{nameOf(plan)}</span>
               <span className="bsb-2 bsb-number">{price(plan)}</span>
             </span>
           </label>
@@ -73,7 +81,14 @@ function ChoosePlan({ onChoose }: { onChoose: (planId: string) => void }) {
   );
 }
 
-function Confirm({ planId, onBack, onDone }: { planId: string; onBack: () => void; onDone: () => void }) {
+interface ConfirmProps {
+  planId: string;
+  plan: string;
+  onBack: () => void;
+  onDone: (said: string) => void;
+}
+
+function Confirm({ planId, plan, onBack, onDone }: ConfirmProps) {
   const t = useT();
   const { locale } = useBilling();
   const preview = usePreviewChange();
@@ -86,10 +101,13 @@ function Confirm({ planId, onBack, onDone }: { planId: string; onBack: () => voi
   if (!preview.data) return <SkeletonLines lines={5} />;
   const { data } = preview;
   const charged = data.amount_due_cents > 0;
+  const said = data.at_period_end
+    ? t("change.done_later", { plan, date: date(data.effective_at, locale) })
+    : t(charged ? "change.done_paid" : "change.done", { plan, amount: money(data.amount_due_cents, data.currency, locale) });
   return (
     <>
       <PreviewFacts preview={data} />
-      <Difference preview={data} />
+      <FeatureChanges title={t("change.features")} changes={data.features} />
       {charged && (
         <label className="bsb-check">
           <input type="checkbox" checked={agreed} onChange={(event) => setAgreed(event.target.checked)} />
@@ -103,7 +121,7 @@ function Confirm({ planId, onBack, onDone }: { planId: string; onBack: () => voi
           variant="primary"
           busy={change.isPending}
           disabled={charged && !agreed}
-          onClick={() => change.mutate(data.preview_id, { onSuccess: onDone })}
+          onClick={() => change.mutate(data.preview_id, { onSuccess: () => onDone(said) })}
         >
           {t(data.at_period_end ? "change.schedule" : "change.now")}
         </Button>
@@ -140,21 +158,5 @@ function PreviewFacts({ preview }: { preview: Preview }) {
       <dt>{t("change.next", { date: date(preview.next_billing_at, locale) })}</dt>
       <dd>{amount(preview.next_amount_cents)}</dd>
     </dl>
-  );
-}
-
-function Difference({ preview }: { preview: Preview }) {
-  const t = useT();
-  const texts = useFeatureTexts(usePlans().data?.features);
-  const list = (keys: readonly string[]) => keys.map((key) => texts.name(key)).join(", ");
-  return (
-    <>
-      {preview.features_gained.length > 0 && (
-        <Notice tone="good">{t("change.gained", { features: list(preview.features_gained) })}</Notice>
-      )}
-      {preview.features_lost.length > 0 && (
-        <Notice tone="warn">{t("change.lost", { features: list(preview.features_lost) })}</Notice>
-      )}
-    </>
   );
 }

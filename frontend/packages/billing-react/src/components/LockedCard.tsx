@@ -4,9 +4,8 @@ import { ApiError } from "@bitsleuth/billing-api-client";
 import type { PaywallProblem, Scenario } from "@bitsleuth/entitlements";
 import { useEffect, useState } from "react";
 import { grants, money, type Plan } from "../format.js";
-import { liveSubscription, moveTo } from "../offers.js";
 import { useBilling, useUserId } from "../provider.js";
-import { useDecision, usePlans, useStatus, useTrack } from "../queries.js";
+import { useDecision, usePlans, useQuotes, useTrack } from "../queries.js";
 import { useFeatureTexts } from "../text-of-feature.js";
 import { useT } from "../text.js";
 import { Button, ButtonLink } from "../ui/Button.js";
@@ -104,23 +103,22 @@ function refusalOf(said: unknown): Refusal | null {
 function Unlock({ feature, offers, accountUrl }: { feature: string; offers: readonly string[]; accountUrl: string }) {
   const t = useT();
   const { locale } = useBilling();
-  const signedIn = useUserId() !== null;
   const catalogue = usePlans();
-  const status = useStatus();
+  const offered = useQuotes();
   // What choosing meant is kept: once it is paid, the plan is the buyer's own, and the dialog must not turn into another.
   const [chosen, setChosen] = useState<{ plan: Plan; buys: boolean } | null>(null);
   // A buyer who signs in by buying is not waited for: the dialog stays.
-  // What one has already decides whether this buys or changes.
-  if (signedIn && status.isError && !chosen) return <ErrorNotice error={status.error} onRetry={() => void status.refetch()} />;
-  if (!catalogue.data || (signedIn && status.isPending && !chosen)) return <Skeleton width="14rem" height="2.5rem" />;
+  if (offered.error !== null && !offered.quotes && !chosen) return <ErrorNotice error={offered.error} onRetry={offered.refetch} />;
+  if (!catalogue.data || (!offered.quotes && !chosen)) return <Skeleton width="14rem" height="2.75rem" />;
   const { plans } = catalogue.data;
   const price = (plan: Plan) =>
     t(`price.${plan.interval}`, { price: money(plan.price_cents, plan.currency, locale, { exact: false }) });
+  const quoteOf = (plan: Plan) => offered.quotes?.get(plan.plan_id);
   const label = (plan: Plan, first: boolean) => {
     if (!first) return t("locked.once", { plan: plan.name, price: price(plan) });
-    const tries = plan.trial_days > 0 && !liveSubscription(status.data);
-    return tries
-      ? t("locked.try", { plan: plan.name, count: plan.trial_days })
+    const [rail] = quoteOf(plan)?.move === "buy" ? (quoteOf(plan)?.rails ?? []) : [];
+    return rail?.due_now_cents === 0
+      ? t("locked.try", { plan: plan.name, count: rail.trial_days })
       : t("locked.unlock", { plan: plan.name, price: price(plan) });
   };
   return (
@@ -130,7 +128,7 @@ function Unlock({ feature, offers, accountUrl }: { feature: string; offers: read
           key={plan.plan_id}
           variant={place === 0 ? "primary" : "secondary"}
           main={place === 0}
-          onClick={() => setChosen({ plan, buys: moveTo(plan, plans, status.data) === "buy" })}
+          onClick={() => setChosen({ plan, buys: quoteOf(plan)?.move === "buy" })}
         >
           {label(plan, place === 0)}
         </Button>

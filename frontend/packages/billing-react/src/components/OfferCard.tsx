@@ -4,33 +4,39 @@ import type { Schemas } from "@bitsleuth/billing-api-client";
 import { useId } from "react";
 import { grants, money, type Plan } from "../format.js";
 import type { Translate } from "../i18n.js";
-import { planAt, type Move, type Offer } from "../offers.js";
+import { planAt, type Offer } from "../offers.js";
 import { useBilling } from "../provider.js";
+import type { Quote } from "../queries.js";
 import { useFeatureTexts } from "../text-of-feature.js";
 import { useOptionalText, useT } from "../text.js";
 import { Button, ButtonLink } from "../ui/Button.js";
 import { classes } from "../ui/classes.js";
 import { Icon } from "../ui/Icon.js";
+import { Skeleton } from "../ui/Skeleton.js";
 
 interface OfferCardProps {
   offer: Offer;
   plan: Plan;
-  move: Move;
+  /** What choosing it means; null while the service has not said. */
+  quote: Quote | null;
   featured: boolean;
   /** The next smaller offer: what it has too is said in one line. */
   below: Offer | undefined;
   features: readonly Schemas["FeatureInfo"][];
   accountUrl: string;
+  /** What paying for it yearly saves, in whole percent. */
+  saving?: number;
   /** Absent in a preview: the card has no button then. */
   onChoose?: () => void;
 }
 
-export function OfferCard({ offer, plan, move, featured, below, features, accountUrl, onChoose }: OfferCardProps) {
+export function OfferCard(props: OfferCardProps) {
+  const { offer, plan, quote, featured, below, features, accountUrl, saving = 0, onChoose } = props;
   const t = useT();
   const optional = useOptionalText();
   const id = useId();
-  const current = move === "current";
-  const tries = move === "buy" && plan.trial_days > 0;
+  const current = quote?.move === "current";
+  const trial = trialOf(quote);
   const description = optional("plan.about", offer.key) ?? plan.description;
   return (
     <article
@@ -51,14 +57,25 @@ export function OfferCard({ offer, plan, move, featured, below, features, accoun
         </div>
         {description && <p className="bsb-2 bsb-small bsb:min-h-10">{description}</p>}
       </div>
-      <Price plan={plan} tries={tries} />
-      {onChoose && <Choose plan={plan} offer={offer} move={move} tries={tries} accountUrl={accountUrl} onChoose={onChoose} />}
+      <Price plan={plan} trial={onChoose ? trial : plan.trial_days} saving={saving} />
+      {onChoose &&
+        (quote ? (
+          <Choose plan={plan} offer={offer} quote={quote} trial={trial} accountUrl={accountUrl} onChoose={onChoose} />
+        ) : (
+          <Skeleton height="2.75rem" />
+        ))}
       <FeatureList plan={plan} below={below && planAt(below, plan.interval)} belowName={below?.name} features={features} />
     </article>
   );
 }
 
-function Price({ plan, tries }: { plan: Plan; tries: boolean }) {
+/** Days before the first charge by the rail that is offered first. */
+function trialOf(quote: Quote | null): number {
+  const [first] = quote?.rails ?? [];
+  return quote?.move === "buy" && first?.due_now_cents === 0 ? first.trial_days : 0;
+}
+
+function Price({ plan, trial, saving }: { plan: Plan; trial: number; saving: number }) {
   const t = useT();
   const { locale } = useBilling();
   const price = money(plan.price_cents, plan.currency, locale, { exact: false });
@@ -71,7 +88,8 @@ function Price({ plan, tries }: { plan: Plan; tries: boolean }) {
         <span className="bsb-2">{plan.interval === "once" ? t("price.per_once") : t("price.per_month")}</span>
       </p>
       <p className="bsb-2 bsb-small bsb:min-h-5">
-        {tries ? t("price.after_trial", { count: plan.trial_days, price: t(`price.${plan.interval}`, { price }) }) : terms(plan, price, t)}
+        {trial > 0 ? t("price.after_trial", { count: trial, price: t(`price.${plan.interval}`, { price }) }) : terms(plan, price, t)}
+        {yearly && saving > 0 && <span className="bsb-good"> {t("price.saves", { percent: saving })}</span>}
       </p>
     </div>
   );
@@ -85,30 +103,42 @@ function terms(plan: Plan, price: string, t: Translate): string {
   return plan.duration_days ? t("price.lasts_days", { count: plan.duration_days }) : t("price.for_good");
 }
 
-interface ChooseProps extends Pick<OfferCardProps, "plan" | "offer" | "move" | "accountUrl"> {
-  tries: boolean;
+interface ChooseProps extends Pick<OfferCardProps, "plan" | "offer" | "accountUrl"> {
+  quote: Quote;
+  trial: number;
   onChoose: () => void;
 }
 
-function Choose({ plan, offer, move, tries, accountUrl, onChoose }: ChooseProps) {
+function Choose({ plan, offer, quote, trial, accountUrl, onChoose }: ChooseProps) {
   const t = useT();
-  if (move === "free") return <p className="bsb-2 bsb-small bsb:flex bsb:min-h-10 bsb:items-center">{t("pricing.free_included")}</p>;
+  const { move } = quote;
+  const said = (text: string) => <p className="bsb-2 bsb-small bsb:flex bsb:min-h-11 bsb:items-center">{text}</p>;
+  if (move === "free") return said(t("pricing.free_included"));
+  if (move === "owned") return said(t("pricing.owned"));
   if (move === "current") {
-    return plan.price_cents === 0 ? (
-      <p className="bsb-2 bsb-small bsb:flex bsb:min-h-10 bsb:items-center">{t("pricing.free_now")}</p>
-    ) : (
-      <ButtonLink href={accountUrl}>{t("pricing.manage")}</ButtonLink>
+    return plan.price_cents === 0 ? said(t("pricing.free_now")) : <ButtonLink href={accountUrl}>{t("pricing.manage")}</ButtonLink>;
+  }
+  if (quote.blocked) {
+    return (
+      <div className="bsb-stack bsb:gap-1">
+        <ButtonLink href={accountUrl}>{t("pricing.manage")}</ButtonLink>
+        <p className="bsb-2 bsb-tiny">{t(`pricing.${quote.blocked}`)}</p>
+      </div>
     );
   }
-  const label = tries
-    ? t("pricing.try", { count: plan.trial_days })
-    : t(`pricing.${move}`, { plan: offer.name, interval: t(`interval.${plan.interval}`) });
-  const quiet = move === "downgrade" || plan.interval === "once";
+  const label =
+    trial > 0
+      ? t("pricing.try", { count: trial })
+      : t(`pricing.${move}`, { plan: offer.name, interval: t(`interval.${plan.interval}`) });
+  const quiet = move === "downgrade" || plan.interval === "once" || quote.included_in !== null;
   return (
-    <Button variant={quiet ? "secondary" : "primary"} onClick={onChoose}>
-      {label}
-      {tries && <span className="bsb-hidden">: {offer.name}</span>}
-    </Button>
+    <div className="bsb-stack bsb:gap-1">
+      <Button variant={quiet ? "secondary" : "primary"} onClick={onChoose}>
+        {label}
+        {trial > 0 && <span className="bsb-hidden">: {offer.name}</span>}
+      </Button>
+      {quote.included_in && <p className="bsb-2 bsb-small">{t("pricing.included_in", { plan: quote.included_in })}</p>}
+    </div>
   );
 }
 

@@ -4,53 +4,50 @@ import type { Schemas } from "@bitsleuth/billing-api-client";
 import { useState, type ReactNode } from "react";
 import { date, daysUntil, money } from "../format.js";
 import type { MessageKey } from "../i18n.js";
-import { liveSubscription } from "../offers.js";
+import { liveSubscriptions } from "../offers.js";
 import { useBilling } from "../provider.js";
-import { useProviderPortal, useResume, usePlans, type Status } from "../queries.js";
-import { useT } from "../text.js";
+import { useProviderPortal, useResume, type Status } from "../queries.js";
+import { usePlanName, useT } from "../text.js";
 import { Button, ButtonLink } from "../ui/Button.js";
 import { classes } from "../ui/classes.js";
 import { Icon } from "../ui/Icon.js";
 import { ErrorNotice, Notice } from "../ui/Notice.js";
 import { CancelDialog } from "./CancelDialog.js";
 import { ChangePlanDialog } from "./ChangePlanDialog.js";
+import { RenewButton } from "./Prepaid.js";
+import { Said } from "./Said.js";
 
 type Subscription = Schemas["SubscriptionView"];
 
-/** The plan in force, its status in words, what comes next, and what one can do about it. */
+/** The plan in force, its status in words, what comes next, and what one can do about it: all as the service says. */
 export function PlanSection({ status, pricingUrl }: { status: Status; pricingUrl: string }) {
-  const t = useT();
-  const subscription = liveSubscription(status);
+  const live = liveSubscriptions(status);
+  const [said, setSaid] = useState<string | null>(null);
   return (
     <>
-      {subscription && <PaymentProblem subscription={subscription} />}
-      {status.checkout && (
-        <Notice
-          action={
-            <ButtonLink href={status.checkout.url} size="small">
-              {t("plan.finish_checkout")}
-            </ButtonLink>
-          }
-        >
-          {t("plan.open_checkout")}
-        </Notice>
-      )}
-      <section className="bsb-card bsb-stack bsb:gap-5" aria-labelledby="bsb-plan">
-        {subscription ? (
-          <LivePlan subscription={subscription} />
-        ) : (
+      {said && <Said text={said} />}
+      {live.map((subscription) => (
+        <PaymentProblem key={subscription.subscription_id} subscription={subscription} />
+      ))}
+      {live.map((subscription) => (
+        <section key={subscription.subscription_id} className="bsb-card bsb-stack bsb:gap-5" aria-labelledby={`bsb-plan-${subscription.subscription_id}`}>
+          <LivePlan subscription={subscription} now={status.server_time} onDone={setSaid} />
+        </section>
+      ))}
+      {live.length === 0 && (
+        <section className="bsb-card bsb-stack bsb:gap-5" aria-labelledby="bsb-plan-free">
           <OtherPlan status={status} pricingUrl={pricingUrl} />
-        )}
-      </section>
+        </section>
+      )}
     </>
   );
 }
 
-function Heading({ name, badge, about }: { name: string; badge?: ReactNode; about: ReactNode }) {
+function Heading({ id, name, badge, about }: { id: string; name: string; badge?: ReactNode; about: ReactNode }) {
   const t = useT();
   return (
     <div className="bsb-stack bsb:gap-1">
-      <p className="bsb-2 bsb-small" id="bsb-plan">
+      <p className="bsb-2 bsb-small" id={`bsb-plan-${id}`}>
         {t("plan.title")}
       </p>
       <div className="bsb-row">
@@ -62,48 +59,68 @@ function Heading({ name, badge, about }: { name: string; badge?: ReactNode; abou
   );
 }
 
-function LivePlan({ subscription }: { subscription: Subscription }) {
+interface LivePlanProps {
+  subscription: Subscription;
+  now: string;
+  onDone: (said: string) => void;
+}
+
+function LivePlan({ subscription, now, onDone }: LivePlanProps) {
   const t = useT();
   const { locale } = useBilling();
+  const named = usePlanName();
   const portal = useProviderPortal();
   const resume = useResume();
   const [dialog, setDialog] = useState<"change" | "cancel" | null>(null);
-  const ending = subscription.cancel_at !== null;
-  // A newer version of the same plan is the seller's doing: there is nothing to take back.
-  const scheduled = ![null, subscription.plan_id].includes(subscription.scheduled_plan_id);
+  const can = (action: Subscription["actions"][number]) => subscription.actions.includes(action);
+  const plan = named(subscription);
   const price = money(subscription.price_cents, subscription.currency, locale, { exact: false });
+  const takeBack = () => resume.mutate(undefined, { onSuccess: () => onDone(t("plan.kept", { plan })) });
   return (
     <>
       <div className="bsb-row bsb-between bsb:items-start">
-        <Heading name={subscription.plan_name} badge={<StatusBadge subscription={subscription} />} about={<Next subscription={subscription} />} />
+        <Heading
+          id={subscription.subscription_id}
+          name={subscription.plan_name}
+          badge={<StatusBadge subscription={subscription} />}
+          about={<Sentences subscription={subscription} now={now} />}
+        />
         <p className="bsb:text-xl bsb:font-semibold bsb-number">
-          {t(`price.${subscription.interval}` as MessageKey, { price })}
+          {t(`price.${subscription.interval}`, { price })}
         </p>
       </div>
       {(resume.isError || portal.isError) && <ErrorNotice error={resume.error ?? portal.error} />}
       <div className="bsb-row">
-        {ending || scheduled ? (
-          <Button variant="primary" busy={resume.isPending} onClick={() => resume.mutate()}>
-            {t(ending ? "plan.resume" : "plan.keep", { plan: subscription.plan_name })}
+        {(can("resume") || can("keep")) && (
+          <Button variant="primary" busy={resume.isPending} onClick={takeBack}>
+            {t(can("keep") ? "plan.keep" : subscription.status === "paused" ? "plan.unpause" : "plan.resume", { plan })}
           </Button>
-        ) : (
-          <Button variant={subscription.payment_problem ? "secondary" : "primary"} onClick={() => setDialog("change")}>
+        )}
+        {can("change") && (
+          <Button variant="primary" onClick={() => setDialog("change")}>
             {t("plan.change")}
           </Button>
         )}
-        <Button busy={portal.isPending} onClick={() => portal.mutate()}>
-          {t("plan.payment_method")}
-          <Icon name="external" size={16} />
-        </Button>
-        {!ending && (
+        {can("payment_method") && (
+          <Button busy={portal.isPending} onClick={() => portal.mutate()}>
+            {t("plan.payment_method")}
+            <Icon name="external" size={16} />
+          </Button>
+        )}
+        {can("cancel") && (
           <Button variant="ghost" onClick={() => setDialog("cancel")}>
             {t("plan.cancel")}
           </Button>
         )}
       </div>
-      {dialog === "change" && <ChangePlanDialog onClose={() => setDialog(null)} />}
+      {dialog === "change" && <ChangePlanDialog onClose={() => setDialog(null)} onDone={onDone} />}
       {dialog === "cancel" && (
-        <CancelDialog subscription={subscription} onClose={() => setDialog(null)} onSwitch={() => setDialog("change")} />
+        <CancelDialog
+          subscription={subscription}
+          onClose={() => setDialog(null)}
+          onDone={onDone}
+          {...(can("change") ? { onSwitch: () => setDialog("change") } : {})}
+        />
       )}
     </>
   );
@@ -111,35 +128,32 @@ function LivePlan({ subscription }: { subscription: Subscription }) {
 
 function StatusBadge({ subscription }: { subscription: Subscription }) {
   const t = useT();
-  if (subscription.cancel_at) return <span className="bsb-badge bsb-badge-warn">{t("status.ending")}</span>;
+  if (subscription.next.kind === "ends") return <span className="bsb-badge bsb-badge-warn">{t("status.ending")}</span>;
+  if (subscription.end_reason === "disputed") return <span className="bsb-badge bsb-badge-bad">{t("payment.disputed")}</span>;
   const tone = { active: "good", trialing: "good", past_due: "warn", unpaid: "bad" }[subscription.status];
   return <span className={classes("bsb-badge", tone && `bsb-badge-${tone}`)}>{t(`status.${subscription.status}` as MessageKey)}</span>;
 }
 
-/** What happens next, in one sentence. */
-function Next({ subscription }: { subscription: Subscription }) {
+/** What happens next, and since when it is closed if it is. */
+function Sentences({ subscription, now }: { subscription: Subscription; now: string }) {
   const t = useT();
   const { locale } = useBilling();
-  const [now] = useState(() => Date.now());
-  const plans = usePlans().data?.plans;
-  const price = money(subscription.price_cents, subscription.currency, locale);
-  if (subscription.cancel_at) return t("next.ends", { date: date(subscription.cancel_at, locale) });
-  if (subscription.scheduled_plan_id === subscription.plan_id && subscription.scheduled_price_cents !== null) {
-    const then = money(subscription.scheduled_price_cents, subscription.currency, locale);
-    return t("next.moves", { price: then, date: date(subscription.current_period_end, locale) });
+  const named = usePlanName();
+  const { next } = subscription;
+  const values = {
+    date: next.at ? date(next.at, locale) : "",
+    price: next.amount_cents === null ? "" : money(next.amount_cents, next.currency, locale),
+    plan: named(next),
+    count: next.at ? daysUntil(next.at, Date.parse(now)) : 0,
+  };
+  const sentences = [t(`next.${next.kind}`, values)];
+  if (next.kind !== "ends" && subscription.cancel_at) {
+    sentences.push(t("next.then_ends", { date: date(subscription.cancel_at, locale) }));
   }
-  if (subscription.scheduled_plan_id) {
-    const plan = plans?.find((candidate) => candidate.plan_id === subscription.scheduled_plan_id);
-    return t("next.changes", { plan: plan?.name ?? "", date: date(subscription.current_period_end, locale) });
+  if (subscription.ended_at && subscription.end_reason) {
+    sentences.unshift(t(`closed.${subscription.end_reason}`, { date: date(subscription.ended_at, locale) }));
   }
-  if (subscription.status === "trialing" && subscription.trial_end) {
-    const count = daysUntil(subscription.trial_end, now);
-    return t("next.trial", { count, price, date: date(subscription.trial_end, locale) });
-  }
-  if (subscription.status === "paused") return t("next.paused");
-  if (subscription.payment_problem) return t("next.due", { price });
-  if (!subscription.next_billing_at) return t("next.nothing");
-  return t("next.renews", { price, date: date(subscription.next_billing_at, locale) });
+  return sentences.join(" ");
 }
 
 /** A failed payment and the way out of it. */
@@ -148,13 +162,7 @@ function PaymentProblem({ subscription }: { subscription: Subscription }) {
   const { locale } = useBilling();
   const portal = useProviderPortal();
   const problem = subscription.payment_problem;
-  if (!problem) return null;
-  const sentences = [
-    problem.access_until
-      ? t("problem.access_until", { date: date(problem.access_until, locale) })
-      : t("problem.access_over"),
-    problem.next_attempt_at ? t("problem.next_attempt", { date: date(problem.next_attempt_at, locale) }) : "",
-  ];
+  if (!problem || !subscription.actions.includes("fix_payment")) return null;
   return (
     <Notice
       tone="bad"
@@ -166,32 +174,34 @@ function PaymentProblem({ subscription }: { subscription: Subscription }) {
         </Button>
       }
     >
-      {sentences.filter(Boolean).join(" ")}
+      {problem.access_until
+        ? t("problem.access_until", { date: date(problem.access_until, locale) })
+        : t("problem.access_over")}
       {portal.isError && <ErrorNotice error={portal.error} />}
     </Notice>
   );
 }
 
-/** No live subscription: the free plan, a prepaid term, or something that has ended. */
+/** No live subscription: the free plan, time that is paid ahead, or something that has ended. */
 function OtherPlan({ status, pricingUrl }: { status: Status; pricingUrl: string }) {
   const t = useT();
   const { locale } = useBilling();
-  const [now] = useState(() => Date.now());
-  const term = status.terms.find(({ ends_at }) => ends_at && Date.parse(ends_at) > now);
-  const ended = status.subscriptions[0];
-  const renewable = (status.renewals ?? []).length > 0;
-  const about = term?.ends_at
-    ? t("next.term_ends", { date: date(term.ends_at, locale) })
+  const named = usePlanName();
+  const { ended } = status;
+  const about = status.access_until
+    ? t("next.term_ends", { date: date(status.access_until, locale) })
     : ended
-      ? t("next.ended", { plan: ended.plan_name, date: date(ended.current_period_end, locale) })
+      ? t(`ended.${ended.reason}`, { plan: named(ended), date: date(ended.ended_at, locale) })
       : t("next.free");
+  const plans = status.access_until !== null ? "plan.upgrade" : ended ? "plan.resubscribe" : "plan.upgrade";
   return (
     <>
-      <Heading name={status.plan_name} about={about} />
+      <Heading id="free" name={status.plan_name} about={about} />
       <div className="bsb-row">
+        {ended?.renewable != null && <RenewButton group={ended.renewable} plan={ended.plan_name} label={t("plan.renew")} />}
         {/* What is paid ahead is renewed in its own section. */}
-        <ButtonLink href={pricingUrl} variant={renewable ? "secondary" : "primary"}>
-          {t(renewable ? "plan.upgrade" : term ? "plan.renew" : ended ? "plan.resubscribe" : "plan.upgrade")}
+        <ButtonLink href={pricingUrl} variant={status.access_until !== null || ended?.renewable != null ? "secondary" : "primary"}>
+          {t(ended?.renewable != null ? "plan.upgrade" : plans)}
         </ButtonLink>
       </div>
     </>

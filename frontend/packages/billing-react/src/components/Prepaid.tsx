@@ -18,9 +18,7 @@ export function Prepaid({ status }: { status: Status }) {
 function Renewal({ renewal }: { renewal: Schemas["RenewalView"] }) {
   const t = useT();
   const { locale } = useBilling();
-  const renew = useRenew();
   const reminders = useReminders();
-  const [open, setOpen] = useState(false);
   // Shown at once, within the click; taken back when the service refuses.
   const [asked, setAsked] = useState<boolean | null>(null);
   function remind(on: boolean) {
@@ -38,13 +36,7 @@ function Renewal({ renewal }: { renewal: Schemas["RenewalView"] }) {
           </h2>
           <p className="bsb-2">{t("prepaid.until", { plan, date: date(renewal.ends_at, locale) })}</p>
         </div>
-        <Button
-          variant="primary"
-          busy={renew.isPending}
-          onClick={() => renew.mutate(renewal.group, { onSuccess: () => setOpen(true) })}
-        >
-          {t("prepaid.renew")}
-        </Button>
+        <RenewButton group={renewal.group} plan={plan} label={t("prepaid.renew")} />
       </div>
       <label className="bsb-check">
         <input
@@ -54,16 +46,30 @@ function Renewal({ renewal }: { renewal: Schemas["RenewalView"] }) {
         />
         <span>{t("prepaid.remind")}</span>
       </label>
-      {(renew.isError || reminders.isError) && <ErrorNotice error={renew.error ?? reminders.error} />}
+      {reminders.isError && <ErrorNotice error={reminders.error} />}
+    </section>
+  );
+}
+
+/** Opens the invoice for the next term of what was paid in bitcoin, right here. */
+export function RenewButton({ group, plan, label }: { group: string; plan: string; label: string }) {
+  const renew = useRenew();
+  const [open, setOpen] = useState(false);
+  return (
+    <>
+      <Button variant="primary" busy={renew.isPending} onClick={() => renew.mutate(group, { onSuccess: () => setOpen(true) })}>
+        {label}
+      </Button>
+      {renew.isError && <ErrorNotice error={renew.error} />}
       {open && renew.data && (
         <InvoiceDialog
           of={{ checkoutId: renew.data.checkout_id }}
           url={renew.data.url}
           plan={plan}
-          onAgain={() => renew.mutate(renewal.group)}
+          onAgain={() => renew.mutate(group)}
           onClose={() => setOpen(false)}
         />
       )}
-    </section>
+    </>
   );
 }

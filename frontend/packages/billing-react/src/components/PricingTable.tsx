@@ -2,8 +2,8 @@
 
 import { useEffect, useState } from "react";
 import { yearlySaving, type Plan } from "../format.js";
-import { isRecurring, moveTo, offersOf, planAt, type Interval, type Offer } from "../offers.js";
-import { usePlans, useStatus, useTrack } from "../queries.js";
+import { isRecurring, offersOf, planAt, type Interval, type Offer } from "../offers.js";
+import { usePlans, useQuotes, useTrack, type Quote } from "../queries.js";
 import { useT } from "../text.js";
 import { ErrorNotice } from "../ui/Notice.js";
 import { Skeleton, SkeletonLines } from "../ui/Skeleton.js";
@@ -11,6 +11,7 @@ import { ChangePlanDialog } from "./ChangePlanDialog.js";
 import { CompareTable } from "./CompareTable.js";
 import { OfferCard } from "./OfferCard.js";
 import { PurchaseDialog } from "./PurchaseDialog.js";
+import { Said } from "./Said.js";
 
 export interface PricingTableProps {
   /** What the year's plan is preset to; keep it in the URL with `onIntervalChange`. */
@@ -28,10 +29,11 @@ export function PricingTable(props: PricingTableProps) {
   const { accountUrl = "/account/billing", comparison = true } = props;
   const t = useT();
   const catalogue = usePlans();
-  const status = useStatus();
+  const offered = useQuotes();
   const [own, setOwn] = useState<"month" | "year">("month");
   // What choosing meant is kept: once it is paid, the plan is the buyer's own, and the dialog must not turn into another.
   const [chosen, setChosen] = useState<{ plan: Plan; buys: boolean } | null>(null);
+  const [said, setSaid] = useState<string | null>(null);
   const interval = props.interval ?? own;
   const track = useTrack();
   useEffect(() => track({ event: "pricing_viewed" }), [track]);
@@ -53,29 +55,31 @@ export function PricingTable(props: PricingTableProps) {
   const once = offers.filter((offer) => !isRecurring(offer));
   const featured = props.featured ?? (recurring.length > 2 ? recurring[Math.floor(recurring.length / 2)]?.key : undefined);
   // What one has already decides whether choosing buys or changes: on a guess nothing is sold.
-  const unsure = status.isError && !status.data;
+  const unsure = offered.error !== null && !offered.quotes;
   const card = (offer: Offer) => {
     const plan = planAt(offer, interval);
-    const move = plan && moveTo(plan, plans, status.data);
+    const quote = offered.quotes?.get(plan?.plan_id ?? "") ?? null;
+    const points = quote === null || quote.move === "buy" || quote.move === "upgrade";
     return (
-      plan &&
-      move && (
+      plan && (
         <OfferCard
           key={offer.key}
           offer={offer}
           plan={plan}
-          move={move}
-          featured={offer.key === featured && (move === "buy" || move === "upgrade")}
+          quote={quote}
+          featured={offer.key === featured && points}
           below={recurring[recurring.indexOf(offer) - 1]}
           features={features}
           accountUrl={accountUrl}
-          {...(unsure ? {} : { onChoose: () => setChosen({ plan, buys: move === "buy" }) })}
+          saving={yearlySaving(offer.plans.month, offer.plans.year)}
+          {...(unsure ? {} : { onChoose: () => quote && setChosen({ plan, buys: quote.move === "buy" }) })}
         />
       )
     );
   };
   return (
     <div className="bsb bsb-stack bsb:gap-8">
+      {said && <Said text={said} />}
       {recurring.some((offer) => offer.plans.year) && (
         <IntervalChoice
           offers={recurring}
@@ -86,20 +90,25 @@ export function PricingTable(props: PricingTableProps) {
           }}
         />
       )}
-      {unsure && <ErrorNotice error={status.error} onRetry={() => void status.refetch()} />}
+      {unsure && <ErrorNotice error={offered.error} onRetry={offered.refetch} />}
       <div className="bsb-offers">{recurring.map(card)}</div>
       {once.length > 0 && <OneTime>{once.map(card)}</OneTime>}
       {comparison && recurring.length > 1 && (
-        <CompareTable offers={recurring} interval={interval} features={features} current={status.data?.plan_id} />
+        <CompareTable offers={recurring} interval={interval} features={features} current={currentOf(offered.quotes)} />
       )}
       {chosen &&
         (chosen.buys ? (
           <PurchaseDialog plan={chosen.plan} accountUrl={accountUrl} onClose={() => setChosen(null)} />
         ) : (
-          <ChangePlanDialog planId={chosen.plan.plan_id} onClose={() => setChosen(null)} />
+          <ChangePlanDialog planId={chosen.plan.plan_id} onClose={() => setChosen(null)} onDone={setSaid} />
         ))}
     </div>
   );
+}
+
+/** The plan one has, when it is one that is paid. */
+function currentOf(quotes: ReadonlyMap<string, Quote> | undefined): string | undefined {
+  return [...(quotes?.values() ?? [])].find(({ move }) => move === "current")?.plan_id;
 }
 
 function OneTime({ children }: { children: React.ReactNode }) {
@@ -114,7 +123,8 @@ function OneTime({ children }: { children: React.ReactNode }) {
 
 function IntervalChoice(props: { offers: Offer[]; value: "month" | "year"; onChange: (next: "month" | "year") => void }) {
   const t = useT();
-  const saving = Math.max(...props.offers.map((offer) => yearlySaving(offer.plans.month, offer.plans.year)));
+  const savings = props.offers.map((offer) => yearlySaving(offer.plans.month, offer.plans.year)).filter((each) => each > 0);
+  const most = Math.max(0, ...savings);
   const choices: readonly Extract<Interval, "month" | "year">[] = ["month", "year"];
   return (
     <fieldset className="bsb-segments bsb:self-center">
@@ -128,8 +138,10 @@ function IntervalChoice(props: { offers: Offer[]; value: "month" | "year"; onCha
             onChange={() => props.onChange(choice)}
           />
           {t(`pricing.${choice}ly`)}
-          {choice === "year" && saving > 0 && (
-            <span className="bsb-badge bsb-badge-good">{t("pricing.save", { percent: saving })}</span>
+          {choice === "year" && most > 0 && (
+            <span className="bsb-badge bsb-badge-good">
+              {t(savings.every((each) => each === most) ? "pricing.save" : "pricing.save_up_to", { percent: most })}
+            </span>
           )}
         </label>
       ))}

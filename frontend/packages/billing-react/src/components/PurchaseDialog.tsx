@@ -2,17 +2,19 @@
 
 import { ApiError, type Schemas } from "@bitsleuth/billing-api-client";
 import { useEffect, useRef, useState } from "react";
-import { date, money, type Plan } from "../format.js";
+import type { Plan } from "../format.js";
 import { useBilling, useUserId } from "../provider.js";
-import { useOpenCheckout, useProviders, useTrack } from "../queries.js";
+import { useOpenCheckout, useQuotes, useRefreshAll, useTrack } from "../queries.js";
 import { billingKeySigner, hasBillingKey } from "../signers/index.js";
-import { useT } from "../text.js";
+import { usePlanName, useT } from "../text.js";
 import { Button, ButtonLink } from "../ui/Button.js";
 import { Dialog } from "../ui/Dialog.js";
-import { Icon } from "../ui/Icon.js";
 import { ErrorNotice, Notice } from "../ui/Notice.js";
+import { SkeletonLines } from "../ui/Skeleton.js";
 import { InvoiceDialog } from "./InvoiceDialog.js";
+import { Rails } from "./Rails.js";
 import { SignIn } from "./SignIn.js";
+import { Overlap, Terms } from "./Terms.js";
 
 export interface PurchaseDialogProps {
   plan: Plan;
@@ -27,13 +29,17 @@ export interface PurchaseDialogProps {
 export function PurchaseDialog(props: PurchaseDialogProps) {
   const { plan, onClose, onRedirect = (url) => location.assign(url), accountUrl = "/account/billing" } = props;
   const t = useT();
+  const named = usePlanName();
   const { session, signer } = useBilling();
   const signedIn = useUserId() !== null;
-  const [provider, setProvider] = useState(plan.providers[0] ?? "");
+  const offered = useQuotes();
+  const quote = offered.quotes?.get(plan.plan_id);
+  const [provider, setProvider] = useState<string | null>(null);
+  const rail = quote?.rails.find((candidate) => candidate.provider === provider) ?? quote?.rails[0];
   const [ownIdentity, setOwnIdentity] = useState(false);
   const [invoice, setInvoice] = useState<Schemas["CheckoutSession"] | null>(null);
   const [failure, setFailure] = useState<unknown>(null);
-  const [agreed, setAgreed] = useState(false);
+  const [agreed, setAgreed] = useState<string | null>(null);
   const [busy, setBusy] = useState(false);
   const open = useRef(false);
   useEffect(() => {
@@ -46,28 +52,33 @@ export function PurchaseDialog(props: PurchaseDialogProps) {
       removeEventListener("pageshow", onBack);
     };
   }, []);
-  const overlap = codeOf(failure) === "overlap";
   const checkout = useOpenCheckout();
-  const { isBitcoin } = useProviders();
+  const refreshAll = useRefreshAll();
   const track = useTrack();
+  const outdated = STALE.has(codeOf(failure));
+  // Agreed is to these terms, and to no others.
+  const consented = rail?.overlap == null || agreed === rail.quote_id;
 
   async function proceed() {
+    if (!rail) return;
     setBusy(true);
-    if (!overlap) setFailure(null);
+    setFailure(null);
     try {
       if (!signedIn) await session.signIn(signer ?? (await billingKeySigner()));
       track({ event: "checkout_started", plan_id: plan.plan_id });
       const opened = await checkout.mutateAsync({
         plan_id: plan.plan_id,
-        provider: provider as Rail,
-        ...(overlap && agreed ? { accept_overlap: true } : {}),
+        provider: rail.provider as Provider,
+        quote_id: rail.quote_id,
+        ...(rail.overlap ? { accept_overlap: true } : {}),
       });
       // Who closed the dialog meanwhile is not sent to a checkout any more.
       if (!open.current) return;
-      if (isBitcoin(opened.provider)) setInvoice(opened);
+      if (rail.rail === "bitcoin") setInvoice(opened);
       else return onRedirect(opened.url);
     } catch (error) {
       setFailure(error);
+      if (STALE.has(codeOf(error))) await refreshAll();
     }
     setBusy(false);
   }
@@ -89,18 +100,21 @@ export function PurchaseDialog(props: PurchaseDialogProps) {
     );
   }
   return (
-    <Dialog onClose={onClose} title={t("purchase.title", { plan: plan.name })}>
-      <Summary plan={plan} prepaid={isBitcoin(provider)} />
-      <Rails
-        plan={plan}
-        value={provider}
-        onChange={(next) => {
-          setProvider(next);
-          setFailure(null);
-          setAgreed(false);
-        }}
-      />
-      {!signedIn && (
+    <Dialog onClose={onClose} title={t("purchase.title", { plan: named({ plan_name: plan.name, interval: plan.interval }) })}>
+      {outdated && <Notice tone="warn" live>{t("purchase.outdated")}</Notice>}
+      {rail ? (
+        <>
+          <Terms plan={plan} quote={rail} />
+          <Rails plan={plan} rails={quote?.rails ?? []} value={rail} onChange={(next) => setProvider(next.provider)} />
+        </>
+      ) : quote ? (
+        <NotForSale move={quote.move} />
+      ) : offered.error ? (
+        <ErrorNotice error={offered.error} onRetry={offered.refetch} />
+      ) : (
+        <SkeletonLines lines={6} />
+      )}
+      {rail && !signedIn && (
         <p className="bsb-small bsb-2">
           {t(signer ? "purchase.host_key" : hasBillingKey() ? "purchase.this_key" : "purchase.no_account")}{" "}
           <button type="button" className="bsb-link" onClick={() => setOwnIdentity(true)}>
@@ -108,117 +122,37 @@ export function PurchaseDialog(props: PurchaseDialogProps) {
           </button>
         </p>
       )}
-      {overlap ? (
-        <Overlap error={failure} bitcoin={isBitcoin(provider)} agreed={agreed} onAgree={setAgreed} />
-      ) : (
-        failure !== null && <ErrorNotice error={failure} />
+      {rail?.overlap && (
+        <Overlap overlap={rail.overlap} agreed={consented} onAgree={(yes) => setAgreed(yes ? rail.quote_id : null)} />
       )}
+      {failure !== null && !outdated && <ErrorNotice error={failure} />}
       <div className="bsb-dialog-actions">
         <Button onClick={onClose}>{t("cancel")}</Button>
-        {["already_subscribed", "already_purchased"].includes(codeOf(failure)) ? (
+        {quote && !rail && quote.move !== "buy" ? (
           <ButtonLink href={accountUrl} variant="primary">
             {t("pricing.manage")}
           </ButtonLink>
         ) : (
-          <Button variant="primary" busy={busy} disabled={provider === "" || (overlap && !agreed)} onClick={() => void proceed()}>
-            {t("purchase.continue")}
-          </Button>
+          rail && (
+            <Button variant="primary" busy={busy} disabled={!consented} onClick={() => void proceed()}>
+              {t("purchase.continue")}
+            </Button>
+          )
         )}
       </div>
     </Dialog>
   );
 }
 
-type Rail = NonNullable<Schemas["CreateCheckoutSession"]["provider"]>;
+type Provider = NonNullable<Schemas["CreateCheckoutSession"]["provider"]>;
 
 const codeOf = (error: unknown) => (error instanceof ApiError ? error.code : "");
 
-interface OverlapProps {
-  error: unknown;
-  bitcoin: boolean;
-  agreed: boolean;
-  onAgree: (agreed: boolean) => void;
-}
+/** What the service refuses because the buyer's account is not what the quote was made for. */
+const STALE: ReadonlySet<string> = new Set(["quote_outdated", "overlap", "already_subscribed", "already_purchased"]);
 
-/** Card and bitcoin would be paid side by side: allowed, but not unawares. */
-function Overlap({ error, bitcoin, agreed, onAgree }: OverlapProps) {
+function NotForSale({ move }: { move: Schemas["PlanQuote"]["move"] }) {
   const t = useT();
-  const { locale } = useBilling();
-  const end = (error as ApiError).problem.ends_at as string;
-  return (
-    <>
-      <Notice tone="warn" live title={t("purchase.overlap")}>
-        {t(bitcoin ? "purchase.overlap_card" : "purchase.overlap_prepaid", { date: date(end, locale) })}
-      </Notice>
-      <label className="bsb-check">
-        <input type="checkbox" checked={agreed} onChange={(event) => onAgree(event.target.checked)} />
-        <span>{t("purchase.overlap_agree")}</span>
-      </label>
-    </>
-  );
-}
-
-function Summary({ plan, prepaid }: { plan: Plan; prepaid: boolean }) {
-  const t = useT();
-  const { locale } = useBilling();
-  const [now] = useState(() => Date.now());
-  const price = money(plan.price_cents, plan.currency, locale);
-  const trial = plan.trial_days > 0 && !prepaid && plan.interval !== "once";
-  const firstCharge = date(now + plan.trial_days * 86_400_000, locale);
-  return (
-    <dl className="bsb-facts">
-      <dt>{t(`purchase.price_${plan.interval}`)}</dt>
-      <dd>{price}</dd>
-      {trial && (
-        <>
-          <dt>{t("purchase.trial", { count: plan.trial_days })}</dt>
-          <dd>−{price}</dd>
-        </>
-      )}
-      <dt className="bsb-facts-total">{t("purchase.due_today")}</dt>
-      <dd className="bsb-facts-total">{trial ? money(0, plan.currency, locale) : price}</dd>
-      {trial && (
-        <>
-          <dt>{t("purchase.first_charge", { date: firstCharge })}</dt>
-          <dd>{price}</dd>
-        </>
-      )}
-    </dl>
-  );
-}
-
-/** The default first, and beside it what pays the same way. */
-function railByRail(providers: readonly string[], isBitcoin: (provider: string) => boolean): string[] {
-  const first = isBitcoin(providers[0] ?? "");
-  return [...providers].sort((a, b) => Number(isBitcoin(a) !== first) - Number(isBitcoin(b) !== first));
-}
-
-/** Card or bitcoin, with what each means in plain words. */
-function Rails({ plan, value, onChange }: { plan: Plan; value: string; onChange: (provider: string) => void }) {
-  const t = useT();
-  const { titleOf, isBitcoin } = useProviders();
-  const consequence = (provider: string) => {
-    if (plan.interval === "once") return isBitcoin(provider) ? "rail.bitcoin_once" : "rail.card_once";
-    return isBitcoin(provider) ? "rail.bitcoin_term" : "rail.card_renews";
-  };
-  if (plan.providers.length === 0) return <p className="bsb-small bsb-2">{t("purchase.not_sold")}</p>;
-  const several = (provider: string) => plan.providers.filter((other) => isBitcoin(other) === isBitcoin(provider)).length > 1;
-  return (
-    <fieldset className="bsb-stack bsb:gap-2">
-      <legend className="bsb-label bsb:mb-2">{t("purchase.pay_with")}</legend>
-      {railByRail(plan.providers, isBitcoin).map((provider) => (
-        <label key={provider} className="bsb-choice">
-          <input type="radio" name="bsb-rail" checked={provider === value} onChange={() => onChange(provider)} />
-          <span className="bsb:grow">
-            <span className="bsb-row bsb-between bsb:font-medium">
-              {t(isBitcoin(provider) ? "rail.bitcoin" : "rail.card")}
-              {several(provider) && <span className="bsb-badge">{titleOf(provider)}</span>}
-            </span>
-            <span className="bsb-2 bsb-small">{t(consequence(provider), { interval: t(`interval.${plan.interval}`) })}</span>
-          </span>
-          <Icon name={isBitcoin(provider) ? "bitcoin" : "card"} size={20} />
-        </label>
-      ))}
-    </fieldset>
-  );
+  if (move === "owned") return <p className="bsb-2">{t("error.already_purchased")}</p>;
+  return <p className="bsb-2">{t(move === "buy" || move === "free" ? "purchase.not_sold" : "error.already_subscribed")}</p>;
 }

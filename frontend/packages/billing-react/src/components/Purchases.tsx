@@ -20,19 +20,15 @@ const TONES: Readonly<Record<string, string>> = {
   disputed: "bad",
 };
 
-interface Row {
-  status: string;
-  due_cents?: number | null;
-  currency: string;
-  until?: string | null;
-}
+type Row = Status["purchases"][number];
 
 /** How long it lasts; of what gives nothing (yet, or any more), what is the matter, or nothing. */
-function about({ status, due_cents, currency, until }: Row, locale: string, t: Translate): string {
-  if (status === "underpaid") return t("purchases.underpaid", { due: money(due_cents ?? 0, currency, locale) });
+function about({ status, due_cents, currency, access_until, ended_at, end_reason, open }: Row, locale: string, t: Translate): string {
+  if (status === "underpaid") return t("purchases.underpaid", { due: money(due_cents, currency, locale) });
   if (status === "paid_late") return t("purchases.paid_late");
-  if (status !== "paid" && status !== "partially_refunded") return "";
-  return until ? t("purchases.until", { date: date(until, locale) }) : t("purchases.for_good");
+  if (ended_at && end_reason) return t(`closed.${end_reason}`, { date: date(ended_at, locale) });
+  if (access_until) return t("purchases.until", { date: date(access_until, locale) });
+  return open ? t("purchases.for_good") : "";
 }
 
 /** One-time purchases and prepaid terms, those with trouble explained. */
@@ -41,10 +37,7 @@ export function Purchases({ status }: { status: Status }) {
   const { locale } = useBilling();
   const { isBitcoin } = useProviders();
   const [paying, setPaying] = useState<{ provider: string; purchase_id: string; plan_name: string } | null>(null);
-  const rows = [
-    ...status.terms.map((term) => ({ ...term, until: term.ends_at })),
-    ...status.purchases.map((purchase) => ({ ...purchase, until: purchase.expires_at })),
-  ];
+  const rows: Row[] = [...status.terms, ...status.purchases];
   if (rows.length === 0) return null;
   return (
     <section className="bsb-stack" aria-labelledby="bsb-purchases">

@@ -37,8 +37,42 @@ export const plans = {
 
 const feature = (key: string, name: string, kind: S["FeatureInfo"]["kind"]) => ({ feature: key, name, description: "", kind, unit: "" });
 
+/** What a plan means to somebody; by card and in bitcoin, unless told. */
+export const quote = (of: S["PublicPlan"], over: Partial<S["PlanQuote"]> = {}): S["PlanQuote"] => ({
+  plan_id: of.plan_id,
+  version: of.version,
+  move: of.price_cents === 0 ? "free" : "buy",
+  blocked: null,
+  included_in: null,
+  rails: of.price_cents === 0 ? [] : [rail(of, "stripe"), rail(of, "btcpay")],
+  ...over,
+});
+
+export const rail = (of: S["PublicPlan"], provider: string, over: Partial<S["RailQuote"]> = {}): S["RailQuote"] => ({
+  quote_id: `quo_${of.plan_id}_${provider}`,
+  provider,
+  rail: provider === "btcpay" ? "bitcoin" : "card",
+  renews: provider !== "btcpay" && of.interval !== "once",
+  price_cents: of.price_cents,
+  due_now_cents: of.price_cents,
+  currency: of.currency,
+  trial_days: 0,
+  first_charge_at: "2026-12-15T12:00:00Z",
+  starts_at: "2026-12-15T12:00:00Z",
+  waits: false,
+  access_until: of.interval === "once" ? null : "2027-01-15T12:00:00Z",
+  overlap: null,
+  ...over,
+});
+
+/** The quotes of all plans, with those of some replaced. */
+export const quotes = (over: Record<string, Partial<S["PlanQuote"]>> = {}): S["QuoteList"] => ({
+  quotes: Object.values(plans).map((of) => quote(of, over[of.plan_id])),
+});
+
 export const catalogue: S["PlanList"] = {
   plans: Object.values(plans),
+  quotes: quotes().quotes,
   features: [
     feature("ai.chat", "AI chat", "allowance"),
     feature("wallets.max", "Wallets", "number"),
@@ -64,18 +98,43 @@ export const subscription: S["SubscriptionView"] = {
   current_period_end: "2027-01-15T12:00:00Z",
   next_billing_at: "2027-01-15T12:00:00Z",
   trial_end: null,
+  open: true,
+  access_until: null,
+  ended_at: null,
+  end_reason: null,
   cancel_at: null,
-  grace_until: null,
   scheduled_plan_id: null,
   scheduled_price_cents: null,
   payment_problem: null,
-  action: "none",
+  next: {
+    kind: "renews",
+    at: "2027-01-15T12:00:00Z",
+    amount_cents: 900,
+    currency: "USD",
+    plan_id: "plus-month",
+    plan_name: "Plus",
+    interval: "month",
+  },
+  if_canceled: {
+    access_until: "2027-01-15T12:00:00Z",
+    waived_cents: 0,
+    currency: "USD",
+    features: [{ feature: "ai.chat", before: { limit: 200, per: "month" }, after: null }],
+  },
+  actions: ["change", "cancel", "payment_method"],
 };
+
+/** The subscription with its next step replaced. */
+export const nextly = (next: Partial<S["NextStep"]>, over: Partial<S["SubscriptionView"]> = {}) =>
+  subscribed({ ...over, next: { ...subscription.next, ...next } });
 
 export const status = (over: Partial<S["SubscriptionStatus"]> = {}): S["SubscriptionStatus"] => ({
   user_id: "usr_1",
   plan_id: "free",
   plan_name: "Free",
+  server_time: "2026-12-20T12:00:00Z",
+  access_until: null,
+  ended: null,
   subscriptions: [],
   terms: [],
   purchases: [],

@@ -1,0 +1,286 @@
+"""The buyer's status, and what each plan would cost them, in the shapes of `billing.api.responses`."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeVar
+
+from billing.api.views import plan_in_force, renewal, value
+from billing.providers import PREPAID, PROVIDERS, sellers
+from billing.rules.access import term_runs
+from billing.rules.plans import Catalogue, Plan
+from billing.rules.quotes import Quote, change_block, included_in, live_subscription, move_to, obstacle, quote
+from billing.rules.records import Account, Checkout, Purchase, Subscription, Term
+from billing.rules.standing import (
+    IfCanceled,
+    Next,
+    Standing,
+    actions_of,
+    if_canceled,
+    next_of,
+    owes,
+    plan_until,
+    standings,
+)
+from billing.rules.times import rfc3339
+
+View = dict[str, Any]
+_Dated = TypeVar("_Dated", Subscription, Purchase, Term)
+
+
+def subscription_status(account: Account, catalogue: Catalogue, now: int) -> View:
+    """Everything the account page shows, in one answer."""
+    plan = plan_in_force(account, catalogue, now)
+    checkout = next((c for c in account.checkouts if _unfinished(account, c, now)), None)
+    stand = standings(account, catalogue, now)
+    runs = {run.term.purchase_id: run for run in term_runs(account, catalogue)}
+    return {
+        "user_id": account.user_id,
+        "server_time": rfc3339(now),
+        "plan_id": plan.plan_id if plan else "",
+        "plan_name": plan.name if plan else "",
+        "access_until": rfc3339(plan_until(account, catalogue, plan, now)),
+        "ended": _last_ended(account, catalogue, stand, plan, now),
+        "subscriptions": [
+            _subscription(s, account, catalogue, stand["subscription", s.subscription_id], now)
+            for s in _newest_first(account.subscriptions)
+        ],
+        "terms": [
+            {
+                **_bought(term, catalogue, stand["term", term.purchase_id]),
+                "starts_at": rfc3339(runs[term.purchase_id].start if term.purchase_id in runs else None),
+                "ends_at": rfc3339(runs[term.purchase_id].end if term.purchase_id in runs else None),
+            }
+            for term in _newest_first(account.terms)
+        ],
+        "purchases": [
+            _bought(purchase, catalogue, stand["purchase", purchase.purchase_id])
+            for purchase in _newest_first(account.purchases)
+        ],
+        "checkout": checkout and _checkout(checkout, catalogue),
+        "renewals": [renewal(r) for r in account.renewals if r.ends_at > now],
+    }
+
+
+def quotes(account: Account, catalogue: Catalogue, offered: Sequence[str], now: int) -> list[View]:
+    """What each plan on sale would mean to this buyer."""
+    in_force = plan_in_force(account, catalogue, now) if account.user_id else None
+    return [_quote(account, catalogue, plan, in_force, offered, now) for plan in catalogue.on_sale()]
+
+
+def _quote(
+    account: Account,
+    catalogue: Catalogue,
+    plan: Plan,
+    in_force: Plan | None,
+    offered: Sequence[str],
+    now: int,
+) -> View:
+    move = move_to(account, catalogue, plan, in_force, now)
+    subscription = live_subscription(account, catalogue, plan.group)
+    changes = move in ("upgrade", "downgrade", "switch")
+    included = included_in(account, catalogue, plan, now) if move == "buy" else None
+    providers = [] if plan.free else sellers(plan, offered)
+    rails = [
+        quote(account, catalogue, plan, name, now, prepaid=name in PREPAID)
+        for name in providers
+        if obstacle(account, catalogue, plan, prepaid=name in PREPAID) is None
+    ]
+    return {
+        "plan_id": plan.plan_id,
+        "version": plan.version,
+        "move": move,
+        "blocked": change_block(subscription) if changes and subscription else None,
+        "included_in": included.name if included else None,
+        "rails": [_rail(found) for found in rails],
+    }
+
+
+def _rail(found: Quote) -> View:
+    beside = found.overlap
+    return {
+        "quote_id": found.quote_id,
+        "provider": found.provider,
+        "rail": PROVIDERS[found.provider].rail,
+        "renews": found.renews,
+        "price_cents": found.plan.price_cents,
+        "due_now_cents": found.due_now_cents,
+        "currency": found.plan.currency,
+        "trial_days": found.trial_days,
+        "first_charge_at": rfc3339(found.first_charge_at),
+        "starts_at": rfc3339(found.starts_at),
+        "waits": found.waits,
+        "access_until": rfc3339(found.access_until),
+        "overlap": beside
+        and {
+            "kind": beside.kind,
+            **_named(beside.plan, beside.plan.plan_id),
+            "price_cents": beside.plan.price_cents,
+            "currency": beside.plan.currency,
+            "ends_at": rfc3339(beside.ends_at),
+            "renews": beside.renews,
+        },
+    }
+
+
+def _subscription(
+    subscription: Subscription, account: Account, catalogue: Catalogue, standing: Standing, now: int
+) -> View:
+    plan = catalogue.get(subscription.plan_id, subscription.plan_version)
+    coming = None
+    if subscription.scheduled_plan_id is not None:
+        coming = catalogue.get(subscription.scheduled_plan_id, subscription.scheduled_plan_version)
+    actions = actions_of(subscription)
+    following = next_of(subscription, plan, catalogue, standing)
+    renews = following.kind in ("renews", "first_charge", "changes", "moves", "retries", "due")
+    return {
+        "provider": subscription.provider,
+        "subscription_id": subscription.subscription_id,
+        **_named(plan, subscription.plan_id),
+        "price_cents": plan.price_cents if plan else 0,
+        "currency": plan.currency if plan else "USD",
+        "status": subscription.status,
+        **_standing(standing),
+        "current_period_end": rfc3339(subscription.current_period_end),
+        "next_billing_at": rfc3339(subscription.current_period_end if renews else None),
+        "trial_end": rfc3339(subscription.trial_end),
+        "cancel_at": rfc3339(subscription.ends_at),
+        "scheduled_plan_id": subscription.scheduled_plan_id,
+        "scheduled_price_cents": coming.price_cents if coming else None,
+        "payment_problem": _payment_problem(subscription, standing),
+        "next": _next(following, plan),
+        "if_canceled": _if_canceled(if_canceled(account, catalogue, subscription, now), plan)
+        if "cancel" in actions
+        else None,
+        "actions": actions,
+    }
+
+
+def _next(following: Next, plan: Plan | None) -> View:
+    shown = following.plan or plan
+    return {
+        "kind": following.kind,
+        "at": rfc3339(following.at),
+        "amount_cents": following.amount_cents,
+        "currency": shown.currency if shown else "USD",
+        **_named(shown, ""),
+    }
+
+
+def _if_canceled(effect: IfCanceled, plan: Plan | None) -> View:
+    return {
+        "access_until": rfc3339(effect.access_until),
+        "waived_cents": effect.waived_cents,
+        "currency": plan.currency if plan else "USD",
+        "features": [
+            {
+                "feature": feature,
+                "before": value(before.value, before.credits),
+                "after": value(after.value, after.credits) if after else None,
+            }
+            for feature, before, after in effect.features
+        ],
+    }
+
+
+def _payment_problem(subscription: Subscription, standing: Standing) -> View | None:
+    if not owes(subscription):
+        return None
+    dunning = subscription.dunning
+    collected = subscription.ends_at is None
+    return {
+        "since": rfc3339(dunning.observed_at if dunning else subscription.current_period_start),
+        "attempt_count": dunning.attempt_count if dunning else 0,
+        "next_attempt_at": rfc3339(dunning.next_attempt_at if dunning and collected else None),
+        "action_required": dunning.action_required if dunning else False,
+        "access_until": rfc3339(standing.access_until),
+    }
+
+
+def _bought(purchase: Purchase, catalogue: Catalogue, standing: Standing) -> View:
+    plan = catalogue.get(purchase.plan_id, purchase.plan_version)
+    return {
+        "provider": purchase.provider,
+        "purchase_id": purchase.purchase_id,
+        **_named(plan, purchase.plan_id),
+        "status": purchase.status,
+        **_standing(standing),
+        "amount_cents": purchase.amount_cents,
+        "currency": purchase.currency,
+        "refunded_cents": purchase.payment.refunded_cents if purchase.payment else 0,
+        "due_cents": purchase.due_cents,
+        "surplus_cents": purchase.surplus_cents,
+        "created_at": rfc3339(purchase.created_at),
+        "payable_until": rfc3339(purchase.expires_at),
+    }
+
+
+def _last_ended(
+    account: Account, catalogue: Catalogue, stand: dict[tuple[str, str], Standing], in_force: Plan | None, now: int
+) -> View | None:
+    """The recurring plan that ended last, for a buyer who has none now."""
+    if in_force is not None and not in_force.free:
+        return None
+    found = [
+        (standing.ended_at, kind, record)
+        for kind, records in (("subscription", list(account.subscriptions)), ("term", list(account.terms)))
+        for record in records
+        if (standing := stand[kind, _id(record)]).ended_at is not None and standing.reason != "replaced"
+    ]
+    if not found:
+        return None
+    ended_at, kind, record = max(found, key=lambda entry: (entry[0], entry[1]))
+    plan = catalogue.get(record.plan_id, record.plan_version)
+    return {
+        "kind": kind,
+        **_named(plan, record.plan_id),
+        "ended_at": rfc3339(ended_at),
+        "reason": stand[kind, _id(record)].reason,
+        "renewable": plan.group
+        if plan and kind == "term" and any(r.group == plan.group for r in account.renewals)
+        else None,
+    }
+
+
+def _unfinished(account: Account, checkout: Checkout, now: int) -> bool:
+    """A page that waits to be paid; once money is on its way the purchase itself is shown."""
+    if checkout.status != "open" or not checkout.url or checkout.expires_at <= now:
+        return False
+    mine = [p for p in [*account.purchases, *account.terms] if p.purchase_id == checkout.session_id]
+    return all(p.state == "pending" for p in mine)
+
+
+def _id(record: Subscription | Purchase) -> str:
+    return record.subscription_id if isinstance(record, Subscription) else record.purchase_id
+
+
+def _checkout(checkout: Checkout, catalogue: Catalogue) -> View:
+    plan = catalogue.get(checkout.plan_id, checkout.plan_version)
+    return {
+        "checkout_id": checkout.checkout_id,
+        "provider": checkout.provider,
+        "url": checkout.url,
+        **_named(plan, checkout.plan_id),
+        "amount_cents": checkout.amount_cents,
+        "currency": checkout.currency,
+        "expires_at": rfc3339(checkout.expires_at),
+    }
+
+
+def _named(plan: Plan | None, plan_id: str) -> View:
+    return {
+        "plan_id": plan.plan_id if plan else plan_id,
+        "plan_name": plan.name if plan else plan_id,
+        "interval": plan.interval if plan else "month",
+    }
+
+
+def _standing(standing: Standing) -> View:
+    return {
+        "open": standing.open,
+        "access_until": rfc3339(standing.access_until),
+        "ended_at": rfc3339(standing.ended_at),
+        "end_reason": standing.reason,
+    }
+
+
+def _newest_first(records: Iterable[_Dated]) -> list[_Dated]:
+    return sorted(records, key=lambda r: r.created_at, reverse=True)

@@ -1,0 +1,240 @@
+"""What a plan costs one buyer: what is due now and next, until when it gives access, what it runs beside.
+
+One answer, for the page that shows it and for the checkout that asks for it: a quote's id names its terms, so that a
+checkout which carries the id asks for what was shown, or is refused.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from billing.rules.access import term_runs, windows
+from billing.rules.entitlements import Entitlement, evaluate, sources
+from billing.rules.money import monthly
+from billing.rules.plans import Allowance, Catalogue, Credits, FeatureValue, Plan
+from billing.rules.records import LIVE, Account, Payment, Subscription, Term
+from billing.rules.terms import Run, add_interval, chain
+from billing.rules.times import DAY
+
+Kind = Literal["upgrade", "downgrade", "switch"]
+Move = Literal["buy", "current", "upgrade", "downgrade", "switch", "owned", "free"]
+ObstacleCode = Literal["already_subscribed", "already_purchased"]
+ChangeBlock = Literal["payment_open", "cancellation_scheduled"]
+
+
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    """Why a plan is not sold: what the buyer has already."""
+
+    code: ObstacleCode
+    plan: Plan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overlap:
+    """What is paid already and would run beside the purchase, until `ends_at`; `renews`: then charged again."""
+
+    kind: Literal["card", "prepaid"]
+    plan: Plan
+    ends_at: int
+    renews: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quote:
+    """The terms by one provider. `access_until`: how far this reaches when nothing more is paid; None is for good.
+
+    `trial_days` delay the first charge of a card, and lengthen a prepaid term. `starts_at`: a term that waits for the
+    end of another begins later than now.
+    """
+
+    plan: Plan
+    provider: str
+    renews: bool
+    due_now_cents: int
+    trial_days: int
+    first_charge_at: int
+    starts_at: int
+    access_until: int | None
+    waits: bool
+    overlap: Overlap | None
+
+    @property
+    def quote_id(self) -> str:
+        """The same for the same terms, whenever they are asked for."""
+        beside = self.overlap and [self.overlap.kind, self.overlap.plan.plan_id, self.overlap.ends_at]
+        terms = [self.plan.plan_id, self.plan.version, self.provider, self.plan.price_cents, self.plan.currency]
+        terms += [self.due_now_cents, self.trial_days, self.starts_at if self.waits else None, beside]
+        return "quo_" + hashlib.sha256(json.dumps(terms).encode()).hexdigest()[:24]
+
+
+def quote(account: Account, catalogue: Catalogue, plan: Plan, provider: str, now: int, *, prepaid: bool) -> Quote:
+    """`prepaid`: the provider cannot charge again by itself."""
+    days = trial_days(account, plan, provider, now, prepaid=prepaid)
+    due = plan.price_cents if prepaid or not days else 0
+    starts_at, until, waits = now, None, False
+    if plan.recurring and prepaid:
+        run = _next_run(account, catalogue, plan, provider, days, now)
+        starts_at, until, waits = run.start, run.end, run.start > now
+    elif plan.recurring:
+        until = now + days * DAY if days else add_interval(now, plan.interval)
+    elif plan.duration_days is not None:
+        until = now + plan.duration_days * DAY
+    return Quote(
+        plan=plan,
+        provider=provider,
+        renews=plan.recurring and not prepaid,
+        due_now_cents=due,
+        trial_days=days,
+        first_charge_at=now if due else now + days * DAY,
+        starts_at=starts_at,
+        access_until=until,
+        waits=waits,
+        overlap=overlap(account, catalogue, plan, now, prepaid=prepaid),
+    )
+
+
+def move_to(account: Account, catalogue: Catalogue, plan: Plan, in_force: Plan | None, now: int) -> Move:
+    """What choosing a plan means to this buyer. `in_force`: the recurring plan that counts now."""
+    subscription = live_subscription(account, catalogue, plan.group)
+    if subscription is not None:
+        current = catalogue.get(subscription.plan_id, subscription.plan_version)
+        if subscription.plan_id == plan.plan_id:
+            return "current"
+        if plan.recurring and not plan.free and current is not None:
+            return kind_of(current, plan)
+    elif in_force is not None and in_force.plan_id == plan.plan_id:
+        return "current"
+    if plan.free:
+        return "free"
+    found = obstacle(account, catalogue, plan, prepaid=True)
+    return "owned" if found else "buy"
+
+
+def change_block(subscription: Subscription) -> ChangeBlock | None:
+    """Why a live subscription cannot change its plan now."""
+    if subscription.status not in ("trialing", "active"):
+        return "payment_open"
+    return None if subscription.ends_at is None else "cancellation_scheduled"
+
+
+def live_subscription(account: Account, catalogue: Catalogue, group: str) -> Subscription | None:
+    """The newest subscription that occupies a group of plans."""
+    found = []
+    for subscription in account.subscriptions:
+        plan = catalogue.get(subscription.plan_id, subscription.plan_version)
+        if subscription.status in LIVE and plan is not None and plan.group == group:
+            found.append(subscription)
+    return max(found, key=lambda s: (s.created_at, s.subscription_id), default=None)
+
+
+def obstacle(account: Account, catalogue: Catalogue, plan: Plan, *, prepaid: bool) -> Obstacle | None:
+    """A second subscription in a group would bill twice; what is bought for good is not sold again."""
+    if plan.recurring:
+        current = None if prepaid else _plan_of(live_subscription(account, catalogue, plan.group), catalogue)
+        return Obstacle("already_subscribed", current) if current else None
+    if plan.duration_days is None:
+        for purchase in account.purchases:
+            if purchase.plan_id == plan.plan_id and purchase.status in ("paid", "partially_refunded"):
+                return Obstacle("already_purchased", plan)
+    return None
+
+
+def overlap(account: Account, catalogue: Catalogue, plan: Plan, now: int, *, prepaid: bool) -> Overlap | None:
+    """A card subscription and a bitcoin term may stand side by side, but nobody should pay for both unawares."""
+    if not plan.recurring:
+        return None
+    if prepaid:
+        subscription = live_subscription(account, catalogue, plan.group)
+        current = _plan_of(subscription, catalogue)
+        if subscription is None or current is None:
+            return None
+        ends_at = subscription.current_period_end
+        return Overlap(kind="card", plan=current, ends_at=ends_at, renews=subscription.ends_at is None)
+    runs = [run for run in term_runs(account, catalogue) if run.plan.group == plan.group and run.end > now]
+    last = max(runs, key=lambda run: run.end, default=None)
+    return Overlap(kind="prepaid", plan=last.plan, ends_at=last.end, renews=False) if last else None
+
+
+def included_in(account: Account, catalogue: Catalogue, plan: Plan, now: int) -> Plan | None:
+    """A plan that the buyer has and that gives all of a one-time plan already; None when something would be new."""
+    if plan.recurring or any(isinstance(value, Credits) for value in plan.features.values()):
+        return None
+    open_now = evaluate(sources(account, catalogue), now)
+    if not plan.features or not all(_covers(open_now.get(key), value) for key, value in plan.features.items()):
+        return None
+    holders = {key: {s.plan_id for s in open_now[key].sources} for key in plan.features}
+    live = [w.plan for w in windows(account, catalogue) if w.plan and w.open_at(now) and w.plan.plan_id != plan.plan_id]
+    whole = [p for p in live if all(p.plan_id in names for names in holders.values())]
+    return max(whole, key=lambda p: (p.recurring, p.rank), default=None)
+
+
+def trial_days(account: Account, plan: Plan, provider: str, now: int, *, prepaid: bool) -> int:
+    """What an order starts with: the plan's trial, once per user; in bitcoin also what is left of a trial by card."""
+    trials = [s.trial_end for s in account.subscriptions if s.status == "trialing" and s.trial_end]
+    if prepaid and trials:
+        return max(0, -(-(max(trials) - now) // DAY))
+    return 0 if _had_trial(account, _same_order(account, plan, provider)) else plan.trial_days
+
+
+def kind_of(current: Plan, target: Plan) -> Kind:
+    """By rank; plans of one rank are a switch of interval, or else compare by price."""
+    if target.rank != current.rank:
+        return "upgrade" if target.rank > current.rank else "downgrade"
+    if target.interval != current.interval:
+        return "switch"
+    now, then = (monthly(p.price_cents, p.interval) for p in (current, target))
+    return "upgrade" if then >= now else "downgrade"
+
+
+def _had_trial(account: Account, asked: str | None) -> bool:
+    """Whoever ever had a subscription, or a term that was or may still be paid, has had the chance.
+
+    `asked`: the invoice of this very order, which is no other chance.
+    """
+    terms: Iterable[Term] = (t for t in account.terms if t.purchase_id != asked or t.state != "pending")
+    return any(True for _ in account.subscriptions) or any(t.paid or t.state != "failed" for t in terms)
+
+
+def _same_order(account: Account, plan: Plan, provider: str) -> str | None:
+    """The session of the checkout that is open for the same plan by the same provider: asking again returns it."""
+    known = account.checkout_in(plan.group)
+    wanted = (plan.plan_id, plan.version, provider)
+    if known is None or known.status != "open" or (known.plan_id, known.plan_version, known.provider) != wanted:
+        return None
+    return known.session_id
+
+
+def _next_run(account: Account, catalogue: Catalogue, plan: Plan, provider: str, days: int, now: int) -> Run:
+    """Where a term would run that is paid now."""
+    payment = Payment(payment_id="", amount_cents=plan.price_cents, currency=plan.currency, paid_at=now)
+    term = Term(
+        provider=provider,
+        purchase_id="~",  # After all that was paid before, in the order of the chain.
+        plan_id=plan.plan_id,
+        plan_version=plan.version,
+        state="paid",
+        amount_cents=plan.price_cents,
+        currency=plan.currency,
+        observed_at=now,
+        created_at=now,
+        payment=payment,
+        bonus_seconds=days * DAY,
+    )
+    paid = [(run.term, run.plan) for run in term_runs(account, catalogue)]
+    return next(run for run in chain([*paid, (term, plan)]) if run.term is term)
+
+
+def _plan_of(subscription: Subscription | None, catalogue: Catalogue) -> Plan | None:
+    return catalogue.get(subscription.plan_id, subscription.plan_version) if subscription else None
+
+
+def _covers(have: Entitlement | None, wanted: FeatureValue) -> bool:
+    if have is None:
+        return not wanted
+    if isinstance(wanted, Allowance):
+        same = isinstance(have.value, Allowance) and have.value.per == wanted.per
+        return same and isinstance(have.value, Allowance) and have.value.limit >= wanted.limit
+    return not isinstance(have.value, Allowance | Credits) and not isinstance(wanted, Credits) and have.value >= wanted

@@ -1,0 +1,173 @@
+"""What a plan costs a buyer with a past: trials used, time prepaid, plans that have it already."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from billing.api import responses
+from billing.api.status import quotes
+from billing.rules.plans import Catalogue
+from billing.rules.quotes import included_in, quote
+from billing.rules.records import Account, Checkout, Record
+from billing.rules.terms import add_interval
+from billing.rules.times import DAY, rfc3339
+from samples import CATALOGUE, NOW, PLUS, PLUS_TRIAL, PRO, TAX_PASS, USER
+from tests.rules.test_access import PERIOD_END, payment, purchase, subscription, term
+
+TRIAL = replace(PLUS_TRIAL, status="active")
+SHOP = Catalogue((*(p for p in CATALOGUE.plans if p != PLUS_TRIAL), TRIAL))
+
+
+def account(*records: Record) -> Account:
+    return Account(USER).put(*records)
+
+
+def shown(who: Account, plan_id: str, now: int = NOW) -> dict[str, Any]:
+    """The quote of a plan as the API has it, held against its documented shape."""
+    everything = quotes(who, SHOP, ["stripe", "btcpay", "mock"], now)
+    responses.QuoteList.model_validate({"quotes": everything})
+    return next(q for q in everything if q["plan_id"] == plan_id)
+
+
+def rail(who: Account, plan_id: str, provider: str, now: int = NOW) -> dict[str, Any]:
+    found: dict[str, Any] = next(r for r in shown(who, plan_id, now)["rails"] if r["provider"] == provider)
+    return found
+
+
+def test_a_trial_delays_the_first_charge_of_a_card_and_lengthens_what_bitcoin_pays() -> None:
+    card, bitcoin = (rail(account(), "plus-trial", name) for name in ("mock", "btcpay"))
+    assert (card["due_now_cents"], card["trial_days"], card["first_charge_at"]) == (0, 14, rfc3339(NOW + 14 * DAY))
+    assert card["access_until"] == card["first_charge_at"]
+    assert (bitcoin["due_now_cents"], bitcoin["trial_days"]) == (900, 14)
+    assert bitcoin["access_until"] == rfc3339(add_interval(NOW, "month") + 14 * DAY)
+
+
+@pytest.mark.parametrize(
+    "past",
+    [
+        subscription("canceled", ended_at=NOW - DAY, created_at=NOW - 40 * DAY),
+        term(payment=payment(900)),
+        term("processing"),
+    ],
+)
+def test_who_had_a_trial_is_charged_from_today(past: Record) -> None:
+    card = rail(account(past), "plus-trial", "mock")
+    assert (card["due_now_cents"], card["trial_days"], card["first_charge_at"]) == (900, 0, rfc3339(NOW))
+
+
+def test_a_trial_by_card_that_runs_is_added_to_what_bitcoin_buys() -> None:
+    trialing = subscription("trialing", trial_end=NOW + 3 * DAY, current_period_end=NOW + 3 * DAY)
+    assert rail(account(trialing), "plus-trial", "btcpay")["trial_days"] == 3
+
+
+def test_the_invoice_of_the_same_order_does_not_use_the_trial_up() -> None:
+    order = Checkout(
+        checkout_id="chk_1",
+        group="main",
+        plan_id="plus-trial",
+        plan_version=1,
+        provider="btcpay",
+        status="open",
+        created_at=NOW,
+        expires_at=NOW + 900,
+        amount_cents=900,
+        currency="USD",
+        session_id="pur_1",
+        url="https://pay",
+    )
+    pending = term("pending", plan_id="plus-trial", payment=None)
+    assert rail(account(order, pending), "plus-trial", "btcpay") == rail(account(), "plus-trial", "btcpay")
+    assert rail(account(order, pending), "plus-trial", "mock")["trial_days"] == 0, "it may still be paid"
+
+
+def test_the_card_beside_prepaid_time_says_what_it_costs_and_until_when() -> None:
+    card = rail(account(term()), "pro-month", "mock")
+    assert card["due_now_cents"] == 1900
+    assert card["overlap"] == {
+        "kind": "prepaid",
+        "plan_id": "plus-month",
+        "plan_name": "Plus",
+        "interval": "month",
+        "price_cents": 900,
+        "currency": "USD",
+        "ends_at": rfc3339(add_interval(NOW, "month")),
+        "renews": False,
+    }
+
+
+def test_bitcoin_beside_a_card_says_what_the_card_takes_and_when() -> None:
+    bitcoin = rail(account(subscription()), "plus-month", "btcpay")
+    assert (bitcoin["overlap"]["kind"], bitcoin["overlap"]["renews"]) == ("card", True)
+    assert bitcoin["overlap"]["ends_at"] == rfc3339(PERIOD_END)
+
+
+def test_the_next_term_begins_when_the_last_one_ends() -> None:
+    again = rail(account(term()), "plus-month", "btcpay")
+    first_end = add_interval(NOW, "month")
+    assert (again["waits"], again["starts_at"]) == (True, rfc3339(first_end))
+    assert again["access_until"] == rfc3339(add_interval(first_end, "month"))
+
+
+def test_a_bigger_term_takes_over_what_is_left_of_the_smaller_one() -> None:
+    bigger = rail(account(term()), "pro-month", "btcpay")
+    month = add_interval(NOW, "month") - NOW
+    assert (bigger["waits"], bigger["access_until"]) == (False, rfc3339(NOW + month + 900 * month // 1900))
+
+
+def test_a_purchase_without_duration_is_for_good() -> None:
+    once = rail(account(), "tax-2026", "mock")
+    assert (once["access_until"], once["renews"], once["due_now_cents"]) == (None, False, 4900)
+
+
+def test_what_another_plan_has_is_named() -> None:
+    assert shown(account(subscription(plan_id="pro-month")), "tax-2026")["included_in"] is None, "it adds the exports"
+    whole = Catalogue((*SHOP.plans, replace(PRO, plan_id="all", features={**PRO.features, "tax.export": True})))
+    assert included_in(account(subscription(plan_id="all")), whole, TAX_PASS, NOW) == whole.get("all")
+    assert included_in(account(), whole, TAX_PASS, NOW) is None
+    ended = subscription("canceled", plan_id="all", ended_at=NOW - 1)
+    assert included_in(account(ended), whole, TAX_PASS, NOW) is None
+
+
+@pytest.mark.parametrize(
+    ("records", "plan_id", "move", "blocked"),
+    [
+        ((), "plus-month", "buy", None),
+        ((), "free", "current", None),
+        ((subscription(),), "plus-month", "current", None),
+        ((subscription(),), "pro-month", "upgrade", None),
+        ((subscription(),), "free", "free", None),
+        ((subscription(plan_id="pro-month"),), "plus-month", "downgrade", None),
+        ((subscription(plan_id="pro-month"),), "pro-year", "switch", None),
+        ((subscription("past_due"),), "pro-month", "upgrade", "payment_open"),
+        ((subscription(cancel_at_period_end=True),), "pro-month", "upgrade", "cancellation_scheduled"),
+        ((subscription("canceled", ended_at=NOW),), "pro-month", "buy", None),
+        ((term(),), "plus-month", "current", None),
+        ((term(),), "pro-month", "buy", None),
+        ((purchase(),), "tax-2026", "owned", None),
+    ],
+)
+def test_what_choosing_a_plan_means(records: tuple[Record, ...], plan_id: str, move: str, blocked: str | None) -> None:
+    found = shown(account(*records), plan_id)
+    assert (found["move"], found["blocked"]) == (move, blocked)
+
+
+def test_a_subscriber_is_not_sold_a_second_subscription() -> None:
+    providers = [r["provider"] for r in shown(account(subscription()), "pro-month")["rails"]]
+    assert providers == ["btcpay"]
+    assert shown(account(purchase()), "tax-2026")["rails"] == []
+
+
+def test_the_id_is_that_of_the_terms_not_of_the_moment() -> None:
+    def quote_id(who: Account, now: int = NOW, plan: Any = TRIAL) -> str:
+        return quote(who, SHOP, plan, "mock", now, prepaid=False).quote_id
+
+    assert quote_id(account()) == quote_id(account(), NOW + 60) == quote_id(Account("usr_other"))
+    used = subscription("canceled", ended_at=NOW - DAY)
+    others = [quote_id(account(used)), quote_id(account(term())), quote_id(account(), plan=replace(TRIAL, version=2))]
+    assert len({quote_id(account()), *others}) == 4
+
+
+def test_a_stranger_has_no_plan_of_their_own() -> None:
+    assert shown(Account(""), "free")["move"] == "free"
+    assert shown(Account(""), PLUS.plan_id)["move"] == "buy"
