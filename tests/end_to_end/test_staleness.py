@@ -13,12 +13,12 @@ from billing.gate.statement import TOKEN_SECONDS
 from billing.identity.authorizer import SNAPSHOT_SECONDS, Authorizer
 from billing.identity.callers import Callers
 from billing.identity.tokens import Signer, generate_key_set
-from billing.rules.entitlements import Source
-from billing.rules.records import Account
+from billing.rules.consequences import consequences
+from billing.rules.records import Grant
 from billing.store.accounts import AccountStore
 from local.authorizer import Authorizer as ApiGateway
 from local.worker import Outcome
-from samples import CATALOGUE, NOW, PRO, USER
+from samples import CATALOGUE, NOW, USER
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -54,23 +54,17 @@ class Api:
         sources = ["$request.header.Authorization"]
         self.gateway = ApiGateway("User", sources, gateway_seconds, invoke, clock=lambda: self.now)
         self.gate = Gate(self.accounts, "")
-        self.version = 0
 
     def grant(self, until: int | None) -> None:
-        source = Source(
-            kind="purchase",
-            id="p",
-            plan_id=PRO.plan_id,
-            plan_version=1,
-            start=0,
-            until=until,
-            reason="paid",
-            features=PRO.features,
+        given = Grant(
+            grant_id="g",
+            features={"tax.enhanced": True},
+            granted_by="admin",
+            reason="test",
+            granted_at=0,
+            expires_at=until,
         )
-        account = Account(USER, self.version + 1)
-        put = self.accounts._snapshot_write(self.version, account, [source], self.now)["Put"]
-        self.aws.call("dynamodb", "put_item", **put)
-        self.version += 1
+        self.accounts.change(USER, lambda account: consequences(account, account.put(given), CATALOGUE, self.now))
 
     def open(self) -> bool:
         http = {"method": "GET"}

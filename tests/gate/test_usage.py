@@ -1,6 +1,7 @@
 """Using a metered feature through the store: one write per usual call, exact at every edge."""
 
 from collections import Counter as Tally
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,8 +10,9 @@ from billing.aws import Aws, AwsError
 from billing.errors import Conflict, FeatureLocked, NotFound, TooManyRequests
 from billing.gate.gate import Gate
 from billing.gate.usage import Usage
-from billing.rules.plans import Catalogue, Credits, Plan
-from billing.rules.records import Account
+from billing.rules.consequences import consequences
+from billing.rules.plans import Allowance, Catalogue, Credits, Plan
+from billing.rules.records import Payment, Purchase, Record, Subscription
 from billing.store.accounts import AccountStore
 from billing.store.counters import KEY_SECONDS, CounterStore
 from samples import CATALOGUE, NOW, TAX_PASS, USER
@@ -46,22 +48,29 @@ class Meter:
         call = {"feature": "ai.chat", "action": action, "amount": amount, "expires_in": 60, **more}
         return self.usage.apply(USER, call, self.catalogue, now, known)
 
-    def give_credits(self, version: int = 0) -> None:
-        from billing.rules.entitlements import Source
+    def give_credits(self) -> None:
+        self.buy(CREDITS)
 
-        source = Source(
-            kind="purchase",
-            id="p",
-            plan_id="chat-50",
+    def buy(self, plan: Plan) -> None:
+        paid = Payment(payment_id=plan.plan_id, amount_cents=plan.price_cents, currency="USD", paid_at=NOW)
+        bought = Purchase(
+            provider="mock",
+            purchase_id=plan.plan_id,
+            plan_id=plan.plan_id,
             plan_version=1,
-            start=0,
-            until=None,
-            reason="paid",
-            features=CREDITS.features,
+            state="paid",
+            amount_cents=plan.price_cents,
+            currency="USD",
+            observed_at=NOW,
+            created_at=NOW,
+            payment=paid,
         )
-        put = self.accounts._snapshot_write(version, Account(USER, version + 1), [source], NOW)["Put"]
-        self.aws.call("dynamodb", "put_item", **put)
-        self.catalogue = WITH_CREDITS
+        self.become(bought, at=NOW)
+
+    def become(self, record: Record, at: int, catalogue: Catalogue = WITH_CREDITS) -> None:
+        """Puts a record of the user's on the account, as whatever told of it would have."""
+        self.catalogue = catalogue
+        self.accounts.change(USER, lambda account: consequences(account, account.put(record), catalogue, at))
 
 
 @pytest.fixture
@@ -248,3 +257,50 @@ def _large_free(**features: Any) -> Plan:
     from samples import FREE
 
     return replace(FREE, features={"ai.chat": Allowance(1000), **features})
+
+
+def test_an_allowance_of_the_paid_period_begins_anew_with_the_next_payment_and_not_before(meter: Meter) -> None:
+    plan = replace(
+        CREDITS,
+        plan_id="chat-year",
+        interval="year",
+        group="chat",
+        features={"ai.chat": Allowance(300, "billing_period")},
+    )
+    year = 365 * 86_400
+    catalogue = Catalogue((*CATALOGUE.plans, plan))
+
+    def paid(number: int) -> Subscription:
+        start = NOW + number * year
+        payments = {
+            f"in_{n}": Payment(
+                payment_id=f"in_{n}",
+                amount_cents=500,
+                currency="USD",
+                paid_at=NOW + n * year,
+                period_start=NOW + n * year,
+                period_end=NOW + (n + 1) * year,
+            )
+            for n in range(number + 1)
+        }
+        return Subscription(
+            provider="stripe",
+            subscription_id="sub_1",
+            plan_id="chat-year",
+            plan_version=1,
+            status="active",
+            current_period_start=start,
+            current_period_end=start + year,
+            observed_at=start,
+            created_at=NOW,
+            payments=payments,
+        )
+
+    meter.become(paid(0), NOW, catalogue)
+    assert meter(amount=300, known=None)["remaining"] == 0
+    for later in (NOW + 40 * 86_400, NOW + year - 1):
+        with pytest.raises(FeatureLocked):
+            meter(now=later, known=None)
+    meter.become(paid(1), NOW + year, catalogue)
+    renewed = meter(now=NOW + year + 60, known=None)
+    assert (renewed["used"], renewed["remaining"]) == (1, 299)

@@ -1,12 +1,14 @@
 """Entitlements are the union of all live sources, and a refusal says why."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from billing.rules.allowances import Quota, quota
 from billing.rules.entitlements import (
     Entitlement,
     Refusal,
@@ -84,9 +86,56 @@ def test_more_sources_never_give_less(known: list[Source], more: list[Source]) -
     for feature, entitlement in evaluate(known, NOW).items():
         richer = evaluate([*known, *more], NOW)[feature]
         assert richer.credits >= entitlement.credits
-        assert richer.expires_at is None or (
-            entitlement.expires_at is not None and richer.expires_at >= entitlement.expires_at
-        )
+        assert (entitlement.expires_at is None) <= (richer.expires_at is None or worth(richer) != worth(entitlement))
+
+
+@given(some_sources, st.sampled_from(FEATURES))
+def test_until_it_expires_nothing_of_it_is_lost_and_then_something_is(known: list[Source], feature: str) -> None:
+    found = evaluate(known, NOW).get(feature)
+    if found is None:
+        return
+    for moment in range(NOW, NOW + 101):
+        later = evaluate(known, moment).get(feature)
+        if found.expires_at is None or moment < found.expires_at:
+            assert rank(later) >= rank(found) or later is None
+            assert later is not None
+            assert later.credits >= found.credits
+        elif moment == found.expires_at:
+            assert later is None or rank(later) < rank(found) or later.credits < found.credits
+
+
+def rank(entitlement: Entitlement | None) -> tuple[bool, int]:
+    """Allowances stand above plain values; only one kind occurs in a real feature."""
+    if entitlement is None:
+        return (False, -1)
+    if entitlement.value is True:
+        return (False, 1_000_000)
+    return (isinstance(entitlement.value, Allowance) and entitlement.value.limit > 0, worth(entitlement)[0])
+
+
+def test_a_value_that_falls_tomorrow_says_tomorrow_and_what_stays_has_no_end() -> None:
+    tomorrow = NOW + 86_400
+    known = [source(until=tomorrow, ai_chat=Allowance(200)), source("free", ai_chat=Allowance(5))]
+    assert evaluate(known, NOW)["ai.chat"].expires_at == tomorrow
+    assert evaluate(known, tomorrow)["ai.chat"].value == Allowance(5)
+    assert evaluate(known, tomorrow)["ai.chat"].expires_at is None
+
+
+def test_a_term_that_follows_at_once_is_no_end() -> None:
+    ends, then = NOW + 100, NOW + 200
+    known = [source(until=ends, ai_chat=Allowance(200)), source("next", until=then, start=ends, ai_chat=Allowance(200))]
+    assert evaluate(known, NOW)["ai.chat"].expires_at == then
+
+
+def test_of_allowances_with_different_periods_the_one_counts_that_gives_more_over_time() -> None:
+    month, year = 30 * 86_400, 365 * 86_400
+    annual = replace(source("annual", ai_chat=Allowance(300, "billing_period")), period=(NOW - 10, NOW - 10 + year))
+    monthly = replace(source("monthly", ai_chat=Allowance(300, "billing_period")), period=(NOW - 10, NOW - 10 + month))
+    card = source("pass", ai_chat=Allowance(200))
+    assert evaluate([annual, card], NOW)["ai.chat"].value == Allowance(200)
+    assert evaluate([monthly, card], NOW)["ai.chat"].value == Allowance(300, "billing_period")
+    both = evaluate([annual, monthly], NOW)["ai.chat"]
+    assert quota(both, NOW) == Quota(300, 0, NOW - 10, NOW - 10 + month)
 
 
 @given(some_sources, st.randoms())

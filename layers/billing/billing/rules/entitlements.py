@@ -7,7 +7,7 @@ from memory and expiry never waits for a clean-up.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 from billing.rules.access import SourceKind, windows
 from billing.rules.plans import Allowance, Catalogue, Credits, FeatureValue, Plan, features_from_json, features_to_json
@@ -47,7 +47,8 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class Entitlement:
-    """A feature a user has now. `credits` are bought uses beyond an allowance; `expires_at` None: no end in sight."""
+    """A feature a user has now. `credits` are bought uses beyond an allowance; `expires_at`
+    is when less will be given, or nothing; None: no end of this in sight."""
 
     feature: str
     value: FeatureValue
@@ -111,19 +112,18 @@ def evaluate(all_sources: Iterable[Source], now: int) -> dict[str, Entitlement]:
     """Every feature that is open at `now`, by key: the union of what the live sources give."""
     giving: dict[str, list[Source]] = {}
     for source in all_sources:
-        if source.open_at(now):
-            for feature, value in source.features.items():
-                if value:
-                    giving.setdefault(feature, []).append(source)
-    return {feature: _union(feature, givers) for feature, givers in sorted(giving.items())}
+        for feature, value in source.features.items():
+            if value:
+                giving.setdefault(feature, []).append(source)
+    found = ((feature, _union(feature, givers, now)) for feature, givers in sorted(giving.items()))
+    return {feature: union for feature, union in found if union is not None}
 
 
 def decide(all_sources: Sequence[Source], feature: str, now: int) -> Entitlement | Refusal:
     """Is this feature open at `now`? If not, why, in the words of the 402 answer."""
     givers = [s for s in all_sources if s.features.get(feature)]
-    live = [s for s in givers if s.open_at(now)]
-    if live:
-        return _union(feature, live)
+    if union := _union(feature, givers, now):
+        return union
     begun = tuple(s for s in givers if s.start <= now)
     scenario: Scenario = "not_in_plan"
     if any(s.reason in PAYMENT_REASONS for s in begun):
@@ -133,27 +133,52 @@ def decide(all_sources: Sequence[Source], feature: str, now: int) -> Entitlement
     return Refusal(feature, scenario, begun)
 
 
-def _union(feature: str, givers: Sequence[Source]) -> Entitlement:
-    values = [s.features[feature] for s in givers]
-    ends = [s.until for s in givers]
+def _union(feature: str, givers: Sequence[Source], now: int) -> Entitlement | None:
+    """What all that are open give together; None when none is. `givers`: whoever gives the feature at any time."""
+    live = [s for s in givers if s.open_at(now)]
+    if not live:
+        return None
+    best = _best(feature, live)
+    ends = sorted({s.until for s in givers if s.until is not None and s.until > now})
     return Entitlement(
         feature=feature,
-        value=_best(values),
-        credits=sum(v.amount for v in values if isinstance(v, Credits)),
-        expires_at=None if None in ends else max(cast(list[int], ends)),
-        sources=tuple(givers),
+        value=best.features[feature] if _worth(feature, best) > _NOTHING else Allowance(0),
+        credits=_credits(feature, live),
+        expires_at=next((end for end in ends if _less_at(end, feature, givers, live)), None),
+        sources=tuple(live),
     )
 
 
-def _best(values: Sequence[FeatureValue]) -> FeatureValue:
-    """The most generous value: on beats off, the higher number or allowance wins; credits alone allow 0."""
-    allowances = [v for v in values if isinstance(v, Allowance)]
-    if allowances:
-        return max(allowances, key=lambda a: a.limit)
-    plain = [v for v in values if isinstance(v, bool | int)]
-    if any(v is True for v in plain):
+def _less_at(end: int, feature: str, givers: Sequence[Source], live: Sequence[Source]) -> bool:
+    """Whether less is given from `end` on: in value, or in credits, whatever begins by then."""
+    then = [s for s in givers if s.open_at(end)]
+    if not then or _credits(feature, then) < _credits(feature, live):
         return True
-    return max(plain) if plain else Allowance(0)
+    return _worth(feature, _best(feature, then)) < _worth(feature, _best(feature, live))
+
+
+def _best(feature: str, givers: Sequence[Source]) -> Source:
+    return max(givers, key=lambda source: _worth(feature, source))
+
+
+def _credits(feature: str, givers: Sequence[Source]) -> int:
+    values = (s.features[feature] for s in givers)
+    return sum(v.amount for v in values if isinstance(v, Credits))
+
+
+# Credits are spent besides an allowance: alone they allow nothing per period.
+_NOTHING = (0, 0, 0)
+
+
+def _worth(feature: str, source: Source) -> tuple[int, int, int]:
+    """An order of values, the most generous last: on beats off, the higher number wins, and of allowances the one of
+    which more can be used over time, whatever their periods."""
+    value = source.features[feature]
+    if isinstance(value, Allowance):
+        return (2, value.in_a_year(source.period), value.limit)
+    if isinstance(value, Credits):
+        return _NOTHING
+    return (1, int(value is True), int(value))
 
 
 def sources_to_json(all_sources: Iterable[Source]) -> list[dict[str, Any]]:

@@ -61,12 +61,27 @@ PlanStatus = Literal["active", "hidden", "archived"]
 DEFAULT_GROUP = "main"
 
 
+# A year as calendars have it on average, in seconds.
+_YEAR = 31_556_952
+
+
 @dataclass(frozen=True, slots=True)
 class Allowance:
     """So many uses per period: `month` is the calendar month (UTC), `billing_period` the paid period."""
 
     limit: int
     per: Literal["month", "billing_period"] = "month"
+
+    def in_a_year(self, period: tuple[int, int] | None) -> int:
+        """How many uses a year of it would be, to compare allowances of different periods.
+
+        `period`: the paid period (Unix seconds); without one nothing says when an allowance per period begins anew.
+        """
+        if self.per == "month":
+            return self.limit * 12
+        if period is None or period[1] <= period[0]:
+            return self.limit
+        return self.limit * _YEAR // (period[1] - period[0])
 
 
 @dataclass(frozen=True, slots=True)
