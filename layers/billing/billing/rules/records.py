@@ -557,6 +557,13 @@ class Account:
         changed = {r.record: r for r in records if self.records.get(r.record) != r}
         return replace(self, records={**self.records, **changed}) if changed else self
 
+    @property
+    def customers(self) -> list[tuple[str, str]]:
+        """(provider, customer's id) of everything bought, the newest first."""
+        bought = [r for r in self.records.values() if isinstance(r, Subscription | Purchase)]
+        newest = sorted(bought, key=lambda r: r.created_at, reverse=True)
+        return list(dict.fromkeys((r.provider, r.customer_id) for r in newest if r.customer_id))
+
     def living_customer(self, provider: str, customer_id: str | None) -> str | None:
         """A customer's id, unless that customer was deleted."""
         return None if f"customer#{provider}#{customer_id}" in self.records else customer_id

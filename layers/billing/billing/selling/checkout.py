@@ -135,7 +135,6 @@ class Checkouts:
         return consequences(account, after, catalogue, now)
 
     def _order(self, account: Account, checkout: Checkout, plan: Plan) -> Order:
-        customers = [s.customer_id for s in account.subscriptions if s.provider == checkout.provider and s.customer_id]
         return Order(
             checkout_id=checkout.checkout_id,
             user_id=account.user_id,
@@ -145,7 +144,7 @@ class Checkouts:
             success_url=f"{self._portal_url}/checkout/return?checkout_id={checkout.checkout_id}",
             cancel_url=f"{self._portal_url}/pricing?checkout=canceled",
             expires_at=checkout.expires_at,
-            customer_id=customers[-1] if customers else None,
+            customer_id=next((name for provider, name in account.customers if provider == checkout.provider), None),
             trial_days=trial_days(
                 account, plan, checkout.provider, checkout.created_at, prepaid=checkout.provider in PREPAID
             ),

@@ -8,7 +8,7 @@ from typing import Any
 from billing.errors import NotFound, ProviderError, ProviderUnavailable
 from billing.providers import PROVIDERS
 from billing.providers.interface import Client, Receipt
-from billing.rules.records import Account, Payment, Purchase, Subscription
+from billing.rules.records import Account, Payment
 from billing.rules.times import rfc3339
 from billing.store.accounts import AccountStore
 
@@ -34,11 +34,15 @@ class Receipts:
 
     def portal(self, user_id: str) -> Mapping[str, Any]:
         """The provider's page for payment methods and invoices, for whoever has bought by card."""
-        customer = portal_customer(self._accounts.load(user_id))
-        if customer is None:
-            raise NotFound("there is nothing to manage yet: no card payment was made")
-        provider, customer_id = customer
-        return {"url": self._client(provider).portal_url(customer_id, f"{self._portal_url}/account")}
+        for provider, customer_id in self._accounts.load(user_id).customers:
+            if not PROVIDERS[provider].renews:
+                continue
+            try:
+                return {"url": self._client(provider).portal_url(customer_id, f"{self._portal_url}/account")}
+            except ProviderError as refused:
+                if refused.extensions.get("reason") != "customer_gone":
+                    raise  # whom somebody deleted there has no portal; an older one may still be
+        raise NotFound("there is nothing to manage yet: no card payment was made")
 
     def _linked(self, receipt: Receipt) -> Receipt:
         if receipt.amount_cents == 0:
@@ -65,15 +69,6 @@ def receipts_of(account: Account) -> list[Receipt]:
         for record, payment in account.income
     ]
     return sorted(receipts, key=lambda r: (r.paid_at, r.payment_id), reverse=True)
-
-
-def portal_customer(account: Account) -> tuple[str, str] | None:
-    """(provider, customer id) of the newest record with a customer at a provider that has a portal."""
-    records = [r for r in account.records.values() if isinstance(r, Subscription | Purchase)]
-    for record in sorted(records, key=lambda r: r.created_at, reverse=True):
-        if record.customer_id and PROVIDERS[record.provider].renews:
-            return record.provider, record.customer_id
-    return None
 
 
 def view(receipt: Receipt) -> Mapping[str, Any]:

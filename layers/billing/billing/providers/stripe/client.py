@@ -28,7 +28,8 @@ from billing.providers.interface import (
     Session,
     Unreadable,
 )
-from billing.providers.stripe.objects import refund_fact
+from billing.providers.stripe.customers import Customers, once_more
+from billing.providers.stripe.objects import customer_deleted_fact, refund_fact
 from billing.providers.stripe.prices import Prices
 from billing.providers.stripe.reads import Reader, id_of
 from billing.providers.stripe.webhook import minimal
@@ -117,7 +118,8 @@ class Bounded(stripe.RequestsClient):
         except urllib3.exceptions.HTTPError as lost:
             self._breaker.failed(silent=isinstance(lost, urllib3.exceptions.TimeoutError))
             raise ProviderUnavailable("Stripe's answer broke off") from lost
-        if status >= 500 or status == 429:
+        again = answered.get("Idempotent-Replayed") == "true"  # what it said then: today it is there
+        if (status >= 500 and not again) or status == 429:
             self._breaker.failed(wait=seconds_of(answered.get("Retry-After")))
         else:
             self._breaker.answered()
@@ -140,7 +142,8 @@ def asking() -> Iterator[None]:
         unreadable = isinstance(error, stripe.APIError)  # a 5xx, or an answer that is none of Stripe's
         if error.http_status is None or unreadable or error.code == "idempotency_key_in_use":
             raise ProviderUnavailable("Stripe could not answer") from error
-        reason = str(error.code or "refused")
+        gone = (error.code, getattr(error, "param", None)) == ("resource_missing", "customer")
+        reason = "customer_gone" if gone else str(error.code or "refused")
         raise ProviderError(error.user_message or "Stripe refused the request", reason=reason) from error
 
 
@@ -154,6 +157,7 @@ class StripeClient:
         self._options = options
         self._reader = Reader(api)
         self._prices = Prices(api, options.tax_behavior)
+        self._customers = Customers(api)
 
     # --- checkout ------------------------------------------------------------------------------------
 
@@ -161,28 +165,24 @@ class StripeClient:
         price = order.plan.provider_plan_ids.get("stripe")
         if not price:
             raise ProviderError(f"plan {order.plan.plan_id} has no Stripe price yet", reason="plan_not_synced")
+
+        def opened(customer: str) -> stripe.checkout.Session:
+            params, key = self._checkout(order, price, customer), f"checkout:{order.checkout_id}:{customer}"
+            return once_more(lambda key: self.api.v1.checkout.sessions.create(params, {"idempotency_key": key}), key)
+
         with asking():
-            customer = order.customer_id or self._customer(order.user_id)
-            session = self.api.v1.checkout.sessions.create(
-                self._checkout(order, price, customer), {"idempotency_key": f"checkout:{order.checkout_id}"}
-            )
+            session, gone = self._customers.with_customer(order.user_id, order.customer_id, opened)
         if session.url is None:
             raise ProviderError("this checkout is not open any more", reason="checkout_not_open")
-        return Session(session_id=session.id, url=session.url, expires_at=session.expires_at)
-
-    def _customer(self, user_id: str) -> str:
-        """The user's customer, made on the first purchase: metadata.user_id is all that we tell Stripe of a person.
-
-        The search lags by up to a minute behind; within that, and beyond, the idempotency key gives the same one.
-        """
-        quoted = user_id.replace("\\", "\\\\").replace("'", "\\'")
-        found = self.api.v1.customers.search({"query": f"metadata['user_id']:'{quoted}'", "limit": 1}).data
-        if found:
-            return found[0].id
-        created = self.api.v1.customers.create(
-            {"metadata": {"user_id": user_id}}, {"idempotency_key": f"customer:{user_id}"}
+        return Session(
+            session_id=session.id,
+            url=session.url,
+            expires_at=session.expires_at,
+            facts=tuple(
+                customer_deleted_fact({"id": name, "metadata": {"user_id": order.user_id}}, session.created)
+                for name in gone
+            ),
         )
-        return created.id
 
     def _checkout(self, order: Order, price: str, customer: str) -> "SessionCreateParams":
         params: SessionCreateParams = {
@@ -218,7 +218,12 @@ class StripeClient:
         with asking():
             session = self.api.v1.checkout.sessions.retrieve(session_id)
             if session.status == "open":
-                self.api.v1.checkout.sessions.expire(session_id)
+                try:
+                    self.api.v1.checkout.sessions.expire(session_id)
+                except stripe.InvalidRequestError:
+                    # Paid between the two calls, which is found by reading it. Anything else is a fault.
+                    if self.api.v1.checkout.sessions.retrieve(session_id).status == "open":
+                        raise
 
     # --- reading ------------------------------------------------------------------------------------
 
