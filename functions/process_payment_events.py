@@ -11,6 +11,7 @@ from billing.intake.processing import Processor, process_batch
 from billing.log import Log
 from billing.providers import Clients
 from billing.selling.double_subscriptions import Doubles
+from billing.selling.failed_starts import FailedStarts
 from billing.settings import Settings
 from billing.store.accounts import AccountStore
 from billing.store.payment_events import PaymentEventStore
@@ -25,7 +26,16 @@ applier = Applier(accounts, plans, client)
 events = PaymentEventStore(aws, settings.payment_events_table)
 logger = Log()
 doubles = Doubles(accounts, plans, applier, client, settings.optional("DOUBLE_SUBSCRIPTIONS", "refund"), logger)
-processor = Processor(applier, events, livemode=settings.livemode, settle_doubles=doubles.settle)
+failed_starts = FailedStarts(accounts, applier, client)
+
+
+def look_after(user_id: str, now: int) -> None:
+    """A subscription that will never be paid is no double of another."""
+    failed_starts.settle(user_id, now)
+    doubles.settle(user_id, now)
+
+
+processor = Processor(applier, events, livemode=settings.livemode, settle_doubles=look_after)
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:

@@ -400,3 +400,26 @@ def test_each_plan_in_one_subscription_gives_its_features_to_its_own_periods_end
     year = Bought(plan_id="pro-year", plan_version=1, start=NOW, end=NOW + 365 * DAY)
     disputed = replace(both, payments={"pay_1": plus(also=(year,), disputes=disputes("open"))})
     assert given(disputed) == []
+
+
+def test_money_that_came_after_the_end_counts_once_a_person_lets_it() -> None:
+    late = payment(900, period_start=NOW, period_end=PERIOD_END)
+    late = replace(late, paid_at=NOW + 20 * DAY)
+    ended = subscription("canceled", ended_at=NOW + 15 * DAY, payments={"pay_1": late})
+    assert ended.paid_late == (late,)
+    assert given(ended) == [("plus-month", NOW + 15 * DAY, "canceled")]
+    accepted = replace(late, accepted_by="usr_admin", accepted_at=NOW + 21 * DAY)
+    ended = replace(ended, payments={"pay_1": accepted})
+    assert ended.paid_late == ()
+    assert ("plus-month", NOW + 51 * DAY, "paid") in given(ended)
+
+
+def test_money_for_time_before_the_end_did_not_come_too_late() -> None:
+    used = payment(900, period_start=NOW, period_end=NOW + 15 * DAY)
+    ended = subscription("canceled", ended_at=NOW + 15 * DAY, payments={"pay_1": replace(used, paid_at=NOW + 16 * DAY)})
+    assert ended.paid_late == ()
+
+
+def test_late_money_that_was_given_back_waits_for_nobody() -> None:
+    back = payment(900, period_start=NOW, period_end=PERIOD_END, given_up_at=NOW + 9, refunds=refunds((900, "pending")))
+    assert subscription(payments={"pay_1": back}).paid_late == ()

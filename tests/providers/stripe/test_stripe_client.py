@@ -308,6 +308,21 @@ def test_cancelling_drops_a_scheduled_downgrade(shop: Shop) -> None:
     assert (fact.scheduled_price_id, fact.cancel_at_period_end) == (None, True)
 
 
+def test_cancelling_what_is_past_due_collects_nothing_more_and_taking_it_back_does(shop: Shop) -> None:
+    sub = shop.subscribe()
+    shop.books.works[sub["customer"]] = False
+    shop.app.advance(32 * DAY)
+    shop.client.cancel_subscription(sub["id"], at_period_end=True, reason=None, key="k1")
+    shop.books.works[sub["customer"]] = True
+    shop.app.advance(4 * DAY)
+    (bill,) = [b for b in shop.books.all("invoice") if b["id"] == sub["latest_invoice"]]
+    # Not void: the subscription would turn active.
+    assert (bill["status"], bill["amount_paid"], sub["status"]) == ("open", 0, "past_due")
+    shop.client.resume_subscription(sub["id"], key="k2")
+    shop.app.advance(1)
+    assert (bill["status"], sub["status"], sub["cancel_at_period_end"]) == ("paid", "active", False)
+
+
 # --- money back, pages ---------------------------------------------------------------------------------------------
 
 

@@ -1,4 +1,7 @@
-"""What a person decides about a bitcoin invoice: accept what came, give it back, or look again now."""
+"""What a person decides about money that did not come as agreed: accept it, give it back, or look again now.
+
+That is a bitcoin invoice, or the invoice of a subscription that was paid after it had been given up.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,11 +10,12 @@ from billing.errors import Conflict, NotFound
 from billing.intake.applier import Applier
 from billing.providers import PREPAID, PROVIDERS, prepaid_client
 from billing.providers.interface import Client
-from billing.rules.apply import accept
+from billing.rules.apply import accept, accept_late
 from billing.rules.consequences import Consequences, consequences
 from billing.rules.facts import Ref
 from billing.rules.history import By
-from billing.rules.records import FLAGGED, SURPLUS, Account, Purchase
+from billing.rules.plans import Catalogue
+from billing.rules.records import FLAGGED, SURPLUS, Account, Payment, Purchase, Subscription
 from billing.rules.refunds import open_requests
 from billing.rules.times import rfc3339
 from billing.selling.invoices import purchase_of
@@ -47,6 +51,10 @@ class InvoiceDesk:
             purchase = self._accounts.load(due.user_id).records.get(due.record)
             if isinstance(purchase, Purchase) and (purchase.undecided or not flagged):
                 found.append(view(due.user_id, purchase))
+        for due in self._due.due("decide", None, limit):
+            subscription = self._accounts.load(due.user_id).records.get(due.record)
+            if isinstance(subscription, Subscription):
+                found += [late_view(due.user_id, subscription, payment) for payment in subscription.paid_late]
         return {"invoices": sorted(found, key=lambda v: str(v["created_at"]), reverse=True)}
 
     def reread(self, provider: str, purchase_id: str, now: int) -> dict[str, Any]:
@@ -64,6 +72,8 @@ class InvoiceDesk:
     def accept(self, provider: str, purchase_id: str, admin: str, now: int) -> dict[str, Any]:
         """Lets an underpaid or late payment count as what it was meant for, under the admin's name."""
         catalogue = self._plans.catalogue(fresh=True)
+        if provider not in PREPAID:
+            return self._accept_late(provider, purchase_id, admin, catalogue, now)
 
         def decide(account: Account) -> Consequences | None:
             purchase = purchase_of(account, provider, purchase_id)
@@ -116,6 +126,28 @@ class InvoiceDesk:
         told = {name: done[name] for name in ("refund_id", "claim_url", "outcome", "parts", "error")}
         return {**self._view(provider, purchase_id), **told}
 
+    def _accept_late(
+        self, provider: str, payment_id: str, admin: str, catalogue: Catalogue, now: int
+    ) -> dict[str, Any]:
+        user_id = self._accounts.owner(provider, [payment_id])
+        if user_id is None or _payment_of(self._accounts.load(user_id), payment_id) is None:
+            raise NotFound(f"no {provider} invoice {payment_id} is known here")
+
+        def decide(account: Account) -> Consequences | None:
+            found = _payment_of(account, payment_id)
+            if found is None or found[1].accepted_by is not None:
+                return None
+            subscription, payment = found
+            if payment not in subscription.paid_late:
+                raise Conflict("this invoice was paid in time, or is given back", code="not_acceptable")
+            by = By(actor=admin, action="accept_invoice", reason="paid_late", subject=f"{provider}#{payment_id}")
+            accepted = accept_late(account, subscription, payment, admin, now)
+            return consequences(account, accepted, catalogue, now, by)
+
+        self._accounts.change(user_id, decide)
+        found = _payment_of(self._accounts.load(user_id), payment_id)
+        return late_view(user_id, *found) if found else {}
+
     def _view(self, provider: str, purchase_id: str) -> dict[str, Any]:
         account, purchase = self._find(provider, purchase_id)
         return view(account.user_id, purchase)
@@ -127,6 +159,32 @@ class InvoiceDesk:
         if account is None or purchase is None:
             raise NotFound(f"no {provider} invoice {purchase_id} is known here")
         return account, purchase
+
+
+def _payment_of(account: Account, payment_id: str) -> tuple[Subscription, Payment] | None:
+    found = ((s, s.payments[payment_id]) for s in account.subscriptions if payment_id in s.payments)
+    return next(found, None)
+
+
+def late_view(user_id: str, subscription: Subscription, payment: Payment) -> dict[str, Any]:
+    """A subscription's invoice that was paid too late, in the same shape."""
+    return {
+        "user_id": user_id,
+        "provider": subscription.provider,
+        "purchase_id": payment.payment_id,
+        "plan_id": payment.plan_id or subscription.plan_id,
+        "status": "paid" if payment.accepted_by else "paid_late",
+        "amount_cents": payment.amount_cents,
+        "received_cents": payment.amount_cents,
+        "due_cents": 0,
+        "surplus_cents": 0,
+        "refunded_cents": payment.refunded_cents,
+        "currency": payment.currency,
+        "accepted_by": payment.accepted_by,
+        "needs_decision": payment in subscription.paid_late,
+        "created_at": rfc3339(payment.paid_at),
+        "expires_at": None,
+    }
 
 
 def view(user_id: str, purchase: Purchase) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from billing.intake.webhook import decode
 from billing.log import Log
 from billing.providers import load
 from billing.providers.interface import Notification
-from billing.rules.facts import CheckoutFact, Fact
+from billing.rules.facts import CheckoutFact, DunningFact, Fact
 from billing.store.payment_events import PaymentEvent, PaymentEventStore, Status
 
 Outcome = Literal["applied", "unchanged", "duplicate", "ignored", "quarantined"]
@@ -34,8 +34,8 @@ class Delivery:
 class Processor:
     """`livemode`: whether this stack takes real money; events of the other mode are quarantined.
 
-    `settle_doubles(user_id, now)` looks after every checkout that made a subscription; when it raises, the event that
-    told of the checkout is not settled, and comes again.
+    `settle_doubles(user_id, now)` looks after every subscription that begins, or fails to; when it raises, the event that
+    told of that is not settled, and comes again.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class Processor:
         except NotOurs as foreign:
             return self._settle(_event(notification, delivery, now, "ignored", str(foreign)), "ignored")
         event = _event(notification, delivery, now, "processed")
-        if not any(isinstance(fact, CheckoutFact) and fact.subscription_id for fact in facts):
+        if not any(map(_begins, facts)):
             return self._applier.apply(user_id, notification.provider, facts, now, event)
         # Until what the user has twice is undone this counts as failed: with its effect, but not at its end.
         open_event = replace(event, status="failed", reason="whether this is a second subscription is being looked at")
@@ -177,6 +177,13 @@ def notification_of(event: PaymentEvent) -> Notification:
         livemode=event.livemode,
         payload=event.payload,
     )
+
+
+def _begins(fact: Fact) -> bool:
+    """Whether it is about how a subscription begins: that it was bought, or that its first payment came to nothing."""
+    if isinstance(fact, CheckoutFact):
+        return fact.subscription_id is not None
+    return isinstance(fact, DunningFact) and fact.first and fact.state != "open"
 
 
 def _event(

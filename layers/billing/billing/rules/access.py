@@ -13,6 +13,7 @@ in the snapshot.
 | subscription past_due                      | start of what is unpaid + the plan's grace       | past_due           |
 | … what is paid besides, by its own plan    | end of the time that payment bought              | paid               |
 | subscription canceled                      | when it ended                                    | canceled           |
+| … paid after that, accepted by a person    | accepted + the time that payment bought          | paid               |
 | unpaid, paused, incomplete…, unknown       | never opens                                      | the status         |
 | … a payment of the current time disputed   | start of what that payment bought                | disputed           |
 | … what the other payments bought           | end of the time that payment bought              | paid               |
@@ -35,7 +36,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from billing.rules.plans import Catalogue, Plan
-from billing.rules.records import Account, Bought, Grant, Item, Payment, Purchase, Subscription, Term
+from billing.rules.records import TERMINAL, Account, Bought, Grant, Item, Payment, Purchase, Subscription, Term
 from billing.rules.terms import Run, chain
 from billing.rules.times import DAY
 
@@ -98,6 +99,11 @@ def _of_subscription(subscription: Subscription, catalogue: Catalogue) -> Iterat
                 reason="paid",
                 period=current if bought.end > current[0] else (bought.start, bought.end),
             )
+    if subscription.status in TERMINAL:
+        for bought in _accepted(subscription):
+            plan = catalogue.get(bought.plan_id, bought.plan_version)
+            run = bought.start, bought.end
+            yield replace(found[0], plan=plan, start=bought.start, until=bought.end, reason="paid", period=run)
 
 
 def _of_item(subscription: Subscription, source: Subscription | Item, catalogue: Catalogue) -> Window:
@@ -148,6 +154,15 @@ def _paid_besides(subscription: Subscription, found: Sequence[Window]) -> Iterat
             if bought.end > max(min(closed), known.get(bought.plan_id, 0)):
                 end = bought.end + (DELIVERY_SLACK if renews else 0)
                 yield replace(bought, end=end if subscription.ends_at is None else min(end, subscription.ends_at))
+
+
+def _accepted(subscription: Subscription) -> Iterator[Bought]:
+    """Money that came after the end, and that a person let count: its time runs from then."""
+    for payment in subscription.payments.values():
+        if payment.accepted_at is not None and not (payment.suspended or payment.fully_refunded):
+            for bought in paid_for(subscription, payment):
+                length = bought.end - bought.start
+                yield replace(bought, start=payment.accepted_at, end=payment.accepted_at + length)
 
 
 def paid_for(subscription: Subscription, payment: Payment) -> tuple[Bought, ...]:

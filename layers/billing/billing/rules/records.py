@@ -75,7 +75,8 @@ class Payment:
 
     `plan_id` and the period are what it paid for; None where that was not told: the plan and the period of what it
     belongs to. `also`: what else one invoice paid for. `tax_cents` is the part of the amount that is tax; `tax_inside`
-    whether it was part of the price or came on top. `given_up_at`: when the provider had stopped to expect it.
+    whether it was part of the price or came on top. `given_up_at`: when the provider had stopped to expect it;
+    `accepted_by` names the admin who let such a late one count, from `accepted_at` on.
     """
 
     payment_id: str
@@ -92,6 +93,8 @@ class Payment:
     tax_cents: int = 0
     tax_inside: bool = False
     given_up_at: int | None = None
+    accepted_by: str | None = None
+    accepted_at: int | None = None
     refunds: Mapping[str, Refund] = field(default_factory=dict)
     disputes: Mapping[str, Dispute] = field(default_factory=dict)
     fraud_warning: bool = False
@@ -258,7 +261,8 @@ class Subscription:
     @property
     def paid_late(self) -> tuple[Payment, ...]:
         """Money for time that had been given up, or of a subscription that had ended: a person has to judge it."""
-        return tuple(p for p in self.payments.values() if p.kept_cents > 0 and self._came_late(p))
+        found = (p for p in self.payments.values() if p.kept_cents > 0 and p.accepted_by is None)
+        return tuple(p for p in found if self._came_late(p))
 
     def _came_late(self, payment: Payment) -> bool:
         if payment.given_up_at is not None:

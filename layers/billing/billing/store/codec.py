@@ -92,7 +92,8 @@ SHARDS = 4
 
 
 def shard(kind: str, number: int) -> str:
-    """The partition of the index: poll (bitcoin invoices), remind, review (prepaid time), settle (refunds)."""
+    """The partition of the index: poll (bitcoin invoices), remind, review (prepaid time), settle (refunds),
+    decide (money that came too late for its subscription)."""
     return f"{kind}#{number}"
 
 
@@ -101,6 +102,8 @@ def _due(user_id: str, record: Record) -> dict[str, object]:
     number = zlib.crc32(user_id.encode()) % SHARDS
     if isinstance(record, Purchase) and record.poll_at is not None:
         return {"due_shard": shard("poll", number), "due_at": record.poll_at}
+    if isinstance(record, Subscription) and record.paid_late:
+        return {"due_shard": shard("decide", number), "due_at": max(p.paid_at for p in record.paid_late)}
     if isinstance(record, Renewal) and record.remind_at is not None:
         return {"due_shard": shard("remind", number), "due_at": record.remind_at}
     if isinstance(record, Booked) and record.review_at is not None:

@@ -13,9 +13,10 @@ from billing.store.codec import SHARDS, item, shard, values
 from billing.store.transactions import CONFLICT
 
 INDEX = "due"
-Kind = Literal["poll", "remind", "review", "settle"]
+Kind = Literal["poll", "remind", "review", "settle", "decide"]
 # The record's own name for the time the index sorts by.
 _FIELDS: dict[Kind, str] = {"poll": "poll_at", "remind": "remind_at", "review": "review_at", "settle": "settle_at"}
+_FIELDS["decide"] = "due_at"  # it stays due until a person has decided
 
 
 @dataclass(frozen=True, slots=True)

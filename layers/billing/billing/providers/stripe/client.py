@@ -39,6 +39,7 @@ from billing.rules.plans import Plan
 if TYPE_CHECKING:
     from stripe.params import (
         InvoiceCreatePreviewParams,
+        InvoiceListParams,
         RefundCreateParams,
         SubscriptionCancelParams,
         SubscriptionScheduleUpdateParamsPhase,
@@ -247,6 +248,7 @@ class StripeClient:
             if subscription["status"] in ("canceled", "incomplete_expired"):
                 return
             self._release_schedule(subscription, key)
+            self._collect(subscription_id, False)
             if at_period_end:
                 params: SubscriptionUpdateParams = {"cancel_at_period_end": True}
                 if said:
@@ -262,12 +264,21 @@ class StripeClient:
         with asking():
             subscription = self._subscription(subscription_id)
             self._release_schedule(subscription, key)
+            self._collect(subscription_id, True)
             if subscription["status"] == "paused":
                 self.api.v1.subscriptions.resume(subscription_id, {"billing_cycle_anchor": {"type": "now"}}, options)
             elif subscription["cancel_at_period_end"]:
                 self.api.v1.subscriptions.update(subscription_id, {"cancel_at_period_end": False}, options)
             elif subscription["cancel_at"] is not None:
                 self.api.v1.subscriptions.update(subscription_id, {"cancel_at": ""}, options)
+
+    def _collect(self, subscription_id: str, wanted: bool) -> None:
+        """Whether Stripe goes on trying to collect what is open. An invoice that is left open is still owed, and opens
+        nothing; a void one would make the subscription active."""
+        open_now: InvoiceListParams = {"subscription": subscription_id, "status": "open", "limit": 100}
+        for invoice in self.api.v1.invoices.list(open_now).auto_paging_iter():
+            if bool(invoice.auto_advance) != wanted and invoice.id:
+                self.api.v1.invoices.update(invoice.id, {"auto_advance": wanted})
 
     def preview_change(self, subscription_id: str, item_id: str, plan: Plan, proration_date: int) -> ChangePreview:
         price = self._price(plan)

@@ -11,7 +11,7 @@ from typing import Any
 from billing.errors import Parked
 from billing.rules.apply.purchases import accept, checkout, purchase
 from billing.rules.apply.returns import customer_deleted, dispute, fraud_warning, refund
-from billing.rules.apply.subscriptions import dunning, paid_plans, payment, sold, subscription
+from billing.rules.apply.subscriptions import accept_late, dunning, paid_plans, payment, sold, subscription
 from billing.rules.facts import (
     CheckoutFact,
     CustomerDeletedFact,
@@ -29,7 +29,7 @@ from billing.rules.money import LARGEST
 from billing.rules.plans import Catalogue
 from billing.rules.records import Account
 
-__all__ = ["accept", "apply", "paid_plans", "sold"]
+__all__ = ["accept", "accept_late", "apply", "paid_plans", "sold"]
 
 _RULES: Mapping[type, Callable[[Account, Any, Catalogue], Account | Ref]] = {
     SubscriptionFact: subscription,

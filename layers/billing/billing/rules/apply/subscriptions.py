@@ -225,3 +225,9 @@ def _dunning_rank(dunning: Dunning) -> tuple[int, int, int, bool, int]:
         dunning.action_required,
         dunning.next_attempt_at or 0,
     )
+
+
+def accept_late(account: Account, subscription: Subscription, payment: Payment, admin: str, now: int) -> Account:
+    """A person lets money count that came after it was given up."""
+    accepted = replace(payment, accepted_by=admin, accepted_at=now)
+    return account.put(replace(subscription, payments={**subscription.payments, payment.payment_id: accepted}))
