@@ -10,7 +10,9 @@ from billing.intake.processing import Processor
 from billing.intake.reconcile import Reconciler
 from billing.log import Log
 from billing.providers import PROVIDERS, Clients
+from billing.rules.records import Subscription
 from billing.selling.double_subscriptions import Doubles
+from billing.selling.failed_starts import FailedStarts
 from billing.settings import Settings
 from billing.store.accounts import AccountStore
 from billing.store.payment_events import PaymentEventStore
@@ -32,10 +34,20 @@ events = PaymentEventStore(aws, settings.payment_events_table)
 applier = Applier(accounts, plans, client)
 logger = Log()
 doubles = Doubles(accounts, plans, applier, client, settings.optional("DOUBLE_SUBSCRIPTIONS", "refund"), logger)
-processor = Processor(applier, events, livemode=settings.livemode, settle_doubles=doubles.settle)
+failed_starts = FailedStarts(accounts, applier, client)
+
+
+def look_after(user_id: str, now: int, *, dry_run: bool = False) -> list[Subscription]:
+    """A subscription that will never be paid is no double of another."""
+    if not dry_run:
+        failed_starts.settle(user_id, now)
+    return doubles.settle(user_id, now, dry_run=dry_run)
+
+
+processor = Processor(applier, events, livemode=settings.livemode, settle_doubles=look_after)
 progress = ProgressStore(aws, settings.accounts_table)
 reconcilers = {
-    name: Reconciler(name, client, accounts, plans, events, applier, processor, progress, doubles.settle, logger)
+    name: Reconciler(name, client, accounts, plans, events, applier, processor, progress, look_after, logger)
     for name in settings.providers
     if PROVIDERS[name].events
 }

@@ -34,8 +34,8 @@ class Delivery:
 class Processor:
     """`livemode`: whether this stack takes real money; events of the other mode are quarantined.
 
-    `settle_doubles(user_id, now)` looks after every subscription that begins, or fails to; when it raises, the event that
-    told of that is not settled, and comes again.
+    `settle_doubles(user_id, now)` looks after every subscription that begins, or fails to; when it raises, the event
+    that told of that is not settled, and comes again.
     """
 
     def __init__(

@@ -17,7 +17,7 @@ from billing.log import Log
 from billing.providers import renewing_client
 from billing.providers.interface import Client, Notification, RecurringProviderClient, Unreadable
 from billing.rules.apply import apply
-from billing.rules.facts import Fact, PaymentFact, SubscriptionFact
+from billing.rules.facts import DunningFact, Fact, PaymentFact, SubscriptionFact
 from billing.rules.records import Account, Subscription
 from billing.rules.times import DAY
 from billing.store.accounts import AccountStore
@@ -201,8 +201,9 @@ class Reconciler:
             yield from self._doubles(user_id, now, dry_run)
 
     def _doubles(self, user_id: str, now: int, dry_run: bool) -> Iterator[Finding]:
-        """What a user has twice, also where only a part of undoing it is left."""
-        if len(list(self._accounts.load(user_id).subscriptions)) < 2:
+        """What a user has twice, or what never began, also where only a part of undoing it is left."""
+        known = list(self._accounts.load(user_id).subscriptions)
+        if len(known) < 2 and not any(s.start_failed for s in known):
             return
         kind: Kind = "double_subscription"
         try:
@@ -220,6 +221,11 @@ class Reconciler:
             paid = known.payments if isinstance(known, Subscription) else {}
             absent = f"we have no payment of {fact.amount_cents} {fact.currency}"
             return None if fact.payment_id in paid else ("missing", absent)
+        if isinstance(fact, DunningFact):
+            record = account.records.get(f"subscription#{fact.provider}#{fact.subscription_id}")
+            bill = record.unpaid.get(fact.invoice_id) if isinstance(record, Subscription) else None
+            same = bill is not None and (bill.state, bill.attempt_count) == (fact.state, fact.attempt_count)
+            return None if same else ("differs", f"its invoice {fact.invoice_id} is {fact.state}")
         if not isinstance(after, Account) or not isinstance(fact, SubscriptionFact):
             return "differs", "it has to be read again"
         key = f"subscription#{fact.provider}#{fact.subscription_id}"
