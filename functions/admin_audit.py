@@ -5,15 +5,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from billing.api.http import Request, endpoint, seconds
-from billing.aws import Aws
 from billing.log import Log
 from billing.rules.times import rfc3339
-from billing.settings import Settings
-from billing.store.audit import AuditLog
+from billing.wiring import Wiring
 
-aws = Aws("dynamodb")
-settings = Settings(os.environ, aws.fetch_secret)
-audit = AuditLog(aws, settings.accounts_table)
+audit = Wiring(os.environ).audit
 
 
 def show(request: Request) -> Mapping[str, Any]:

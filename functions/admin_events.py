@@ -7,19 +7,14 @@ from typing import Any
 from billing.admin.events import AdminEvents
 from billing.api.http import Request, endpoint
 from billing.api.requests import RedriveEvents
-from billing.aws import Aws
 from billing.intake.dead_letters import DeadLetters
 from billing.log import Log
-from billing.settings import Settings
-from billing.store.audit import AuditLog
-from billing.store.payment_events import PaymentEventStore
+from billing.wiring import Wiring
 
-aws = Aws("dynamodb", "sqs")
-settings = Settings(os.environ, aws.fetch_secret)
-queue_url, dlq_url = settings.queue_url, settings.required("PAYMENT_EVENTS_DLQ_URL")
-events = PaymentEventStore(aws, settings.payment_events_table)
-letters = DeadLetters(aws, dlq_url, queue_url, events)
-desk = AdminEvents(aws, letters, events, AuditLog(aws, settings.accounts_table), queue_url, dlq_url)
+wire = Wiring(os.environ, "dynamodb", "sqs")
+queue_url, dlq_url = wire.settings.queue_url, wire.settings.required("PAYMENT_EVENTS_DLQ_URL")
+letters = DeadLetters(wire.aws, dlq_url, queue_url, wire.events)
+desk = AdminEvents(wire.aws, letters, wire.events, wire.audit, queue_url, dlq_url)
 
 
 def show(request: Request) -> Mapping[str, Any]:

@@ -7,16 +7,13 @@ from typing import Any
 from billing.admin.flags import AdminFlags
 from billing.api.http import Request, endpoint
 from billing.api.requests import SetFlag
-from billing.aws import Aws
 from billing.log import Log
 from billing.rules.rollout import Flag
-from billing.settings import Settings
-from billing.store.audit import AuditLog
 from billing.store.flags import FlagStore
+from billing.wiring import Wiring
 
-aws = Aws("dynamodb")
-settings = Settings(os.environ, aws.fetch_secret)
-flags = AdminFlags(FlagStore(aws, settings.plans_table), AuditLog(aws, settings.accounts_table))
+wire = Wiring(os.environ)
+flags = AdminFlags(FlagStore(wire.aws, wire.settings.plans_table), wire.audit)
 
 
 def show(_: Request) -> Mapping[str, Any]:

@@ -7,27 +7,14 @@ from typing import Any
 from billing.admin.invoices import InvoiceDesk
 from billing.api.http import Request, chosen, endpoint
 from billing.api.requests import RefundInvoice
-from billing.aws import Aws
-from billing.intake.applier import Applier
 from billing.log import Log
-from billing.providers import Clients
-from billing.selling.refunds import Refunds
-from billing.settings import Settings
-from billing.store.accounts import AccountStore
-from billing.store.due import DueStore
-from billing.store.plans import PlanStore
+from billing.wiring import Wiring
 
 # From each partition of the index.
 LIMIT = 100
 
-aws = Aws("dynamodb")
-settings = Settings(os.environ, aws.fetch_secret)
-accounts = AccountStore(aws, settings.accounts_table)
-plans = PlanStore(aws, settings.plans_table)
-client = Clients(settings)
-due = DueStore(aws, settings.accounts_table)
-applier = Applier(accounts, plans, client)
-desk = InvoiceDesk(accounts, plans, due, applier, client, Refunds(accounts, plans, applier, client))
+wire = Wiring(os.environ)
+desk = InvoiceDesk(wire.accounts, wire.plans, wire.due, wire.applier, wire.client, wire.refunds)
 
 
 def list_open(request: Request) -> Mapping[str, Any]:

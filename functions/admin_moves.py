@@ -8,22 +8,14 @@ from billing.admin.moves import AdminMoves
 from billing.api.http import Request, endpoint
 from billing.api.requests import MoveSubscribers
 from billing.api.views import plan_move
-from billing.aws import Aws
 from billing.catalogue.effect import move_effect
 from billing.log import Log
 from billing.rules.history import By
-from billing.settings import Settings
-from billing.store.audit import AuditLog
-from billing.store.metrics import MetricsStore
-from billing.store.moves import MoveStore
-from billing.store.plans import PlanStore
+from billing.wiring import Wiring
 
-aws = Aws("dynamodb")
-settings = Settings(os.environ, aws.fetch_secret)
-metrics = MetricsStore(aws, settings.metrics_table)
-plans = PlanStore(aws, settings.plans_table)
-store = MoveStore(aws, settings.accounts_table)
-moves = AdminMoves(store, plans, settings.providers, AuditLog(aws, settings.accounts_table))
+wire = Wiring(os.environ)
+metrics, plans, store = wire.metrics, wire.plans, wire.moves
+moves = AdminMoves(store, plans, wire.settings.providers, wire.audit)
 
 
 def show(request: Request) -> Mapping[str, Any]:

@@ -7,23 +7,16 @@ from typing import Any
 from billing.admin.plans import AdminPlans
 from billing.api.http import Request, Response, endpoint
 from billing.api.requests import CreatePlan, UpdatePlan
-from billing.aws import Aws
 from billing.catalogue.effect import plan_effect
 from billing.catalogue.prices import PlanPrices
 from billing.log import Log
-from billing.providers import Clients
 from billing.rules.history import By
-from billing.settings import Settings
-from billing.store.audit import AuditLog
-from billing.store.metrics import MetricsStore
-from billing.store.plans import PlanStore
+from billing.wiring import Wiring
 
-aws = Aws("dynamodb")
-settings = Settings(os.environ, aws.fetch_secret)
-audit = AuditLog(aws, settings.accounts_table)
-metrics = MetricsStore(aws, settings.metrics_table)
-store = PlanStore(aws, settings.plans_table)
-plans = AdminPlans(store, settings.providers, PlanPrices(store, Clients(settings), settings.providers))
+wire = Wiring(os.environ)
+audit, metrics, store = wire.audit, wire.metrics, wire.plans
+prices = PlanPrices(store, wire.client, wire.settings.providers)
+plans = AdminPlans(store, wire.settings.providers, prices)
 
 
 def show(_: Request) -> Mapping[str, Any]:

@@ -5,18 +5,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from billing.api.http import Request, Response, chosen, endpoint, wants_csv
-from billing.aws import Aws
 from billing.log import Log
 from billing.reporting.analytics import Analytics, range_of
 from billing.reporting.csv_tables import to_csv
-from billing.settings import Settings
-from billing.store.metrics import MetricsStore
-from billing.store.plans import PlanStore
+from billing.wiring import Wiring
 
-aws = Aws("dynamodb")
-settings = Settings(os.environ, aws.fetch_secret)
-metrics = MetricsStore(aws, settings.metrics_table, settings.accounts_table)
-analytics = Analytics(metrics, PlanStore(aws, settings.plans_table))
+wire = Wiring(os.environ)
+metrics = wire.metrics
+analytics = Analytics(metrics, wire.plans)
 
 
 def revenue(request: Request) -> Response:

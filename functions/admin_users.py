@@ -7,32 +7,20 @@ from typing import Any
 from billing.admin.users import AdminUsers
 from billing.api.http import Request, Response, endpoint, seconds
 from billing.api.requests import GrantFeatures, RefundPayment
-from billing.aws import Aws
-from billing.intake.applier import Applier
 from billing.log import Log
-from billing.providers import Clients
-from billing.selling.refunds import Refunds
-from billing.settings import Settings
-from billing.store.accounts import AccountStore
-from billing.store.audit import AuditLog
 from billing.store.counters import CounterStore
 from billing.store.erasure import ErasureStore
-from billing.store.payment_events import PaymentEventStore
-from billing.store.plans import PlanStore
+from billing.wiring import Wiring
 
-aws = Aws("dynamodb")
-settings = Settings(os.environ, aws.fetch_secret)
-table = settings.accounts_table
-accounts, plans = AccountStore(aws, table), PlanStore(aws, settings.plans_table)
-events, client = PaymentEventStore(aws, settings.payment_events_table), Clients(settings)
+wire = Wiring(os.environ)
 users = AdminUsers(
-    accounts,
-    plans,
-    CounterStore(aws, table),
-    events,
-    ErasureStore(aws, table, events),
-    AuditLog(aws, table),
-    Refunds(accounts, plans, Applier(accounts, plans, client), client),
+    wire.accounts,
+    wire.plans,
+    CounterStore(wire.aws, wire.settings.accounts_table),
+    wire.events,
+    ErasureStore(wire.aws, wire.settings.accounts_table, wire.events),
+    wire.audit,
+    wire.refunds,
 )
 
 

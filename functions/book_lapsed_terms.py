@@ -4,22 +4,15 @@ import os
 import time
 from typing import Any
 
-from billing.aws import Aws
 from billing.log import Log
 from billing.reporting.lapsed_terms import book_lapsed_terms
-from billing.settings import Settings
-from billing.store.accounts import AccountStore
-from billing.store.due import DueStore
-from billing.store.plans import PlanStore
+from billing.wiring import Wiring
 
 # From each partition of the index; what is left over is booked an hour later.
 LIMIT = 250
 
-aws = Aws("dynamodb")
-settings = Settings(os.environ, aws.fetch_secret)
-accounts = AccountStore(aws, settings.accounts_table)
-plans = PlanStore(aws, settings.plans_table)
-due = DueStore(aws, settings.accounts_table)
+wire = Wiring(os.environ)
+accounts, plans, due = wire.accounts, wire.plans, wire.due
 logger = Log()
 
 

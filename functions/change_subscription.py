@@ -6,23 +6,10 @@ from typing import Any
 
 from billing.api.http import Request, endpoint
 from billing.api.requests import ChangeSubscription, PreviewChange
-from billing.aws import Aws
-from billing.intake.applier import Applier
 from billing.log import Log
-from billing.providers import Clients
-from billing.selling.subscriptions import Subscriptions
-from billing.settings import Settings
-from billing.store.accounts import AccountStore
-from billing.store.plans import PlanStore
-from billing.store.previews import PreviewStore
+from billing.wiring import Wiring
 
-aws = Aws("dynamodb")
-settings = Settings(os.environ, aws.fetch_secret)
-accounts = AccountStore(aws, settings.accounts_table)
-plans = PlanStore(aws, settings.plans_table)
-client = Clients(settings)
-previews = PreviewStore(aws, settings.accounts_table)
-subscriptions = Subscriptions(accounts, plans, previews, Applier(accounts, plans, client), client)
+subscriptions = Wiring(os.environ).subscriptions
 
 
 def preview(request: Request) -> Mapping[str, Any]:

@@ -5,20 +5,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from billing.api.http import Request, endpoint
-from billing.aws import Aws
-from billing.intake.applier import Applier
 from billing.log import Log
-from billing.providers import Clients
 from billing.selling.checkout import confirm
-from billing.settings import Settings
-from billing.store.accounts import AccountStore
-from billing.store.plans import PlanStore
+from billing.wiring import Wiring
 
-aws = Aws("dynamodb")
-settings = Settings(os.environ, aws.fetch_secret)
-accounts = AccountStore(aws, settings.accounts_table)
-client = Clients(settings)
-applier = Applier(accounts, PlanStore(aws, settings.plans_table), client)
+wire = Wiring(os.environ)
+accounts, client, applier = wire.accounts, wire.client, wire.applier
 
 
 def confirm_checkout(request: Request) -> Mapping[str, Any]:

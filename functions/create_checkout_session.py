@@ -6,30 +6,16 @@ from typing import Any
 
 from billing.api.http import Request, endpoint
 from billing.api.requests import CreateCheckoutSession
-from billing.aws import Aws
 from billing.log import Log
-from billing.providers import Clients
-from billing.selling.checkout import Checkouts
-from billing.settings import Settings
-from billing.store.accounts import AccountStore
-from billing.store.identities import IdentityStore
 from billing.store.limits import Limits
-from billing.store.plans import PlanStore
+from billing.wiring import Wiring
 
 # Each call may open a page at a provider; nobody buys more often than this in good faith.
 CALLS_PER_HOUR = 30
 
-aws = Aws("dynamodb")
-settings = Settings(os.environ, aws.fetch_secret)
-checkouts = Checkouts(
-    AccountStore(aws, settings.accounts_table),
-    PlanStore(aws, settings.plans_table),
-    Clients(settings),
-    settings.providers,
-    settings.portal_url,
-    IdentityStore(aws, settings.accounts_table).moved,
-)
-limits = Limits(aws, settings.accounts_table)
+wire = Wiring(os.environ)
+checkouts = wire.checkouts
+limits = Limits(wire.aws, wire.settings.accounts_table)
 
 
 def create(request: Request) -> Mapping[str, Any]:

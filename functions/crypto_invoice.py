@@ -5,17 +5,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from billing.api.http import Request, endpoint
-from billing.aws import Aws
 from billing.log import Log
-from billing.providers import Clients
 from billing.selling.invoices import of_checkout, show
-from billing.settings import Settings
-from billing.store.accounts import AccountStore
+from billing.wiring import Wiring
 
-aws = Aws("dynamodb")
-settings = Settings(os.environ, aws.fetch_secret)
-accounts = AccountStore(aws, settings.accounts_table)
-client = Clients(settings)
+wire = Wiring(os.environ)
+accounts, client = wire.accounts, wire.client
 
 
 def of_a_checkout(request: Request) -> Mapping[str, Any]:

@@ -4,26 +4,15 @@ import os
 import time
 from typing import Any
 
-from billing.aws import Aws
 from billing.catalogue.moves import Mover
-from billing.intake.applier import Applier
 from billing.log import Log
-from billing.providers import Clients
-from billing.settings import Settings
-from billing.store.accounts import AccountStore
-from billing.store.moves import MoveStore
-from billing.store.plans import PlanStore
+from billing.wiring import Wiring
 
 # Milliseconds that are left alone at the end: a subscription that was begun is finished and noted.
 _MARGIN = 60_000
 
-aws = Aws("dynamodb")
-settings = Settings(os.environ, aws.fetch_secret)
-accounts = AccountStore(aws, settings.accounts_table)
-plans = PlanStore(aws, settings.plans_table)
-client = Clients(settings)
-applier = Applier(accounts, plans, client)
-mover = Mover(MoveStore(aws, settings.accounts_table), accounts, plans, applier, client, settings.providers)
+wire = Wiring(os.environ)
+mover = Mover(wire.moves, wire.accounts, wire.plans, wire.applier, wire.client, wire.settings.providers)
 logger = Log()
 
 

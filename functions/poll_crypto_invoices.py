@@ -4,29 +4,18 @@ import os
 import time
 from typing import Any
 
-from billing.aws import Aws
-from billing.intake.applier import Applier
 from billing.log import Log
-from billing.providers import Clients
 from billing.selling.invoices import Poller
-from billing.selling.refunds import Refunds
-from billing.settings import Settings
-from billing.store.accounts import AccountStore
-from billing.store.due import DueStore
-from billing.store.plans import PlanStore
+from billing.wiring import Wiring
 
 # From each partition of the index: what one round can read before the next one begins.
 LIMIT = 25
 
-aws = Aws("dynamodb")
-settings = Settings(os.environ, aws.fetch_secret)
-accounts = AccountStore(aws, settings.accounts_table)
-client = Clients(settings)
-plans, due = PlanStore(aws, settings.plans_table), DueStore(aws, settings.accounts_table)
-applier = Applier(accounts, plans, client)
+wire = Wiring(os.environ)
 logger = Log()
-poller = Poller(accounts, due, applier, client, logger)
-refunds = Refunds(accounts, plans, applier, client)
+due = wire.due
+poller = Poller(wire.accounts, due, wire.applier, wire.client, logger)
+refunds = wire.refunds
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, int]:

@@ -5,16 +5,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from billing.api.http import Request, endpoint
-from billing.aws import Aws
 from billing.log import Log
-from billing.providers import Clients
-from billing.selling.receipts import Receipts
-from billing.settings import Settings
-from billing.store.accounts import AccountStore
+from billing.wiring import Wiring
 
-aws = Aws("dynamodb")
-settings = Settings(os.environ, aws.fetch_secret)
-receipts = Receipts(AccountStore(aws, settings.accounts_table), Clients(settings), settings.portal_url)
+receipts = Wiring(os.environ).receipts
 
 
 def open_portal(request: Request) -> Mapping[str, Any]:

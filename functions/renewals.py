@@ -6,23 +6,12 @@ from typing import Any
 
 from billing.api.http import Request, endpoint
 from billing.api.requests import RenewTerm, SetReminders
-from billing.aws import Aws
 from billing.log import Log
-from billing.providers import Clients
-from billing.selling.checkout import Checkouts
 from billing.selling.renewals import Renewals
-from billing.settings import Settings
-from billing.store.accounts import AccountStore
-from billing.store.identities import IdentityStore
-from billing.store.plans import PlanStore
+from billing.wiring import Wiring
 
-aws = Aws("dynamodb")
-settings = Settings(os.environ, aws.fetch_secret)
-accounts = AccountStore(aws, settings.accounts_table)
-moved = IdentityStore(aws, settings.accounts_table).moved
-plans = PlanStore(aws, settings.plans_table)
-checkouts = Checkouts(accounts, plans, Clients(settings), settings.providers, settings.portal_url, moved)
-renewals = Renewals(accounts, plans, checkouts)
+wire = Wiring(os.environ)
+renewals = Renewals(wire.accounts, wire.plans, wire.checkouts)
 
 
 def open_invoice(request: Request) -> Mapping[str, Any]:

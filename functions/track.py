@@ -4,15 +4,11 @@ import os
 
 from billing.api.http import Request, Response, endpoint
 from billing.api.requests import TrackEvent
-from billing.aws import Aws
 from billing.log import Log
 from billing.reporting.funnel import track
-from billing.settings import Settings
-from billing.store.metrics import MetricsStore
+from billing.wiring import Wiring
 
-aws = Aws("dynamodb")
-settings = Settings(os.environ, aws.fetch_secret)
-metrics = MetricsStore(aws, settings.metrics_table)
+metrics = Wiring(os.environ).metrics
 
 
 def count(request: Request) -> Response:

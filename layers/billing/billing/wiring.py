@@ -1,0 +1,134 @@
+"""Which collaborator is made of which: lazily, so that a function loads and makes what it names and nothing else.
+
+A function names at import what it will use (`refunds = Wiring(os.environ).refunds`): it is then made while Lambda
+initialises it. The functions on the hot path name their few collaborators themselves.
+"""
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from billing.aws import Aws
+from billing.settings import Settings
+
+if TYPE_CHECKING:
+    from billing.intake.applier import Applier
+    from billing.providers import Clients
+    from billing.selling.checkout import Checkouts
+    from billing.selling.receipts import Receipts
+    from billing.selling.refunds import Refunds
+    from billing.selling.subscriptions import Subscriptions
+    from billing.store.accounts import AccountStore
+    from billing.store.audit import AuditLog
+    from billing.store.due import DueStore
+    from billing.store.identities import IdentityStore
+    from billing.store.metrics import MetricsStore
+    from billing.store.moves import MoveStore
+    from billing.store.payment_events import PaymentEventStore
+    from billing.store.plans import PlanStore
+
+
+class Wiring:
+    """`env`: the environment's variables. `services`: what every invocation of the function calls in AWS."""
+
+    def __init__(self, env: Mapping[str, str], *services: str) -> None:
+        self.aws = Aws(*(services or ("dynamodb",)))
+        self.settings = Settings(env, self.aws.fetch_secret)
+
+    @property
+    def _accounts(self) -> str:
+        return self.settings.accounts_table
+
+    @cached_property
+    def client(self) -> "Clients":
+        from billing.providers import Clients
+
+        return Clients(self.settings)
+
+    @cached_property
+    def accounts(self) -> "AccountStore":
+        from billing.store.accounts import AccountStore
+
+        return AccountStore(self.aws, self._accounts, self.settings.optional("PAYMENT_EVENTS_TABLE"))
+
+    @cached_property
+    def plans(self) -> "PlanStore":
+        from billing.store.plans import PlanStore
+
+        return PlanStore(self.aws, self.settings.plans_table)
+
+    @cached_property
+    def events(self) -> "PaymentEventStore":
+        from billing.store.payment_events import PaymentEventStore
+
+        return PaymentEventStore(self.aws, self.settings.payment_events_table)
+
+    @cached_property
+    def audit(self) -> "AuditLog":
+        from billing.store.audit import AuditLog
+
+        return AuditLog(self.aws, self._accounts)
+
+    @cached_property
+    def due(self) -> "DueStore":
+        from billing.store.due import DueStore
+
+        return DueStore(self.aws, self._accounts)
+
+    @cached_property
+    def identities(self) -> "IdentityStore":
+        from billing.store.identities import IdentityStore
+
+        return IdentityStore(self.aws, self._accounts)
+
+    @cached_property
+    def metrics(self) -> "MetricsStore":
+        from billing.store.metrics import MetricsStore
+
+        return MetricsStore(self.aws, self.settings.metrics_table, self.settings.optional("ACCOUNTS_TABLE"))
+
+    @cached_property
+    def moves(self) -> "MoveStore":
+        from billing.store.moves import MoveStore
+
+        return MoveStore(self.aws, self._accounts)
+
+    @cached_property
+    def applier(self) -> "Applier":
+        from billing.intake.applier import Applier
+
+        return Applier(self.accounts, self.plans, self.client)
+
+    @cached_property
+    def checkouts(self) -> "Checkouts":
+        from billing.selling.checkout import Checkouts
+
+        return Checkouts(
+            self.accounts,
+            self.plans,
+            self.client,
+            self.settings.providers,
+            self.settings.portal_url,
+            self.identities.moved,
+        )
+
+    @cached_property
+    def receipts(self) -> "Receipts":
+        from billing.selling.receipts import Receipts
+
+        return Receipts(self.accounts, self.client, self.settings.portal_url)
+
+    @cached_property
+    def refunds(self) -> "Refunds":
+        from billing.selling.refunds import Refunds
+
+        return Refunds(self.accounts, self.plans, self.applier, self.client)
+
+    @cached_property
+    def subscriptions(self) -> "Subscriptions":
+        from billing.selling.subscriptions import Subscriptions
+        from billing.store.previews import PreviewStore
+
+        return Subscriptions(
+            self.accounts, self.plans, PreviewStore(self.aws, self._accounts), self.applier, self.client
+        )
