@@ -19,7 +19,7 @@ desk = InvoiceDesk(wire.accounts, wire.plans, wire.due, wire.applier, wire.clien
 
 def list_open(request: Request) -> Mapping[str, Any]:
     flagged = chosen(request.only("flagged"), "flagged", "false", "true")
-    return desk.open(LIMIT, flagged=flagged == "true")
+    return desk.open(LIMIT, flagged=flagged == "true", offered=wire.settings.providers)
 
 
 def accept(request: Request) -> Mapping[str, Any]:

@@ -3,8 +3,9 @@
     python -m fakes.bitpay POS_TOKEN --port 8722
 
 What it does as BitPay does: no idempotency beyond `guid`, a price as a JSON number, times in milliseconds, errors in
-the body, `paid` -> `confirmed` -> `complete`, underpaid invoices that stay `new` and expire, notifications without an
-event id. The retry schedule is undocumented; here 1, 5, 15 and 60 minutes.
+the body under whatever status, `paid` -> `confirmed` -> `complete`, underpaid invoices that stay `new` and expire,
+refunds of what came short or beyond by itself, notifications without an event id. The retry schedule is undocumented;
+here 1, 5, 15 and 60 minutes.
 """
 
 import base64
@@ -16,14 +17,13 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from decimal import ROUND_UP, Decimal
-from html import escape
 from pathlib import Path
 from typing import Any
 
 import typer
 
-from fakes.base import Answer, App, Clock, Post, Request, Server, Webhooks, json_answer, post, redirect
-from fakes.pages import actions, button, facts_list, page
+from fakes.base import Answer, App, Clock, Post, Request, Server, Webhooks, json_answer, post
+from fakes.bitcoin_pages import Choice, InvoicePages, Shown
 
 WINDOW = 15 * 60
 RETRY_AFTER = (60, 300, 900, 3600)
@@ -38,6 +38,10 @@ CODES = {
     "refunded": (1016, "invoice_refundComplete"),
     "declined": (1019, "invoice_declined"),
 }
+
+
+_EXCEPTIONS = {"paidPartial": ", paid in part", "paidOver": ", paid too much", "paidLate": ", paid too late"}
+_NO_REFUND = ("preview", "canceled", "failure")
 
 
 @dataclass(slots=True)
@@ -60,7 +64,8 @@ class Invoice:
 class BitPay(App):
     """`token` is the pos token; `merchant_token` and `merchant_identity` (a public key) open the merchant facade.
 
-    `memory` is a file that outlives the process.
+    `memory` is a file that outlives the process. `error_status`: the HTTP status of every error, in place of the usual
+    one. `no_cancel`: the code with which it refuses to cancel an invoice. `bare_refunds`: lists come as they are.
     """
 
     def __init__(
@@ -75,6 +80,8 @@ class BitPay(App):
         super().__init__(clock)
         self._memory = memory
         self.token, self.merchant_token, self.merchant_identity = token, merchant_token, merchant_identity
+        self.error_status: int | None = None
+        self.no_cancel, self.bare_refunds = "", False
         self.invoices: dict[str, Invoice] = {}
         self.refunds: dict[str, dict[str, Any]] = {}
         self.webhooks = Webhooks(self.clock, self._render, retry_after=RETRY_AFTER, send=send)
@@ -89,9 +96,9 @@ class BitPay(App):
         self.route("POST", "/refunds", self._create_refund)
         self.route("GET", "/refunds", self._list_refunds)
         self.route("GET", "/refunds/guid/{guid}", self._refund_by_guid)
-        self.route("GET", "/", self._home)
-        self.route("GET", "/invoice", self._page)
-        self.route("POST", "/invoice/{id}", self._act)
+        pages = InvoicePages(self, "BitPay", lambda: self.invoices, self._show, self._do, _asked)
+        self.route("GET", "/invoice", pages.one)
+        self.route("POST", "/invoice/{id}", pages.act)
 
     def handle(self, request: Request) -> Answer | None:
         answer = super().handle(request)
@@ -102,11 +109,16 @@ class BitPay(App):
 
     # --- the API -----------------------------------------------------------------------------------------------------
 
+    def _error(self, status: int, code: str, words: str) -> Answer:
+        """https://developer.bitpay.com has the codes; a wrong token or signature has none."""
+        told = {"status": "error", "code": code, "data": None} if code else {}
+        return json_answer({**told, "error": words}, self.error_status or status)
+
     def _create(self, request: Request) -> Answer:
         # Amounts stay text on the way through: this end must not round what the other end sent exactly.
         wanted = json.loads(request.body, parse_float=Decimal)
         if wanted.get("token") != self.token:
-            return json_answer({"error": "Invalid token"}, 401)
+            return self._error(401, "", "Invalid token")
         if wanted.get("currency") not in RATES:
             return json_answer({"errors": [{"param": "currency", "error": "Currency is not supported"}]}, 400)
         if not isinstance(wanted.get("price"), int | Decimal) or wanted["price"] <= 0:
@@ -124,25 +136,28 @@ class BitPay(App):
 
     def _get(self, request: Request) -> Answer:
         if request.query.get("token") not in (self.token, self.merchant_token):
-            return json_answer({"error": "Invalid token"}, 401)
+            return self._error(401, "", "Invalid token")
         invoice = self.invoices.get(request.params["id"])
-        return self._answer(invoice) if invoice else json_answer({"error": "Invoice not found"}, 404)
+        return self._answer(invoice) if invoice else self._error(404, "020101", "Invoice not found")
 
     def _by_guid(self, request: Request) -> Answer:
         if request.query.get("token") not in (self.token, self.merchant_token):
-            return json_answer({"error": "Invalid token"}, 401)
+            return self._error(401, "", "Invalid token")
         for invoice in self.invoices.values():
             if invoice.request.get("guid") == request.params["guid"]:
                 return self._answer(invoice)
-        return json_answer({"error": "Object not found"}, 404)
+        return self._error(404, "020001", "Object not found")
 
     def _cancel(self, request: Request) -> Answer:
         refused = self._unsigned(request, request.query.get("token"))
         if refused:
             return refused
         invoice = self.invoices[request.params["id"]]
-        if invoice.status == "new":
-            self._become(invoice, "expired")
+        if self.no_cancel:
+            return self._error(400, self.no_cancel, "Invoice cannot be cancelled")
+        if invoice.status != "new":
+            return self._error(400, "040117", "Invalid invoice state")
+        self._become(invoice, "expired")
         return self._answer(invoice)
 
     def _create_refund(self, request: Request) -> Answer:
@@ -152,19 +167,12 @@ class BitPay(App):
             return refused
         invoice = self.invoices.get(wanted["invoiceId"])
         if invoice is None or invoice.status not in ("confirmed", "complete"):
-            return json_answer({"code": "010207", "status": "error", "error": "Invoice cannot be refunded"})
+            return self._error(200, "010207", "Invoice cannot be refunded")
         if invoice.status == "confirmed" and Decimal(wanted["amount"]) != Decimal(invoice.request["price"]):
-            return json_answer({"code": "010208", "status": "error", "error": "Only the whole amount can be refunded"})
-        refund = {
-            "id": secrets.token_hex(11),
-            "guid": wanted.get("guid"),
-            "invoice": invoice.id,
-            "amount": str(wanted["amount"]),
-            "currency": invoice.request["currency"],
-            "status": "pending",
-            "reference": wanted.get("reference"),
-        }
-        self.refunds[refund["id"]] = refund
+            return self._error(200, "010208", "Only the whole amount can be refunded")
+        refund = self.refund(
+            invoice.id, str(wanted["amount"]), guid=wanted.get("guid"), reference=wanted.get("reference")
+        )
         if invoice.status == "confirmed":
             self._become(invoice, "declined")
         return self._refund_answer(refund)
@@ -174,7 +182,9 @@ class BitPay(App):
         if refused:
             return refused
         found = [self._refund_json(r) for r in self.refunds.values() if r["invoice"] == request.query.get("invoiceId")]
-        return _exact_json({"data": found})
+        if not found and self.error_status:
+            return self._error(404, "020201", "Refund not found")
+        return _exact_json(found if self.bare_refunds else {"data": found})
 
     def _refund_by_guid(self, request: Request) -> Answer:
         refused = self._unsigned(request, request.query.get("token"))
@@ -183,14 +193,14 @@ class BitPay(App):
         for refund in self.refunds.values():
             if refund["guid"] == request.params["guid"]:
                 return self._refund_answer(refund)
-        return json_answer({"error": "Refund not found"}, 404)
+        return self._error(404, "020201", "Refund not found")
 
     def _unsigned(self, request: Request, token: object) -> Answer | None:
         """The merchant facade's check: the token, and an ECDSA signature over the URL and the body."""
         from coincurve import PublicKey
 
         if not self.merchant_token or token != self.merchant_token:
-            return json_answer({"error": "Invalid token"}, 401)
+            return self._error(401, "", "Invalid token")
         signed = (self.url + request.target).encode() + request.body
         try:
             key = PublicKey(bytes.fromhex(request.headers["x-identity"]))
@@ -198,7 +208,7 @@ class BitPay(App):
         except (KeyError, ValueError):
             genuine = False
         if not genuine or request.headers["x-identity"] != self.merchant_identity:
-            return json_answer({"error": "Invalid signature"}, 401)
+            return self._error(401, "", "Invalid signature")
         return None
 
     def _answer(self, invoice: Invoice) -> Answer:
@@ -238,7 +248,18 @@ class BitPay(App):
             },
             "buyerProvidedEmail": "satoshi@example.com",
             "refundAddresses": [],
+            **self._refund_info(invoice),
         }
+
+    def _refund_info(self, invoice: Invoice) -> dict[str, Any]:
+        """That there is a refund, and of how much: never how it stands."""
+        refunds = [r for r in self.refunds.values() if r["invoice"] == invoice.id and r["status"] not in _NO_REFUND]
+        if not refunds:
+            return {}
+        amount, currency = sum(Decimal(r["amount"]) for r in refunds), invoice.request["currency"]
+        in_bitcoin = (amount / RATES[currency]).quantize(Decimal("1e-8"))
+        amounts = {currency: amount, "BTC": in_bitcoin}
+        return {"refundInfo": {"supportRequest": refunds[0]["id"], "currency": currency, "amounts": amounts}}
 
     def _refund_json(self, refund: Mapping[str, Any]) -> dict[str, Any]:
         return {**refund, "amount": Decimal(refund["amount"])}
@@ -279,10 +300,41 @@ class BitPay(App):
         """Not confirmed within the hour; it can still become complete."""
         self._become(self.invoices[invoice_id], "invalid")
 
+    def refund(
+        self,
+        invoice_id: str,
+        amount: str,
+        *,
+        status: str = "created",
+        kind: str = "partial",
+        guid: str | None = None,
+        reference: str | None = None,
+    ) -> dict[str, Any]:
+        """A refund, by the API or in the dashboard; `kind` under- or overpayment: BitPay makes those by itself."""
+        invoice = self.invoices[invoice_id]
+        refund = {
+            "id": secrets.token_hex(11),
+            "guid": guid,
+            "invoice": invoice.id,
+            "amount": amount,
+            "currency": invoice.request["currency"],
+            "status": status,
+            "type": kind,
+            "reference": reference,
+        }
+        self.refunds[refund["id"]] = refund
+        return refund
+
     def finish_refund(self, refund_id: str, status: str = "success") -> None:
         refund = self.refunds[refund_id]
         refund["status"] = status
         self._notify_refund(refund)
+        if status == "success":
+            self._notify(self.invoices[refund["invoice"]], "refunded")
+
+    def notify_again(self, invoice_id: str) -> None:
+        """The dashboard's button: the invoice as it is, once more."""
+        self._notify(self.invoices[invoice_id], "notify")
 
     def _become(self, invoice: Invoice, status: str) -> None:
         invoice.status = status
@@ -302,9 +354,13 @@ class BitPay(App):
 
     def _notify_refund(self, refund: Mapping[str, Any]) -> None:
         url = self.invoices[refund["invoice"]].request.get("notificationURL")
-        code, name = {"success": (7003, "refund_success"), "failure": (7004, "refund_failure")}[refund["status"]]
+        told = {"success": (7003, "refund_success"), "failure": (7004, "refund_failure")}.get(refund["status"])
+        if told is None:
+            return
+        code, name = told
         data = {k: refund[k] for k in ("id", "invoice", "status", "amount", "currency")}
-        if url:
+        # Signed with the token of the facade that made it: without that facade there is none that we could know.
+        if url and self.merchant_token:
             self.webhooks.enqueue(url, {"signer": "merchant", "code": code, "name": name, "data": data})
 
     def _render(self, message: dict[str, Any], _: int, now: int) -> tuple[bytes, Mapping[str, str]]:
@@ -321,48 +377,36 @@ class BitPay(App):
         signature = base64.b64encode(hmac.digest(key.encode(), body, hashlib.sha256)).decode()
         return body, {"x-signature": signature}
 
-    # --- pages -------------------------------------------------------------------------------------------------------
+    # --- its page ----------------------------------------------------------------------------------------------------
 
-    def _home(self, _: Request) -> Answer:
-        rows = "".join(
-            f'<tr><td><a href="/invoice?id={i.id}">{i.id}</a></td><td>{i.request["price"]} {i.request["currency"]}</td>'
-            f"<td>{i.status}</td></tr>"
-            for i in reversed(self.invoices.values())
-        )
-        table = f"<table><tr><th>Invoice</th><th>Price</th><th>Status</th></tr>{rows}</table>"
-        return page("Invoices", table, provider="BitPay")
-
-    def _page(self, request: Request) -> Answer:
-        invoice = self.invoices.get(request.query.get("id", ""))
+    def _show(self, invoice_id: str) -> Shown | None:
+        invoice = self.invoices.get(invoice_id)
         if invoice is None:
-            return page("No such invoice", "", provider="BitPay", status=404)
+            return None
         due = max(0, invoice.satoshis - invoice.paid)
         left = max(0, invoice.expires - self.clock.now())
-        rows = {
-            "For": str(invoice.request.get("itemDesc") or "an order"),
-            "Price": f"{invoice.request['price']} {invoice.request['currency']}",
-            "In bitcoin": f"{Decimal(invoice.satoshis) / 100_000_000:.8f} BTC",
-            "Received": f"{Decimal(invoice.paid) / 100_000_000:.8f} BTC",
-            "Still due": f"{Decimal(due) / 100_000_000:.8f} BTC",
-            "Time left": f"{left // 60} min {left % 60} s" if invoice.status == "new" else "none",
-        }
-        body = f'<p class="status" role="status">{_in_words(invoice)}</p>{facts_list(rows)}'
-        body += actions([_button(invoice, act, label, primary) for act, label, primary in _choices(invoice)])
-        back = invoice.request.get("redirectURL")
-        if back and invoice.status != "new":
-            body += f'<p><a class="button" href="{escape(back)}">Return to the shop</a></p>'
-        elif invoice.request.get("closeURL"):
-            body += f'<p><a href="{escape(invoice.request["closeURL"])}">Back without paying</a></p>'
-        return page("Pay with bitcoin", body, provider="BitPay")
+        price = f"{invoice.request['price']} {invoice.request['currency']}"
+        back, close = invoice.request.get("redirectURL"), invoice.request.get("closeURL")
+        paid = (back, "Return to the shop") if back and invoice.status != "new" else None
+        return Shown(
+            invoice_id=invoice.id,
+            path=f"/invoice?id={invoice.id}",
+            price=price,
+            status=invoice.status + _EXCEPTIONS.get(invoice.exception or "", ""),
+            rows={
+                "For": str(invoice.request.get("itemDesc") or "an order"),
+                "Price": price,
+                "In bitcoin": f"{Decimal(invoice.satoshis) / 100_000_000:.8f} BTC",
+                "Received": f"{Decimal(invoice.paid) / 100_000_000:.8f} BTC",
+                "Still due": f"{Decimal(due) / 100_000_000:.8f} BTC",
+                "Time left": f"{left // 60} min {left % 60} s" if invoice.status == "new" else "none",
+            },
+            choices=_choices(invoice),
+            back=paid or ((close, "Back without paying") if close else None),
+        )
 
-    def _act(self, request: Request) -> Answer:
-        invoice = self.invoices[request.params["id"]]
-        act = request.form["act"]
-        if act in {choice for choice, _, _ in _choices(invoice)}:
-            self._do(act, invoice)
-        return redirect(f"/invoice?id={invoice.id}")
-
-    def _do(self, act: str, invoice: Invoice) -> None:
+    def _do(self, invoice_id: str, act: str) -> None:
+        invoice = self.invoices[invoice_id]
         rest = invoice.satoshis - invoice.paid
         match act:
             case "pay" | "late":
@@ -382,12 +426,15 @@ class BitPay(App):
                 self.tick()
             case "refunded":
                 for refund in self.refunds.values():
-                    if refund["invoice"] == invoice.id and refund["status"] == "pending":
+                    if refund["invoice"] == invoice.id and refund["status"] in ("created", "pending"):
                         self.finish_refund(refund["id"])
 
 
-def _choices(invoice: Invoice) -> list[tuple[str, str, bool]]:
-    """(act, label, primary): what can happen to an invoice next."""
+def _asked(request: Request) -> str:
+    return request.query.get("id", "")
+
+
+def _choices(invoice: Invoice) -> list[Choice]:
     if invoice.status == "new":
         pay = [("pay", "Pay the rest", True)] if invoice.paid else [("pay", "Pay in full", True)]
         return [
@@ -408,15 +455,6 @@ def _choices(invoice: Invoice) -> list[tuple[str, str, bool]]:
         "invalid": [("complete", "Complete after all", False)],
         "expired": [("late", "Pay too late", False)],
     }.get(invoice.status, [])
-
-
-def _button(invoice: Invoice, act: str, label: str, primary: bool) -> str:
-    return button(f"/invoice/{invoice.id}", label, primary=primary, fields={"act": act})
-
-
-def _in_words(invoice: Invoice) -> str:
-    exception = {"paidPartial": ", paid in part", "paidOver": ", paid too much", "paidLate": ", paid too late"}
-    return f"Status: {invoice.status}{exception.get(invoice.exception or '', '')}"
 
 
 def _exact(document: object) -> bytes:

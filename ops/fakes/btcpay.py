@@ -2,34 +2,42 @@
 
     python -m fakes.btcpay STORE_ID API_KEY WEBHOOK_SECRET --webhook-url http://… --port 8723
 
-What it does as BTCPay Server does: decimals as text, an API key in every call, 422 with a list for a faulty request,
-New -> Processing -> Settled, a payment that falls back without a webhook, paid late that stays Expired, and
-one queue of webhooks in order in which a failing delivery holds back the rest, a new deliveryId for each try.
+What it does as BTCPay Server 2.4 does: decimals as text, an API key with permissions, 422 with a list for a faulty
+request, New -> Processing -> Settled, a payment that falls back without a webhook, money that is booked in any state,
+a fee on every further payment, refunds as pull payments with payouts, and one queue of webhooks in order in which a
+failing delivery holds back the rest. `tests/fakes/btcpay_schemas.json` holds its answers to the published API.
 """
 
 import hashlib
 import hmac
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from decimal import ROUND_UP, Decimal
-from html import escape
 from pathlib import Path
 from typing import Any
 
 import typer
 
-from fakes.base import Answer, App, Clock, Post, Request, Server, Webhooks, json_answer, post, redirect
-from fakes.pages import actions, button, facts_list, page
+from fakes.base import Answer, App, Clock, Post, Request, Server, Webhooks, json_answer, post
+from fakes.bitcoin_pages import Choice, InvoicePages, Shown
+from fakes.btcpay_refunds import Refunds
 
 RETRY_AFTER = (10, 60, 600, 600, 600, 600, 600, 600)
 RATES = {"USD": Decimal("97000.50"), "EUR": Decimal("89500.25"), "GBP": Decimal("76100.00"), "JPY": Decimal("14800000")}
 DECIMALS = {"JPY": 0}
+VIEW, CREATE, MODIFY = "canviewinvoices", "cancreateinvoice", "canmodifyinvoices"
+PERMISSIONS = (VIEW, CREATE, MODIFY, "cancreatenonapprovedpullpayments", "canviewpullpayments")
 
 
 def _tried_again(status: int) -> bool:
     return status in (0, 408, 429) or status >= 500
+
+
+def refused_permission(name: str) -> Answer:
+    missing = f"btcpay.store.{name}"
+    return json_answer({"code": "missing-permission", "message": "Forbidden", "missingPermission": missing}, 403)
 
 
 @dataclass(slots=True)
@@ -46,18 +54,43 @@ class Invoice:
     status: str = "New"
     additional: str = "None"
     payments: list[dict[str, Any]] = field(default_factory=list)
+    """Each with satoshis, fee, method, when and status; a replaced one stays, as Invalid."""
+    kind: str = "Standard"
+    store: str = ""
+
+    @property
+    def counted(self) -> list[dict[str, Any]]:
+        return [p for p in self.payments if p["status"] != "Invalid"]
+
+    @property
+    def gross(self) -> int:
+        return sum(p["satoshis"] for p in self.counted)
+
+    @property
+    def fees(self) -> int:
+        return sum(p["fee"] for p in self.counted)
 
     @property
     def paid(self) -> int:
-        return sum(p["satoshis"] for p in self.payments)
+        """Net of the fees: what is held against the price."""
+        return self.gross - self.fees
 
     @property
     def rate(self) -> Decimal:
         return RATES[self.currency]
 
 
+def btc(satoshis: int) -> str:
+    return f"{Decimal(satoshis) / 100_000_000:.8f}"
+
+
 class BTCPay(App):
-    """One store of a server. `memory` is a file that outlives the process."""
+    """One store of a server. `memory` is a file that outlives the process.
+
+    `network_fee`: satoshis that a further payment costs its buyer (the default of stores is 100 vbytes' worth; here
+    none). `methods` are what invoices can be paid by, `payout_methods` what the store can pay out by. `skew`: how far
+    the server's clock is ahead. `tells_refunds` False: an older server, without the webhook of a refund.
+    """
 
     def __init__(
         self,
@@ -73,16 +106,20 @@ class BTCPay(App):
         self._memory = memory
         self.store_id, self.api_key = store_id, api_key
         self.webhook_secret, self.webhook_url = webhook_secret, webhook_url
-        # What the API key may do beyond opening and reading invoices and making claims.
-        self.may_modify = True
+        self.permissions = set(PERMISSIONS)
+        self.network_fee, self.skew, self.version = 0, 0, "2.4.1"
+        self.methods: tuple[str, ...] = ("BTC-CHAIN", "BTC-LN")
+        self.payout_methods: tuple[str, ...] = ("BTC-CHAIN", "BTC-LN")
+        self.tells_refunds = True
         self.invoices: dict[str, Invoice] = {}
-        self.claims: dict[str, dict[str, Any]] = {}
         self.webhooks = Webhooks(
             self.clock, self._render, retry_after=RETRY_AFTER, in_order=True, retries=_tried_again, send=send
         )
+        self.refunds = Refunds(self)
+        self.claims = self.refunds.claims
         if memory is not None and memory.exists():
             known = json.loads(memory.read_text())
-            self.claims = known["claims"]
+            self.claims.update(known["claims"])
             for key, value in known["invoices"].items():
                 self.invoices[key] = Invoice(**{**value, "amount": Decimal(value["amount"])})
         store = "/api/v1/stores/{store}"
@@ -91,16 +128,13 @@ class BTCPay(App):
         self.route("GET", f"{store}/invoices/{{id}}", self._get)
         self.route("GET", f"{store}/invoices/{{id}}/payment-methods", self._methods)
         self.route("POST", f"{store}/invoices/{{id}}/status", self._mark)
-        self.route("POST", f"{store}/invoices/{{id}}/refund", self._refund)
-        self.route("GET", f"{store}/pull-payments", self._claims)
-        self.route("GET", "/api/v1/pull-payments/{id}", self._claim)
-        self.route("GET", "/api/v1/pull-payments/{id}/payouts", self._payouts)
-        self.route("GET", "/", self._home)
-        self.route("GET", "/i/{id}", self._page)
-        self.route("GET", "/i/{id}/receipt", self._page)
-        self.route("POST", "/i/{id}", self._act)
-        self.route("GET", "/pull-payments/{id}", self._claim_page)
-        self.route("POST", "/pull-payments/{id}", self._claim_act)
+        self.route("GET", "/api/v1/api-keys/current", self._key)
+        self.route("GET", "/api/v1/server/info", self._info)
+        self.refunds.add_routes()
+        pages = InvoicePages(self, "BTCPay Server", lambda: self.invoices, self._show, self._do, _asked)
+        self.route("GET", "/i/{id}", pages.one)
+        self.route("GET", "/i/{id}/receipt", pages.one)
+        self.route("POST", "/i/{id}", pages.act)
 
     def handle(self, request: Request) -> Answer | None:
         answer = super().handle(request)
@@ -109,28 +143,41 @@ class BTCPay(App):
             self._memory.write_text(json.dumps({"invoices": invoices, "claims": self.claims}, default=str))
         return answer
 
+    def claim(self, claim_id: str) -> None:
+        """The buyer claims all of a refund, and it is paid out."""
+        self.refunds.claim(claim_id)
+
     # --- the API -----------------------------------------------------------------------------------------------------
 
-    def _refused(self, request: Request) -> Answer | None:
+    def refused(self, request: Request, permission: str) -> Answer | None:
         if request.headers.get("authorization") != f"token {self.api_key}":
             return json_answer({"code": "unauthenticated", "message": "Authentication is required"}, 401)
         if request.params.get("store", self.store_id) != self.store_id:
             return json_answer({"code": "store-not-found", "message": "The store was not found"}, 404)
-        return None
+        return None if permission in ("", *self.permissions) else refused_permission(permission)
+
+    def _key(self, request: Request) -> Answer:
+        permissions = [f"btcpay.store.{name}:{self.store_id}" for name in sorted(self.permissions)]
+        key = {"apiKey": self.api_key, "label": "billing", "permissions": permissions}
+        return self.refused(request, "") or json_answer(key)
+
+    def _info(self, request: Request) -> Answer:
+        told = {"version": self.version, "onion": None, "supportedPaymentMethods": list(self.methods)}
+        return self.refused(request, "") or json_answer({**told, "fullySynched": True, "syncStatus": []})
 
     def _create(self, request: Request) -> Answer:
-        refused = self._refused(request)
+        refused = self.refused(request, CREATE)
         if refused:
             return refused
         wanted = request.json
         faults = []
         if wanted.get("currency") not in RATES:
             faults.append({"path": "currency", "message": "Invalid currency"})
-        if not isinstance(wanted.get("amount"), str):
+        if not isinstance(wanted.get("amount"), str | None):
             faults.append({"path": "amount", "message": "The amount should be text here, to be exact"})
         if faults:
             return json_answer(faults, 422)
-        amount, checkout = Decimal(wanted["amount"]), wanted.get("checkout") or {}
+        amount, checkout = Decimal(wanted.get("amount") or 0), wanted.get("checkout") or {}
         invoice = Invoice(
             id=secrets.token_hex(11),
             amount=amount,
@@ -141,140 +188,97 @@ class BTCPay(App):
             expires=self.clock.now() + 60 * int(checkout.get("expirationMinutes") or 15),
             satoshis=int((amount / RATES[wanted["currency"]] * 100_000_000).to_integral_value(ROUND_UP)),
             address=f"bcrt1q{secrets.token_hex(19)}",
+            kind="Standard" if wanted.get("amount") else "TopUp",
+            store=self.store_id,
         )
         self.invoices[invoice.id] = invoice
-        self._notify(invoice, "InvoiceCreated")
+        self.notify(invoice, "InvoiceCreated")
         return json_answer(self._invoice_json(invoice))
 
     def _list(self, request: Request) -> Answer:
         order = request.query.get("orderId")
         found = [i for i in self.invoices.values() if order is None or i.metadata.get("orderId") == order]
-        return self._refused(request) or json_answer([self._invoice_json(i) for i in found])
+        return self.refused(request, VIEW) or json_answer([self._invoice_json(i) for i in found])
 
-    def _found(self, request: Request) -> Invoice | Answer:
+    def found(self, request: Request, permission: str = VIEW) -> Invoice | Answer:
+        invoice = self.invoices.get(request.params["id"])
         missing = json_answer({"code": "invoice-not-found", "message": "The invoice was not found"}, 404)
-        return self._refused(request) or self.invoices.get(request.params["id"]) or missing
+        here = invoice if invoice is not None and invoice.store == self.store_id else missing
+        return self.refused(request, permission) or here
 
     def _get(self, request: Request) -> Answer:
-        found = self._found(request)
+        found = self.found(request)
         return found if isinstance(found, Answer) else json_answer(self._invoice_json(found))
 
     def _methods(self, request: Request) -> Answer:
-        found = self._found(request)
-        if isinstance(found, Answer):
-            return found
-        due = Decimal(found.satoshis - found.paid) / 100_000_000
-        lightning = f"lnbcrt{found.satoshis}n1{found.id}"
-        chain = {"paymentMethodId": "BTC-CHAIN", "destination": found.address}
-        chain["paymentLink"] = f"bitcoin:{found.address}?amount={max(due, Decimal(0)):.8f}"
-        methods = [chain]
-        if not found.payments:
-            # A Lightning invoice is for the whole; after a first payment the server makes another one on demand.
-            methods.append(
-                {"paymentMethodId": "BTC-LN", "destination": lightning, "paymentLink": f"lightning:{lightning}"}
+        found = self.found(request)
+        return found if isinstance(found, Answer) else json_answer(self.methods_json(found))
+
+    def due(self, invoice: Invoice) -> int:
+        """What is still asked for, in satoshis: with the fee of one more payment, negative when overpaid."""
+        due = invoice.satoshis - invoice.paid
+        return due + self.network_fee if due > 0 and invoice.counted else due
+
+    def methods_json(self, invoice: Invoice) -> list[dict[str, Any]]:
+        due = self.due(invoice)
+        found = []
+        for name in self.methods:
+            mine = [p for p in invoice.counted if p["method"] == name]
+            # A Lightning invoice is for the whole: after a first payment the server makes another one on demand.
+            bolt11 = (
+                "" if invoice.counted and "BTC-CHAIN" in self.methods else f"lnbcrt{invoice.satoshis}n1{invoice.id}"
             )
-        shared = {
-            "currency": "BTC",
-            "activated": True,
-            "rate": str(found.rate),
-            "amount": f"{Decimal(found.satoshis) / 100_000_000:.8f}",
-            "due": f"{due:.8f}",
-            "totalPaid": f"{Decimal(found.paid) / 100_000_000:.8f}",
-            "paymentMethodFee": "0",
-        }
-        return json_answer([{**shared, **method, **self._paid_by(found, method)} for method in methods])
-
-    def _paid_by(self, invoice: Invoice, method: Mapping[str, Any]) -> dict[str, Any]:
-        payments = [p for p in invoice.payments if p["method"] == method["paymentMethodId"]]
-        return {
-            "paymentMethodPaid": f"{Decimal(sum(p['satoshis'] for p in payments)) / 100_000_000:.8f}",
-            "payments": [self._payment_json(p, invoice) for p in payments],
-        }
-
-    def _payment_json(self, payment: Mapping[str, Any], invoice: Invoice) -> dict[str, Any]:
-        return {
-            "id": payment["id"],
-            "receivedDate": payment["when"],
-            "value": f"{Decimal(payment['satoshis']) / 100_000_000:.8f}",
-            "fee": "0.0",
-            "status": "Settled" if invoice.status == "Settled" else "Processing",
-            "destination": invoice.address,
-        }
+            destination = {"BTC-CHAIN": invoice.address, "BTC-LN": bolt11}.get(name, "")
+            scheme = f"bitcoin:{destination}?amount={btc(max(due, 0))}" if name == "BTC-CHAIN" else "lightning:"
+            link = scheme if name == "BTC-CHAIN" else f"{scheme}{destination}" if destination else ""
+            found.append(
+                {
+                    "paymentMethodId": name,
+                    "currency": "BTC",
+                    "destination": destination,
+                    "paymentLink": link,
+                    "activated": True,
+                    "rate": str(invoice.rate),
+                    "amount": btc(due + invoice.gross),
+                    "due": btc(due),
+                    "totalPaid": btc(invoice.gross),
+                    "paymentMethodPaid": btc(sum(p["satoshis"] for p in mine)),
+                    "paymentMethodFee": btc(due + invoice.gross - invoice.satoshis),
+                    "payments": [_payment_json(p, invoice) for p in mine],
+                    "additionalData": {},
+                }
+            )
+        return found
 
     def _mark(self, request: Request) -> Answer:
-        found = self._found(request)
+        found = self.found(request, MODIFY)
         if isinstance(found, Answer):
             return found
-        if not self.may_modify:
-            missing = "btcpay.store.canmodifyinvoices"
-            return json_answer(
-                {"code": "missing-permission", "message": "Forbidden", "missingPermission": missing}, 403
-            )
+        if request.json["status"] not in _markable(found):
+            words = "Status can only be marked to invalid or settled within certain conditions."
+            return json_answer([{"path": "status", "message": words}], 422)
         self.mark(found.id, request.json["status"])
         return json_answer(self._invoice_json(found))
 
-    def _refund(self, request: Request) -> Answer:
-        found = self._found(request)
-        if isinstance(found, Answer):
-            return found
-        paid = found.status in ("Settled", "Invalid") or (found.status == "Expired" and found.additional != "None")
-        if not paid:
-            return json_answer({"code": "non-refundable", "message": "Cannot refund this invoice"}, 422)
-        wanted = request.json
-        if wanted.get("refundVariant") != "Custom" or "payoutMethodId" not in wanted:
-            return json_answer([{"path": "refundVariant", "message": "Only Custom, with a payout method, here"}], 422)
-        if len(wanted.get("name", "")) > 50:
-            return json_answer([{"path": "name", "message": "The name should be maximum 50 characters."}], 422)
-        claim = {
-            "id": secrets.token_hex(13),
-            "name": wanted.get("name"),
-            "description": wanted.get("description"),
-            "currency": wanted["customCurrency"],
-            "amount": wanted["customAmount"],
-            "archived": False,
-            "payouts": [],
-        }
-        self.claims[claim["id"]] = claim
-        self._notify(found, "InvoiceRefund", pullPaymentId=claim["id"])
-        return json_answer(self._claim_json(claim))
-
-    def _claims(self, request: Request) -> Answer:
-        return self._refused(request) or json_answer([self._claim_json(c) for c in self.claims.values()])
-
-    def _claim(self, request: Request) -> Answer:
-        claim = self.claims.get(request.params["id"])
-        if claim is None:
-            return json_answer({"code": "pullpayment-not-found", "message": "The pull payment was not found"}, 404)
-        return json_answer(self._claim_json(claim))
-
-    def _payouts(self, request: Request) -> Answer:
-        return json_answer(self.claims[request.params["id"]]["payouts"])
-
-    def _claim_json(self, claim: Mapping[str, Any]) -> dict[str, Any]:
-        shown = {k: claim[k] for k in ("id", "name", "description", "currency", "amount", "archived")}
-        return {**shown, "viewLink": f"{self.url}/pull-payments/{claim['id']}"}
-
     def _invoice_json(self, invoice: Invoice) -> dict[str, Any]:
         decimals = DECIMALS.get(invoice.currency, 2)
-        paid = Decimal(invoice.paid) / 100_000_000 * invoice.rate
-        # Full is full: the server compares bitcoin, and its fiat value is rounded.
-        if invoice.paid == invoice.satoshis:
-            paid = invoice.amount
         return {
             "id": invoice.id,
-            "storeId": self.store_id,
+            "storeId": invoice.store,
             "amount": str(invoice.amount),
-            "paidAmount": f"{paid:.{decimals}f}",
+            "paidAmount": f"{Decimal(invoice.paid) / 100_000_000 * invoice.rate:.{decimals}f}",
             "currency": invoice.currency,
-            "type": "Standard",
+            "type": invoice.kind,
             "checkoutLink": f"{self.url}/i/{invoice.id}",
             "createdTime": invoice.created,
             "expirationTime": invoice.expires,
-            "monitoringExpiration": invoice.expires + 60 * int(invoice.checkout.get("monitoringMinutes") or 1440),
+            "monitoringExpiration": _monitored_until(invoice),
             "status": invoice.status,
             "additionalStatus": invoice.additional,
+            "availableStatusesForManualMarking": _markable(invoice),
             "metadata": invoice.metadata,
             "checkout": invoice.checkout,
+            "receipt": {"enabled": True, "showQR": True, "showPayments": True},
             "archived": False,
         }
 
@@ -284,85 +288,86 @@ class BTCPay(App):
         for invoice in self.invoices.values():
             if invoice.status == "New" and self.clock.now() >= invoice.expires:
                 invoice.status = "Expired"
-                self._notify(invoice, "InvoiceExpired", partiallyPaid=bool(invoice.payments))
-                if invoice.payments:
-                    self._notify(invoice, "InvoiceExpiredPaidPartial")
+                self.notify(invoice, "InvoiceExpired", partiallyPaid=bool(invoice.counted))
+                if invoice.counted:
+                    self.notify(invoice, "InvoiceExpiredPaidPartial")
+            if invoice.status == "Processing" and self.clock.now() >= _monitored_until(invoice):
+                self.invalidate(invoice.id)
 
     def pay(self, invoice_id: str, satoshis: int | None = None, *, lightning: bool = False) -> None:
-        """Money is seen: the rest, or so many satoshis. Over Lightning it is final at once."""
+        """Money is seen: what is asked for, or so many satoshis. Over Lightning it is final at once.
+
+        It is booked whatever the state; of Invalid and Settled it changes nothing.
+        """
         invoice = self.invoices[invoice_id]
-        late = invoice.status == "Expired"
         payment = {
             "id": secrets.token_hex(32),
             "when": self.clock.now(),
-            "satoshis": invoice.satoshis - invoice.paid if satoshis is None else satoshis,
-            "method": "BTC-LN" if lightning else "BTC-CHAIN",
+            "satoshis": self.due(invoice) if satoshis is None else satoshis,
+            "fee": self.network_fee if invoice.counted and not lightning else 0,
+            "method": "BTC-LN" if lightning or "BTC-CHAIN" not in self.methods else "BTC-CHAIN",
+            "status": "Settled" if lightning else "Processing",
         }
+        late = invoice.status in ("Expired", "Invalid")
         invoice.payments.append(payment)
-        told = {"paymentMethodId": payment["method"], "payment": self._payment_json(payment, invoice)}
-        self._notify(invoice, "InvoiceReceivedPayment", afterExpiration=late, **told)
-        over = invoice.paid > invoice.satoshis
-        if invoice.paid < invoice.satoshis:
+        self._notify_payment(invoice, payment, "InvoiceReceivedPayment", late=late)
+        over, whole = invoice.paid > invoice.satoshis, invoice.paid >= invoice.satoshis
+        if invoice.status == "Expired":
+            invoice.additional = "PaidPartial" if not whole else "PaidOver" if over else "PaidLate"
+            if whole:
+                self.notify(invoice, "InvoicePaidAfterExpiration")
+        elif invoice.status == "New" and not whole and invoice.kind == "Standard":
             invoice.additional = "PaidPartial"
-        elif late:
-            invoice.additional = "PaidOver" if over else "PaidLate"
-            self._notify(invoice, "InvoicePaidAfterExpiration")
-        else:
+        elif invoice.status in ("New", "Processing"):
             invoice.status, invoice.additional = "Processing", "PaidOver" if over else "None"
-            self._notify(invoice, "InvoiceProcessing", overPaid=over)
+            self.notify(invoice, "InvoiceProcessing", overPaid=over)
             if lightning:
                 self.settle(invoice.id)
 
     def settle(self, invoice_id: str) -> None:
-        """The payment has its confirmations."""
+        """The payments have their confirmations."""
         invoice = self.invoices[invoice_id]
-        invoice.status = "Settled"
-        for payment in invoice.payments:
-            self._notify(
-                invoice,
-                "InvoicePaymentSettled",
-                afterExpiration=False,
-                paymentMethodId=payment["method"],
-                payment=self._payment_json(payment, invoice),
-            )
-        over = invoice.additional == "PaidOver"
-        self._notify(invoice, "InvoiceSettled", manuallyMarked=invoice.additional == "Marked", overPaid=over)
+        late = invoice.status in ("Expired", "Invalid")
+        for payment in invoice.counted:
+            payment["status"] = "Settled"
+            self._notify_payment(invoice, payment, "InvoicePaymentSettled", late=late)
+        if invoice.status == "Processing":
+            invoice.status = "Settled"
+            over = invoice.additional == "PaidOver"
+            self.notify(invoice, "InvoiceSettled", manuallyMarked=False, overPaid=over)
 
     def fall_back(self, invoice_id: str) -> None:
-        """The payment was replaced by another one: New again, and no webhook says so."""
+        """The payments were replaced by others: New again, and no webhook says so."""
         invoice = self.invoices[invoice_id]
-        invoice.payments.clear()
+        for payment in invoice.payments:
+            payment["status"] = "Invalid"
         invoice.status, invoice.additional = "New", "None"
 
     def invalidate(self, invoice_id: str) -> None:
         """Not confirmed within the monitoring time."""
         invoice = self.invoices[invoice_id]
         invoice.status = "Invalid"
-        self._notify(invoice, "InvoiceInvalid", manuallyMarked=False)
+        self.notify(invoice, "InvoiceInvalid", manuallyMarked=False)
 
     def mark(self, invoice_id: str, status: str) -> None:
         """A person marks it Settled or Invalid."""
         invoice = self.invoices[invoice_id]
         invoice.status, invoice.additional = status, "Marked"
         if status == "Settled":
-            self._notify(invoice, "InvoiceSettled", manuallyMarked=True, overPaid=False)
+            self.notify(invoice, "InvoiceSettled", manuallyMarked=True, overPaid=False)
         else:
-            self._notify(invoice, "InvoiceInvalid", manuallyMarked=True)
+            self.notify(invoice, "InvoiceInvalid", manuallyMarked=True)
 
-    def claim(self, claim_id: str) -> None:
-        """The buyer claims a refund, and it is paid out."""
-        self.claims[claim_id]["payouts"].append({"id": secrets.token_hex(13), "state": "Completed"})
+    def _notify_payment(self, invoice: Invoice, payment: Mapping[str, Any], kind: str, *, late: bool) -> None:
+        told = {"paymentMethodId": payment["method"], "payment": _payment_json(payment, invoice)}
+        self.notify(invoice, kind, afterExpiration=late, **told)
 
-    def _notify(self, invoice: Invoice, kind: str, **more: object) -> None:
+    def notify(self, invoice: Invoice, kind: str, **more: object) -> None:
+        self.send_event(kind, {"invoiceId": invoice.id, "metadata": invoice.metadata, **more}, invoice.store)
+
+    def send_event(self, kind: str, content: Mapping[str, object], store: str = "") -> None:
         if self.webhook_url:
-            message = {
-                "firstId": secrets.token_hex(11),
-                "type": kind,
-                "storeId": self.store_id,
-                "invoiceId": invoice.id,
-                "metadata": invoice.metadata,
-                **more,
-            }
+            message = {"firstId": secrets.token_hex(11), "type": kind, "storeId": store or self.store_id, **content}
             self.webhooks.enqueue(self.webhook_url, message)
 
     def _render(self, message: dict[str, Any], tries: int, now: int) -> tuple[bytes, Mapping[str, str]]:
@@ -372,126 +377,126 @@ class BTCPay(App):
             "webhookId": "wh_local",
             "originalDeliveryId": message["firstId"],
             "isRedelivery": tries > 0,
-            "timestamp": now,
+            "timestamp": now + self.skew,
             **content,
         }
         body = json.dumps(event, indent=2).encode()
         return body, {"BTCPay-Sig": f"sha256={hmac.digest(self.webhook_secret.encode(), body, hashlib.sha256).hex()}"}
 
-    # --- pages -------------------------------------------------------------------------------------------------------
+    # --- its page ----------------------------------------------------------------------------------------------------
 
-    def _home(self, _: Request) -> Answer:
-        rows = "".join(
-            f'<tr><td><a href="/i/{i.id}">{i.id}</a></td><td>{i.amount} {i.currency}</td><td>{_in_words(i)}</td></tr>'
-            for i in reversed(self.invoices.values())
-        )
-        table = f"<table><tr><th>Invoice</th><th>Price</th><th>Status</th></tr>{rows}</table>"
-        return page("Invoices", table, provider="BTCPay Server")
-
-    def _page(self, request: Request) -> Answer:
-        invoice = self.invoices.get(request.params["id"])
+    def _show(self, invoice_id: str) -> Shown | None:
+        invoice = self.invoices.get(invoice_id)
         if invoice is None:
-            return page("No such invoice", "", provider="BTCPay Server", status=404)
+            return None
         left = max(0, invoice.expires - self.clock.now())
-        rows = {
-            "For": str(invoice.metadata.get("itemDesc") or "an order"),
-            "Price": f"{invoice.amount} {invoice.currency}",
-            "In bitcoin": f"{Decimal(invoice.satoshis) / 100_000_000:.8f} BTC",
-            "Received": f"{Decimal(invoice.paid) / 100_000_000:.8f} BTC",
-            "Still due": f"{Decimal(max(0, invoice.satoshis - invoice.paid)) / 100_000_000:.8f} BTC",
-            "Address": invoice.address,
-            "Time left": f"{left // 60} min {left % 60} s" if invoice.status == "New" else "none",
-        }
-        body = f'<p class="status" role="status">Status: {_in_words(invoice)}</p>{facts_list(rows)}'
-        choices = [
-            button(f"/i/{invoice.id}", label, primary=primary, fields={"act": act})
-            for act, label, primary in _choices(invoice)
-        ]
-        body += actions(choices)
         back = invoice.checkout.get("redirectURL")
         if back:
             back = back.replace("{InvoiceId}", invoice.id).replace("{OrderId}", str(invoice.metadata.get("orderId")))
-            body += f'<p><a class="button" href="{escape(back)}">Return to the shop</a></p>'
-        return page("Pay with bitcoin", body, provider="BTCPay Server")
+        return Shown(
+            invoice_id=invoice.id,
+            path=f"/i/{invoice.id}",
+            price=f"{invoice.amount} {invoice.currency}",
+            status=invoice.status + _EXCEPTIONS.get(invoice.additional, ""),
+            rows={
+                "For": str(invoice.metadata.get("itemDesc") or "an order"),
+                "Price": f"{invoice.amount} {invoice.currency}",
+                "In bitcoin": f"{btc(invoice.satoshis)} BTC",
+                "Received": f"{btc(invoice.gross)} BTC",
+                "Still due": f"{btc(max(0, self.due(invoice)))} BTC",
+                "Address": invoice.address,
+                "Time left": f"{left // 60} min {left % 60} s" if invoice.status == "New" else "none",
+            },
+            choices=_choices(invoice),
+            back=(back, "Return to the shop") if back else None,
+        )
 
-    def _act(self, request: Request) -> Answer:
-        invoice, act = self.invoices[request.params["id"]], request.form["act"]
-        if act in {choice for choice, _, _ in _choices(invoice)}:
-            self._do(act, invoice)
-        return redirect(f"/i/{invoice.id}")
+    def _do(self, invoice_id: str, act: str) -> None:
+        invoice, rest = self.invoices[invoice_id], self.due(self.invoices[invoice_id])
+        acts: Mapping[str, Callable[[], object]] = {
+            "pay": lambda: self.pay(invoice_id),
+            "late": lambda: self.pay(invoice_id),
+            "again": lambda: self.pay(invoice_id, invoice.satoshis),
+            "lightning": lambda: self.pay(invoice_id, lightning=True),
+            "underpay": lambda: self.pay(invoice_id, rest // 2),
+            "overpay": lambda: self.pay(invoice_id, rest + invoice.satoshis // 4),
+            "settle": lambda: self.settle(invoice_id),
+            "fall_back": lambda: self.fall_back(invoice_id),
+            "invalidate": lambda: self.invalidate(invoice_id),
+            "mark_settled": lambda: self.mark(invoice_id, "Settled"),
+            "mark_invalid": lambda: self.mark(invoice_id, "Invalid"),
+            "refund": lambda: self.refunds.by_the_server(invoice_id),
+            "expire": lambda: self._expire(invoice),
+        }
+        acts[act]()
 
-    def _do(self, act: str, invoice: Invoice) -> None:
-        rest = invoice.satoshis - invoice.paid
-        match act:
-            case "pay" | "late":
-                self.pay(invoice.id)
-            case "lightning":
-                self.pay(invoice.id, lightning=True)
-            case "underpay":
-                self.pay(invoice.id, rest // 2)
-            case "overpay":
-                self.pay(invoice.id, rest + invoice.satoshis // 4)
-            case "settle":
-                self.settle(invoice.id)
-            case "fall_back":
-                self.fall_back(invoice.id)
-            case "invalidate":
-                self.invalidate(invoice.id)
-            case "mark_settled":
-                self.mark(invoice.id, "Settled")
-            case "mark_invalid":
-                self.mark(invoice.id, "Invalid")
-            case "expire":
-                invoice.expires = self.clock.now()
-                self.tick()
-
-    def _claim_page(self, request: Request) -> Answer:
-        claim = self.claims[request.params["id"]]
-        rows = {"Amount": f"{claim['amount']} {claim['currency']}", "For": str(claim["description"])}
-        body = facts_list(rows)
-        if claim["payouts"]:
-            body += '<p class="status" role="status">Paid out.</p>'
-        else:
-            body += actions([button(f"/pull-payments/{claim['id']}", "Claim it", primary=True)])
-        return page("Claim a refund", body, provider="BTCPay Server")
-
-    def _claim_act(self, request: Request) -> Answer:
-        self.claim(request.params["id"])
-        return redirect(f"/pull-payments/{request.params['id']}")
+    def _expire(self, invoice: Invoice) -> None:
+        invoice.expires = self.clock.now()
+        self.tick()
 
 
-def _choices(invoice: Invoice) -> list[tuple[str, str, bool]]:
-    """(act, label, primary): what can happen to an invoice next."""
+def _asked(request: Request) -> str:
+    return request.params["id"]
+
+
+def _monitored_until(invoice: Invoice) -> int:
+    return invoice.expires + 60 * int(invoice.checkout.get("monitoringMinutes") or 1440)
+
+
+def _markable(invoice: Invoice) -> list[str]:
+    """What a person may mark an invoice as."""
+    marked = invoice.additional == "Marked"
+    settled = invoice.status != "Settled"
+    invalid = invoice.status in ("New", "Processing", "Expired") or (invoice.status != "Invalid" and marked)
+    return [name for name, may in (("Settled", settled), ("Invalid", invalid)) if may]
+
+
+def _payment_json(payment: Mapping[str, Any], invoice: Invoice) -> dict[str, Any]:
+    return {
+        "id": payment["id"],
+        "receivedDate": payment["when"],
+        "value": btc(payment["satoshis"]),
+        "fee": btc(payment["fee"]),
+        "status": payment["status"],
+        "destination": invoice.address,
+    }
+
+
+_EXCEPTIONS = {
+    "PaidPartial": ", paid in part",
+    "PaidOver": ", paid too much",
+    "PaidLate": ", paid too late",
+    "Marked": ", marked by hand",
+}
+
+
+def _choices(invoice: Invoice) -> list[Choice]:
     if invoice.status == "New":
-        first = [("pay", "Pay the rest", True)] if invoice.payments else [("pay", "Pay in full", True)]
-        lightning = [] if invoice.payments else [("lightning", "Pay over Lightning", False)]
+        first = [("pay", "Pay the rest", True)] if invoice.counted else [("pay", "Pay in full", True)]
+        lightning = [] if invoice.counted else [("lightning", "Pay over Lightning", False)]
         return [
             *first,
             *lightning,
             ("underpay", "Pay half", False),
             ("overpay", "Pay too much", False),
             ("expire", "Let it expire", False),
+            ("mark_invalid", "Mark invalid by hand", False),
         ]
+    marks = [
+        (act, f"Mark {name.lower()} by hand", False)
+        for act, name in (("mark_settled", "Settled"), ("mark_invalid", "Invalid"))
+        if name in _markable(invoice)
+    ]
     return {
         "Processing": [
             ("settle", "Confirm", True),
             ("fall_back", "Replace the payment", False),
             ("invalidate", "Let the confirmation fail", False),
         ],
-        "Settled": [("mark_invalid", "Mark invalid by hand", False)],
-        "Invalid": [("mark_settled", "Mark settled by hand", False)],
-        "Expired": [("late", "Pay too late", False), ("mark_settled", "Mark settled by hand", False)],
+        "Settled": [("again", "Pay again", False), ("refund", "Refund at the server", False), *marks],
+        "Invalid": [("late", "Pay all the same", False), *marks],
+        "Expired": [("late", "Pay too late", False), *marks],
     }[invoice.status]
-
-
-def _in_words(invoice: Invoice) -> str:
-    exceptions = {
-        "PaidPartial": ", paid in part",
-        "PaidOver": ", paid too much",
-        "PaidLate": ", paid too late",
-        "Marked": ", marked by hand",
-    }
-    return invoice.status + exceptions.get(invoice.additional, "")
 
 
 def main(store_id: str, api_key: str, webhook_secret: str, webhook_url: str = "", port: int = 8723) -> None:

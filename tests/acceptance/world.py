@@ -36,7 +36,7 @@ from billing.selling.invoices import Poller
 from billing.selling.refunds import Refunds
 from billing.settings import Settings
 from billing.store.accounts import AccountStore
-from billing.store.due import _FIELDS, Due, DueStore, Kind
+from billing.store.due import _FIELDS, Due, DueStore, Kind, Waiting
 from billing.store.payment_events import PaymentEventStore
 from billing.store.plans import PlanStore
 from fakes.base import App, Clock, Server
@@ -201,6 +201,14 @@ class MemoryDue:
             if (at := getattr(record, _FIELDS[kind], None)) is not None and (until is None or at <= until)
         ]
         return sorted(found, key=lambda due: due.due_at)[:limit]
+
+    def waiting(self, limit: int) -> list[Waiting]:
+        return [
+            Waiting(user_id, key)
+            for user_id, account in self._accounts.accounts.items()
+            for key, record in account.records.items()
+            if isinstance(record, Purchase) and record.undecided
+        ][:limit]
 
     def claim(self, due: Due, next_at: int | None, **also: int) -> bool:
         account = self._accounts.accounts[due.user_id]

@@ -69,7 +69,7 @@ def purchase(facts: Any) -> PurchaseFact:
 
 
 def read(fake: FakeBitPay, invoice_id: str) -> PurchaseFact:
-    return purchase(connected(fake).read(Ref("purchase", invoice_id), 0))
+    return purchase(connected(fake).read(Ref("purchase", invoice_id), fake.clock.now()))
 
 
 # --- at the door -----------------------------------------------------------------------------------------------------
@@ -124,7 +124,9 @@ def test_nothing_personal_passes_the_door(path: Path) -> None:
 def test_every_notification_only_asks_to_read_its_invoice(path: Path) -> None:
     translation = bitpay.translate(bitpay.minimise(path.read_bytes()))
     assert translation.facts == ()
-    assert translation.rereads == (Ref("purchase", "4enjVLZH9fUADcAeYRKip3"),)
+    assert translation.rereads[0] == Ref("purchase", "4enjVLZH9fUADcAeYRKip3")
+    told_of_a_refund = path.stem.startswith("refund") or path.stem == "invoice_refundComplete"
+    assert [ref.kind for ref in translation.rereads[1:]] == (["payment"] if told_of_a_refund else [])
 
 
 def test_a_repeat_has_the_same_id_and_the_next_state_another() -> None:
@@ -173,16 +175,15 @@ def test_a_lost_answer_does_not_make_a_second_invoice(fake: FakeBitPay) -> None:
 
 
 def test_asking_again_after_every_answer_was_lost_finds_the_first_invoice(fake: FakeBitPay) -> None:
-    # The first look-up answers, the answer to the POST is lost, and then every look-up is refused.
+    # The answer to the POST is lost, and then every look-up fails.
     fake.faults = [
-        Fault("slow", "GET", "/invoices/guid"),
         Fault("lose", "POST", "/invoices"),
         Fault("refuse", "GET", "/invoices/guid", times=3),
     ]
     with pytest.raises(ProviderUnavailable):
         connected(fake).create_checkout(ORDER)
     assert len(fake.invoices) == 1
-    session = connected(fake).create_checkout(ORDER)
+    session = connected(fake).create_checkout(replace(ORDER, repeated=True))
     assert list(fake.invoices) == [session.session_id]
 
 
@@ -217,7 +218,7 @@ def test_from_the_first_sight_to_the_credit(fake: FakeBitPay) -> None:
     fake.advance(5)
     fact = read(fake, invoice_id)
     assert (fact.state, fact.paid_at, fact.observed_at) == ("paid", NOW, NOW + 5)
-    assert (fact.due_cents, fact.surplus_cents) == (0, 0)
+    assert (fact.due_cents, fact.received_cents) == (0, 999)
     fake.complete(invoice_id)
     assert read(fake, invoice_id).state == "paid"
 
@@ -237,7 +238,7 @@ def test_overpaid_is_the_price_once_and_a_surplus(fake: FakeBitPay) -> None:
     fake.pay(invoice_id, fake.invoices[invoice_id].satoshis * 2)
     fake.confirm(invoice_id)
     fact = read(fake, invoice_id)
-    assert (fact.state, fact.amount_cents, fact.surplus_cents) == ("paid", 999, 999)
+    assert (fact.state, fact.amount_cents, fact.received_cents) == ("paid", 999, 1998)
 
 
 def test_expired_in_part_stays_underpaid_and_late_is_flagged(fake: FakeBitPay) -> None:
@@ -265,27 +266,11 @@ def test_invalid_fails_and_can_still_complete(fake: FakeBitPay) -> None:
     assert read(fake, invoice_id).state == "paid"
 
 
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
-        ({"price": 1}, "its price is 1 USD, not 999 minor units USD"),
-        ({"currency": "EUR"}, "its price is 9.99 EUR"),
-        ({"orderId": "chk_2"}, "its order is chk_2, not chk_1"),
-    ],
-)
-def test_an_invoice_that_is_not_as_we_opened_it_is_a_clear_failure(
-    fake: FakeBitPay, change: dict[str, Any], words: str
-) -> None:
+def test_what_others_write_on_an_invoice_is_a_hint_at_most(fake: FakeBitPay) -> None:
     invoice_id = connected(fake).create_checkout(ORDER).session_id
-    fake.invoices[invoice_id].request.update(change)
-    with pytest.raises(ProviderError, match=words):
-        read(fake, invoice_id)
-
-
-def test_an_invoice_of_another_shop_is_nothing_to_us(fake: FakeBitPay) -> None:
-    invoice_id = connected(fake).create_checkout(ORDER).session_id
-    fake.invoices[invoice_id].request["posData"] = "order 66"
-    assert connected(fake).read(Ref("purchase", invoice_id), NOW) == ()
+    for written in ("order 66", "{}", '{"user_id": 5, "checkout_id": []}', "[" * 9000):
+        fake.invoices[invoice_id].request["posData"] = written
+        assert (read(fake, invoice_id).user_id, read(fake, invoice_id).checkout_id) == (None, None)
 
 
 # --- refunds and the rest --------------------------------------------------------------------------------------------

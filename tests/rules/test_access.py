@@ -265,7 +265,7 @@ ROWS = [
     Row("underpaid", purchase("underpaid", due_cents=900), NEVER, "underpaid"),
     Row("paid late", purchase("paid_late"), NEVER, "paid_late"),
     Row("underpaid, accepted", purchase("underpaid", accepted_by="usr_admin"), None, "paid"),
-    Row("overpaid", purchase(surplus_cents=700), None, "paid"),
+    Row("overpaid", purchase(received_cents=1600), None, "paid"),
     Row("of a plan nobody knows", purchase(plan_id="gone"), NEVER, "paid"),
     Row("term", term(), add_interval(NOW, "month"), "paid"),
     Row("term seen", term("processing"), NEVER, "processing"),

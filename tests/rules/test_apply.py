@@ -448,7 +448,7 @@ def test_a_completed_checkout_stays_completed_when_its_expiry_is_heard_late() ->
         assert (checkout.status, checkout.url) == ("completed", None)
 
 
-@pytest.mark.parametrize("name", ["amount_cents", "due_cents", "surplus_cents", "fee_cents"])
+@pytest.mark.parametrize("name", ["amount_cents", "due_cents", "received_cents", "fee_cents"])
 def test_an_amount_beyond_any_money_is_never_booked(name: str) -> None:
     amounts: dict[str, Any] = {"amount_cents": 100, name: LARGEST + 1}
     fact = PurchaseFact(

@@ -120,3 +120,7 @@ class TryAgain(Parked):
 
 class NotOurs(Exception):
     """A verified event is of another product that is sold in the same account of the provider."""
+
+
+class Unordered(NotOurs):
+    """Money, or a user of ours, on an invoice that nobody here opened: a person has to look at it."""

@@ -30,6 +30,13 @@ export function InvoicesPage() {
       </fieldset>
       {invoices.isError && <ErrorNotice error={invoices.error} onRetry={() => void invoices.refetch()} />}
       {invoices.isPending && <SkeletonCard lines={4} />}
+      {Object.entries(invoices.data?.cannot_see ?? {}).map(([provider, unseen]) =>
+        unseen.map((what) => (
+          <p key={`${provider}/${what}`} className="bsb-2 bsb-tiny" role="note">
+            {t("invoices.cannot_see", { provider, what: what === "refunds_until_complete" ? t("invoices.refunds_until_complete") : what })}
+          </p>
+        )),
+      )}
       {invoices.data?.invoices.length === 0 && <Empty>{t(flagged ? "invoices.none" : "invoices.none_open")}</Empty>}
       {invoices.data && invoices.data.invoices.length > 0 && (
         <ul className="bsb-stack bsb:gap-3">
@@ -61,6 +68,14 @@ function InvoiceCard({ invoice }: { invoice: Invoice }) {
         </div>
         <StatusBadge of="payment" status={invoice.status} />
       </div>
+      {invoice.undecided_cents > 0 && <p className="bsb-2">{t("invoices.undecided", { amount: amount(invoice.undecided_cents) })}</p>}
+      {invoice.refunds
+        .filter((refund) => refund.waits_for)
+        .map((refund) => (
+          <p key={refund.refund_id} className="bsb-2 bsb-tiny">
+            {t(`invoices.waits.${refund.waits_for ?? "claim"}`, { amount: amount(refund.amount_cents) })}
+          </p>
+        ))}
       {(accept.isError || reread.isError) && <ErrorNotice error={accept.error ?? reread.error} />}
       <div className="bsb-row">
         {invoice.needs_decision && (
@@ -82,7 +97,7 @@ function InvoiceCard({ invoice }: { invoice: Invoice }) {
   );
 }
 
-/** An invoice as the payment it is. What came beyond the price is not part of it. */
-function paymentOf({ provider, purchase_id, received_cents, surplus_cents, refunded_cents, currency }: Invoice) {
-  return { provider, payment_id: purchase_id, amount_cents: received_cents - surplus_cents, refunded_cents, currency };
+/** An invoice as the payment that waits: what bought nothing is what can go back from here. */
+function paymentOf({ provider, purchase_id, undecided_cents, refunded_cents, currency }: Invoice) {
+  return { provider, payment_id: purchase_id, amount_cents: undecided_cents + refunded_cents, refunded_cents, currency };
 }

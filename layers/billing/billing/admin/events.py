@@ -28,6 +28,7 @@ REMEDIES: Mapping[str, str] = {
     "again.",
     "other_mode": "Nothing is lost. A webhook of the other mode points here: correct its address at the provider.",
     "not_known_yet": _LOOK_UP,
+    "not_ordered_here": "Nobody opened this invoice here. Look at it at the provider, and give back there what came.",
     "order_differs": "Somebody changed the invoice at the provider. Compare it with the order before deciding.",
     "double_left": "See what the provider says (a refund needs a balance), mend that, then send the event again. "
     "Reconciliation tries it every night as well.",

@@ -3,22 +3,21 @@
 That is a bitcoin invoice, or the invoice of a subscription that was paid after it had been given up.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from billing.errors import Conflict, NotFound
+from billing.errors import Conflict, NotFound, ProviderError
 from billing.intake.applier import Applier
 from billing.providers import PREPAID, PROVIDERS, prepaid_client
 from billing.providers.interface import Client
 from billing.rules.apply import accept, accept_late
 from billing.rules.consequences import Consequences, consequences
-from billing.rules.facts import Ref
 from billing.rules.history import By
 from billing.rules.plans import Catalogue
-from billing.rules.records import FLAGGED, SURPLUS, Account, Payment, Purchase, Subscription
+from billing.rules.records import SURPLUS, Account, Payment, Purchase, Refund, Subscription
 from billing.rules.refunds import open_requests
 from billing.rules.times import rfc3339
-from billing.selling.invoices import purchase_of
+from billing.selling.invoices import purchase_of, read_whole
 from billing.selling.refunds import Refunds, Wanted
 from billing.store.accounts import AccountStore
 from billing.store.due import DueStore
@@ -44,10 +43,13 @@ class InvoiceDesk:
         self._client = client
         self._refunds = refunds
 
-    def open(self, limit: int, *, flagged: bool) -> dict[str, Any]:
-        """Invoices that are not final, newest first; `flagged`: only those that wait for a decision."""
-        found = []
-        for due in self._due.due("poll", None, limit):
+    def open(self, limit: int, *, flagged: bool, offered: Sequence[str] = ()) -> dict[str, Any]:
+        """Invoices that are not final, newest first; `flagged`: only those that wait for a decision, oldest first.
+
+        `cannot_see`: by provider on offer, what its set-up here is not told.
+        """
+        found: list[dict[str, Any]] = []
+        for due in self._due.waiting(limit) if flagged else self._due.due("poll", None, limit):
             purchase = self._accounts.load(due.user_id).records.get(due.record)
             if isinstance(purchase, Purchase) and (purchase.undecided or not flagged):
                 found.append(view(due.user_id, purchase))
@@ -55,16 +57,27 @@ class InvoiceDesk:
             subscription = self._accounts.load(due.user_id).records.get(due.record)
             if isinstance(subscription, Subscription):
                 found += [late_view(due.user_id, subscription, payment) for payment in subscription.paid_late]
-        return {"invoices": sorted(found, key=lambda v: str(v["created_at"]), reverse=True)}
+        return {
+            "invoices": sorted(found, key=lambda v: str(v["created_at"]), reverse=not flagged),
+            "cannot_see": {
+                name: list(unseen)
+                for name in offered
+                if name in PREPAID and (unseen := prepaid_client(self._client, name).cannot_see)
+            },
+        }
 
     def reread(self, provider: str, purchase_id: str, now: int) -> dict[str, Any]:
         """Reads the invoice and its open refunds, and applies what they say; with the links of those still to claim."""
         account, purchase = self._find(provider, purchase_id)
         client = prepaid_client(self._client, provider)
-        refs = [Ref("purchase", purchase_id)]
-        refs += [Ref("payment", f"{purchase_id}/{refund_id}") for refund_id in _open_refunds(purchase)]
-        facts = [fact for ref in refs for fact in client.read(ref, now)]
-        self._applier.apply(account.user_id, provider, facts, now)
+
+        def elsewhere() -> Sequence[str]:
+            try:
+                return client.listed_refunds().get(purchase_id, ())
+            except ProviderError:
+                return ()
+
+        self._applier.apply(account.user_id, provider, read_whole(client, purchase, elsewhere, now), now)
         account, purchase = self._find(provider, purchase_id)
         urls = [client.refund_url(refund_id) for refund_id in _open_refunds(purchase)]
         return {**view(account.user_id, purchase), "claim_urls": [url for url in urls if url]}
@@ -77,15 +90,15 @@ class InvoiceDesk:
 
         def decide(account: Account) -> Consequences | None:
             purchase = purchase_of(account, provider, purchase_id)
-            if purchase is None or purchase.paid:
+            if purchase is None or (purchase.accepted_by and not purchase.undecided):
                 return None
-            if purchase.state not in FLAGGED or purchase.status == "refunded" or purchase.payment is None:
+            if not purchase.undecided:
                 raise Conflict(
-                    f"this invoice is {purchase.status}: only an underpaid or late payment can be accepted",
+                    f"this invoice is {purchase.status}: only money that bought nothing can be accepted",
                     code="not_acceptable",
                     status_now=purchase.status,
                 )
-            if any(open_requests(account, provider, purchase.payment)):
+            if purchase.payment and any(open_requests(account, provider, purchase.payment)):
                 raise Conflict("this payment is being given back: wait for the end of that", code="refund_in_progress")
             by = By(actor=admin, action="accept_invoice", reason=purchase.status, subject=f"{provider}#{purchase_id}")
             return consequences(account, accept(account, purchase, admin, catalogue, now), catalogue, now, by)
@@ -176,9 +189,14 @@ def late_view(user_id: str, subscription: Subscription, payment: Payment) -> dic
         "status": "paid" if payment.accepted_by else "paid_late",
         "amount_cents": payment.amount_cents,
         "received_cents": payment.amount_cents,
+        "received_sat": 0,
         "due_cents": 0,
         "surplus_cents": 0,
         "refunded_cents": payment.refunded_cents,
+        "refundable_cents": max(0, payment.kept_cents),
+        "undecided_cents": max(0, payment.kept_cents) if payment in subscription.paid_late else 0,
+        "doubles": None,
+        "refunds": [_refund_view(refund) for refund in payment.refunds.values()],
         "currency": payment.currency,
         "accepted_by": payment.accepted_by,
         "needs_decision": payment in subscription.paid_late,
@@ -197,10 +215,15 @@ def view(user_id: str, purchase: Purchase) -> dict[str, Any]:
         "plan_id": purchase.plan_id,
         "status": purchase.status,
         "amount_cents": purchase.amount_cents,
-        "received_cents": payment.amount_cents + purchase.surplus_cents if payment else 0,
+        "received_cents": purchase.received_cents or 0,
+        "received_sat": purchase.received_sat or 0,
         "due_cents": purchase.due_cents,
         "surplus_cents": purchase.surplus_cents,
-        "refunded_cents": payment.refunded_cents if payment else 0,
+        "refunded_cents": payment.given_back_cents if payment else 0,
+        "refundable_cents": purchase.kept_cents,
+        "undecided_cents": purchase.unbought_cents if purchase.undecided else 0,
+        "doubles": purchase.doubles,
+        "refunds": [_refund_view(refund) for refund in payment.refunds.values()] if payment else [],
         "currency": purchase.currency,
         "accepted_by": purchase.accepted_by,
         "needs_decision": purchase.undecided,
@@ -212,3 +235,13 @@ def view(user_id: str, purchase: Purchase) -> dict[str, Any]:
 def _open_refunds(purchase: Purchase) -> list[str]:
     refunds = purchase.payment.refunds.values() if purchase.payment else ()
     return [refund.refund_id for refund in refunds if refund.status == "pending"]
+
+
+def _refund_view(refund: Refund) -> dict[str, Any]:
+    return {
+        "refund_id": refund.refund_id,
+        "amount_cents": refund.amount_cents,
+        "told": refund.told,
+        "status": refund.status,
+        "waits_for": refund.waits_for,
+    }

@@ -405,6 +405,20 @@ class PlanMove(Response):
     effects: list[MoveEffect]
 
 
+class InvoiceReturn(Response):
+    """A refund of a bitcoin invoice. `told`: the provider's words, where the amount is rounded or converted from them.
+
+    `waits_for`: whose turn it is while it is on its way: the buyer's (`claim`), the merchant's at the server
+    (`approval`) or the server's (`payment`).
+    """
+
+    refund_id: str
+    amount_cents: int
+    told: str | None
+    status: Literal["pending", "succeeded", "failed"]
+    waits_for: Literal["claim", "approval", "payment"] | None
+
+
 class AdminInvoice(Response):
     """A bitcoin invoice. `needs_decision`: money came, but not as agreed; accept it or give it back."""
 
@@ -415,9 +429,19 @@ class AdminInvoice(Response):
     status: str
     amount_cents: int
     received_cents: int
+    """All that came, less the network's fees, at the invoice's rate; `received_sat` is the same in satoshis."""
+    received_sat: int
     due_cents: int
     surplus_cents: int
     refunded_cents: int
+    """All that was given back, or is on its way, whether of a surplus or of the price."""
+    refundable_cents: int
+    """At most this can go back."""
+    undecided_cents: int
+    """What bought nothing and waits for a decision."""
+    doubles: str | None
+    """The earlier purchase of the same plan for good, which this one pays for again."""
+    refunds: list[InvoiceReturn]
     currency: str
     accepted_by: str | None
     needs_decision: bool
@@ -429,6 +453,8 @@ class AdminInvoice(Response):
 
 class AdminInvoiceList(Response):
     invoices: list[AdminInvoice]
+    cannot_see: dict[str, list[str]] = Field(default_factory=dict)
+    """By provider, what its set-up is not told: `refunds_until_complete` (see docs/bitcoin.md)."""
 
 
 class InvoiceRefund(AdminInvoice):

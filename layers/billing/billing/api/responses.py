@@ -448,6 +448,8 @@ class CryptoInvoice(Response):
     purchase_id: str
     status: str
     amount_cents: int
+    received_cents: int
+    """What came so far, less the network's fees, at the invoice's rate."""
     due_cents: int
     surplus_cents: int
     currency: str

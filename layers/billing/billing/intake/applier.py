@@ -7,11 +7,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Literal
 
-from billing.errors import NotOurs, Parked, ProviderError
+from billing.errors import NotOurs, Parked, ProviderError, Unordered
+from billing.providers import PREPAID
 from billing.providers.interface import Client
 from billing.rules.apply import apply, paid_plans, sold
 from billing.rules.consequences import Consequences, consequences
-from billing.rules.facts import DunningFact, Fact, PaymentFact, Ref, SubscriptionFact
+from billing.rules.facts import DunningFact, Fact, PaymentFact, PurchaseFact, Ref, SubscriptionFact
 from billing.rules.plans import Catalogue
 from billing.rules.records import Account
 from billing.store.accounts import AccountStore
@@ -79,7 +80,9 @@ class Applier:
     def read(self, provider: str, ref: Ref, event_time: int, now: int) -> list[Fact]:
         """An object as it is now. It is at least as new as the event (Unix seconds) that made us ask.
 
-        Raises `NotOurs` for one that is gone and that nobody here ever had: another product's, of a deleted test clock.
+        Of bitcoin everything that counts is read, so that its order is the order of our questions: a server's clock
+        that was ahead yesterday must not make today's answer the older one. Raises `NotOurs` for one that is gone and
+        that nobody here ever had: another product's, of a deleted test clock.
         """
         try:
             read = self._client(provider).read(ref, now)
@@ -87,6 +90,8 @@ class Applier:
             if refused.extensions.get("reason") == "resource_missing" and not self._accounts.owner(provider, [ref.id]):
                 raise NotOurs(f"not ours: {provider} {ref.kind} {ref.id} is gone, and was nobody's here") from refused
             raise
+        if provider in PREPAID:
+            return list(read)
         return [replace(fact, observed_at=max(fact.observed_at, event_time)) for fact in read]
 
     def refresh(self, user_id: str, provider: str, ref: Ref, now: int) -> None:
@@ -99,6 +104,8 @@ class Applier:
         Raises `NotOurs` when nothing names a user, or only something that others may write too, and nothing was sold
         at a price of ours; and `Parked` when something was sold: then somebody has to say whose it is.
         """
+        if provider in PREPAID:
+            return self._orderer(provider, facts)
         owner = self._owner(provider, facts)
         if owner is None:
             refs = dict.fromkeys(ref for fact in facts for ref in _about(fact))
@@ -112,6 +119,24 @@ class Applier:
             if owner is None:
                 raise Parked(f"no user is known for {names}", "unknown_user")
         return owner
+
+    def _orderer(self, provider: str, facts: Sequence[Fact]) -> str:
+        """Whose order an invoice in bitcoin is: by our own record of it, never by what the invoice says alone.
+
+        Raises `NotOurs` for one that nobody here opened, and `Unordered` where it names a user of ours all the same.
+        """
+        owner = self._accounts.owner(provider, _ids_of(facts))
+        if owner is not None:
+            return owner
+        names = f"{provider} {', '.join(_ids_of(facts))}"
+        named = next((fact for fact in facts if isinstance(fact, PurchaseFact) and fact.user_id), None)
+        if named is not None and named.user_id:
+            account = self._accounts.load(named.user_id)
+            if any(checkout.checkout_id == named.checkout_id for checkout in account.checkouts):
+                return account.user_id
+            if account.version:
+                raise Unordered(f"{names} names user {account.user_id}, who has no such order: not opened here")
+        raise NotOurs(f"not ours: no order of ours stands behind {names}")
 
     def _owner(self, provider: str, facts: Sequence[Fact]) -> str | None:
         """Whom the facts name, if they bear a mark of ours as well; else whose their ids are.

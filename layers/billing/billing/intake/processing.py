@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from billing.aws import NoAnswer, trouble
-from billing.errors import BillingError, NotOurs
+from billing.errors import BillingError, NotOurs, Unordered
 from billing.intake.applier import Applier
 from billing.intake.webhook import decode
 from billing.log import Log
 from billing.providers import load
 from billing.providers.interface import Notification
-from billing.rules.facts import CheckoutFact, DunningFact, Fact
+from billing.rules.facts import CheckoutFact, DunningFact, Fact, Translation
 from billing.store.payment_events import PaymentEvent, PaymentEventStore, Status
 
 Outcome = Literal["applied", "unchanged", "duplicate", "ignored", "quarantined"]
@@ -60,14 +60,35 @@ class Processor:
             mode = "live" if notification.livemode else "test"
             reason = f"a {mode}-mode event on a stack of the other mode"
             return self._settle(_event(notification, delivery, now, "quarantined", reason, "other_mode"), "quarantined")
+        translation = load(notification.provider).translate(notification)
         try:
-            facts = self._facts(notification, now)
+            facts = self._told(notification, translation, now)
             user_id = self._applier.user_of(notification.provider, facts, now)
+            return self._given_effect(notification, translation, facts, user_id, delivery, now)
+        except Unordered as odd:
+            return self._settle(
+                _event(notification, delivery, now, "quarantined", str(odd), "not_ordered_here"), "quarantined"
+            )
         except NotOurs as foreign:
             return self._settle(_event(notification, delivery, now, "ignored", str(foreign)), "ignored")
+
+    def _given_effect(
+        self,
+        notification: Notification,
+        translation: Translation,
+        facts: Sequence[Fact],
+        user_id: str,
+        delivery: Delivery,
+        now: int,
+    ) -> Outcome:
         event = _event(notification, delivery, now, "processed")
+        outcome: Outcome
         if not any(map(_begins, facts)):
-            return self._applier.apply(user_id, notification.provider, facts, now, event)
+            outcome = self._applier.apply(user_id, notification.provider, facts, now, event)
+            if outcome == "duplicate" and not translation.facts:
+                # A hint told again is no repeat of what was read for it: the object may have changed since.
+                self._applier.apply(user_id, notification.provider, facts, now)
+            return outcome
         # Until what the user has twice is undone this counts as failed: with its effect, but not at its end.
         open_event = replace(event, status="failed", reason="whether this is a second subscription is being looked at")
         outcome = self._applier.apply(user_id, notification.provider, facts, now, open_event)
@@ -79,27 +100,31 @@ class Processor:
     def replay(self, notification: Notification, now: int) -> Outcome:
         """Gives an event its effect again although it is settled: what it says is judged against what is known."""
         try:
-            facts = self._facts(notification, now)
+            facts = self._told(notification, load(notification.provider).translate(notification), now)
             user_id = self._applier.user_of(notification.provider, facts, now)
+            outcome: Outcome = self._applier.apply(user_id, notification.provider, facts, now)
+        except Unordered:
+            return "quarantined"
         except NotOurs:
             return "ignored"
-        return self._applier.apply(user_id, notification.provider, facts, now)
+        return outcome
 
     def facts(self, notification: Notification, now: int) -> list[Fact]:
         """What a notification means, as facts; none when it means nothing to us."""
         try:
-            return self._facts(notification, now)
+            return self._told(notification, load(notification.provider).translate(notification), now)
         except NotOurs:
             return []
 
-    def _facts(self, notification: Notification, now: int) -> list[Fact]:
+    def _told(self, notification: Notification, translation: Translation, now: int) -> list[Fact]:
         """What a notification means, after reading what has to be read. Raises `NotOurs`, saying why, for nothing."""
-        translation = load(notification.provider).translate(notification)
         facts: list[Fact] = list(translation.facts)
         reason = translation.reason or "nothing to us"
         for ref in reversed(translation.rereads):
             try:
                 facts[:0] = self._applier.read(notification.provider, ref, notification.created_at, now)
+            except Unordered:
+                raise
             except NotOurs as gone:  # what else the event says may be ours all the same
                 reason = str(gone)
         if not facts:

@@ -15,28 +15,28 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
-from billing.errors import BadWebhook, ProviderError
+from billing.errors import BadWebhook, NotConfigured, ProviderError, ProviderUnavailable
 from billing.providers.interface import CryptoInvoice, Notification, Order, RefundParts, Session
 from billing.providers.prepaid import (
-    Ours,
     PrepaidClient,
     Seen,
     btc,
-    check,
+    covered_at,
     facts_of,
     looked_for,
     matching_secret,
     metadata_of,
     minor_down,
-    ours,
+    minor_nearest,
     parse,
     reference,
     text,
+    told_unless_exact,
 )
-from billing.providers.rest import Rest, Sign, encode
+from billing.providers.rest import Rest, Sign, Verdict, by_status, encode
 from billing.rules.facts import Fact, Ref, RefundFact, Translation
-from billing.rules.money import to_decimal, to_minor
-from billing.rules.records import PurchaseState, RefundStatus
+from billing.rules.money import to_decimal
+from billing.rules.records import SURPLUS, PurchaseState, RefundStatus
 from billing.settings import Settings
 
 NAME = "bitpay"
@@ -53,12 +53,15 @@ _STATES: Mapping[str, PurchaseState] = {
     "invalid": "failed",
     "declined": "failed",
 }
-_REFUND_STATES: Mapping[str, RefundStatus] = {
-    "success": "succeeded",
-    "failure": "failed",
-    "canceled": "failed",
-    "cancelled": "failed",
-}
+# Only these are a promise of BitPay's. A preview is none, nor is a word that is not known here.
+_REFUND_STATES: Mapping[str, RefundStatus] = {"created": "pending", "pending": "pending", "success": "succeeded"}
+# Of refunds that BitPay makes by itself, for what came in short or beyond the price: they never touch the price.
+_BY_ITSELF = ("underpayment", "overpayment")
+# https://developer.bitpay.com: the first two digits are the method, so the last four say what is wrong.
+_NO_SUCH = ("0001", "0101", "0201")
+_SERVER_FAULT = "0000"
+# An invoice that cannot be cancelled (any more): perhaps because somebody is paying it.
+_NOT_TO_CANCEL = ("0107", "0108", "0117")
 
 
 # --- notifications ---------------------------------------------------------------------------------------------------
@@ -112,10 +115,16 @@ def _livemode(url: object) -> bool | None:
 
 
 def translate(notification: Notification) -> Translation:
-    invoice = notification.payload.get("invoice")
+    """A refund has a notification of its own only where the merchant facade is; else the invoice tells of it."""
+    invoice = str(notification.payload.get("invoice") or "")
     if not invoice:
         return Translation(reason="names no invoice")
-    return Translation(rereads=(Ref("purchase", str(invoice)),))
+    found = Ref("purchase", invoice)
+    if notification.type.startswith("refund"):
+        return Translation(rereads=(found, Ref("payment", f"{invoice}/{notification.payload.get('id')}")))
+    if notification.type == "invoice_refundComplete":
+        return Translation(rereads=(found, Ref("payment", f"{invoice}/complete")))
+    return Translation(rereads=(found,))
 
 
 # --- the invoice as facts --------------------------------------------------------------------------------------------
@@ -132,25 +141,29 @@ def _state(invoice: Mapping[str, Any]) -> PurchaseState:
     return _STATES[status]
 
 
-def _seen(invoice: Mapping[str, Any], order: Ours, now: int) -> Seen:
-    current = invoice.get("currentTime")
-    observed_at = int(current) // 1000 if current else now
-    state = _state(invoice)
-    received = order.amount_cents if state in ("processing", "paid", "paid_late") else 0
+def _seen(invoice: Mapping[str, Any], *, sees_refunds: bool) -> Seen:
+    state, currency, price = _state(invoice), str(invoice["currency"]), Decimal(str(invoice["price"]))
     paid, asked = _paid_and_asked(invoice)
-    if asked:
-        # What came in, at the rate of the invoice: the share of the price that the share of the bitcoin stands for.
-        share = minor_down(to_decimal(order.amount_cents, order.currency) * paid / asked, order.currency)
+    worth = price * paid / asked if asked else price if state in ("processing", "paid", "paid_late") else Decimal(0)
+    if state in ("processing", "paid") and invoice.get("exceptionStatus") != "paidOver":
         # Wallets round: an invoice that BitPay calls paid in full is paid in full.
-        received = share if state == "underpaid" or invoice.get("exceptionStatus") == "paidOver" else received
+        worth = price
+    if invoice["status"] == "declined" and not sees_refunds:
+        # It declines what it gives back whole, and without the merchant facade nothing else tells of that.
+        worth, paid = Decimal(0), Decimal(0)
+    received = minor_down(worth, currency)
+    in_bitcoin = (invoice.get("transactionCurrency") or "BTC") == "BTC"
     return Seen(
         state=state,
-        observed_at=observed_at,
+        amount=str(invoice["price"]),
+        currency=currency,
         created_at=int(invoice["invoiceTime"]) // 1000,
         expires_at=int(invoice["expirationTime"]) // 1000,
-        paid_at=_paid_at(invoice),
+        ended=state in ("failed", "paid_late") or invoice["status"] == "expired",
+        paid_at=covered_at(_payments(invoice), asked),
         received_cents=received,
-        due_cents=order.amount_cents - received if state == "underpaid" else 0,
+        received_sat=int(paid) if in_bitcoin else 0,
+        due_cents=max(0, minor_nearest(price, currency) - received) if state == "underpaid" else 0,
     )
 
 
@@ -161,11 +174,12 @@ def _paid_and_asked(invoice: Mapping[str, Any]) -> tuple[Decimal, Decimal]:
     return Decimal(invoice.get("amountPaid") or 0), Decimal(asked)
 
 
-def _paid_at(invoice: Mapping[str, Any]) -> int | None:
-    """When the last of the money was seen."""
-    incoming = [t for t in invoice.get("transactions") or [] if Decimal(t.get("amount") or 0) > 0]
-    times = [_iso(str(t.get("receivedTime"))) for t in incoming]
-    return max((t for t in times if t is not None), default=None)
+def _payments(invoice: Mapping[str, Any]) -> Iterator[tuple[int, Decimal]]:
+    """When money was seen, and how much."""
+    for transaction in invoice.get("transactions") or []:
+        when, amount = _iso(str(transaction.get("receivedTime"))), Decimal(transaction.get("amount") or 0)
+        if when is not None and amount > 0:
+            yield when, amount
 
 
 def _iso(stamp: str) -> int | None:
@@ -179,12 +193,17 @@ def _iso(stamp: str) -> int | None:
 
 
 def connect(settings: Settings) -> "BitPay":
+    own = LIVE_URL if settings.livemode else TEST_URL
+    url = settings.optional("BITPAY_URL", own)
+    if url.rstrip("/") != own and (settings.livemode or settings.is_prod):
+        raise NotConfigured(f"BITPAY_URL is for stand-ins: a stack that sells for real money asks {LIVE_URL} alone")
     return BitPay(
-        url=settings.optional("BITPAY_URL", LIVE_URL if settings.livemode else TEST_URL),
+        url=url,
         token=settings.secrets("BITPAY_API_KEY")[0],
         merchant_token=settings.optional_secret("BITPAY_MERCHANT_TOKEN"),
         merchant_key=settings.optional_secret("BITPAY_MERCHANT_KEY"),
         notification_url=f"{settings.public_url}/billing/webhook/bitpay",
+        livemode=settings.livemode,
     )
 
 
@@ -193,10 +212,23 @@ class BitPay(PrepaidClient):
 
     NAME = NAME
 
-    def __init__(self, *, url: str, token: str, merchant_token: str, merchant_key: str, notification_url: str) -> None:
-        self._rest = Rest("BitPay", url, {"X-Accept-Version": "2.0.0"}, _words)
+    def __init__(
+        self,
+        *,
+        url: str,
+        token: str,
+        merchant_token: str,
+        merchant_key: str,
+        notification_url: str,
+        livemode: bool | None = None,
+    ) -> None:
+        self._rest = Rest("BitPay", url, {"X-Accept-Version": "2.0.0"}, _words, judge=_judge)
         self._token, self._merchant_token, self._merchant_key = token, merchant_token, merchant_key
-        self._notification_url = notification_url
+        self._notification_url, self._live = notification_url, livemode
+
+    @property
+    def cannot_see(self) -> Sequence[str]:
+        return () if self._merchant_key else ("refunds_until_complete",)
 
     def create_checkout(self, order: Order) -> Session:
         metadata = metadata_of(order)
@@ -219,51 +251,89 @@ class BitPay(PrepaidClient):
         invoice = self._rest.create(
             "/invoices",
             _with_number("price", to_decimal(order.amount_cents, order.currency), request),
-            find=lambda: self._found(f"/invoices/guid/{guid}"),
+            find=lambda: self._opened_as(guid),
+            look_first=order.repeated,
         )["data"]
-        facts = self._facts(str(invoice["id"]), invoice, _now(invoice))
         return Session(
             session_id=str(invoice["id"]),
             url=str(invoice["url"]),
             expires_at=int(invoice["expirationTime"]) // 1000,
-            facts=tuple(facts),
+            # Nothing can have come yet, and nothing can have gone back.
+            facts=self._facts(invoice, _now(invoice)),
         )
 
-    def _found(self, path: str) -> Any:
-        return self._rest.read(f"{path}?{urlencode({'token': self._token})}", missing_ok=True)
+    def _opened_as(self, guid: str) -> Any:
+        """What an answer that was lost has made. A look-up that is refused finds nothing: it is not in the way."""
+        try:
+            return self._rest.read(f"/invoices/guid/{guid}?{urlencode({'token': self._token})}", missing_ok=True)
+        except ProviderUnavailable:
+            raise
+        except ProviderError:
+            return None
 
     def expire_checkout(self, session_id: str) -> None:
-        """Cancels an invoice nobody has paid into. Without the merchant facade it runs out by itself, in 15 minutes."""
+        """Cancels an invoice nobody has paid into. Without the merchant facade, and where BitPay will not cancel it
+        because it may be being paid, it runs out by itself in 15 minutes."""
         if not self._merchant_key:
             return
         if self._read(session_id).get("status") == "new":
             path = f"/invoices/{quote(session_id)}?{urlencode({'token': self._merchant_token})}"
-            self._rest.change("DELETE", path, b"", self._sign())
+            try:
+                self._rest.change("DELETE", path, b"", self._sign())
+            except ProviderError as refused:
+                if _error(refused.extensions.get("provider_code")) not in _NOT_TO_CANCEL:
+                    raise
 
     def read(self, ref: Ref, now: int) -> Sequence[Fact]:
-        """An invoice with its refunds; a refund by its own name (invoice/refund) is told with its invoice as well."""
-        invoice_id, _, _ = ref.id.partition("/")
-        return self._facts(invoice_id, self._read(invoice_id), now)
+        """An invoice with its refunds, or one refund (invoice/refund). Dated by when we asked."""
+        invoice_id, _, refund_id = ref.id.partition("/")
+        invoice = self._find(invoice_id)
+        if invoice is None:
+            return ()
+        if not refund_id:
+            return (*self._facts(invoice, now), *self._refunds_if_told(invoice, now))
+        if self._merchant_key:
+            return tuple(self._refunds(invoice, now))
+        return _refund_info(invoice, "succeeded" if refund_id == "complete" else "pending", now)
 
-    def _read(self, invoice_id: str) -> dict[str, Any]:
+    def _find(self, invoice_id: str) -> dict[str, Any] | None:
         path = f"/invoices/{quote(invoice_id)}?{urlencode({'token': self._token})}"
-        invoice: dict[str, Any] = self._rest.read(path)["data"]
+        answer = self._rest.read(path, missing_ok=True)
+        if answer is None:
+            return None
+        invoice: dict[str, Any] = answer["data"]
+        if invoice.get("id") != invoice_id:
+            raise ProviderError(f"BitPay answered with invoice {invoice.get('id')} in place of {invoice_id}")
+        if self._live is not None and _livemode(invoice.get("url")) not in (None, self._live):
+            mode = "test" if self._live else "live"
+            raise ProviderError(f"BitPay invoice {invoice_id} is of {mode} mode, and this stack of the other one")
         return invoice
 
-    def _facts(self, invoice_id: str, invoice: Mapping[str, Any], now: int) -> Sequence[Fact]:
-        order = _order(invoice)
-        if order is None:
-            return ()
-        _check(invoice_id, invoice, order)
-        seen = _seen(invoice, order, now)
-        return (*facts_of(NAME, invoice_id, order, seen), *self._refunds(invoice_id, order, seen.observed_at))
+    def _read(self, invoice_id: str) -> dict[str, Any]:
+        invoice = self._find(invoice_id)
+        if invoice is None:
+            raise ProviderError(f"BitPay has no invoice {invoice_id}")
+        return invoice
 
-    def _refunds(self, invoice_id: str, order: Ours, now: int) -> Iterator[RefundFact]:
+    def _facts(self, invoice: Mapping[str, Any], now: int) -> tuple[Fact, ...]:
+        seen = _seen(invoice, sees_refunds=bool(self._merchant_key))
+        return facts_of(NAME, str(invoice["id"]), _metadata(invoice), seen, now)
+
+    def _refunds_if_told(self, invoice: Mapping[str, Any], now: int) -> tuple[Fact, ...]:
+        """What cannot be read now hides no purchase: it is looked for again when the invoice is."""
         if not self._merchant_key:
-            return
-        query = urlencode({"token": self._merchant_token, "invoiceId": invoice_id})
-        for refund in self._rest.read(f"/refunds?{query}", sign=self._sign())["data"]:
-            yield _refund_fact(refund, order.user_id, now)
+            return _refund_info(invoice, "pending", now)
+        try:
+            return tuple(self._refunds(invoice, now))
+        except ProviderError:
+            return ()
+
+    def _refunds(self, invoice: Mapping[str, Any], now: int) -> Iterator[RefundFact]:
+        query = urlencode({"token": self._merchant_token, "invoiceId": invoice["id"]})
+        answer = self._rest.read(f"/refunds?{query}", missing_ok=True, sign=self._sign())
+        listed = answer.get("data") if isinstance(answer, dict) else answer
+        for refund in listed or []:
+            yield _refund_fact(refund, str(invoice["currency"]), now)
 
     def refund(
         self, payment_ref: str, amount_cents: int | None, currency: str, *, reason: str, key: str
@@ -271,10 +341,7 @@ class BitPay(PrepaidClient):
         """BitPay mails the buyer a link to claim it. Before the invoice is complete only the whole can go back."""
         sign = self._sign()
         invoice = self._read(payment_ref)
-        order = _order(invoice)
-        if order is None:
-            raise ProviderError(f"BitPay invoice {payment_ref} was not opened here")
-        cents = order.amount_cents if amount_cents is None else amount_cents
+        cents = _seen(invoice, sees_refunds=True).amount_cents if amount_cents is None else amount_cents
         guid = str(uuid.UUID(reference(key)))
         query = urlencode({"token": self._merchant_token})
         request = {
@@ -292,7 +359,7 @@ class BitPay(PrepaidClient):
             find=looked_for(lambda: self._rest.read(f"/refunds/guid/{guid}?{query}", missing_ok=True, sign=sign)),
             sign=sign,
         )["data"]
-        return RefundParts(facts=(_refund_fact(refund, order.user_id, _now(invoice)),))
+        return RefundParts(facts=(_refund_fact(refund, currency, _now(invoice)),))
 
     def refund_url(self, refund_id: str) -> str | None:
         """None: BitPay writes to the buyer itself."""
@@ -303,23 +370,19 @@ class BitPay(PrepaidClient):
 
     def invoice(self, purchase_id: str, now: int) -> CryptoInvoice:
         invoice = self._read(purchase_id)
-        order = _order(invoice)
-        if order is None:
-            raise ProviderError(f"BitPay invoice {purchase_id} was not opened here")
-        _check(purchase_id, invoice, order)
-        seen = _seen(invoice, order, now)
+        seen, server_time = _seen(invoice, sees_refunds=True), _now(invoice)
         asked = int((invoice.get("paymentTotals") or {}).get("BTC", 0))
         paid = int(invoice.get("amountPaid") or 0) if invoice.get("transactionCurrency") in (None, "BTC") else 0
-        payable = seen.state in ("pending", "underpaid") and seen.expires_at > seen.observed_at
+        payable = seen.state in ("pending", "underpaid") and seen.expires_at > server_time
         codes = (invoice.get("paymentCodes") or {}).get("BTC") or {}
         return CryptoInvoice(
             purchase_id=purchase_id,
-            user_id=order.user_id,
             state=seen.state,
-            amount_cents=order.amount_cents,
-            due_cents=order.amount_cents if seen.state == "pending" else seen.due_cents,
-            surplus_cents=max(0, seen.received_cents - order.amount_cents),
-            currency=order.currency,
+            amount_cents=seen.amount_cents,
+            received_cents=seen.received_cents,
+            due_cents=seen.amount_cents if seen.state == "pending" else seen.due_cents,
+            surplus_cents=max(0, seen.received_cents - seen.amount_cents),
+            currency=seen.currency,
             amount_btc=btc(asked) if asked else None,
             due_btc=btc(max(0, asked - paid)) if asked and payable else None,
             # BitPay takes payments by its own payment protocol: the wallet fetches the address from the URI's `r`.
@@ -328,7 +391,7 @@ class BitPay(PrepaidClient):
             lightning=None,
             created_at=seen.created_at,
             expires_at=seen.expires_at,
-            server_time=seen.observed_at,
+            server_time=server_time,
             url=str(invoice["url"]),
         )
 
@@ -359,38 +422,52 @@ def _now(invoice: Mapping[str, Any]) -> int:
     return int(invoice.get("currentTime") or invoice["invoiceTime"]) // 1000
 
 
-def _order(invoice: Mapping[str, Any]) -> Ours | None:
+def _metadata(invoice: Mapping[str, Any]) -> object:
     try:
-        return ours(json.loads(invoice.get("posData") or "{}"))
+        return json.loads(invoice.get("posData") or "{}")
     except (ValueError, TypeError):
         return None
 
 
-def _check(invoice_id: str, invoice: Mapping[str, Any], order: Ours) -> None:
-    check(
-        "BitPay",
-        str(invoice.get("id")),
-        order,
-        asked_for=invoice_id,
-        order_id=str(invoice.get("orderId")),
-        amount=str(invoice.get("price")),
-        currency=str(invoice.get("currency")),
-    )
-
-
-def _refund_fact(refund: Mapping[str, Any], user_id: str, now: int) -> RefundFact:
-    currency = str(refund["currency"])
+def _refund_fact(refund: Mapping[str, Any], price_currency: str, now: int) -> RefundFact:
+    currency = str(refund.get("currency") or price_currency)
+    amount = Decimal(str(refund["amount"]))
+    cents = minor_nearest(amount, currency)
+    by_itself = refund.get("type") in _BY_ITSELF
     return RefundFact(
         provider=NAME,
         observed_at=now,
-        user_id=user_id,
         refund_id=str(refund["id"]),
         payment_ref=str(refund["invoice"]),
-        amount_cents=to_minor(str(refund["amount"]), currency),
+        amount_cents=cents,
         currency=currency,
-        status=_REFUND_STATES.get(str(refund.get("status")), "pending"),
-        reason=str(refund["reference"]) if refund.get("reference") else None,
+        status=_REFUND_STATES.get(str(refund.get("status")), "failed"),
+        reason=SURPLUS if by_itself else str(refund["reference"]) if refund.get("reference") else None,
         request_id=str(refund["guid"]).replace("-", "") if refund.get("guid") else None,
+        told=told_unless_exact(amount, currency, cents, currency),
+    )
+
+
+def _refund_info(invoice: Mapping[str, Any], status: RefundStatus, now: int) -> tuple[RefundFact, ...]:
+    """What an invoice itself says of its refund: that there is one, and of how much."""
+    info, currency = invoice.get("refundInfo"), str(invoice["currency"])
+    amounts = info.get("amounts") if isinstance(info, dict) else None
+    pairs = amounts.items() if isinstance(amounts, dict) else [pair for a in amounts or [] for pair in a.items()]
+    told = next((Decimal(str(amount)) for name, amount in pairs if name == currency), None)
+    if told is None or not isinstance(info, dict) or _paid_and_asked(invoice)[0] <= 0:
+        return ()
+    cents = minor_nearest(told, currency)
+    return (
+        RefundFact(
+            provider=NAME,
+            observed_at=now,
+            refund_id=str(info.get("supportRequest") or f"{invoice['id']}:refund"),
+            payment_ref=str(invoice["id"]),
+            amount_cents=cents,
+            currency=currency,
+            status=status,
+            told=told_unless_exact(told, currency, cents, currency),
+        ),
     )
 
 
@@ -399,7 +476,37 @@ def _with_number(name: str, number: Decimal, document: Mapping[str, object]) -> 
     return f'{{"{name}":{number:f},'.encode() + encode(document)[1:]
 
 
+def _error(code: object) -> str:
+    return code[-4:] if isinstance(code, str) and len(code) == 6 and code.isdigit() else ""
+
+
+def _judge(status: int, answer: Any) -> Verdict:
+    """By the body: the same error may come with any status, 200 and 500 among them."""
+    if not isinstance(answer, dict) or not next(_words(answer), ""):
+        return "refused" if status in (401, 403) else by_status(status, answer)
+    code = _error(answer.get("code"))
+    if code in _NO_SUCH or (not code and status == 404):
+        return "missing"
+    if code == _SERVER_FAULT or (not code and not _is_ours(answer)):
+        return "down" if status >= 500 or status == 429 else "refused"
+    return "down" if status == 429 else "refused"
+
+
+def _is_ours(answer: Mapping[str, Any]) -> bool:
+    """Whether an error without a code is about our token or signature: BitPay has no code for those, only words."""
+    said = " ".join(_spoken(answer)).lower()
+    return any(word in said for word in ("token", "signature", "unauthorized", "facade"))
+
+
 def _words(answer: Any) -> Iterator[str]:
+    """What went wrong, and which setting to look at."""
+    spoken = list(_spoken(answer))
+    yield from spoken
+    if spoken and _is_ours(answer):
+        yield "look at BITPAY_API_KEY, or at BITPAY_MERCHANT_TOKEN and BITPAY_MERCHANT_KEY"
+
+
+def _spoken(answer: Any) -> Iterator[str]:
     """BitPay's errors come in three shapes, some of them with a status of success."""
     if not isinstance(answer, dict):
         return

@@ -51,7 +51,10 @@ class Unreadable:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """A checkout to open at a provider. `checkout_id` is the idempotency key; `amount_cents` the price to charge."""
+    """A checkout to open at a provider. `checkout_id` is the idempotency key; `amount_cents` the price to charge.
+
+    `repeated`: it may have been asked for before, and the answer lost.
+    """
 
     checkout_id: str
     user_id: str
@@ -63,6 +66,7 @@ class Order:
     expires_at: int
     customer_id: str | None = None
     trial_days: int = 0
+    repeated: bool = False
 
     @property
     def metadata(self) -> dict[str, str]:
@@ -215,9 +219,9 @@ class CryptoInvoice:
     """
 
     purchase_id: str
-    user_id: str
     state: PurchaseState
     amount_cents: int
+    received_cents: int
     due_cents: int
     surplus_cents: int
     currency: str
@@ -234,6 +238,15 @@ class CryptoInvoice:
 
 class PrepaidProviderClient(Client, Protocol):
     """What the bitcoin providers can do besides: show an invoice, and say where a refund is claimed."""
+
+    @property
+    def cannot_see(self) -> Sequence[str]:
+        """What this set-up is not told, in stable words: docs/bitcoin.md says what follows from each."""
+        ...
+
+    def listed_refunds(self) -> Mapping[str, Sequence[str]]:
+        """The ids of refunds by the invoice they belong to, where they have to be looked for: `read` reads one."""
+        ...
 
     def invoice(self, purchase_id: str, now: int) -> CryptoInvoice: ...
 

@@ -4,15 +4,16 @@ import hashlib
 import hmac
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Decimal
 from typing import Any, NoReturn
 
 from billing.errors import BadWebhook, Conflict, ProviderError, ProviderUnavailable
+from billing.providers import PROVIDERS
 from billing.providers.interface import ChangePreview, Order
 from billing.rules.facts import CheckoutFact, Fact, PurchaseFact
-from billing.rules.money import exponent, to_minor
+from billing.rules.money import exponent, to_decimal
 from billing.rules.plans import Plan
 from billing.rules.records import PurchaseState
 
@@ -56,21 +57,11 @@ def text(document: Mapping[str, Any], key: str, longest: int = 128) -> str:
 # --- our order on the provider's invoice -----------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Ours:
-    """What we wrote on an invoice when we opened it."""
-
-    user_id: str
-    plan_id: str
-    plan_version: int
-    checkout_id: str
-    amount_cents: int
-    currency: str
-    trial_days: int
-
-
 def metadata_of(order: Order) -> dict[str, str]:
-    """What an invoice carries, all text: the order, and the price to hold the invoice against later."""
+    """What an invoice carries, all text: whose it is and for what, for people who look at it there.
+
+    None of it is believed when the invoice is read: our own record of the order decides.
+    """
     return {
         **order.metadata,
         "amount_cents": str(order.amount_cents),
@@ -79,93 +70,73 @@ def metadata_of(order: Order) -> dict[str, str]:
     }
 
 
-def ours(metadata: object) -> Ours | None:
-    """None when the invoice was not opened by this service: another shop may use the same account."""
+def named_by(metadata: object) -> tuple[str | None, str | None]:
+    """(user, checkout) that an invoice names, where it does: a hint, because others may write the same."""
     if not isinstance(metadata, dict):
-        return None
-    try:
-        return Ours(
-            user_id=str(metadata["user_id"]),
-            plan_id=str(metadata["plan_id"]),
-            plan_version=int(metadata["plan_version"]),
-            checkout_id=str(metadata["checkout_id"]),
-            amount_cents=int(metadata["amount_cents"]),
-            currency=str(metadata["currency"]),
-            trial_days=int(metadata.get("trial_days", 0)),
-        )
-    except (KeyError, ValueError, TypeError):
-        return None
-
-
-def check(
-    name: str, invoice_id: str, order: Ours, *, asked_for: str, order_id: str, amount: str, currency: str
-) -> None:
-    """Holds an invoice against the question and against what we opened. Raises `ProviderError` with the difference.
-
-    `amount` is the provider's decimal text of the price, `asked_for` the id we asked for.
-    """
-    differences = []
-    if invoice_id != asked_for:
-        differences.append(f"its id is {invoice_id}")
-    if order_id != order.checkout_id:
-        differences.append(f"its order is {order_id}, not {order.checkout_id}")
-    try:
-        same = currency == order.currency and to_minor(amount, currency) == order.amount_cents
-    except (ValueError, ArithmeticError):
-        same = False
-    if not same:
-        differences.append(f"its price is {amount} {currency}, not {order.amount_cents} minor units {order.currency}")
-    if differences:
-        raise ProviderError(f"{name} invoice {asked_for} is not the one we opened: {'; '.join(differences)}")
+        return None, None
+    user, checkout = metadata.get("user_id"), metadata.get("checkout_id")
+    return (user if isinstance(user, str) else None), (checkout if isinstance(checkout, str) else None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """The state of an invoice at the provider, in our words. `received_cents` is what came in, valued at its rate."""
+    """An invoice at the provider, in our words. `amount` is its decimal text of the price.
+
+    `received_cents` is what came in less the network's fees, valued at the invoice's rate, and `received_sat` the same
+    in satoshis. `ended`: its page takes no payment any more.
+    """
 
     state: PurchaseState
-    observed_at: int
+    amount: str
+    currency: str
     created_at: int
     expires_at: int
+    ended: bool
     paid_at: int | None = None
     received_cents: int = 0
+    received_sat: int = 0
     due_cents: int = 0
 
+    @property
+    def amount_cents(self) -> int:
+        return minor_nearest(Decimal(self.amount), self.currency)
 
-def facts_of(provider: str, invoice_id: str, order: Ours, seen: Seen) -> tuple[Fact, ...]:
-    """The purchase as it is now, and the end of its checkout when nothing can be paid any more."""
+
+def facts_of(provider: str, invoice_id: str, metadata: object, seen: Seen, now: int) -> tuple[Fact, ...]:
+    """The purchase as it was when we asked, and the end of its checkout when nothing can be paid any more."""
+    user_id, checkout_id = named_by(metadata)
     purchase = PurchaseFact(
         provider=provider,
-        observed_at=seen.observed_at,
-        user_id=order.user_id,
+        observed_at=now,
+        user_id=user_id,
         purchase_id=invoice_id,
-        plan_id=order.plan_id,
-        plan_version=order.plan_version,
         state=seen.state,
-        amount_cents=order.amount_cents,
-        currency=order.currency,
-        checkout_id=order.checkout_id,
+        amount_cents=seen.amount_cents,
+        currency=seen.currency,
+        checkout_id=checkout_id,
         created_at=seen.created_at,
         paid_at=seen.paid_at,
         due_cents=seen.due_cents,
-        surplus_cents=max(0, seen.received_cents - order.amount_cents),
+        received_cents=seen.received_cents,
+        received_sat=seen.received_sat,
+        returns_surplus=PROVIDERS[provider].returns_surplus,
         expires_at=seen.expires_at,
-        trial_days=order.trial_days,
         poll=True,
     )
-    if seen.state not in ("failed", "paid_late") and not (
-        seen.state == "underpaid" and seen.expires_at <= seen.observed_at
-    ):
+    if not seen.ended:
         return (purchase,)
-    ended = CheckoutFact(
-        provider=provider,
-        observed_at=seen.observed_at,
-        user_id=order.user_id,
-        session_id=invoice_id,
-        status="expired",
-        checkout_id=order.checkout_id,
-    )
+    ended = CheckoutFact(provider=provider, observed_at=now, user_id=user_id, session_id=invoice_id, status="expired")
     return purchase, ended
+
+
+def covered_at(payments: Iterable[tuple[int, Decimal]], price: Decimal) -> int | None:
+    """When the price was reached by payments of (time, worth), or else the last of them came; None: none came."""
+    came, reached = Decimal(0), None
+    for when, worth in sorted(payments):
+        if came >= price and reached is not None:
+            break
+        came, reached = came + worth, when
+    return reached
 
 
 # --- amounts ---------------------------------------------------------------------------------------------------------
@@ -177,13 +148,20 @@ def minor_up(amount: Decimal, currency: str) -> int:
 
 
 def minor_down(amount: Decimal, currency: str) -> int:
-    """What somebody paid, rounded down to the minor unit."""
-    return int(amount.scaleb(exponent(currency)).to_integral_value(ROUND_FLOOR))
+    """What somebody paid, rounded down to the minor unit. A sum of shares is not less for the last of its digits."""
+    return int(round(amount, 9).scaleb(exponent(currency)).to_integral_value(ROUND_FLOOR))
 
 
 def minor_nearest(amount: Decimal, currency: str) -> int:
-    """What bitcoin is worth that was itself rounded from an amount of money."""
+    """What others computed need not be whole minor units: the nearest one."""
     return int(amount.scaleb(exponent(currency)).to_integral_value(ROUND_HALF_UP))
+
+
+def told_unless_exact(amount: Decimal, currency: str, cents: int, price_currency: str) -> str | None:
+    """The provider's own words for an amount that `cents` does not hold exactly."""
+    if currency == price_currency and amount == to_decimal(cents, currency):
+        return None
+    return f"{amount.normalize():f} {currency}"
 
 
 def btc(satoshis: int) -> str:
@@ -220,6 +198,10 @@ class PrepaidClient:
     """Nothing renews by itself in bitcoin: the calls that change a subscription have nothing to act on."""
 
     NAME: str
+
+    def listed_refunds(self) -> Mapping[str, Sequence[str]]:
+        """The ids of refunds by the invoice they belong to, where they have to be looked for."""
+        return {}
 
     def cancel_subscription(
         self, subscription_id: str, *, at_period_end: bool, reason: str | None, key: str, comment: str | None = None

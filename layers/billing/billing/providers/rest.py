@@ -3,12 +3,16 @@
 `requests` is imported with the first call, so that verifying a webhook never pays for it.
 """
 
+import hashlib
 import json
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
 from billing import deadline
 from billing.errors import ProviderError, ProviderUnavailable
@@ -20,6 +24,28 @@ _LONGEST_WORDS = 300
 
 # (method, url, body) -> headers that only this call carries, such as a signature.
 Sign = Callable[[str, str, bytes], Mapping[str, str]]
+# What an answer means: what was asked for, that there is no such thing, a refusal, or that to ask again may help.
+Verdict = Literal["ok", "missing", "refused", "down"]
+# (status, decoded body or None) -> what that means.
+Judge = Callable[[int, Any], Verdict]
+
+
+def by_status(status: int, _data: Any) -> Verdict:
+    """As HTTP means it."""
+    if status >= 500 or status == 429:
+        return "down"
+    if status == 404:
+        return "missing"
+    return "refused" if status >= 300 else "ok"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """How a server is reached. `ca`: the certificates to trust in place of the public ones, as PEM text or a file;
+    `proxy`: an HTTP proxy that all calls go through."""
+
+    ca: str = ""
+    proxy: str = ""
 
 
 class Rest:
@@ -37,8 +63,12 @@ class Rest:
         headers: Mapping[str, str],
         words: Callable[[Any], Iterator[str]],
         pause: Callable[[float], None] = time.sleep,
+        *,
+        judge: Judge = by_status,
+        way: Way | None = None,
     ) -> None:
         self._name, self._base_url, self._words, self._pause = name, base_url.rstrip("/"), words, pause
+        self._verdict, self._way = judge, way or Way()
         self._headers = {"Accept": "application/json", **headers}
         self._session: Any = None
         self._breaker = Breaker(name)
@@ -61,13 +91,15 @@ class Rest:
         """POST, PUT or DELETE of something that may be repeated: sent once, a failure is the caller's to judge."""
         return self._send(method, path, body, False, sign)
 
-    def create(self, path: str, body: bytes, find: Callable[[], Any], sign: Sign | None = None) -> Any:
+    def create(
+        self, path: str, body: bytes, find: Callable[[], Any], sign: Sign | None = None, *, look_first: bool = True
+    ) -> Any:
         """POST that must not happen twice: found first, sent once, and found again when the answer was lost.
 
-        Raises `ProviderUnavailable` when it is not known whether it happened; to repeat the call is safe, because
-        `find` then sees what this one may still create.
+        `look_first` False: it was never sent before. Raises `ProviderUnavailable` when it is not known whether it
+        happened; to repeat the call with `look_first` is safe, because `find` then sees what this one may still create.
         """
-        existing = find()
+        existing = find() if look_first else None
         if existing is not None:
             return existing
         try:
@@ -85,6 +117,10 @@ class Rest:
         if self._session is None:
             self._session = requests.Session()
             self._session.trust_env = False  # no proxies or .netrc from the surroundings
+            if self._way.proxy:
+                self._session.proxies = {"http": self._way.proxy, "https": self._way.proxy}
+            if self._way.ca:
+                self._session.verify = _ca_file(self._way.ca)
         url = self.url(path)
         headers = {**self._headers, **(sign(method, url, body) if sign else {})}
         if body:
@@ -102,31 +138,45 @@ class Rest:
             raise ProviderUnavailable(
                 f"{self._name} did not answer ({type(lost).__name__})", **({"reason": "silent"} if silent else {})
             ) from lost
-        if answer.status_code >= 500 or answer.status_code == 429:
-            self._breaker.failed(wait=seconds_of(answer.headers.get("Retry-After")))
-        else:
-            self._breaker.answered()
-        return self._judge(answer, content, missing_ok)
-
-    def _judge(self, answer: Any, content: bytes, missing_ok: bool) -> Any:
-        """The decoded body: a status of success can still carry an error in its body, as BitPay's does."""
         try:
             data = json.loads(content, parse_float=Decimal) if content else {}
         except ValueError:
             data = None
-        said = "; ".join(self._words(data))[:_LONGEST_WORDS]
-        if answer.status_code >= 500 or answer.status_code == 429:
-            raise ProviderUnavailable(f"{self._name} answered {answer.status_code}: {said or 'no reason given'}")
-        if answer.status_code == 404 and missing_ok:
+        verdict = self._verdict(answer.status_code, data)
+        if verdict == "down":
+            self._breaker.failed(wait=seconds_of(answer.headers.get("Retry-After")))
+        else:
+            self._breaker.answered()
+        return self._judge(answer, data, verdict, missing_ok)
+
+    def _judge(self, answer: Any, data: Any, verdict: Verdict, missing_ok: bool) -> Any:
+        """The decoded body: a status of success can still carry an error in its body, as BitPay's does."""
+        status, said = answer.status_code, "; ".join(self._words(data))[:_LONGEST_WORDS]
+        if verdict == "down":
+            raise ProviderUnavailable(f"{self._name} answered {status}: {said or 'no reason given'}")
+        if verdict == "missing" and missing_ok:
             return None
-        if answer.status_code >= 300 or said:
+        if 300 <= status < 400:
+            there = str(answer.headers.get("Location", "elsewhere"))[:_LONGEST_WORDS]
+            raise ProviderError(f"{self._name} points to {there}: set its address to that", status=status)
+        if verdict != "ok" or said:
+            told = data.get("code") if isinstance(data, dict) else None
             raise ProviderError(
-                f"{self._name} refused ({answer.status_code}): {said or 'no reason given'}", status=answer.status_code
+                f"{self._name} refused ({status}): {said or 'no reason given'}", status=status, provider_code=told
             )
         if data is None:
-            raise ProviderUnavailable(f"{self._name} answered {answer.status_code} with something that is not JSON")
+            raise ProviderUnavailable(f"{self._name} answered {status} with something that is not JSON")
         self.answered_at = _http_date(answer.headers.get("Date"))
         return data
+
+
+def _ca_file(ca: str) -> str:
+    """A file with the certificates: `requests` takes nothing else."""
+    if not ca.startswith("-----BEGIN"):
+        return ca
+    path = Path(tempfile.gettempdir()) / f"ca-{hashlib.sha256(ca.encode()).hexdigest()[:16]}.pem"
+    path.write_text(ca)
+    return str(path)
 
 
 def _http_date(text: str | None) -> int | None:

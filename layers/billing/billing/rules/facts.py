@@ -134,27 +134,31 @@ class DunningFact(_Fact):
 class PurchaseFact(_Fact):
     """The state of a one-time purchase, or (for a recurring plan at a bitcoin provider) of a prepaid term.
 
-    `trial_days` lengthen a term: the trial that its buyer still had. `poll`: the state may change without our being
-    told, so it has to be looked at again. `tax_cents` None: not told.
+    `poll`: an invoice in bitcoin. It may change without our being told, so it has to be looked at again, and anybody at
+    the same server may write what ours bears: `plan_id`, `plan_version` and price count only as our own order has them,
+    and `user_id` is a hint. `received_cents` is all that came less the network's fees, at the invoice's rate,
+    `received_sat` the same in satoshis; `paid_at` when the price was reached, or the last of it came. Where
+    `returns_surplus`, the provider gives back by itself what came beyond the price. `tax_cents` None: not told.
     """
 
     purchase_id: str
-    plan_id: str
-    plan_version: int
     state: PurchaseState
     amount_cents: int
     currency: str
+    plan_id: str = ""
+    plan_version: int = 0
     checkout_id: str | None = None
     customer_id: str | None = None
     created_at: int | None = None
     paid_at: int | None = None
     due_cents: int = 0
-    surplus_cents: int = 0
+    received_cents: int = 0
+    received_sat: int = 0
+    returns_surplus: bool = False
     expires_at: int | None = None
     refs: tuple[str, ...] = ()
     fee_cents: int | None = None
     tax_cents: int | None = None
-    trial_days: int = 0
     poll: bool = False
 
 
@@ -162,7 +166,9 @@ class PurchaseFact(_Fact):
 class RefundFact(_Fact):
     """One refund, by its own id. `payment_ref` is any name of the payment: its id or one of its `refs`.
 
-    `request_id`: the request of ours that it carries out, as it stands on the provider's object.
+    `request_id`: the request of ours that it carries out, as it stands on the provider's object. `told`: the provider's
+    own words for the amount, where `amount_cents` is rounded or converted. `waits_for`: of one in bitcoin that is on
+    its way, whose turn it is: the buyer's (`claim`), the merchant's (`approval`) or the server's (`payment`).
     """
 
     refund_id: str
@@ -172,6 +178,8 @@ class RefundFact(_Fact):
     status: RefundStatus
     reason: str | None = None
     request_id: str | None = None
+    told: str | None = None
+    waits_for: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -220,10 +228,14 @@ Fact = (
 
 @dataclass(frozen=True, slots=True)
 class Ref:
-    """A provider's object to read: `kind` is subscription, checkout, invoice, payment or purchase."""
+    """A provider's object to read: `kind` is subscription, checkout, invoice, payment or purchase.
+
+    `within`: the shop it was told to lie in, where one account holds several; empty where that was not told.
+    """
 
     kind: Literal["subscription", "checkout", "invoice", "payment", "purchase"]
     id: str
+    within: str = ""
 
 
 @dataclass(frozen=True, slots=True)

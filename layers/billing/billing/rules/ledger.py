@@ -12,7 +12,17 @@ from typing import Literal
 from billing.rules.access import term_runs
 from billing.rules.money import monthly
 from billing.rules.plans import Catalogue, Plan
-from billing.rules.records import Account, Booked, Checkout, Item, Payment, Purchase, Subscription, Term
+from billing.rules.records import (
+    Account,
+    Booked,
+    Checkout,
+    Item,
+    Payment,
+    Purchase,
+    Refund,
+    Subscription,
+    Term,
+)
 from billing.rules.times import day_of
 
 Kind = Literal["payment", "refund", "refund_failed", "dispute", "dispute_won", "tax", "fee", "mrr", "trial", "checkout"]
@@ -142,19 +152,17 @@ class _PaymentLines:
         payment = self.payment
         # What has been booked so far, and is still here: each step takes its part of the tax along.
         kept = old.kept_cents if old is not None else 0
-        if old is None and payment.amount_cents:
-            yield self._step("payment", payment.payment_id, payment.paid_at, 0, payment.amount_cents, why)
-            kept = payment.amount_cents
+        if came := payment.amount_cents - (old.amount_cents if old else 0):
+            yield self._step("payment", payment.payment_id, payment.paid_at, kept, kept + came, why)
+            kept += came
         elif old is not None and (told := payment.tax_on(kept) - old.tax_on(kept)):
             yield self._line("tax", payment.payment_id, payment.paid_at, -told, tax=told)
         if payment.fee_cents and (old is None or old.fee_cents is None):
             yield self._line("fee", payment.payment_id, payment.paid_at, -payment.fee_cents)
-        for refund in payment.refunds.values():
-            booked = old.refunds.get(refund.refund_id) if old else None
-            if back := refund.returned_cents - (booked.returned_cents if booked else 0):
-                kind: Kind = "refund" if back > 0 else "refund_failed"
-                yield self._step(kind, refund.refund_id, refund.observed_at, kept, kept - back, refund.reason)
-                kept -= back
+        for refund, back in _price_given_back(payment, old):
+            kind: Kind = "refund" if back > 0 else "refund_failed"
+            yield self._step(kind, refund.refund_id, refund.observed_at, kept, kept - back, refund.reason)
+            kept -= back
         for dispute in payment.disputes.values():
             taken = old.disputes.get(dispute.dispute_id) if old else None
             if back := dispute.withdrawn_cents - (taken.withdrawn_cents if taken else 0):
@@ -187,6 +195,20 @@ class _PaymentLines:
             reason=reason,
             tax_cents=tax,
         )
+
+
+def _price_given_back(payment: Payment, old: Payment | None) -> Iterator[tuple[Refund, int]]:
+    """What each refund that changed takes of the price, one after the other: a surplus goes first. Where more or less
+    came beyond the price meanwhile, the last refund there was takes less or more of it."""
+    known = old.refunds if old else {}
+    at, booked = replace(payment, refunds=known), old.refunded_cents if old else 0
+    changed = [r for r in payment.refunds.values() if known.get(r.refund_id) != r]
+    for refund in [*list(known.values())[-1:], *sorted(changed, key=lambda r: (r.observed_at, r.refund_id))]:
+        if refund in changed:
+            at = replace(at, refunds={**at.refunds, refund.refund_id: refund})
+        if back := at.refunded_cents - booked:
+            yield refund, back
+        booked = at.refunded_cents
 
 
 # --- monthly recurring revenue ---------------------------------------------------------------------------------------

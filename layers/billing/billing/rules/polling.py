@@ -1,27 +1,26 @@
-"""When an open bitcoin invoice is looked at again: often while somebody may be paying, ever more rarely after that."""
+"""When a bitcoin invoice is looked at again: often while somebody may be paying, ever more rarely after that.
 
-from billing.rules.records import PurchaseState
+A server books what comes to an invoice's address whatever state the invoice is in, and refunds are made on its own
+pages: so none is left alone before `LONGEST`, and none that a person has to decide about or that is being given back.
+"""
+
+from billing.rules.records import UNDER_WAY, Purchase
 from billing.rules.times import DAY
 
-# How long after its creation an invoice in a state may still change, in seconds: a late payment is noticed for a day or
-# more after expiry, an unconfirmed one may take a fortnight, and a settled one can be marked invalid by hand.
-_LONGEST: dict[PurchaseState, int] = {
-    "pending": 3 * DAY,
-    "processing": 14 * DAY,
-    "failed": 3 * DAY,
-    "underpaid": 14 * DAY,
-    "paid_late": 14 * DAY,
-    "paid": 3 * DAY,
-}
-_SHORTEST_PAUSE, _LONGEST_PAUSE = 60, 6 * 3600
+# How long after its creation an invoice is looked at, in seconds.
+LONGEST = 90 * DAY
+_SHORTEST_PAUSE = 60
+# While money or a refund is on its way, and while nothing is.
+_LONGEST_PAUSE, _LONGEST_AT_REST = 6 * 3600, 7 * DAY
 
 
-def next_poll(state: PurchaseState, created_at: int, now: int, *, undecided: bool = False) -> int | None:
-    """A pause of an eighth of the invoice's age, from a minute to six hours; None when nothing more is expected.
-
-    `undecided`: somebody has to decide about it, and must find it until then.
-    """
-    age = now - created_at
-    if age > _LONGEST[state] and not undecided:
+def next_poll(purchase: Purchase, now: int) -> int | None:
+    """A pause of an eighth of the invoice's age, from a minute to six hours, later to a week; None: no more."""
+    age = now - purchase.created_at
+    refunds = purchase.payment.refunds.values() if purchase.payment else ()
+    giving_back = any(refund.status == "pending" for refund in refunds)
+    if age > LONGEST and not (purchase.undecided or giving_back):
         return None
-    return now + min(max(age // 8, _SHORTEST_PAUSE), _LONGEST_PAUSE)
+    moving = purchase.state in UNDER_WAY or purchase.undecided or giving_back
+    longest = _LONGEST_PAUSE if moving and age <= LONGEST else _LONGEST_AT_REST
+    return now + min(max(age // 8, _SHORTEST_PAUSE), longest)

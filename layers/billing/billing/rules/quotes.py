@@ -20,13 +20,13 @@ from billing.rules.times import DAY
 
 Kind = Literal["upgrade", "downgrade", "switch"]
 Move = Literal["buy", "current", "upgrade", "downgrade", "switch", "owned", "free"]
-ObstacleCode = Literal["already_subscribed", "already_purchased"]
+ObstacleCode = Literal["already_subscribed", "already_purchased", "payment_on_its_way"]
 ChangeBlock = Literal["payment_open", "cancellation_scheduled"]
 
 
 @dataclass(frozen=True, slots=True)
 class Obstacle:
-    """Why a plan is not sold: what the buyer has already."""
+    """Why a plan is not sold: what the buyer has already, or is just paying for."""
 
     code: ObstacleCode
     plan: Plan
@@ -110,7 +110,7 @@ def move_to(account: Account, catalogue: Catalogue, plan: Plan, in_force: Plan |
     if plan.free:
         return "free"
     found = obstacle(account, catalogue, plan, prepaid=True)
-    return "owned" if found else "buy"
+    return "owned" if found and found.code == "already_purchased" else "buy"
 
 
 def change_block(subscription: Subscription) -> ChangeBlock | None:
@@ -139,6 +139,9 @@ def obstacle(account: Account, catalogue: Catalogue, plan: Plan, *, prepaid: boo
         for purchase in account.purchases:
             if purchase.plan_id == plan.plan_id and purchase.status in ("paid", "partially_refunded"):
                 return Obstacle("already_purchased", plan)
+            waits = purchase.undecided and purchase.unbought_cents >= purchase.amount_cents
+            if purchase.plan_id == plan.plan_id and (purchase.state == "processing" or waits):
+                return Obstacle("payment_on_its_way", plan)
     return None
 
 

@@ -24,13 +24,17 @@ SURPLUS = "surplus"
 # Later words are stronger when two observations carry the same time.
 PurchaseState = Literal["pending", "processing", "failed", "underpaid", "paid_late", "paid"]
 PURCHASE_STATES: tuple[PurchaseState, ...] = ("pending", "processing", "failed", "underpaid", "paid_late", "paid")
-# Money came, but not as agreed.
-FLAGGED: frozenset[PurchaseState] = frozenset({"underpaid", "paid_late"})
+# What comes in these states may still become what was agreed: nobody has to decide yet.
+UNDER_WAY: frozenset[PurchaseState] = frozenset({"pending", "processing"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refund:
-    """Money back. `request_id`: the request of ours (see `RefundRequest`) that it carries out, if it is one."""
+    """Money back. `request_id`: the request of ours (see `RefundRequest`) that it carries out, if it is one.
+
+    `told`: the provider's own words for an amount that is rounded or converted here. `waits_for`: whose turn it is with
+    a claim in bitcoin that is on its way (see `RefundFact`).
+    """
 
     refund_id: str
     amount_cents: int
@@ -38,11 +42,13 @@ class Refund:
     observed_at: int
     reason: str | None = None
     request_id: str | None = None
+    told: str | None = None
+    waits_for: str | None = None
 
     @property
-    def returned_cents(self) -> int:
-        """What it takes of the price: on its way counts, failed does not, nor what came beyond the price."""
-        return 0 if self.status == "failed" or self.reason == SURPLUS else self.amount_cents
+    def given_back_cents(self) -> int:
+        """What it gives back: on its way counts, failed does not."""
+        return 0 if self.status == "failed" else self.amount_cents
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +82,8 @@ class Payment:
     `plan_id` and the period are what it paid for; None where that was not told: the plan and the period of what it
     belongs to. `also`: what else one invoice paid for. `tax_cents` is the part of the amount that is tax; `tax_inside`
     whether it was part of the price or came on top. `given_up_at`: when the provider had stopped to expect it;
-    `accepted_by` names the admin who let such a late one count, from `accepted_at` on.
+    `accepted_by` names the admin who let such a late one count, from `accepted_at` on. `beyond_cents` came in beyond
+    `amount_cents`; it is what goes back first.
     """
 
     payment_id: str
@@ -98,6 +105,12 @@ class Payment:
     refunds: Mapping[str, Refund] = field(default_factory=dict)
     disputes: Mapping[str, Dispute] = field(default_factory=dict)
     fraud_warning: bool = False
+    beyond_cents: int = 0
+
+    @property
+    def given_back_cents(self) -> int:
+        """All that went back, or is on its way."""
+        return sum(r.given_back_cents for r in self.refunds.values())
 
     def tax_on(self, cents: int) -> int:
         """The tax within a part of the amount; the parts of a sum add up to the tax on the sum, by differences."""
@@ -105,8 +118,18 @@ class Payment:
 
     @property
     def refunded_cents(self) -> int:
-        """What went back of the price, or is on its way."""
-        return sum(r.returned_cents for r in self.refunds.values())
+        """What went back of the price, or is on its way: what is left of a surplus goes first, the price is touched
+        last, and never by more than it was."""
+        surplus = sum(r.given_back_cents for r in self.refunds.values() if r.reason == SURPLUS)
+        of_price = self.given_back_cents - surplus - max(0, self.beyond_cents - surplus)
+        if of_price <= self.rounding_cents < self.amount_cents:
+            return 0
+        return self.amount_cents if of_price >= self.amount_cents - self.rounding_cents else of_price
+
+    @property
+    def rounding_cents(self) -> int:
+        """By how much amounts that were converted may miss each other: a unit for each."""
+        return sum(1 for r in self.refunds.values() if r.told)
 
     @property
     def kept_cents(self) -> int:
@@ -276,9 +299,13 @@ class Subscription:
 class Purchase:
     """One-time. `state` is what the provider says of the payment; `status` adds refunds and disputes to it.
 
-    `due_cents` is what is still missing on an underpaid invoice, `surplus_cents` what came in beyond the price.
-    `accepted_by` names the admin who accepted an underpaid or late payment. `payment` is money that was seen, which
-    counts only once the purchase is `paid`. `poll_at`: when to look at a bitcoin invoice again, None: never.
+    `due_cents` is what is still missing on an underpaid invoice. `accepted_by` names the admin who accepted an
+    underpaid or late payment. `payment` is money that was seen, which counts only once the purchase is `paid`.
+
+    Of a bitcoin invoice, None for cards: `received_cents` is all that came, less the network's fees, at the invoice's
+    rate, and `received_sat` the same in satoshis. `returns_surplus`: its provider gives back by itself what came beyond
+    the price. A person has decided about `decided_cents` of it. `doubles` names the
+    earlier purchase of the same plan for good. `poll_at`: when to look at the invoice again, None: never.
     """
 
     provider: str
@@ -293,8 +320,12 @@ class Purchase:
     checkout_id: str | None = None
     customer_id: str | None = None
     due_cents: int = 0
-    surplus_cents: int = 0
+    received_cents: int | None = None
+    received_sat: int | None = None
+    returns_surplus: bool = False
+    decided_cents: int = 0
     accepted_by: str | None = None
+    doubles: str | None = None
     payment: Payment | None = None
     expires_at: int | None = None
     poll_at: int | None = None
@@ -308,9 +339,33 @@ class Purchase:
         return self.state == "paid" or self.accepted_by is not None
 
     @property
+    def surplus_cents(self) -> int:
+        """What came in beyond the price, given back or not."""
+        return max(0, (self.received_cents or 0) - self.amount_cents)
+
+    @property
+    def kept_cents(self) -> int:
+        """What is left of all that came: received less given back, never below nothing. At most this can go back."""
+        if self.payment is None:
+            return 0
+        received = self.payment.amount_cents if self.received_cents is None else self.received_cents
+        taken = sum(d.withdrawn_cents for d in self.payment.disputes.values())
+        return max(0, received - self.payment.given_back_cents - taken)
+
+    @property
+    def unbought_cents(self) -> int:
+        """Of what is kept, what bought nothing."""
+        bought = self.payment.kept_cents if self.payment and self.paid and not self.doubles else 0
+        return max(0, self.kept_cents - bought)
+
+    @property
     def undecided(self) -> bool:
-        """A person has to accept what came, or give it back."""
-        return self.state in FLAGGED and not self.paid and self.status != "refunded"
+        """Money came that bought nothing and was not given back: a person has to accept it or to give it back."""
+        if self.received_cents is None or self.state in UNDER_WAY:
+            return False
+        returned_anyway = self.paid and not self.doubles and self.returns_surplus
+        rounding = self.payment.rounding_cents if self.payment else 0
+        return self.received_cents > self.decided_cents and self.unbought_cents > rounding and not returned_anyway
 
     @property
     def status(self) -> str:
@@ -383,7 +438,10 @@ CheckoutStatus = Literal["opening", "open", "completed", "expired"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checkout:
-    """The one checkout a user may have open in a group of plans. `checkout_id` keys the call to the provider."""
+    """The one checkout a user may have open in a group of plans. `checkout_id` keys the call to the provider.
+
+    It is our order: price, plan version and trial come from here, never from what the provider says we ordered.
+    """
 
     checkout_id: str
     group: str
@@ -397,6 +455,7 @@ class Checkout:
     currency: str
     session_id: str | None = None
     url: str | None = None
+    trial_days: int = 0
 
     @property
     def record(self) -> str:

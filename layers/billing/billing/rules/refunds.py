@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import replace
 
-from billing.rules.records import SURPLUS, Account, Payment, Purchase, Refund, RefundRequest, Subscription
+from billing.rules.records import Account, Payment, Purchase, Refund, RefundRequest, Subscription
 
 
 def request_id(user_id: str, provider: str, payment_id: str, key: str) -> str:
@@ -33,16 +33,14 @@ def open_requests(account: Account, provider: str, payment: Payment) -> Iterator
 def refundable_cents(
     account: Account, record: Subscription | Purchase, payment: Payment, *, surplus: bool = False
 ) -> int:
-    """What can be given back now: of what is kept (or came beyond the price) the part that no open request holds."""
-    if surplus:
-        came = record.surplus_cents if isinstance(record, Purchase) else 0
-        gone = sum(r.amount_cents for r in payment.refunds.values() if r.reason == SURPLUS and r.status != "failed")
-    else:
-        came, gone = payment.kept_cents, 0
+    """What can be given back now: of what is kept, or of it what bought nothing, the part no open request holds."""
+    came = payment.kept_cents
+    if isinstance(record, Purchase):
+        came = record.unbought_cents if surplus else record.kept_cents
+    gone = 0
     for request in open_requests(account, record.provider, payment):
-        if (request.reason == SURPLUS) == surplus:
-            made = sum(part.amount_cents for part in parts_of(payment, request))
-            gone += max(0, request.amount_cents - made)
+        made = sum(part.amount_cents for part in parts_of(payment, request))
+        gone += max(0, request.amount_cents - made)
     return max(0, came - gone)
 
 

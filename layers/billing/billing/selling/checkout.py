@@ -2,19 +2,20 @@
 
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from billing.errors import Conflict, InvalidRequest, NotFound
+from billing.errors import Conflict, InvalidRequest, NotFound, ProviderError
 from billing.intake.applier import Applier
 from billing.providers import PREPAID, sellers
 from billing.providers.interface import Client, Order, Session
 from billing.rules.apply import apply
 from billing.rules.consequences import Consequences, consequences
-from billing.rules.facts import Ref
+from billing.rules.facts import Fact, Ref
 from billing.rules.plans import Catalogue, Plan
 from billing.rules.quotes import obstacle, overlap, quote, trial_days
-from billing.rules.records import Account, Checkout
+from billing.rules.records import UNDER_WAY, Account, Checkout
 from billing.rules.times import rfc3339
 from billing.store.accounts import AccountStore
 from billing.store.plans import PlanStore
@@ -68,15 +69,23 @@ class Checkouts:
         provider = self._provider_for(plan, provider)
         if self._moved(user_id):
             raise Conflict("your key opens another account now: sign in again, then buy there", code="account_moved")
-        account = self._accounts.change(
-            user_id,
-            lambda account: self._note(account, plan, provider, now, accept_overlap=accept_overlap, quote_id=quote_id),
-        )
+        before = self._accounts.load(user_id)
+        self._look_whether_it_is_paid(before, plan, now)
+        asked_before = False
+
+        def note(account: Account) -> Consequences | None:
+            nonlocal asked_before
+            noted = self._note(account, plan, provider, now, accept_overlap=accept_overlap, quote_id=quote_id)
+            asked_before = noted is None
+            return noted
+
+        account = self._accounts.change(user_id, note)
         checkout = account.checkout_in(plan.group)
         assert checkout is not None
         if _payable(checkout, now):
             return _view(checkout, reused=True)
-        session = self._client(provider).create_checkout(self._order(account, checkout, plan))
+        self._look_at_ended(before.checkout_in(plan.group), user_id, now)
+        session = self._client(provider).create_checkout(self._order(account, checkout, plan, repeated=asked_before))
         after = self._accounts.change(user_id, lambda account: self._opened(account, checkout, session, now))
         opened = after.checkout_in(plan.group)
         if opened is None or opened.checkout_id != checkout.checkout_id:
@@ -120,7 +129,33 @@ class Checkouts:
             amount_cents=plan.price_cents,
             currency=plan.currency,
         )
+        checkout = replace(checkout, trial_days=trial_days(account, plan, provider, now, prepaid=provider in PREPAID))
         return consequences(account, account.put(checkout), catalogue, now)
+
+    def _look_whether_it_is_paid(self, account: Account, plan: Plan, now: int) -> None:
+        """Of a plan that is bought once, an invoice in bitcoin that was open is read before another one is opened: its
+        page may have run out while the money was on its way."""
+        if plan.recurring or plan.duration_days is not None:
+            return
+        for purchase in account.purchases:
+            if purchase.plan_id == plan.plan_id and purchase.provider in PREPAID and purchase.state in UNDER_WAY:
+                self._read(account.user_id, purchase.provider, purchase.purchase_id, now)
+
+    def _look_at_ended(self, page: Checkout | None, user_id: str, now: int) -> None:
+        """An invoice in bitcoin whose page was closed just now may have been paid in that moment. If nobody can say
+        that now, the next look at it will."""
+        if page and page.session_id and page.provider in PREPAID and page.status == "open" and page.expires_at > now:
+            with suppress(ProviderError):
+                self._read(user_id, page.provider, page.session_id, now)
+
+    def _read(self, user_id: str, provider: str, purchase_id: str, now: int) -> None:
+        facts = self._client(provider).read(Ref("purchase", purchase_id), now)
+        catalogue = self._plans.catalogue()
+
+        def decide(account: Account) -> Consequences:
+            return consequences(account, _with(account, facts, catalogue), catalogue, now)
+
+        self._accounts.change(user_id, decide)
 
     def _opened(self, account: Account, checkout: Checkout, session: Session, now: int) -> Consequences | None:
         """Puts the provider's page on record, with what it says of the session, such as a purchase that is pending."""
@@ -128,13 +163,10 @@ class Checkouts:
         if current is None or current.checkout_id != checkout.checkout_id or current.status != "opening":
             return None
         catalogue = self._plans.catalogue()
-        after = account.put(_opened(current, session))
-        for fact in session.facts:
-            told = apply(after, fact, catalogue)
-            after = told if isinstance(told, Account) else after
+        after = _with(account.put(_opened(current, session)), session.facts, catalogue)
         return consequences(account, after, catalogue, now)
 
-    def _order(self, account: Account, checkout: Checkout, plan: Plan) -> Order:
+    def _order(self, account: Account, checkout: Checkout, plan: Plan, *, repeated: bool) -> Order:
         return Order(
             checkout_id=checkout.checkout_id,
             user_id=account.user_id,
@@ -145,9 +177,8 @@ class Checkouts:
             cancel_url=f"{self._portal_url}/pricing?checkout=canceled",
             expires_at=checkout.expires_at,
             customer_id=next((name for provider, name in account.customers if provider == checkout.provider), None),
-            trial_days=trial_days(
-                account, plan, checkout.provider, checkout.created_at, prepaid=checkout.provider in PREPAID
-            ),
+            trial_days=checkout.trial_days,
+            repeated=repeated,
         )
 
     def _plan_for_sale(self, plan_id: str) -> Plan:
@@ -198,6 +229,12 @@ def refuse_double(account: Account, catalogue: Catalogue, plan: Plan, provider: 
     found = obstacle(account, catalogue, plan, prepaid=provider in PREPAID)
     if found is None:
         return
+    if found.code == "payment_on_its_way":
+        raise Conflict(
+            f"a payment for {plan.name} is on its way, or is being looked at: to pay again would pay twice",
+            code=found.code,
+            plan_id=plan.plan_id,
+        )
     if found.code == "already_purchased":
         raise Conflict(f"you own {plan.name} already", code=found.code, plan_id=plan.plan_id)
     raise Conflict(
@@ -230,6 +267,13 @@ def explain_overlap(account: Account, catalogue: Catalogue, plan: Plan, provider
             "the time you buy now would run beside it, not after it"
         )
     raise Conflict(detail, code="overlap", plan_id=found.plan.plan_id, ends_at=until)
+
+
+def _with(account: Account, facts: Sequence[Fact], catalogue: Catalogue) -> Account:
+    for fact in facts:
+        told = apply(account, fact, catalogue)
+        account = told if isinstance(told, Account) else account
+    return account
 
 
 def _same(checkout: Checkout, plan: Plan, provider: str) -> bool:

@@ -4,11 +4,11 @@ A webhook only makes this faster. What no webhook told (a lost one, a payment th
 found by looking again, ever more rarely as an invoice ages.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from billing.errors import NotFound, ProviderError
+from billing.errors import NotFound, NotOurs, Parked, ProviderError
 from billing.intake.applier import Applier
 from billing.log import Log
 from billing.providers import PREPAID, prepaid_client
@@ -43,31 +43,45 @@ class Poller:
     def poll(self, now: int, limit: int) -> Polled:
         """Looks at every invoice that is due. One that cannot be read stays due later and keeps nobody waiting."""
         read = changed = failed = 0
+        listed: dict[str, Mapping[str, Sequence[str]]] = {}
         for due in self._due.due("poll", now, limit):
             purchase = self._claimed(due, now)
             if purchase is None:
                 continue
+
+            def elsewhere(purchase: Purchase = purchase) -> Sequence[str]:
+                if purchase.provider not in listed:
+                    listed[purchase.provider] = self._listed(purchase.provider)
+                return listed[purchase.provider].get(purchase.purchase_id, ())
+
             try:
-                changed += self._look(due.user_id, purchase, now)
+                changed += self._look(due.user_id, purchase, elsewhere, now)
                 read += 1
-            except ProviderError as error:
+            except (ProviderError, Parked, NotOurs) as error:
                 failed += 1
                 self._logger.warning(
                     "invoice not read",
-                    extra={"provider": purchase.provider, "invoice": purchase.purchase_id, "why": error.detail},
+                    extra={"provider": purchase.provider, "invoice": purchase.purchase_id, "why": str(error)},
                 )
         return Polled(read, changed, failed)
+
+    def _listed(self, provider: str) -> Mapping[str, Sequence[str]]:
+        """Refunds that were made elsewhere, asked once a round; one that cannot be told is in nobody's way."""
+        try:
+            return prepaid_client(self._client, provider).listed_refunds()
+        except ProviderError as error:
+            self._logger.warning("refunds not listed", extra={"provider": provider, "why": error.detail})
+            return {}
 
     def _claimed(self, due: Due, now: int) -> Purchase | None:
         """The purchase, if nobody else is looking at it; the next look is noted first, so that a crash loses none."""
         purchase = self._accounts.load(due.user_id).records.get(due.record)
         if not isinstance(purchase, Purchase):
             return None
-        next_at = next_poll(purchase.state, purchase.created_at, now, undecided=purchase.undecided)
-        return purchase if self._due.claim(due, next_at) else None
+        return purchase if self._due.claim(due, next_poll(purchase, now)) else None
 
-    def _look(self, user_id: str, purchase: Purchase, now: int) -> bool:
-        facts = self._client(purchase.provider).read(Ref("purchase", purchase.purchase_id), now)
+    def _look(self, user_id: str, purchase: Purchase, elsewhere: Callable[[], Sequence[str]], now: int) -> bool:
+        facts = read_whole(self._client(purchase.provider), purchase, elsewhere, now)
         if not _is_news(purchase, facts):
             return False
         self._applier.apply(user_id, purchase.provider, facts, now)
@@ -78,22 +92,42 @@ class Poller:
         return True
 
 
+def read_whole(client: Client, purchase: Purchase, elsewhere: Callable[[], Sequence[str]], now: int) -> list[Fact]:
+    """An invoice with its refunds: those that are on their way, and those that were made `elsewhere` and may be new.
+
+    Where nothing ever came, nothing can have gone back: `elsewhere` is not asked.
+    """
+    facts = list(client.read(Ref("purchase", purchase.purchase_id), now))
+    if not facts:
+        raise ProviderError(f"{purchase.provider} has no invoice {purchase.purchase_id} any more")
+    known = purchase.payment.refunds if purchase.payment else {}
+    told = {fact.refund_id for fact in facts if isinstance(fact, RefundFact)}
+    open_ones = [refund_id for refund_id, refund in known.items() if refund.status == "pending"]
+    came = any(isinstance(fact, PurchaseFact) and fact.received_cents > 0 for fact in facts) or bool(known)
+    made = [found for found in elsewhere() if found not in known] if came else []
+    for refund_id in dict.fromkeys([*open_ones, *made]):
+        if refund_id not in told:
+            facts += client.read(Ref("payment", f"{purchase.purchase_id}/{refund_id}"), now)
+    return facts
+
+
 def _is_news(purchase: Purchase, facts: Iterable[Fact]) -> bool:
     """Whether what was read differs from what is recorded; the time of reading alone is not worth a write."""
     refunds = purchase.payment.refunds if purchase.payment else {}
     for fact in facts:
         if isinstance(fact, PurchaseFact):
-            if (fact.state, fact.due_cents, fact.surplus_cents) != _known(purchase):
+            known = (purchase.state, purchase.due_cents, purchase.received_cents, purchase.received_sat)
+            if (fact.state, fact.due_cents, fact.received_cents, fact.received_sat) != known:
                 return True
         elif isinstance(fact, RefundFact):
-            known = refunds.get(fact.refund_id)
-            if known is None or known.status != fact.status:
+            refund = refunds.get(fact.refund_id)
+            if refund is None or (refund.status, refund.amount_cents, refund.waits_for) != (
+                fact.status,
+                fact.amount_cents,
+                fact.waits_for,
+            ):
                 return True
     return False
-
-
-def _known(purchase: Purchase) -> tuple[str, int, int]:
-    return purchase.state, purchase.due_cents, purchase.surplus_cents
 
 
 def show(
@@ -108,6 +142,7 @@ def show(
         "purchase_id": purchase_id,
         "status": invoice.state,
         "amount_cents": invoice.amount_cents,
+        "received_cents": invoice.received_cents,
         "due_cents": invoice.due_cents,
         "surplus_cents": invoice.surplus_cents,
         "currency": invoice.currency,

@@ -280,7 +280,7 @@ def _payment(account: Account, wanted: Wanted) -> tuple[Subscription | Purchase,
 
 def _amount(account: Account, record: Subscription | Purchase, payment: Payment, wanted: Wanted) -> tuple[int, int]:
     """What is to go back, and what could. Raises `Conflict` where that cannot be."""
-    if wanted.undecided and isinstance(record, Purchase) and record.accepted_by is not None:
+    if wanted.undecided and isinstance(record, Purchase) and record.accepted_by and not record.undecided:
         raise Conflict(f"{record.accepted_by} has accepted this payment", code="already_accepted")
     left = refundable_cents(account, record, payment, surplus=wanted.surplus)
     amount = left if wanted.amount_cents is None else wanted.amount_cents

@@ -1,5 +1,7 @@
 """What is due: records that want attention at a time, found by an index that holds nothing else.
 
+What waits for a person has an index of its own (`waiting`), in which nothing else can stand before it.
+
 The index (`due`) is spread over a few partitions by user, so that asking it is a handful of queries however many users
 there are. It may lag behind the table, so whoever finds a record claims it before acting.
 """
@@ -12,7 +14,7 @@ from billing.aws import Aws, AwsError
 from billing.store.codec import SHARDS, item, shard, values
 from billing.store.transactions import CONFLICT
 
-INDEX = "due"
+INDEX, WAITING = "due", "waiting"
 Kind = Literal["poll", "remind", "review", "settle", "decide"]
 # The record's own name for the time the index sorts by.
 _FIELDS: dict[Kind, str] = {"poll": "poll_at", "remind": "remind_at", "review": "review_at", "settle": "settle_at"}
@@ -27,6 +29,14 @@ class Due:
     user_id: str
     record: str
     due_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A record that a person has to decide about."""
+
+    user_id: str
+    record: str
 
 
 class DueStore:
@@ -53,6 +63,21 @@ class DueStore:
         for stored in self._aws.call("dynamodb", "query", **request)["Items"]:
             found = values(stored)
             yield Due(kind, found["user_id"], found["record"], found["due_at"])
+
+    def waiting(self, limit: int) -> list[Waiting]:
+        """The invoices that wait for a person, each partition's oldest first; at most `limit` from each."""
+        found = []
+        for number in range(SHARDS):
+            request: dict[str, Any] = {
+                "TableName": self._table,
+                "IndexName": WAITING,
+                "KeyConditionExpression": "waits_shard = :shard",
+                "ExpressionAttributeValues": item({":shard": shard("invoice", number)}),
+                "Limit": limit,
+            }
+            stored = map(values, self._aws.call("dynamodb", "query", **request)["Items"])
+            found += [Waiting(one["user_id"], one["record"]) for one in stored]
+        return found
 
     def claim(self, due: Due, next_at: int | None, **also: int) -> bool:
         """Moves a record to its next time, or out of the index; False when it is no longer due as it was found, or is

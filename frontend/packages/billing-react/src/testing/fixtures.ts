@@ -165,6 +165,7 @@ export const invoice = (over: Partial<S["CryptoInvoice"]> = {}): S["CryptoInvoic
   due_btc: "0.00009000",
   amount_btc: "0.00009000",
   due_cents: 900,
+  received_cents: 0,
   surplus_cents: 0,
   created_at: "2027-01-01T00:00:00Z",
   address: "bc1qexampleaddress",

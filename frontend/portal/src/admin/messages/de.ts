@@ -284,6 +284,12 @@ export const de: Readonly<Record<AdminKey, Message>> = {
   "invoices.accept": "Als bezahlt annehmen",
   "invoices.reread": "Neu lesen",
   "invoices.claim": "Schicke dem Käufer diesen Link, um die Erstattung abzuholen:",
+  "invoices.undecided": "{amount} davon haben nichts gekauft: annehmen oder zurückgeben.",
+  "invoices.waits.claim": "Eine Erstattung von {amount} wartet darauf, dass der Käufer sie abholt.",
+  "invoices.waits.approval": "Eine Erstattung von {amount} ist abgeholt und wartet am Server auf Freigabe.",
+  "invoices.waits.payment": "Eine Erstattung von {amount} ist freigegeben und wird ausgezahlt.",
+  "invoices.cannot_see": "{provider}: {what}",
+  "invoices.refunds_until_complete": "Eine Erstattung aus dem Dashboard wird erst bemerkt, wenn sie abgeschlossen ist.",
 
   "rollout.about": "Wer was sieht: ein Anteil der Nutzer und einige namentlich. Eine Änderung erreicht alle binnen zwei Minuten.",
   "rollout.none": "Keine Schalter gesetzt: Gastanwendungen verhalten sich, als gäbe es keine Abrechnung.",

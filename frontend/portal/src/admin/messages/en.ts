@@ -283,6 +283,12 @@ const texts = {
   "invoices.accept": "Accept as paid",
   "invoices.reread": "Read again",
   "invoices.claim": "Send the buyer this link to claim the refund:",
+  "invoices.undecided": "{amount} of it bought nothing: accept it, or give it back.",
+  "invoices.waits.claim": "A refund of {amount} waits for the buyer to claim it.",
+  "invoices.waits.approval": "A refund of {amount} is claimed and waits for approval at the server.",
+  "invoices.waits.payment": "A refund of {amount} is approved and is being paid out.",
+  "invoices.cannot_see": "{provider}: {what}",
+  "invoices.refunds_until_complete": "A refund made in its dashboard is noticed only once it is complete.",
 
   "rollout.about": "Who sees what: a share of the users, and some by name. A change reaches everybody within two minutes.",
   "rollout.none": "No flags are set: hosts behave as if there were no billing.",

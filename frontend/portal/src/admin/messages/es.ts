@@ -284,6 +284,12 @@ export const es: Readonly<Record<AdminKey, Message>> = {
   "invoices.accept": "Aceptar como pagada",
   "invoices.reread": "Leer de nuevo",
   "invoices.claim": "Envía al comprador este enlace para que reclame el reembolso:",
+  "invoices.undecided": "{amount} de ese importe no han comprado nada: acéptalo o devuélvelo.",
+  "invoices.waits.claim": "Un reembolso de {amount} espera a que el comprador lo reclame.",
+  "invoices.waits.approval": "Un reembolso de {amount} está reclamado y espera la aprobación en el servidor.",
+  "invoices.waits.payment": "Un reembolso de {amount} está aprobado y se está pagando.",
+  "invoices.cannot_see": "{provider}: {what}",
+  "invoices.refunds_until_complete": "Un reembolso hecho en su panel solo se ve cuando ha terminado.",
 
   "rollout.about": "Quién ve qué: una parte de los usuarios, y algunos por su nombre. Un cambio llega a todos en dos minutos.",
   "rollout.none": "No hay interruptores: las aplicaciones se comportan como si no hubiera facturación.",

@@ -43,7 +43,7 @@ _RULES: Mapping[type, Callable[[Account, Any, Catalogue], Account | Ref]] = {
     CustomerDeletedFact: customer_deleted,
 }
 # What a fact says of money. Beyond the bound it would break every sum that it is part of, and for good.
-_AMOUNTS = ("amount_cents", "due_cents", "surplus_cents", "fee_cents")
+_AMOUNTS = ("amount_cents", "due_cents", "received_cents", "fee_cents")
 
 
 def apply(account: Account, fact: Fact, catalogue: Catalogue) -> Account | Ref:

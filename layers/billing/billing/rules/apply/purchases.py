@@ -1,13 +1,23 @@
 """What facts about purchases, prepaid terms and checkouts change."""
 
 from dataclasses import replace
+from typing import Any
 
-from billing.errors import Parked
+from billing.errors import Parked, Unordered
 from billing.rules.access import term_runs
 from billing.rules.facts import CheckoutFact, PurchaseFact, Ref
-from billing.rules.plans import Catalogue
+from billing.rules.plans import Catalogue, Plan
 from billing.rules.polling import next_poll
-from billing.rules.records import PURCHASE_STATES, Account, Payment, Purchase, Renewal, Term, first_known
+from billing.rules.records import (
+    PURCHASE_STATES,
+    Account,
+    Checkout,
+    Payment,
+    Purchase,
+    Renewal,
+    Term,
+    first_known,
+)
 from billing.rules.terms import Run
 from billing.rules.times import DAY
 
@@ -17,40 +27,17 @@ LONGEST_LEAD = 30 * DAY
 
 def purchase(account: Account, fact: PurchaseFact, catalogue: Catalogue) -> Account | Ref:
     """The newest state of a purchase or prepaid term wins; of one second the stronger one does."""
+    old = _on_record(account, fact)
+    if fact.poll:
+        fact = _as_ordered(account, fact, old)
     plan = catalogue.get(fact.plan_id, fact.plan_version)
     if plan is None:
         named = f"{fact.plan_id} version {fact.plan_version}"
         raise Parked(f"purchase {fact.purchase_id} is of plan {named}, unknown here", "unknown_plan")
-    kind = Term if plan.recurring else Purchase
-    key = f"{'term' if plan.recurring else 'purchase'}#{fact.provider}#{fact.purchase_id}"
-    known = account.records.get(key)
-    old = known if isinstance(known, Purchase) else None
-    new = kind(
-        provider=fact.provider,
-        purchase_id=fact.purchase_id,
-        plan_id=fact.plan_id,
-        plan_version=fact.plan_version,
-        state=fact.state,
-        amount_cents=fact.amount_cents,
-        currency=fact.currency,
-        observed_at=fact.observed_at,
-        created_at=fact.created_at or fact.observed_at,
-        checkout_id=fact.checkout_id,
-        customer_id=account.living_customer(fact.provider, fact.customer_id),
-        due_cents=fact.due_cents,
-        surplus_cents=fact.surplus_cents,
-        expires_at=fact.expires_at,
-    )
-    if isinstance(new, Term):
-        new = replace(new, bonus_seconds=fact.trial_days * DAY)
-    if old is not None:
-        if fact.poll:
-            _check_same_order(old, fact)
-        created_at = min(old.created_at, new.created_at)
-        # "Pending" says that nothing is decided: it takes nothing back that was, however late it is read.
-        undecided = new.state == "pending" and old.state == "failed"
-        if undecided or _purchase_rank(new) <= _purchase_rank(old):
-            return account.put(replace(old, created_at=created_at, payment=_named(old.payment, fact)))
+    if old is None:
+        new = _first_heard(account, fact, recurring=plan.recurring)
+    else:
+        created_at = min(old.created_at, fact.created_at or fact.observed_at)
         new = replace(
             old,
             state=fact.state,
@@ -58,41 +45,122 @@ def purchase(account: Account, fact: PurchaseFact, catalogue: Catalogue) -> Acco
             observed_at=fact.observed_at,
             created_at=created_at,
             due_cents=fact.due_cents,
-            surplus_cents=fact.surplus_cents,
+            received_cents=fact.received_cents if fact.poll else None,
+            received_sat=fact.received_sat if fact.poll else None,
             expires_at=first_known(fact.expires_at, old.expires_at),
         )
-    new = replace(new, payment=_money_in(fact, old))
-    look_again = next_poll(new.state, new.created_at, fact.observed_at, undecided=new.undecided)
-    new = replace(new, poll_at=look_again if fact.poll else None)
-    return renew(_complete_checkout(account.put(new), new), catalogue)
+        # "Pending" says that nothing is decided: it takes nothing back that was, however late it is read.
+        undecided = new.state == "pending" and old.state == "failed"
+        if undecided or _purchase_rank(new) <= _purchase_rank(old):
+            return account.put(replace(old, created_at=created_at, payment=_named(old.payment, fact)))
+    new = replace(new, payment=_invoice_money(fact, old) if fact.poll else _money_in(fact, old))
+    if fact.poll:
+        new = replace(new, poll_at=next_poll(new, fact.observed_at))
+    account = mark_doubles(_complete_checkout(account.put(new), new), plan)
+    return renew(account, catalogue)
 
 
-def _check_same_order(old: Purchase, fact: PurchaseFact) -> None:
-    """An invoice is what we opened, for as long as it lives."""
-    opened = (old.plan_id, old.plan_version, old.amount_cents, old.currency)
-    told = (fact.plan_id, fact.plan_version, fact.amount_cents, fact.currency)
+def _on_record(account: Account, fact: PurchaseFact) -> Purchase | None:
+    for kind in ("term", "purchase"):
+        found = account.records.get(f"{kind}#{fact.provider}#{fact.purchase_id}")
+        if isinstance(found, Purchase):
+            return found
+    return None
+
+
+def _as_ordered(account: Account, fact: PurchaseFact, old: Purchase | None) -> PurchaseFact:
+    """The fact with the plan that we sold. Our order on record decides, whatever the invoice says of itself."""
+    order = old or next(
+        (c for c in account.checkouts if c.checkout_id == fact.checkout_id and c.provider == fact.provider), None
+    )
+    if order is None or (isinstance(order, Checkout) and order.session_id not in (None, fact.purchase_id)):
+        raise Unordered(f"{fact.provider} invoice {fact.purchase_id} was not opened here")
+    opened, told = (order.amount_cents, order.currency), (fact.amount_cents, fact.currency)
     if opened != told:
         raise Parked(
-            f"{fact.provider} invoice {fact.purchase_id} was opened for {opened}, but now says {told}", "order_differs"
+            f"{fact.provider} invoice {fact.purchase_id} is not the one we opened: its price is {told[0]} minor units "
+            f"{told[1]}, not {opened[0]} minor units {opened[1]}",
+            "order_differs",
         )
+    return replace(fact, plan_id=order.plan_id, plan_version=order.plan_version, checkout_id=order.checkout_id)
+
+
+def _first_heard(account: Account, fact: PurchaseFact, *, recurring: bool) -> Purchase:
+    known: dict[str, Any] = {
+        "provider": fact.provider,
+        "purchase_id": fact.purchase_id,
+        "plan_id": fact.plan_id,
+        "plan_version": fact.plan_version,
+        "state": fact.state,
+        "amount_cents": fact.amount_cents,
+        "currency": fact.currency,
+        "observed_at": fact.observed_at,
+        "created_at": fact.created_at or fact.observed_at,
+        "checkout_id": fact.checkout_id,
+        "customer_id": account.living_customer(fact.provider, fact.customer_id),
+        "due_cents": fact.due_cents,
+        "received_cents": fact.received_cents if fact.poll else None,
+        "received_sat": fact.received_sat if fact.poll else None,
+        "returns_surplus": fact.returns_surplus,
+        "expires_at": fact.expires_at,
+    }
+    if not recurring:
+        return Purchase(**known)
+    trial = next((c.trial_days for c in account.checkouts if c.checkout_id == fact.checkout_id), 0)
+    return Term(**known, bonus_seconds=trial * DAY)
 
 
 def _money_in(fact: PurchaseFact, old: Purchase | None) -> Payment | None:
-    """What was booked stays as it was booked; before that, the newest word on what has been seen."""
-    kept = old.payment if old else None
-    if old is not None and kept is not None and (old.paid or not fact.poll or kept.refunds):
-        return _named(kept, fact)
+    """What was booked stays as it was booked."""
+    if old is not None and old.payment is not None:
+        return _named(old.payment, fact)
     if fact.paid_at is None and fact.state != "paid":
         return None
     return Payment(
         payment_id=fact.purchase_id,
-        amount_cents=fact.amount_cents - fact.due_cents,
+        amount_cents=fact.amount_cents,
         currency=fact.currency,
         paid_at=fact.paid_at or fact.observed_at,
         refs=fact.refs,
         fee_cents=fact.fee_cents,
         tax_cents=fact.tax_cents or 0,
     )
+
+
+def _invoice_money(fact: PurchaseFact, old: Purchase | None) -> Payment | None:
+    """What came to an invoice in bitcoin. What was booked stays so; before that, the newest word on what was seen."""
+    known = old.payment if old else None
+    if old is not None and known is not None and old.paid:
+        return with_beyond(known, fact.received_cents)
+    if fact.received_cents <= 0 and fact.state != "paid" and not (known and known.refunds):
+        return None
+    seen = Payment(
+        payment_id=fact.purchase_id,
+        amount_cents=_counts_for_price(fact),
+        currency=fact.currency,
+        paid_at=fact.paid_at or fact.observed_at,
+        refunds=known.refunds if known else {},
+        disputes=known.disputes if known else {},
+        beyond_cents=known.beyond_cents if known else 0,
+    )
+    return with_beyond(seen, fact.received_cents)
+
+
+def _counts_for_price(fact: PurchaseFact) -> int:
+    """At most the price. A unit less is rounding where the server calls it paid, which a person may also say of an
+    invoice to which nothing came: they were paid elsewhere. What a tolerance forgave is not money."""
+    received, price = fact.received_cents, fact.amount_cents
+    if fact.state == "paid" and (received == 0 or received >= price - 1):
+        return price
+    return min(price, received)
+
+
+def with_beyond(payment: Payment, received_cents: int) -> Payment:
+    """With what came beyond it. What comes after all was given back does not undo that: somebody has to look."""
+    beyond = max(0, received_cents - payment.amount_cents)
+    if payment.fully_refunded and beyond > payment.beyond_cents:
+        return payment
+    return replace(payment, beyond_cents=beyond)
 
 
 def _named(payment: Payment | None, fact: PurchaseFact) -> Payment | None:
@@ -109,16 +177,46 @@ def _named(payment: Payment | None, fact: PurchaseFact) -> Payment | None:
 
 
 def accept(account: Account, purchase: Purchase, admin: str, catalogue: Catalogue, now: int) -> Account:
-    """A person lets an underpaid or late payment count. What a term lost by waiting for that is added to it."""
-    accepted = replace(purchase, accepted_by=admin)
-    if isinstance(accepted, Term) and accepted.payment is not None:
-        waited = max(0, now - accepted.payment.paid_at)
-        accepted = replace(accepted, bonus_seconds=accepted.bonus_seconds + waited)
-    return renew(_complete_checkout(account.put(accepted), accepted), catalogue)
+    """A person lets what came count, up to the price, and keeps what came beyond it.
+
+    What a term lost by waiting for that is added to it.
+    """
+    payment, received = purchase.payment, purchase.received_cents or 0
+    accepted = replace(purchase, decided_cents=received)
+    if payment is not None and (not purchase.paid or payment.fully_refunded or payment.amount_cents < received):
+        price = min(purchase.amount_cents, received)
+        counted = replace(payment, amount_cents=price, beyond_cents=max(0, received - price))
+        if not purchase.paid or payment.fully_refunded:
+            accepted = replace(accepted, accepted_by=admin)
+            if isinstance(accepted, Term):
+                waited = max(0, now - payment.paid_at)
+                accepted = replace(accepted, bonus_seconds=accepted.bonus_seconds + waited)
+        accepted = replace(accepted, payment=counted)
+    accepted = replace(accepted, poll_at=next_poll(accepted, now))
+    account = _complete_checkout(account.put(accepted), accepted)
+    plan = catalogue.get(purchase.plan_id, purchase.plan_version)
+    return renew(mark_doubles(account, plan) if plan else account, catalogue)
 
 
-def _purchase_rank(purchase: Purchase) -> tuple[int, int]:
-    return purchase.observed_at, PURCHASE_STATES.index(purchase.state)
+def mark_doubles(account: Account, plan: Plan) -> Account:
+    """A plan that is bought for good is bought once: what was paid for it again, in bitcoin, bought nothing."""
+    if plan.recurring or plan.duration_days is not None:
+        return account
+    same = [p for p in account.purchases if p.plan_id == plan.plan_id]
+    counting = [
+        (p.payment.paid_at, p.record, p)
+        for p in same
+        if p.paid and p.payment and not (p.payment.fully_refunded or p.payment.suspended)
+    ]
+    first = min(counting, default=None, key=lambda found: found[:2])
+    later = {p.record for _, _, p in counting if first and p.received_cents is not None} - {first[1] if first else ""}
+    return account.put(
+        *(replace(p, doubles=first[2].purchase_id if first and p.record in later else None) for p in same)
+    )
+
+
+def _purchase_rank(purchase: Purchase) -> tuple[int, int, int]:
+    return purchase.observed_at, PURCHASE_STATES.index(purchase.state), purchase.received_cents or 0
 
 
 def _complete_checkout(account: Account, purchase: Purchase) -> Account:

@@ -3,9 +3,10 @@
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from billing.rules.apply.purchases import renew
+from billing.rules.apply.purchases import mark_doubles, renew, with_beyond
 from billing.rules.facts import CustomerDeletedFact, DisputeFact, FraudWarningFact, Ref, RefundFact
 from billing.rules.plans import Catalogue
+from billing.rules.polling import next_poll
 from billing.rules.records import Account, DeletedCustomer, Dispute, Payment, Purchase, Refund, Subscription
 from billing.rules.refunds import settled
 
@@ -22,6 +23,8 @@ def refund(account: Account, fact: RefundFact, catalogue: Catalogue) -> Account 
         observed_at=fact.observed_at,
         reason=fact.reason,
         request_id=fact.request_id,
+        told=fact.told,
+        waits_for=fact.waits_for,
     )
 
     def change(payment: Payment) -> Payment:
@@ -41,7 +44,22 @@ def refund(account: Account, fact: RefundFact, catalogue: Catalogue) -> Account 
     changed = _on_payment(account, fact.provider, fact.payment_ref, change)
     if isinstance(changed, Ref):
         return changed
-    return renew(settled(changed, fact.provider, fact.request_id), catalogue)
+    changed = settled(changed, fact.provider, fact.request_id)
+    for purchase in (*changed.purchases, *changed.terms):
+        if account.records[purchase.record] != purchase:
+            changed = _weighed(changed, purchase, fact.observed_at, catalogue)
+    return renew(changed, catalogue)
+
+
+def _weighed(account: Account, purchase: Purchase, now: int, catalogue: Catalogue) -> Account:
+    """What is left after a refund of an invoice in bitcoin, and when to look whether the refund goes on."""
+    if purchase.received_cents is not None and purchase.payment is not None:
+        again = next_poll(purchase, now)
+        sooner = min((at for at in (purchase.poll_at, again) if at is not None), default=None)
+        payment = with_beyond(purchase.payment, purchase.received_cents)
+        account = account.put(replace(purchase, payment=payment, poll_at=sooner))
+    plan = catalogue.get(purchase.plan_id, purchase.plan_version)
+    return mark_doubles(account, plan) if plan else account
 
 
 def dispute(account: Account, fact: DisputeFact, _catalogue: Catalogue) -> Account | Ref:
