@@ -96,6 +96,7 @@ def test_a_provider_that_is_down_leaves_no_half_open_checkout(world: World) -> N
     with pytest.raises(ProviderUnavailable):
         world.checkout(PLUS)
     world.app.faults = []
+    world.app.advance(150)  # while it was down it was left alone
     world.buy(PLUS)
     assert world.has("ai.insights")
     assert world.player.checkouts() == 1

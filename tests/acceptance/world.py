@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, cast
+from unittest.mock import patch
 
 from coincurve import PrivateKey
 
@@ -20,7 +21,7 @@ from billing.gate.gate import Gate
 from billing.intake.applier import Applier
 from billing.intake.processing import Processor, process_batch
 from billing.intake.webhook import webhook
-from billing.providers import load
+from billing.providers import breaker, load
 from billing.providers.bitpay import BitPay
 from billing.providers.btcpay import BTCPay
 from billing.providers.interface import Client
@@ -347,6 +348,10 @@ class _Queue:
 def open_world(name: str) -> Iterator[World]:
     """A shop that sells by one provider."""
     player: Player = PLAYERS[name]()
+    # Who is left alone for a while is left alone by the clock that all live by.
+    clock = player.app.clock
+    original = breaker.Breaker.__init__
+    by_that_clock = lambda self, name, own=None: original(self, name, own or (lambda: float(clock.now())))  # noqa: E731
     queue = _Queue()
     settings = Settings({"PAYMENT_EVENTS_QUEUE_URL": "queue", "BILLING_PROVIDER_MODE": name, "STAGE": "test"})
     secrets = [SECRET, "pos-token", "merchant-token"]
@@ -366,7 +371,7 @@ def open_world(name: str) -> Iterator[World]:
 
     app: App = player.app
     app.webhooks.send = deliver
-    with Server(app):
+    with Server(app), patch.object(breaker.Breaker, "__init__", by_that_clock):
         plans = cast(PlanStore, Shelf(Catalogue(tuple(player.on_sale([FREE, PLUS, PRO, PRO_YEAR, TAX_PASS])))))
         memory = MemoryAccounts()
         accounts, due = cast(AccountStore, memory), cast(DueStore, MemoryDue(memory))
