@@ -8,6 +8,7 @@ from billing.api.http import Request, Response, endpoint
 from billing.api.requests import RefreshSession, SignInWithNostr
 from billing.aws import Aws
 from billing.identity import nostr
+from billing.identity.call_limits import limited
 from billing.identity.identities import Identities, session_tokens
 from billing.identity.tokens import signer
 from billing.log import Log
@@ -45,4 +46,7 @@ def sign_out(request: Request) -> Response:
     return Response(None, 204)
 
 
-handler = endpoint({"POST /auth/nostr": sign_in, "POST /auth/refresh": refresh, "POST /auth/sign-out": sign_out}, Log())
+handler = endpoint(
+    limited({"POST /auth/nostr": sign_in, "POST /auth/refresh": refresh, "POST /auth/sign-out": sign_out}, limits),
+    Log(),
+)

@@ -6,10 +6,12 @@ from typing import Any
 
 from billing.api.http import Request, endpoint
 from billing.api.requests import CancelSubscription
+from billing.identity.call_limits import limited
 from billing.log import Log
 from billing.wiring import Wiring
 
-subscriptions = Wiring(os.environ).subscriptions
+wire = Wiring(os.environ)
+subscriptions = wire.subscriptions
 
 
 def cancel(request: Request) -> Mapping[str, Any]:
@@ -27,4 +29,7 @@ def resume(request: Request) -> Mapping[str, Any]:
     return subscriptions.resume(request.own_user(None), request.now)
 
 
-handler = endpoint({"POST /billing/subscription/cancel": cancel, "POST /billing/subscription/resume": resume}, Log())
+handler = endpoint(
+    limited({"POST /billing/subscription/cancel": cancel, "POST /billing/subscription/resume": resume}, wire.limits),
+    Log(),
+)

@@ -6,10 +6,12 @@ from typing import Any
 
 from billing.api.http import Request, endpoint
 from billing.api.requests import ChangeSubscription, PreviewChange
+from billing.identity.call_limits import limited
 from billing.log import Log
 from billing.wiring import Wiring
 
-subscriptions = Wiring(os.environ).subscriptions
+wire = Wiring(os.environ)
+subscriptions = wire.subscriptions
 
 
 def preview(request: Request) -> Mapping[str, Any]:
@@ -21,5 +23,8 @@ def change(request: Request) -> Mapping[str, Any]:
 
 
 handler = endpoint(
-    {"POST /billing/subscription/preview-change": preview, "POST /billing/subscription/change": change}, Log()
+    limited(
+        {"POST /billing/subscription/preview-change": preview, "POST /billing/subscription/change": change}, wire.limits
+    ),
+    Log(),
 )

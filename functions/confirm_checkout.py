@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from billing.api.http import Request, endpoint
+from billing.identity.call_limits import limited
 from billing.log import Log
 from billing.selling.checkout import confirm
 from billing.wiring import Wiring
@@ -18,4 +19,6 @@ def confirm_checkout(request: Request) -> Mapping[str, Any]:
     return confirm(accounts, applier, client, user_id, request.path["checkout_id"], request.now)
 
 
-handler = endpoint({"POST /billing/checkout-sessions/{checkout_id}/confirm": confirm_checkout}, Log())
+handler = endpoint(
+    limited({"POST /billing/checkout-sessions/{checkout_id}/confirm": confirm_checkout}, wire.limits), Log()
+)

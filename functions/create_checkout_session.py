@@ -6,22 +6,17 @@ from typing import Any
 
 from billing.api.http import Request, endpoint
 from billing.api.requests import CreateCheckoutSession
+from billing.identity.call_limits import limited
 from billing.log import Log
-from billing.store.limits import Limits
 from billing.wiring import Wiring
-
-# Each call may open a page at a provider; nobody buys more often than this in good faith.
-CALLS_PER_HOUR = 30
 
 wire = Wiring(os.environ)
 checkouts = wire.checkouts
-limits = Limits(wire.aws, wire.settings.accounts_table)
 
 
 def create(request: Request) -> Mapping[str, Any]:
     wish = request.parse(CreateCheckoutSession)
     user_id = request.own_user(wish.user_id)
-    limits.count("checkout", user_id, CALLS_PER_HOUR, 3600, request.now)
     return checkouts.create(
         user_id,
         wish.plan_id,
@@ -32,4 +27,4 @@ def create(request: Request) -> Mapping[str, Any]:
     )
 
 
-handler = endpoint({"POST /billing/create-checkout-session": create}, Log())
+handler = endpoint(limited({"POST /billing/create-checkout-session": create}, wire.limits), Log())

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from billing.api.http import Request, endpoint
+from billing.identity.call_limits import limited
 from billing.log import Log
 from billing.selling.invoices import of_checkout, show
 from billing.wiring import Wiring
@@ -25,9 +26,12 @@ def by_id(request: Request) -> Mapping[str, Any]:
 
 
 handler = endpoint(
-    {
-        "GET /billing/checkout-sessions/{checkout_id}/invoice": of_a_checkout,
-        "GET /billing/invoices/{provider}/{purchase_id}": by_id,
-    },
+    limited(
+        {
+            "GET /billing/checkout-sessions/{checkout_id}/invoice": of_a_checkout,
+            "GET /billing/invoices/{provider}/{purchase_id}": by_id,
+        },
+        wire.limits,
+    ),
     Log(),
 )

@@ -5,14 +5,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from billing.api.http import Request, endpoint
+from billing.identity.call_limits import limited
 from billing.log import Log
 from billing.wiring import Wiring
 
-receipts = Wiring(os.environ).receipts
+wire = Wiring(os.environ)
+receipts = wire.receipts
 
 
 def show(request: Request) -> Mapping[str, Any]:
     return receipts.list(request.own_user(None))
 
 
-handler = endpoint({"GET /billing/receipts": show}, Log())
+handler = endpoint(limited({"GET /billing/receipts": show}, wire.limits), Log())

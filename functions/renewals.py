@@ -6,6 +6,7 @@ from typing import Any
 
 from billing.api.http import Request, endpoint
 from billing.api.requests import RenewTerm, SetReminders
+from billing.identity.call_limits import limited
 from billing.log import Log
 from billing.selling.renewals import Renewals
 from billing.wiring import Wiring
@@ -25,9 +26,12 @@ def set_reminders(request: Request) -> Mapping[str, Any]:
 
 
 handler = endpoint(
-    {
-        "POST /billing/renewals/{group}/invoice": open_invoice,
-        "POST /billing/renewals/{group}/reminders": set_reminders,
-    },
+    limited(
+        {
+            "POST /billing/renewals/{group}/invoice": open_invoice,
+            "POST /billing/renewals/{group}/reminders": set_reminders,
+        },
+        wire.limits,
+    ),
     Log(),
 )

@@ -9,6 +9,8 @@ import pytest
 import yaml
 
 from billing.api.routes import ROUTES
+from billing.identity.call_limits import ROUTES as LIMITED
+from billing.origin import HEADER
 from billing.store.accounts import LEDGER, SNAPSHOT
 
 ROOT = Path(__file__).parents[1]
@@ -183,13 +185,25 @@ def test_admins_and_users_have_authorizers_of_their_own() -> None:
         assert authorizer["Identity"] == {"Headers": ["Authorization"], "ReauthorizeEvery": 60}
 
 
-def test_the_api_is_throttled_and_what_costs_most_the_most() -> None:
+def test_the_api_is_throttled_but_no_few_junk_calls_shut_out_everybody() -> None:
+    """What is dear is limited per caller: a throttle of the gateway is one for all of them."""
     api = RESOURCES["Api"]["Properties"]
     usual = api["DefaultRouteSettings"]["ThrottlingRateLimit"]
     assert usual > 0
     tighter = {route for route, settings in api["RouteSettings"].items() if settings["ThrottlingRateLimit"] < usual}
-    assert tighter >= {"POST /auth/nostr", "POST /auth/refresh", "POST /billing/create-checkout-session"}
-    assert tighter <= routes().keys()
+    assert tighter == {"POST /billing/track"}
+    assert LIMITED.keys() <= routes().keys()
+
+
+def test_only_cloudfront_is_told_the_key_that_closes_the_api() -> None:
+    (api,) = (
+        origin
+        for origin in RESOURCES["PagesDistribution"]["Properties"]["DistributionConfig"]["Origins"]
+        if origin["Id"] == "api"
+    )
+    condition, headers, otherwise = api["OriginCustomHeaders"]["Fn::If"]
+    assert (condition, otherwise) == ("ApiIsClosed", {"Ref": "AWS::NoValue"})
+    assert headers == [{"HeaderName": HEADER, "HeaderValue": {"Fn::Sub": "{{resolve:secretsmanager:${OriginKey}}}"}}]
 
 
 def test_only_our_own_pages_may_read_an_answer_and_no_cookie_rides_along() -> None:
@@ -336,8 +350,9 @@ def test_a_secret_is_a_reference_and_never_a_value(function: str) -> None:
 
 
 @pytest.mark.parametrize("secret", [n for n, r in RESOURCES.items() if r["Type"] == "AWS::SecretsManager::Secret"])
-def test_a_secret_is_created_empty(secret: str) -> None:
-    assert set(RESOURCES[secret]["Properties"]) == {"Name"}
+def test_a_secret_is_created_empty_unless_nobody_has_to_know_it(secret: str) -> None:
+    made_here = {"GenerateSecretString"} if secret == "OriginKey" else {"Name"}
+    assert set(RESOURCES[secret]["Properties"]) == made_here
 
 
 def test_a_stack_that_takes_real_money_is_prod() -> None:

@@ -68,8 +68,8 @@ class Cloud:
         return {name: self._resolved(value) for name, value in {**known, **own}.items()}
 
     def _resolved(self, value: Any) -> str:
-        if isinstance(value, list):  # an !If: the branch of every stage but prod
-            return self._resolved(value[1])
+        if isinstance(value, list):  # an !If: the branch of every stage but prod, and of an API that is open
+            return self._resolved(value[2] if value[0] == "ApiIsClosed" else value[1])
         defaults = {name: p.get("Default", "") for name, p in self._template["Parameters"].items()}
         places = {
             **defaults,

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from billing.store.audit import AuditLog
     from billing.store.due import DueStore
     from billing.store.identities import IdentityStore
+    from billing.store.limits import Limits
     from billing.store.metrics import MetricsStore
     from billing.store.moves import MoveStore
     from billing.store.payment_events import PaymentEventStore
@@ -80,6 +81,12 @@ class Wiring:
         from billing.store.identities import IdentityStore
 
         return IdentityStore(self.aws, self._accounts)
+
+    @cached_property
+    def limits(self) -> "Limits":
+        from billing.store.limits import Limits
+
+        return Limits(self.aws, self._accounts)
 
     @cached_property
     def metrics(self) -> "MetricsStore":

@@ -179,6 +179,10 @@ function MoreFields({ draft, set, faults }: FieldsProps) {
           <span>{t("plan.optimistic")}</span>
         </label>
         <label className="bsb-check">
+          <input type="checkbox" checked={draft.after_purchase} onChange={(e) => set({ after_purchase: e.target.checked })} />
+          <span>{t("plan.after_purchase")}</span>
+        </label>
+        <label className="bsb-check">
           <input type="checkbox" checked={draft.hidden} onChange={(e) => set({ hidden: e.target.checked })} />
           <span>{t("plan.hide")}</span>
         </label>

@@ -27,6 +27,7 @@ export interface Draft {
   grace_days: string;
   duration_days: string;
   optimistic: boolean;
+  after_purchase: boolean;
   hidden: boolean;
   provider_plan_ids: string;
   features: FeatureDraft[];
@@ -48,6 +49,7 @@ export function draftOf(plan: AdminPlan | null): Draft {
     grace_days: String(plan?.grace_days ?? 7),
     duration_days: plan?.duration_days ? String(plan.duration_days) : "",
     optimistic: plan?.optimistic ?? false,
+    after_purchase: plan?.after_purchase ?? false,
     hidden: plan?.status === "hidden",
     provider_plan_ids: Object.entries(plan?.provider_plan_ids ?? {})
       .map(([provider, id]) => `${provider}=${id}`)
@@ -115,6 +117,7 @@ export function planOf(draft: Draft): Built {
     duration_days,
     grace_days: Number(draft.grace_days),
     optimistic: draft.optimistic,
+    after_purchase: draft.after_purchase,
     status: draft.hidden ? "hidden" : "active",
     provider_plan_ids,
     features: granted,

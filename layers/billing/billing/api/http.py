@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from billing import deadline
+from billing import deadline, origin
 from billing.errors import (
     BadWebhook,
     BillingError,
@@ -65,7 +65,10 @@ STATUSES: Mapping[type[BillingError], tuple[int, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One call. `user_id` and `admin` are the authorizer's word; `context` is all that it passed on."""
+    """One call. `user_id` and `admin` are the authorizer's word; `context` is all that it passed on.
+
+    `address`: whence it came, if that is known; for counting alone, never stored or logged.
+    """
 
     route: str
     path: Mapping[str, str]
@@ -76,6 +79,7 @@ class Request:
     user_id: str = ""
     admin: bool = False
     context: Mapping[str, Any] = field(default_factory=dict)
+    address: str = ""
 
     def parse(self, model: "type[Model]") -> "Model":
         """The body as `model`; `InvalidRequest` lists every fault with its path."""
@@ -162,7 +166,9 @@ def is_admin_route(route_key: str) -> bool:
 
 
 def request_from(event: Mapping[str, Any], *, max_body: int = MAX_BODY_BYTES) -> Request:
-    """Raises `RequestTooLarge`, or `InvalidRequest` for a path or a body that cannot be one."""
+    """Raises `NotAllowed` for a call past our front, `RequestTooLarge`, or `InvalidRequest` for what cannot be one."""
+    headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
+    origin.check(headers)
     text = event.get("body") or ""
     if len(text) > max_body * 4 // 3 + 4:
         raise RequestTooLarge(f"at most {max_body} bytes are accepted")
@@ -177,12 +183,13 @@ def request_from(event: Mapping[str, Any], *, max_body: int = MAX_BODY_BYTES) ->
         route=str(event.get("routeKey", "")),
         path=_path(event.get("pathParameters") or {}),
         query=event.get("queryStringParameters") or {},
-        headers={name.lower(): value for name, value in (event.get("headers") or {}).items()},
+        headers=headers,
         body=body,
         now=int(time.time()),
         user_id=str(authorizer.get("user_id", "")),
         admin=authorizer.get("admin") in (True, "true"),
         context=authorizer,
+        address=origin.address_of(event, headers),
     )
 
 

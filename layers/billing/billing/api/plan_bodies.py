@@ -21,6 +21,7 @@ def plan_from(body: PlanBody, plan_id: str, version: int) -> Plan:
         duration_days=body.duration_days,
         grace_days=body.grace_days,
         optimistic=body.optimistic,
+        after_purchase=body.after_purchase,
         status=body.status,
         provider_plan_ids={str(name): price for name, price in body.provider_plan_ids.items()},
     )

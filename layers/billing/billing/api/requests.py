@@ -74,6 +74,7 @@ class PlanBody(Request):
     duration_days: int | None = Field(None, ge=1, le=36_500, description="Only for `once`; absent: for good")
     grace_days: int = Field(7, ge=0, le=30)
     optimistic: bool = Field(False, description="Bitcoin: open at the first sight of the payment")
+    after_purchase: bool = Field(False, description="Free plan: only for those who have bought or been given something")
     status: Literal["active", "hidden"] = "active"
     provider_plan_ids: dict[ProviderName, Id] = Field(default_factory=dict)
 

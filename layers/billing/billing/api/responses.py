@@ -158,6 +158,7 @@ class AdminPlan(PublicPlan):
     status: Literal["active", "hidden", "archived"]
     grace_days: int
     optimistic: bool
+    after_purchase: bool
     provider_plan_ids: dict[str, str]
 
 

@@ -61,6 +61,7 @@ def admin_plan(plan: Plan, offered: Sequence[str]) -> View:
         "status": plan.status,
         "grace_days": plan.grace_days,
         "optimistic": plan.optimistic,
+        "after_purchase": plan.after_purchase,
         "provider_plan_ids": dict(plan.provider_plan_ids),
     }
 

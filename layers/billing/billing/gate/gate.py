@@ -65,9 +65,11 @@ def known_sources(context: Mapping[str, Any]) -> Sequence[Source] | None:
 
 
 def with_free(known: Sequence[Source], catalogue: Catalogue) -> list[Source]:
-    """A user's own sources and the free plan, which everybody has."""
+    """A user's own sources and the free plan: everybody has it, or whoever has bought or been given something once."""
     free = catalogue.free()
-    return [*known, *([free_source(free)] if free else [])]
+    if free is None or (free.after_purchase and not any(s.until is None or s.until > s.start for s in known)):
+        return list(known)
+    return [*known, free_source(free)]
 
 
 def _allows_more(value: FeatureValue, limit: int) -> bool:

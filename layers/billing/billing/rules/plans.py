@@ -124,6 +124,8 @@ class Plan:
     `group`: plans of one group replace each other. `tier` joins the monthly and the annual plan of one offer.
     `duration_days`: how long a `once` plan lasts; None means for good. `grace_days` counts from the start of an
     unpaid period. `optimistic` opens a bitcoin plan at the first sight of the payment, before it is confirmed.
+    `after_purchase`: a free plan only for those who have bought or been given something. A key costs nothing, so what
+    everybody has for free can be had again with another one.
     """
 
     plan_id: str
@@ -141,6 +143,7 @@ class Plan:
     duration_days: int | None = None
     grace_days: int = 7
     optimistic: bool = False
+    after_purchase: bool = False
     status: PlanStatus = "active"
     provider_plan_ids: Mapping[str, str] = field(default_factory=dict)
 

@@ -12,8 +12,8 @@ from billing.rules.records import Account, Payment
 from billing.rules.times import rfc3339
 from billing.store.accounts import AccountStore
 
-# The newest receipts get their link at once; each costs a call to the provider, eight at a time.
-LINKED = 24
+# The newest receipts get their link at once; each costs a call to the provider.
+LINKED = 8
 _AT_ONCE = 8
 
 

@@ -1,7 +1,10 @@
 """Rate limits per user: a counter per window, one conditional write per call, gone by itself."""
 
+import secrets
+
 from billing.aws import Aws, AwsError
 from billing.errors import TooManyRequests
+from billing.rules.times import DAY
 from billing.store.codec import item
 
 
@@ -10,10 +13,32 @@ class Limits:
         self._aws = aws
         self._table = accounts_table
 
-    def count(self, what: str, who: str, limit: int, window: int, now: int) -> None:
-        """Counts one call. Raises `TooManyRequests` when there were `limit` in this window of so many seconds."""
+        self._salt = ("", "")
+
+    def salt(self, now: int) -> str:
+        """The day's salt, random and gone after two days: what was hashed with it leads to nobody then."""
+        day = str(now // DAY)
+        if self._salt[0] != day:
+            answer = self._aws.call(
+                "dynamodb",
+                "update_item",
+                TableName=self._table,
+                Key=item({"user_id": "rate#salt", "record": day}),
+                UpdateExpression="SET salt = if_not_exists(salt, :new), #ttl = :ttl",
+                ExpressionAttributeNames={"#ttl": "ttl"},
+                ExpressionAttributeValues=item({":new": secrets.token_hex(16), ":ttl": now + 2 * DAY}),
+                ReturnValues="ALL_NEW",
+            )
+            self._salt = (day, answer["Attributes"]["salt"]["S"])
+        return self._salt[1]
+
+    def count(self, what: str, who: str, limit: int, window: int, now: int, cost: int = 1) -> None:
+        """Counts one call, or what it costs, in a window of so many seconds.
+
+        Raises `TooManyRequests` where that would be more than `limit`.
+        """
         first = "attribute_not_exists(calls)"
-        below_the_limit = "calls < :limit"
+        below_the_limit = "calls <= :room"
         begun = now - now % window
         try:
             self._aws.call(
@@ -24,7 +49,7 @@ class Limits:
                 UpdateExpression="ADD calls :one SET #ttl = :ttl",
                 ConditionExpression=f"{first} OR {below_the_limit}",
                 ExpressionAttributeNames={"#ttl": "ttl"},
-                ExpressionAttributeValues=item({":one": 1, ":limit": limit, ":ttl": begun + 2 * window}),
+                ExpressionAttributeValues=item({":one": cost, ":room": limit - cost, ":ttl": begun + 2 * window}),
             )
         except AwsError as error:
             if error.code != "ConditionalCheckFailedException":

@@ -61,6 +61,7 @@ export const de: Readonly<Record<AdminKey, Message>> = {
   "plan.grace_days": "Kulanztage",
   "plan.duration_days": "Gilt (Tage)",
   "plan.optimistic": "Bitcoin: beim ersten Sehen der Zahlung öffnen, vor der Bestätigung",
+  "plan.after_purchase": "Kostenloser Plan: nur für alle, die etwas gekauft oder bekommen haben",
   "plan.hide": "Verborgen: nur über einen Link zu kaufen",
   "plan.provider_ids": "Preise bei Anbietern, einer je Zeile",
   "plan.more": "Test, Gruppierung und Anbieter",

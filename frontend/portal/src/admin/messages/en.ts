@@ -60,6 +60,7 @@ const texts = {
   "plan.grace_days": "Grace days",
   "plan.duration_days": "Lasts (days)",
   "plan.optimistic": "Bitcoin: open at the first sight of the payment, before it is confirmed",
+  "plan.after_purchase": "Free plan: only for those who have bought or been given something",
   "plan.hide": "Hidden: sold by link only",
   "plan.provider_ids": "Prices at providers, one a line",
   "plan.more": "Trial, grouping and providers",

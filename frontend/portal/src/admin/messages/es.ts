@@ -61,6 +61,7 @@ export const es: Readonly<Record<AdminKey, Message>> = {
   "plan.grace_days": "Días de gracia",
   "plan.duration_days": "Duración (días)",
   "plan.optimistic": "Bitcoin: abrir en cuanto se ve el pago, antes de que se confirme",
+  "plan.after_purchase": "Plan gratuito: solo para quien ha comprado o recibido algo",
   "plan.hide": "Oculto: se vende solo con un enlace",
   "plan.provider_ids": "Precios en los proveedores, uno por línea",
   "plan.more": "Prueba, agrupación y proveedores",

@@ -1,0 +1,107 @@
+"""How often one caller may make a call that costs a write or a call to a provider.
+
+Counted per user and per address prefix, and together against a budget of calls to providers: buyers' pages may use so
+much of what a provider allows, and the rest is left for webhooks and for what runs by itself, which are not counted.
+The prefix is hashed with a salt that lives for two days, then nobody can tell any more what it was.
+"""
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from billing.api.http import Call, Request, Response
+from billing.errors import ProviderUnavailable, TooManyRequests
+from billing.origin import prefix_of
+from billing.store.limits import Limits
+
+MINUTE, HOUR = 60, 3600
+# Calls to providers that all buyers together may cause in a minute: a tenth of what Stripe allows in live mode.
+PROVIDER_CALLS_PER_MINUTE = 600
+_REFUSALS_KEPT = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """So many calls in a window (seconds) by one user, and from one address prefix; 0: no such limit.
+
+    `bucket`: calls that do the same share one. `provider`: how many calls to a provider each may cost.
+    """
+
+    bucket: str
+    window: int
+    user: int = 0
+    prefix: int = 0
+    provider: int = 0
+
+
+_CHECKOUT = Limit("checkout", HOUR, user=30, prefix=300, provider=3)
+_SUBSCRIPTION = Limit("subscription", HOUR, user=60, prefix=600, provider=4)
+# A page that waits for a bitcoin payment asks every three seconds, perhaps in two tabs.
+_INVOICE = Limit("invoice", MINUTE, user=60, prefix=600, provider=2)
+
+ROUTES: Mapping[str, Limit] = {
+    "POST /auth/nostr": Limit("sign-in", MINUTE, prefix=60),
+    "POST /auth/refresh": Limit("refresh", MINUTE, prefix=300),
+    "POST /auth/sign-out": Limit("sign-out", MINUTE, prefix=120),
+    "POST /billing/create-checkout-session": _CHECKOUT,
+    "POST /billing/renewals/{group}/invoice": _CHECKOUT,
+    "POST /billing/renewals/{group}/reminders": Limit("reminders", HOUR, user=30, prefix=300),
+    "POST /billing/checkout-sessions/{checkout_id}/confirm": Limit("confirm", MINUTE, user=40, prefix=400, provider=2),
+    "GET /billing/receipts": Limit("receipts", MINUTE, user=20, prefix=200, provider=8),
+    "POST /billing/portal-session": Limit("portal", HOUR, user=60, prefix=600, provider=1),
+    "POST /billing/subscription/preview-change": _SUBSCRIPTION,
+    "POST /billing/subscription/change": _SUBSCRIPTION,
+    "POST /billing/subscription/cancel": _SUBSCRIPTION,
+    "POST /billing/subscription/resume": _SUBSCRIPTION,
+    "GET /billing/checkout-sessions/{checkout_id}/invoice": _INVOICE,
+    "GET /billing/invoices/{provider}/{purchase_id}": _INVOICE,
+}
+
+
+def limited(routes: Mapping[str, Call], limits: Limits) -> Mapping[str, Call]:
+    """The same routes, each counted before it is served. A route without a limit is a fault of ours."""
+    callers = _Callers(limits)
+    return {route: callers.counted(call, ROUTES[route]) for route, call in routes.items()}
+
+
+class _Callers:
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        # Who was refused until when: a flood from one place costs no write for each of its calls.
+        self._refused: OrderedDict[tuple[str, str], int] = OrderedDict()
+
+    def counted(self, call: Call, limit: Limit) -> Call:
+        def serve(request: Request) -> Response | Mapping[str, object]:
+            prefix = prefix_of(request.address)
+            if limit.prefix and prefix:
+                salted = f"{self._limits.salt(request.now)}|{prefix}"
+                self._count(
+                    limit, "from-" + hashlib.sha256(salted.encode()).hexdigest()[:32], limit.prefix, request.now
+                )
+            if limit.user and request.user_id:
+                self._count(limit, request.user_id, limit.user, request.now)
+            if limit.provider:
+                self._spend(limit.provider, request.now)
+            return call(request)
+
+        return serve
+
+    def _count(self, limit: Limit, who: str, most: int, now: int) -> None:
+        until = self._refused.get((limit.bucket, who), 0)
+        if until > now:
+            raise TooManyRequests(f"too many calls: wait {until - now} seconds", retry_after=until - now)
+        try:
+            self._limits.count(limit.bucket, who, most, limit.window, now)
+        except TooManyRequests:
+            self._refused[limit.bucket, who] = now - now % limit.window + limit.window
+            if len(self._refused) > _REFUSALS_KEPT:
+                self._refused.popitem(last=False)
+            raise
+
+    def _spend(self, calls: int, now: int) -> None:
+        try:
+            self._limits.count("provider", "all", PROVIDER_CALLS_PER_MINUTE, MINUTE, now, cost=calls)
+        except TooManyRequests as spent:
+            words = "too many people ask the payment provider at this moment: try again soon"
+            raise ProviderUnavailable(words, retry_after=spent.extensions["retry_after"]) from spent
