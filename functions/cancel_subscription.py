@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from billing.api.http import Request, endpoint
-from billing.api.requests import CancelSubscription
+from billing.api.requests import CancelSubscription, ResumeSubscription
 from billing.identity.call_limits import limited
 from billing.log import Log
 from billing.wiring import Wiring
@@ -22,11 +22,13 @@ def cancel(request: Request) -> Mapping[str, Any]:
         reason=wish.reason,
         comment=wish.comment,
         now=request.now,
+        subscription_id=wish.subscription_id,
     )
 
 
 def resume(request: Request) -> Mapping[str, Any]:
-    return subscriptions.resume(request.own_user(None), request.now)
+    wish = request.parse(ResumeSubscription)
+    return subscriptions.resume(request.own_user(None), request.now, subscription_id=wish.subscription_id)
 
 
 handler = endpoint(

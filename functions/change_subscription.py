@@ -15,7 +15,10 @@ subscriptions = wire.subscriptions
 
 
 def preview(request: Request) -> Mapping[str, Any]:
-    return subscriptions.preview(request.own_user(None), request.parse(PreviewChange).plan_id, request.now)
+    wish = request.parse(PreviewChange)
+    return subscriptions.preview(
+        request.own_user(None), wish.plan_id, request.now, subscription_id=wish.subscription_id
+    )
 
 
 def change(request: Request) -> Mapping[str, Any]:

@@ -52,7 +52,7 @@ test("cancelling names the day and the losses, sends the reason, and can be take
   expect(screen.queryByRole("dialog")).toBeNull();
   const said = screen.getByText("Plus, monthly is cancelled and ends on January 15, 2027. Nothing more will be charged.");
   await waitFor(() => expect(document.activeElement?.contains(said)).toBe(true));
-  expect(api.calls.find(({ call }) => call.endsWith("/cancel"))?.body).toEqual({ at_period_end: true, reason: "unused" });
+  expect(api.calls.find(({ call }) => call.endsWith("/cancel"))?.body).toEqual({ subscription_id: "sub_1", at_period_end: true, reason: "unused" });
   await userEvent.click(screen.getByRole("button", { name: "Keep Plus, monthly" }));
   expect(await screen.findByText("Renews for $9.00 on January 15, 2027.")).toBeTruthy();
 });

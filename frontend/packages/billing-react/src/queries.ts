@@ -132,7 +132,9 @@ export const useCancel = () =>
   );
 
 export const useResume = () =>
-  useSubscriptionCall((client) => unwrap(client.POST("/billing/subscription/resume")));
+  useSubscriptionCall((client, subscription_id: string) =>
+    unwrap(client.POST("/billing/subscription/resume", { body: { subscription_id } })),
+  );
 
 /** Opens the invoice for the next prepaid term of a group of plans. */
 export function useRenew() {

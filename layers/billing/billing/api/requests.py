@@ -126,8 +126,15 @@ class UseFeatures(Request):
     items: list[UseFeature] = Field(min_length=1, max_length=25)
 
 
+SubscriptionId = Annotated[
+    Id | None,
+    Field(description="Which subscription is meant; needed where several could be, else a 409 `subscription_unclear`"),
+]
+
+
 class PreviewChange(Request):
     plan_id: PlanId
+    subscription_id: SubscriptionId = None
 
 
 class ChangeSubscription(Request):
@@ -147,9 +154,14 @@ CancelReason = Literal[
 
 
 class CancelSubscription(Request):
+    subscription_id: SubscriptionId = None
     at_period_end: bool = True
     reason: CancelReason | None = None
     comment: str | None = Field(None, max_length=500, description="Passed to the provider, never stored here")
+
+
+class ResumeSubscription(Request):
+    subscription_id: SubscriptionId = None
 
 
 class SignInWithNostr(Request):

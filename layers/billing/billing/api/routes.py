@@ -323,6 +323,7 @@ ROUTES: tuple[Route, ...] = (
         _user,
         "Take back a scheduled cancellation or change",
         responses.SubscriptionStatus,
+        requests.ResumeSubscription,
         errors=(404, 409, 502, 503),
     ),
     Route(

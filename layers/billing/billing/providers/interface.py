@@ -191,6 +191,13 @@ class PlanSync:
 class RecurringProviderClient(Client, Protocol):
     """What a provider that charges again by itself can do besides: hold prices, and tell what it has."""
 
+    def confirm_url(self, subscription_id: str) -> str | None:
+        """Where the customer gives the bank the word that it wants for the open payment; None when it wants none.
+
+        Whoever has the link can pay: hand it to the customer, never store it.
+        """
+        ...
+
     def sync_plan(self, plan: Plan, *, dry_run: bool) -> PlanSync:
         """Makes the provider's price what the plan says; a repeat changes nothing."""
         ...

@@ -148,6 +148,10 @@ class MockClient:
         wish = {**_plan(plan), "at_period_end": at_period_end, "proration_date": proration_date, "key": key}
         self._change(subscription_id, "change", wish)
 
+    def confirm_url(self, subscription_id: str) -> str | None:
+        """No bank stands behind it."""
+        return None
+
     def portal_url(self, customer_id: str, return_url: str) -> str:
         url: str = self._rest.read(f"/api/customers/{customer_id}/portal?return_url={return_url}")["url"]
         return url

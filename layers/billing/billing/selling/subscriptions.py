@@ -3,19 +3,20 @@
 The provider decides and is asked; what it then says is read and applied at once, by the path every event takes.
 """
 
+import hashlib
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 from billing.api.status import subscription_status
 from billing.api.views import value
-from billing.errors import Conflict, NotFound
+from billing.errors import Conflict, NotFound, ProviderError, ProviderUnavailable
 from billing.intake.applier import Applier
-from billing.providers import sellers
+from billing.providers import renewing_client, sellers
 from billing.providers.interface import ChangePreview, Client
 from billing.rules.facts import Ref
 from billing.rules.plans import Catalogue, FeatureValue, Plan
 from billing.rules.quotes import change_block, kind_of
-from billing.rules.records import LIVE, Account, Subscription
+from billing.rules.records import LIVE, TERMINAL, Account, Subscription
 from billing.rules.times import rfc3339
 from billing.store.accounts import AccountStore
 from billing.store.plans import PlanStore
@@ -39,10 +40,16 @@ class Subscriptions:
         self._applier = applier
         self._client = client
 
-    def preview(self, user_id: str, plan_id: str, now: int) -> Mapping[str, Any]:
-        """What a change to a plan costs now and next, and which features it gives and takes."""
+    def preview(self, user_id: str, plan_id: str, now: int, *, subscription_id: str | None = None) -> Mapping[str, Any]:
+        """What a change to a plan costs now and next, and which features it gives and takes.
+
+        `subscription_id`: which one is meant; needed where several could be.
+        """
         catalogue = self._plans.catalogue()
-        subscription, current, target = self._change(self._accounts.load(user_id), plan_id, catalogue)
+        account = self._accounts.load(user_id)
+        subscription, _, _ = self._change(account, plan_id, subscription_id, catalogue)
+        account = self._read(account, subscription, now)
+        subscription, current, target = self._change(account, plan_id, subscription.subscription_id, catalogue)
         at_period_end = waits(subscription, current, target)
         cost = self._cost(subscription, target, at_period_end, now)
         kept = Preview(
@@ -80,9 +87,12 @@ class Subscriptions:
         catalogue = self._plans.catalogue()
         account = self._accounts.load(user_id)
         record = account.records.get(f"subscription#{preview.provider}#{preview.subscription_id}")
+        if isinstance(record, Subscription) and not _done(record, preview):
+            account = self._read(account, record, now)
+            record = account.records[record.record]
         if isinstance(record, Subscription) and _done(record, preview):
             return subscription_status(account, catalogue, now)
-        subscription, current, target = self._change(account, preview.plan_id, catalogue)
+        subscription, current, target = self._change(account, preview.plan_id, preview.subscription_id, catalogue)
         as_shown = (preview.subscription_id, preview.from_plan_id, preview.from_plan_version, preview.period_end)
         if as_shown != (
             subscription.subscription_id,
@@ -102,52 +112,88 @@ class Subscriptions:
         account = self._read(account, subscription, now)
         record = account.records[subscription.record]
         if not preview.at_period_end and isinstance(record, Subscription) and record.plan_id != target.plan_id:
-            raise Conflict(
-                f"the payment did not go through, so you keep {current.name}: update your card and try again",
-                code="change_not_paid",
-            )
+            self._refuse_unpaid(subscription, current)
         return subscription_status(account, catalogue, now)
 
+    def _refuse_unpaid(self, subscription: Subscription, current: Plan) -> NoReturn:
+        """An upgrade counts when it is paid. Where the bank wants the customer's word, there is a page to give it."""
+        client = renewing_client(self._client, subscription.provider)
+        if url := client.confirm_url(subscription.subscription_id):
+            raise Conflict(
+                f"your bank wants you to confirm the payment; until then you keep {current.name}",
+                code="action_required",
+                confirm_url=url,
+            )
+        raise Conflict(
+            f"the payment did not go through, so you keep {current.name}: update your card and try again",
+            code="change_not_paid",
+        )
+
     def cancel(
-        self, user_id: str, *, at_period_end: bool, reason: str | None, comment: str | None, now: int
+        self,
+        user_id: str,
+        *,
+        at_period_end: bool,
+        reason: str | None,
+        comment: str | None,
+        now: int,
+        subscription_id: str | None = None,
     ) -> Mapping[str, Any]:
-        """Ends the subscription, now or when what was paid for is used up. Asking again changes nothing."""
-        account = self._accounts.load(user_id)
-        subscription = _live(account)
+        """Ends a subscription, now or when what was paid for is used up. Asking again changes nothing."""
+        account, subscription = self._newest(user_id, subscription_id, now)
         # What was never paid cannot run out: unpaid and paused ones end at once.
         later = at_period_end and subscription.status in ("trialing", "active", "past_due")
-        if not (later and subscription.ends_at is not None):
-            self._client(subscription.provider).cancel_subscription(
-                subscription.subscription_id,
-                at_period_end=later,
-                reason=reason,
-                comment=comment,
-                key=_key("cancel", subscription, account),
-            )
+        if not _is_over(subscription, later=later):
+            said = hashlib.sha256(f"{reason}\n{comment}".encode()).hexdigest()[:12]
+            try:
+                self._client(subscription.provider).cancel_subscription(
+                    subscription.subscription_id,
+                    at_period_end=later,
+                    reason=reason,
+                    comment=comment,
+                    key=_key(f"cancel:{'end' if later else 'now'}:{said}", subscription, account),
+                )
+            except ProviderUnavailable:
+                raise
+            except ProviderError:
+                # Somebody ended it in the same moment: then it is as it was wanted.
+                account = self._read(account, subscription, now)
+                record = account.records[subscription.record]
+                if not (isinstance(record, Subscription) and _is_over(record, later=later)):
+                    raise
             account = self._read(account, subscription, now)
         return subscription_status(account, self._plans.catalogue(), now)
 
-    def resume(self, user_id: str, now: int) -> Mapping[str, Any]:
+    def resume(self, user_id: str, now: int, *, subscription_id: str | None = None) -> Mapping[str, Any]:
         """Takes back a scheduled cancellation or downgrade, or wakes a paused subscription."""
-        account = self._accounts.load(user_id)
-        subscription = _live(account)
+        account, subscription = self._newest(user_id, subscription_id, now)
         ends_later = subscription.ends_at is not None
         # A new version of the same plan is the seller's doing: it is not the customer's to take back.
         changes_plan = subscription.scheduled_plan_id not in (None, subscription.plan_id)
         if not (ends_later or changes_plan or subscription.status == "paused"):
             raise Conflict("there is nothing to take back", code="nothing_to_resume")
         self._client(subscription.provider).resume_subscription(
-            subscription.subscription_id, key=_key("resume", subscription, account)
+            subscription.subscription_id, key=_key(f"resume:{subscription.ends_at}", subscription, account)
         )
         account = self._read(account, subscription, now)
         return subscription_status(account, self._plans.catalogue(), now)
 
-    def _change(self, account: Account, plan_id: str, catalogue: Catalogue) -> tuple[Subscription, Plan, Plan]:
+    def _newest(self, user_id: str, subscription_id: str | None, now: int) -> tuple[Account, Subscription]:
+        """The subscription that is meant, as the provider has it now: what we know of it may be late."""
+        account = self._accounts.load(user_id)
+        subscription = _chosen(account, subscription_id)
+        account = self._read(account, subscription, now)
+        found = account.records[subscription.record]
+        return account, found if isinstance(found, Subscription) else subscription
+
+    def _change(
+        self, account: Account, plan_id: str, subscription_id: str | None, catalogue: Catalogue
+    ) -> tuple[Subscription, Plan, Plan]:
         """The subscription, its plan and the wanted one; refuses a change that cannot be made."""
         target = catalogue.get(plan_id)
         if target is None:
             raise NotFound(f"there is no plan {plan_id}")
-        subscription = _live(account, catalogue, target.group)
+        subscription = _chosen(account, subscription_id, catalogue, target.group)
         current = catalogue.get(subscription.plan_id, subscription.plan_version)
         if current is None:
             raise NotFound("the plan you have is not in the catalogue")
@@ -206,15 +252,30 @@ def _shown(granted: FeatureValue | None) -> object:
     return value(granted) if granted else None
 
 
-def _live(account: Account, catalogue: Catalogue | None = None, group: str | None = None) -> Subscription:
-    """The subscription that a customer's call is about: the newest live one (of a group of plans)."""
-    found = [s for s in account.subscriptions if s.status in LIVE]
+def _chosen(
+    account: Account, subscription_id: str | None, catalogue: Catalogue | None = None, group: str | None = None
+) -> Subscription:
+    """The live subscription (of a group of plans) that a call is about; refused where that could be several."""
+    found = [s for s in account.subscriptions if s.status in LIVE and subscription_id in (None, s.subscription_id)]
     if catalogue is not None:
         plans = {s.record: catalogue.get(s.plan_id, s.plan_version) for s in found}
         found = [s for s in found if (plan := plans[s.record]) is not None and plan.group == group]
     if not found:
-        raise NotFound("you have no subscription")
-    return max(found, key=lambda s: (s.created_at, s.subscription_id))
+        raise NotFound("you have no such subscription" if subscription_id else "you have no subscription")
+    if len(found) > 1:
+        raise Conflict(
+            "you have several subscriptions: say which one is meant",
+            code="subscription_unclear",
+            subscriptions=[{"subscription_id": s.subscription_id, "plan_id": s.plan_id} for s in found],
+        )
+    return found[0]
+
+
+def _is_over(subscription: Subscription, *, later: bool) -> bool:
+    """Whether it has ended, or, for `later`, ends with its period at the latest: a date beyond that is billed first."""
+    if subscription.status in TERMINAL:
+        return True
+    return later and subscription.ends_at is not None and subscription.ends_at <= subscription.current_period_end
 
 
 def _done(subscription: Subscription, preview: Preview) -> bool:

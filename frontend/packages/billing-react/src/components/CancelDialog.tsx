@@ -44,7 +44,12 @@ export function CancelDialog({ subscription, onClose, onDone, onSwitch }: Cancel
   const plan = named(subscription);
   const submit = () =>
     cancel.mutate(
-      { at_period_end: true, ...(reason ? { reason } : {}), ...(comment.trim() ? { comment: comment.trim() } : {}) },
+      {
+        subscription_id: subscription.subscription_id,
+        at_period_end: true,
+        ...(reason ? { reason } : {}),
+        ...(comment.trim() ? { comment: comment.trim() } : {}),
+      },
       {
         onSuccess: (status) => {
           const after = status.subscriptions.find(({ subscription_id }) => subscription_id === subscription.subscription_id);

@@ -75,7 +75,7 @@ function LivePlan({ subscription, now, onDone }: LivePlanProps) {
   const can = (action: Subscription["actions"][number]) => subscription.actions.includes(action);
   const plan = named(subscription);
   const price = money(subscription.price_cents, subscription.currency, locale, { exact: false });
-  const takeBack = () => resume.mutate(undefined, { onSuccess: () => onDone(t("plan.kept", { plan })) });
+  const takeBack = () => resume.mutate(subscription.subscription_id, { onSuccess: () => onDone(t("plan.kept", { plan })) });
   return (
     <>
       <div className="bsb-row bsb-between bsb:items-start">

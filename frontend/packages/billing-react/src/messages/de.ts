@@ -340,6 +340,8 @@ const de = {
   "error.unavailable": "Der Abrechnungsdienst ist gerade nicht erreichbar. Dein Plan und deine Zahlungen sind davon nicht betroffen.",
   "error.already_subscribed": "Du hast schon ein Abonnement. Ändere es auf deiner Abrechnungsseite: Ein zweites würde doppelt abgebucht.",
   "error.already_purchased": "Das gehört dir schon.",
+  "error.action_required": "Deine Bank möchte, dass du die Zahlung bestätigst. Bis dahin behältst du deinen Plan.",
+  "error.confirm": "Bei der Bank bestätigen",
   "error.provider_unavailable": "Der Zahlungsanbieter hat nicht geantwortet. Es wurde nichts abgebucht.",
   "error.signer_refused": "Deine Nostr-Erweiterung hat nicht unterschrieben. Versuche es noch einmal, oder nimm einen Schlüssel dieses Browsers.",
   "error.signature_refused": "Die Unterschrift wurde nicht angenommen. Prüfe, ob die Uhr dieses Geräts richtig geht, und versuche es noch einmal.",

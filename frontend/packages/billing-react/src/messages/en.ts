@@ -339,6 +339,8 @@ const texts = {
   "error.unavailable": "The billing service is not available at the moment. Your plan and your payments are not affected.",
   "error.already_subscribed": "You have a subscription already. Change it on your billing page: a second one would charge you twice.",
   "error.already_purchased": "You own this already.",
+  "error.action_required": "Your bank wants you to confirm the payment. Until then you keep the plan you have.",
+  "error.confirm": "Confirm with your bank",
   "error.provider_unavailable": "The payment provider did not answer. Nothing was charged.",
   "error.signer_refused": "Your Nostr extension did not sign. Try again, or use a billing key instead.",
   "error.signature_refused": "The signature was not accepted. Check that the clock of this device is right, and try again.",

@@ -340,6 +340,8 @@ const es = {
   "error.unavailable": "El servicio de facturación no está disponible en este momento. Tu plan y tus pagos no se ven afectados.",
   "error.already_subscribed": "Ya tienes una suscripción. Cámbiala en tu página de facturación: una segunda se cobraría además.",
   "error.already_purchased": "Ya es tuyo.",
+  "error.action_required": "Tu banco quiere que confirmes el pago. Hasta entonces conservas el plan que tienes.",
+  "error.confirm": "Confirmar con tu banco",
   "error.provider_unavailable": "El proveedor de pagos no respondió. No se ha cobrado nada.",
   "error.signer_refused": "Tu extensión de Nostr no ha firmado. Inténtalo otra vez o usa una clave de facturación.",
   "error.signature_refused": "No se aceptó la firma. Comprueba que el reloj de este dispositivo va bien e inténtalo otra vez.",

@@ -1,8 +1,9 @@
 "use client";
 
+import { ApiError } from "@bitsleuth/billing-api-client";
 import type { ReactNode } from "react";
 import { errorText, useT } from "../text.js";
-import { Button } from "./Button.js";
+import { Button, ButtonLink } from "./Button.js";
 import { classes } from "./classes.js";
 import { Icon, type IconName } from "./Icon.js";
 
@@ -35,15 +36,25 @@ export function Notice({ tone = "plain", title, children, action, live = false }
 export function ErrorNotice({ error, onRetry }: { error: unknown; onRetry?: (() => void) | undefined }) {
   const t = useT();
   const requestId = (error as { requestId?: string | null }).requestId;
+  const confirmUrl = error instanceof ApiError ? error.problem.confirm_url : undefined;
   return (
     <Notice
       tone="bad"
       live
       action={
-        onRetry && (
-          <Button size="small" onClick={onRetry}>
-            {t("retry")}
-          </Button>
+        (onRetry || typeof confirmUrl === "string") && (
+          <>
+            {typeof confirmUrl === "string" && (
+              <ButtonLink size="small" variant="primary" href={confirmUrl} target="_blank" rel="noreferrer">
+                {t("error.confirm")}
+              </ButtonLink>
+            )}
+            {onRetry && (
+              <Button size="small" onClick={onRetry}>
+                {t("retry")}
+              </Button>
+            )}
+          </>
         )
       }
     >

@@ -330,6 +330,17 @@ class StripeClient:
                 {"idempotency_key": f"{key}:change"},
             )
 
+    def confirm_url(self, subscription_id: str) -> str | None:
+        with asking():
+            newest = self._subscription(subscription_id)["latest_invoice"]
+            if newest is None:
+                return None
+            invoice = self.api.v1.invoices.retrieve(newest, {"expand": ["payments.data.payment.payment_intent"]})
+        payments = invoice.payments.data if invoice.payments else []
+        intents = [payment.payment.payment_intent for payment in payments]
+        asked = any(isinstance(i, stripe.PaymentIntent) and i.status == "requires_action" for i in intents)
+        return invoice.hosted_invoice_url if asked and invoice.status == "open" else None
+
     def _schedule_change(self, subscription: dict[str, Any], plan: Plan, quantity: int, key: str) -> None:
         """A phase after the current one, with the plan; its metadata becomes the subscription's when it begins.
 
