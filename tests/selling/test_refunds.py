@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest
@@ -405,3 +406,35 @@ def test_an_answer_lost_between_two_parts_sends_back_what_is_left(stripe: World)
     stripe.app.advance(25 * 3600)
     assert stripe.refunds.settle(stripe.due, stripe.now, 10, LOGGER) == 1
     assert sorted(amount for _, amount in back(stripe)) == [400, 500]
+
+
+# --- money that came too late for a subscription ---------------------------------------------------------------------
+
+
+def paid_too_late(world: World) -> str:
+    """A subscription's payment that was made after it had been given up: a person accepts it, or gives it back."""
+    world.buy(PLUS)
+    (subscription,) = world.account.subscriptions
+    ((name, payment),) = subscription.payments.items()
+    late = replace(subscription, payments={name: replace(payment, given_up_at=world.now)})
+    world.memory.accounts[USER] = world.account.put(late)
+    return name
+
+
+def test_a_late_payment_is_not_accepted_while_it_is_being_given_back(stripe: World) -> None:
+    payment = paid_too_late(stripe)
+    broken = Broken(stripe.player.client(), SILENT, heard=False)
+    with pytest.raises(ProviderUnavailable):
+        refunds_through(stripe, broken).refund(wanted(stripe, payment), "key-1", "usr_admin", stripe.now)
+    with pytest.raises(Conflict) as refused:
+        stripe.desk.accept("stripe", payment, "usr_admin", stripe.now)
+    assert refused.value.code == "refund_in_progress"
+
+
+def test_a_late_payment_that_was_accepted_is_not_given_back_unawares(stripe: World) -> None:
+    payment = paid_too_late(stripe)
+    stripe.desk.accept("stripe", payment, "usr_admin", stripe.now)
+    with pytest.raises(Conflict) as refused:
+        stripe.refunds.refund(wanted(stripe, payment, undecided=True), "key-1", "usr_admin", stripe.now)
+    assert refused.value.code == "already_accepted"
+    assert stripe.refunds.refund(wanted(stripe, payment), "key-1", "usr_admin", stripe.now)["outcome"] == "made"

@@ -153,6 +153,8 @@ class InvoiceDesk:
             subscription, payment = found
             if payment not in subscription.paid_late:
                 raise Conflict("this invoice was paid in time, or is given back", code="not_acceptable")
+            if any(open_requests(account, provider, payment)):
+                raise Conflict("this payment is being given back: wait for the end of that", code="refund_in_progress")
             by = By(actor=admin, action="accept_invoice", reason="paid_late", subject=f"{provider}#{payment_id}")
             accepted = accept_late(account, subscription, payment, admin, now)
             return consequences(account, accepted, catalogue, now, by)

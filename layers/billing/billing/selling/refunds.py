@@ -280,8 +280,11 @@ def _payment(account: Account, wanted: Wanted) -> tuple[Subscription | Purchase,
 
 def _amount(account: Account, record: Subscription | Purchase, payment: Payment, wanted: Wanted) -> tuple[int, int]:
     """What is to go back, and what could. Raises `Conflict` where that cannot be."""
-    if wanted.undecided and isinstance(record, Purchase) and record.accepted_by and not record.undecided:
-        raise Conflict(f"{record.accepted_by} has accepted this payment", code="already_accepted")
+    decided = payment.accepted_by
+    if isinstance(record, Purchase) and not record.undecided:
+        decided = record.accepted_by
+    if wanted.undecided and decided:
+        raise Conflict(f"{decided} has accepted this payment", code="already_accepted")
     left = refundable_cents(account, record, payment, surplus=wanted.surplus)
     amount = left if wanted.amount_cents is None else wanted.amount_cents
     if not 0 < amount <= left:
