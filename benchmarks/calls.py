@@ -2,77 +2,16 @@
 
 import importlib.util
 import json
-import os
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
-from unittest.mock import patch
 
-from benchmarks.environment import ROOT, VARIABLES
-from billing.aws import Aws
-from billing.identity.tokens import DEV_ISSUER, Signer, Verifier, generate_key_set
+from benchmarks.cloud import SECRET, USER, empty_cloud, recorded
+from benchmarks.environment import ROOT
 from billing.intake.webhook import encode
 from billing.providers import mock
-from billing.rules.plans import Plan
-from billing.store.plans import _plan_item
 from local.deliveries import delivery
-
-SECRET = "secret-of-the-benchmark"  # noqa: S105
-USER = "usr_0123456789abcdef"
-_FREE = {"plan_id": "free", "name": "Free", "price_cents": 0, "interval": "month"}
-_PASS = {"plan_id": "tax-2026", "name": "Tax year", "price_cents": 4900, "interval": "once", "group": "tax-2026"}
-PLANS = [
-    Plan(**plan, version=1, currency="USD", features={"ai.insights": True})  # type: ignore[arg-type]
-    for plan in (_FREE, _PASS)
-]
-
-
-class EmptyCloud:
-    """AWS that knows two plans and the secrets, and nobody's account; every call is noted."""
-
-    def __init__(self) -> None:
-        keys, development = generate_key_set("own-1"), generate_key_set("dev-1")
-        self.signer = Signer({DEV_ISSUER: development}, DEV_ISSUER)
-        self.variables = {
-            **VARIABLES,
-            "TOKEN_PUBLIC_KEYS": json.dumps(Verifier({"own": keys}).jwks()),
-            "DEV_TOKEN_KEYS": development,
-            "BILLING_WEBHOOK_SECRET": SECRET,
-        }
-        self.calls: list[str] = []
-
-    def call(self, service: str, operation: str, **request: Any) -> dict[str, Any]:
-        self.calls.append(operation)
-        if operation == "query":
-            return {"Items": []}
-        if operation == "batch_get_item":
-            (table,) = request["RequestItems"]
-            return {"Responses": {table: [_plan_item(plan) for plan in PLANS]}}
-        if operation == "get_item" and request["Key"].get("plan_id") == {"S": "#index"}:
-            versions = json.dumps({plan.plan_id: plan.version for plan in PLANS})
-            return {"Item": {"revision": {"N": "1"}, "versions": {"S": versions}}}
-        return {}
-
-    def count(self, invoke: Callable[[], Any]) -> list[str]:
-        """The operations that an invocation asks for."""
-        self.calls.clear()
-        invoke()
-        return list(self.calls)
-
-
-@contextmanager
-def empty_cloud() -> Iterator[EmptyCloud]:
-    cloud = EmptyCloud()
-    with (
-        patch.dict(os.environ, cloud.variables),
-        patch.object(Aws, "connect", lambda self, service: None),
-        patch.object(
-            Aws, "call", lambda self, service, operation, **request: cloud.call(service, operation, **request)
-        ),
-    ):
-        yield cloud
 
 
 def load(function: str) -> ModuleType:
@@ -83,11 +22,6 @@ def load(function: str) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
-
-
-def recorded(path: str) -> dict[str, Any]:
-    event: dict[str, Any] = json.loads((ROOT / "events" / path).read_text())
-    return event
 
 
 def count() -> Mapping[str, list[str]]:

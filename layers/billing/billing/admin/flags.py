@@ -1,8 +1,8 @@
 """Rollout flags as admins and operators change them: one at a time, at the version they saw, and in the audit log."""
 
 import secrets
-from dataclasses import replace
 
+from billing.data import replace
 from billing.errors import Conflict
 from billing.rules.history import By
 from billing.rules.rollout import Flag, Flags

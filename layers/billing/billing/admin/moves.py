@@ -4,9 +4,9 @@ What is said here is noted; `billing.catalogue.moves` does the work, hour by hou
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, replace
 
 from billing.catalogue.moves import target_of
+from billing.data import asdict, replace
 from billing.errors import Conflict, NotFound
 from billing.providers import PROVIDERS
 from billing.rules.history import By

@@ -1,13 +1,13 @@
 """Plans as admins work on them: create, put a new version on sale, hide, archive. Nothing is ever deleted."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from billing.api.plan_bodies import plan_from
 from billing.api.requests import CreatePlan, UpdatePlan
 from billing.api.views import admin_plan
 from billing.catalogue.prices import PlanPrices
+from billing.data import replace
 from billing.errors import Conflict, InvalidRequest, NotFound
 from billing.rules.plans import Catalogue, Plan, faults_of
 from billing.store.plans import PlanStore

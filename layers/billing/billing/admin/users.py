@@ -2,13 +2,13 @@
 
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
 
 from billing.api.plan_bodies import feature_value
 from billing.api.requests import GrantFeatures, RefundPayment
 from billing.api.status import subscription_status
 from billing.api.views import entitlement, plan_in_force, source_view, value
+from billing.data import replace
 from billing.errors import Conflict, InvalidRequest, NotFound
 from billing.gate import explanation
 from billing.gate.gate import with_free

@@ -6,10 +6,10 @@ import json
 import re
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from billing import deadline, origin
+from billing.data import dataclass, field
 from billing.errors import (
     BadWebhook,
     BillingError,

@@ -1,11 +1,11 @@
 """Every call of the API, once: the OpenAPI document is made from it and a test holds the template against it."""
 
-from dataclasses import dataclass
 from typing import Literal
 
 from pydantic import BaseModel
 
 from billing.api import admin, requests, responses
+from billing.data import dataclass
 
 Auth = Literal["none", "user", "admin"]
 

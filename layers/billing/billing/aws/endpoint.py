@@ -3,7 +3,6 @@
 import re
 import ssl
 from collections.abc import Mapping
-from pathlib import Path
 from typing import NamedTuple
 
 from billing.errors import NotConfigured
@@ -66,4 +65,4 @@ def tls_context(environ: Mapping[str, str], *, amazon: bool) -> ssl.SSLContext:
         return ssl.create_default_context(cafile=bundle)
     if not amazon:
         return ssl.create_default_context()
-    return ssl.create_default_context(cadata=(Path(__file__).parent / "amazon_roots.pem").read_text())
+    return ssl.create_default_context(cafile=__file__.replace("endpoint.py", "amazon_roots.pem"))

@@ -7,7 +7,8 @@ import hashlib
 import hmac
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from billing.data import dataclass
 
 
 @dataclass(frozen=True, slots=True)

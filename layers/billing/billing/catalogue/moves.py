@@ -7,9 +7,9 @@ less notice than the move promises, is in a trial or owes a payment is put off t
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from typing import Literal
 
+from billing.data import dataclass, replace
 from billing.errors import Conflict, NotFound, Parked, ProviderError, ProviderUnavailable
 from billing.intake.applier import Applier
 from billing.providers import PROVIDERS, renewing_client

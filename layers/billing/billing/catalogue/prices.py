@@ -1,8 +1,8 @@
 """Plans and their prices at a provider that charges again by itself: made when a plan is, repaired when they drift."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
+from billing.data import replace
 from billing.errors import InvalidRequest
 from billing.providers import PROVIDERS, renewing_client
 from billing.providers.interface import Client, PlanSync, RecurringProviderClient

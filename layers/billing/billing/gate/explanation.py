@@ -5,8 +5,8 @@ account's history begins, its records say when they gave access.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from billing.data import dataclass
 from billing.gate.gate import plans_with, with_free
 from billing.rules.entitlements import Entitlement, Refusal, Source, decide, sources
 from billing.rules.plans import Catalogue, Plan

@@ -8,10 +8,10 @@ import json
 import logging
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from billing.api.http import is_admin_route
+from billing.data import dataclass
 from billing.errors import NotAuthenticated
 from billing.identity.callers import Callers
 from billing.rules.entitlements import Snapshot, sources_to_json

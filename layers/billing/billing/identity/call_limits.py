@@ -8,9 +8,9 @@ The prefix is hashed with a salt that lives for two days, then nobody can tell a
 import hashlib
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from billing.api.http import Call, Request, Response
+from billing.data import dataclass
 from billing.errors import ProviderUnavailable, TooManyRequests
 from billing.origin import prefix_of
 from billing.store.limits import Limits

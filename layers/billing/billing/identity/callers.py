@@ -1,9 +1,9 @@
 """Who is calling: a bearer token of ours, or of the configured identity provider, to a user id and a role."""
 
 from collections.abc import Callable, Collection
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from billing.data import replace
 from billing.errors import NotAuthenticated
 from billing.identity.tokens import Session, Verifier, is_session_token, verifier
 from billing.settings import Settings

@@ -8,9 +8,9 @@ import base64
 import hashlib
 import hmac
 import secrets
-from dataclasses import dataclass
 from typing import Any
 
+from billing.data import dataclass
 from billing.errors import Conflict, NotAuthenticated
 from billing.identity.tokens import Signer
 from billing.rules.times import rfc3339

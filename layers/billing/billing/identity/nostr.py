@@ -7,11 +7,11 @@ the caller's to ask: `Proof.event_id` is unique per signature.
 import base64
 import hashlib
 import json
-from dataclasses import dataclass
 from typing import Any
 
 from coincurve import PublicKeyXOnly
 
+from billing.data import dataclass
 from billing.errors import NotAuthenticated
 
 KIND = 27235

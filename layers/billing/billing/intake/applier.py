@@ -4,9 +4,9 @@ The same path serves the queue, the return from a checkout, reconciliation and r
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Literal
 
+from billing.data import replace
 from billing.errors import NotOurs, Parked, ProviderError, Unordered
 from billing.providers import PREPAID
 from billing.providers.interface import Client

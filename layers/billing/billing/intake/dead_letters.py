@@ -5,10 +5,10 @@ never in none; processing it twice has no effect, because every event has its ef
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from billing.aws import Aws
+from billing.data import dataclass
 from billing.intake.webhook import decode
 from billing.store.payment_events import PaymentEvent, PaymentEventStore
 

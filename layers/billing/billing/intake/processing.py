@@ -2,10 +2,10 @@
 
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from billing.aws import NoAnswer, trouble
+from billing.data import dataclass, replace
 from billing.errors import BillingError, NotOurs, Unordered
 from billing.intake.applier import Applier
 from billing.intake.webhook import decode

@@ -6,10 +6,10 @@ stop at any time; the next one goes on from there.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, fields, replace
 from typing import Literal, Protocol
 
 from billing.aws import AwsError
+from billing.data import dataclass, field, fields, replace
 from billing.errors import NotOurs, Parked, ProviderError, ProviderUnavailable
 from billing.intake.applier import Applier
 from billing.intake.processing import Delivery, Processor, cause_of, notification_of

@@ -5,9 +5,10 @@ Whoever wants to know how providers differ asks `PROVIDERS`; nobody compares nam
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Literal, cast
+
+from billing.data import dataclass
 
 if TYPE_CHECKING:
     from billing.providers.interface import Client, PrepaidProviderClient, Provider, RecurringProviderClient

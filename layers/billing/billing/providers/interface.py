@@ -9,9 +9,9 @@ A provider module has, importable without its SDK:
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from billing.data import dataclass, field
 from billing.rules.facts import Fact, Ref, RefundFact, Translation
 from billing.rules.plans import Plan
 from billing.rules.records import PurchaseState

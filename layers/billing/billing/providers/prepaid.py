@@ -5,10 +5,10 @@ import hmac
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Decimal
 from typing import Any, NoReturn
 
+from billing.data import dataclass
 from billing.errors import BadWebhook, Conflict, ProviderError, ProviderUnavailable
 from billing.providers import PROVIDERS
 from billing.providers.interface import ChangePreview, Order

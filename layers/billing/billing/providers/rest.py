@@ -8,13 +8,13 @@ import json
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any, Literal
 
 from billing import deadline
+from billing.data import dataclass
 from billing.errors import ProviderError, ProviderUnavailable
 from billing.providers.breaker import ANSWER, Breaker, seconds_of, whole
 

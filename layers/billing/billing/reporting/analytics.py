@@ -3,11 +3,11 @@
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import islice
 from typing import Any, get_args
 
+from billing.data import dataclass
 from billing.errors import InvalidRequest
 from billing.rules.ledger import INVOLUNTARY, Kind, LedgerEntry
 from billing.rules.rollups import added_up

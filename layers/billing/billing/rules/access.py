@@ -32,9 +32,9 @@ the seller voided, or let lie while collection was paused; a first invoice that 
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 from typing import Literal
 
+from billing.data import dataclass, replace
 from billing.rules.plans import Catalogue, Plan
 from billing.rules.records import TERMINAL, Account, Bought, Grant, Item, Payment, Purchase, Subscription, Term
 from billing.rules.terms import Run, chain

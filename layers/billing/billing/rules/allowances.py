@@ -7,9 +7,9 @@ clock that lags behind nor a change of plan begins an allowance anew: that alter
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
+from billing.data import dataclass, field, replace
 from billing.rules.entitlements import Entitlement
 from billing.rules.plans import Allowance
 

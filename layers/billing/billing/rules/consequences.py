@@ -5,8 +5,8 @@ history and for finding the account again. The store writes the whole in one tra
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 
+from billing.data import dataclass, replace
 from billing.rules.entitlements import Source, sources
 from billing.rules.history import By, Change, changes
 from billing.rules.ledger import LedgerEntry, book

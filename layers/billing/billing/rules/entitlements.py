@@ -6,9 +6,9 @@ from memory and expiry never waits for a clean-up.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal
 
+from billing.data import dataclass
 from billing.rules.access import SourceKind, windows
 from billing.rules.plans import Allowance, Catalogue, Credits, FeatureValue, Plan, features_from_json, features_to_json
 from billing.rules.records import Account

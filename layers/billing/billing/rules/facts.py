@@ -4,9 +4,9 @@ A fact says what is true at `observed_at` (the provider's clock, Unix seconds), 
 `user_id` comes from our own metadata on the provider's object, or is None when only the provider's ids are known.
 """
 
-from dataclasses import dataclass
 from typing import Literal
 
+from billing.data import dataclass
 from billing.rules.records import DisputeStatus, InvoiceState, PurchaseState, RefundStatus
 
 

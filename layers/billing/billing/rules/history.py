@@ -1,9 +1,9 @@
 """What changed in an account, in words that stay true: for the timeline, and for questions about the past."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from billing.data import dataclass
 from billing.rules.records import Account, Grant, Purchase, Record, Subscription, Term
 
 

@@ -6,9 +6,9 @@ docs/metrics.md defines every figure that is made from them.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
 from typing import Literal
 
+from billing.data import dataclass, replace
 from billing.rules.access import term_runs
 from billing.rules.money import monthly
 from billing.rules.plans import Catalogue, Plan

@@ -1,8 +1,9 @@
 """Plans: what is for sale, and what each feature of a plan grants."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Any, Literal
+
+from billing.data import dataclass, field
 
 # Every feature that code somewhere enforces: a plan can only grant what is listed here. docs/features.md tells where.
 FEATURES: Mapping[str, Mapping[str, str]] = {

@@ -7,9 +7,9 @@ checkout which carries the id asks for what was shown, or is refused.
 import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Literal
 
+from billing.data import dataclass
 from billing.rules.access import term_runs, windows
 from billing.rules.entitlements import Entitlement, evaluate, sources
 from billing.rules.money import monthly

@@ -6,8 +6,9 @@ and the order of arrival does not matter.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from typing import Literal
+
+from billing.data import dataclass, field, replace
 
 SubscriptionStatus = Literal[
     "trialing", "active", "past_due", "unpaid", "paused", "incomplete", "incomplete_expired", "canceled"

@@ -2,8 +2,8 @@
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import replace
 
+from billing.data import replace
 from billing.rules.records import Account, Payment, Purchase, Refund, RefundRequest, Subscription
 
 

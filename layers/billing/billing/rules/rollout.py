@@ -6,8 +6,8 @@ percentage grows, and different flags reach different users first. The TypeScrip
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 
+from billing.data import dataclass, field, replace
 from billing.errors import InvalidRequest
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")

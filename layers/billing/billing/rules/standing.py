@@ -3,9 +3,9 @@ comes next, and what its buyer can do. Every date a page shows is decided here.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Literal
 
+from billing.data import dataclass
 from billing.rules.access import Window, grace_until, windows
 from billing.rules.entitlements import Entitlement, evaluate, free_source, sources
 from billing.rules.plans import Catalogue, Plan

@@ -1,9 +1,9 @@
 """Prepaid terms: when each one runs follows from the others of its group, not from when its event arrived."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from billing.data import dataclass, replace
 from billing.rules.plans import Interval, Plan
 from billing.rules.records import Term
 from billing.rules.times import DAY

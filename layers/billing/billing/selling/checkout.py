@@ -3,9 +3,9 @@
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from typing import Any
 
+from billing.data import replace
 from billing.errors import Conflict, InvalidRequest, NotFound, ProviderError
 from billing.intake.applier import Applier
 from billing.providers import PREPAID, sellers

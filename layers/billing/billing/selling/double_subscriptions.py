@@ -7,8 +7,8 @@ so that a step that fails, or a crash between two, leaves on record what is owed
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
+from billing.data import dataclass
 from billing.errors import Conflict, Parked, ProviderError
 from billing.intake.applier import Applier
 from billing.log import Log

@@ -4,8 +4,8 @@ It is closed here, and nobody else ends it: left alone it would bill the next pe
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
+from billing.data import dataclass
 from billing.intake.applier import Applier
 from billing.providers.interface import Client
 from billing.rules.facts import Ref

@@ -5,9 +5,9 @@ found by looking again, ever more rarely as an invoice ages.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from billing.data import dataclass
 from billing.errors import NotFound, NotOurs, Parked, ProviderError
 from billing.intake.applier import Applier
 from billing.log import Log

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from typing import Any
 
+from billing.data import replace
 from billing.errors import NotFound, ProviderError, ProviderUnavailable
 from billing.providers import PROVIDERS
 from billing.providers.interface import Client, Receipt

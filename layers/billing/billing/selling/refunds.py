@@ -8,9 +8,9 @@ or this process died, the request stays open and is asked again under the same i
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from typing import Any
 
+from billing.data import dataclass, replace
 from billing.errors import Conflict, NotFound, ProviderError, ProviderUnavailable
 from billing.intake.applier import Applier
 from billing.log import Log

@@ -1,10 +1,10 @@
 """Renewing what is prepaid: the invoice for the next term in one call, and whether to be reminded of it."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from billing.api import views
+from billing.data import replace
 from billing.errors import NotFound
 from billing.rules.consequences import Consequences, consequences
 from billing.rules.records import Account, Renewal

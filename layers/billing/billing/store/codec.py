@@ -8,9 +8,9 @@ out. Numbers are integers throughout.
 import json
 import zlib
 from collections.abc import Mapping
-from dataclasses import MISSING, fields
 from typing import Any
 
+from billing.data import MISSING, fields
 from billing.rules.records import (
     Booked,
     Bought,

@@ -5,10 +5,10 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 from typing import Any
 
 from billing.aws import Aws, AwsError
+from billing.data import asdict, dataclass
 from billing.rules.allowances import Counter, Quota, Reservation
 from billing.store.codec import Item, item, values
 from billing.store.transactions import CONFLICT, LostRace, transact

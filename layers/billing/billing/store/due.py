@@ -7,10 +7,10 @@ there are. It may lag behind the table, so whoever finds a record claims it befo
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, Literal
 
 from billing.aws import Aws, AwsError
+from billing.data import dataclass
 from billing.store.codec import SHARDS, item, shard, values
 from billing.store.transactions import CONFLICT
 

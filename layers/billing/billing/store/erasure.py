@@ -9,10 +9,10 @@ step can be repeated; an interrupted erasure is finished by asking again.
 import json
 import uuid
 from collections.abc import Iterator
-from dataclasses import asdict
 from typing import Any
 
 from billing.aws import Aws
+from billing.data import asdict
 from billing.errors import Conflict
 from billing.rules.consequences import links_of
 from billing.rules.records import ERASED

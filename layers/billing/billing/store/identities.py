@@ -4,10 +4,10 @@ Linked identities and refresh tokens lie in their user's collection (behind the 
 deleting an account deletes them too.
 """
 
-from dataclasses import dataclass
 from typing import Any
 
 from billing.aws import Aws, AwsError
+from billing.data import dataclass
 from billing.errors import Conflict
 from billing.store.codec import item, values
 from billing.store.queries import all_items

@@ -18,10 +18,10 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from billing.aws import Aws, AwsError
+from billing.data import dataclass
 from billing.rules.ledger import LedgerEntry
 from billing.rules.rollups import COHORTS, Cell, counters, day_series, month_series
 from billing.rules.times import day_of

@@ -6,10 +6,10 @@ stops a move stops it before the next subscription.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from billing.aws import Aws, AwsError
+from billing.data import dataclass, replace
 from billing.errors import Conflict
 from billing.store.codec import Item, item, values
 from billing.store.transactions import LostRace, transact

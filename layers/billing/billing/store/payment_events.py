@@ -3,10 +3,10 @@
 import json
 import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Literal
 
 from billing.aws import Aws, AwsError
+from billing.data import dataclass
 from billing.store.codec import item, values
 from billing.store.queries import all_items
 

@@ -2,9 +2,9 @@
 
 import json
 import uuid
-from dataclasses import asdict, dataclass
 
 from billing.aws import Aws
+from billing.data import asdict, dataclass
 from billing.store.codec import item, values
 
 # Seconds a shown amount can be confirmed.

@@ -1,9 +1,9 @@
 """Where a long job stands, so that the next run goes on from there."""
 
-from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 from billing.aws import Aws
+from billing.data import dataclass
 from billing.store.codec import item, values
 
 

@@ -1,11 +1,11 @@
 """Is the Stripe account set up as this service needs it? Each check says what is wrong and what to do."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, cast
 
 import stripe
 
+from billing.data import dataclass
 from billing.providers.stripe.translate import EVENTS
 
 if TYPE_CHECKING:

@@ -9,7 +9,6 @@ import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 import requests
@@ -17,6 +16,7 @@ import stripe
 import urllib3
 
 from billing import deadline
+from billing.data import dataclass
 from billing.errors import NotConfigured, ProviderError, ProviderUnavailable
 from billing.providers.breaker import ANSWER, Breaker, seconds_of, whole
 from billing.providers.interface import (

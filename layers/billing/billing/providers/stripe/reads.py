@@ -1,13 +1,13 @@
 """Reading Stripe's objects again: the truth when an event says too little, came late or never came."""
 
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 import stripe
 
+from billing.data import replace
 from billing.errors import BadWebhook, Parked
 from billing.providers.interface import Notification, Unreadable
 from billing.providers.stripe import objects

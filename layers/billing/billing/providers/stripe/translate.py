@@ -1,9 +1,9 @@
 """What each of Stripe's events means. An event that says too little names the objects to read first."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
+from billing.data import replace
 from billing.providers.interface import Notification
 from billing.providers.stripe import objects
 from billing.providers.stripe.recurring import says_too_little

@@ -1,8 +1,8 @@
 """What facts about purchases, prepaid terms and checkouts change."""
 
-from dataclasses import replace
 from typing import Any
 
+from billing.data import replace
 from billing.errors import Parked, Unordered
 from billing.rules.access import term_runs
 from billing.rules.facts import CheckoutFact, PurchaseFact, Ref

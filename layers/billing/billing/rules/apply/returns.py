@@ -1,8 +1,8 @@
 """Refunds, disputes and warnings: kept by their own id on the payment they name."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 
+from billing.data import replace
 from billing.rules.apply.purchases import mark_doubles, renew, with_beyond
 from billing.rules.facts import CustomerDeletedFact, DisputeFact, FraudWarningFact, Ref, RefundFact
 from billing.rules.plans import Catalogue

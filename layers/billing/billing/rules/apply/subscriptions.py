@@ -1,7 +1,6 @@
 """What facts about subscriptions, their payments and their dunning change."""
 
-from dataclasses import replace
-
+from billing.data import replace
 from billing.errors import Parked
 from billing.rules.facts import DunningFact, ItemFact, PaymentFact, Ref, SubscriptionFact
 from billing.rules.plans import Catalogue, Plan
