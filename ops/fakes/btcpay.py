@@ -305,7 +305,9 @@ class BTCPay(App):
             "when": self.clock.now(),
             "satoshis": self.due(invoice) if satoshis is None else satoshis,
             "fee": self.network_fee if invoice.counted and not lightning else 0,
-            "method": "BTC-LN" if lightning or "BTC-CHAIN" not in self.methods else "BTC-CHAIN",
+            "method": next((m for m in self.methods if m != "BTC-CHAIN"), "BTC-CHAIN")
+            if lightning
+            else self.methods[0],
             "status": "Settled" if lightning else "Processing",
         }
         late = invoice.status in ("Expired", "Invalid")

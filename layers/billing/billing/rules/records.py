@@ -364,9 +364,9 @@ class Purchase:
         """Money came that bought nothing and was not given back: a person has to accept it or to give it back."""
         if self.received_cents is None or self.state in UNDER_WAY:
             return False
-        returned_anyway = self.paid and not self.doubles and self.returns_surplus
+        returned_anyway = self.surplus_cents if self.paid and not self.doubles and self.returns_surplus else 0
         rounding = self.payment.rounding_cents if self.payment else 0
-        return self.received_cents > self.decided_cents and self.unbought_cents > rounding and not returned_anyway
+        return self.received_cents > self.decided_cents and self.unbought_cents > rounding + returned_anyway
 
     @property
     def status(self) -> str:

@@ -11,6 +11,8 @@ from billing.rules.records import Account, DeletedCustomer, Dispute, Payment, Pu
 from billing.rules.refunds import settled
 
 _REFUND_RANK = {"pending": 0, "succeeded": 1, "failed": 2}
+# Whose turn it is with a refund that is on its way, the later the further it has come.
+_TURNS = (None, "claim", "approval", "payment")
 _DISPUTE_RANK = {"inquiry": 0, "open": 1, "won": 2, "lost": 3}
 
 
@@ -85,7 +87,12 @@ def _stands(known: Refund | Dispute | None, told: Refund | Dispute, rank: Mappin
     """Whether what is known stays: the newest observation wins, of one time the stronger word."""
     if known is None:
         return False
-    return (known.observed_at, rank[known.status]) >= (told.observed_at, rank[told.status])
+
+    def place(seen: Refund | Dispute) -> tuple[int, int, int]:
+        turn = seen.waits_for if isinstance(seen, Refund) else None
+        return seen.observed_at, rank[seen.status], _TURNS.index(turn) if turn in _TURNS else 0
+
+    return place(known) >= place(told)
 
 
 def fraud_warning(account: Account, fact: FraudWarningFact, _catalogue: Catalogue) -> Account | Ref:
