@@ -39,6 +39,7 @@ _NAMES = {
     "BITPAY_URL": "BitpayUrl",
     "BTCPAY_URL": "BtcpayUrl",
     "BTCPAY_STORE_ID": "BtcpayStoreId",
+    "BTCPAY_PROXY": "BtcpayProxy",
 }
 _SECRETS = (
     "STRIPE_SECRET_KEY",
@@ -97,6 +98,8 @@ class Stack:
         values: dict[str, Any] = {o["OutputKey"]: o["OutputValue"] for o in found.get("Outputs", [])}
         values |= {p["ParameterKey"]: p["ParameterValue"] for p in found.get("Parameters", [])}
         environment = {name: values[key] for name, key in _NAMES.items() if key in values}
+        if values.get("BtcpayCaArn"):
+            environment["BTCPAY_CA"] = f"{REFERENCE}{values['BtcpayCaArn']}"
         return environment | {name: f"{REFERENCE}{self.name}/{name}" for name in _SECRETS}
 
 

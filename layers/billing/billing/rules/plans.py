@@ -210,6 +210,10 @@ class Catalogue:
         return max(free, key=lambda p: p.rank, default=None)
 
 
+# What a price cannot be in: minor units are those of money, and a cent of a bitcoin is none.
+_COINS = frozenset({"BTC", "XBT", "SAT"})
+
+
 def faults_of(plan: Plan) -> list[dict[str, str]]:
     """What is wrong with a plan, as {path, message}; empty when it can be sold."""
     found = [
@@ -217,6 +221,8 @@ def faults_of(plan: Plan) -> list[dict[str, str]]:
         for key, value in plan.features.items()
         if feature_fault(key, value)
     ]
+    if plan.currency in _COINS:
+        found.append({"path": "currency", "message": "a price is in money; its buyers pay it in bitcoin all the same"})
     if plan.duration_days is not None and plan.recurring:
         found.append({"path": "duration_days", "message": "only a one-time plan has a duration; this one renews"})
     if plan.trial_days and not plan.recurring:
