@@ -141,7 +141,7 @@ def test_a_provider_knows_no_other_provider(module: str) -> None:
 
 
 # Commands that set one provider up: each is about that one.
-_SET_UP = ("deploy", "stripe")
+_SET_UP = ("deploy", "bitcoin", "stripe")
 
 
 # In ours, and in what uses it: how providers differ is asked of the registry.

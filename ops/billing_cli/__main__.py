@@ -7,7 +7,21 @@ from typer.core import TyperGroup
 
 from billing.aws import AwsError
 from billing.errors import BillingError, NotConfigured
-from billing_cli import deploy, dlq, explain, flags, invoices, metrics, moves, plans, reconcile, secrets, stripe, tokens
+from billing_cli import (
+    bitcoin,
+    deploy,
+    dlq,
+    explain,
+    flags,
+    invoices,
+    metrics,
+    moves,
+    plans,
+    reconcile,
+    secrets,
+    stripe,
+    tokens,
+)
 from billing_cli.output import refused
 from billing_cli.stack import LOCAL, Stack
 
@@ -24,6 +38,7 @@ class Commands(TyperGroup):
 
 
 app = typer.Typer(cls=Commands, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app.add_typer(bitcoin.app, name="bitcoin")
 app.add_typer(dlq.app, name="dlq")
 app.add_typer(flags.app, name="flags")
 app.add_typer(invoices.app, name="invoices")

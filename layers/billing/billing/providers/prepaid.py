@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Decimal
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 
 from billing.data import dataclass
 from billing.errors import BadWebhook, Conflict, ProviderError, ProviderUnavailable
@@ -189,6 +189,17 @@ def looked_for(find: Callable[[], Any]) -> Callable[[], Any]:
             raise ProviderUnavailable(f"it cannot be told what an earlier try did: {refused.detail}") from refused
 
     return look
+
+
+# --- is the account set up? -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    level: Literal["ok", "warn", "fail"]
+    subject: str
+    found: str
+    remedy: str = ""
 
 
 # --- calls that only make sense for a recurring charge ---------------------------------------------------------------

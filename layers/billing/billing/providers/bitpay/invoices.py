@@ -1,0 +1,134 @@
+"""An invoice of BitPay, and the refunds of it, as facts."""
+
+import json
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from typing import Any
+
+from billing.errors import ProviderError
+from billing.providers.bitpay.webhook import NAME, seconds_of
+from billing.providers.prepaid import (
+    Seen,
+    covered_at,
+    minor_down,
+    minor_nearest,
+    told_unless_exact,
+)
+from billing.rules.facts import RefundFact
+from billing.rules.records import SURPLUS, PurchaseState, RefundStatus
+
+# https://developer.bitpay.com/docs/invoice-states. Underpaid and late are told by exceptionStatus: see `_state`.
+_STATES: Mapping[str, PurchaseState] = {
+    "new": "pending",
+    "paid": "processing",
+    "confirmed": "paid",
+    "complete": "paid",
+    "expired": "failed",
+    "invalid": "failed",
+    "declined": "failed",
+}
+# Only these are a promise of BitPay's. A preview is none, nor is a word that is not known here.
+_REFUND_STATES: Mapping[str, RefundStatus] = {"created": "pending", "pending": "pending", "success": "succeeded"}
+# Of refunds that BitPay makes by itself, for what came in short or beyond the price: they never touch the price.
+_BY_ITSELF = ("underpayment", "overpayment")
+
+
+def _state(invoice: Mapping[str, Any]) -> PurchaseState:
+    status, exception = str(invoice.get("status")), invoice.get("exceptionStatus")
+    if status not in _STATES:
+        raise ProviderError(f"BitPay invoice {invoice.get('id')} has a status we do not know: {status}")
+    if exception == "paidLate":
+        return "paid_late"
+    if exception == "paidPartial" and status in ("new", "expired"):
+        return "underpaid"
+    return _STATES[status]
+
+
+def seen_in(invoice: Mapping[str, Any], *, sees_refunds: bool) -> Seen:
+    state, currency, price = _state(invoice), str(invoice["currency"]), Decimal(str(invoice["price"]))
+    paid, asked = _paid_and_asked(invoice)
+    worth = price * paid / asked if asked else price if state in ("processing", "paid", "paid_late") else Decimal(0)
+    if state in ("processing", "paid") and invoice.get("exceptionStatus") != "paidOver":
+        # Wallets round: an invoice that BitPay calls paid in full is paid in full.
+        worth = price
+    if invoice["status"] == "declined" and not sees_refunds:
+        # It declines what it gives back whole, and without the merchant facade nothing else tells of that.
+        worth, paid = Decimal(0), Decimal(0)
+    received = minor_down(worth, currency)
+    in_bitcoin = (invoice.get("transactionCurrency") or "BTC") == "BTC"
+    return Seen(
+        state=state,
+        amount=str(invoice["price"]),
+        currency=currency,
+        created_at=int(invoice["invoiceTime"]) // 1000,
+        expires_at=int(invoice["expirationTime"]) // 1000,
+        ended=state in ("failed", "paid_late") or invoice["status"] == "expired",
+        paid_at=covered_at(_payments(invoice), asked),
+        received_cents=received,
+        received_sat=int(paid) if in_bitcoin else 0,
+        due_cents=max(0, minor_nearest(price, currency) - received) if state == "underpaid" else 0,
+    )
+
+
+def _paid_and_asked(invoice: Mapping[str, Any]) -> tuple[Decimal, Decimal]:
+    """Both in the smallest unit of the currency it was paid in."""
+    currency = invoice.get("transactionCurrency") or "BTC"
+    asked = (invoice.get("paymentTotals") or {}).get(currency, 0)
+    return Decimal(invoice.get("amountPaid") or 0), Decimal(asked)
+
+
+def _payments(invoice: Mapping[str, Any]) -> Iterator[tuple[int, Decimal]]:
+    """When money was seen, and how much."""
+    for transaction in invoice.get("transactions") or []:
+        when, amount = seconds_of(str(transaction.get("receivedTime"))), Decimal(transaction.get("amount") or 0)
+        if when is not None and amount > 0:
+            yield when, amount
+
+
+def metadata_in(invoice: Mapping[str, Any]) -> object:
+    try:
+        return json.loads(invoice.get("posData") or "{}")
+    except (ValueError, TypeError):
+        return None
+
+
+def refund_fact(refund: Mapping[str, Any], price_currency: str, now: int) -> RefundFact:
+    currency = str(refund.get("currency") or price_currency)
+    amount = Decimal(str(refund["amount"]))
+    cents = minor_nearest(amount, currency)
+    by_itself = refund.get("type") in _BY_ITSELF
+    return RefundFact(
+        provider=NAME,
+        observed_at=now,
+        refund_id=str(refund["id"]),
+        payment_ref=str(refund["invoice"]),
+        amount_cents=cents,
+        currency=currency,
+        status=_REFUND_STATES.get(str(refund.get("status")), "failed"),
+        reason=SURPLUS if by_itself else str(refund["reference"]) if refund.get("reference") else None,
+        request_id=str(refund["guid"]).replace("-", "") if refund.get("guid") else None,
+        told=told_unless_exact(amount, currency, cents, currency),
+    )
+
+
+def refund_info(invoice: Mapping[str, Any], status: RefundStatus, now: int) -> tuple[RefundFact, ...]:
+    """What an invoice itself says of its refund: that there is one, and of how much."""
+    info, currency = invoice.get("refundInfo"), str(invoice["currency"])
+    amounts = info.get("amounts") if isinstance(info, dict) else None
+    pairs = amounts.items() if isinstance(amounts, dict) else [pair for a in amounts or [] for pair in a.items()]
+    told = next((Decimal(str(amount)) for name, amount in pairs if name == currency), None)
+    if told is None or not isinstance(info, dict) or _paid_and_asked(invoice)[0] <= 0:
+        return ()
+    cents = minor_nearest(told, currency)
+    return (
+        RefundFact(
+            provider=NAME,
+            observed_at=now,
+            refund_id=str(info.get("supportRequest") or f"{invoice['id']}:refund"),
+            payment_ref=str(invoice["id"]),
+            amount_cents=cents,
+            currency=currency,
+            status=status,
+            told=told_unless_exact(told, currency, cents, currency),
+        ),
+    )

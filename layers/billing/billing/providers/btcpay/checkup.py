@@ -1,0 +1,55 @@
+"""Is the server set up as this service needs it? Each check says what is wrong and what to do."""
+
+from collections.abc import Iterator
+
+from billing.errors import ProviderError
+from billing.providers.btcpay.client import BTCPay
+from billing.providers.prepaid import Check
+
+# The oldest that is supported, and the first that tells of refunds.
+OLDEST, TELLS_REFUNDS = (2, 1), (2, 4, 1)
+# What the API key may do, and what does not work without it.
+_NEEDED = {
+    "canviewinvoices": ("fail", "no invoice can be read: View invoices"),
+    "cancreateinvoice": ("fail", "no invoice can be opened: Create an invoice"),
+    "cancreatenonapprovedpullpayments": ("warn", "no refund can be made: Create non-approved pull payments"),
+    "canviewpullpayments": ("warn", "refunds made at the server are not looked for: View pull payments"),
+    "canmodifyinvoices": ("warn", "an invoice for another choice of plan runs out by itself: Modify invoices"),
+}
+# A right that holds another one.
+_WIDER = {
+    "cancreatenonapprovedpullpayments": ("cancreatepullpayments", "canmanagepullpayments"),
+    "canviewpullpayments": ("canmanagepullpayments",),
+}
+
+
+def check(client: BTCPay) -> Iterator[Check]:
+    """The server, its version, and what the key may do with the store. Raises `ProviderError` when none answers."""
+    told = client.about()
+    yield Check("ok", "server", f"answers as version {told.version or 'unknown'}")
+    yield from _version(told.version)
+    granted = {name for name, store in told.permissions if store in ("", client.store_id)}
+    for name, (level, without) in _NEEDED.items():
+        if "unrestricted" in granted or granted & {name, "canmodifystoresettings", *_WIDER.get(name, ())}:
+            continue
+        what, _, words = without.partition(": ")
+        yield Check("fail" if level == "fail" else "warn", "API key", what, f"give the key the permission “{words}”")
+    try:
+        client.opened_for("doctor")
+    except ProviderError as refused:
+        yield Check("fail", "store", refused.detail, "BTCPAY_STORE_ID, and a key of that store")
+    else:
+        yield Check("ok", "store", client.store_id)
+
+
+def _version(version: str) -> Iterator[Check]:
+    numbers = tuple(int(part) for part in version.split("-")[0].split(".") if part.isdigit())
+    if not numbers:
+        yield Check("warn", "version", "not told", "docs/bitcoin.md: 2.1 and newer are supported")
+    elif numbers < OLDEST:
+        yield Check("fail", "version", f"{version} is not supported", "update the server: 2.1 or newer")
+    elif numbers < TELLS_REFUNDS:
+        told = "no webhook tells of a refund made at the server: it is found by looking, within a week at the latest"
+        yield Check("warn", "refunds", told, "update the server: 2.4.1 or newer")
+    else:
+        yield Check("ok", "refunds", "made at the server are told at once")

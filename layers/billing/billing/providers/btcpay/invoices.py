@@ -1,0 +1,177 @@
+"""An invoice of BTCPay Server, and the refunds of it, as facts."""
+
+import re
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from billing.errors import ProviderError
+from billing.providers.btcpay.webhook import NAME
+from billing.providers.prepaid import (
+    SATOSHIS,
+    Seen,
+    btc,
+    covered_at,
+    minor_down,
+    minor_nearest,
+    minor_up,
+    told_unless_exact,
+)
+from billing.rules.facts import RefundFact
+from billing.rules.money import to_decimal
+from billing.rules.records import PurchaseState, RefundStatus
+
+_STATES: Mapping[str, PurchaseState] = {
+    "New": "pending",
+    "Processing": "processing",
+    "Settled": "paid",
+    "Expired": "failed",
+    "Invalid": "failed",
+}
+ON_CHAIN, LIGHTNING = "BTC-CHAIN", "BTC-LN"
+# How a claim of ours begins to say which invoice it gives back.
+DESCRIBED = "Refund of invoice "
+
+
+def _state(invoice: Mapping[str, Any]) -> PurchaseState:
+    status, additional = str(invoice.get("status")), invoice.get("additionalStatus")
+    if status not in _STATES:
+        raise ProviderError(f"BTCPay invoice {invoice.get('id')} has a status we do not know: {status}")
+    if additional == "PaidPartial" and status in ("New", "Expired"):
+        return "underpaid"
+    if additional in ("PaidLate", "PaidOver") and status == "Expired":
+        return "paid_late"
+    return _STATES[status]
+
+
+def seen_in(invoice: Mapping[str, Any], methods: Sequence[Mapping[str, Any]]) -> Seen:
+    """What came is the sum of the payments less their fees: the server's own sums are rounded, or before fees."""
+    state, currency, price = _state(invoice), str(invoice["currency"]), Decimal(str(invoice["amount"]))
+    payments = [
+        (int(payment["receivedDate"]), max(Decimal(0), Decimal(payment["value"]) - Decimal(payment["fee"])), method)
+        for method in methods
+        for payment in method.get("payments") or []
+        if payment.get("status") != "Invalid"
+    ]
+    worth = [(when, net * _worth_of_one(method, price)) for when, net, method in payments]
+    received = minor_down(sum((amount for _, amount in worth), Decimal(0)), currency)
+    bitcoin = sum((net for _, net, method in payments if method.get("currency") == "BTC"), Decimal(0))
+    # A cent less is rounding: the price is reached.
+    reached = price - to_decimal(1, currency)
+    return Seen(
+        state=state,
+        amount=str(invoice["amount"]),
+        currency=currency,
+        created_at=int(invoice["createdTime"]),
+        expires_at=int(invoice["expirationTime"]),
+        ended=invoice["status"] in ("Expired", "Invalid"),
+        paid_at=covered_at(worth, reached),
+        received_cents=received,
+        received_sat=int(bitcoin * SATOSHIS),
+        due_cents=_due_cents(invoice, methods, price, received) if state == "underpaid" else 0,
+    )
+
+
+def _worth_of_one(method: Mapping[str, Any], price: Decimal) -> Decimal:
+    """What one coin is worth at the rate of the invoice: what was asked for before fees is exactly the price."""
+    asked = Decimal(method["amount"]) - Decimal(method["paymentMethodFee"])
+    return price / asked if asked > 0 else Decimal(method["rate"])
+
+
+def _due_cents(invoice: Mapping[str, Any], methods: Sequence[Mapping[str, Any]], price: Decimal, received: int) -> int:
+    """What the server still asks for, with the cost of a further payment where the store adds that; once nothing can be
+    paid any more, what is missing."""
+    currency = str(invoice["currency"])
+    method = method_named(methods, ON_CHAIN) or method_named(methods, LIGHTNING)
+    if invoice["status"] != "New" or method is None:
+        return max(0, minor_nearest(price, currency) - received)
+    return max(0, minor_up(Decimal(method["due"]) * Decimal(method["rate"]), currency))
+
+
+def method_named(methods: Sequence[Mapping[str, Any]], name: str) -> Mapping[str, Any] | None:
+    return next((m for m in methods if m.get("paymentMethodId") == name and m.get("activated", True)), None)
+
+
+# --- refunds: pull payments of the server, and the payouts that are claimed from them ---
+
+
+def refund_fact(
+    invoice: Mapping[str, Any],
+    methods: Sequence[Mapping[str, Any]],
+    claim: Mapping[str, Any],
+    payouts: Sequence[Mapping[str, Any]],
+    now: int,
+) -> RefundFact:
+    """The whole claim counts from when it is made, until it is withdrawn; then what was paid out of it, or is being
+    paid out, still stands."""
+    refund_id, currency = str(claim["id"]), str(claim["currency"])
+    paying = [(str(p["state"]), Decimal(p["originalAmount"])) for p in payouts]
+    paying = [(state, amount) for state, amount in paying if state != "Cancelled"]
+    done = sum((amount for state, amount in paying if state == "Completed"), Decimal(0))
+    whole, standing = Decimal(claim["amount"]), sum((amount for _, amount in paying), Decimal(0))
+    withdrawn = bool(claim.get("archived"))
+    given = standing if withdrawn and standing else whole
+    status: RefundStatus = "succeeded" if done >= given else "failed" if withdrawn and not standing else "pending"
+    states = {state for state, _ in paying}
+    turn = "approval" if "AwaitingApproval" in states else "payment" if states - {"Completed"} else "claim"
+    price_currency = str(invoice["currency"])
+    cents = minor_nearest(given * _rate(invoice, methods, currency), price_currency)
+    described, _, reason = str(claim.get("description") or "").rpartition(": ")
+    return RefundFact(
+        provider=NAME,
+        observed_at=now,
+        refund_id=refund_id,
+        payment_ref=str(invoice["id"]),
+        amount_cents=cents,
+        currency=price_currency,
+        status=status,
+        reason=reason if described.startswith(DESCRIBED) else None,
+        request_id=_request_of(claim.get("name")),
+        told=told_unless_exact(given, currency, cents, price_currency),
+        waits_for=turn if status == "pending" else None,
+    )
+
+
+def _request_of(name: object) -> str | None:
+    """The request of ours that a claim was named after."""
+    found = re.fullmatch(r"Refund ([0-9a-f]{32})", name) if isinstance(name, str) else None
+    return found[1] if found else None
+
+
+def payout_methods(methods: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The ways the invoice could be paid by, as ways to pay back. Servers up to 2.4.1 do not know what to make of
+    BTC-LNURL, although a store may have nothing else by default: it is paid back over Lightning."""
+    offered = {str(m.get("paymentMethodId")) for m in methods}
+    if "BTC-LNURL" in offered:
+        offered.add(LIGHTNING)
+    return [way for way in (ON_CHAIN, LIGHTNING) if way in offered]
+
+
+def invoice_of(claim: Mapping[str, Any]) -> str:
+    """The invoice a pull payment gives back: the server names its own after it, and ours are described by it."""
+    described, name = str(claim.get("description") or ""), str(claim.get("name") or "")
+    if described.startswith(DESCRIBED):
+        return described.removeprefix(DESCRIBED).partition(":")[0]
+    return name.removeprefix("Refund ") if name.startswith("Refund ") else ""
+
+
+def _rate(invoice: Mapping[str, Any], methods: Sequence[Mapping[str, Any]], currency: str) -> Decimal:
+    """What one of a claim's currency is worth: at the rate of the invoice, as what came in is."""
+    if currency == invoice["currency"]:
+        return Decimal(1)
+    found = next((m for m in methods if m.get("currency") == currency), None)
+    if found is None:
+        raise ProviderError(f"BTCPay refund of invoice {invoice['id']} is in {currency}, the price in another one")
+    return _worth_of_one(found, Decimal(str(invoice["amount"])))
+
+
+def exact(amount: str) -> str:
+    return btc(int(Decimal(amount) * SATOSHIS))
+
+
+def bip21(chain: Mapping[str, Any], bolt11: str | None) -> str:
+    """One URI for both ways to pay. Upper case keeps a QR code small, and wallets read BOLT 11 in either."""
+    link = str(chain.get("paymentLink") or f"bitcoin:{chain['destination']}?amount={exact(chain['due'])}")
+    if bolt11 is None or "lightning=" in link.lower():
+        return link
+    return f"{link}{'&' if '?' in link else '?'}lightning={bolt11.upper()}"
