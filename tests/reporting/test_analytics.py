@@ -118,6 +118,7 @@ def test_totals_are_the_state_at_the_end_of_the_range_and_the_sums_within_it(ana
         "disputed_cents": 0,
         "fees_cents": 56,
         "net_cents": 15_744,
+        "tax_cents": 0,
         "payments": 3,
     }
     assert report["previous"]["mrr_cents"] == report["previous"]["gross_cents"] == 0
@@ -156,6 +157,7 @@ def test_card_and_bitcoin_stand_side_by_side(analytics: Analytics) -> None:
         "gross_cents": 900,
         "refunded_cents": 0,
         "net_cents": 900,
+        "tax_cents": 0,
         "payments": 1,
         "mrr_cents": 900,
     }

@@ -12,6 +12,7 @@ from billing.rules.records import (
     Booked,
     Checkout,
     Dispute,
+    Dunning,
     Payment,
     Purchase,
     Record,
@@ -333,3 +334,80 @@ def test_whatever_happens_the_lines_add_up_to_the_state(states: list[tuple[str, 
         assert sum(e.subscribers for e in about if e.kind == "trial") == counts["trialing"]
     assert sum(e.users for e in lines if e.kind == "mrr") == any(c["paying"] for c in expected.values())
     assert isinstance(books.account.booked, Booked)
+
+
+# --- tax, discounts, currency, quantity ----------------------------------------------------------------------------
+
+
+def test_tax_is_no_revenue_and_goes_back_with_what_it_was_part_of() -> None:
+    """10.71 paid, 1.71 of it tax: 9.00 revenue; a third goes back in three refunds, to the cent."""
+    books = Books()
+    paid = payment(amount=1071, tax_cents=171)
+    books.become(subscription(payments={"in_1": paid}))
+    assert [(e.amount_cents, e.tax_cents) for e in books.lines if e.kind == "payment"] == [(900, 171)]
+    for n in (1, 2, 3):
+        done = {
+            f"re_{i}": Refund(refund_id=f"re_{i}", amount_cents=357, status="succeeded", observed_at=NOW)
+            for i in range(n)
+        }
+        books.become(subscription(payments={"in_1": replace(paid, refunds=done)}))
+    assert (books.total("payment", "refund"), sum(e.tax_cents for e in books.lines)) == (0, 0)
+    assert [e.amount_cents + e.tax_cents for e in books.lines if e.kind == "refund"] == [-357] * 3
+
+
+def test_tax_that_is_heard_of_after_the_payment_and_its_refund_is_put_right() -> None:
+    books = Books()
+    back = {"re_1": Refund(refund_id="re_1", amount_cents=357, status="succeeded", observed_at=NOW)}
+    bought = purchase_of(payment(amount=1071, refunds=back))
+    books.become(bought)
+    books.become(purchase_of(payment(amount=1071, refunds=back, tax_cents=171)))
+    assert books.total("payment", "refund", "tax") == 600
+    assert sum(e.tax_cents for e in books.lines) == 114
+
+
+def purchase_of(paid: Payment) -> Purchase:
+    return Purchase(
+        provider="stripe",
+        purchase_id="pi_1",
+        plan_id="tax-2026",
+        plan_version=1,
+        state="paid",
+        amount_cents=paid.amount_cents,
+        currency="USD",
+        observed_at=NOW,
+        created_at=NOW,
+        payment=paid,
+    )
+
+
+def test_recurring_revenue_is_what_recurs_at_the_provider_in_what_is_charged_without_tax() -> None:
+    def position(**more: object) -> dict[object, object]:
+        account = Account(USER, records={"s": subscription(**more)})
+        return {key[0]: counts["mrr_cents"] for key, counts in positions(account, CATALOGUE, NOW).items()}
+
+    assert position() == {"USD": 900}
+    assert position(recurring_cents=830, currency="EUR") == {"EUR": 830}
+    assert position(recurring_cents=0, currency="USD") == {}
+    assert position(recurring_cents=2700, quantity=3, currency="USD") == {"USD": 2700}
+    inside = payment(amount=1071, tax_cents=171, tax_inside=True)
+    assert position(recurring_cents=1071, currency="USD", payments={"in_1": inside}) == {"USD": 900}
+    on_top = payment(amount=1071, tax_cents=171)
+    assert position(recurring_cents=900, currency="USD", payments={"in_1": on_top}) == {"USD": 900}
+
+
+def test_nothing_recurs_before_a_first_payment_nor_after_the_newest_invoice_was_given_up() -> None:
+    books = Books()
+    books.become(subscription(payments={}))
+    assert books.lines == []
+    books.become(subscription(payments={"in_1": payment()}))
+    gone = Dunning(
+        invoice_id="in_2",
+        attempt_count=4,
+        next_attempt_at=None,
+        observed_at=NOW + 30 * DAY,
+        state="uncollectible",
+        start=NOW + 30 * DAY,
+        end=NOW + 60 * DAY,
+    )
+    lines = books.become(subscription(payments={"in_1": payment()}, unpaid={"in_2": gone}), at=NOW + 40 * DAY)
+    assert [(e.movement, e.reason, e.amount_cents) for e in lines] == [("churn", "payment_failed", -900)]

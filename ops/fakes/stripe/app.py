@@ -185,6 +185,8 @@ class StripeApp(App):
             value = holder.get(name)
             if isinstance(value, str) and value in self.books.objects:
                 holder[name] = value = self._public(self.books.objects[value])
+            elif isinstance(value, list) and value and isinstance(value[0], str):
+                holder[name] = value = [self._public(self.books.objects[each]) for each in value]
             if rest and value:
                 for inner in value if isinstance(value, list) else [value]:
                     self._expand(inner, rest)

@@ -210,6 +210,9 @@ class Calls:
         made = shapes.session(
             made_id, self.books.at, params, f"{self._app.url}/c/pay/{made_id}", amount, price["currency"]
         )
+        tax = sum(t["amount"] for t in self.books.taxes(amount))
+        made["total_details"]["amount_tax"] = tax
+        made["amount_total"] += 0 if self.books.tax_inside else tax
         return self.books.add({**made, "_params": params, "_price": price["id"], "_skew": skew})
 
     def _expire_session(self, _: Object, id: str) -> Object:

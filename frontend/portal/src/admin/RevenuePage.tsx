@@ -77,7 +77,7 @@ function Currencies({ report }: { report: Schemas["RevenueReport"] | undefined }
 }
 
 interface Total {
-  key: "mrr" | "arr" | "net" | "refunded" | "active" | "trialing" | "arpu" | "payments";
+  key: "mrr" | "arr" | "net" | "tax" | "refunded" | "active" | "trialing" | "arpu" | "payments";
   value: number;
   before: number;
 }
@@ -91,6 +91,7 @@ function Totals({ report: { totals, previous, currency } }: { report: Schemas["R
     { key: "mrr", value: totals.mrr_cents, before: previous.mrr_cents },
     { key: "arr", value: totals.arr_cents, before: previous.arr_cents },
     { key: "net", value: totals.net_cents, before: previous.net_cents },
+    { key: "tax", value: totals.tax_cents, before: previous.tax_cents },
     { key: "refunded", value: totals.refunded_cents, before: previous.refunded_cents },
     { key: "active", value: totals.active, before: previous.active },
     { key: "trialing", value: totals.trialing, before: previous.trialing },
@@ -132,7 +133,7 @@ function RevenueSkeleton() {
   return (
     <div className="bsb-stack bsb:gap-6">
       <div className="admin-grid">
-        {Array.from({ length: 8 }, (_, card) => (
+        {Array.from({ length: 9 }, (_, card) => (
           <div key={card} className="bsb-card admin-figure">
             <Skeleton width="60%" height="1.25rem" />
             <div className="bsb:mt-2">

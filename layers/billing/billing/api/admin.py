@@ -21,7 +21,9 @@ from billing.api.responses import (
 
 Day = str
 Month = str
-LedgerKind = Literal["payment", "refund", "refund_failed", "dispute", "dispute_won", "fee", "mrr", "trial", "checkout"]
+LedgerKind = Literal[
+    "payment", "refund", "refund_failed", "dispute", "dispute_won", "tax", "fee", "mrr", "trial", "checkout"
+]
 LedgerMovement = Literal["new", "expansion", "contraction", "churn", "reactivation", "switch"]
 
 
@@ -40,6 +42,8 @@ class RevenueTotals(Response):
     disputed_cents: int
     fees_cents: int
     net_cents: int
+    tax_cents: int
+    """Collected for the state, less what went back: in none of the other figures."""
     payments: int
 
 
@@ -57,6 +61,7 @@ class RevenueDay(Response):
     refunded_cents: int
     disputed_cents: int
     net_cents: int
+    tax_cents: int
 
 
 class RevenueSlice(Response):
@@ -67,6 +72,7 @@ class RevenueSlice(Response):
     gross_cents: int
     refunded_cents: int
     net_cents: int
+    tax_cents: int
     payments: int
     mrr_cents: int
 
@@ -96,6 +102,8 @@ class LedgerLine(Response):
     movement: LedgerMovement | None
     reason: str | None
     amount_cents: int
+    """Without tax, which is beside it."""
+    tax_cents: int
     plan_id: str
     plan_version: int
     provider: str

@@ -205,7 +205,9 @@ class Analytics:
     def _slices(self, closing: Counter[str], within: Counter[str], place: int) -> list[View]:
         """By plan (place 2 of a counter's name) or by provider (place 1), the most net revenue first."""
         mrr = _by(closing, _MRR_FIELDS, place)
-        parts = {field: _by(within, {field}, place) for field in ("payment", "refund", "dispute", "fee", "payments")}
+        parts = {
+            field: _by(within, {field}, place) for field in ("payment", "refund", "dispute", "fee", "payments", "tax")
+        }
         catalogue = self._plans.catalogue()
         slices = []
         for key in sorted({*mrr, *(name for part in parts.values() for name in part)}):
@@ -216,6 +218,7 @@ class Analytics:
                 "gross_cents": parts["payment"][key],
                 "refunded_cents": -parts["refund"][key],
                 "net_cents": sum(parts[field][key] for field in ("payment", "refund", "dispute", "fee")),
+                "tax_cents": parts["tax"][key],
                 "payments": parts["payments"][key],
                 "mrr_cents": mrr[key],
             }
@@ -232,6 +235,7 @@ def _line(user_id: str, line: LedgerEntry) -> View:
         "movement": line.movement,
         "reason": line.reason,
         "amount_cents": line.amount_cents,
+        "tax_cents": line.tax_cents,
         "plan_id": line.plan_id,
         "plan_version": line.plan_version,
         "provider": line.provider,
@@ -270,6 +274,7 @@ def _money(cell: Mapping[str, int]) -> View:
         "disputed_cents": -dispute,
         "fees_cents": -fee,
         "net_cents": gross + refund + dispute + fee,
+        "tax_cents": total(cell, "tax"),
     }
 
 
