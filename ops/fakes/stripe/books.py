@@ -344,7 +344,7 @@ class Books:
         return bill
 
     def _open_invoice(self, sub: Object, reason: str, lines: list[Object]) -> Object:
-        off = self._discounted(sub, sum(entry["amount"] for entry in lines if entry["discountable"]))
+        off = self._discount_of(sub, sum(entry["amount"] for entry in lines if entry["discountable"]))
         taxes = self.taxes(sum(entry["amount"] for entry in lines) - off)
         bill = shapes.invoice(self.new_id("in"), self.at, sub, reason, lines, self.url, off=off, taxes=taxes)
         self.add(bill)
@@ -359,8 +359,8 @@ class Books:
         base = 100 + self.tax_percent if self.tax_inside else 100
         return (shapes.tax(round(amount * self.tax_percent / base), amount, inside=self.tax_inside),)
 
-    def _discounted(self, sub: Object, amount: int) -> int:
-        """What the discounts take from an invoice; one for once, or over, is gone after it."""
+    def discounted(self, sub: Object, amount: int) -> tuple[int, list[str]]:
+        """What the discounts take from an invoice over an amount, and which of them stay: not those for once."""
         off, kept = 0, []
         for name in sub["discounts"]:
             applied = self.objects[name]
@@ -370,11 +370,15 @@ class Books:
             off += found["amount_off"] or round(amount * found["percent_off"] / 100)
             if found["duration"] != "once":
                 kept.append(name)
+        return min(off, max(amount, 0)), kept
+
+    def _discount_of(self, sub: Object, amount: int) -> int:
+        off, kept = self.discounted(sub, amount)
         if amount > 0 and kept != sub["discounts"]:
             before = self._before(sub)
             sub["discounts"] = kept
             self.changed(sub, before)
-        return min(off, max(amount, 0))
+        return off
 
     def void(self, bill: Object) -> None:
         if bill["status"] not in ("open", "uncollectible"):

@@ -309,8 +309,19 @@ class Calls:
         asked = params["subscription_details"]
         item = asked["items"][0]
         price = self.books.get(item["price"], "price")
-        lines = self.books.prorate(sub, price, item.get("quantity", 1), asked.get("proration_date", self.books.at))
-        return shapes.invoice(f"upcoming_{sub['id']}", self.books.at, sub, "upcoming", lines, self._app.url)
+        books, quantity, moment = self.books, item.get("quantity", 1), asked.get("proration_date", self.books.at)
+        if asked.get("proration_behavior") == "none":
+            start = item_of(sub)["current_period_end"]
+            period = start, period_end(start, price)
+            amount = price["unit_amount"] * quantity
+            lines = [shapes.line(books.new_id("il"), sub, price, amount, *period, proration=False)]
+        else:
+            lines = books.prorate(sub, price, quantity, moment)
+        off = books.discounted(sub, sum(entry["amount"] for entry in lines if entry["discountable"]))[0]
+        taxes = books.taxes(sum(entry["amount"] for entry in lines) - off)
+        return shapes.invoice(
+            f"upcoming_{sub['id']}", books.at, sub, "upcoming", lines, self._app.url, off=off, taxes=taxes
+        )
 
     def _update_invoice(self, params: Object, id: str) -> Object:
         found = self.books.get(id, "invoice")

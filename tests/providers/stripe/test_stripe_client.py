@@ -323,6 +323,21 @@ def test_cancelling_what_is_past_due_collects_nothing_more_and_taking_it_back_do
     assert (bill["status"], sub["status"], sub["cancel_at_period_end"]) == ("paid", "active", False)
 
 
+def test_a_preview_has_tax_and_discount_and_the_true_next_bill(shop: Shop) -> None:
+    shop.books.tax_percent = 19
+    sub = shop.subscribe()
+    shop.books.discount(sub, "forever", percent_off=50)
+    item = sub["items"]["data"][0]
+    moment = (item["current_period_start"] + item["current_period_end"]) // 2
+    now = shop.client.preview_change(sub["id"], item["id"], shop.plans["pro_month"], moment)
+    # Half a month of 9.00 back, half a month of 19.00 to pay, 19 % on the difference; prorations have no discount.
+    assert (now.amount_due_cents, now.tax_cents, now.discount_cents, now.credit_cents) == (595, 95, 0, 450)
+    assert (now.next_amount_cents, now.next_tax_cents, now.next_discount_cents) == (1130, 180, 950)
+    later = shop.client.preview_change(sub["id"], item["id"], shop.plans["pro_month"], moment, at_period_end=True)
+    assert (later.amount_due_cents, later.tax_cents, later.next_amount_cents) == (0, 0, 1130)
+    assert later.next_billing_at == item["current_period_end"]
+
+
 # --- money back, pages ---------------------------------------------------------------------------------------------
 
 

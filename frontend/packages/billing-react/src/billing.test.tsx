@@ -65,7 +65,11 @@ const preview = {
   amount_due_cents: 850,
   credit_cents: 450,
   currency: "USD",
+  tax_cents: 0,
+  discount_cents: 0,
   next_amount_cents: 1900,
+  next_tax_cents: 0,
+  next_discount_cents: 0,
   next_billing_at: "2027-01-15T12:00:00Z",
   effective_at: "2026-12-20T12:00:00Z",
   features: [

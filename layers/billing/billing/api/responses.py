@@ -387,9 +387,15 @@ class ChangePreviewView(Response):
     kind: Literal["upgrade", "downgrade", "switch"]
     at_period_end: bool
     amount_due_cents: int
+    """Tax and discount of it are in it."""
     credit_cents: int
+    tax_cents: int
+    discount_cents: int
     currency: str
     next_amount_cents: int
+    """The next bill as the provider will make it, with its tax and less its discount."""
+    next_tax_cents: int
+    next_discount_cents: int
     next_billing_at: Time
     effective_at: Time
     features: list[FeatureChange]

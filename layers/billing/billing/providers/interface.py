@@ -91,13 +91,20 @@ class Session:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangePreview:
-    """What a plan change costs, computed by the provider: minor units, `credit_cents` as a positive number."""
+    """What a plan change costs, computed by the provider: minor units, `credit_cents` as a positive number.
+
+    What is due now, and what the next bill comes to, each with its tax, and less the discount that it has.
+    """
 
     amount_due_cents: int
     credit_cents: int
     currency: str
     next_amount_cents: int
     next_billing_at: int
+    tax_cents: int = 0
+    discount_cents: int = 0
+    next_tax_cents: int = 0
+    next_discount_cents: int = 0
     lines: tuple[Mapping[str, object], ...] = ()
     proration_date: int = 0
 
@@ -153,7 +160,11 @@ class Client(Protocol):
 
     def resume_subscription(self, subscription_id: str, *, key: str) -> None: ...
 
-    def preview_change(self, subscription_id: str, item_id: str, plan: Plan, proration_date: int) -> ChangePreview: ...
+    def preview_change(
+        self, subscription_id: str, item_id: str, plan: Plan, proration_date: int, *, at_period_end: bool = False
+    ) -> ChangePreview:
+        """`at_period_end`: nothing is due now, and the next bill is the first of the new plan."""
+        ...
 
     def change_subscription(
         self, subscription_id: str, item_id: str, plan: Plan, *, at_period_end: bool, proration_date: int, key: str

@@ -6,6 +6,7 @@ half, with the hosted pages and the clock, is the stand-in in `ops/fakes/mock.py
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from billing.errors import BadWebhook, ProviderError
@@ -138,9 +139,12 @@ class MockClient:
     def resume_subscription(self, subscription_id: str, *, key: str) -> None:
         self._change(subscription_id, "resume", {"key": key})
 
-    def preview_change(self, subscription_id: str, item_id: str, plan: Plan, proration_date: int) -> ChangePreview:
+    def preview_change(
+        self, subscription_id: str, item_id: str, plan: Plan, proration_date: int, *, at_period_end: bool = False
+    ) -> ChangePreview:
         answer = self._change(subscription_id, "preview", {**_plan(plan), "proration_date": proration_date})
-        return ChangePreview(**answer)
+        preview = ChangePreview(**answer)
+        return replace(preview, amount_due_cents=0, credit_cents=0) if at_period_end else preview
 
     def change_subscription(
         self, subscription_id: str, item_id: str, plan: Plan, *, at_period_end: bool, proration_date: int, key: str

@@ -222,7 +222,9 @@ class PrepaidClient:
     def resume_subscription(self, subscription_id: str, *, key: str) -> None:
         self._refuse()
 
-    def preview_change(self, subscription_id: str, item_id: str, plan: Plan, proration_date: int) -> ChangePreview:
+    def preview_change(
+        self, subscription_id: str, item_id: str, plan: Plan, proration_date: int, *, at_period_end: bool = False
+    ) -> ChangePreview:
         self._refuse()
 
     def change_subscription(

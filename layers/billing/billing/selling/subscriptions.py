@@ -5,6 +5,7 @@ The provider decides and is asked; what it then says is read and applied at once
 
 import hashlib
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, NoReturn
 
 from billing.api.status import subscription_status
@@ -71,8 +72,12 @@ class Subscriptions:
             "at_period_end": at_period_end,
             "amount_due_cents": cost.amount_due_cents,
             "credit_cents": cost.credit_cents,
+            "tax_cents": cost.tax_cents,
+            "discount_cents": cost.discount_cents,
             "currency": cost.currency,
             "next_amount_cents": cost.next_amount_cents,
+            "next_tax_cents": cost.next_tax_cents,
+            "next_discount_cents": cost.next_discount_cents,
             "next_billing_at": rfc3339(cost.next_billing_at),
             "effective_at": rfc3339(subscription.current_period_end if at_period_end else now),
             "features": compare(current, target),
@@ -211,17 +216,10 @@ class Subscriptions:
         return subscription, current, target
 
     def _cost(self, subscription: Subscription, target: Plan, at_period_end: bool, now: int) -> ChangePreview:
-        if at_period_end:
-            return ChangePreview(
-                amount_due_cents=0,
-                credit_cents=0,
-                currency=target.currency,
-                next_amount_cents=target.price_cents * subscription.quantity,
-                next_billing_at=subscription.current_period_end,
-            )
         item_id = subscription.item_id or subscription.subscription_id
         client = self._client(subscription.provider)
-        return client.preview_change(subscription.subscription_id, item_id, target, now)
+        cost = client.preview_change(subscription.subscription_id, item_id, target, now, at_period_end=at_period_end)
+        return replace(cost, next_billing_at=subscription.current_period_end) if at_period_end else cost
 
     def _read(self, account: Account, subscription: Subscription, now: int) -> Account:
         ref = Ref("subscription", subscription.subscription_id)

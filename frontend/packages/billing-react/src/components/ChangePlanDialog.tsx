@@ -155,8 +155,26 @@ function PreviewFacts({ preview }: { preview: Preview }) {
       )}
       <dt className="bsb-facts-total">{t("purchase.due_today")}</dt>
       <dd className="bsb-facts-total">{amount(preview.amount_due_cents)}</dd>
+      {preview.tax_cents > 0 && (
+        <>
+          <dt>{t("change.tax")}</dt>
+          <dd>{amount(preview.tax_cents)}</dd>
+        </>
+      )}
       <dt>{t("change.next", { date: date(preview.next_billing_at, locale) })}</dt>
       <dd>{amount(preview.next_amount_cents)}</dd>
+      {preview.next_discount_cents > 0 && (
+        <>
+          <dt>{t("change.discount")}</dt>
+          <dd>−{amount(preview.next_discount_cents)}</dd>
+        </>
+      )}
+      {preview.next_tax_cents > 0 && (
+        <>
+          <dt>{t("change.tax")}</dt>
+          <dd>{amount(preview.next_tax_cents)}</dd>
+        </>
+      )}
     </dl>
   );
 }

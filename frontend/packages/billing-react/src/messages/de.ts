@@ -258,6 +258,8 @@ const de = {
   "change.credit": "Gutschrift für ungenutzte Zeit",
   "change.rest": "{plan}, Rest des Zeitraums",
   "change.next": "Nächste Rechnung, {date}",
+  "change.tax": "Darin Steuer",
+  "change.discount": "Darin Rabatt",
   "change.features": "Was sich ändert",
   "change.consent": "Ich bin einverstanden, dass jetzt {amount} abgebucht werden.",
   "change.now": "Jetzt wechseln",

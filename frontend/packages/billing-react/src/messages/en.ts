@@ -257,6 +257,8 @@ const texts = {
   "change.credit": "Credit for unused time",
   "change.rest": "{plan}, rest of the period",
   "change.next": "Next bill, {date}",
+  "change.tax": "Tax in it",
+  "change.discount": "Discount in it",
   "change.features": "What changes",
   "change.consent": "I agree to be charged {amount} now.",
   "change.now": "Change now",

@@ -258,6 +258,8 @@ const es = {
   "change.credit": "Abono por el tiempo no usado",
   "change.rest": "{plan}, resto del periodo",
   "change.next": "Próxima factura, {date}",
+  "change.tax": "Impuestos incluidos",
+  "change.discount": "Descuento incluido",
   "change.features": "Qué cambia",
   "change.consent": "Acepto que se me cobren {amount} ahora.",
   "change.now": "Cambiar ahora",

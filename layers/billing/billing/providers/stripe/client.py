@@ -280,26 +280,42 @@ class StripeClient:
             if bool(invoice.auto_advance) != wanted and invoice.id:
                 self.api.v1.invoices.update(invoice.id, {"auto_advance": wanted})
 
-    def preview_change(self, subscription_id: str, item_id: str, plan: Plan, proration_date: int) -> ChangePreview:
+    def preview_change(
+        self, subscription_id: str, item_id: str, plan: Plan, proration_date: int, *, at_period_end: bool = False
+    ) -> ChangePreview:
         price = self._price(plan)
         with asking():
-            quantity = self._quantity(self._subscription(subscription_id), item_id)
-            params: InvoiceCreatePreviewParams = {
-                "subscription": subscription_id,
-                "subscription_details": {
-                    "items": [{"id": item_id, "price": price, "quantity": quantity}],
-                    "proration_behavior": "always_invoice",
-                    "proration_date": proration_date,
-                },
-            }
-            invoice = self.api.v1.invoices.create_preview(params)
-        lines = [line.to_dict() for line in invoice.lines.data]
+            subscription = self._subscription(subscription_id)
+            quantity = self._quantity(subscription, item_id)
+
+            def ask(proration: Literal["always_invoice", "none"]) -> dict[str, Any]:
+                params: InvoiceCreatePreviewParams = {
+                    "subscription": subscription_id,
+                    "subscription_details": {
+                        "items": [{"id": item_id, "price": price, "quantity": quantity}],
+                        "proration_behavior": proration,
+                        "proration_date": proration_date,
+                    },
+                }
+                if proration == "none":
+                    del params["subscription_details"]["proration_date"]
+                return self.api.v1.invoices.create_preview(params).to_dict()
+
+            # Without proration Stripe shows the first whole bill of the new price.
+            coming = ask("none")
+            due = None if at_period_end else ask("always_invoice")
+        lines = due["lines"]["data"] if due else []
+        period_end = max(item["current_period_end"] for item in subscription["items"]["data"])
         return ChangePreview(
-            amount_due_cents=invoice.amount_due,
+            amount_due_cents=due["amount_due"] if due else 0,
             credit_cents=-sum(line["amount"] for line in lines if line["amount"] < 0),
-            currency=invoice.currency.upper(),
-            next_amount_cents=plan.price_cents * quantity,
-            next_billing_at=max((line["period"]["end"] for line in lines), default=proration_date),
+            currency=coming["currency"].upper(),
+            next_amount_cents=coming["amount_due"],
+            next_billing_at=max((line["period"]["end"] for line in lines), default=period_end),
+            tax_cents=_sum(due, "total_taxes") if due else 0,
+            discount_cents=_sum(due, "total_discount_amounts") if due else 0,
+            next_tax_cents=_sum(coming, "total_taxes"),
+            next_discount_cents=_sum(coming, "total_discount_amounts"),
             lines=tuple(
                 {"amount_cents": line["amount"], "from": line["period"]["start"], "until": line["period"]["end"]}
                 for line in lines
@@ -499,3 +515,7 @@ def _discount(discount: Any) -> "SubscriptionScheduleUpdateParamsPhaseDiscount":
     if found := id_of(discount.promotion_code):
         return {"promotion_code": found}
     return {"coupon": id_of(discount.coupon) or ""}
+
+
+def _sum(invoice: dict[str, Any], name: str) -> int:
+    return sum(entry["amount"] for entry in invoice.get(name) or [])
