@@ -89,35 +89,22 @@ class Usage:
 
     def _take(self, user_id: str, call: Mapping[str, Any], granted: Quota, now: int) -> Result:
         plain = call["action"] == "consume" and call.get("idempotency_key") is None
-        if plain and granted.period:
-            done = self._add(user_id, call["feature"], granted, call["amount"], now)
-            if done is not None:
-                return _result(call["feature"], done, granted)
+        if plain and granted.period and granted.limit >= call["amount"]:
+            done, stored = self._counters.add_use(user_id, call["feature"], granted, call["amount"])
+            if done:
+                return _result(call["feature"], stored.counter, granted)
+            return self._take_at_version(user_id, call, granted, now, stored)
         return self._take_at_version(user_id, call, granted, now)
 
-    def _add(self, user_id: str, feature: str, granted: Quota, amount: int, now: int) -> Counter | None:
-        """Takes it all from the allowance, or all from the credits, in one write; None when that does not fit."""
-        if granted.limit >= amount:
-            done, stored = self._counters.add_use(user_id, feature, granted, amount)
-            if done:
-                return stored.counter
-            current = stored.counter.at(granted, now)
-            if current.take(granted, amount) is None:
-                raise _UsedUp
-            if current != stored.counter or current.left(granted)[0]:
-                return None
-        if granted.credits >= amount:
-            done, stored = self._counters.add_credits(user_id, feature, granted, amount)
-            if done:
-                return stored.counter
-        return None
-
-    def _take_at_version(self, user_id: str, call: Mapping[str, Any], granted: Quota, now: int) -> Result:
+    def _take_at_version(
+        self, user_id: str, call: Mapping[str, Any], granted: Quota, now: int, known: Stored | None = None
+    ) -> Result:
+        """`known`: the counter, where it was read just now."""
         key = call.get("idempotency_key")
         repeated = self._repeated(user_id, key, call, now)
         if repeated is not None:
             return repeated
-        before = self._counters.read(user_id, call["feature"])
+        before = known or self._counters.read(user_id, call["feature"])
         current = before.counter.at(granted, now)
         name = None
         if call["action"] == "reserve":
@@ -152,7 +139,7 @@ class Usage:
         if held is None or held.expires_at <= now:
             raise NotFound("no such reservation is held: it expired, or was settled or released")
         keep = call["amount"] if call["action"] == "settle" else 0
-        if keep > held.allowance + held.credits:
+        if keep > held.units:
             raise Conflict("more was used than was reserved: consume the rest", code="reservation_exceeded")
         granted = self._quota_or_nothing(user_id, call["feature"], catalogue, now, known)
         after = before.counter.give_back(name, keep).at(granted, now)
@@ -164,7 +151,7 @@ class Usage:
         self, user_id: str, feature: str, catalogue: Catalogue, now: int, known: Sequence[Source] | None
     ) -> Quota:
         """A reservation is ended even when the feature was closed meanwhile: then nothing else is left."""
-        nothing = Quota(0, 0, 0, None)
+        nothing = Quota(0, (), 0, None)
         try:
             return quota(self._gate.check(user_id, feature, catalogue, now, known), now) or nothing
         except FeatureLocked:

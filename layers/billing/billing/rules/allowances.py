@@ -1,9 +1,11 @@
 """Allowances: what is left of a metered feature, and what one call takes from it. Pure; the store makes it exact.
 
-One counter per user and feature holds the use of the current period, the bought credits spent so far, and what is
-reserved. The allowance of the period is used first, credits after it. Reserved units are taken at once and given
-back when they are settled for less, released, or left until they expire. Periods only move forward, so neither a
-clock that lags behind nor a change of plan begins an allowance anew: that alters the limit and keeps the use.
+One counter per user and feature holds the use of the current period, what was spent of each pack of bought credits,
+and what is reserved. The allowance of the period is used first, credits after it, of the pack first that ends first.
+Each pack remembers its own use: what ends, or is given back, takes what is left of itself alone. Reserved units are
+taken at once and given back when they are settled for less, released, or left until they expire. Periods only move
+forward, so neither a clock that lags behind nor a change of plan begins an allowance anew: that alters the limit and
+keeps the use.
 """
 
 from collections.abc import Mapping
@@ -11,42 +13,60 @@ from datetime import UTC, datetime
 
 from billing.data import dataclass, field, replace
 from billing.rules.entitlements import Entitlement
-from billing.rules.plans import Allowance
+from billing.rules.plans import Allowance, Credits
 
 # What one user can hold in reserve of one feature: the counter is one small item.
 MAX_RESERVATIONS = 50
 
 
 @dataclass(frozen=True, slots=True)
+class Pack:
+    """Credits from one source, by its kind and id (purchase#pi_1). `until` None: they last for good."""
+
+    source: str
+    amount: int
+    until: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Quota:
-    """What a user may use of a feature now: `limit` per period, and `credits` bought in all.
+    """What a user may use of a feature now: `limit` per period, and the packs of credits, the first to be used first.
 
     `period` is the period's start. It is 0 where no period can be told: then the counter keeps the one it has.
     """
 
     limit: int
-    credits: int
+    packs: tuple[Pack, ...]
     period: int
     resets_at: int | None
+
+    @property
+    def credits(self) -> int:
+        """All that were given, spent or not."""
+        return sum(pack.amount for pack in self.packs)
 
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
-    """Units taken for a while: from the allowance of `period`, and from credits."""
+    """Units taken for a while: from the allowance of `period`, and from packs of credits, in the order of taking."""
 
     period: int
     allowance: int
-    credits: int
+    packs: tuple[tuple[str, int], ...]
     expires_at: int
+
+    @property
+    def units(self) -> int:
+        return self.allowance + sum(taken for _, taken in self.packs)
 
 
 @dataclass(frozen=True, slots=True)
 class Counter:
-    """What was used: `used` in `period` (reserved units included), `credits_used` ever."""
+    """What was used: `used` in `period`, and what was `spent` of each pack ever; reserved units included."""
 
     period: int = 0
     used: int = 0
-    credits_used: int = 0
+    spent: Mapping[str, int] = field(default_factory=dict)
     reservations: Mapping[str, Reservation] = field(default_factory=dict)
 
     def at(self, quota: Quota, now: int) -> "Counter":
@@ -61,17 +81,25 @@ class Counter:
 
     def left(self, quota: Quota) -> tuple[int, int]:
         """Units left of the allowance and of the credits; never below zero."""
-        return max(0, quota.limit - self.used), max(0, quota.credits - self.credits_used)
+        return max(0, quota.limit - self.used), sum(self._left_of(pack) for pack in quota.packs)
+
+    def _left_of(self, pack: Pack) -> int:
+        return max(0, pack.amount - self.spent.get(pack.source, 0))
 
     def take(self, quota: Quota, amount: int) -> "tuple[Counter, Reservation] | None":
         """The counter after taking `amount`, and where it came from; None when not all of it is left."""
-        allowance, credits_left = self.left(quota)
-        from_allowance = min(amount, allowance)
-        from_credits = amount - from_allowance
-        if from_credits > credits_left:
+        from_allowance = min(amount, self.left(quota)[0])
+        missing = amount - from_allowance
+        taken = []
+        for pack in quota.packs:
+            if part := min(missing, self._left_of(pack)):
+                taken.append((pack.source, part))
+                missing -= part
+        if missing:
             return None
-        taken = replace(self, used=self.used + from_allowance, credits_used=self.credits_used + from_credits)
-        return taken, Reservation(self.period, from_allowance, from_credits, 0)
+        spent = {**self.spent, **{source: self.spent.get(source, 0) + part for source, part in taken}}
+        after = replace(self, used=self.used + from_allowance, spent=spent)
+        return after, Reservation(self.period, from_allowance, tuple(taken), 0)
 
     def reserve(self, quota: Quota, amount: int, name: str, expires_at: int) -> "Counter | None":
         """Takes `amount` and remembers it under `name`; None when not all of it is left, or too much is reserved."""
@@ -82,15 +110,17 @@ class Counter:
         return replace(taken, reservations={**self.reservations, name: replace(origin, expires_at=expires_at)})
 
     def give_back(self, name: str, keep: int) -> "Counter":
-        """Ends a reservation of which `keep` units were used; credits come back first, as they were taken last."""
+        """Ends a reservation of which `keep` units were used; what was taken last comes back first, to where it was."""
         held = self.reservations[name]
-        unused = held.allowance + held.credits - keep
-        credits_back = min(unused, held.credits)
-        allowance_back = unused - credits_back if held.period == self.period else 0
+        unused, spent = held.units - keep, dict(self.spent)
+        for source, taken in reversed(held.packs):
+            back = min(unused, taken)
+            spent[source] -= back
+            unused -= back
         return Counter(
             self.period,
-            self.used - allowance_back,
-            self.credits_used - credits_back,
+            self.used - (unused if held.period == self.period else 0),
+            {source: units for source, units in spent.items() if units},
             {other: r for other, r in self.reservations.items() if other != name},
         )
 
@@ -125,17 +155,25 @@ def quota(entitlement: Entitlement, now: int) -> Quota | None:
     allowance = entitlement.value
     if not isinstance(allowance, Allowance):
         return None
+    packs = _packs(entitlement)
     if allowance.per == "month":
         begun, ends = _month(now)
-        return Quota(allowance.limit, entitlement.credits, begun, ends)
-    equal = (s.period for s in entitlement.sources if s.features[entitlement.feature] == allowance)
-    paid = [period for period in equal if period is not None and period[0] <= now]
-    if not paid:
-        return Quota(allowance.limit, entitlement.credits, 0, None)
-    # Of paid periods that run side by side the shortest gives the most; when all are over, the last one counts.
-    running = [period for period in paid if now < period[1]]
-    counting = min(running, key=lambda p: (p[1] - p[0], -p[0])) if running else max(paid)
-    return Quota(allowance.limit, entitlement.credits, *counting)
+        return Quota(allowance.limit, packs, begun, ends)
+    periods = [s.period for s in entitlement.sources if s.period and s.features[entitlement.feature] == allowance]
+    current = max((p for p in periods if p[0] <= now), default=None)
+    if current is None:
+        return Quota(allowance.limit, packs, 0, None)
+    return Quota(allowance.limit, packs, *current)
+
+
+def _packs(entitlement: Entitlement) -> tuple[Pack, ...]:
+    """The credits by their source, what ends first first."""
+    packs = [
+        Pack(f"{source.kind}#{source.id}", given.amount, source.until)
+        for source in entitlement.sources
+        if isinstance(given := source.features[entitlement.feature], Credits)
+    ]
+    return tuple(sorted(packs, key=lambda pack: (pack.until is None, pack.until or 0, pack.source)))
 
 
 def _month(now: int) -> tuple[int, int]:

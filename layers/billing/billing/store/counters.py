@@ -65,31 +65,17 @@ class CounterStore:
         """
         same_period = "#period = :period"
         enough_left = "#used <= :room"
-        numbers = {":period": quota.period, ":room": quota.limit - amount}
-        return self._add(user_id, feature, "#used", amount, f"{same_period} AND {enough_left}", numbers)
-
-    def add_credits(self, user_id: str, feature: str, quota: Quota, amount: int) -> tuple[bool, Stored]:
-        """As `add_use`, from the credits, provided that the allowance is used up."""
-        same_period = "#period = :period"
-        allowance_used_up = "#used >= :limit"
-        enough_left = "credits_used <= :room"
-        numbers = {":period": quota.period, ":limit": quota.limit, ":room": quota.credits - amount}
-        condition = f"{same_period} AND {allowance_used_up} AND {enough_left}"
-        return self._add(user_id, feature, "credits_used", amount, condition, numbers)
-
-    def _add(
-        self, user_id: str, feature: str, attribute: str, amount: int, condition: str, numbers: Mapping[str, int]
-    ) -> tuple[bool, Stored]:
+        numbers = {":period": quota.period, ":room": quota.limit - amount, ":amount": amount, ":one": 1}
         try:
             answer = self._aws.call(
                 "dynamodb",
                 "update_item",
                 TableName=self._table,
                 Key=_key(user_id, feature),
-                UpdateExpression=f"ADD {attribute} :amount, version :one",
-                ConditionExpression=condition,
+                UpdateExpression="ADD #used :amount, version :one",
+                ConditionExpression=f"{same_period} AND {enough_left}",
                 ExpressionAttributeNames={"#period": "period", "#used": "used"},
-                ExpressionAttributeValues=item({**numbers, ":amount": amount, ":one": 1}),
+                ExpressionAttributeValues=item(numbers),
                 ReturnValues="ALL_NEW",
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
@@ -172,7 +158,7 @@ def _item(user_id: str, feature: str, version: int, counter: Counter) -> Item:
                 "version": version,
                 "period": counter.period,
                 "used": counter.used,
-                "credits_used": counter.credits_used,
+                "spent": dict(counter.spent) or None,
                 "reservations": held or None,
             }
         ),
@@ -184,5 +170,10 @@ def _stored(found: Item | None) -> Stored:
         return Stored(0, Counter())
     read = values(found)
     held = json.loads(read.get("reservations", "{}"))
-    reservations = {name: Reservation(**fields) for name, fields in held.items()}
-    return Stored(read["version"], Counter(read["period"], read["used"], read["credits_used"], reservations))
+    reservations = {name: _reservation(told) for name, told in held.items()}
+    spent = json.loads(read.get("spent", "{}"))
+    return Stored(read["version"], Counter(read["period"], read["used"], spent, reservations))
+
+
+def _reservation(told: Mapping[str, Any]) -> Reservation:
+    return Reservation(**{**told, "packs": tuple((source, units) for source, units in told["packs"])})
