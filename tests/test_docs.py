@@ -8,6 +8,8 @@ import click
 import pytest
 import typer
 
+from billing.providers.stripe.translate import EVENTS
+from billing.rules import access
 from billing_cli.__main__ import app
 
 ROOT = Path(__file__).parents[1]
@@ -43,6 +45,26 @@ def test_every_variable_and_parameter_is_documented(template: dict[str, Any]) ->
     documented = TEXTS["configuration.md"] + TEXTS["bitcoin.md"]
     named = set(re.findall(r"`(\w+)`", documented))
     assert variables(template) | set(template["Parameters"]) <= named
+
+
+def test_the_policy_of_access_on_its_page_is_the_one_in_the_code() -> None:
+    def rows(text: str) -> list[list[str]]:
+        table = re.search(r"^\| record .*\n(?:\|.*\n)+", text, re.MULTILINE)
+        assert table
+        return [[cell.strip(" -") for cell in line.split("|")] for line in table[0].splitlines()]
+
+    assert rows(TEXTS["stripe.md"]) == rows(access.__doc__ or "")
+
+
+def test_every_event_of_stripe_that_has_an_effect_is_on_its_page() -> None:
+    names = set(re.findall(r"`([\w.*…]+)`", TEXTS["stripe.md"]))
+    short = {name.lstrip(".…") for name in names}
+
+    def told(event: str) -> bool:
+        family, _, word = event.rpartition(".")
+        return event in names or f"{family}.*" in names or word in short or any(word.endswith(s) for s in short if s)
+
+    assert [event for event in EVENTS if not told(event)] == []
 
 
 @pytest.mark.parametrize("page", TEXTS)
