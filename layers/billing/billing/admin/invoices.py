@@ -68,6 +68,8 @@ class InvoiceDesk:
 
     def reread(self, provider: str, purchase_id: str, now: int) -> dict[str, Any]:
         """Reads the invoice and its open refunds, and applies what they say; with the links of those still to claim."""
+        if provider not in PREPAID:
+            return self._reread_late(provider, purchase_id, now)
         account, purchase = self._find(provider, purchase_id)
         client = prepaid_client(self._client, provider)
 
@@ -139,12 +141,24 @@ class InvoiceDesk:
         told = {name: done[name] for name in ("refund_id", "claim_url", "outcome", "parts", "error")}
         return {**self._view(provider, purchase_id), **told}
 
+    def _late(self, provider: str, payment_id: str) -> tuple[str, Subscription, Payment]:
+        user_id = self._accounts.owner(provider, [payment_id])
+        found = _payment_of(self._accounts.load(user_id), payment_id) if user_id else None
+        if user_id is None or found is None:
+            raise NotFound(f"no {provider} invoice {payment_id} is known here")
+        return user_id, *found
+
+    def _reread_late(self, provider: str, payment_id: str, now: int) -> dict[str, Any]:
+        user_id, subscription, _ = self._late(provider, payment_id)
+        refs = [Ref("subscription", subscription.subscription_id), Ref("payment", payment_id)]
+        facts = [fact for ref in refs for fact in self._applier.read(provider, ref, 0, now)]
+        self._applier.apply(user_id, provider, facts, now)
+        return late_view(*self._late(provider, payment_id))
+
     def _accept_late(
         self, provider: str, payment_id: str, admin: str, catalogue: Catalogue, now: int
     ) -> dict[str, Any]:
-        user_id = self._accounts.owner(provider, [payment_id])
-        if user_id is None or _payment_of(self._accounts.load(user_id), payment_id) is None:
-            raise NotFound(f"no {provider} invoice {payment_id} is known here")
+        user_id, *_ = self._late(provider, payment_id)
 
         def decide(account: Account) -> Consequences | None:
             found = _payment_of(account, payment_id)
@@ -160,8 +174,7 @@ class InvoiceDesk:
             return consequences(account, accepted, catalogue, now, by)
 
         self._accounts.change(user_id, decide)
-        found = _payment_of(self._accounts.load(user_id), payment_id)
-        return late_view(user_id, *found) if found else {}
+        return late_view(*self._late(provider, payment_id))
 
     def _view(self, provider: str, purchase_id: str) -> dict[str, Any]:
         account, purchase = self._find(provider, purchase_id)
