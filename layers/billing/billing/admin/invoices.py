@@ -12,6 +12,7 @@ from billing.providers import PREPAID, PROVIDERS, prepaid_client
 from billing.providers.interface import Client
 from billing.rules.apply import accept, accept_late
 from billing.rules.consequences import Consequences, consequences
+from billing.rules.facts import Ref
 from billing.rules.history import By
 from billing.rules.plans import Catalogue
 from billing.rules.records import SURPLUS, Account, Payment, Purchase, Refund, Subscription
