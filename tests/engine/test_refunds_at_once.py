@@ -10,8 +10,8 @@ import pytest
 from billing.admin.invoices import InvoiceDesk
 from billing.errors import BillingError
 from billing.intake.applier import Applier
-from billing.providers import Client
 from billing.providers.btcpay import BTCPay
+from billing.providers.interface import Client
 from billing.rules.facts import Ref
 from billing.selling.checkout import Checkouts
 from billing.selling.refunds import Refunds, Wanted
