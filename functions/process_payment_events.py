@@ -7,7 +7,8 @@ from typing import Any
 from billing import deadline
 from billing.aws import Aws
 from billing.intake.applier import Applier
-from billing.intake.processing import Processor, process_batch
+from billing.intake.batch import Batch
+from billing.intake.processing import Processor
 from billing.log import Log
 from billing.providers import Clients
 from billing.selling.double_subscriptions import Doubles
@@ -36,8 +37,9 @@ def look_after(user_id: str, now: int) -> None:
 
 
 processor = Processor(applier, events, livemode=settings.livemode, settle_doubles=look_after)
+batch = Batch(processor, aws, settings.queue_url, settings.required("PAYMENT_EVENTS_DLQ_URL"), logger)
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     deadline.begin(context)
-    return process_batch(processor, event["Records"], int(time.time()), logger)
+    return batch.process(event["Records"], int(time.time()))

@@ -47,6 +47,7 @@ class MemoryAccounts:
         self.sources: dict[str, tuple[Source, ...]] = {}
         self.ledger: list[LedgerEntry] = []
         self.events: dict[str, PaymentEvent] = {}
+        self.faults: dict[str, int] = {}
         self.links: dict[str, str] = {}
         self.audit: list[tuple[By, Account]] = []
         self._one_at_a_time = threading.RLock()
@@ -94,6 +95,11 @@ class MemoryAccounts:
     def get(self, event_id: str) -> PaymentEvent | None:
         """`PaymentEventStore.get`."""
         return self.events.get(event_id)
+
+    def record_failure(self, event: PaymentEvent, *, passing: bool) -> int:
+        if self.record(event) and not passing:
+            self.faults[event.event_id] = self.faults.get(event.event_id, 0) + 1
+        return self.faults.get(event.event_id, 0)
 
     def record(self, event: PaymentEvent) -> bool:
         """`PaymentEventStore.record`."""

@@ -10,6 +10,7 @@ import yaml
 
 from billing.api.routes import ROUTES
 from billing.identity.call_limits import ROUTES as LIMITED
+from billing.intake.batch import FIRST_WAIT, LONGEST_WAIT
 from billing.origin import HEADER
 from billing.store.accounts import LEDGER, SNAPSHOT
 
@@ -254,7 +255,10 @@ def test_a_delivery_is_hidden_for_six_timeouts_and_then_set_aside() -> None:
     queue = RESOURCES["PaymentEventsQueue"]["Properties"]
     assert queue["VisibilityTimeout"] >= 6 * FUNCTIONS["ProcessPaymentEventsFunction"]["Timeout"]
     assert names_in(queue["RedrivePolicy"]) == {"PaymentEventsDlq"}
-    assert queue["RedrivePolicy"]["maxReceiveCount"] == 5
+    tries = queue["RedrivePolicy"]["maxReceiveCount"]
+    hours = sum(min(FIRST_WAIT * 2**n, LONGEST_WAIT) * 0.8 for n in range(tries)) / 3600
+    assert hours > 8, "an outage of six hours is outlasted, whatever the spread of the waits"
+    assert hours * 3600 < queue["MessageRetentionPeriod"]
 
 
 def test_only_the_failed_messages_of_a_batch_come_again() -> None:
@@ -269,10 +273,12 @@ def test_what_the_stream_cannot_publish_is_set_aside() -> None:
 
 
 @pytest.mark.parametrize("queue", [n for n, r in RESOURCES.items() if r["Type"] == "AWS::SQS::Queue"])
-def test_a_queue_is_encrypted_and_keeps_messages_for_two_weeks(queue: str) -> None:
+def test_a_queue_is_encrypted_and_a_dead_letter_has_days_left(queue: str) -> None:
+    """A letter that SQS itself sets aside keeps the time of its first day."""
     properties = RESOURCES[queue]["Properties"]
     assert properties["SqsManagedSseEnabled"] is True
-    assert properties["MessageRetentionPeriod"] == 14 * 86_400
+    days = properties["MessageRetentionPeriod"] / 86_400
+    assert days == (4 if "RedrivePolicy" in properties else 14)
 
 
 @pytest.mark.parametrize("table", [n for n, r in RESOURCES.items() if r["Type"] == "AWS::DynamoDB::Table"])

@@ -11,7 +11,8 @@ from billing.admin.users import AdminUsers
 from billing.catalogue.prices import PlanPrices
 from billing.errors import BadWebhook
 from billing.intake.applier import Applier
-from billing.intake.processing import Processor, process_batch
+from billing.intake.batch import TRIES, Batch
+from billing.intake.processing import Processor
 from billing.intake.webhook import encode
 from billing.log import SILENT
 from billing.providers import Clients, load
@@ -41,7 +42,7 @@ _FUNCTIONS = (
     *("WebhookMock", "WebhookBtcpay", "WebhookBitpay"),
 )
 # As in the template: how often the queue hands out a message, and the seconds between two tries.
-_TRIES, _TRY_AGAIN = 5, 180
+_TRY_AGAIN = 180
 _LIMIT = 250
 
 
@@ -63,7 +64,9 @@ class Office:
         self._due = due = DueStore(aws, table)
         applier, events = Applier(accounts, plans, client), PaymentEventStore(aws, settings.payment_events_table)
         doubles = Doubles(accounts, plans, applier, client, settings.required("DOUBLE_SUBSCRIPTIONS"), logger)
-        self._processor = Processor(applier, events, livemode=settings.livemode, settle_doubles=doubles.settle)
+        processor = Processor(applier, events, livemode=settings.livemode, settle_doubles=doubles.settle)
+        dead_letters = settings.required("PAYMENT_EVENTS_DLQ_URL")
+        self._batch = Batch(processor, aws, settings.queue_url, dead_letters, logger)
         self._poller = Poller(accounts, due, applier, client, logger)
         self._reminders = Reminders(accounts, plans, due, days=(7, 1))
         self.checkouts = Checkouts(accounts, plans, client, settings.providers, settings.portal_url)
@@ -96,9 +99,9 @@ class Office:
             return 400
         text = encode(notification, now, label, hashlib.sha256(body).hexdigest())
         message = {"messageId": str(uuid.uuid4()), "body": text}
-        for number in range(_TRIES):
+        for number in range(TRIES):
             tried = {**message, "attributes": {"ApproximateReceiveCount": str(number + 1)}}
-            answer = process_batch(self._processor, [tried], now + number * _TRY_AGAIN, self._logger)
+            answer = self._batch.process([tried], now + number * _TRY_AGAIN)
             if not answer["batchItemFailures"]:
                 return 200
         self.aws.call("sqs", "send_message", QueueUrl=self._dlq_url, MessageBody=text)

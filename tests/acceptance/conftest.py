@@ -4,7 +4,14 @@ from collections.abc import Iterator
 
 import pytest
 
+from billing.providers import breaker
 from tests.acceptance.world import PLAYERS, World, open_world
+
+
+@pytest.fixture(autouse=True)
+def _asked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A provider that is back is asked at once: how long one is left alone is wall time, and no story's."""
+    monkeypatch.setattr(breaker, "_LONGEST_PAUSE", 0.0)
 
 
 @pytest.fixture(params=sorted(PLAYERS))

@@ -19,7 +19,8 @@ from billing.aws import Aws
 from billing.errors import FeatureLocked
 from billing.gate.gate import Gate
 from billing.intake.applier import Applier
-from billing.intake.processing import Processor, process_batch
+from billing.intake.batch import Batch
+from billing.intake.processing import Processor
 from billing.intake.webhook import webhook
 from billing.providers import breaker, load
 from billing.providers.bitpay import BitPay
@@ -287,7 +288,10 @@ class World:
 
     def process(self) -> int:
         messages = [{"messageId": str(n), "body": body} for n, body in enumerate(self.queue)]
-        answer = process_batch(self.processor, messages, self.now, cast(Any, logging.getLogger("test")))
+        dead_letters = _Queue()
+        batch = Batch(self.processor, cast(Aws, dead_letters), "queue", "dead letters", logging.getLogger("test"))  # type: ignore[arg-type]
+        answer = batch.process(messages, self.now)
+        assert not dead_letters.messages
         failed = {int(item["itemIdentifier"]) for item in answer["batchItemFailures"]}
         self.queue[:] = [body for n, body in enumerate(self.queue) if n in failed]
         return len(failed)
@@ -340,7 +344,8 @@ class _Queue:
     def call(self, _service: str, _operation: str, **request: Any) -> dict[str, Any]:
         if self.broken:
             raise RuntimeError("the queue refuses")
-        self.messages.append(request["MessageBody"])
+        if "MessageBody" in request:
+            self.messages.append(request["MessageBody"])
         return {}
 
 

@@ -160,7 +160,7 @@ def test_an_event_whose_failure_cannot_be_recorded_does_not_hold_back_the_others
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    def refuse(*_: object) -> None:
+    def refuse(*_: object, **__: object) -> None:
         raise AwsError("PutItem", "ThrottlingException", "usr_1")
 
     monkeypatch.setattr("billing.intake.processing.Processor.record_failure", refuse)

@@ -1,15 +1,12 @@
-"""From a verified notification to its one effect, and from a batch of the queue to what must be tried again."""
+"""From a verified notification to its one effect."""
 
-import traceback
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Callable
+from typing import Literal
 
-from billing.aws import NoAnswer, trouble
+from billing.aws import AwsError, NoAnswer, trouble
 from billing.data import dataclass, replace
-from billing.errors import BillingError, NotOurs, Unordered
+from billing.errors import BillingError, NotOurs, ProviderUnavailable, TryAgain, Unordered
 from billing.intake.applier import Applier
-from billing.intake.webhook import decode
-from billing.log import Log
 from billing.providers import load
 from billing.providers.interface import Notification
 from billing.rules.facts import CheckoutFact, DunningFact, Fact, Translation
@@ -131,48 +128,27 @@ class Processor:
             raise NotOurs(reason)
         return facts
 
-    def record_failure(self, notification: Notification, delivery: Delivery, now: int, error: Exception) -> None:
-        """Keeps the cause of a failure, unless the event has been settled meanwhile."""
-        self._events.record(_event(notification, delivery, now, "failed", *cause_of(error)))
+    def record_failure(self, notification: Notification, delivery: Delivery, now: int, error: Exception) -> int:
+        """Keeps the cause of a failure, unless the event has been settled meanwhile.
+
+        Returns how often the event has failed by itself, so not for a cause that passes (a provider that is away).
+        """
+        event = _event(notification, delivery, now, "failed", *cause_of(error))
+        return self._events.record_failure(event, passing=passes(error))
 
     def _settle(self, event: PaymentEvent, outcome: Outcome) -> Outcome:
         return outcome if self._events.record(event) else "duplicate"
 
 
-def process_batch(processor: Processor, messages: Sequence[Mapping[str, Any]], now: int, logger: Log) -> dict[str, Any]:
-    """Processes a batch of the queue; the messages that failed are named, so that only they come again."""
-    failed = []
-    for message in messages:
-        try:
-            notification, seen = decode(message["body"])
-            attempts = int(message.get("attributes", {}).get("ApproximateReceiveCount", 1))
-            delivery = Delivery(**seen, attempts=attempts)
-        except (ValueError, KeyError, TypeError) as unreadable:
-            # Nothing of ours. It must not hold back the others of its batch: it goes to the dead-letter queue alone.
-            kind = type(unreadable).__name__
-            logger.error("unreadable", extra={"message_id": message["messageId"], "reason": kind})
-            failed.append({"itemIdentifier": message["messageId"]})
-            continue
-        if not _process_one(processor, notification, delivery, now, logger):
-            failed.append({"itemIdentifier": message["messageId"]})
-    return {"batchItemFailures": failed}
+# What AWS will refuse the next time too, because it is about what was asked.
+_OUR_FAULT = frozenset({"ValidationException", "ItemCollectionSizeLimitExceededException", "SerializationException"})
 
 
-def _process_one(processor: Processor, notification: Notification, delivery: Delivery, now: int, logger: Log) -> bool:
-    """Whether it is settled; the cause of a failure is kept with the event."""
-    where = {"event_id": notification.key, "type": notification.type}
-    try:
-        outcome = processor.process(notification, delivery, now)
-    except Exception as error:  # noqa: BLE001 one poisoned event must not hold back the batch
-        reason, code = cause_of(error)
-        logger.error("failed", extra={**where, "reason": reason, "code": code, "frames": _frames(error)})
-        try:
-            processor.record_failure(notification, delivery, now, error)
-        except Exception as lost:  # noqa: BLE001 as above: the queue still has the message
-            logger.error("failure not recorded", extra={**where, "reason": cause_of(lost)[0]})
-        return False
-    logger.info("processed", extra={**where, "outcome": outcome, "waited": now - delivery.received_at})
-    return True
+def passes(error: Exception) -> bool:
+    """Whether the cause lies elsewhere and goes away by itself: the provider, AWS, or others who write the same."""
+    if isinstance(error, AwsError):
+        return error.code not in _OUR_FAULT
+    return isinstance(error, ProviderUnavailable | TryAgain)
 
 
 def cause_of(error: Exception) -> tuple[str, str]:
@@ -185,11 +161,6 @@ def cause_of(error: Exception) -> tuple[str, str]:
     if told := trouble(error):
         return told, "aws_silent" if isinstance(error, NoAnswer) else "aws_refused"
     return f"unexpected {type(error).__name__}: see the function's log", "unexpected"
-
-
-def _frames(error: Exception) -> list[str]:
-    """Where it failed, the innermost last. The traceback as text would end in the error's own, and could quote."""
-    return [f"{f.filename.rpartition('/')[2]}:{f.lineno} {f.name}" for f in traceback.extract_tb(error.__traceback__)]
 
 
 def notification_of(event: PaymentEvent) -> Notification:

@@ -101,6 +101,35 @@ class PaymentEventStore:
             raise
         return True
 
+    def record_failure(self, event: PaymentEvent, *, passing: bool) -> int:
+        """Writes a failed try, and counts it unless its cause passes; how many were counted. 0 for a settled event.
+
+        A try whose answer was lost may be counted twice: an event is then set aside one try too early, no worse.
+        """
+        told = {name: value for name, value in _item(event).items() if name != "event_id"}
+        condition = marker(self._table, event)["Put"]
+        try:
+            answer = self._aws.call(
+                "dynamodb",
+                "update_item",
+                TableName=self._table,
+                Key=item({"event_id": event.event_id}),
+                UpdateExpression=f"SET {', '.join(f'#{name} = :{name}' for name in told)} ADD faults :faults",
+                ConditionExpression=condition["ConditionExpression"].replace(":failed", ":status"),
+                ExpressionAttributeNames={f"#{name}": name for name in told},
+                ExpressionAttributeValues={
+                    **{f":{name}": value for name, value in told.items()},
+                    **item({":faults": 0 if passing else 1, ":quarantined": "quarantined"}),
+                },
+                ReturnValues="UPDATED_NEW",
+            )
+        except AwsError as error:
+            if error.code == "ConditionalCheckFailedException":
+                return 0
+            raise
+        counted: int = values(answer["Attributes"])["faults"]
+        return counted
+
     def get(self, event_id: str) -> PaymentEvent | None:
         answer = self._aws.call("dynamodb", "get_item", TableName=self._table, Key=item({"event_id": event_id}))
         return from_item(answer["Item"]) if "Item" in answer else None
