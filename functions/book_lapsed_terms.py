@@ -4,6 +4,7 @@ import os
 import time
 from typing import Any
 
+from billing import deadline
 from billing.log import Log
 from billing.reporting.lapsed_terms import book_lapsed_terms
 from billing.wiring import Wiring
@@ -17,6 +18,8 @@ logger = Log()
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
+    deadline.begin(context)
     booked = book_lapsed_terms(accounts, plans, due, int(time.time()), LIMIT)
     logger.info("booked", extra={"accounts": booked})
+    logger.info("round ended", extra={"round": "book_lapsed_terms"})
     return {"booked": booked}

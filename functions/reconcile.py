@@ -4,6 +4,7 @@ import os
 import time
 from typing import Any
 
+from billing import deadline
 from billing.aws import Aws
 from billing.intake.applier import Applier
 from billing.intake.processing import Processor
@@ -54,9 +55,11 @@ reconcilers = {
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
+    deadline.begin(context)
     now = int(time.time())
     waiting = [name for name in reconcilers if now - progress.finished_at(name) >= ROUND_SECONDS]
     if not waiting:
+        logger.info("round ended", extra={"round": "reconcile"})
         return {}
     report = reconcilers[waiting[0]].run(
         now,
@@ -72,4 +75,5 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
         "finished": int(report.finished),
     }
     logger.info("reconciled", extra=counts)
+    logger.info("round ended", extra={"round": "reconcile"})
     return counts

@@ -4,6 +4,7 @@ import os
 import time
 from typing import Any
 
+from billing import deadline
 from billing.log import Log
 from billing.selling.reminders import Reminders
 from billing.wiring import Wiring
@@ -18,6 +19,8 @@ logger = Log()
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
+    deadline.begin(context)
     sent = reminders.send(int(time.time()), LIMIT)
     logger.info("reminded", extra={"sent": sent})
+    logger.info("round ended", extra={"round": "send_renewal_reminders"})
     return {"sent": sent}

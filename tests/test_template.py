@@ -322,11 +322,14 @@ def test_dead_letters_raise_an_alarm() -> None:
 
 @pytest.mark.parametrize("name", [n for n, r in RESOURCES.items() if r["Type"] == "AWS::Logs::MetricFilter"])
 def test_a_metric_counts_a_line_that_is_really_logged(name: str) -> None:
-    (message,) = re.findall(r'\$\.message = "(\w+)"', RESOURCES[name]["Properties"]["FilterPattern"])
+    pattern = RESOURCES[name]["Properties"]["FilterPattern"]
+    (message,) = re.findall(r'\$\.message = "([\w ]+)"', pattern)
     sources = [
         path.read_text() for folder in ("functions", "layers/billing") for path in ROOT.glob(f"{folder}/**/*.py")
     ]
     assert any(re.search(rf'logger\.\w+\(\s*"{message}"', source) for source in sources)
+    for field, value in re.findall(r'\$\.(\w+) = "(\w+)"', pattern):
+        assert field in ("message", "level", "code", "outcome") or any(f'"{field}": "{value}"' in s for s in sources)
 
 
 def test_cloudwatch_may_publish_to_the_topic_of_the_alarms() -> None:

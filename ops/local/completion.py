@@ -34,6 +34,17 @@ def enable_expiry(emulator: Emulator, stack: Stack) -> None:
             client.update_time_to_live(TableName=stack.resources[logical_id], TimeToLiveSpecification=declared)
 
 
+def number_limits(emulator: Emulator, stack: Stack) -> None:
+    """A queue's limit comes from a parameter, and so as a text, which the emulator then compares with numbers."""
+    client = emulator.client("lambda")
+    for logical_id in stack.of_type("AWS::Lambda::EventSourceMapping"):
+        mapping = client.get_event_source_mapping(UUID=stack.resources[logical_id])
+        limit = mapping.get("ScalingConfig", {}).get("MaximumConcurrency")
+        if limit is not None:
+            scaling = {"MaximumConcurrency": int(limit)}
+            client.update_event_source_mapping(UUID=stack.resources[logical_id], ScalingConfig=scaling)
+
+
 def _expiry_attribute(client: Any, table: str) -> str | None:
     found = client.describe_time_to_live(TableName=table)["TimeToLiveDescription"]
     attribute: str | None = found.get("AttributeName")

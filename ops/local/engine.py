@@ -110,6 +110,7 @@ class Engine:
         self._supervisor.load(functions)
         completion.send_triggers_to(self._emulator, functions, self._triggers.url)
         completion.enable_expiry(self._emulator, self._stack)
+        completion.number_limits(self._emulator, self._stack)
         self._gateway = Gateway(self._stack, functions, self._supervisor.invoke)
         completion.check(self._emulator, built, self._stack, self._gateway)
 

@@ -25,6 +25,7 @@ FIRST_WAIT, LONGEST_WAIT = 60, 900
 # With less time left a message is not begun: it comes again with the next batch.
 _LEAST_SECONDS = 3.0
 
+
 @dataclass(frozen=True, slots=True)
 class _Message:
     """One message of the batch, read; `attempts` counts every time that the queue handed it out."""

@@ -1,6 +1,6 @@
 """From a verified notification to its one effect."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 from billing.aws import AwsError, NoAnswer, trouble
