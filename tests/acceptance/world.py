@@ -43,10 +43,10 @@ from billing.store.payment_events import PaymentEventStore
 from billing.store.plans import PlanStore
 from fakes.base import App, Clock, Server
 from fakes.bitpay import BitPay as FakeBitPay
-from fakes.btcpay import BTCPay as FakeBTCPay
 from fakes.mock import MockProvider
 from fakes.stripe.app import StripeApp
 from memory import MemoryAccounts
+from tests.fakes.btcpay_contract import HeldBTCPay
 from tests.samples import FREE, NOW, PLUS, PRO, PRO_YEAR, TAX_PASS
 
 SECRET = "acceptance-secret"
@@ -155,7 +155,7 @@ class BTCPayPlayer:
     name = "btcpay"
 
     def __init__(self) -> None:
-        self.app = FakeBTCPay("store", "api-key", SECRET, "http://shop/hook", clock=Clock(lambda: NOW))
+        self.app = HeldBTCPay("store", "api-key", SECRET, "http://shop/hook", clock=Clock(lambda: NOW))
 
     def client(self) -> Client:
         return BTCPay(url=self.app.url, api_key="api-key", store_id="store", invoice_minutes=60, late_minutes=1440)
@@ -402,6 +402,7 @@ def open_world(name: str) -> Iterator[World]:
             queue=queue.messages,
             audit=memory.audit,
         )
+    assert getattr(app, "broken", []) == [], "the stand-in, or what we sent it, is not as the published API says"
 
 
 class _Quiet:

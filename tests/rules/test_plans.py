@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing.rules.plans import Allowance, Catalogue, Credits, features_from_json, features_to_json
+from billing.rules.plans import Allowance, Catalogue, Credits, faults_of, features_from_json, features_to_json
 from samples import CATALOGUE, FREE, PLUS, PRO
 
 features = st.dictionaries(
@@ -53,3 +53,9 @@ def test_the_free_plan_is_the_highest_active_one_that_costs_nothing_and_recurs()
     assert Catalogue((FREE, better, PRO)).free() == better
     assert Catalogue((FREE, replace(better, status="archived"))).free() == FREE
     assert Catalogue((replace(FREE, interval="once"), PRO)).free() is None
+
+
+@pytest.mark.parametrize(("currency", "sold"), [("USD", True), ("JPY", True), ("BTC", False), ("SAT", False)])
+def test_a_price_is_in_money(currency: str, sold: bool) -> None:
+    """Minor units are those of money: two digits of a bitcoin are not right to the satoshi."""
+    assert (faults_of(replace(PLUS, currency=currency)) == []) is sold

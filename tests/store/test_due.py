@@ -7,7 +7,7 @@ import pytest
 
 from billing.aws import Aws, AwsError
 from billing.rules.consequences import consequences
-from billing.rules.records import Renewal, Term
+from billing.rules.records import Payment, Renewal, Term
 from billing.store.accounts import AccountStore
 from billing.store.due import DueStore
 from tests.samples import CATALOGUE, NOW, PLUS
@@ -109,3 +109,25 @@ def test_a_record_that_was_settled_meanwhile_is_no_longer_to_be_claimed(accounts
     put(accounts, "usr_1", invoice(None))
     assert not due.claim(found, NOW + 60)
     assert due.due("poll", None, 10) == []
+
+
+def test_what_waits_for_a_person_has_an_index_of_its_own(accounts: AccountStore, due: DueStore) -> None:
+    """However many invoices are looked at before it, and however long nobody decides."""
+    for number in range(30):
+        put(accounts, f"usr_{number}", replace(invoice(NOW), purchase_id=f"inv_{number}"))
+    came = Payment(payment_id="inv_late", amount_cents=900, currency="USD", paid_at=NOW)
+    late = replace(
+        invoice(NOW + 9 * 86_400),
+        purchase_id="inv_late",
+        state="paid_late",
+        received_cents=900,
+        received_sat=9000,
+        payment=came,
+    )
+    put(accounts, "usr_late", late)
+    assert [(w.user_id, w.record) for w in due.waiting(1)] == [("usr_late", "term#btcpay#inv_late")]
+    (found,) = (d for d in due.due("poll", None, 99) if d.user_id == "usr_late")
+    assert due.claim(found, NOW + 99)
+    assert len(due.waiting(1)) == 1, "looking at it again decides nothing"
+    put(accounts, "usr_late", replace(late, decided_cents=900))
+    assert due.waiting(1) == []
