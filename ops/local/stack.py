@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -31,17 +33,29 @@ def deploy(emulator: Emulator, build: Build, parameters: Mapping[str, str], name
     options += ["--capabilities", "CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND", "--tags", f"inputs={wanted}"]
     if parameters:
         options += ["--parameter-overrides", *(f"{name}={_quoted(value)}" for name, value in parameters.items())]
-    run(
-        ["sam", "deploy", "--template-file", build.template, *options],
-        cwd=build.template.parent,
-        environment={
-            **CREDENTIALS,
-            "AWS_ENDPOINT_URL": emulator.endpoint_url,
-            "SAM_CLI_TELEMETRY": "0",
-            "SAM_CLI_POLL_DELAY": "0.1",
-        },
-    )
+    with NamedTemporaryFile("w", dir=build.template.parent, suffix=".yaml") as template:
+        template.write(with_defaults(build.template.read_text(), parameters))
+        template.flush()
+        run(
+            ["sam", "deploy", "--template-file", template.name, *options],
+            cwd=build.template.parent,
+            environment={
+                **CREDENTIALS,
+                "AWS_ENDPOINT_URL": emulator.endpoint_url,
+                "SAM_CLI_TELEMETRY": "0",
+                "SAM_CLI_POLL_DELAY": "0.1",
+            },
+        )
     return True
+
+
+def with_defaults(template: str, parameters: Mapping[str, str]) -> str:
+    """The values as defaults too: with these the emulator does SAM's transform, where AWS takes what was given."""
+    for name, value in parameters.items():
+        default = re.compile(rf"^  {name}:\n(?:    .*\n)*?    Default: (.*)$", re.MULTILINE)
+        if found := default.search(template):
+            template = template[: found.start(1)] + json.dumps(value) + template[found.end(1) :]
+    return template
 
 
 def _quoted(value: str) -> str:
