@@ -98,10 +98,10 @@ class PlanNamed(Response):
 class Overlap(PlanNamed):
     """What is paid already and would run beside the purchase until `ends_at`; `renews`: then charged again."""
 
-    kind: Literal["card", "prepaid"]
+    kind: Literal["card", "prepaid", "owned"]
     price_cents: int
     currency: str
-    ends_at: Time
+    ends_at: Time | None
     renews: bool
 
 

@@ -34,11 +34,14 @@ class Obstacle:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overlap:
-    """What is paid already and would run beside the purchase, until `ends_at`; `renews`: then charged again."""
+    """What is paid already and would run beside the purchase, until `ends_at`; `renews`: then charged again.
 
-    kind: Literal["card", "prepaid"]
+    `owned`: bought once; without an end it is for good.
+    """
+
+    kind: Literal["card", "prepaid", "owned"]
     plan: Plan
-    ends_at: int
+    ends_at: int | None
     renews: bool
 
 
@@ -135,6 +138,11 @@ def obstacle(account: Account, catalogue: Catalogue, plan: Plan, *, prepaid: boo
     if plan.recurring:
         current = None if prepaid else _plan_of(live_subscription(account, catalogue, plan.group), catalogue)
         return Obstacle("already_subscribed", current) if current else None
+    for purchase in account.purchases:
+        # A debit is decided days after its page was closed. An invoice that only waits to be paid has an end.
+        debited = purchase.state == "pending" and purchase.expires_at is None
+        if purchase.plan_id == plan.plan_id and debited:
+            return Obstacle("payment_on_its_way", plan)
     if plan.duration_days is None:
         for purchase in account.purchases:
             if purchase.plan_id == plan.plan_id and purchase.status in ("paid", "partially_refunded"):
@@ -146,10 +154,10 @@ def obstacle(account: Account, catalogue: Catalogue, plan: Plan, *, prepaid: boo
 
 
 def overlap(account: Account, catalogue: Catalogue, plan: Plan, now: int, *, prepaid: bool) -> Overlap | None:
-    """A card subscription and a bitcoin term may stand side by side, but nobody should pay for both unawares."""
-    if not plan.recurring:
-        return None
-    if prepaid:
+    """What is sold in different ways may stand side by side, but nobody should pay for both unawares."""
+    if owned := _owned(account, catalogue, plan, now):
+        return owned
+    if prepaid or not plan.recurring:
         subscription = live_subscription(account, catalogue, plan.group)
         current = _plan_of(subscription, catalogue)
         if subscription is None or current is None:
@@ -159,6 +167,22 @@ def overlap(account: Account, catalogue: Catalogue, plan: Plan, now: int, *, pre
     runs = [run for run in term_runs(account, catalogue) if run.plan.group == plan.group and run.end > now]
     last = max(runs, key=lambda run: run.end, default=None)
     return Overlap(kind="prepaid", plan=last.plan, ends_at=last.end, renews=False) if last else None
+
+
+def _owned(account: Account, catalogue: Catalogue, plan: Plan, now: int) -> Overlap | None:
+    """What was bought once and still runs: of the group, when a plan that recurs is wanted, else of the very plan.
+
+    What is used up, such as credits, runs beside nothing.
+    """
+    found = []
+    for window in windows(account, catalogue):
+        have = window.plan
+        if window.kind != "purchase" or have is None or not window.open_at(now) or have.group != plan.group:
+            continue
+        used_up = any(isinstance(value, Credits) for value in have.features.values())
+        if not used_up and (plan.recurring or have.plan_id == plan.plan_id):
+            found.append(Overlap(kind="owned", plan=have, ends_at=window.until, renews=False))
+    return max(found, key=lambda o: (o.ends_at is None, o.ends_at or 0), default=None)
 
 
 def included_in(account: Account, catalogue: Catalogue, plan: Plan, now: int) -> Plan | None:

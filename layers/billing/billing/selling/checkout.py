@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import Any
 
 from billing.data import replace
-from billing.errors import Conflict, InvalidRequest, NotFound, ProviderError
+from billing.errors import Conflict, InvalidRequest, NotFound, ProviderError, ProviderUnavailable
 from billing.intake.applier import Applier
 from billing.providers import PREPAID, sellers
 from billing.providers.interface import Client, Order, Session
@@ -71,6 +71,7 @@ class Checkouts:
             raise Conflict("your key opens another account now: sign in again, then buy there", code="account_moved")
         before = self._accounts.load(user_id)
         self._look_whether_it_is_paid(before, plan, now)
+        self._confirm_open_page(before, plan, provider, now)
         asked_before = False
 
         def note(account: Account) -> Consequences | None:
@@ -140,6 +141,26 @@ class Checkouts:
         for purchase in account.purchases:
             if purchase.plan_id == plan.plan_id and purchase.provider in PREPAID and purchase.state in UNDER_WAY:
                 self._read(account.user_id, purchase.provider, purchase.purchase_id, now)
+
+    def _confirm_open_page(self, account: Account, plan: Plan, provider: str, now: int) -> None:
+        """A card's page that was open may be paid, and its webhook late: it is confirmed, never replaced.
+
+        For another plan it is closed first, so that nobody pays it while it is read. For the same one, unknown is no
+        fault: the page itself takes no second payment.
+        """
+        known = account.checkout_in(plan.group)
+        if known is None or known.status != "open" or not known.session_id or known.provider in PREPAID:
+            return
+        client, same = self._client(known.provider), _same(known, plan, provider) and _payable(known, now)
+        try:
+            if not same and known.expires_at > now:
+                client.expire_checkout(known.session_id)
+            facts = client.read(Ref("checkout", known.session_id), now)
+        except ProviderUnavailable:
+            if not same:
+                raise
+        else:
+            Applier(self._accounts, self._plans, self._client).apply(account.user_id, known.provider, facts, now)
 
     def _look_at_ended(self, page: Checkout | None, user_id: str, now: int) -> None:
         """An invoice in bitcoin whose page was closed just now may have been paid in that moment. If nobody can say
@@ -261,12 +282,31 @@ def explain_overlap(account: Account, catalogue: Catalogue, plan: Plan, provider
         return
     until = rfc3339(found.ends_at)
     detail = f"you have prepaid until {until}: the card would be charged from today, beside it"
-    if found.kind == "card":
+    if found.kind == "owned":
+        detail = f"you own {found.plan.name} {f'until {until}' if until else 'for good'}: this would be paid beside it"
+    elif found.kind == "card":
         detail = (
             f"your card already pays for {found.plan.name} until {until} {'and renews then' if found.renews else ''}: "
-            "the time you buy now would run beside it, not after it"
+            "what you buy now would run beside it, not after it"
         )
-    raise Conflict(detail, code="overlap", plan_id=found.plan.plan_id, ends_at=until)
+    raise Conflict(
+        detail,
+        code="overlap",
+        plan_id=found.plan.plan_id,
+        ends_at=until,
+        charges=[_charge(found.plan, again=found.renews), _charge(plan, again=True)],
+    )
+
+
+def _charge(plan: Plan, *, again: bool) -> Mapping[str, Any]:
+    """What is or was paid for a plan; `again`: it is still to come."""
+    return {
+        "plan_id": plan.plan_id,
+        "amount_cents": plan.price_cents,
+        "currency": plan.currency,
+        "interval": plan.interval,
+        "to_come": again,
+    }
 
 
 def _with(account: Account, facts: Sequence[Fact], catalogue: Catalogue) -> Account:

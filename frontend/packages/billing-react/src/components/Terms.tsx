@@ -73,9 +73,10 @@ export function Overlap({ overlap, agreed, onAgree }: OverlapProps) {
   const values = {
     plan: named(overlap),
     price: money(overlap.price_cents, overlap.currency, locale),
-    date: date(overlap.ends_at, locale),
+    date: overlap.ends_at ? date(overlap.ends_at, locale) : "",
   };
-  const key = overlap.kind === "prepaid" ? "overlap_prepaid" : overlap.renews ? "overlap_card" : "overlap_card_ends";
+  const paid = overlap.kind === "owned" ? (overlap.ends_at ? "overlap_owned_until" : "overlap_owned") : "overlap_prepaid";
+  const key = overlap.kind !== "card" ? paid : overlap.renews ? "overlap_card" : "overlap_card_ends";
   return (
     <>
       <Notice tone="warn" live title={t("purchase.overlap")}>

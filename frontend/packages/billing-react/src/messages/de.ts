@@ -88,6 +88,8 @@ const de = {
   "purchase.overlap_card": "Deine Karte zahlt {price} für {plan}, das nächste Mal am {date}. Was du jetzt kaufst, läuft daneben, nicht danach.",
   "purchase.overlap_card_ends": "Deine Karte hat {plan} bis {date} bezahlt. Was du jetzt kaufst, läuft daneben, nicht danach.",
   "purchase.overlap_prepaid": "Du hast {plan} bis {date} vorausbezahlt. Die Karte würde ab heute daneben belastet.",
+  "purchase.overlap_owned": "{plan} gehört dir dauerhaft. Was du jetzt kaufst, zahlst du daneben.",
+  "purchase.overlap_owned_until": "{plan} gehört dir bis {date}. Was du jetzt kaufst, zahlst du daneben.",
   "purchase.overlap_agree": "Das weiß ich, und ich will beides.",
   "purchase.not_sold": "Dieser Plan ist hier zurzeit nicht zu kaufen.",
   "purchase.outdated": "Du hast anderes, als diese Seite wusste. Bitte sieh dir die Bedingungen noch einmal an.",

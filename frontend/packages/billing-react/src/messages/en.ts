@@ -87,6 +87,8 @@ const texts = {
   "purchase.overlap_card": "Your card pays {price} for {plan}, next on {date}. The time you buy now runs beside it, not after it.",
   "purchase.overlap_card_ends": "Your card has paid for {plan} until {date}. The time you buy now runs beside it, not after it.",
   "purchase.overlap_prepaid": "You have paid ahead for {plan} until {date}. The card would be charged from today, beside it.",
+  "purchase.overlap_owned": "You own {plan} for good. What you buy now is paid beside it.",
+  "purchase.overlap_owned_until": "You own {plan} until {date}. What you buy now is paid beside it.",
   "purchase.overlap_agree": "I know, and want both.",
   "purchase.not_sold": "This plan cannot be bought here at the moment.",
   "purchase.outdated": "What you have differs from what this page knew. Please look at the terms again.",

@@ -88,6 +88,8 @@ const es = {
   "purchase.overlap_card": "Tu tarjeta paga {price} por {plan}, la próxima vez el {date}. El tiempo que compres ahora corre en paralelo, no después.",
   "purchase.overlap_card_ends": "Tu tarjeta ha pagado {plan} hasta el {date}. El tiempo que compres ahora corre en paralelo, no después.",
   "purchase.overlap_prepaid": "Has pagado {plan} por adelantado hasta el {date}. La tarjeta se cobraría desde hoy, en paralelo.",
+  "purchase.overlap_owned": "{plan} es tuyo para siempre. Lo que compres ahora se paga aparte.",
+  "purchase.overlap_owned_until": "{plan} es tuyo hasta el {date}. Lo que compres ahora se paga aparte.",
   "purchase.overlap_agree": "Lo sé, y quiero ambas cosas.",
   "purchase.not_sold": "Este plan no se puede comprar aquí por ahora.",
   "purchase.outdated": "Lo que tienes no es lo que esta página sabía. Revisa de nuevo las condiciones.",
