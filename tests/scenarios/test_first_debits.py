@@ -10,6 +10,7 @@ from billing.rules.facts import Ref
 from billing.selling.failed_starts import FailedStarts
 from billing.store.accounts import AccountStore
 from billing.store.plans import PlanStore
+from fakes.base import Request
 from tests.providers.stripe.stripe_shop import DAY, Shop
 from tests.scenarios.stripe_world import World, notifications, shop_in_process, shuffled_with_repeats
 
@@ -90,3 +91,24 @@ def test_a_failed_one_read_a_second_later_stays_failed() -> None:
     world.read_again(session["id"])
     (purchase,) = world.account.purchases
     assert purchase.status == "failed"
+
+
+@pytest.mark.parametrize(("answer", "status"), [("The debit succeeds", "paid"), ("The debit fails", "void")])
+def test_the_stand_ins_pages_tell_the_same_story(answer: str, status: str) -> None:
+    """A subscription is paid by debit at the checkout's page, and the bank decides at the desk."""
+    shop = shop_in_process()
+    opened = shop.client.create_checkout(shop.order("plus_month"))
+
+    def ask(method: str, path: str, body: str = "") -> str:
+        headers = {"content-type": "application/x-www-form-urlencoded"}
+        found = shop.app.handle(Request(method=method, path=path, headers=headers, body=body.encode()))
+        assert found is not None
+        return found.body.decode()
+
+    assert "bank debit" in ask("GET", f"/c/pay/{opened.session_id}")
+    ask("POST", f"/c/pay/{opened.session_id}", "with=debit")
+    assert answer in ask("GET", "/")
+    paid = "yes" if status == "paid" else ""
+    ask("POST", "/desk", f"do=settle&paid={paid}&id={opened.session_id}")
+    (bill,) = shop.books.all("invoice")
+    assert bill["status"] == status

@@ -58,7 +58,7 @@ class Pages:
             button(here, "Pay by card", primary=True, fields={"with": "card"}),
             button(here, "Pay with a card that is declined", fields={"with": "declined"}),
         ]
-        if session["mode"] == "payment":
+        if session["amount_total"]:
             buttons.append(button(here, "Pay by bank debit (settles later)", fields={"with": "debit"}))
         back = f'<p><a href="{escape(session["cancel_url"] or "/")}">Go back without paying</a></p>'
         body = (f'<p role="alert" class="status">{escape(note)}</p>' if note else "") + facts_list(rows)
@@ -151,17 +151,24 @@ class Pages:
                 button("/desk", "Card fails" if works else "Card works", fields={"do": "card", **id_}),
                 button("/desk", "Cancel now", fields={"do": "cancel", **id_}),
             ]
+        for session in self._books.all("checkout.session"):
+            if session["subscription"] == sub["id"] and session["payment_status"] == "unpaid":
+                acts += self._debit(session["id"])
         return f"<h2>{escape(product['name'])}</h2>" + facts_list({"Id": sub["id"], **rows}) + actions(acts)
+
+    @staticmethod
+    def _debit(object_id: str) -> list[str]:
+        return [
+            button("/desk", "The debit succeeds", fields={"do": "settle", "paid": "yes", "id": object_id}),
+            button("/desk", "The debit fails", fields={"do": "settle", "paid": "", "id": object_id}),
+        ]
 
     def _payment(self, intent: Object) -> str:
         id_ = {"id": intent["id"]}
         rows = {"Amount": money(intent["amount"], intent["currency"]), "Status": intent["status"]}
         acts: list[str] = []
         if intent["status"] == "processing":
-            acts = [
-                button("/desk", "The debit succeeds", fields={"do": "settle", "paid": "yes", **id_}),
-                button("/desk", "The debit fails", fields={"do": "settle", "paid": "", **id_}),
-            ]
+            acts = self._debit(intent["id"])
         elif intent["status"] == "succeeded":
             acts = [
                 button("/desk", "Refund", fields={"do": "refund", **id_}),
@@ -187,7 +194,7 @@ class Pages:
         elif form["do"] == "cancel":
             books.end(found, "cancellation_requested")
         elif form["do"] == "settle":
-            session = next(s for s in books.all("checkout.session") if s["payment_intent"] == form["id"])
+            session = next(s for s in books.all("checkout.session") if form["id"] in (s["id"], s["payment_intent"]))
             books.settle(session, paid=bool(form["paid"]))
         elif form["do"] == "refund":
             books.refund(form["id"], None, "requested_by_customer", {})
