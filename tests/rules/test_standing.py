@@ -198,3 +198,8 @@ def test_terms_that_follow_each_other_are_one_time_of_access() -> None:
     assert status(term(), subscription(), now=LATER)["access_until"] is None
     assert status(subscription(cancel_at_period_end=True), now=LATER)["access_until"] == rfc3339(PERIOD_END)
     assert status(now=LATER)["access_until"] is None
+
+
+def test_what_comes_next_costs_what_recurs_in_what_is_charged() -> None:
+    (found,) = status(subscription(recurring_cents=415, currency="EUR"))["subscriptions"]
+    assert (found["next"]["amount_cents"], found["next"]["currency"]) == (415, "EUR")

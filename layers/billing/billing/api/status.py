@@ -130,6 +130,7 @@ def _subscription(
         coming = catalogue.get(subscription.scheduled_plan_id, subscription.scheduled_plan_version)
     actions = actions_of(subscription)
     following = next_of(subscription, plan, catalogue, standing)
+    charged = subscription.currency or (plan.currency if plan else "USD")
     renews = following.kind in ("renews", "first_charge", "changes", "moves", "retries", "due")
     return {
         "provider": subscription.provider,
@@ -146,30 +147,30 @@ def _subscription(
         "scheduled_plan_id": subscription.scheduled_plan_id,
         "scheduled_price_cents": coming.price_cents if coming else None,
         "payment_problem": _payment_problem(subscription, standing),
-        "next": _next(following, plan),
-        "if_canceled": _if_canceled(if_canceled(account, catalogue, subscription, now), plan)
+        "next": _next(following, plan, charged),
+        "if_canceled": _if_canceled(if_canceled(account, catalogue, subscription, now), charged)
         if "cancel" in actions
         else None,
         "actions": actions,
     }
 
 
-def _next(following: Next, plan: Plan | None) -> View:
+def _next(following: Next, plan: Plan | None, currency: str) -> View:
     shown = following.plan or plan
     return {
         "kind": following.kind,
         "at": rfc3339(following.at),
         "amount_cents": following.amount_cents,
-        "currency": shown.currency if shown else "USD",
+        "currency": following.plan.currency if following.plan else currency,
         **_named(shown, ""),
     }
 
 
-def _if_canceled(effect: IfCanceled, plan: Plan | None) -> View:
+def _if_canceled(effect: IfCanceled, currency: str) -> View:
     return {
         "access_until": rfc3339(effect.access_until),
         "waived_cents": effect.waived_cents,
-        "currency": plan.currency if plan else "USD",
+        "currency": currency,
         "features": [
             {
                 "feature": feature,

@@ -6,9 +6,9 @@ half, with the hosted pages and the clock, is the stand-in in `ops/fakes/mock.py
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
+from billing.data import replace
 from billing.errors import BadWebhook, ProviderError
 from billing.providers.interface import ChangePreview, Notification, Order, RefundParts, Session
 from billing.providers.rest import Rest, encode

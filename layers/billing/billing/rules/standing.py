@@ -79,8 +79,15 @@ def plan_until(account: Account, catalogue: Catalogue, plan: Plan | None, now: i
     return until if until is not None and until > now else None
 
 
+def recurring_price(subscription: Subscription, plan: Plan | None) -> int | None:
+    """What the first plan in it costs each time, discounts that stay taken off; in the currency that is charged."""
+    if subscription.recurring_cents is not None:
+        return subscription.recurring_cents
+    return plan.price_cents * subscription.quantity if plan else None
+
+
 def next_of(subscription: Subscription, plan: Plan | None, catalogue: Catalogue, standing: Standing) -> Next:
-    price = plan.price_cents * subscription.quantity if plan else None
+    price = recurring_price(subscription, plan)
     period_end = subscription.current_period_end
     if subscription.status in ("canceled", "incomplete_expired"):
         return Next(kind="none")
@@ -142,7 +149,7 @@ def if_canceled(account: Account, catalogue: Catalogue, subscription: Subscripti
     elif subscription.status in ("trialing", "active"):
         until = subscription.current_period_end
     if owes(subscription) and plan is not None:
-        waived = plan.price_cents * subscription.quantity
+        waived = recurring_price(subscription, plan) or 0
     free = catalogue.free()
     everything = [*sources(account, catalogue), *([free_source(free)] if free else [])]
     others = [s for s in everything if (s.kind, s.id) != ("subscription", subscription.subscription_id)]

@@ -5,11 +5,11 @@ The provider decides and is asked; what it then says is read and applied at once
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any, NoReturn
 
 from billing.api.status import subscription_status
 from billing.api.views import value
+from billing.data import replace
 from billing.errors import Conflict, NotFound, ProviderError, ProviderUnavailable
 from billing.intake.applier import Applier
 from billing.providers import renewing_client, sellers
