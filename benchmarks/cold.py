@@ -35,7 +35,7 @@ import importlib, json, time
 class Context:
     function_name = memory_limit_in_mb = invoked_function_arn = aws_request_id = "x"
     def get_remaining_time_in_millis(self): return 10_000
-event, loaded = json.loads(sys.argv[2]), len(sys.modules)
+event, before = json.loads(sys.argv[2]), set(sys.modules)
 began = time.process_time()
 module = importlib.import_module(sys.argv[1])
 initialised = time.process_time()
@@ -44,17 +44,21 @@ if sys.argv[1].endswith("consumer"):  # it is spared its call to Stripe
 module.handler(event, Context())
 done = time.process_time()
 resident = int(open("/proc/self/statm").read().split()[1]) * 4096 / 1e6
-print(json.dumps([(initialised - began) * 1e3, (done - initialised) * 1e3, len(sys.modules) - loaded, resident]))
+loaded = sys.modules.keys() - before
+packages = sorted({name.partition(".")[0] for name in loaded} - sys.stdlib_module_names)
+cpu = [(initialised - began) * 1e3, (done - initialised) * 1e3]
+print(json.dumps([*cpu, len(loaded), resident, packages]))
 """
 
 
 class Start(NamedTuple):
-    """CPU milliseconds of initialisation and first invocation, modules loaded by them, and megabytes in memory."""
+    """CPU milliseconds of initialisation and first invocation, modules and packages loaded, megabytes in memory."""
 
     initialisation: float
     first: float
     modules: int
     resident: float
+    packages: list[str]
 
     @property
     def cpu(self) -> float:
@@ -74,10 +78,10 @@ def kind(function: str) -> str:
 class Starts:
     """Measures starts against an AWS at `url`, by Amazon's roots for ours and by the world's for the naive ones."""
 
-    def __init__(self, url: str, certificate: Path, folder: Path) -> None:
+    def __init__(self, url: str, certificate: Path, folder: Path, layers: Sequence[Path]) -> None:
         import certifi
 
-        self._cloud, self._url = EmptyCloud(), url
+        self._cloud, self._url, self._layers = EmptyCloud(), url, layers
         own = certificate.read_text()
         amazon = (ROOT / "layers/billing/billing/aws/amazon_roots.pem").read_text()
         self._bundles = {False: folder / "amazon.pem", True: folder / "world.pem"}
@@ -86,8 +90,8 @@ class Starts:
 
     def measure(self, module: str) -> Start:
         naive = module.startswith("benchmarks.")
-        folders = [ROOT] if naive else [*_layers(), ROOT / "functions", WORK / "runtime"]
-        alone = [] if naive else ["-S"]  # no site-packages: the layers must bring everything
+        folders = [ROOT] if naive else [*self._layers, ROOT / "functions"]
+        alone = ["-S"] if WORK / "runtime" in folders else []  # no site-packages: the layers must bring everything
         variables = {
             **self._cloud.variables,
             **of_a_process(*folders),
@@ -158,14 +162,14 @@ class Starts:
 @functools.cache
 def _layers() -> list[Path]:
     built = build()
-    return [built.artifact(layer) / "python" for layer in ("DependenciesLayer", "BillingLayer")]
+    return [*(built.artifact(layer) / "python" for layer in ("DependenciesLayer", "BillingLayer")), WORK / "runtime"]
 
 
 def report(rounds: int, functions: Sequence[str] = FUNCTIONS) -> None:
     naive = {name: f"benchmarks.naive.{name}" for name in sorted({kind(f) for f in functions})}
     modules = [*functions, *naive.values()]
     with served() as (url, certificate), tempfile.TemporaryDirectory() as folder:
-        starts = Starts(url, certificate, Path(folder))
+        starts = Starts(url, certificate, Path(folder), _layers())
         for module in modules:
             starts.measure(module)  # compiles what is not compiled yet
         seen: dict[str, list[Start]] = {module: [] for module in modules}
@@ -177,7 +181,7 @@ def report(rounds: int, functions: Sequence[str] = FUNCTIONS) -> None:
     for function in functions:
         ours, other = seen[function], seen[naive[kind(function)]]
         ratio = statistics.median(n.cpu / o.cpu for o, n in zip(ours, other, strict=True))
-        middle = Start(*(statistics.median(column) for column in zip(*ours, strict=True)))
+        middle = Start(*(statistics.median(s[n] for s in ours) for n in range(4)), ours[0].packages)
         print(
             f"{'•' if function in HOT else ' '} {function:28}{middle.initialisation:7.0f}{middle.first:7.1f}"
             f"{statistics.median(o.cpu for o in other):7.0f}{ratio:7.1f}×{middle.modules:9.0f}"

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from billing.api.http import Request, endpoint
-from billing.api.requests import UseFeature, UseFeatures
+from billing.api.usage_bodies import use_feature, use_features
 from billing.aws import Aws
 from billing.gate.gate import Gate, known_sources
 from billing.gate.usage import Usage
@@ -23,12 +23,12 @@ usage = Usage(gate, CounterStore(aws, settings.accounts_table))
 
 
 def use(request: Request) -> Mapping[str, Any]:
-    call = request.parse(UseFeature).model_dump()
+    call = use_feature(request.body)
     return usage.apply(request.own_user(None), call, plans.catalogue(), request.now, known_sources(request.context))
 
 
 def use_all(request: Request) -> Mapping[str, Any]:
-    calls = [item.model_dump() for item in request.parse(UseFeatures).items]
+    calls = use_features(request.body)
     known = known_sources(request.context)
     return {"items": usage.apply_all(request.own_user(None), calls, plans.catalogue(), request.now, known)}
 

@@ -33,8 +33,7 @@ ALLOWED = {
 # Third-party packages that cost a cold start, and who may load them at import. Whoever is not listed loads none.
 HEAVY = (
     "asyncio",
-    "aws_xray_sdk",
-    "boto3",
+    "botocore",
     "coincurve",
     "cryptography",
     "httpx",
@@ -42,6 +41,7 @@ HEAVY = (
     "pydantic",
     "requests",
     "stripe",
+    "urllib3",
 )
 LOADS = {
     "admin_events": {"pydantic"},
@@ -50,16 +50,15 @@ LOADS = {
     "admin_moves": {"pydantic"},
     "admin_plans": {"pydantic"},
     "admin_users": {"pydantic"},
-    "auth": {"coincurve", "cryptography", "jwt", "pydantic"},
-    "authorizer": {"cryptography", "jwt"},
+    "auth": {"coincurve", "cryptography", "pydantic"},
+    "authorizer": {"cryptography"},
     "cancel_subscription": {"pydantic"},
     "change_subscription": {"pydantic"},
     "create_checkout_session": {"pydantic"},
-    "entitlements": {"cryptography", "jwt"},
-    "jwks": {"cryptography", "jwt"},
+    "entitlements": {"cryptography"},
+    "jwks": {"cryptography"},
     "renewals": {"pydantic"},
     "track": {"pydantic"},
-    "usage": {"pydantic"},
 }
 
 

@@ -3,16 +3,19 @@
 import base64
 import hmac
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from hypothesis import given
+from hypothesis import strategies as st
 from jwt.algorithms import ECAlgorithm
 
 from billing.errors import NotAuthenticated, NotConfigured
+from billing.identity import jws
 from billing.identity.tokens import (
     LEEWAY,
     MAX_TOKEN_CHARS,
@@ -267,3 +270,51 @@ def test_a_rotation_reaches_a_running_process_with_the_next_reading_of_the_secre
     token = signer(running).sign_session("usr_1", False, NOW, 60)
     assert jwt.get_unverified_header(token)["kid"] == "k2"
     assert verifier(running).verify_session(before.sign_session("usr_1", False, NOW, 60), NOW).user_id == "usr_1"
+
+
+# --- beside the usual library -----------------------------------------------------------------------------------------
+
+
+@given(st.dictionaries(st.text(), st.recursive(st.none() | st.booleans() | st.integers() | st.text(), st.lists)))
+def test_what_one_signs_the_other_verifies(claims: dict[str, Any]) -> None:
+    jwk = json.loads(OURS)["keys"][0]
+    private, public = jws.private_key(jwk), jws.public_key(jwk)
+    unchecked = {"verify_exp": False, "verify_iat": False, "verify_nbf": False, "verify_aud": False}
+    unchecked |= {"verify_sub": False, "verify_iss": False, "verify_jti": False}
+    assert jwt.decode(jws.signed(claims, private, kid="k"), public, ["ES256"], unchecked) == claims  # type: ignore[arg-type]
+    assert jws.verified(jwt.encode(claims, private, "ES256", {"kid": "k"}), public) == claims
+
+
+def spare(letter: str) -> str:
+    """A letter that says the same and sets a bit of those that say nothing."""
+    return chr(ord(letter) + 1)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(lambda head, body, last: f"{head}.{body}.{last}=", id="padded"),
+        pytest.param(lambda head, body, last: f"{head}.{body}.{last}.", id="a fourth part"),
+        pytest.param(lambda head, body, last: f"{head}\n.{body}.{last}", id="a line end"),
+        pytest.param(lambda head, body, last: f"{head}.{body}.{last}\n", id="a line end at the end"),
+        pytest.param(lambda head, body, last: f"{head}.{body}.{last[:-1] + spare(last[-1])}", id="spare bits"),
+        pytest.param(lambda head, body, last: f"{head}.{body}.{b64(bytes(64))}", id="a signature of zeros"),
+        pytest.param(lambda head, body, last: f"{head}.{body}.{b64(bytes(63))}", id="a short signature"),
+        pytest.param(lambda head, body, last: f"{head}.{body}.{b64(b'0' * 71)}", id="a signature in DER's length"),
+        pytest.param(lambda head, body, last: f"{b64(b'[]')}.{body}.{last}", id="a header that is a list"),
+    ],
+)
+def test_a_token_is_written_in_one_way_only(change: Callable[..., str]) -> None:
+    head, body, last = forge(OURS).split(".")
+    with pytest.raises(NotAuthenticated):
+        make_signer().verify_session(change(head, body, last), NOW)
+
+
+def test_a_key_that_is_not_on_the_curve_is_refused() -> None:
+    jwk = json.loads(OURS)["keys"][0]
+    for wrong in ({"x": jwk["y"]}, {"x": b64(bytes(31))}, {"y": "!"}):
+        with pytest.raises(NotConfigured):
+            Verifier({"own": json.dumps({"keys": [jwk | wrong]})})
+    other = json.loads(generate_key_set("k9"))["keys"][0]
+    with pytest.raises(NotConfigured):
+        Signer({"own": json.dumps({"keys": [jwk | {"d": other["d"]}]})}, "own")

@@ -12,15 +12,14 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-import jwt
 from cryptography.hazmat.primitives.asymmetric import ec
-from jwt.algorithms import ECAlgorithm
 
 from billing.data import dataclass
 from billing.errors import NotAuthenticated, NotConfigured
+from billing.identity import jws
+from billing.identity.jws import ALGORITHM
 from billing.settings import Settings
 
-ALGORITHM = "ES256"
 # A cookie holds 4,096 bytes; nothing longer is ours, and it is refused before it is parsed.
 MAX_TOKEN_CHARS = 4096
 # Seconds by which the clocks of signer and verifier may differ.
@@ -29,9 +28,6 @@ DEV_ISSUER = "dev"
 SESSION_AUDIENCE = "bitsleuth-billing"
 _SESSION_TYPE = "session+jwt"
 _ENTITLEMENTS_TYPE = "entitlements+jwt"
-_REQUIRED = ["iss", "aud", "sub", "iat", "nbf", "exp"]
-# Times are compared here with the caller's `now`; the library would read the clock.
-_OPTIONS: Any = {"require": _REQUIRED, "verify_exp": False, "verify_iat": False, "verify_nbf": False}
 _CACHE_SIZE = 2048
 
 
@@ -112,13 +108,13 @@ class Verifier:
         if len(token) > MAX_TOKEN_CHARS:
             raise NotAuthenticated("the token is too long")
         try:
-            header = jwt.get_unverified_header(token)
+            header = jws.header_of(token)
             key = self._keys.get(str(header.get("kid")))
-            if key is None or header.get("typ") != kind or "crit" in header:
+            if key is None or header.get("typ") != kind:
                 raise NotAuthenticated("the token is of another kind, or signed with an unknown key")
-            claims: dict[str, Any] = jwt.decode(
-                token, key.public, [ALGORITHM], _OPTIONS, audience=audience, issuer=key.issuer
-            )
+            claims = jws.verified(token, key.public)
+            if (claims["iss"], claims["aud"]) != (key.issuer, audience):
+                raise NotAuthenticated("the token is of another issuer, or for somebody else")
             _check_times(claims, now)
         except NotAuthenticated:
             raise
@@ -133,12 +129,9 @@ class Signer(Verifier):
     def __init__(self, key_sets: Mapping[str, str], issuer: str, audience: str = "bitsleuth-analyzer") -> None:
         super().__init__(key_sets, audience)
         first = parse_key_set(key_sets[issuer])[0]
-        key = ECAlgorithm.from_jwk(first)
-        if not isinstance(key, ec.EllipticCurvePrivateKey):
-            raise NotConfigured(f"the first key of {issuer} has no private part: it cannot sign")
         self._issuer = issuer
         self._kid: str = first["kid"]
-        self._private = key
+        self._private = _private_key(first, issuer)
 
     def sign_session(self, user_id: str, admin: bool, now: int, ttl: int) -> str:
         claims: dict[str, object] = {"admin": True} if admin else {}
@@ -163,7 +156,7 @@ class Signer(Verifier):
             "exp": expires_at,
             **own,
         }
-        return jwt.encode(claims, self._private, ALGORITHM, {"kid": self._kid, "typ": kind})
+        return jws.signed(claims, self._private, kid=self._kid, typ=kind)
 
 
 def verifier(settings: Settings) -> Verifier:
@@ -194,15 +187,14 @@ def _signer(key_sets: tuple[tuple[str, str], ...], issuer: str, audience: str) -
 def is_session_token(token: str) -> bool:
     """Whether a token claims to be one of our session tokens. It says nothing about whether it is a true one."""
     try:
-        return len(token) <= MAX_TOKEN_CHARS and jwt.get_unverified_header(token).get("typ") == _SESSION_TYPE
+        return len(token) <= MAX_TOKEN_CHARS and jws.header_of(token).get("typ") == _SESSION_TYPE
     except Exception:  # noqa: BLE001  whatever a stranger's bytes break in the parser: they are no token
         return False
 
 
 def generate_key_set(kid: str) -> str:
     """A private JWK set with one new P-256 key, as JSON."""
-    jwk = ECAlgorithm.to_jwk(ec.generate_private_key(ec.SECP256R1()), as_dict=True)
-    return json.dumps({"keys": [{**jwk, "kid": kid, "alg": ALGORITHM, "use": "sig"}]})
+    return json.dumps({"keys": [{**jws.new_jwk(), "kid": kid, "alg": ALGORITHM, "use": "sig"}]})
 
 
 def parse_key_set(text: str) -> list[dict[str, str]]:
@@ -253,17 +245,18 @@ def _check_times(claims: Mapping[str, Any], now: int) -> None:
 
 
 def _public_key(jwk: Mapping[str, str]) -> ec.EllipticCurvePublicKey:
-    key = ECAlgorithm.from_jwk({name: jwk[name] for name in ("kty", "crv", "x", "y")})
-    if not isinstance(key, ec.EllipticCurvePublicKey):
-        raise NotConfigured(f"the key {jwk['kid']} is not a public key")
-    return key
+    try:
+        return jws.public_key(jwk)
+    except (KeyError, ValueError, TypeError) as error:
+        raise NotConfigured(f"the key {jwk['kid']} is not a public key") from error
+
+
+def _private_key(jwk: Mapping[str, str], issuer: str) -> ec.EllipticCurvePrivateKey:
+    try:
+        return jws.private_key(jwk)
+    except (KeyError, ValueError, TypeError) as error:
+        raise NotConfigured(f"the first key of {issuer} has no private part: it cannot sign") from error
 
 
 def _public_jwk(kid: str, key: ec.EllipticCurvePublicKey) -> dict[str, str]:
-    public = ECAlgorithm.to_jwk(key, as_dict=True)
-    return {
-        **{name: str(public[name]) for name in ("kty", "crv", "x", "y")},
-        "kid": kid,
-        "alg": ALGORITHM,
-        "use": "sig",
-    }
+    return {**jws.public_jwk(key), "kid": kid, "alg": ALGORITHM, "use": "sig"}

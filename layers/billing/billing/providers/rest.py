@@ -5,12 +5,9 @@
 
 import hashlib
 import json
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
-from email.utils import parsedate_to_datetime
-from pathlib import Path
 from typing import Any, Literal
 
 from billing import deadline
@@ -174,12 +171,17 @@ def _ca_file(ca: str) -> str:
     """A file with the certificates: `requests` takes nothing else."""
     if not ca.startswith("-----BEGIN"):
         return ca
+    import tempfile
+    from pathlib import Path
+
     path = Path(tempfile.gettempdir()) / f"ca-{hashlib.sha256(ca.encode()).hexdigest()[:16]}.pem"
     path.write_text(ca)
     return str(path)
 
 
 def _http_date(text: str | None) -> int | None:
+    from email.utils import parsedate_to_datetime
+
     try:
         return int(parsedate_to_datetime(text).timestamp()) if text else None
     except ValueError:

@@ -4,8 +4,8 @@ The entries of one month lie in one item collection of the Accounts table, so re
 """
 
 import json
+import os
 import time
-import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from itertools import islice
@@ -37,7 +37,7 @@ def _entry(now: int, by: By, user_id: str, before: Mapping[str, Any], after: Map
         {
             "user_id": _month(now),
             # Entries of one second keep the order in which they were made.
-            "record": f"~audit#{now:012d}#{time.time_ns():x}-{uuid.uuid4().hex[:8]}",
+            "record": f"~audit#{now:012d}#{time.time_ns():x}-{os.urandom(4).hex()}",
             "at": now,
             "actor": by.actor,
             "action": by.action,
