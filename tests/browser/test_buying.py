@@ -91,8 +91,11 @@ def test_the_backup_of_a_key_brings_the_plan_to_another_browser(visitor: Visitor
     visitor.open("/account/billing")
     visitor.button("Show it").click()
     backup = visitor.text(re.compile(r"^bsk1[0-9a-f]{72}$")).inner_text()
+    visitor.button("I have saved it").click()
+    expect(visitor.text("This key is saved")).to_be_visible()
     other = admin
     other.button("Sign out").click()
+    other.dialog().get_by_role("button", name="Sign out").click()
     other.open("/account/billing")
     other.text("I have a backup").click()
     other.page.get_by_label("Backup text of the key").fill(backup)

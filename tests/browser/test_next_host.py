@@ -113,6 +113,7 @@ def test_who_signs_out_is_a_stranger_to_the_hosts_servers_too(guest: Visitor) ->
     assert guest.page.request.post("/api/report").status == 200
     with guest.page.expect_response(lambda response: response.request.method == "DELETE"):
         guest.button("Sign out").click()
+    guest.dialog().get_by_role("button", name="Sign out").click()
     assert guest.page.request.post("/api/report").status == 402
     expect(guest.button("Use my Nostr extension")).to_be_visible()
 

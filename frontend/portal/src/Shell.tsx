@@ -1,4 +1,4 @@
-import { Button, Dialog, SignIn, useBilling, useUserId } from "@bitsleuth/billing-react";
+import { Button, Dialog, SignIn, SignOutDialog, useBilling, useUserId } from "@bitsleuth/billing-react";
 import { useState, type ReactNode } from "react";
 import { LANGUAGES, type Language } from "./language.js";
 import { MAIN, useLocation } from "./router.js";
@@ -83,14 +83,16 @@ function ThemeButton() {
 
 function Account() {
   const t = usePortalText();
-  const { session } = useBilling();
   const userId = useUserId();
   const [open, setOpen] = useState(false);
   if (userId !== null) {
     return (
-      <Button size="small" variant="ghost" onClick={() => session.signOut()}>
-        {t("signout")}
-      </Button>
+      <>
+        <Button size="small" variant="ghost" onClick={() => setOpen(true)}>
+          {t("signout")}
+        </Button>
+        {open && <SignOutDialog onClose={() => setOpen(false)} />}
+      </>
     );
   }
   return (

@@ -12,6 +12,8 @@ export interface ClientOptions {
   baseUrl?: string;
   /** The caller's session token, asked before every call; null for an anonymous one. */
   token?: () => string | null | Promise<string | null>;
+  /** Told which token was refused: the sign-in it is of has ended somewhere else. */
+  onRejected?: (token: string) => void;
   fetch?: typeof globalThis.fetch;
 }
 
@@ -42,7 +44,7 @@ interface Call extends Omit<RequestInit, "body"> {
 }
 
 /** Typed calls: `client.GET("/billing/plans")`. */
-export function createBillingClient({ baseUrl = "", token, fetch }: ClientOptions = {}): Client {
+export function createBillingClient({ baseUrl = "", token, onRejected, fetch }: ClientOptions = {}): Client {
   const caller = (method: string) => async (path: string, { params = {}, body, headers: given, ...init }: Call = {}) => {
     const headers = new Headers(given);
     if (body !== undefined) headers.set("Content-Type", "application/json");
@@ -50,10 +52,18 @@ export function createBillingClient({ baseUrl = "", token, fetch }: ClientOption
     if (value) headers.set("Authorization", `Bearer ${value}`);
     const url = baseUrl + path.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(String(params.path?.[name])));
     const sent = body === undefined ? {} : { body: JSON.stringify(body) };
-    return answerOf(await (fetch ?? globalThis.fetch)(new Request(url + searchOf(params.query), { ...init, ...sent, method, headers })));
+    const request = new Request(url + searchOf(params.query), { ...init, ...sent, method, headers });
+    const answer = await answerOf(await (fetch ?? globalThis.fetch)(request));
+    if (value && isRejection(answer)) onRejected?.(value);
+    return answer;
   };
   const methods = ["GET", "PUT", "POST", "PATCH", "DELETE"].map((method) => [method, caller(method)] as const);
   return Object.fromEntries(methods) as unknown as Client;
+}
+
+/** 401, and the gateway's own 403, which names no code. */
+function isRejection({ response: { status }, error }: Answer<unknown>): boolean {
+  return status === 401 || (status === 403 && !(error as { code?: string } | undefined)?.code);
 }
 
 function searchOf(query: Readonly<Record<string, unknown>> = {}): string {

@@ -61,6 +61,10 @@ export function withHost(session: Session, url: string, fetch = globalThis.fetch
     get signedInWith() {
       return session.signedInWith ?? null;
     },
+    get ended() {
+      return session.ended ?? null;
+    },
+    rejected: (token) => session.rejected?.(token),
     get refused() {
       return refused;
     },

@@ -6,6 +6,7 @@ export { default as LockedCard, type LockedCardProps } from "./components/Locked
 export { OfferCard } from "./components/OfferCard.js";
 export { PricingTable, type PricingTableProps } from "./components/PricingTable.js";
 export { PurchaseDialog, type PurchaseDialogProps } from "./components/PurchaseDialog.js";
+export { SignOutDialog } from "./components/SignOutDialog.js";
 export { SignIn } from "./components/SignIn.js";
 export { UpgradeDialog, type UpgradeDialogProps } from "./components/UpgradeDialog.js";
 export { UsageMeter } from "./components/UsageMeter.js";

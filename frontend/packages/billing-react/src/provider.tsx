@@ -7,7 +7,6 @@ import { withHost, type HostSession } from "./host-session.js";
 import type { Messages } from "./i18n.js";
 import { RolloutStore } from "./rollout.js";
 import { createSession, type Session, type Signer } from "./session.js";
-import { forgetBillingKey } from "./signers/kept-key.js";
 import { within } from "./waiting.js";
 
 export interface Billing {
@@ -60,7 +59,8 @@ export function BillingProvider(props: BillingProviderProps) {
     const options = { ...(fetch ? { fetch } : {}) };
     const own = given ?? createSession({ apiUrl, ...options });
     const session = hostSession === undefined ? own : withHost(own, hostSession, fetch);
-    const client = createBillingClient({ baseUrl: apiUrl, token: () => session.token(), ...options });
+    const onRejected = (token: string) => session.rejected?.(token);
+    const client = createBillingClient({ baseUrl: apiUrl, token: () => session.token(), onRejected, ...options });
     const rollout = flag === undefined ? null : new RolloutStore(`${apiUrl}/billing/config`, flag, session, fetch);
     return { client, session, rollout, store: new EntitlementStore(client, session) };
   }, [apiUrl, given, hostSession, flag, fetch]);
@@ -122,13 +122,16 @@ export function BillingOn({ children, fallback = null }: { children: ReactNode; 
   return useBillingOn() === true ? children : fallback;
 }
 
-/** Signs out of billing, at the host's servers too; with `forgetKey`, this browser's billing key goes as well. */
-export function useSignOut(): (options?: { forgetKey?: boolean }) => void {
+/**
+ * Signs out of billing, at the host's servers too; the key stays, and signs in again with one click. With `forgetKey`
+ * the key goes as well, unless it may hold something and was never saved: then false is returned, and it is kept.
+ */
+export function useSignOut(): (options?: { forgetKey?: boolean }) => Promise<boolean> {
   const { session } = useBilling();
   return useCallback(
-    ({ forgetKey = false } = {}) => {
+    async ({ forgetKey = false } = {}) => {
       session.signOut();
-      if (forgetKey) forgetBillingKey();
+      return !forgetKey || (await import("./signers/kept-key.js")).forgetBillingKey();
     },
     [session],
   );

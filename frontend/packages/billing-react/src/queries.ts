@@ -1,6 +1,6 @@
 "use client";
 
-import { unwrap, type Client, type Schemas } from "@bitsleuth/billing-api-client";
+import { ApiError, unwrap, type Client, type Schemas } from "@bitsleuth/billing-api-client";
 import { QueryClient, useMutation, useQuery } from "@tanstack/react-query";
 import { useCallback, useMemo } from "react";
 import { useBilling, useUserId } from "./provider.js";
@@ -16,7 +16,9 @@ export function useQueries(): QueryClient {
   const { client } = useBilling();
   let queries = clients.get(client);
   if (!queries) {
-    const retry = (count: number, error: Error) => count < 2 && (error as { retryable?: boolean }).retryable === true;
+    // A token that was refused is renewed by then, or the sign-in has ended.
+    const again = (error: Error) => error instanceof ApiError && (error.retryable || [401, 403].includes(error.status));
+    const retry = (count: number, error: Error) => count < (error instanceof ApiError && error.retryable ? 2 : 1) && again(error);
     queries = new QueryClient({ defaultOptions: { queries: { retry, staleTime: 30_000 } } });
     clients.set(client, queries);
   }

@@ -2,13 +2,13 @@
 import { act, screen } from "@testing-library/react";
 import { afterEach, expect, test, vi } from "vitest";
 import { CheckoutReturn } from "./components/CheckoutReturn.js";
-import { catalogue, entitlements } from "./testing/fixtures.js";
+import { catalogue, entitlements, status } from "./testing/fixtures.js";
 import { refuse, service, show } from "./testing/server.js";
 
 const api = service();
 const confirmation = (status: string) => ({ status, plan_id: "pro-month", provider: "stripe", entitlements_version: 2 });
 const path = "POST /billing/checkout-sessions/:id/confirm";
-const base = { "GET /billing/entitlements": entitlements(), "GET /billing/plans": catalogue };
+const base = { "GET /billing/entitlements": entitlements(), "GET /billing/plans": catalogue, "GET /billing/subscription-status": status() };
 afterEach(() => vi.useRealTimers());
 
 test("asks until it is settled, then names what was bought", async () => {

@@ -2,7 +2,20 @@
 import { schnorr } from "@noble/curves/secp256k1.js";
 import { expect, test, vi } from "vitest";
 import { createSession, SignerRefused, type NostrEvent, type Signer } from "./session.js";
-import { billingKeySigner, exportBillingKey, extensionSigner, forgetBillingKey, hasBillingKey, restoreBillingKey } from "./signers/index.js";
+import {
+  billingKeySigner,
+  exportBillingKey,
+  extensionSigner,
+  forgetBillingKey,
+  hasBillingKey,
+  keptKeys,
+  lockBackup,
+  newBillingKeySigner,
+  noteKey,
+  restoreBillingKey,
+  signerOf,
+  unlockBackup,
+} from "./signers/index.js";
 import { API, refuse, service } from "./testing/server.js";
 
 const api = service();
@@ -118,7 +131,10 @@ test("a backed-up key can be lost and restored; a mistyped backup is refused", a
   await billingKeySigner();
   const backup = (await exportBillingKey()) ?? "";
   expect(backup).toMatch(/^bsk1[0-9a-f]{72}$/);
-  forgetBillingKey();
+  expect(forgetBillingKey(), "it may hold something, and was never saved").toBe(false);
+  expect(await exportBillingKey()).toBe(backup);
+  noteKey(keptKeys()[0]?.secret ?? "", { saved: true });
+  expect(forgetBillingKey()).toBe(true);
   expect(hasBillingKey()).toBe(false);
   const last = backup.endsWith("0") ? "1" : "0";
   expect(await restoreBillingKey(backup.slice(0, -1) + last)).toBe(false);
@@ -144,4 +160,68 @@ test("a signature that the service does not accept is told as that, not as a sig
   api.answers({ "POST /auth/nostr": () => refuse(401, "not_authenticated") });
   const session = createSession({ apiUrl: API });
   await expect(session.signIn(await billingKeySigner())).rejects.toMatchObject({ status: 401, code: "signature_refused" });
+});
+
+test("a backup that is pasted stands beside the unsaved key of a paid plan, and takes nothing away", async () => {
+  await newBillingKeySigner();
+  const other = (await exportBillingKey()) ?? "";
+  localStorage.clear();
+  await billingKeySigner();
+  const [paid] = keptKeys();
+  noteKey(paid?.secret ?? "", { userId: "usr_paid", plan: "Pro", holds: true });
+  expect(await restoreBillingKey(other)).toBe(true);
+  expect(await exportBillingKey()).toBe(other);
+  expect(keptKeys().map(({ plan, saved }) => [plan, saved])).toEqual([
+    [null, true],
+    ["Pro", false],
+  ]);
+  expect(forgetBillingKey(paid?.secret)).toBe(false);
+  expect(keptKeys()).toHaveLength(2);
+});
+
+test("a key that was kept alone, as before, is taken over; one with nothing on it may go", async () => {
+  localStorage.setItem("bitsleuth-billing-key", "07".repeat(32));
+  expect(keptKeys()).toEqual([{ secret: "07".repeat(32), saved: false, userId: null, plan: null, holds: null }]);
+  noteKey("07".repeat(32), { userId: "usr_1", holds: false });
+  expect(localStorage.getItem("bitsleuth-billing-key")).toBeNull();
+  expect(forgetBillingKey()).toBe(true);
+  expect(hasBillingKey()).toBe(false);
+});
+
+test("a locked backup opens with its passphrase alone", async () => {
+  const locked = await lockBackup("bsk1abc", "correct horse");
+  expect(locked).toMatch(/^bsx1[0-9a-f]+$/);
+  expect(await unlockBackup(` ${locked} `, "correct horse")).toBe("bsk1abc");
+  expect(await unlockBackup(locked, "wrong")).toBeNull();
+});
+
+test("a sign-in that ended leads back to its own account, whichever key was used since", async () => {
+  api.answers({ "POST /auth/nostr": tokens("usr_1", "2099-01-01T00:00:00Z"), "POST /auth/refresh": () => refuse(401, "not_authenticated") });
+  const session = createSession({ apiUrl: API });
+  await session.signIn(await billingKeySigner());
+  const first = session.signedInWith?.pubkey;
+  session.rejected?.((await session.token()) ?? "");
+  await vi.waitFor(() => expect(session.userId).toBeNull());
+  expect(session.ended).toEqual({ userId: "usr_1", by: { name: "billing-key", pubkey: first } });
+  await newBillingKeySigner();
+  const signer = await signerOf(session.ended, null);
+  expect(await signer.pubkey?.()).toBe(first);
+  await session.signIn(signer);
+  expect([session.userId, session.ended]).toEqual(["usr_1", null]);
+  session.signOut();
+  expect(session.ended).toBeNull();
+});
+
+test("a token that was refused is renewed once, and the sign-in goes on", async () => {
+  stored(Date.now() + 3_600_000);
+  api.answers({ "POST /auth/refresh": tokens("usr_1", "2099-01-01T00:00:00Z") });
+  const session = createSession({ apiUrl: API });
+  const old = (await session.token()) ?? "";
+  session.rejected?.(old);
+  session.rejected?.(old);
+  const renewed = await session.token();
+  expect(renewed).toBe(tokens("usr_1", "").session_token);
+  expect(api.calls).toHaveLength(1);
+  session.rejected?.(renewed ?? "");
+  expect(session.userId, "refused again at once: it is over").toBeNull();
 });

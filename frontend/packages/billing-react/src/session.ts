@@ -28,7 +28,11 @@ export interface Session {
   readonly admin: boolean;
   /** Whose key the sign-in is of; null when it was adopted, or nobody is signed in. */
   readonly signedInWith?: SignedInWith | null;
+  /** The sign-in that ended although nobody signed out, until there is another: whose account to lead back to. */
+  readonly ended?: Ended | null;
   token(): Promise<string | null>;
+  /** A call with this token was refused: it is renewed once, or else the sign-in has ended. */
+  rejected?(token: string): void;
   subscribe(listener: () => void): () => void;
   signIn(signer: Signer): Promise<void>;
   /** Takes a token made elsewhere: an OIDC token, or one of the development issuer. */
@@ -40,6 +44,11 @@ export interface Session {
 export interface SignedInWith {
   readonly name: Signer["name"];
   readonly pubkey: string;
+}
+
+export interface Ended {
+  readonly userId: string | null;
+  readonly by: SignedInWith | null;
 }
 
 interface Stored {
@@ -57,6 +66,7 @@ export interface SessionOptions {
 }
 
 const STORAGE_KEY = "bitsleuth-billing-session";
+const ENDED_KEY = "bitsleuth-billing-ended";
 /** Longer than the time between two readings of the entitlements: while a page is open its token never ends. */
 const REFRESH_BEFORE_MS = 300_000;
 const PATIENCE_MS = 10_000;
@@ -68,11 +78,22 @@ export function createSession({ apiUrl = "", storage, now = Date.now, fetch }: S
   const listeners = new Set<() => void>();
   let current = read(store);
   let renewal: Promise<string | null> | null = null;
+  let renewedFor: string | null = null;
 
   function keep(next: Stored | null): void {
     current = next;
     if (next) store.setItem(STORAGE_KEY, JSON.stringify(next));
     else store.removeItem(STORAGE_KEY);
+    store.removeItem(ENDED_KEY);
+    for (const listener of listeners) listener();
+  }
+
+  /** Nobody signed out: it is kept whose sign-in it was. */
+  function end(): void {
+    const ended: Ended = { userId: userOf(current), by: current?.by ?? null };
+    current = null;
+    store.removeItem(STORAGE_KEY);
+    store.setItem(ENDED_KEY, JSON.stringify(ended));
     for (const listener of listeners) listener();
   }
 
@@ -100,14 +121,14 @@ export function createSession({ apiUrl = "", storage, now = Date.now, fetch }: S
       if (isStillAsked()) accept(tokens, current?.by ?? null);
     } catch (error) {
       // Only the service's own refusal ends the session; one that is away does not, nor what answers in its place.
-      if (isRefusal(error) && isStillAsked()) keep(null);
+      if (isRefusal(error) && isStillAsked()) end();
     }
     return current && current.expiresAt > now() ? current.token : null;
   }
 
   return {
     get userId() {
-      return current ? text(claims(current.token).sub) : null;
+      return userOf(current);
     },
     get admin() {
       return current !== null && isAdmin(claims(current.token));
@@ -115,12 +136,26 @@ export function createSession({ apiUrl = "", storage, now = Date.now, fetch }: S
     get signedInWith() {
       return current?.by ?? null;
     },
+    get ended() {
+      return current ? null : readEnded(store);
+    },
+    rejected(token) {
+      if (current?.token !== token) return;
+      // One that was renewed for this reason, or cannot be, is over.
+      if (!current.refresh || token === renewedFor) return end();
+      renewal ??= renew(current.refresh).finally(() => {
+        renewal = null;
+        renewedFor = current?.token ?? null;
+        for (const listener of listeners) listener();
+      });
+    },
     async token() {
+      if (renewal) return renewal;
       if (isFresh()) return current?.token ?? null;
       followOtherTabs();
       if (!current || isFresh()) return current?.token ?? null;
       if (!current.refresh) {
-        if (current.expiresAt <= now()) keep(null);
+        if (current.expiresAt <= now()) end();
         return current?.token ?? null;
       }
       renewal ??= renew(current.refresh).finally(() => (renewal = null));
@@ -144,12 +179,12 @@ export function createSession({ apiUrl = "", storage, now = Date.now, fetch }: S
     signOut() {
       const refresh = current?.refresh;
       keep(null);
-      if (refresh) void end(refresh);
+      if (refresh) void tellSignedOut(refresh);
     },
   };
 
   /** `keepalive`: the call outlives a page that is left. A service that is away lets the token run out by itself. */
-  async function end(refresh_token: string): Promise<void> {
+  async function tellSignedOut(refresh_token: string): Promise<void> {
     await client.POST("/auth/sign-out", { body: { refresh_token }, keepalive: true }).catch(() => undefined);
   }
 }
@@ -194,6 +229,10 @@ function claims(token: string): Record<string, unknown> {
   }
 }
 
+function userOf(stored: Stored | null): string | null {
+  return stored && text(claims(stored.token).sub);
+}
+
 function isAdmin(claim: Record<string, unknown>): boolean {
   const groups = claim.groups ?? claim.roles ?? claim.scope;
   return claim.admin === true || (Array.isArray(groups) ? groups : String(groups ?? "").split(" ")).includes("admin");
@@ -207,6 +246,14 @@ function read(store: Pick<Storage, "getItem">): Stored | null {
   try {
     const stored = JSON.parse(store.getItem(STORAGE_KEY) ?? "null") as Stored | null;
     return stored && typeof stored.token === "string" ? stored : null;
+  } catch {
+    return null;
+  }
+}
+
+function readEnded(store: Pick<Storage, "getItem">): Ended | null {
+  try {
+    return JSON.parse(store.getItem(ENDED_KEY) ?? "null") as Ended | null;
   } catch {
     return null;
   }

@@ -1,5 +1,6 @@
 "use client";
 
+import { useAccountKey } from "../key.js";
 import { useEntitlements, useInBrowser, useUserId } from "../provider.js";
 import { useStatus } from "../queries.js";
 import { useT } from "../text.js";
@@ -11,7 +12,7 @@ import { PlanSection } from "./PlanSection.js";
 import { Prepaid } from "./Prepaid.js";
 import { Purchases } from "./Purchases.js";
 import { Receipts } from "./Receipts.js";
-import { SignIn } from "./SignIn.js";
+import { SignInAgain } from "./SignInAgain.js";
 import { UsageMeter } from "./UsageMeter.js";
 
 export interface BillingPageProps {
@@ -20,17 +21,15 @@ export interface BillingPageProps {
 
 /** Everything a buyer may want to see or do: plan, usage, changes, receipts, the key that holds it. */
 export function BillingPage({ pricingUrl = "/pricing" }: BillingPageProps) {
-  const t = useT();
   const signedIn = useUserId() !== null;
   const inBrowser = useInBrowser();
   const status = useStatus();
+  const account = useAccountKey(status.data);
   if (!inBrowser) return <BillingSkeleton />;
   if (!signedIn) {
     return (
       <section className="bsb bsb-card bsb-stack bsb:max-w-md">
-        <h2 className="bsb-h2">{t("signin.title")}</h2>
-        <p className="bsb-2">{t("signin.about")}</p>
-        <SignIn />
+        <SignInAgain />
       </section>
     );
   }
@@ -52,7 +51,7 @@ export function BillingPage({ pricingUrl = "/pricing" }: BillingPageProps) {
       <Usage />
       <Purchases status={status.data} />
       <Receipts />
-      <BillingKey />
+      <BillingKey account={account} />
     </div>
   );
 }

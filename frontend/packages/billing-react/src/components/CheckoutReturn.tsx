@@ -3,11 +3,14 @@
 import { ApiError, unwrap, type Schemas } from "@bitsleuth/billing-api-client";
 import { useEffect, useState, type ReactNode } from "react";
 import { useBilling, useInBrowser, useUserId } from "../provider.js";
-import { usePlans, useRefreshAll } from "../queries.js";
+import { useAccountKey } from "../key.js";
+import { usePlans, useRefreshAll, useStatus } from "../queries.js";
 import { useT } from "../text.js";
 import { Button, ButtonLink } from "../ui/Button.js";
 import { Icon, type IconName } from "../ui/Icon.js";
-import { ErrorNotice } from "../ui/Notice.js";
+import { ErrorNotice, Notice } from "../ui/Notice.js";
+import { SaveKey } from "./SaveKey.js";
+import { SignInAgain } from "./SignInAgain.js";
 
 type Confirmation = Schemas["Confirmation"];
 
@@ -32,6 +35,13 @@ export function CheckoutReturn(props: CheckoutReturnProps) {
     if (status === "completed") void refreshAll();
   }, [status, refreshAll]);
 
+  if (inBrowser && !known && checkoutId !== "") {
+    return (
+      <section className="bsb bsb-card bsb-stack bsb:mx-auto bsb:max-w-md">
+        <SignInAgain />
+      </section>
+    );
+  }
   if (inBrowser && !known) {
     return (
       <Outcome icon="info" title={t("return.unknown")} about={t("return.unknown.about")}>
@@ -119,17 +129,34 @@ function useConfirmation(checkoutId: string, enabled: boolean) {
 function Completed({ planId, continueUrl, accountUrl }: { planId: string; continueUrl: string; accountUrl: string }) {
   const t = useT();
   const name = usePlans().data?.plans.find((plan) => plan.plan_id === planId)?.name;
+  const { key } = useAccountKey(useStatus().data);
   return (
-    <Outcome
-      icon="check"
-      title={name ? t("return.done", { plan: name }) : t("return.done_any")}
-      about={t("return.done.about")}
-    >
-      <ButtonLink href={continueUrl} variant="primary">
-        {t("return.continue")}
-      </ButtonLink>
-      <ButtonLink href={accountUrl}>{t("return.account")}</ButtonLink>
-    </Outcome>
+    <div className="bsb bsb-stack bsb:gap-6">
+      <Outcome
+        icon="check"
+        title={name ? t("return.done", { plan: name }) : t("return.done_any")}
+        about={t("return.done.about")}
+      >
+        <ButtonLink href={continueUrl} variant={key && !key.saved ? "secondary" : "primary"}>
+          {t("return.continue")}
+        </ButtonLink>
+        <ButtonLink href={accountUrl}>{t("return.account")}</ButtonLink>
+      </Outcome>
+      {key && !key.saved && (
+        <section className="bsb-card bsb-stack" aria-labelledby="bsb-save">
+          <h2 className="bsb-h2" id="bsb-save">
+            {t("identity.backup")}
+          </h2>
+          <Notice tone="warn">{t("identity.backup_about")}</Notice>
+          <SaveKey secret={key.secret} />
+        </section>
+      )}
+      {key?.saved && (
+        <p className="bsb-2 bsb-small bsb:text-center" role="status">
+          {t("identity.is_saved")}
+        </p>
+      )}
+    </div>
   );
 }
 

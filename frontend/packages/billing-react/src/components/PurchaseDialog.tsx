@@ -5,7 +5,7 @@ import { useEffect, useRef, useState } from "react";
 import type { Plan } from "../format.js";
 import { useBilling, useUserId } from "../provider.js";
 import { useOpenCheckout, useQuotes, useRefreshAll, useTrack } from "../queries.js";
-import { billingKeySigner, hasBillingKey } from "../signers/index.js";
+import { hasBillingKey, signerOf } from "../signers/index.js";
 import { usePlanName, useT } from "../text.js";
 import { Button, ButtonLink } from "../ui/Button.js";
 import { Dialog } from "../ui/Dialog.js";
@@ -64,7 +64,7 @@ export function PurchaseDialog(props: PurchaseDialogProps) {
     setBusy(true);
     setFailure(null);
     try {
-      if (!signedIn) await session.signIn(signer ?? (await billingKeySigner()));
+      if (!signedIn) await session.signIn(await signerOf(session.ended, signer));
       track({ event: "checkout_started", plan_id: plan.plan_id });
       const opened = await checkout.mutateAsync({
         plan_id: plan.plan_id,

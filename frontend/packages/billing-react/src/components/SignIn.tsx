@@ -2,12 +2,20 @@
 
 import { useState } from "react";
 import { useBilling, useInBrowser } from "../provider.js";
-import { billingKeySigner, extensionSigner, hasBillingKey, restoreBillingKey } from "../signers/index.js";
+import {
+  billingKeySigner,
+  extensionSigner,
+  isLockedBackup,
+  keptKeys,
+  restoreBillingKey,
+  unlockBackup,
+} from "../signers/index.js";
 import type { Signer } from "../session.js";
 import { useT } from "../text.js";
 import { Button } from "../ui/Button.js";
 import { Icon } from "../ui/Icon.js";
 import { ErrorNotice } from "../ui/Notice.js";
+import { KeyName } from "./BillingKey.js";
 
 export interface SignInProps {
   onDone?: () => void;
@@ -23,7 +31,8 @@ export function SignIn({ onDone, existing = false }: SignInProps) {
   const [failure, setFailure] = useState<unknown>(null);
   const inBrowser = useInBrowser();
   const extension = inBrowser ? extensionSigner() : null;
-  const known = inBrowser && hasBillingKey();
+  const [first, ...others] = inBrowser ? keptKeys() : [];
+  const known = first !== undefined;
 
   async function signIn(name: Signer["name"], signer: Signer | Promise<Signer>) {
     setBusy(name);
@@ -58,7 +67,16 @@ export function SignIn({ onDone, existing = false }: SignInProps) {
             <Icon name="key" />
             {t(known ? "signin.with_key" : "signin.new_key")}
           </Button>
-          <p className="bsb-2 bsb-small">{t(known ? "signin.with_key_about" : "signin.new_key_about")}</p>
+          <p className="bsb-2 bsb-small">
+            {known ? <KeyName of={first} /> : t("signin.new_key_about")}
+          </p>
+          {others.map((key) => (
+            <Button key={key.secret} onClick={() => void signIn("billing-key", billingKeySigner(key.secret))}>
+              <span>
+                {t("signin.with_other")} <KeyName of={key} />
+              </span>
+            </Button>
+          ))}
         </div>
       )}
       {extension && (
@@ -72,17 +90,31 @@ export function SignIn({ onDone, existing = false }: SignInProps) {
   );
 }
 
+const HASH = "#key=";
+
+/** The backup text of a link that was scanned from another device; nobody is signed in by a link alone. */
+function takeFromLink(): string {
+  if (typeof location === "undefined" || !location.hash.startsWith(HASH)) return "";
+  return decodeURIComponent(location.hash.slice(HASH.length));
+}
+
 function Restore({ open, onRestored }: { open: boolean; onRestored: () => void }) {
   const t = useT();
-  const [text, setText] = useState("");
-  const [invalid, setInvalid] = useState(false);
+  const [text, setText] = useState(takeFromLink);
+  const [passphrase, setPassphrase] = useState("");
+  const [fault, setFault] = useState<"backup_invalid" | "passphrase_wrong" | null>(null);
+  const locked = isLockedBackup(text);
   async function restore() {
-    const restored = await restoreBillingKey(text);
-    setInvalid(!restored);
-    if (restored) onRestored();
+    const plain = locked ? await unlockBackup(text, passphrase) : text;
+    if (plain === null) return setFault("passphrase_wrong");
+    const restored = await restoreBillingKey(plain);
+    setFault(restored ? null : "backup_invalid");
+    if (!restored) return;
+    if (location.hash.startsWith(HASH)) history.replaceState(history.state, "", location.pathname + location.search);
+    onRestored();
   }
   return (
-    <details open={open}>
+    <details open={open || text !== ""}>
       <summary className="bsb-summary">{t("signin.restore")}</summary>
       <form
         className="bsb-stack bsb:mt-3 bsb:gap-2"
@@ -101,16 +133,33 @@ function Restore({ open, onRestored }: { open: boolean; onRestored: () => void }
             value={text}
             autoComplete="off"
             spellCheck={false}
-            aria-invalid={invalid}
-            aria-describedby={invalid ? "bsb-backup-error" : undefined}
+            aria-invalid={fault === "backup_invalid"}
+            aria-describedby={fault === "backup_invalid" ? "bsb-backup-error" : undefined}
             onChange={(event) => setText(event.target.value)}
           />
-          {invalid && (
-            <p className="bsb-error" id="bsb-backup-error" role="alert">
-              {t("signin.backup_invalid")}
-            </p>
-          )}
         </div>
+        {locked && (
+          <div className="bsb-field">
+            <label className="bsb-label" htmlFor="bsb-unlock">
+              {t("signin.passphrase")}
+            </label>
+            <input
+              id="bsb-unlock"
+              className="bsb-input"
+              type="password"
+              autoComplete="off"
+              value={passphrase}
+              aria-invalid={fault === "passphrase_wrong"}
+              aria-describedby={fault === "passphrase_wrong" ? "bsb-backup-error" : undefined}
+              onChange={(event) => setPassphrase(event.target.value)}
+            />
+          </div>
+        )}
+        {fault && (
+          <p className="bsb-error" id="bsb-backup-error" role="alert">
+            {t(`signin.${fault}`)}
+          </p>
+        )}
         <Button type="submit">{t("signin.restore_do")}</Button>
       </form>
     </details>

@@ -2,7 +2,7 @@
 
 import { useState } from "react";
 import { useBilling } from "../provider.js";
-import { billingKeySigner } from "../signers/index.js";
+import { signerOf } from "../signers/index.js";
 import type { Signer } from "../session.js";
 import { useT } from "../text.js";
 import { Button } from "../ui/Button.js";
@@ -47,7 +47,7 @@ export function StartFree({ onStarting, onStarted }: StartFreeProps) {
   return (
     <>
       {failure !== null && <ErrorNotice error={failure} />}
-      <Button variant="primary" main busy={busy} onClick={() => void start(signer ? Promise.resolve(signer) : billingKeySigner())}>
+      <Button variant="primary" main busy={busy} onClick={() => void start(signerOf(session.ended, signer))}>
         {t("locked.free.start")}
       </Button>
       {!signer && (

@@ -1,7 +1,7 @@
-import { hex, SignerRefused, type NostrEvent, type Signer } from "../session.js";
-import { keepKey, keptKey } from "./kept-key.js";
+import { hex, SignerRefused, type Ended, type NostrEvent, type Signer } from "../session.js";
+import { keepKey, keptKey, keptKeys } from "./kept-key.js";
 
-export { forgetBillingKey } from "./kept-key.js";
+export { forgetBillingKey, keptKeys, keysAsText, mayForget, noteKey, onKeys, type KeptKey } from "./kept-key.js";
 
 type Signed = Awaited<ReturnType<Signer["sign"]>>;
 
@@ -45,15 +45,37 @@ export function hasBillingKey(): boolean {
   return keptKey() !== null;
 }
 
-/** Signs with the key kept in this browser; makes one when there is none. */
-export async function billingKeySigner(): Promise<Signer> {
-  const schnorr = await curve();
-  let secret = keptKey();
-  if (secret === null) {
-    secret = hex(schnorr.utils.randomSecretKey());
-    keepKey(secret);
-  }
+/** Signs with a key kept in this browser, by default the one used last; makes one when there is none. */
+export async function billingKeySigner(which: string | null = keptKey()): Promise<Signer> {
+  const secret = which ?? hex((await curve()).utils.randomSecretKey());
+  keepKey(secret);
   return keySigner("billing-key", unhex(secret));
+}
+
+/** Makes a key beside those that are here. */
+export async function newBillingKeySigner(): Promise<Signer> {
+  return billingKeySigner(hex((await curve()).utils.randomSecretKey()));
+}
+
+/**
+ * The key that whoever was signed in before would sign with: the host's, the extension's, or the one of this browser
+ * that opened that account. A new one only for somebody who has none.
+ */
+export async function signerOf(ended: Ended | null | undefined, host: Signer | null): Promise<Signer> {
+  if (host) return host;
+  const extension = ended?.by?.name === "nip07" ? extensionSigner() : null;
+  return extension ?? billingKeySigner(await keyOf(ended ?? null));
+}
+
+/** The kept key of an account; `orLast`: where none is known to be, the one used last. */
+export async function keyOf(account: Ended | null, orLast = true): Promise<string | null> {
+  const keys = keptKeys();
+  const by = account?.by?.pubkey;
+  for (const { secret } of by === undefined ? [] : keys) {
+    if (hex((await curve()).getPublicKey(unhex(secret))) === by) return secret;
+  }
+  const known = keys.find(({ userId }) => userId !== null && userId === account?.userId);
+  return known?.secret ?? (orLast ? keptKey() : null);
 }
 
 function keySigner(name: Signer["name"], key: Uint8Array<ArrayBuffer>): Signer {
@@ -102,13 +124,12 @@ function polymod(values: readonly number[]): number {
   }, 1);
 }
 
-/** The kept key as a text to write down or save, with a checksum against typing errors; null when there is none. */
-export async function exportBillingKey(): Promise<string | null> {
-  const secret = keptKey();
+/** A kept key as a text to write down or save, with a checksum against typing errors; null when there is none. */
+export async function exportBillingKey(secret: string | null = keptKey()): Promise<string | null> {
   return secret && PREFIX + secret + (await checksum(secret));
 }
 
-/** Keeps a key from its backup text. False when the text is not one. */
+/** Keeps a key from its backup text, beside the others. False when the text is not one. */
 export async function restoreBillingKey(backup: string): Promise<boolean> {
   const digits = backup.trim().toLowerCase();
   const secret = digits.slice(PREFIX.length, PREFIX.length + KEY_DIGITS);
@@ -119,8 +140,41 @@ export async function restoreBillingKey(backup: string): Promise<boolean> {
   } catch {
     return false; // A number outside the curve's order.
   }
-  keepKey(secret);
+  // It came from a copy, so there is one.
+  keepKey(secret, { saved: true });
   return true;
+}
+
+const LOCKED_PREFIX = "bsx1";
+const ROUNDS = 600_000;
+
+/** Whether a backup text is locked with a passphrase. */
+export const isLockedBackup = (text: string): boolean => text.trim().startsWith(LOCKED_PREFIX);
+
+/** A backup text that only its passphrase opens (PBKDF2-SHA-256, AES-256-GCM). */
+export async function lockBackup(backup: string, passphrase: string): Promise<string> {
+  const [salt, nonce] = [crypto.getRandomValues(new Uint8Array(16)), crypto.getRandomValues(new Uint8Array(12))];
+  const key = await keyFrom(passphrase, salt);
+  const sealed = await crypto.subtle.encrypt({ name: "AES-GCM", iv: nonce }, key, new TextEncoder().encode(backup));
+  return LOCKED_PREFIX + hex(salt) + hex(nonce) + hex(new Uint8Array(sealed));
+}
+
+/** The backup text inside a locked one; null when the passphrase is not its own. */
+export async function unlockBackup(text: string, passphrase: string): Promise<string | null> {
+  const bytes = unhex(text.trim().toLowerCase().slice(LOCKED_PREFIX.length));
+  const key = await keyFrom(passphrase, bytes.slice(0, 16));
+  try {
+    const opened = await crypto.subtle.decrypt({ name: "AES-GCM", iv: bytes.slice(16, 28) }, key, bytes.slice(28));
+    return new TextDecoder().decode(opened);
+  } catch {
+    return null;
+  }
+}
+
+async function keyFrom(passphrase: string, salt: Uint8Array<ArrayBuffer>): Promise<CryptoKey> {
+  const material = await crypto.subtle.importKey("raw", new TextEncoder().encode(passphrase), "PBKDF2", false, ["deriveKey"]);
+  const how = { name: "PBKDF2", hash: "SHA-256", salt, iterations: ROUNDS };
+  return crypto.subtle.deriveKey(how, material, { name: "AES-GCM", length: 256 }, false, ["encrypt", "decrypt"]);
 }
 
 async function checksum(secret: string): Promise<string> {
