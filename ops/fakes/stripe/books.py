@@ -136,14 +136,12 @@ class Books:
             self.end(sub, "cancellation_requested")
             return
         before = self._before(sub)
-        item, start = item_of(sub), item_of(sub)["current_period_end"]
+        start = item_of(sub)["current_period_end"]
         schedule = self.objects.get(sub["schedule"] or "")
         if schedule:
             coming = [p for p in schedule["phases"] if p["start_date"] >= start]
             if coming:
-                item["price"] = self.get(coming[0]["items"][0]["price"], "price")
-                sub["metadata"] |= coming[0]["metadata"]
-                sub["discounts"] = [d["discount"] for d in coming[0]["discounts"]]
+                self.enter(sub, coming[0])
                 schedule["current_phase"] = {name: coming[0][name] for name in ("start_date", "end_date")}
             else:
                 self.release(schedule, announce=False)
@@ -153,6 +151,21 @@ class Books:
             sub["status"] = "active"
         self.changed(sub, before)
         self.bill(sub, "subscription_cycle")
+
+    def enter(self, sub: Object, phase: Object) -> None:
+        """A phase replaces what the subscription has: what it leaves out is gone."""
+        items = sub["items"]["data"][: len(phase["items"])]
+        for item, wanted in zip(items, phase["items"], strict=True):
+            item["price"], item["quantity"] = self.get(wanted["price"], "price"), wanted.get("quantity", 1)
+            item["tax_rates"], item["metadata"] = wanted.get("tax_rates", []), wanted.get("metadata", {})
+        sub["items"] |= {"data": items, "total_count": len(items)}
+        sub["metadata"] |= phase["metadata"]
+        sub["discounts"] = [d["discount"] for d in phase["discounts"]]
+        sub["default_tax_rates"] = phase.get("default_tax_rates", [])
+        sub["default_payment_method"] = phase.get("default_payment_method")
+        if sub["status"] == "trialing" and sub["trial_end"] != phase.get("trial_end"):
+            sub["trial_end"] = phase.get("trial_end") or self.at
+            item_of(sub)["current_period_end"] = sub["trial_end"]
 
     # --- subscriptions -----------------------------------------------------------------------------------------------
 

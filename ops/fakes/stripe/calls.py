@@ -259,7 +259,32 @@ class Calls:
             raise Refused("You cannot migrate a subscription that is already attached to a schedule.")
         item = item_of(sub)
         phase = {
-            "items": [{"price": item["price"]["id"], "quantity": item["quantity"]}],
+            "items": [
+                {
+                    "billing_thresholds": None,
+                    "discounts": [],
+                    "metadata": i["metadata"],
+                    "plan": i["price"]["id"],
+                    "price": i["price"]["id"],
+                    "quantity": i["quantity"],
+                    "tax_rates": [{"id": name, "object": "tax_rate"} for name in i["tax_rates"]],
+                }
+                for i in sub["items"]["data"]
+            ],
+            "add_invoice_items": [],
+            "application_fee_percent": None,
+            "automatic_tax": {**sub["automatic_tax"], "disabled_reason": None},
+            "billing_cycle_anchor": None,
+            "collection_method": None,
+            "currency": sub["currency"],
+            "default_payment_method": sub["default_payment_method"],
+            "default_tax_rates": [{"id": n, "object": "tax_rate"} for n in sub.get("default_tax_rates", [])],
+            "description": None,
+            "invoice_settings": None,
+            "on_behalf_of": None,
+            "proration_behavior": "create_prorations",
+            "transfer_data": None,
+            "trial_end": sub["trial_end"],
             "start_date": item["current_period_start"],
             "end_date": item["current_period_end"],
             "discounts": [{"coupon": None, "discount": d, "promotion_code": None} for d in sub["discounts"]],
@@ -296,6 +321,11 @@ class Calls:
             phase["discounts"] = [{"coupon": None, "discount": None, "promotion_code": None, **d} for d in given]
             phase.setdefault("metadata", {})
         found |= params
+        began = found["current_phase"]["start_date"]
+        self.books.enter(
+            self.books.objects[found["subscription"]],
+            next(phase for phase in found["phases"] if phase["start_date"] == began),
+        )
         self.books.emit("subscription_schedule.updated", found)
         return found
 

@@ -459,3 +459,42 @@ def test_a_key_that_stripe_refuses_is_named_to_nobody(refusal: type[stripe.Strip
     with pytest.raises(ProviderError) as refused, asking():
         raise refusal("Invalid API Key provided: sk_live_****1234", http_status=401)
     assert "sk_live" not in refused.value.detail
+
+
+def test_a_downgrade_keeps_everything_but_the_price(shop: Shop) -> None:
+    """Phases replace what is there: tax rates, the settings of items, a discount, the payment method, another item."""
+    sub = shop.subscribe("pro_month")
+    addon = next(p for p in shop.books.all("price") if p["unit_amount"] == 9000)
+    shop.books.add_item(sub, addon)
+    first, second = sub["items"]["data"]
+    first |= {"tax_rates": ["txr_1"], "metadata": {"seat": "1"}}
+    second |= {"tax_rates": ["txr_2"], "quantity": 3}
+    sub |= {"default_tax_rates": ["txr_3"], "default_payment_method": "pm_own"}
+    discount = shop.books.discount(sub, "forever", percent_off=10)["id"]
+    shop.client.change_subscription(
+        sub["id"], first["id"], shop.plans["plus_month"], at_period_end=True, proration_date=START, key="k1"
+    )
+    for days, plan_id in ((0, "pro_month"), (32, "plus_month")):
+        shop.app.advance(days * DAY)
+        ours, other = sub["items"]["data"]
+        assert ours["price"]["id"] == shop.plans[plan_id].provider_plan_ids["stripe"]
+        assert (ours["tax_rates"], ours["metadata"], ours["quantity"]) == (["txr_1"], {"seat": "1"}, 1)
+        assert (other["price"]["id"], other["tax_rates"], other["quantity"]) == (addon["id"], ["txr_2"], 3)
+        assert (sub["default_tax_rates"], sub["discounts"]) == (["txr_3"], [discount])
+        assert sub["default_payment_method"] == "pm_own"
+
+
+def test_a_change_that_waits_leaves_a_trials_end_where_it_was(shop: Shop) -> None:
+    sub = shop.subscribe("pro_month", trial_days=14)
+    shop.client.change_subscription(
+        sub["id"],
+        sub["items"]["data"][0]["id"],
+        shop.plans["plus_month"],
+        at_period_end=True,
+        proration_date=START,
+        key="k1",
+    )
+    assert (sub["status"], sub["trial_end"]) == ("trialing", START + 14 * DAY)
+    shop.app.advance(15 * DAY)
+    (paid,) = [b for b in shop.books.all("invoice") if b["amount_paid"]]
+    assert paid["amount_paid"] == 900

@@ -31,7 +31,8 @@ from billing.providers.interface import (
 from billing.providers.stripe.customers import Customers, once_more
 from billing.providers.stripe.objects import customer_deleted_fact, refund_fact
 from billing.providers.stripe.prices import Prices
-from billing.providers.stripe.reads import Reader, id_of
+from billing.providers.stripe.reads import Reader
+from billing.providers.stripe.schedules import phases
 from billing.providers.stripe.webhook import minimal
 from billing.rules.facts import Fact, Ref
 from billing.rules.plans import Plan
@@ -42,8 +43,6 @@ if TYPE_CHECKING:
         InvoiceListParams,
         RefundCreateParams,
         SubscriptionCancelParams,
-        SubscriptionScheduleUpdateParamsPhase,
-        SubscriptionScheduleUpdateParamsPhaseDiscount,
         SubscriptionUpdateParams,
         SubscriptionUpdateParamsCancellationDetails,
     )
@@ -332,7 +331,7 @@ class StripeClient:
             subscription = self._subscription(subscription_id)
             quantity = self._quantity(subscription, item_id)
             if at_period_end:
-                self._schedule_change(subscription, plan, quantity, key)
+                self._schedule_change(subscription, item_id, plan, quantity, key)
                 return
             self._release_schedule(subscription, key)
             self.api.v1.subscriptions.update(
@@ -357,37 +356,21 @@ class StripeClient:
         asked = any(isinstance(i, stripe.PaymentIntent) and i.status == "requires_action" for i in intents)
         return invoice.hosted_invoice_url if asked and invoice.status == "open" else None
 
-    def _schedule_change(self, subscription: dict[str, Any], plan: Plan, quantity: int, key: str) -> None:
-        """A phase after the current one, with the plan; its metadata becomes the subscription's when it begins.
-
-        A schedule outlives the change it was made for by a period, so the current phase need not be its first one.
-        What a phase leaves out, Stripe takes away: a discount goes along into the next one.
-        """
-        schedules = self.api.v1.subscription_schedules
+    def _schedule_change(self, subscription: dict[str, Any], item_id: str, plan: Plan, quantity: int, key: str) -> None:
+        """A phase after the current one, with the plan; its metadata becomes the subscription's when it begins."""
+        schedules, target = self.api.v1.subscription_schedules, self._price(plan)
         if subscription["schedule"]:
             schedule = schedules.retrieve(subscription["schedule"])
         else:
             schedule = schedules.create(
                 {"from_subscription": subscription["id"]}, {"idempotency_key": f"{key}:schedule"}
             )
-        began = schedule.current_phase.start_date if schedule.current_phase else schedule.phases[0].start_date
-        current = next(phase for phase in schedule.phases if phase.start_date == began)
-        discounts = [_discount(discount) for discount in current.discounts or []]
-        now: SubscriptionScheduleUpdateParamsPhase = {
-            "items": [{"price": id_of(i.price) or "", "quantity": i.quantity or 1} for i in current.items],
-            "start_date": current.start_date,
-            "end_date": current.end_date,
-        }
-        then: SubscriptionScheduleUpdateParamsPhase = {
-            "items": [{"price": self._price(plan), "quantity": quantity}],
-            "metadata": {"plan_id": plan.plan_id, "plan_version": str(plan.version)},
-            "proration_behavior": "none",
-        }
-        if discounts:
-            now["discounts"] = then["discounts"] = discounts
+        ours = next(item for item in subscription["items"]["data"] if item["id"] == item_id)
+        named = {"plan_id": plan.plan_id, "plan_version": str(plan.version)}
+        written = phases(schedule.to_dict(), ours["price"]["id"], target, quantity, named)
         schedules.update(
             schedule.id,
-            {"end_behavior": "release", "proration_behavior": "none", "phases": [now, then]},
+            {"end_behavior": "release", "proration_behavior": "none", "phases": written},
             {"idempotency_key": f"{key}:phases"},
         )
 
@@ -506,15 +489,6 @@ class StripeClient:
     def event(self, event_id: str) -> Notification:
         with asking():
             return self._reader.event(event_id)
-
-
-def _discount(discount: Any) -> "SubscriptionScheduleUpdateParamsPhaseDiscount":
-    """A discount to keep, by the one name it has."""
-    if found := id_of(discount.discount):
-        return {"discount": found}
-    if found := id_of(discount.promotion_code):
-        return {"promotion_code": found}
-    return {"coupon": id_of(discount.coupon) or ""}
 
 
 def _sum(invoice: dict[str, Any], name: str) -> int:
