@@ -8,6 +8,7 @@ import contextlib
 import itertools
 import random
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -464,3 +465,26 @@ def test_an_amount_beyond_any_money_is_never_booked(name: str) -> None:
     with pytest.raises(Parked) as refused:
         apply(Account(USER), fact, CATALOGUE)
     assert refused.value.code == "amount_out_of_bounds"
+
+
+def test_reading_an_invoice_does_not_forget_that_the_bank_asks() -> None:
+    """Only an event tells it; what is read, a second or a day later, looks the same without."""
+    asked = replace(FAILED, action_required=True)
+    read = replace(FAILED, observed_at=NOW + DAY, period_start=NOW, period_end=NOW + 30 * DAY)
+    begun = fact("past_due", NOW)
+    for order in itertools.permutations([FAILED, asked, read]):
+        (invoice,) = the_subscription(after(begun, *order)).unpaid.values()
+        assert (invoice.action_required, invoice.observed_at, invoice.start) == (True, NOW + DAY, NOW)
+    tried_again = replace(read, attempt_count=2, observed_at=NOW + 2 * DAY)
+    for order in itertools.permutations([asked, read, tried_again]):
+        (invoice,) = the_subscription(after(begun, *order)).unpaid.values()
+        assert not invoice.action_required
+
+
+def test_what_was_voided_or_given_up_is_not_open_again_and_what_was_paid_is_not_owed() -> None:
+    begun, void = fact("active", NOW), replace(FAILED, state="void")
+    late = replace(FAILED, observed_at=NOW + DAY)
+    for order in itertools.permutations([FAILED, void, late, replace(FAILED, state="uncollectible")]):
+        assert [d.state for d in the_subscription(after(begun, *order)).unpaid.values()] == ["void"]
+    for order in itertools.permutations([FAILED, late, payment_fact("in_1", NOW + 2 * DAY)]):
+        assert the_subscription(after(begun, *order)).unpaid == {}

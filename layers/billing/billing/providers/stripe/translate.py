@@ -81,6 +81,10 @@ def _invoice_paid(invoice: dict[str, Any], at: int) -> Translation:
 
 def _invoice_action_required(invoice: dict[str, Any], at: int) -> Translation:
     told = _invoice(invoice, at)
+    if told.rereads:
+        # What is read says the rest, but not this.
+        fact = objects.dunning_fact({**invoice, "lines": {}}, at, action_required=True)
+        return replace(told, facts=(fact,) if fact else ())
     facts = tuple(replace(f, action_required=True) if isinstance(f, DunningFact) else f for f in told.facts)
     return replace(told, facts=facts)
 

@@ -203,8 +203,15 @@ def dunning(account: Account, fact: DunningFact, _catalogue: Catalogue) -> Accou
         start=first_known(fact.period_start, old.start if old else None),
         end=first_known(fact.period_end, old.end if old else None),
     )
-    if old is not None and _dunning_rank(old) >= _dunning_rank(new):
-        new = replace(old, start=first_known(old.start, new.start), end=first_known(old.end, new.end))
+    if old is not None:
+        # Only an event tells that the bank wants the customer; an invoice that is read looks the same without.
+        asked = old.attempt_count == new.attempt_count and (old.action_required or new.action_required)
+        if _dunning_rank(old) >= _dunning_rank(new):
+            told = asked or old.action_required
+            new = replace(old, start=first_known(old.start, new.start), end=first_known(old.end, new.end))
+            new = replace(new, action_required=told)
+        else:
+            new = replace(new, action_required=asked or new.action_required)
     kept = sorted({**subscription.unpaid, new.invoice_id: new}.values(), key=_worth_keeping)
     return account.put(replace(subscription, unpaid={d.invoice_id: d for d in kept[-UNPAID_KEPT:]}))
 
@@ -214,14 +221,13 @@ def _worth_keeping(dunning: Dunning) -> tuple[bool, int, str]:
     return dunning.state == "open", dunning.start or dunning.observed_at, dunning.invoice_id
 
 
-def _dunning_rank(dunning: Dunning) -> tuple[int, int, int, bool, int]:
+def _dunning_rank(dunning: Dunning) -> tuple[int, int, int, int]:
     """A total order, so that facts of one second end the same whichever comes first. Nothing that is void or given up
     is ever open again, whatever time another word carries."""
     return (
         INVOICE_STATES.index(dunning.state),
         dunning.observed_at,
         dunning.attempt_count,
-        dunning.action_required,
         dunning.next_attempt_at or 0,
     )
 
