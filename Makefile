@@ -1,6 +1,6 @@
 # `make` lists what there is. Everything but `setup` needs no network once `setup` has run.
 .DEFAULT_GOAL := help
-.PHONY: deploy destroy help setup run demo test unit lint types template bench load build lock clean audit audit-python audit-npm audit-template
+.PHONY: deploy destroy help setup run demo test unit lint types template mutants bench load build lock clean audit audit-python audit-npm audit-template
 MAKEFLAGS += --no-print-directory
 
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
@@ -38,6 +38,9 @@ types: ## Static types of the Python sources
 
 template: ## The template, as SAM and as CloudFormation see it
 	@sam validate --lint
+
+mutants: setup ## How many small faults in the rules the fast tests notice: ARGS="--count 500 --seed 7"
+	@python -m benchmarks.mutants $(ARGS)
 
 bench: setup ## Cold starts, verification and AWS calls beside a naive variant
 	@python -m benchmarks $(ARGS)

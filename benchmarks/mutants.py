@@ -1,0 +1,170 @@
+"""How many small faults in the rules the fast tests notice: `make mutants`, or `ARGS="--count 500 --seed 7"`.
+
+Each mutant is one change (another comparison, a number one higher, a condition turned round …) in a copy of the
+repository; it is killed when a test fails. Whatever survives is a missing test, or a change that means the same.
+"""
+
+import argparse
+import ast
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = Path("layers/billing/billing")
+# What is changed, and the tests that should notice, those that run fastest first.
+MUTATED = (PACKAGE / "rules", PACKAGE / "gate" / "usage.py")
+TESTS = (
+    "tests/rules",
+    "tests/gate",
+    "tests/acceptance",
+    "tests/scenarios",
+    "tests/reporting",
+    "tests/selling",
+    "tests/admin",
+    "tests/intake",
+)
+COPIED = ("layers", "functions", "ops", "tests", "benchmarks", "events", "docs", "pyproject.toml", "template.yaml")
+# One mutant may loop for ever: then it is killed.
+SECONDS = 240
+
+_COMPARISONS: dict[type[ast.cmpop], type[ast.cmpop]] = {
+    ast.Lt: ast.LtE,
+    ast.LtE: ast.Lt,
+    ast.Gt: ast.GtE,
+    ast.GtE: ast.Gt,
+    ast.Eq: ast.NotEq,
+    ast.NotEq: ast.Eq,
+    ast.Is: ast.IsNot,
+    ast.IsNot: ast.Is,
+    ast.In: ast.NotIn,
+    ast.NotIn: ast.In,
+}
+_ARITHMETIC: dict[type[ast.operator], type[ast.operator]] = {
+    ast.Add: ast.Sub,
+    ast.Sub: ast.Add,
+    ast.Mult: ast.FloorDiv,
+    ast.FloorDiv: ast.Mult,
+}
+_CALLS = {"max": "min", "min": "max", "any": "all", "all": "any"}
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """One change of one expression, as source text between two offsets of a line (or of several)."""
+
+    path: Path
+    line: int
+    before: str
+    after: str
+    start: int
+    end: int
+
+
+def changed(node: ast.expr) -> Iterator[ast.expr]:
+    """What an expression may wrongly have been."""
+    if isinstance(node, ast.Compare) and len(node.ops) == 1 and type(node.ops[0]) in _COMPARISONS:
+        yield ast.Compare(node.left, [_COMPARISONS[type(node.ops[0])]()], node.comparators)
+    elif isinstance(node, ast.BoolOp):
+        yield ast.BoolOp(ast.And() if isinstance(node.op, ast.Or) else ast.Or(), node.values)
+        yield from node.values
+    elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
+        yield node.operand
+    elif isinstance(node, ast.BinOp) and type(node.op) in _ARITHMETIC:
+        yield ast.BinOp(node.left, _ARITHMETIC[type(node.op)](), node.right)
+    elif isinstance(node, ast.IfExp):
+        yield ast.IfExp(ast.UnaryOp(ast.Not(), node.test), node.body, node.orelse)
+    elif isinstance(node, ast.Constant) and isinstance(node.value, bool):
+        yield ast.Constant(not node.value)
+    elif isinstance(node, ast.Constant) and isinstance(node.value, int):
+        yield ast.Constant(node.value + 1)
+    elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _CALLS:
+        yield ast.Call(ast.Name(_CALLS[node.func.id]), node.args, node.keywords)
+
+
+def mutants(path: Path) -> Iterator[Mutant]:
+    source = (ROOT / path).read_bytes()
+    starts = [0]
+    for line in source.splitlines(keepends=True):
+        starts.append(starts[-1] + len(line))
+    for node in _code(ast.parse(source)):
+        if not isinstance(node, ast.expr) or node.end_lineno is None or node.end_col_offset is None:
+            continue
+        start, end = starts[node.lineno - 1] + node.col_offset, starts[node.end_lineno - 1] + node.end_col_offset
+        for other in changed(node):
+            yield Mutant(path, node.lineno, source[start:end].decode(), f"({ast.unparse(other)})", start, end)
+
+
+def _code(tree: ast.AST) -> Iterator[ast.AST]:
+    """What runs: no annotations, and nothing in an f-string, whose parts have no place of their own."""
+    yield tree
+    for name, value in ast.iter_fields(tree):
+        if name in ("annotation", "returns") or isinstance(tree, ast.JoinedStr):
+            continue
+        for child in value if isinstance(value, list) else [value]:
+            if isinstance(child, ast.AST):
+                yield from _code(child)
+
+
+def killed(mutant: Mutant, copy: Path) -> bool:
+    target = copy / mutant.path
+    source = target.read_bytes()
+    target.write_bytes(source[: mutant.start] + mutant.after.encode() + source[mutant.end :])
+    try:
+        return not passes(copy)
+    finally:
+        target.write_bytes(source)
+
+
+def passes(copy: Path) -> bool:
+    """Whether the tests pass there; without the paths of whoever asked, which would lead back to the original."""
+    pytest = [sys.executable, "-B", "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-m", "not engine"]
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    try:
+        done = subprocess.run([*pytest, *TESTS], cwd=copy, env=env, capture_output=True, timeout=SECONDS, check=False)
+    except subprocess.TimeoutExpired:
+        return False
+    return done.returncode == 0
+
+
+def main() -> int:
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--count", type=int, default=40)
+    arguments.add_argument("--seed", type=int, default=1)
+    given = arguments.parse_args()
+    paths = [p for place in MUTATED for p in ((ROOT / place).rglob("*.py") if place.suffix == "" else [ROOT / place])]
+    every = [mutant for path in sorted(paths) for mutant in mutants(path.relative_to(ROOT))]
+    chosen = random.Random(given.seed).sample(every, min(given.count, len(every)))  # noqa: S311 a sample
+    survivors, began = [], time.monotonic()
+    with tempfile.TemporaryDirectory() as directory:
+        copy = Path(directory)
+        for name in COPIED:
+            source = ROOT / name
+            ignored = shutil.ignore_patterns("__pycache__")
+            if source.is_dir():
+                shutil.copytree(source, copy / name, ignore=ignored)
+            else:
+                shutil.copy(source, copy / name)
+        if not passes(copy):
+            raise SystemExit("the tests fail without any change")
+        for number, mutant in enumerate(chosen, start=1):
+            if not killed(mutant, copy):
+                survivors.append(mutant)
+                print(f"survived  {mutant.path}:{mutant.line}  {mutant.before}  →  {mutant.after}", flush=True)
+            elif number % 10 == 0:
+                print(f"{number} of {len(chosen)}", flush=True)
+    dead = len(chosen) - len(survivors)
+    share = f"{dead / len(chosen):.1%}"
+    print(f"{dead} of {len(chosen)} killed ({share}), of {len(every)} there are; {time.monotonic() - began:.0f} s")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
