@@ -372,7 +372,6 @@ class MockProvider(App):
             "currency": wish["currency"],
             "next_amount_cents": wish["amount_cents"],
             "next_billing_at": end if same else add_interval(at, wish["interval"]),
-            "proration_date": at,
         }
 
     def _set_plan(self, subscription: Thing, wish: Thing) -> None:

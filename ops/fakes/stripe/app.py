@@ -48,8 +48,8 @@ class StripeApp(App):
         self.breaks: list[tuple[str, str]] = []
         self.running: set[str] = set()
         self.secrets: dict[str, str] = {}
-        self.pages = Pages(self)
-        self.calls = Calls(self)
+        self.pages = Pages(self.books, self.clock, self.advance, self.route)
+        self.calls = Calls(self.books, self.clock, self.secrets, lambda: self.url, self.undelivered)
         for method, path, shape, call in self.calls.table():
             self.route(method, path, self._serve(shape, call))
         if memory is not None and memory.exists():
@@ -65,7 +65,8 @@ class StripeApp(App):
 
     def _remember(self, kept: Mapping[str, Any]) -> None:
         self.books.objects, self.books.events, self.books.works = kept["objects"], kept["events"], kept["works"]
-        self.secrets, self.clock.offset = kept["secrets"], kept["offset"]
+        self.secrets.update(kept["secrets"])
+        self.clock.offset = kept["offset"]
 
     def tick(self) -> None:
         self.books.url = self.url

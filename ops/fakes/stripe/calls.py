@@ -4,28 +4,39 @@ import copy
 import re
 import secrets
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from stripe import params as p
 from stripe.params import billing_portal as portal_params
 from stripe.params import checkout as checkout_params
 from stripe.params import radar as radar_params
 
+from fakes.base import Clock
 from fakes.stripe import shapes
-from fakes.stripe.books import Object, Refused, item_of, period_end
-
-if TYPE_CHECKING:
-    from fakes.stripe.app import StripeApp
+from fakes.stripe.books import Books, Object, Refused, item_of, period_end
 
 Call = Callable[..., Object]
 
 
 class Calls:
-    """Each takes the typed parameters and the id from the path, and gives the object that is answered."""
+    """Each takes the typed parameters and the id from the path, and gives the object that is answered.
 
-    def __init__(self, app: "StripeApp") -> None:
-        self._app = app
-        self.books = app.books
+    `address()`: where the stand-in answers; `secrets`: of its endpoints, by id; `undelivered`: of an event.
+    """
+
+    def __init__(
+        self,
+        books: Books,
+        clock: Clock,
+        secrets: dict[str, str],
+        address: Callable[[], str],
+        undelivered: Callable[[Object], bool],
+    ) -> None:
+        self.books = books
+        self._clock = clock
+        self._secrets = secrets
+        self._address = address
+        self._undelivered = undelivered
 
     def table(self) -> list[tuple[str, str, Any, Call]]:
         books = self.books
@@ -199,7 +210,7 @@ class Calls:
         # Whoever opens a checkout may live by real time, while this clock was moved (Stripe's own test clocks leave
         # checkout alone as well).
         expires = params.get("expires_at", self.books.at + 86_400)
-        skews = (0, self._app.clock.offset)
+        skews = (0, self._clock.offset)
         skew = next((s for s in skews if 1800 - 60 <= expires + s - self.books.at <= 86_400 + 60), None)
         if skew is None:
             raise Refused("`expires_at` must be between 30 minutes and 24 hours from Checkout Session creation.")
@@ -208,7 +219,7 @@ class Calls:
         if params.get("subscription_data", {}).get("trial_period_days"):
             amount = 0
         made = shapes.session(
-            made_id, self.books.at, params, f"{self._app.url}/c/pay/{made_id}", amount, price["currency"]
+            made_id, self.books.at, params, f"{self._address()}/c/pay/{made_id}", amount, price["currency"]
         )
         tax = sum(t["amount"] for t in self.books.taxes(amount))
         made["total_details"]["amount_tax"] = tax
@@ -350,7 +361,7 @@ class Calls:
         off = books.discounted(sub, sum(entry["amount"] for entry in lines if entry["discountable"]))[0]
         taxes = books.taxes(sum(entry["amount"] for entry in lines) - off)
         return shapes.invoice(
-            f"upcoming_{sub['id']}", books.at, sub, "upcoming", lines, self._app.url, off=off, taxes=taxes
+            f"upcoming_{sub['id']}", books.at, sub, "upcoming", lines, self._address(), off=off, taxes=taxes
         )
 
     def _update_invoice(self, params: Object, id: str) -> Object:
@@ -376,7 +387,7 @@ class Calls:
             for event in reversed(self.books.events)
             if event["created"] >= since
             and (not params.get("types") or event["type"] in params["types"])
-            and (params.get("delivery_success") in (None, not self._app.undelivered(event)))
+            and (params.get("delivery_success") in (None, not self._undelivered(event)))
         ]
         page = _page(found, params)
         return {**page, "data": [shapes.in_version(event, None) for event in page["data"]]}
@@ -393,7 +404,7 @@ class Calls:
         made = {
             "id": made_id,
             "object": "billing_portal.session",
-            "url": f"{self._app.url}/p/session/{made_id}",
+            "url": f"{self._address()}/p/session/{made_id}",
             **params,
         }
         return self.books.add(made)
@@ -405,7 +416,7 @@ class Calls:
     def create_endpoint(self, params: Object) -> Object:
         made_id, secret = self.books.new_id("we"), f"whsec_{secrets.token_hex(16)}"
         made = {"id": made_id, "object": "webhook_endpoint", "status": "enabled", "livemode": False}
-        self._app.secrets[made_id] = secret
+        self._secrets[made_id] = secret
         stored = self.books.add({"api_version": None, "description": None, "metadata": {}, **made, **params})
         return {**stored, "secret": secret}
 

@@ -3,14 +3,11 @@
 from collections.abc import Callable
 from datetime import UTC, datetime
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from fakes.base import Answer, Request, redirect
+from fakes.base import Answer, Clock, Request, redirect
 from fakes.pages import actions, button, facts_list, page
-from fakes.stripe.books import DAY, Object, Refused, item_of
-
-if TYPE_CHECKING:
-    from fakes.stripe.app import StripeApp
+from fakes.stripe.books import DAY, Books, Object, Refused, item_of
 
 
 def money(amount: int, currency: str) -> str:
@@ -19,9 +16,18 @@ def money(amount: int, currency: str) -> str:
 
 
 class Pages:
-    def __init__(self, app: "StripeApp") -> None:
-        self._app = app
-        self._books = app.books
+    """`advance(seconds)` moves the clock, `route` enters a page."""
+
+    def __init__(
+        self,
+        books: Books,
+        clock: Clock,
+        advance: Callable[[int], None],
+        route: Callable[[str, str, Callable[[Request], Answer]], None],
+    ) -> None:
+        self._books = books
+        self._clock = clock
+        self._advance = advance
         for method, path, handler in (
             ("GET", "/", self._desk),
             ("POST", "/desk", self._act),
@@ -32,7 +38,7 @@ class Pages:
             ("GET", "/invoices/{id}", self._invoice),
             ("GET", "/receipts/{id}", self._receipt),
         ):
-            app.route(method, path, self._guarded(handler))
+            route(method, path, self._guarded(handler))
 
     @staticmethod
     def _guarded(handler: Callable[[Request], Answer]) -> Callable[[Request], Answer]:
@@ -131,7 +137,7 @@ class Pages:
     def _desk(self, _: Request) -> Answer:
         """Everything at a glance, with the acts that at the real Stripe are time's, the bank's or the dashboard's."""
         spans = {"a day": 1, "a week": 7, "a month": 31, "a year": 366}
-        body = f"<h2>It is {datetime.fromtimestamp(self._app.clock.now(), UTC):%d %B %Y, %H:%M} UTC</h2>" + actions(
+        body = f"<h2>It is {datetime.fromtimestamp(self._clock.now(), UTC):%d %B %Y, %H:%M} UTC</h2>" + actions(
             [button("/desk", f"Let {k} pass", fields={"do": "advance", "days": str(v)}) for k, v in spans.items()]
         )
         for sub in self._books.all("subscription"):
@@ -187,7 +193,7 @@ class Pages:
         form, books = request.form, self._books
         found: Any = books.objects.get(form.get("id", ""))
         if form["do"] == "advance":
-            self._app.advance(int(form["days"]) * DAY)
+            self._advance(int(form["days"]) * DAY)
         elif form["do"] == "card":
             books.works[found["customer"]] = not books.works.get(found["customer"], True)
             books.collect_open(found["customer"])

@@ -3,7 +3,7 @@ import { useState } from "react";
 import { useReason } from "./parts.js";
 import { useExplain } from "./queries.js";
 import { useAdminText } from "./text.js";
-import { Timeline } from "./UserPage.js";
+import { Timeline } from "./Timeline.js";
 
 /** "Why does this user have, or not have, this, at that time?" */
 export function ExplainForm({ userId, features }: { userId: string; features: readonly string[] }) {

@@ -4,10 +4,11 @@ import { useState } from "react";
 import { useTitle } from "../title.js";
 import { AccountActions } from "./AccountActions.js";
 import { ExplainForm } from "./ExplainForm.js";
-import { Empty, Id, StatusBadge, useReason } from "./parts.js";
+import { Id, StatusBadge, useReason } from "./parts.js";
 import { useRevokeGrant, useUser } from "./queries.js";
 import { RefundDialog } from "./RefundDialog.js";
 import { useAdminText } from "./text.js";
+import { Timeline } from "./Timeline.js";
 
 type User = Schemas["UserDetail"];
 
@@ -156,30 +157,5 @@ function Grants({ user }: { user: User }) {
         ))}
       </ul>
     </section>
-  );
-}
-
-export function Timeline({ entries }: { entries: User["timeline"] }) {
-  const t = useAdminText();
-  const inWords = useReason();
-  const { locale } = useBilling();
-  if (entries.length === 0) return <Empty>{t("nothing")}</Empty>;
-  return (
-    <ol className="admin-timeline">
-      {entries.map((entry, i) => (
-        <li key={`${entry.at}/${i}`}>
-          <p className="bsb-small">
-            {entry.title}
-            {entry.amount_cents !== null && entry.amount_cents !== undefined && entry.currency && (
-              <span className="bsb-number"> · {format.money(entry.amount_cents, entry.currency, locale)}</span>
-            )}
-          </p>
-          <p className="bsb-2 bsb-tiny">
-            <time dateTime={entry.at}>{format.dateTime(entry.at, locale)}</time>
-            {[entry.actor, entry.reason && inWords(entry.reason), entry.event_id].filter(Boolean).map((part) => ` · ${part}`)}
-          </p>
-        </li>
-      ))}
-    </ol>
   );
 }

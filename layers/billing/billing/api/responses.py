@@ -337,6 +337,7 @@ class EntitlementView(Response):
     feature: str
     value: FeatureJson
     expires_at: Time | None
+    """When less of it will be given, or nothing; null: no end of this in sight."""
     sources: list[SourceView]
     remaining: int | None = None
     resets_at: Time | None = None

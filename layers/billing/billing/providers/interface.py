@@ -11,7 +11,7 @@ A provider module has, importable without its SDK:
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-from billing.data import dataclass, field
+from billing.data import dataclass
 from billing.rules.facts import Fact, Ref, RefundFact, Translation
 from billing.rules.plans import Plan
 from billing.rules.records import PurchaseState
@@ -105,8 +105,6 @@ class ChangePreview:
     discount_cents: int = 0
     next_tax_cents: int = 0
     next_discount_cents: int = 0
-    lines: tuple[Mapping[str, object], ...] = ()
-    proration_date: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +120,6 @@ class Receipt:
     url: str | None = None
     plan_id: str | None = None
     refunded_cents: int = 0
-    extra: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

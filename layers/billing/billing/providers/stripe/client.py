@@ -315,11 +315,6 @@ class StripeClient:
             discount_cents=_sum(due, "total_discount_amounts") if due else 0,
             next_tax_cents=_sum(coming, "total_taxes"),
             next_discount_cents=_sum(coming, "total_discount_amounts"),
-            lines=tuple(
-                {"amount_cents": line["amount"], "from": line["period"]["start"], "until": line["period"]["end"]}
-                for line in lines
-            ),
-            proration_date=proration_date,
         )
 
     def change_subscription(
