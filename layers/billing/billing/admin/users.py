@@ -32,14 +32,14 @@ from billing.store.plans import PlanStore
 
 View = dict[str, Any]
 _TIMELINE = 200
-_MONEY_WORDS = {
+MONEY_WORDS = {
     "payment": "Paid",
     "refund": "Refunded",
     "refund_failed": "A refund failed; the money stayed",
     "dispute": "Charged back",
     "dispute_won": "Chargeback won",
 }
-_MONEY_KINDS = {"payment": "payment", "refund": "refund", "refund_failed": "refund"}
+MONEY_KINDS = {"payment": "payment", "refund": "refund", "refund_failed": "refund"}
 
 
 class AdminUsers:
@@ -234,8 +234,8 @@ class AdminUsers:
         told += [
             {
                 "at": line["at"],
-                "kind": _MONEY_KINDS.get(line["kind"], "dispute"),
-                "title": _MONEY_WORDS[line["kind"]],
+                "kind": MONEY_KINDS.get(line["kind"], "dispute"),
+                "title": MONEY_WORDS[line["kind"]],
                 "plan_id": line["plan_id"],
                 "provider": line["provider"],
                 "amount_cents": line["amount_cents"],
@@ -243,7 +243,7 @@ class AdminUsers:
                 "reason": line.get("reason"),
             }
             for line in self._accounts.past(user_id, LEDGER, _TIMELINE, until)
-            if line["kind"] in _MONEY_WORDS
+            if line["kind"] in MONEY_WORDS
         ]
         told.sort(key=lambda entry: int(entry["at"]), reverse=True)
         return [{**entry, "at": rfc3339(entry["at"])} for entry in told]

@@ -188,7 +188,7 @@ class TimelineEntry(Response):
     """Something that happened to an account, newest first in a list."""
 
     at: Time
-    kind: Literal["subscription", "purchase", "term", "grant", "payment", "refund", "dispute", "change", "admin"]
+    kind: Literal["subscription", "purchase", "term", "grant", "payment", "refund", "dispute"]
     title: str
     """One line in plain words: `Subscription became past_due`."""
     plan_id: str | None = None

@@ -329,7 +329,7 @@ class SourceView(Response):
     id: str
     plan_id: str | None
     reason: str
-    """Why it gives, or no longer gives: active, trialing, past_due_grace, paid, granted, free, expired, …"""
+    """Why it gives, or no longer gives: active, trialing, past_due, paid, granted, free, canceled, …"""
     expires_at: Time | None
 
 
