@@ -23,7 +23,7 @@ class _Everything(dict[str, str]):
     """An environment in which every name is set."""
 
     def get(self, key: str, default: object = None) -> str:  # type: ignore[override]
-        return {"STAGE": "test", "LIVEMODE": "false"}.get(key, "1")
+        return {"STAGE": "test", "LIVEMODE": "false", "BTCPAY_PROXY": "http://proxy.example"}.get(key, "1")
 
 
 def client_of(name: str) -> Client:

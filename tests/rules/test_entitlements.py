@@ -135,7 +135,7 @@ def test_of_allowances_with_different_periods_the_one_counts_that_gives_more_ove
     assert evaluate([annual, card], NOW)["ai.chat"].value == Allowance(200)
     assert evaluate([monthly, card], NOW)["ai.chat"].value == Allowance(300, "billing_period")
     both = evaluate([annual, monthly], NOW)["ai.chat"]
-    assert quota(both, NOW) == Quota(300, 0, NOW - 10, NOW - 10 + month)
+    assert quota(both, NOW) == Quota(300, (), NOW - 10, NOW - 10 + month)
 
 
 @given(some_sources, st.randoms())

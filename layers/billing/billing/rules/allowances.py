@@ -159,11 +159,14 @@ def quota(entitlement: Entitlement, now: int) -> Quota | None:
     if allowance.per == "month":
         begun, ends = _month(now)
         return Quota(allowance.limit, packs, begun, ends)
-    periods = [s.period for s in entitlement.sources if s.period and s.features[entitlement.feature] == allowance]
-    current = max((p for p in periods if p[0] <= now), default=None)
-    if current is None:
+    equal = (s.period for s in entitlement.sources if s.features[entitlement.feature] == allowance)
+    paid = [period for period in equal if period is not None and period[0] <= now]
+    if not paid:
         return Quota(allowance.limit, packs, 0, None)
-    return Quota(allowance.limit, packs, *current)
+    # Of paid periods that run side by side the shortest gives the most; when all are over, the last one counts.
+    running = [period for period in paid if now < period[1]]
+    counting = min(running, key=lambda p: (p[1] - p[0], -p[0])) if running else max(paid)
+    return Quota(allowance.limit, packs, *counting)
 
 
 def _packs(entitlement: Entitlement) -> tuple[Pack, ...]:
