@@ -59,6 +59,10 @@ deploy: setup ## A stage in AWS, all of it: STAGE=dev (PARAMETERS="Name=Value â€
 destroy: setup ## Delete a stage's stack; tables and secrets stay (STAGE=dev)
 	@ops/billing destroy $(STAGE) $(ARGS)
 
+packages: setup ## What hosts install, in .local/packages
+	@cd frontend && npm run --silent build -w @bitsleuth/billing-api-client -w @bitsleuth/entitlements -w @bitsleuth/billing-react
+	@node frontend/scripts/packages.mjs
+
 lock: ## Pin anew what the functions' packages need (needs the network; UPGRADE=1 takes the newest that fit)
 	@cd layers/dependencies && uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url \
 	    --annotation-style line --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade) \

@@ -85,7 +85,7 @@ def open_host() -> Iterator[Host]:
         model = Model()
         server = _serve(port, shop.url, model.url)
         try:
-            _wait_for(f"{url}/api/billing/session")
+            wait_for(f"{url}/api/billing/session")
             yield Host(url, shop, model)
         finally:
             server.terminate()
@@ -136,7 +136,7 @@ def packed(package: str) -> set[str]:
     return {file["path"] for file in listed[0]["files"]}
 
 
-def _wait_for(url: str) -> None:
+def wait_for(url: str) -> None:
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         try:
@@ -144,4 +144,4 @@ def _wait_for(url: str) -> None:
                 return
         except requests.ConnectionError:
             time.sleep(0.1)
-    pytest.fail("the example host did not start")
+    pytest.fail(f"nothing answers at {url}")

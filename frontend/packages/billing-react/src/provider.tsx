@@ -96,7 +96,8 @@ export function useUserId(): string | null {
 
 /** A host's user who took another key does not go on with the sign-in of the one before. */
 async function leaveOthersSession(session: Session, signer: Signer | null): Promise<void> {
-  const pubkey = await signer?.pubkey?.();
+  // A key that cannot tell who it is (its code did not load) changes nothing.
+  const pubkey = await signer?.pubkey?.().catch(() => undefined);
   const by = session.signedInWith;
   if (pubkey !== undefined && by?.name === "host" && by.pubkey !== pubkey) session.signOut();
 }

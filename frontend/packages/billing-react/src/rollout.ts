@@ -19,6 +19,7 @@ export class RolloutStore {
   #readAt = -Infinity;
   #on: boolean | null = null;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  #following = false;
   readonly #listeners = new Set<() => void>();
 
   constructor(
@@ -43,31 +44,35 @@ export class RolloutStore {
     const stopLooking = onReturn(() => {
       if (Date.now() - this.#readAt > LOOK_MS || this.#failed) void this.#read();
     });
+    this.#following = true;
     this.#rollout ??= kept();
     this.#evaluate();
     void this.#read();
     return () => {
       stopFollowing();
       stopLooking();
+      this.#following = false;
       clearTimeout(this.#timer);
     };
   }
 
   async #read(): Promise<void> {
     clearTimeout(this.#timer);
+    const { fetch } = this; // browsers refuse to fetch as a method of something else
     try {
-      const answer = await this.fetch(this.url, { signal: AbortSignal.timeout(AGAIN_MS) });
+      const answer = await fetch(this.url, { signal: AbortSignal.timeout(AGAIN_MS) });
       const document = answer.ok ? rolloutOf(await answer.json()) : null;
       if (!document) throw new Error("this is no rollout");
       this.#readAt = Date.now();
       this.#failed = false;
       this.#rollout = document;
-      localStorage.setItem(STORAGE_KEY, JSON.stringify(document));
+      keep(document);
     } catch {
       this.#failed = true;
     }
     this.#evaluate();
     clearTimeout(this.#timer);
+    if (!this.#following) return;
     const next = () => (document.visibilityState === "visible" || this.#failed ? void this.#read() : undefined);
     this.#timer = setTimeout(next, this.#failed ? AGAIN_MS : LOOK_MS);
   }
@@ -97,6 +102,15 @@ function visitor(): string {
 function rolloutOf(value: unknown): Rollout | null {
   const { salt, flags } = (value ?? {}) as Partial<Rollout>;
   return typeof salt === "string" && typeof flags === "object" && flags !== null ? { salt, flags } : null;
+}
+
+/** A browser that keeps nothing asks each time. */
+function keep(rollout: Rollout): void {
+  try {
+    localStorage.setItem(STORAGE_KEY, JSON.stringify(rollout));
+  } catch {
+    // Full, or not allowed.
+  }
 }
 
 function kept(): Rollout | null {

@@ -154,6 +154,15 @@ test("at 0 % everything is as it was: open, and nothing is asked but the rollout
   expect(new Set(api.calls.map(({ call }) => call))).toEqual(new Set(["GET /billing/config"]));
 });
 
+test("the rollout is fetched as browsers want it", async () => {
+  function strict(this: unknown) {
+    if (this !== undefined && this !== globalThis) throw new TypeError("Illegal invocation");
+    return Promise.resolve(Response.json(rollout(0)));
+  }
+  show(gate, null, { flag: "billing", fetch: strict });
+  expect(await screen.findByText("the chat")).toBeTruthy();
+});
+
 test("at 100 % it is gated", async () => {
   api.answers({ "GET /billing/config": rollout(100) });
   show(hosted, null, { flag: "billing" });

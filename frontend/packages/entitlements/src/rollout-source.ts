@@ -40,8 +40,9 @@ export class RolloutSource {
 
   async #read(): Promise<void> {
     this.#triedAt = this.now();
+    const { fetch } = this;
     try {
-      const answer = await this.fetch(this.url, { signal: AbortSignal.timeout(3000) });
+      const answer = await fetch(this.url, { signal: AbortSignal.timeout(3000) });
       if (!answer.ok) return;
       const document = (await answer.json()) as Rollout;
       if (typeof document.salt !== "string" || typeof document.flags !== "object") return;

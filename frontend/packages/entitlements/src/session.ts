@@ -112,5 +112,6 @@ async function sessionToken(request: Request): Promise<string | null> {
 }
 
 function answer(body: object, status = 200): Response {
-  return Response.json(body, { status, headers: { "cache-control": "no-store" } });
+  const type = status < 400 ? "application/json" : "application/problem+json";
+  return Response.json(body, { status, headers: { "cache-control": "no-store", "content-type": type } });
 }

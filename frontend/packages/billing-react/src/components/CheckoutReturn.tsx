@@ -15,7 +15,8 @@ import { SignInAgain } from "./SignInAgain.js";
 type Confirmation = Schemas["Confirmation"];
 
 export interface CheckoutReturnProps {
-  checkoutId: string;
+  /** Default: `checkout_id` in the page's address. */
+  checkoutId?: string;
   /** Where to go when it worked. */
   continueUrl?: string;
   pricingUrl?: string;
@@ -24,9 +25,10 @@ export interface CheckoutReturnProps {
 
 /** Back from checkout: asks the service to look at the provider until it is settled, whether or not a webhook came. */
 export function CheckoutReturn(props: CheckoutReturnProps) {
-  const { checkoutId, continueUrl = "/", pricingUrl = "/pricing", accountUrl = "/account/billing" } = props;
+  const { continueUrl = "/", pricingUrl = "/pricing", accountUrl = "/account/billing" } = props;
   const t = useT();
   const inBrowser = useInBrowser();
+  const checkoutId = props.checkoutId ?? (inBrowser ? (new URLSearchParams(location.search).get("checkout_id") ?? "") : "");
   const known = useUserId() !== null && checkoutId !== "";
   const refreshAll = useRefreshAll();
   const { confirmation, error, gaveUp, askAgain } = useConfirmation(checkoutId, known);

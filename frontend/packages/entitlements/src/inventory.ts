@@ -1,28 +1,46 @@
-/** The inventory of a host: its public ways in, and which of them go through the gate. Copy it, and `gates.test.ts`. */
+/** The inventory of a host: its public ways in, and which of them go through the gate. For a test of the host. */
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import ts from "typescript";
 
 const GATES = ["withFeature", "gatedAction"];
 /** What else a route exports configures it. */
-const HANDLER = /^(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS|default|export .*)$/s;
+const HANDLER = /^(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS|default|export [^]*)$/;
 
 export interface WayIn {
-  /** `app/api/chat/route.ts POST` */
+  /** `src/app/api/chat/route.ts POST` */
   name: string;
   gated: boolean;
 }
 
-/** Every exported handler of a route and every Server Action below `folder`. */
-export function waysIn(folder: string): WayIn[] {
-  return readdirSync(folder, { recursive: true, encoding: "utf8" })
-    .filter((file) => /\.[jt]sx?$/.test(file))
-    .flatMap((file) => waysInOf(path.posix.join(path.basename(folder), file), readFileSync(path.join(folder, file), "utf8")));
+export interface InventoryOptions {
+  /** Files, or single ways in, that anybody may call because they cost nothing. */
+  readonly free?: readonly string[];
+  /** Functions of the host that go through the gate themselves, beside `withFeature` and `gatedAction`. */
+  readonly gates?: readonly string[];
 }
 
-export function waysInOf(file: string, text: string): WayIn[] {
+/** What is wrong below a folder (`src`): the ways in without a gate, and what is listed as free and is not there. */
+export function openWays(folder: string, { free = [], gates = [] }: InventoryOptions = {}): string[] {
+  const found = waysIn(folder, gates);
+  const lists = (entry: string, { name }: WayIn): boolean => name === entry || name.startsWith(`${entry} `);
+  const open = found.filter((way) => !way.gated && !free.some((entry) => lists(entry, way)));
+  const gone = free.filter((entry) => !found.some((way) => lists(entry, way)));
+  return [...open.map(({ name }) => name), ...gone.map((entry) => `${entry} is listed as free, and is not there`)];
+}
+
+/** Every exported handler of a route and every Server Action below `folder`, each named from there on. */
+export function waysIn(folder: string, gates: readonly string[] = []): WayIn[] {
+  const prefix = folder.split(path.sep).join("/").replace(/^\.\//, "").replace(/\/$/, "");
+  return readdirSync(folder, { recursive: true, encoding: "utf8" })
+    .filter((file) => /\.[jt]sx?$/.test(file) && !/(^|[/\\])(node_modules|\.next)[/\\]/.test(file))
+    .map((file) => [path.posix.join(prefix, file.split(path.sep).join("/")), path.join(folder, file)] as const)
+    .flatMap(([name, file]) => waysInOf(name, readFileSync(file, "utf8"), gates));
+}
+
+export function waysInOf(file: string, text: string, gates: readonly string[] = []): WayIn[] {
   const source = ts.createSourceFile(file, text, ts.ScriptTarget.Latest, true, ts.ScriptKind.TSX);
-  const way = (name: string, code: ts.Node): WayIn => ({ name: `${file} ${name}`, gated: callsGate(code) });
+  const way = (name: string, code: ts.Node): WayIn => ({ name: `${file} ${name}`, gated: callsGate(code, [...GATES, ...gates]) });
   const route = /(^|\/)route\.[jt]sx?$/.test(file);
   if (route || isServer(source)) {
     return source.statements.flatMap((statement) =>
@@ -60,12 +78,12 @@ function isServer({ statements }: ts.SourceFile | ts.Block): boolean {
   return !!first && ts.isExpressionStatement(first) && ts.isStringLiteral(first.expression) && first.expression.text === "use server";
 }
 
-function callsGate(node: ts.Node): boolean {
+function callsGate(node: ts.Node, gates: readonly string[]): boolean {
   if (ts.isCallExpression(node)) {
     const called = ts.isPropertyAccessExpression(node.expression) ? node.expression.name : node.expression;
-    if (GATES.includes(called.getText())) return true;
+    if (gates.includes(called.getText())) return true;
   }
-  return ts.forEachChild(node, callsGate) ?? false;
+  return ts.forEachChild(node, (child) => callsGate(child, gates)) ?? false;
 }
 
 function lineOf(node: ts.Node): number {

@@ -1,0 +1,53 @@
+"""FastAPI and Starlette: endpoints that run only for users who have a feature.
+
+@app.post("/report")
+@requires_feature(gate, "tax.enhanced")
+async def report(request: Request) -> Response: ...
+"""
+
+import functools
+import inspect
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+
+from bitsleuth_billing_gate.gate import Caller, Gate, Refusal, Use
+
+Endpoint = Callable[..., Any]
+
+
+def requires_feature(
+    gate: Gate, feature: str, *, meter: bool = False, amount: int = 1
+) -> Callable[[Endpoint], Callable[..., Awaitable[Any]]]:
+    """For an endpoint that takes the `Request`, `async` or not. A use that ends in an exception or 5xx is free."""
+
+    def guard(endpoint: Endpoint) -> Callable[..., Awaitable[Any]]:
+        @functools.wraps(endpoint)
+        async def guarded(*args: Any, **kwargs: Any) -> Any:
+            request = next(part for part in (*args, *kwargs.values()) if isinstance(part, Request))
+            caller = Caller.of(request.headers.get("authorization"), request.headers.get("cookie"))
+            verdict: Use | Refusal
+            if not meter and gate.known(feature, caller):
+                verdict = Use()
+            else:
+                # What may wait for the network does not wait in the event loop.
+                verdict = await run_in_threadpool(gate.decide, feature, caller, meter=meter, amount=amount)
+            if isinstance(verdict, Refusal):
+                return Response(verdict.body, verdict.status, dict(verdict.headers))
+            good = False
+            try:
+                if inspect.iscoroutinefunction(endpoint):
+                    made = await endpoint(*args, **kwargs)
+                else:
+                    made = await run_in_threadpool(endpoint, *args, **kwargs)
+                good = getattr(made, "status_code", 200) < 500
+                return made
+            finally:
+                verdict.end(good)
+
+        return guarded
+
+    return guard

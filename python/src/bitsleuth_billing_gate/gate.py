@@ -1,0 +1,147 @@
+"""A yes in a token is believed; a no is asked again before it is said; what cannot be asked is neither."""
+
+import json
+import time
+import uuid
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from http.cookies import CookieError, SimpleCookie
+from typing import Any
+
+from bitsleuth_billing_gate.service import Service, Unavailable
+from bitsleuth_billing_gate.tokens import Verifier
+
+# The cookies of the host's session route (`@bitsleuth/entitlements`), without their prefix where there is no TLS.
+_SESSION, _TOKEN = "bitsleuth_session", "bitsleuth_entitlements"
+_KEPT = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who is asking: the billing session, and the entitlement token where the request bears one."""
+
+    session: str | None = None
+    token: str | None = None
+
+    @classmethod
+    def of(cls, authorization: str | None, cookie: str | None) -> "Caller":
+        """From a request's headers: the session as a bearer token, or both in the cookies of the session route."""
+        scheme, _, bearer = (authorization or "").partition(" ")
+        if scheme.lower() == "bearer" and bearer:
+            return cls(session=bearer.strip())
+        try:
+            jar = SimpleCookie(cookie or "")
+        except CookieError:
+            return cls()
+        named = {name.removeprefix("__Host-"): morsel.value for name, morsel in jar.items()}
+        return cls(named.get(_SESSION), named.get(_TOKEN))
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """The answer to give in place of what was asked for: 402 with what opens it, or 503 when nobody could say."""
+
+    status: int
+    document: Mapping[str, Any]
+
+    @property
+    def headers(self) -> list[tuple[str, str]]:
+        return [("content-type", "application/problem+json"), ("cache-control", "no-store")]
+
+    @property
+    def body(self) -> bytes:
+        return json.dumps(self.document).encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """Let in. `end` says whether it was worth its price; without metering it does nothing."""
+
+    end: Callable[[bool], None] = field(default=lambda _: None)
+
+
+class Gate:
+    """One per process; safe for threads. `keys` is the published key set: with it a new process needs no network."""
+
+    def __init__(
+        self,
+        api_url: str,
+        *,
+        upgrade_url: str = "/pricing",
+        keys: Mapping[str, Any] | None = None,
+        issuer: str = "bitsleuth-billing",
+        audience: str = "bitsleuth-analyzer",
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._service = Service(api_url, now)
+        self._verifier = Verifier(self._service.keys, now, known=keys, issuer=issuer, audience=audience)
+        self._upgrade_url = upgrade_url
+        self._now = now
+        self._renewed: OrderedDict[str, str] = OrderedDict()
+        self._afterwards = ThreadPoolExecutor(max_workers=2, thread_name_prefix="billing")
+
+    def known(self, feature: str, caller: Caller) -> bool:
+        """Whether the caller's token says yes, without any call that waits; false says nothing."""
+        try:
+            return self._opens(feature, caller.token) or self._opens(feature, self._renewed.get(caller.session or ""))
+        except Unavailable:
+            return False
+
+    def decide(self, feature: str, caller: Caller, *, meter: bool = False, amount: int = 1) -> Use | Refusal:
+        """`meter` holds `amount` uses first, and settles them when the use has ended well."""
+        try:
+            return self._decide(feature, caller, amount if meter else 0)
+        except Unavailable:
+            title, detail = "Try again in a moment", "access could not be checked"
+            return Refusal(503, _problem("billing_unavailable", title, 503, detail))
+
+    def _decide(self, feature: str, caller: Caller, uses: int) -> Use | Refusal:
+        session = caller.session
+        if uses:
+            return self._hold(feature, session, uses) if session else self._locked(feature)
+        if self._opens(feature, caller.token):
+            return Use()
+        if not session:
+            return self._locked(feature)
+        if self._opens(feature, self._renewed.get(session)) or self._opens(feature, self._renew(session)):
+            return Use()
+        # Its own yes holds where no token did.
+        document = self._service.refusal(session, feature)
+        return Use() if document is None else Refusal(402, document)
+
+    def _opens(self, feature: str, token: str | None) -> bool:
+        claims = self._verifier.claims(token)
+        return claims is not None and claims.open(feature, self._now())
+
+    def _renew(self, session: str) -> str | None:
+        token = self._service.token(session)
+        if token:
+            self._renewed[session] = token
+            if len(self._renewed) > _KEPT:
+                self._renewed.popitem(last=False)
+        return token
+
+    def _hold(self, feature: str, session: str, uses: int) -> Use | Refusal:
+        usage = {"feature": feature, "amount": uses, "idempotency_key": str(uuid.uuid4())}
+        reservation, document = self._service.reserve(session, usage)
+        if document is not None:
+            return Refusal(402, document)
+
+        def end(succeeded: bool) -> None:
+            action = "settle" if succeeded else "release"
+            ended = {**usage, "action": action, "reservation_id": reservation, "idempotency_key": str(uuid.uuid4())}
+            self._afterwards.submit(self._service.settle, session, ended)
+
+        return Use(end)
+
+    def _locked(self, feature: str) -> Refusal:
+        detail = "your plan does not include this feature"
+        document = _problem("feature_locked", "This feature is locked", 402, detail)
+        document |= {"feature": feature, "scenario": "not_in_plan", "offers": [], "sources": []}
+        return Refusal(402, document | {"upgrade_url": self._upgrade_url})
+
+
+def _problem(code: str, title: str, status: int, detail: str) -> dict[str, Any]:
+    return {"type": f"urn:bitsleuth:{code}", "title": title, "status": status, "code": code, "detail": detail}
