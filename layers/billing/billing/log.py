@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+_text = json.JSONEncoder(separators=(",", ":"), default=str).encode
+
 
 def _to_stdout(line: str) -> object:
     return sys.stdout.write(line)  # looked up each time: the runtime puts its own in the place
@@ -34,7 +36,7 @@ class Log:
         now = time.time()
         stamp = f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(now))}.{int(now % 1 * 1000):03d}Z"
         line = {**(extra or {}), "timestamp": stamp, "level": level, "message": message, "service": "billing"}
-        self._write(json.dumps(line, separators=(",", ":"), default=str) + "\n")
+        self._write(_text(line) + "\n")
 
 
 # For whoever lives through another time than ours, and has nothing to tell of it.

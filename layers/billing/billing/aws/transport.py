@@ -21,6 +21,7 @@ from billing.aws.errors import AwsError, NoAnswer
 from billing.aws.signing import Credentials, Signer
 from billing.errors import NotConfigured
 
+_text = json.JSONEncoder(separators=(",", ":")).encode
 # All tries of a call together; the invocation may leave less.
 _CALL_SECONDS = 15.0
 _LONGEST_PAUSE, _THROTTLED_PAUSE = 20.0, 1.0
@@ -117,7 +118,7 @@ class Transport:
         ends_at = time.monotonic() + deadline.left(_CALL_SECONDS)
         if operation in _WITH_TOKEN and "ClientRequestToken" not in request:
             request = {**request, "ClientRequestToken": os.urandom(16).hex()}
-        body = json.dumps(request, separators=(",", ":")).encode()
+        body = _text(request).encode()
         perhaps_done, clock_was_set = False, False
         for tried in itertools.count(1):
             found = self._try(operation, body, ends_at)

@@ -77,7 +77,7 @@ def _is_storable(notification: Notification, received_at: object) -> bool:
 
 
 def _numbers(value: Any) -> Iterator[int | float]:
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         value = list(value.values())
     if isinstance(value, list):
         for inner in value:

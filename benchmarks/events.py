@@ -1,0 +1,234 @@
+"""An event's whole way, webhook and processor, on a local AWS that keeps state; and what growth adds to it.
+
+The functions run in this process, AWS in another: what is measured is their CPU, clients included.
+"""
+
+import io
+import json
+import math
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, redirect_stdout
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+from unittest.mock import patch
+
+import yaml
+
+from benchmarks.calls import load
+from benchmarks.cloud import SECRET, EmptyCloud
+from benchmarks.environment import ROOT
+from billing.aws import Aws
+from billing.rules.plans import Plan
+from billing.rules.records import Account, Payment, Subscription
+from billing.store.accounts import AccountStore
+from billing.store.codec import record_to_item
+from billing.store.plans import PlanStore
+from local.deliveries import delivery
+from local.emulator import Emulator
+from local.host import free_port
+
+PLAN = "plus-month"
+_TABLES = {
+    "PlansTable": "PLANS_TABLE",
+    "AccountsTable": "ACCOUNTS_TABLE",
+    "PaymentEventsTable": "PAYMENT_EVENTS_TABLE",
+    "MetricsTable": "METRICS_TABLE",
+}
+
+
+class _Template(yaml.SafeLoader):
+    """CloudFormation's short tags as nothing: the tables need none of them."""
+
+
+_Template.add_multi_constructor("!", lambda loader, suffix, node: None)
+
+
+def plan(plan_id: str, features: int = 10) -> Plan:
+    return Plan(
+        plan_id=plan_id,
+        version=1,
+        name=plan_id,
+        price_cents=900,
+        currency="USD",
+        interval="month",
+        group="main" if plan_id == PLAN else plan_id,
+        features={f"feature.{n}": True for n in range(features)},
+    )
+
+
+class LocalAws:
+    """The emulator with the template's tables and a queue; one plan of so many features is for sale."""
+
+    def __init__(self, folder: Path, stack: ExitStack, features: int) -> None:
+        emulator = Emulator(free_port(), folder / "emulator.log")
+        stack.callback(emulator.stop)
+        template = yaml.load((ROOT / "template.yaml").read_text(), _Template)  # noqa: S506 a SafeLoader
+        dynamodb = emulator.client("dynamodb")
+        for name in _TABLES:
+            properties = template["Resources"][name]["Properties"]
+            wanted = ("AttributeDefinitions", "KeySchema", "BillingMode", "GlobalSecondaryIndexes")
+            dynamodb.create_table(TableName=name, **{k: properties[k] for k in wanted if k in properties})
+        self.queue = emulator.client("sqs").create_queue(QueueName="payment-events")["QueueUrl"]
+        variables = {**EmptyCloud().variables, **emulator.owner, "PAYMENT_EVENTS_QUEUE_URL": self.queue}
+        self.variables = variables | {variable: table for table, variable in _TABLES.items()}
+        self.aws = Aws(environ=emulator.owner)
+        self.accounts = AccountStore(self.aws, "AccountsTable", "PaymentEventsTable")
+        self.plans = PlanStore(self.aws, "PlansTable")
+        self.plans.add_version(plan("free", 1))
+        self.plans.add_version(plan(PLAN, features))
+
+
+@contextmanager
+def local_aws(features: int = 10) -> Iterator[LocalAws]:
+    with ExitStack() as stack, tempfile.TemporaryDirectory() as folder:
+        local = LocalAws(Path(folder), stack, features)
+        stack.enter_context(patch.dict(os.environ, local.variables))
+        yield local
+
+
+class Shop:
+    """The two functions in a warm environment, and the queue between them."""
+
+    def __init__(self, local: LocalAws) -> None:
+        self._aws, self._queue = local.aws, local.queue
+        self._webhook, self._processor = load("webhook_mock"), load("process_payment_events")
+
+    def events(self, user: str, number: int) -> Mapping[str, dict[str, Any]]:
+        """A user's subscription, its first payment, and the next one."""
+        return {
+            "a new subscription": _recorded("subscription.created", user, status="active", plan_id=PLAN),
+            "its first payment": _recorded("payment.succeeded", user, plan_id=PLAN),
+            "a further payment": _recorded("payment.succeeded", f"{user}", f"-{number}", plan_id=PLAN),
+        }
+
+    def cpu(self, event: Mapping[str, Any]) -> float:
+        """Milliseconds of the webhook and of the processor for one event."""
+        delivered = delivery("mock", json.dumps(event).encode(), SECRET, int(time.time()))
+        spent = _cpu(self._webhook, delivered)
+        (message,) = self._aws.call("sqs", "receive_message", QueueUrl=self._queue)["Messages"]
+        self._aws.call("sqs", "delete_message", QueueUrl=self._queue, ReceiptHandle=message["ReceiptHandle"])
+        record = {"messageId": "m", "receiptHandle": "h", "body": message["Body"], "attributes": {}}
+        return spent + _cpu(self._processor, {"Records": [record]})
+
+
+def _cpu(function: ModuleType, event: Mapping[str, Any]) -> float:
+    with redirect_stdout(io.StringIO()):
+        began = time.process_time()
+        answer = function.handler(event, None)
+        spent = (time.process_time() - began) * 1e3
+    if answer.get("batchItemFailures") or answer.get("statusCode", 200) != 200:
+        raise SystemExit(f"the event did not go through: {answer}")
+    return spent
+
+
+def _recorded(name: str, user: str, suffix: str = "", **changes: Any) -> dict[str, Any]:
+    event: dict[str, Any] = json.loads((ROOT / "events" / "mock" / f"{name}.json").read_text())
+    thing = event["data"]
+    event["id"] += f"{user}{suffix}"
+    thing |= changes
+    thing["user_id"] = user
+    thing["id"] += user + suffix
+    for member in ("subscription", "customer"):
+        if member in thing:
+            thing[member] += user
+    return event
+
+
+def report(rounds: int) -> None:
+    spent: dict[str, list[float]] = {}
+    with local_aws() as local:
+        shop = Shop(local)
+        for number in range(6 * rounds):
+            for name, event in shop.events(f"usr_{number:012d}", number).items():
+                spent.setdefault(name, []).append(shop.cpu(event))
+            spent.setdefault("a repeat", []).append(shop.cpu(event))
+    print(f"An event, webhook and processor: CPU ms on a local AWS, median of {6 * rounds} users")
+    for name, every in spent.items():
+        print(f"{name:40}{statistics.median(every[2:]):8.2f}")
+    fresh = [value for name, every in spent.items() if name != "a repeat" for value in every[2:]]
+    print(f"{'events with effect together':40}{statistics.median(fresh):8.2f}")
+
+
+# --- growth ----------------------------------------------------------------------------------------------------------
+
+
+# What grows, and from how much to how much: a hundred times, or what a large shop has.
+GROWTH = {
+    "users": (10, 1000),
+    "payments of a user": (12, 1200),
+    "plans": (3, 300),
+    "features of a plan": (10, 200),
+}
+
+
+def growth(rounds: int) -> None:
+    """CPU of an event with effect, and the write units of its transaction."""
+    print("Growth: CPU ms and write units of a further payment, median; up to 1.15 it does not grow")
+    print(f"{'':40}{'CPU':>8}{'units':>8}{'CPU':>9}{'units':>8}")
+    for name, amounts in GROWTH.items():
+        (cpu, units), (more_cpu, more_units) = (_measured(name, amount, rounds) for amount in amounts)
+        case = f"{name}: {amounts[0]}, {amounts[1]:,}"
+        print(f"{case:40}{cpu:8.2f}{units:8.0f}{more_cpu / cpu:8.2f}×{more_units / units:7.2f}×")
+
+
+def _measured(name: str, amount: int, rounds: int) -> tuple[float, float]:
+    with local_aws(amount if name.startswith("features") else 10) as local:
+        for n in range(amount if name == "users" else 0):
+            _put(local, f"usr_other{n:08d}", 1)
+        for n in range(amount - 2 if name == "plans" else 0):
+            local.plans.add_version(plan(f"other-{n}"))
+        user = "usr_growth"
+        _put(local, user, amount if name.startswith("payments") else 1)
+        shop, cpu, units = Shop(local), [], []
+        for n in range(4 * rounds):
+            with _counted() as writes:
+                cpu.append(shop.cpu(_recorded("payment.succeeded", user, f"-g{n}", plan_id=PLAN)))
+            units.append(sum(writes))
+    return statistics.median(cpu[2:]), statistics.median(units)
+
+
+def _put(local: LocalAws, user: str, payments: int) -> None:
+    """A user with a subscription that was paid so often, as the store would have left it."""
+    paid = {
+        f"in_old{n}": Payment(payment_id=f"in_old{n}", amount_cents=900, currency="USD", paid_at=1_600_000_000 + n)
+        for n in range(payments)
+    }
+    thing = _recorded("subscription.created", user)["data"]
+    subscription = Subscription(
+        provider="mock",
+        subscription_id=thing["id"],
+        customer_id=thing["customer"],
+        plan_id=PLAN,
+        plan_version=1,
+        status="active",
+        observed_at=1,
+        created_at=thing["created"],
+        current_period_start=thing["current_period_start"],
+        current_period_end=thing["current_period_end"],
+        payments=paid,
+    )
+    account = Account(user).put(subscription)
+    for record in account.records.values():
+        local.aws.call("dynamodb", "put_item", TableName="AccountsTable", Item=record_to_item(user, record))
+
+
+@contextmanager
+def _counted() -> Iterator[list[int]]:
+    """The write units of every transaction meanwhile: two for each begun kilobyte of an item."""
+    found: list[int] = []
+    call = Aws.call
+
+    def counting(self: Aws, service: str, operation: str, **request: Any) -> dict[str, Any]:
+        for write in request.get("TransactItems", ()):
+            item = next(iter(write.values())).get("Item", {})
+            size = sum(len(name) + len(str(next(iter(value.values())))) for name, value in item.items())
+            found.append(2 * math.ceil(max(size, 1) / 1024))
+        return call(self, service, operation, **request)
+
+    with patch.object(Aws, "call", counting):
+        yield found
