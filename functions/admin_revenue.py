@@ -6,8 +6,9 @@ from typing import Any
 
 from billing.api.http import Request, Response, chosen, endpoint, wants_csv
 from billing.log import Log
-from billing.reporting.analytics import Analytics, range_of
+from billing.reporting.analytics import Analytics
 from billing.reporting.csv_tables import to_csv
+from billing.reporting.ranges import range_of
 from billing.wiring import Wiring
 
 wire = Wiring(os.environ)
@@ -16,14 +17,14 @@ analytics = Analytics(metrics, wire.plans)
 
 
 def revenue(request: Request) -> Response:
-    """As CSV one table of the report: `table` is days (the default), by_plan or by_provider."""
+    """As CSV one table of the report: `table` is days (the default), months, by_plan or by_provider."""
     query = request.only("from", "to", "currency", "format", "table")
-    table = chosen(query, "table", "days", "by_plan", "by_provider")
-    return _answer(request, analytics.revenue(range_of(query, request.now), query.get("currency")), table)
+    table = chosen(query, "table", "days", "months", "by_plan", "by_provider")
+    return _answer(request, analytics.revenue(range_of(query, request.now), query.get("currency"), request.now), table)
 
 
 def lines(request: Request) -> Response:
-    query = request.only("currency", "day", "plan_id", "provider", "kind", "cursor", "format")
+    query = request.only("currency", "day", "from", "to", "plan_id", "provider", "kind", "cursor", "format")
     return _answer(request, analytics.lines(query), "lines")
 
 

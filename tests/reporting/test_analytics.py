@@ -13,8 +13,9 @@ from billing.api import admin as shapes
 from billing.api.http import wants_csv
 from billing.aws import Aws
 from billing.errors import InvalidRequest
-from billing.reporting.analytics import Analytics, Range, range_of
+from billing.reporting.analytics import Analytics
 from billing.reporting.csv_tables import to_csv
+from billing.reporting.ranges import Range, range_of
 from billing.rules.plans import Catalogue
 from billing.rules.records import Refund
 from billing.rules.rollups import counters
@@ -25,7 +26,9 @@ from tests.rules.test_ledger import Books, payment, subscription, term
 from tests.rules.test_rollups import line
 
 DAY = 86_400
+MONEY_KINDS = {"payment", "tax", "refund", "refund_failed", "dispute", "dispute_won", "fee"}
 SEPTEMBER = Range(date(2026, 9, 21), date(2026, 9, 30))
+SEPTEMBER_WHOLE = Range(date(2026, 9, 1), date(2026, 9, 30))
 
 
 def at(month: int, day: int) -> int:
@@ -106,12 +109,13 @@ def analytics() -> Analytics:
 
 
 def test_totals_are_the_state_at_the_end_of_the_range_and_the_sums_within_it(analytics: Analytics) -> None:
-    report = analytics.revenue(SEPTEMBER, None)
+    report = analytics.revenue(SEPTEMBER, None, NOW)
     assert report["totals"] == {
         "mrr_cents": 2_800,  # Ann 1900, Bob 900; Cyd tries, Dee is gone
         "arr_cents": 33_600,
         "arpu_cents": 1_400,
         "active": 2,
+        "subscribers": 2,
         "trialing": 1,
         "gross_cents": 20_800,  # 900 + 900 + 19000
         "refunded_cents": 5_000,
@@ -120,12 +124,22 @@ def test_totals_are_the_state_at_the_end_of_the_range_and_the_sums_within_it(ana
         "net_cents": 15_744,
         "tax_cents": 0,
         "payments": 3,
+        "new_cents": 3_383,  # Ann and Bob 900 each, Dee 1583
+        "expansion_cents": 1_000,
+        "contraction_cents": 0,
+        "churn_cents": -1_583,
+        "reactivation_cents": 0,
+        "users_new": 3,
+        "users_returning": 0,
+        "users_lost": 1,
+        "net_retention": None,  # nobody paid before
+        "lifetime_value_cents": 0,
     }
     assert report["previous"]["mrr_cents"] == report["previous"]["gross_cents"] == 0
 
 
 def test_each_day_has_its_movements_and_they_lead_from_one_days_mrr_to_the_next(analytics: Analytics) -> None:
-    days = {day["day"]: day for day in analytics.revenue(SEPTEMBER, "USD")["days"]}
+    days = {day["day"]: day for day in analytics.revenue(SEPTEMBER, "USD", NOW)["days"]}
     assert len(days) == 10
     assert [days[f"2026-09-{d}"]["mrr_cents"] for d in (21, 22, 23, 24, 25, 28, 29, 30)] == [
         *(900, 1_800, 1_800, 3_383, 4_383, 4_383, 2_800, 2_800)
@@ -141,7 +155,7 @@ def test_each_day_has_its_movements_and_they_lead_from_one_days_mrr_to_the_next(
 
 
 def test_a_range_opens_with_what_the_ranges_before_it_left(analytics: Analytics) -> None:
-    october = analytics.revenue(Range(date(2026, 10, 5), date(2026, 10, 31)), "USD")
+    october = analytics.revenue(Range(date(2026, 10, 5), date(2026, 10, 31)), "USD", NOW)
     assert october["days"][0]["mrr_cents"] == 3_700  # Ann 1900, Bob 900, Cyd 900
     assert october["totals"]["mrr_cents"] == 2_800  # Bob's month ran out
     assert october["previous"]["mrr_cents"] == 3_700
@@ -150,22 +164,25 @@ def test_a_range_opens_with_what_the_ranges_before_it_left(analytics: Analytics)
 
 
 def test_card_and_bitcoin_stand_side_by_side(analytics: Analytics) -> None:
-    slices = {s["key"]: s for s in analytics.revenue(SEPTEMBER, "USD")["by_provider"]}
+    slices = {s["key"]: s for s in analytics.revenue(SEPTEMBER, "USD", NOW)["by_provider"]}
     assert slices["btcpay"] == {
         "key": "btcpay",
         "name": "btcpay",
         "gross_cents": 900,
         "refunded_cents": 0,
+        "disputed_cents": 0,
+        "fees_cents": 0,
         "net_cents": 900,
         "tax_cents": 0,
         "payments": 1,
         "mrr_cents": 900,
+        "subscribers": 1,
     }
     assert (slices["stripe"]["mrr_cents"], slices["stripe"]["net_cents"]) == (1_900, 14_844)
 
 
 def test_an_upgrade_leaves_no_revenue_behind_on_the_old_plan(analytics: Analytics) -> None:
-    slices = {s["key"]: s for s in analytics.revenue(SEPTEMBER, "USD")["by_plan"]}
+    slices = {s["key"]: s for s in analytics.revenue(SEPTEMBER, "USD", NOW)["by_plan"]}
     assert {key: s["mrr_cents"] for key, s in slices.items()} == {"plus-month": 900, "pro-month": 1_900, "pro-year": 0}
     assert slices["pro-year"]["net_cents"] == 14_000
     assert slices["plus-month"]["name"] == "Plus"
@@ -197,8 +214,8 @@ def test_the_funnel_counts_views_orders_payments_and_beginnings(analytics: Analy
 
 
 def test_a_currency_without_figures_is_all_noughts(analytics: Analytics) -> None:
-    report = analytics.revenue(SEPTEMBER, "EUR")
-    assert set(report["totals"].values()) == {0}
+    report = analytics.revenue(SEPTEMBER, "EUR", NOW)
+    assert {value for value in report["totals"].values() if value is not None} == {0}
     assert report["currencies"] == ["EUR", "USD"]
 
 
@@ -222,10 +239,41 @@ def test_csv_is_asked_for_by_parameter_or_header() -> None:
 
 
 def test_every_report_has_the_documented_shape(analytics: Analytics) -> None:
-    shapes.RevenueReport.model_validate_json(json.dumps(analytics.revenue(SEPTEMBER, None)))
+    shapes.RevenueReport.model_validate_json(json.dumps(analytics.revenue(SEPTEMBER, None, NOW)))
     shapes.FunnelReport.model_validate_json(json.dumps(analytics.funnel(SEPTEMBER)))
     shapes.ChurnReport.model_validate_json(json.dumps(analytics.churn(SEPTEMBER, None)))
     shapes.CohortReport.model_validate_json(json.dumps(analytics.cohorts(at(11, 20))))
+
+
+def test_months_come_newest_first_and_the_one_that_runs_is_so_far(analytics: Analytics) -> None:
+    asked = Range(date(2026, 9, 15), date(2026, 11, 20))
+    rows = analytics.revenue(asked, "USD", at(11, 20))["months"]
+    assert [(row["month"], row["from_day"], row["to_day"], row["complete"]) for row in rows] == [
+        ("2026-11", "2026-11-01", "2026-11-20", False),  # runs
+        ("2026-10", "2026-10-01", "2026-10-31", True),
+        ("2026-09", "2026-09-15", "2026-09-30", False),  # begins before the range
+    ]
+    october = rows[1]
+    assert (october["users_new"], october["users_lost"], october["mrr_at_start_cents"]) == (1, 1, 2_800)
+    assert october["net_retention"] == 0.6786  # 2800 less Bob's 900; Cyd is new
+    assert october["gross_cents"] == 900
+
+
+def test_a_month_is_over_only_after_its_last_day() -> None:
+    report = Analytics(Cells(ann()), Shelf()).revenue(SEPTEMBER_WHOLE, "USD", at(9, 30))  # type: ignore[arg-type]
+    assert report["months"][0]["complete"] is False
+    assert (report["previous_from_day"], report["previous_to_day"]) == ("2026-08-01", "2026-08-31")
+
+
+def test_a_whole_month_is_compared_with_the_whole_month_before_it() -> None:
+    assert Range(date(2026, 1, 1), date(2026, 3, 31)).before == Range(date(2025, 10, 1), date(2025, 12, 31))
+    assert Range(date(2026, 3, 1), date(2026, 3, 30)).before == Range(date(2026, 1, 30), date(2026, 2, 28))
+
+
+def test_lifetime_value_is_what_a_customer_brings_until_they_go(analytics: Analytics) -> None:
+    """October has 31 days; 1 of the 2 who paid at its start went, and each of the 2 at its end brings 14.00."""
+    totals = analytics.revenue(Range(date(2026, 10, 1), date(2026, 10, 31)), "USD", NOW)["totals"]
+    assert totals["lifetime_value_cents"] == 1_400 * 2 * 31 * 12 // 365
 
 
 @pytest.fixture
@@ -254,7 +302,7 @@ def test_a_days_figures_are_followed_to_the_lines_that_add_up_to_them(stored: An
 
 
 def test_on_every_day_the_lines_add_up_to_what_the_report_says(stored: Analytics) -> None:
-    for day in stored.revenue(SEPTEMBER, "USD")["days"]:
+    for day in stored.revenue(SEPTEMBER, "USD", NOW)["days"]:
         lines = stored.lines({"currency": "USD", "day": day["day"]})["lines"]
         sums = Counter({"payment": 0})
         for told in lines:
@@ -271,6 +319,21 @@ def test_lines_are_chosen_by_plan_provider_and_kind(stored: Analytics) -> None:
     ]
     assert stored.lines({**asked, "provider": "stripe"})["lines"] == []
     assert stored.lines({**asked, "plan_id": "pro-year"})["lines"] == []
+
+
+def test_the_lines_of_a_month_and_a_provider_add_up_to_its_row_over_all_pages(
+    stored: Analytics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("billing.reporting.analytics._LINES_PER_PAGE", 2)
+    asked = {"currency": "USD", "from": "2026-09-01", "to": "2026-09-30", "provider": "stripe"}
+    pages = [stored.lines(asked)]
+    while cursor := pages[-1]["next"]:
+        pages.append(stored.lines({**asked, "cursor": cursor}))
+    found = [told for page in pages for told in page["lines"]]
+    [row] = [s for s in stored.revenue(SEPTEMBER_WHOLE, "USD", NOW)["by_provider"] if s["key"] == "stripe"]
+    assert sum(told["amount_cents"] for told in found if told["kind"] in MONEY_KINDS) == row["net_cents"] == 14_844
+    assert [told["at"] for told in found] == sorted(told["at"] for told in found)
+    assert len({told["entry_id"] for told in found}) == len(found)
 
 
 def test_a_day_of_many_lines_comes_in_pages_each_line_once_and_in_the_order_of_time(

@@ -3,25 +3,35 @@ import { UserLink } from "./parts.js";
 import { useLedgerLines, type LedgerLine } from "./queries.js";
 import { useAdminText } from "./text.js";
 
+/** Which lines: of some days, and perhaps of one plan or provider. */
+export interface Lines {
+  from: string;
+  to: string;
+  plan_id?: string;
+  provider?: string;
+  /** What they are the lines of, in words. */
+  title: string;
+}
+
 interface LedgerLinesProps {
-  day: string;
+  of: Lines;
   currency: string;
   onClose: () => void;
 }
 
-/** The ledger lines that a day's figures are made of; once all are here, their sums. */
-export function LedgerLines({ day, currency, onClose }: LedgerLinesProps) {
+/** The ledger lines that figures are made of; once all are here, their sums. */
+export function LedgerLines({ of: { title, ...asked }, currency, onClose }: LedgerLinesProps) {
   const t = useAdminText();
   const { locale } = useBilling();
-  const found = useLedgerLines(day, currency);
+  const found = useLedgerLines({ ...asked, currency });
   const lines = found.data?.pages.flatMap((page) => page.lines) ?? [];
   const amount = (cents: number) => format.money(cents, currency, locale);
   return (
-    <Dialog onClose={onClose} title={t("lines.title", { day })} description={t("lines.about")} width="64rem">
+    <Dialog onClose={onClose} title={t("lines.title", { day: title })} description={t("lines.about")} width="64rem">
       {found.isPending && <SkeletonCard lines={6} />}
       {found.isError && <ErrorNotice error={found.error} onRetry={() => void found.refetch()} />}
       {found.data && lines.length === 0 && <p className="bsb-2">{t("lines.none")}</p>}
-      {lines.length > 0 && <Table lines={lines} amount={amount} label={t("lines.title", { day })} />}
+      {lines.length > 0 && <Table lines={lines} amount={amount} label={t("lines.title", { day: title })} />}
       {lines.length > 0 && !found.hasNextPage && <Sums lines={lines} amount={amount} />}
       {found.hasNextPage && (
         <div>
@@ -57,6 +67,9 @@ function Table({ lines, amount, label }: LinesProps & { label: string }) {
             <th scope="col" className="bsb-end">
               {t("lines.amount")}
             </th>
+            <th scope="col" className="bsb-end">
+              {t("lines.tax")}
+            </th>
           </tr>
         </thead>
         <tbody>
@@ -73,6 +86,7 @@ function Table({ lines, amount, label }: LinesProps & { label: string }) {
                 <UserLink userId={line.user_id} />
               </td>
               <td className="bsb-end bsb-number">{amount(line.amount_cents)}</td>
+              <td className="bsb-end bsb-number">{line.tax_cents === 0 ? "" : amount(line.tax_cents)}</td>
             </tr>
           ))}
         </tbody>
@@ -81,7 +95,7 @@ function Table({ lines, amount, label }: LinesProps & { label: string }) {
   );
 }
 
-/** What the lines come to, by kind: the figures of the day. */
+/** What the lines come to, by kind: the figures that they are of. */
 function Sums({ lines, amount }: LinesProps) {
   const t = useAdminText();
   const sums = new Map<LedgerLine["kind"], number>();

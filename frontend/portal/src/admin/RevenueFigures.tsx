@@ -3,6 +3,7 @@ import { format, useBilling } from "@bitsleuth/billing-react";
 import { Figure } from "../charts/Figure.js";
 import { LineChart } from "../charts/LineChart.js";
 import { StackedBars, type Series } from "../charts/StackedBars.js";
+import type { Lines } from "./LedgerLines.js";
 import { digitsOf } from "./money.js";
 import { useAdminText } from "./text.js";
 
@@ -21,11 +22,22 @@ function useMoney(currency: string) {
 
 interface DaysFigureProps {
   report: Report;
-  /** Somebody wants to see what a day (2026-11-22) is made of. */
-  onDay: (day: string) => void;
+  /** Somebody wants to see what a row is made of. */
+  onLines: (lines: Lines) => void;
 }
 
-export function MrrFigure({ report, onDay }: DaysFigureProps) {
+/** The days of a table: the newest stands first. */
+function useDays({ report, onLines }: DaysFigureProps) {
+  const newest = report.days.toReversed();
+  const onRow = (row: number) => {
+    const day = newest[row]?.day;
+    if (day) onLines({ from: day, to: day, title: day });
+  };
+  return { newest, onRow };
+}
+
+export function MrrFigure({ report, onLines }: DaysFigureProps) {
+  const { newest, onRow } = useDays({ report, onLines });
   const t = useAdminText();
   const { exact, short, day } = useMoney(report.currency);
   return (
@@ -34,8 +46,8 @@ export function MrrFigure({ report, onDay }: DaysFigureProps) {
       definition={t("mrr.about")}
       file="mrr"
       columns={[t("day"), t("mrr.short")]}
-      rows={report.days.map((d) => [d.day, d.mrr_cents])}
-      onRow={onDay}
+      rows={newest.map((d) => [d.day, d.mrr_cents])}
+      onRow={onRow}
       show={(value, column) => (column === 0 ? String(value) : exact(Number(value)))}
     >
       {report.days.some((d) => d.mrr_cents !== 0) ? (
@@ -60,7 +72,8 @@ const MOVEMENTS = [
   ["churn_cents", "chart-down"],
 ] as const;
 
-export function MovementsFigure({ report, onDay }: DaysFigureProps) {
+export function MovementsFigure({ report, onLines }: DaysFigureProps) {
+  const { newest, onRow } = useDays({ report, onLines });
   const t = useAdminText();
   const { exact, short, day } = useMoney(report.currency);
   const groups = grouped(report.days);
@@ -79,8 +92,8 @@ export function MovementsFigure({ report, onDay }: DaysFigureProps) {
       definition={t("movements.about")}
       file="mrr-movements"
       columns={[t("day"), ...MOVEMENTS.map(([key]) => t(`movement.${key}`))]}
-      rows={report.days.map((d) => [d.day, ...MOVEMENTS.map(([key]) => d[key])])}
-      onRow={onDay}
+      rows={newest.map((d) => [d.day, ...MOVEMENTS.map(([key]) => d[key])])}
+      onRow={onRow}
       show={(value, column) => (column === 0 ? String(value) : exact(Number(value)))}
     >
       {series.some(({ values }) => values.some((value) => value !== 0)) ? (
@@ -105,26 +118,79 @@ function grouped(days: Report["days"]): { days: Report["days"] }[] {
   return Array.from({ length: Math.ceil(days.length / size) }, (_, i) => ({ days: days.slice(i * size, (i + 1) * size) }));
 }
 
+const MONEY = ["gross_cents", "refunded_cents", "disputed_cents", "fees_cents", "net_cents", "tax_cents"] as const;
+
+/** The months of the range, the newest first; one that runs, or that the range cuts, says so. */
+export function MonthsFigure({ report, onLines }: DaysFigureProps) {
+  const t = useAdminText();
+  const { locale } = useBilling();
+  const { exact, day } = useMoney(report.currency);
+  const today = new Date().toISOString().slice(0, 10);
+  const name = new Intl.DateTimeFormat(locale, { month: "short", year: "numeric", timeZone: "UTC" });
+  const share = new Intl.NumberFormat(locale, { style: "percent", maximumFractionDigits: 1 });
+  const title = (m: Report["months"][number]) => {
+    const month = name.format(new Date(m.month));
+    if (m.complete) return month;
+    if (m.to_day >= today && m.from_day.endsWith("-01")) return t("months.so_far", { month });
+    return t("months.part", { month, from: day(m.from_day), to: day(m.to_day) });
+  };
+  const movements = [...MOVEMENTS.map(([key]) => key), "mrr_cents"] as const;
+  const customers = ["users_new", "users_returning", "users_lost"] as const;
+  const counts = 1 + customers.length;
+  return (
+    <Figure
+      asTable
+      title={t("months")}
+      definition={t("months.about")}
+      file="months"
+      columns={[
+        t("month"),
+        ...customers.map((key) => t(`column.${key}`)),
+        t("column.net_retention"),
+        ...MONEY.map((key) => t(`column.${key}`)),
+        ...MOVEMENTS.map(([key]) => t(`movement.${key}`)),
+        t("mrr.short"),
+      ]}
+      rows={report.months.map((m) => [title(m), ...customers.map((key) => m[key]), m.net_retention ?? "", ...MONEY.map((key) => m[key]), ...movements.map((key) => m[key])])}
+      onRow={(row) => {
+        const month = report.months[row];
+        if (month) onLines({ from: month.from_day, to: month.to_day, title: title(month) });
+      }}
+      show={(value, column) => {
+        if (column === counts) return value === "" ? "–" : share.format(Number(value));
+        return column < counts ? String(value) : exact(Number(value));
+      }}
+    />
+  );
+}
+
 interface SliceFigureProps {
   title: string;
   slices: Report["by_plan"];
-  currency: string;
+  by: "plan_id" | "provider";
+  report: Report;
+  onLines: (lines: Lines) => void;
   file: string;
 }
 
-export function SliceFigure({ title, slices, currency, file }: SliceFigureProps) {
+export function SliceFigure({ title, slices, by, report, onLines, file }: SliceFigureProps) {
   const t = useAdminText();
-  const { exact } = useMoney(currency);
-  const rows = slices.map((s) => [s.name, s.payments, s.gross_cents, s.refunded_cents, s.net_cents] as const);
+  const { exact } = useMoney(report.currency);
+  const named = (s: Report["by_plan"][number]) => (s.name === s.key ? s.key : `${s.name} (${s.key})`);
+  const rows = slices.map((s) => [named(s), s.payments, s.subscribers, ...MONEY.map((key) => s[key]), s.mrr_cents]);
   const most = Math.max(1, ...slices.map((s) => s.net_cents));
   return (
     <Figure
       title={title}
       definition={t("net.about")}
       file={file}
-      columns={[t("name"), t("payments"), t("gross"), t("refunded"), t("net")]}
+      columns={[t("name"), t("payments"), t("total.subscribers"), ...MONEY.map((key) => t(`column.${key}`)), t("mrr.short")]}
       rows={rows}
-      show={(value, column) => (column < 2 ? String(value) : exact(Number(value)))}
+      onRow={(row) => {
+        const slice = slices[row];
+        if (slice) onLines({ from: report.from_day, to: report.to_day, title: named(slice), [by]: slice.key });
+      }}
+      show={(value, column) => (column < 3 ? String(value) : exact(Number(value)))}
     >
       {slices.length === 0 ? (
         <p className="bsb-2">{t("nothing")}</p>

@@ -3,38 +3,30 @@ import { classes, ErrorNotice, format, Skeleton, SkeletonCard, useBilling } from
 import { useState } from "react";
 import { Definition } from "../charts/Definition.js";
 import { setQueryParam, useQueryParam } from "../router.js";
-import { LedgerLines } from "./LedgerLines.js";
+import { LedgerLines, type Lines } from "./LedgerLines.js";
 import { ChurnFigure, CohortFigure, FunnelFigure } from "./MetricFigures.js";
 import { useRevenue, type Range } from "./queries.js";
-import { MovementsFigure, MrrFigure, SliceFigure } from "./RevenueFigures.js";
+import { daysOf, RangeChoice } from "./RangeChoice.js";
+import { MonthsFigure, MovementsFigure, MrrFigure, SliceFigure } from "./RevenueFigures.js";
 import { useAdminText } from "./text.js";
-
-const DAYS = ["30", "90", "365"] as const;
-type Days = (typeof DAYS)[number];
 
 /** The state of the business on one page; every figure with its definition and its rows. */
 export function RevenuePage() {
   const t = useAdminText();
   const [now] = useState(() => Date.now());
-  const asked = useQueryParam("days");
-  const days: Days = DAYS.find((choice) => choice === asked) ?? "30";
+  const asked = { range: useQueryParam("range"), from: useQueryParam("from"), to: useQueryParam("to") };
   const currency = useQueryParam("currency");
-  const range: Range = { from: day(now - (Number(days) - 1) * 86_400_000), to: day(now), ...(currency ? { currency } : {}) };
+  const days = daysOf(asked, now);
+  const range: Range = { ...days, ...(currency ? { currency } : {}) };
   const revenue = useRevenue(range);
-  const [opened, setOpened] = useState<string | null>(null);
+  const [opened, setOpened] = useState<Lines | null>(null);
   return (
     <div className="bsb-stack bsb:gap-6">
       <div className="bsb-row bsb-between">
         <h1 className="bsb-h1">{t("revenue")}</h1>
         <div className="bsb-row">
           <Currencies report={revenue.data} />
-          <select className="bsb-input bsb:w-auto" aria-label={t("range")} value={days} onChange={(event) => setQueryParam("days", event.target.value)}>
-            {DAYS.map((choice) => (
-              <option key={choice} value={choice}>
-                {t("range.days", { count: Number(choice) })}
-              </option>
-            ))}
-          </select>
+          <RangeChoice key={`${days.from}/${days.to}`} days={days} now={now} />
         </div>
       </div>
       {revenue.isError && <ErrorNotice error={revenue.error} onRetry={() => void revenue.refetch()} />}
@@ -42,11 +34,12 @@ export function RevenuePage() {
       {revenue.data && (
         <div className={classes("bsb-stack bsb:gap-6", revenue.isPlaceholderData && "admin-stale")} aria-busy={revenue.isPlaceholderData || undefined}>
           <Totals report={revenue.data} />
-          <MrrFigure report={revenue.data} onDay={setOpened} />
-          <MovementsFigure report={revenue.data} onDay={setOpened} />
+          <MonthsFigure report={revenue.data} onLines={setOpened} />
+          <MrrFigure report={revenue.data} onLines={setOpened} />
+          <MovementsFigure report={revenue.data} onLines={setOpened} />
           <div className="admin-halves">
-            <SliceFigure title={t("revenue.by_plan")} slices={revenue.data.by_plan} currency={revenue.data.currency} file="revenue-by-plan" />
-            <SliceFigure title={t("revenue.by_provider")} slices={revenue.data.by_provider} currency={revenue.data.currency} file="revenue-by-provider" />
+            <SliceFigure title={t("revenue.by_plan")} slices={revenue.data.by_plan} by="plan_id" report={revenue.data} onLines={setOpened} file="revenue-by-plan" />
+            <SliceFigure title={t("revenue.by_provider")} slices={revenue.data.by_provider} by="provider" report={revenue.data} onLines={setOpened} file="revenue-by-provider" />
           </div>
         </div>
       )}
@@ -56,13 +49,11 @@ export function RevenuePage() {
       </div>
       <CohortFigure />
       {opened && revenue.data && (
-        <LedgerLines day={opened} currency={revenue.data.currency} onClose={() => setOpened(null)} />
+        <LedgerLines of={opened} currency={revenue.data.currency} onClose={() => setOpened(null)} />
       )}
     </div>
   );
 }
-
-const day = (time: number) => new Date(time).toISOString().slice(0, 10);
 
 function Currencies({ report }: { report: Schemas["RevenueReport"] | undefined }) {
   const t = useAdminText();
@@ -76,39 +67,52 @@ function Currencies({ report }: { report: Schemas["RevenueReport"] | undefined }
   );
 }
 
-interface Total {
-  key: "mrr" | "arr" | "net" | "tax" | "refunded" | "active" | "trialing" | "arpu" | "payments";
-  value: number;
-  before: number;
-}
+type Totals = Schemas["RevenueReport"]["totals"];
 
-const COUNTS: readonly Total["key"][] = ["active", "trialing", "payments"];
+/** The tiles, in the order in which they are read; money unless said otherwise. */
+const TILES = [
+  ["net", "net_cents", "money"],
+  ["gross", "gross_cents", "money"],
+  ["refunded", "refunded_cents", "money"],
+  ["disputed", "disputed_cents", "money"],
+  ["fees", "fees_cents", "money"],
+  ["tax", "tax_cents", "money"],
+  ["mrr", "mrr_cents", "money"],
+  ["arr", "arr_cents", "money"],
+  ["active", "active", "count"],
+  ["subscribers", "subscribers", "count"],
+  ["new", "users_new", "count"],
+  ["lost", "users_lost", "count"],
+  ["net_retention", "net_retention", "share"],
+  ["arpu", "arpu_cents", "money"],
+  ["lifetime_value", "lifetime_value_cents", "money"],
+  ["trialing", "trialing", "count"],
+  ["payments", "payments", "count"],
+] as const satisfies readonly (readonly [string, keyof Totals, "money" | "count" | "share"])[];
+type Tile = (typeof TILES)[number];
 
-function Totals({ report: { totals, previous, currency } }: { report: Schemas["RevenueReport"] }) {
+/** Where more is worse. */
+const LESS_IS_BETTER: readonly Tile[0][] = ["refunded", "disputed", "fees", "lost"];
+
+function Totals({ report }: { report: Schemas["RevenueReport"] }) {
   const t = useAdminText();
   const { locale } = useBilling();
-  const figures: Total[] = [
-    { key: "mrr", value: totals.mrr_cents, before: previous.mrr_cents },
-    { key: "arr", value: totals.arr_cents, before: previous.arr_cents },
-    { key: "net", value: totals.net_cents, before: previous.net_cents },
-    { key: "tax", value: totals.tax_cents, before: previous.tax_cents },
-    { key: "refunded", value: totals.refunded_cents, before: previous.refunded_cents },
-    { key: "active", value: totals.active, before: previous.active },
-    { key: "trialing", value: totals.trialing, before: previous.trialing },
-    { key: "arpu", value: totals.arpu_cents, before: previous.arpu_cents },
-    { key: "payments", value: totals.payments, before: previous.payments },
-  ];
+  const shown = (value: number | null, kind: Tile[2]) => {
+    if (value === null) return "–";
+    if (kind === "money") return format.money(value, report.currency, locale);
+    return kind === "count" ? format.number(value, locale) : new Intl.NumberFormat(locale, { style: "percent", maximumFractionDigits: 1 }).format(value);
+  };
   return (
     <dl className="admin-grid">
-      {figures.map((figure) => (
-        <div key={figure.key} className="bsb-card admin-figure">
+      {TILES.map(([name, key, kind]) => (
+        <div key={name} className="bsb-card admin-figure">
           <dt className="bsb-2 bsb-small bsb-row bsb:relative bsb:gap-1">
-            {t(`total.${figure.key}`)}
-            <Definition of={t(`total.${figure.key}`)}>{t(`total.${figure.key}.about`)}</Definition>
+            {t(`total.${name}`)}
+            <Definition of={t(`total.${name}`)}>{t(`total.${name}.about`)}</Definition>
           </dt>
-          <dd>{COUNTS.includes(figure.key) ? format.number(figure.value, locale) : format.money(figure.value, currency, locale)}</dd>
+          <dd>{shown(report.totals[key], kind)}</dd>
           <dd className="bsb-2 bsb:text-xs! bsb:font-normal! bsb:tracking-normal!">
-            <Change total={figure} />
+            <Change name={name} value={report.totals[key]} before={report.previous[key]} words={shown(report.previous[key], kind)} report={report} />
           </dd>
         </div>
       ))}
@@ -116,15 +120,29 @@ function Totals({ report: { totals, previous, currency } }: { report: Schemas["R
   );
 }
 
-function Change({ total: { key, value, before } }: { total: Total }) {
+interface ChangeProps {
+  name: Tile[0];
+  value: number | null;
+  before: number | null;
+  /** What it was before, as a text. */
+  words: string;
+  report: Schemas["RevenueReport"];
+}
+
+/** "+12%, from $80.00 in Oct 1 – Oct 31": against the range before, which has a name. */
+function Change({ name, value, before, words, report }: ChangeProps) {
   const t = useAdminText();
   const { locale } = useBilling();
-  if (value === before) return t("total.same");
-  if (before === 0) return t("total.from_nothing");
+  const day = new Intl.DateTimeFormat(locale, { day: "numeric", month: "short", timeZone: "UTC" });
+  const when = day.formatRange(new Date(report.previous_from_day), new Date(report.previous_to_day));
+  if (value === null || before === null) return before === null ? t("total.unknown", { when }) : t("total.was", { value: words, when });
+  if (value === before) return t("total.same", { when });
+  if (before === 0) return t("total.from_nothing", { when });
   const share = new Intl.NumberFormat(locale, { style: "percent", signDisplay: "always", maximumFractionDigits: 0 });
+  const better = value > before !== LESS_IS_BETTER.includes(name);
   return (
     <>
-      <span className={value > before === (key === "refunded") ? "admin-worse" : "admin-better"}>{share.format(value / before - 1)}</span> {t("total.before")}
+      <span className={better ? "admin-better" : "admin-worse"}>{share.format((value - before) / Math.abs(before))}</span> {t("total.was", { value: words, when })}
     </>
   );
 }
@@ -133,7 +151,7 @@ function RevenueSkeleton() {
   return (
     <div className="bsb-stack bsb:gap-6">
       <div className="admin-grid">
-        {Array.from({ length: 9 }, (_, card) => (
+        {Array.from({ length: TILES.length }, (_, card) => (
           <div key={card} className="bsb-card admin-figure">
             <Skeleton width="60%" height="1.25rem" />
             <div className="bsb:mt-2">

@@ -77,14 +77,14 @@ export const useRevenue = (range: Range) =>
 
 export type LedgerLine = Schemas["LedgerLine"];
 
-/** The lines behind a day's figures, page after page. */
-export function useLedgerLines(day: string, currency: string) {
+/** The lines behind figures, page after page. */
+export function useLedgerLines(asked: { from: string; to: string; currency: string; plan_id?: string; provider?: string }) {
   const { client, session } = useBilling();
   return useInfiniteQuery(
     {
-      queryKey: ["admin", session.userId, "lines", day, currency],
+      queryKey: ["admin", session.userId, "lines", asked],
       queryFn: ({ pageParam }) => {
-        const query = { day, currency, ...(pageParam ? { cursor: pageParam } : {}) };
+        const query = { ...asked, ...(pageParam ? { cursor: pageParam } : {}) };
         return unwrap(client.GET("/admin/revenue/lines", { params: { query } }));
       },
       initialPageParam: "",

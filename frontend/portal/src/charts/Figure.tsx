@@ -12,17 +12,19 @@ export interface FigureProps {
   rows: readonly (readonly (string | number)[])[];
   /** Turns a raw value into the text of a cell; by column. */
   show?: (value: string | number, column: number) => string;
-  /** Makes the first cell of each row a button that is told its value. */
-  onRow?: (value: string) => void;
+  /** Makes the first cell of each row a button that is told which row it is. */
+  onRow?: ((row: number) => void) | undefined;
+  /** Begin with the table: where there is no drawing that says more. */
+  asTable?: boolean;
   file: string;
-  children: ReactNode;
+  children?: ReactNode;
 }
 
 /** A drawing with its definition, its data as a table, and the same as a file. */
-export function Figure({ title, definition, columns, rows, show = String, onRow, file, children }: FigureProps) {
+export function Figure({ title, definition, columns, rows, show = String, onRow, asTable = false, file, children }: FigureProps) {
   const t = useAdminText();
   const id = useId();
-  const [table, setTable] = useState(false);
+  const [table, setTable] = useState(asTable);
   return (
     <figure className="bsb-card bsb-stack" aria-labelledby={id}>
       <div className="bsb-row bsb-between bsb:relative">
@@ -33,9 +35,11 @@ export function Figure({ title, definition, columns, rows, show = String, onRow,
           {definition && <Definition of={title}>{definition}</Definition>}
         </figcaption>
         <div className="bsb-row bsb:flex-nowrap bsb:gap-1">
-          <Button size="small" variant="ghost" aria-pressed={table} onClick={() => setTable(!table)}>
-            {t("table")}
-          </Button>
+          {!asTable && (
+            <Button size="small" variant="ghost" aria-pressed={table} onClick={() => setTable(!table)}>
+              {t("table")}
+            </Button>
+          )}
           <Button
             size="small"
             variant="ghost"
@@ -73,13 +77,13 @@ function DataTable({ columns, rows, show, onRow, label }: DataTableProps) {
           </tr>
         </thead>
         <tbody>
-          {rows.map((row) => (
-            <tr key={String(row[0])}>
+          {rows.map((row, n) => (
+            <tr key={n}>
               {row.map((value, i) =>
                 i === 0 ? (
                   <th key={i} scope="row" className="bsb:whitespace-nowrap">
                     {onRow ? (
-                      <button type="button" className="bsb-link" onClick={() => onRow(String(value))}>
+                      <button type="button" className="bsb-link" onClick={() => onRow(n)}>
                         {show(value, i)}
                       </button>
                     ) : (

@@ -27,8 +27,40 @@ LedgerKind = Literal[
 LedgerMovement = Literal["new", "expansion", "contraction", "churn", "reactivation", "switch"]
 
 
-class RevenueTotals(Response):
-    """State at the end of the range (`mrr`, `arr`, `arpu`, `active`, `trialing`) and sums over it (the rest)."""
+class Money(Response):
+    """gross − refunded − disputed − fees = net, all without tax; `tax_cents` stands beside, in none of the others."""
+
+    gross_cents: int
+    refunded_cents: int
+    disputed_cents: int
+    """Chargebacks, less those that were won."""
+    fees_cents: int
+    net_cents: int
+    tax_cents: int
+    """Collected for the state, less what went back."""
+    payments: int
+
+
+class Movements(Response):
+    """What moved the MRR, signed: contraction and churn are negative."""
+
+    new_cents: int
+    expansion_cents: int
+    contraction_cents: int
+    churn_cents: int
+    reactivation_cents: int
+
+
+class Customers(Response):
+    users_new: int
+    users_returning: int
+    users_lost: int
+    net_retention: float | None
+    """What those who paid at the start bring at the end, as a share of what they brought; null: nobody paid."""
+
+
+class RevenueTotals(Money, Movements, Customers):
+    """State at the end of the range (`mrr` … `trialing`) and sums over it (the rest)."""
 
     mrr_cents: int
     arr_cents: int
@@ -36,45 +68,38 @@ class RevenueTotals(Response):
     """MRR per paying user, rounded down."""
     active: int
     """Users with at least one paying subscription or running term."""
+    subscribers: int
+    """Paying subscriptions and running terms: a user may have several."""
     trialing: int
-    gross_cents: int
-    refunded_cents: int
-    disputed_cents: int
-    fees_cents: int
-    net_cents: int
-    tax_cents: int
-    """Collected for the state, less what went back: in none of the other figures."""
-    payments: int
+    lifetime_value_cents: int | None
+    """ARPU times the months that a customer stays, if as many go as in this range; null: nobody went."""
 
 
-class RevenueDay(Response):
-    """`mrr_cents` at the day's end; movements are signed: contraction and churn are negative."""
+class RevenueDay(Money, Movements):
+    """`mrr_cents` at the day's end."""
 
     day: Day
     mrr_cents: int
-    new_cents: int
-    expansion_cents: int
-    contraction_cents: int
-    churn_cents: int
-    reactivation_cents: int
-    gross_cents: int
-    refunded_cents: int
-    disputed_cents: int
-    net_cents: int
-    tax_cents: int
 
 
-class RevenueSlice(Response):
+class RevenueMonth(Money, Movements, Customers):
+    """The days of a month that lie in the range. `complete`: that is the whole month, and it is over."""
+
+    month: Month
+    from_day: Day
+    to_day: Day
+    complete: bool
+    mrr_at_start_cents: int
+    mrr_cents: int
+
+
+class RevenueSlice(Money):
     """`key` is a plan id or a provider's name."""
 
     key: str
     name: str
-    gross_cents: int
-    refunded_cents: int
-    net_cents: int
-    tax_cents: int
-    payments: int
     mrr_cents: int
+    subscribers: int
 
 
 class RevenueReport(Response):
@@ -83,11 +108,15 @@ class RevenueReport(Response):
     """Every currency with any figure, so that a page can offer them."""
     from_day: Day
     to_day: Day
+    previous_from_day: Day
+    previous_to_day: Day
     totals: RevenueTotals
     previous: RevenueTotals
-    """The range of the same length just before."""
+    """Of the range just before: of the same length, or of whole months as many whole months."""
     days: list[RevenueDay]
     """One for every day of the range, also the quiet ones."""
+    months: list[RevenueMonth]
+    """The newest first."""
     by_plan: list[RevenueSlice]
     by_provider: list[RevenueSlice]
 
@@ -113,10 +142,11 @@ class LedgerLine(Response):
 
 
 class LedgerLines(Response):
-    """Oldest first. The lines of a kind, over all pages, add up to the day's figure."""
+    """Oldest first. The lines of a kind, over all pages, add up to the figure of these days."""
 
     currency: str
-    day: Day
+    from_day: Day
+    to_day: Day
     lines: list[LedgerLine]
     next: str | None
     """Pass it as `cursor` for the page after this one."""

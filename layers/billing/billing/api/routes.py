@@ -362,9 +362,9 @@ ROUTES: tuple[Route, ...] = (
         "/admin/revenue/lines",
         "admin_revenue",
         "admin",
-        "The ledger lines that the figures of a day are made of",
+        "The ledger lines that the figures of a day, or of the days from … to, are made of",
         admin.LedgerLines,
-        query=("currency", "day", "plan_id", "provider", "kind", "cursor", "format"),
+        query=("currency", "day", "from", "to", "plan_id", "provider", "kind", "cursor", "format"),
     ),
     Route(
         "GET",

@@ -2,70 +2,28 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from itertools import islice
 from typing import Any, get_args
 
-from billing.data import dataclass
 from billing.errors import InvalidRequest
+from billing.reporting.ranges import Range, day_in, range_of
 from billing.rules.ledger import INVOLUNTARY, Kind, LedgerEntry
 from billing.rules.rollups import added_up
 from billing.rules.times import day_of, rfc3339
-from billing.store.metrics import MetricsStore
+from billing.store.metrics import MetricsStore, Stored
 from billing.store.plans import PlanStore
 
 View = dict[str, Any]
 MOVEMENTS = ("new", "expansion", "contraction", "churn", "reactivation")
 # A switch moves revenue between plans or providers: it is part of each one's MRR, and of no movement.
 _MRR_FIELDS = frozenset({*MOVEMENTS, "switch"})
-_LONGEST_RANGE = 1100
+# What net revenue is made of; the names of the counters, signed as they add up to it.
+_MONEY = ("payment", "refund", "dispute", "fee")
 _FIRST_MONTH = "2000-01"
-DEFAULT_DAYS = 30
 _LINES_PER_PAGE = 100
 _CURSOR = re.compile(r"\d{12}#[0-9a-f]{16}")
-
-
-@dataclass(frozen=True, slots=True)
-class Range:
-    """Days, both included, in UTC."""
-
-    first: date
-    last: date
-
-    @property
-    def days(self) -> list[str]:
-        return [(self.first + timedelta(days=n)).isoformat() for n in range((self.last - self.first).days + 1)]
-
-    @property
-    def before(self) -> "Range":
-        """The range of the same length just before."""
-        return Range(self.first - (self.last - self.first) - timedelta(days=1), self.first - timedelta(days=1))
-
-
-def range_of(query: Mapping[str, str], now: int) -> Range:
-    """`from` and `to` of a query (2026-11-22), by default the last 30 days. Raises `InvalidRequest`."""
-    today = date.fromisoformat(day_of(now))
-    last = _day(query, "to", today)
-    first = _day(query, "from", last - timedelta(days=DEFAULT_DAYS - 1))
-    if not 0 <= (last - first).days < _LONGEST_RANGE:
-        message = f"from must not lie behind to, nor more than {_LONGEST_RANGE} days before it"
-        raise InvalidRequest("the range is not valid", errors=[{"path": "from", "message": message}])
-    return Range(first, last)
-
-
-def _day(query: Mapping[str, str], name: str, default: date) -> date:
-    text = query.get(name)
-    if not text:
-        return default
-    try:
-        found = date.fromisoformat(text)
-    except ValueError:
-        found = None
-    if found is None or text != found.isoformat() or not 2000 <= found.year < 2100:
-        message = "a day such as 2026-11-22"
-        raise InvalidRequest(f"{name} is not a day", errors=[{"path": name, "message": message}])
-    return found
 
 
 class Analytics:
@@ -73,7 +31,7 @@ class Analytics:
         self._metrics = metrics
         self._plans = plans
 
-    def revenue(self, asked: Range, currency: str | None) -> View:
+    def revenue(self, asked: Range, currency: str | None, now: int) -> View:
         currencies = self._metrics.generations().currencies
         currency = self._currency(currency, currencies)
         days = self._metrics.days(currency, asked.before.days[0], asked.days[-1])
@@ -86,21 +44,24 @@ class Analytics:
             "currencies": sorted({*currencies, currency}),
             "from_day": asked.days[0],
             "to_day": asked.days[-1],
-            "totals": _totals(closing, sums[1]),
-            "previous": _totals(opening, sums[0]),
-            "days": list(_days(opening, asked.days, days)),
+            "previous_from_day": asked.before.days[0],
+            "previous_to_day": asked.before.days[-1],
+            "totals": _totals(opening, closing, sums[1], len(asked.days)),
+            "previous": _totals(before, opening, sums[0], len(asked.before.days)),
+            "days": list(_rows(opening, [(day, [day]) for day in asked.days], days, "day")),
+            "months": self._months(opening, asked, days, day_of(now)),
             "by_plan": self._slices(closing, sums[1], 2),
             "by_provider": self._slices(closing, sums[1], 1),
         }
 
     def lines(self, query: Mapping[str, str]) -> View:
-        """A page of the ledger lines behind a day's figures: `currency`, `day`, and if given `plan_id`, `provider`,
-        `kind`, and the `cursor` of the page before.
+        """A page of the ledger lines behind the figures of a `day`, or of the days `from` … `to`: `currency`, and if
+        given `plan_id`, `provider`, `kind`, and the `cursor` of the page before.
 
         Times are RFC 3339. Raises `InvalidRequest`.
         """
-        day, kind, cursor = query.get("day", ""), query.get("kind"), query.get("cursor", "")
-        if not day:
+        kind, cursor = query.get("kind"), query.get("cursor", "")
+        if not query.get("day") and not (query.get("from") and query.get("to")):
             raise InvalidRequest("which day?", errors=[{"path": "day", "message": "a day such as 2026-11-22"}])
         if kind is not None and kind not in get_args(Kind):
             message = f"one of {', '.join(get_args(Kind))}"
@@ -108,21 +69,33 @@ class Analytics:
         if cursor and not _CURSOR.fullmatch(cursor):
             message = "what `next` said of the page before"
             raise InvalidRequest("this is no cursor", errors=[{"path": "cursor", "message": message}])
-        day = _day(query, "day", date.min).isoformat()
+        first = last = query.get("day", "")
+        if not first:
+            asked = range_of(query, 0)
+            first, last = asked.days[0], asked.days[-1]
+        else:
+            day_in(query, "day", date.min)
         currency = self._currency(query.get("currency"), self._metrics.generations().currencies)
         chosen = {name: query[name] for name in ("plan_id", "provider", "kind") if name in query}
         fitting = (
             (place, stored)
-            for place, stored in self._metrics.lines(currency, day, cursor)
+            for place, stored in self._stored(currency, first, last, cursor)
             if all(getattr(stored[1], name) == value for name, value in chosen.items())
         )
         page = list(islice(fitting, _LINES_PER_PAGE + 1))
         return {
             "currency": currency,
-            "day": day,
+            "from_day": first,
+            "to_day": last,
             "lines": [_line(*stored) for _, stored in page[:_LINES_PER_PAGE]],
             "next": page[_LINES_PER_PAGE - 1][0] if len(page) > _LINES_PER_PAGE else None,
         }
+
+    def _stored(self, currency: str, first: str, last: str, cursor: str) -> Iterator[tuple[str, Stored]]:
+        """Lines of several days in the order of time. A day without figures has no lines, and costs no query."""
+        begin = max(first, day_of(int(cursor[:12]))) if cursor else first
+        for day in [first] if first == last else sorted(self._metrics.days(currency, begin, last)):
+            yield from self._metrics.lines(currency, day, cursor)
 
     def funnel(self, asked: Range) -> View:
         first, last = asked.days[0], asked.days[-1]
@@ -145,7 +118,7 @@ class Analytics:
     def churn(self, asked: Range, currency: str | None) -> View:
         """By whole months: those in which the range lies."""
         currency = self._currency(currency, self._metrics.generations().currencies)
-        months = sorted({day[:7] for day in asked.days})
+        months = sorted(asked.by_month)
         cells = self._metrics.months(currency, _FIRST_MONTH, months[-1])
         before = added_up(cell for month, cell in cells.items() if month < months[0])
         found = []
@@ -202,25 +175,35 @@ class Analytics:
             raise InvalidRequest("this is no currency", errors=[{"path": "currency", "message": message}])
         return asked
 
+    def _months(self, opening: Counter[str], asked: Range, cells: Mapping[str, Counter[str]], today: str) -> list[View]:
+        """A row for each month of the range, the newest first. `complete`: the whole month lies in it and is over."""
+        months = asked.by_month
+        rows = list(_rows(opening, months.items(), cells, "month"))
+        start = _mrr(opening)
+        for row, days in zip(rows, months.values(), strict=True):
+            after = date.fromisoformat(days[-1]) + timedelta(days=1)
+            row["from_day"], row["to_day"] = days[0], days[-1]
+            row["complete"] = days[0].endswith("-01") and after.day == 1 and days[-1] < today
+            row["mrr_at_start_cents"], start = start, row["mrr_cents"]
+            row |= _customers(added_up(cells.get(day, Counter()) for day in days))
+            row["net_retention"] = _net_retention(row["mrr_at_start_cents"], row)
+        return rows[::-1]
+
     def _slices(self, closing: Counter[str], within: Counter[str], place: int) -> list[View]:
         """By plan (place 2 of a counter's name) or by provider (place 1), the most net revenue first."""
-        mrr = _by(closing, _MRR_FIELDS, place)
-        parts = {
-            field: _by(within, {field}, place) for field in ("payment", "refund", "dispute", "fee", "payments", "tax")
-        }
+        mrr, subscribers = _by(closing, _MRR_FIELDS, place), _by(closing, {"subscribers"}, place)
+        parts = {field: _by(within, {field}, place) for field in (*_MONEY, "payments", "tax")}
         catalogue = self._plans.catalogue()
         slices = []
-        for key in sorted({*mrr, *(name for part in parts.values() for name in part)}):
+        for key in sorted({*mrr, *subscribers, *(name for part in parts.values() for name in part)}):
             plan = catalogue.get(key) if place == 2 else None
             found = {
                 "key": key,
                 "name": plan.name if plan else key,
-                "gross_cents": parts["payment"][key],
-                "refunded_cents": -parts["refund"][key],
-                "net_cents": sum(parts[field][key] for field in ("payment", "refund", "dispute", "fee")),
-                "tax_cents": parts["tax"][key],
+                **_money({field: part[key] for field, part in parts.items()}),
                 "payments": parts["payments"][key],
                 "mrr_cents": mrr[key],
+                "subscribers": subscribers[key],
             }
             if any(value for value in found.values() if isinstance(value, int)):
                 slices.append(found)
@@ -267,7 +250,8 @@ def _users(cell: Counter[str]) -> int:
 
 
 def _money(cell: Mapping[str, int]) -> View:
-    gross, refund, dispute, fee = (total(cell, field) for field in ("payment", "refund", "dispute", "fee"))
+    """gross − refunded − disputed − fees = net, in every table: what is in the net has a column beside it."""
+    gross, refund, dispute, fee = (total(cell, field) for field in _MONEY)
     return {
         "gross_cents": gross,
         "refunded_cents": -refund,
@@ -278,27 +262,52 @@ def _money(cell: Mapping[str, int]) -> View:
     }
 
 
-def _totals(closing: Counter[str], within: Counter[str]) -> View:
-    mrr, active = _mrr(closing), _users(closing)
+def _customers(cell: Mapping[str, int]) -> View:
     return {
-        "mrr_cents": mrr,
-        "arr_cents": 12 * mrr,
-        "arpu_cents": mrr // active if active else 0,
-        "active": active,
-        "trialing": closing["users|trial"],
-        **_money(within),
-        "payments": total(within, "payments"),
+        "users_new": cell.get("users|new", 0),
+        "users_returning": cell.get("users|reactivation", 0),
+        "users_lost": -cell.get("users|churn", 0),
     }
 
 
-def _days(opening: Counter[str], days: list[str], cells: Mapping[str, Counter[str]]) -> Iterator[View]:
+def _totals(opening: Counter[str], closing: Counter[str], within: Counter[str], days: int) -> View:
+    mrr, active = _mrr(closing), _users(closing)
+    arpu = mrr // active if active else 0
+    movements = {f"{m}_cents": total(within, m) for m in MOVEMENTS}
+    lost = -within["users|churn"]
+    return {
+        "mrr_cents": mrr,
+        "arr_cents": 12 * mrr,
+        "arpu_cents": arpu,
+        "active": active,
+        "subscribers": total(closing, "subscribers"),
+        "trialing": closing["users|trial"],
+        **_money(within),
+        "payments": total(within, "payments"),
+        **movements,
+        **_customers(within),
+        "net_retention": _net_retention(_mrr(opening), movements),
+        # How many months a customer stays, if as many go as went in this range, times what one brings in a month.
+        "lifetime_value_cents": arpu * _users(opening) * days * 12 // (lost * 365) if lost > 0 else None,
+    }
+
+
+def _net_retention(start: int, movements: Mapping[str, int]) -> float | None:
+    """What those who paid at the start bring at the end, as a share of what they brought; None where nobody paid."""
+    stayed = start + sum(movements[f"{m}_cents"] for m in ("expansion", "contraction", "churn"))
+    return round(stayed / start, 4) if start > 0 else None
+
+
+def _rows(
+    opening: Counter[str], spans: Iterable[tuple[str, Sequence[str]]], cells: Mapping[str, Counter[str]], name: str
+) -> Iterator[View]:
+    """A row for each span of days: the MRR at its end, the movements and the money within it."""
     mrr = _mrr(opening)
-    for day in days:
-        cell = cells.get(day, Counter())
+    for label, days in spans:
+        cell = added_up(cells.get(day, Counter()) for day in days)
         mrr += _mrr(cell)
-        money = _money(cell)
-        del money["fees_cents"]
-        yield {"day": day, "mrr_cents": mrr, **{f"{m}_cents": total(cell, m) for m in MOVEMENTS}, **money}
+        movements = {f"{m}_cents": total(cell, m) for m in MOVEMENTS}
+        yield {name: label, "mrr_cents": mrr, **movements, **_money(cell), "payments": total(cell, "payments")}
 
 
 def _months(first: str, last: str) -> Iterator[str]:

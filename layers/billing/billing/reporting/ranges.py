@@ -1,0 +1,62 @@
+"""Ranges of days, as reports are asked for them."""
+
+from collections.abc import Mapping
+from datetime import date, timedelta
+from itertools import groupby
+
+from billing.data import dataclass
+from billing.errors import InvalidRequest
+from billing.rules.times import day_of
+
+_LONGEST_RANGE = 1100
+DEFAULT_DAYS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Days, both included, in UTC."""
+
+    first: date
+    last: date
+
+    @property
+    def days(self) -> list[str]:
+        return [(self.first + timedelta(days=n)).isoformat() for n in range((self.last - self.first).days + 1)]
+
+    @property
+    def by_month(self) -> dict[str, list[str]]:
+        """The days of each month, the months in their order."""
+        return {month: list(days) for month, days in groupby(self.days, key=lambda day: day[:7])}
+
+    @property
+    def before(self) -> "Range":
+        """The range just before: of the same length, or of whole months as many whole months."""
+        if self.first.day == 1 and (self.last + timedelta(days=1)).day == 1:
+            month = self.first.year * 12 + self.first.month - 1 - len(self.by_month)
+            return Range(date(month // 12, month % 12 + 1, 1), self.first - timedelta(days=1))
+        return Range(self.first - (self.last - self.first) - timedelta(days=1), self.first - timedelta(days=1))
+
+
+def range_of(query: Mapping[str, str], now: int) -> Range:
+    """`from` and `to` of a query (2026-11-22), by default the last 30 days. Raises `InvalidRequest`."""
+    today = date.fromisoformat(day_of(now))
+    last = day_in(query, "to", today)
+    first = day_in(query, "from", last - timedelta(days=DEFAULT_DAYS - 1))
+    if not 0 <= (last - first).days < _LONGEST_RANGE:
+        message = f"from must not lie behind to, nor more than {_LONGEST_RANGE} days before it"
+        raise InvalidRequest("the range is not valid", errors=[{"path": "from", "message": message}])
+    return Range(first, last)
+
+
+def day_in(query: Mapping[str, str], name: str, default: date) -> date:
+    text = query.get(name)
+    if not text:
+        return default
+    try:
+        found = date.fromisoformat(text)
+    except ValueError:
+        found = None
+    if found is None or text != found.isoformat() or not 2000 <= found.year < 2100:
+        message = "a day such as 2026-11-22"
+        raise InvalidRequest(f"{name} is not a day", errors=[{"path": name, "message": message}])
+    return found
