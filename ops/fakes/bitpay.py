@@ -14,7 +14,7 @@ import hmac
 import json
 import secrets
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from datetime import UTC, datetime
 from decimal import ROUND_UP, Decimal
 from pathlib import Path
@@ -23,7 +23,8 @@ from typing import Any
 import typer
 
 from fakes.base import Answer, App, Clock, Post, Request, Server, Webhooks, json_answer, post
-from fakes.bitcoin_pages import Choice, InvoicePages, Shown
+from fakes.bitcoin_pages import InvoicePages, Shown
+from fakes.bitpay_invoice import EXCEPTIONS, Invoice, choices_of, exact, exact_json
 
 WINDOW = 15 * 60
 RETRY_AFTER = (60, 300, 900, 3600)
@@ -40,25 +41,7 @@ CODES = {
 }
 
 
-_EXCEPTIONS = {"paidPartial": ", paid in part", "paidOver": ", paid too much", "paidLate": ", paid too late"}
 _NO_REFUND = ("preview", "canceled", "failure")
-
-
-@dataclass(slots=True)
-class Invoice:
-    id: str
-    request: dict[str, Any]
-    created: int
-    expires: int
-    satoshis: int
-    status: str = "new"
-    exception: str | None = None
-    received: list[tuple[int, int]] = field(default_factory=list)
-    """(when, satoshis) of each payment seen."""
-
-    @property
-    def paid(self) -> int:
-        return sum(amount for _, amount in self.received)
 
 
 class BitPay(App):
@@ -104,7 +87,7 @@ class BitPay(App):
         answer = super().handle(request)
         if self._memory is not None and request.method != "GET":
             invoices = {key: asdict(invoice) for key, invoice in self.invoices.items()}
-            self._memory.write_bytes(_exact({"invoices": invoices, "refunds": self.refunds}))
+            self._memory.write_bytes(exact({"invoices": invoices, "refunds": self.refunds}))
         return answer
 
     # --- the API -----------------------------------------------------------------------------------------------------
@@ -184,7 +167,7 @@ class BitPay(App):
         found = [self._refund_json(r) for r in self.refunds.values() if r["invoice"] == request.query.get("invoiceId")]
         if not found and self.error_status:
             return self._error(404, "020201", "Refund not found")
-        return _exact_json(found if self.bare_refunds else {"data": found})
+        return exact_json(found if self.bare_refunds else {"data": found})
 
     def _refund_by_guid(self, request: Request) -> Answer:
         refused = self._unsigned(request, request.query.get("token"))
@@ -212,7 +195,7 @@ class BitPay(App):
         return None
 
     def _answer(self, invoice: Invoice) -> Answer:
-        return _exact_json({"facade": "pos/invoice", "data": self._invoice_json(invoice)})
+        return exact_json({"facade": "pos/invoice", "data": self._invoice_json(invoice)})
 
     def _invoice_json(self, invoice: Invoice) -> dict[str, Any]:
         request, currency = invoice.request, invoice.request["currency"]
@@ -265,7 +248,7 @@ class BitPay(App):
         return {**refund, "amount": Decimal(refund["amount"])}
 
     def _refund_answer(self, refund: Mapping[str, Any]) -> Answer:
-        return _exact_json({"data": self._refund_json(refund)})
+        return exact_json({"data": self._refund_json(refund)})
 
     # --- what happens to an invoice ----------------------------------------------------------------------------------
 
@@ -372,7 +355,7 @@ class BitPay(App):
             },
             "data": message["data"],
         }
-        body = _exact(extended)
+        body = exact(extended)
         key = self.token if message["signer"] == "pos" else self.merchant_token
         signature = base64.b64encode(hmac.digest(key.encode(), body, hashlib.sha256)).decode()
         return body, {"x-signature": signature}
@@ -392,7 +375,7 @@ class BitPay(App):
             invoice_id=invoice.id,
             path=f"/invoice?id={invoice.id}",
             price=price,
-            status=invoice.status + _EXCEPTIONS.get(invoice.exception or "", ""),
+            status=invoice.status + EXCEPTIONS.get(invoice.exception or "", ""),
             rows={
                 "For": str(invoice.request.get("itemDesc") or "an order"),
                 "Price": price,
@@ -401,7 +384,7 @@ class BitPay(App):
                 "Still due": f"{Decimal(due) / 100_000_000:.8f} BTC",
                 "Time left": f"{left // 60} min {left % 60} s" if invoice.status == "new" else "none",
             },
-            choices=_choices(invoice),
+            choices=choices_of(invoice),
             back=paid or ((close, "Back without paying") if close else None),
         )
 
@@ -432,41 +415,6 @@ class BitPay(App):
 
 def _asked(request: Request) -> str:
     return request.query.get("id", "")
-
-
-def _choices(invoice: Invoice) -> list[Choice]:
-    if invoice.status == "new":
-        pay = [("pay", "Pay the rest", True)] if invoice.paid else [("pay", "Pay in full", True)]
-        return [
-            *pay,
-            ("underpay", "Pay half", False),
-            ("overpay", "Pay too much", False),
-            ("expire", "Let it expire", False),
-        ]
-    return {
-        "paid": [
-            ("confirm", "Confirm", True),
-            ("complete", "Complete at once", False),
-            ("invalidate", "Let the confirmation fail", False),
-        ],
-        "confirmed": [("complete", "Complete", True)],
-        "complete": [("refunded", "Claim a refund", False)],
-        "declined": [("refunded", "Claim the refund", False)],
-        "invalid": [("complete", "Complete after all", False)],
-        "expired": [("late", "Pay too late", False)],
-    }.get(invoice.status, [])
-
-
-def _exact(document: object) -> bytes:
-    """JSON with exact numbers: decimals are first written as marked texts, then the quotes around them fall away."""
-    mark = "\x00"
-    encoded = json.dumps(document, default=lambda number: f"{mark}{number}{mark}")
-    escaped = json.dumps(mark)[1:-1]
-    return encoded.replace(f'"{escaped}', "").replace(f'{escaped}"', "").encode()
-
-
-def _exact_json(document: object) -> Answer:
-    return Answer(200, _exact(document), {"Content-Type": "application/json"})
 
 
 def main(token: str, port: int = 8722, merchant_token: str = "", merchant_identity: str = "") -> None:

@@ -13,7 +13,7 @@ import hmac
 import json
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from decimal import ROUND_UP, Decimal
 from pathlib import Path
 from typing import Any
@@ -21,12 +21,21 @@ from typing import Any
 import typer
 
 from fakes.base import Answer, App, Clock, Post, Request, Server, Webhooks, json_answer, post
-from fakes.bitcoin_pages import Choice, InvoicePages, Shown
+from fakes.bitcoin_pages import InvoicePages, Shown
+from fakes.btcpay_invoice import (
+    DECIMALS,
+    EXCEPTIONS,
+    RATES,
+    Invoice,
+    btc,
+    choices_of,
+    markable,
+    monitored_until,
+    payment_json,
+)
 from fakes.btcpay_refunds import Refunds
 
 RETRY_AFTER = (10, 60, 600, 600, 600, 600, 600, 600)
-RATES = {"USD": Decimal("97000.50"), "EUR": Decimal("89500.25"), "GBP": Decimal("76100.00"), "JPY": Decimal("14800000")}
-DECIMALS = {"JPY": 0}
 VIEW, CREATE, MODIFY = "canviewinvoices", "cancreateinvoice", "canmodifyinvoices"
 PERMISSIONS = (VIEW, CREATE, MODIFY, "cancreatenonapprovedpullpayments", "canviewpullpayments")
 
@@ -38,50 +47,6 @@ def _tried_again(status: int) -> bool:
 def refused_permission(name: str) -> Answer:
     missing = f"btcpay.store.{name}"
     return json_answer({"code": "missing-permission", "message": "Forbidden", "missingPermission": missing}, 403)
-
-
-@dataclass(slots=True)
-class Invoice:
-    id: str
-    amount: Decimal
-    currency: str
-    metadata: dict[str, Any]
-    checkout: dict[str, Any]
-    created: int
-    expires: int
-    satoshis: int
-    address: str
-    status: str = "New"
-    additional: str = "None"
-    payments: list[dict[str, Any]] = field(default_factory=list)
-    """Each with satoshis, fee, method, when and status; a replaced one stays, as Invalid."""
-    kind: str = "Standard"
-    store: str = ""
-
-    @property
-    def counted(self) -> list[dict[str, Any]]:
-        return [p for p in self.payments if p["status"] != "Invalid"]
-
-    @property
-    def gross(self) -> int:
-        return sum(p["satoshis"] for p in self.counted)
-
-    @property
-    def fees(self) -> int:
-        return sum(p["fee"] for p in self.counted)
-
-    @property
-    def paid(self) -> int:
-        """Net of the fees: what is held against the price."""
-        return self.gross - self.fees
-
-    @property
-    def rate(self) -> Decimal:
-        return RATES[self.currency]
-
-
-def btc(satoshis: int) -> str:
-    return f"{Decimal(satoshis) / 100_000_000:.8f}"
 
 
 class BTCPay(App):
@@ -244,7 +209,7 @@ class BTCPay(App):
                     "totalPaid": btc(invoice.gross),
                     "paymentMethodPaid": btc(sum(p["satoshis"] for p in mine)),
                     "paymentMethodFee": btc(due + invoice.gross - invoice.satoshis),
-                    "payments": [_payment_json(p, invoice) for p in mine],
+                    "payments": [payment_json(p, invoice) for p in mine],
                     "additionalData": {},
                 }
             )
@@ -254,7 +219,7 @@ class BTCPay(App):
         found = self.found(request, MODIFY)
         if isinstance(found, Answer):
             return found
-        if request.json["status"] not in _markable(found):
+        if request.json["status"] not in markable(found):
             words = "Status can only be marked to invalid or settled within certain conditions."
             return json_answer([{"path": "status", "message": words}], 422)
         self.mark(found.id, request.json["status"])
@@ -270,12 +235,12 @@ class BTCPay(App):
             "currency": invoice.currency,
             "type": invoice.kind,
             "checkoutLink": f"{self.url}/i/{invoice.id}",
-            "createdTime": invoice.created,
-            "expirationTime": invoice.expires,
-            "monitoringExpiration": _monitored_until(invoice),
+            "createdTime": invoice.created + self.skew,
+            "expirationTime": invoice.expires + self.skew,
+            "monitoringExpiration": monitored_until(invoice) + self.skew,
             "status": invoice.status,
             "additionalStatus": invoice.additional,
-            "availableStatusesForManualMarking": _markable(invoice),
+            "availableStatusesForManualMarking": markable(invoice),
             "metadata": invoice.metadata,
             "checkout": invoice.checkout,
             "receipt": {"enabled": True, "showQR": True, "showPayments": True},
@@ -291,7 +256,7 @@ class BTCPay(App):
                 self.notify(invoice, "InvoiceExpired", partiallyPaid=bool(invoice.counted))
                 if invoice.counted:
                     self.notify(invoice, "InvoiceExpiredPaidPartial")
-            if invoice.status == "Processing" and self.clock.now() >= _monitored_until(invoice):
+            if invoice.status == "Processing" and self.clock.now() >= monitored_until(invoice):
                 self.invalidate(invoice.id)
 
     def pay(self, invoice_id: str, satoshis: int | None = None, *, lightning: bool = False) -> None:
@@ -361,7 +326,7 @@ class BTCPay(App):
             self.notify(invoice, "InvoiceInvalid", manuallyMarked=True)
 
     def _notify_payment(self, invoice: Invoice, payment: Mapping[str, Any], kind: str, *, late: bool) -> None:
-        told = {"paymentMethodId": payment["method"], "payment": _payment_json(payment, invoice)}
+        told = {"paymentMethodId": payment["method"], "payment": payment_json(payment, invoice)}
         self.notify(invoice, kind, afterExpiration=late, **told)
 
     def notify(self, invoice: Invoice, kind: str, **more: object) -> None:
@@ -399,7 +364,7 @@ class BTCPay(App):
             invoice_id=invoice.id,
             path=f"/i/{invoice.id}",
             price=f"{invoice.amount} {invoice.currency}",
-            status=invoice.status + _EXCEPTIONS.get(invoice.additional, ""),
+            status=invoice.status + EXCEPTIONS.get(invoice.additional, ""),
             rows={
                 "For": str(invoice.metadata.get("itemDesc") or "an order"),
                 "Price": f"{invoice.amount} {invoice.currency}",
@@ -409,7 +374,7 @@ class BTCPay(App):
                 "Address": invoice.address,
                 "Time left": f"{left // 60} min {left % 60} s" if invoice.status == "New" else "none",
             },
-            choices=_choices(invoice),
+            choices=choices_of(invoice),
             back=(back, "Return to the shop") if back else None,
         )
 
@@ -439,66 +404,6 @@ class BTCPay(App):
 
 def _asked(request: Request) -> str:
     return request.params["id"]
-
-
-def _monitored_until(invoice: Invoice) -> int:
-    return invoice.expires + 60 * int(invoice.checkout.get("monitoringMinutes") or 1440)
-
-
-def _markable(invoice: Invoice) -> list[str]:
-    """What a person may mark an invoice as."""
-    marked = invoice.additional == "Marked"
-    settled = invoice.status != "Settled"
-    invalid = invoice.status in ("New", "Processing", "Expired") or (invoice.status != "Invalid" and marked)
-    return [name for name, may in (("Settled", settled), ("Invalid", invalid)) if may]
-
-
-def _payment_json(payment: Mapping[str, Any], invoice: Invoice) -> dict[str, Any]:
-    return {
-        "id": payment["id"],
-        "receivedDate": payment["when"],
-        "value": btc(payment["satoshis"]),
-        "fee": btc(payment["fee"]),
-        "status": payment["status"],
-        "destination": invoice.address,
-    }
-
-
-_EXCEPTIONS = {
-    "PaidPartial": ", paid in part",
-    "PaidOver": ", paid too much",
-    "PaidLate": ", paid too late",
-    "Marked": ", marked by hand",
-}
-
-
-def _choices(invoice: Invoice) -> list[Choice]:
-    if invoice.status == "New":
-        first = [("pay", "Pay the rest", True)] if invoice.counted else [("pay", "Pay in full", True)]
-        lightning = [] if invoice.counted else [("lightning", "Pay over Lightning", False)]
-        return [
-            *first,
-            *lightning,
-            ("underpay", "Pay half", False),
-            ("overpay", "Pay too much", False),
-            ("expire", "Let it expire", False),
-            ("mark_invalid", "Mark invalid by hand", False),
-        ]
-    marks = [
-        (act, f"Mark {name.lower()} by hand", False)
-        for act, name in (("mark_settled", "Settled"), ("mark_invalid", "Invalid"))
-        if name in _markable(invoice)
-    ]
-    return {
-        "Processing": [
-            ("settle", "Confirm", True),
-            ("fall_back", "Replace the payment", False),
-            ("invalidate", "Let the confirmation fail", False),
-        ],
-        "Settled": [("again", "Pay again", False), ("refund", "Refund at the server", False), *marks],
-        "Invalid": [("late", "Pay all the same", False), *marks],
-        "Expired": [("late", "Pay too late", False), *marks],
-    }[invoice.status]
 
 
 def main(store_id: str, api_key: str, webhook_secret: str, webhook_url: str = "", port: int = 8723) -> None:

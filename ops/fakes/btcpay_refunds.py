@@ -9,7 +9,8 @@ from fakes.base import Answer, Request, json_answer, redirect
 from fakes.pages import actions, button, facts_list, page
 
 if TYPE_CHECKING:
-    from fakes.btcpay import BTCPay, Invoice
+    from fakes.btcpay import BTCPay
+    from fakes.btcpay_invoice import Invoice
 
 VIEW, CREATE, APPROVE = "canviewpullpayments", "cancreatenonapprovedpullpayments", "cancreatepullpayments"
 

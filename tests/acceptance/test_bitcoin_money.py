@@ -657,8 +657,10 @@ def test_a_pass_paid_twice_all_the_same_is_flagged(btcpay: World) -> None:
 # --- clocks -----------------------------------------------------------------------------------------------------------
 
 
-def test_a_server_whose_clock_was_an_hour_ahead_delays_nothing(btcpay: World) -> None:
+@pytest.mark.parametrize("told", ["by a webhook", "by nobody"])
+def test_a_server_whose_clock_was_an_hour_ahead_delays_nothing(btcpay: World, told: str) -> None:
     btcpay.app.skew = 3600
+    btcpay.app.webhooks.lose = told == "by nobody"
     invoice = opened(btcpay)
     btcpay.app.pay(invoice)
     btcpay.settle()
@@ -666,4 +668,10 @@ def test_a_server_whose_clock_was_an_hour_ahead_delays_nothing(btcpay: World) ->
     btcpay.app.advance(60)
     confirm(btcpay, invoice)
     btcpay.settle()
+    btcpay.poll(120)
+    assert btcpay.has(FEATURE)
+    made = give_back(btcpay, invoice)
+    btcpay.app.advance(60)
+    btcpay.app.refunds.archive(made["refund_id"])
+    btcpay.desk.reread("btcpay", invoice, btcpay.now)
     assert btcpay.has(FEATURE)

@@ -267,6 +267,12 @@ class PurchaseView(Standing):
     due_cents: int
     """Still missing on an underpaid invoice."""
     surplus_cents: int
+    received_cents: int = 0
+    """Of an invoice in bitcoin: all that came, less the network's fees."""
+    waits_for_a_person: bool = False
+    """Money came that bought nothing (yet): somebody decides whether it counts or goes back."""
+    refund_waits_for: Literal["claim", "approval", "payment"] | None = None
+    """Whose turn it is with a refund in bitcoin: the buyer's, the merchant's, or that of the server that pays it."""
     created_at: Time
     payable_until: Time | None
 

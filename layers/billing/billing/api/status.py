@@ -209,9 +209,18 @@ def _bought(purchase: Purchase, catalogue: Catalogue, standing: Standing) -> Vie
         "refunded_cents": purchase.payment.refunded_cents if purchase.payment else 0,
         "due_cents": purchase.due_cents,
         "surplus_cents": purchase.surplus_cents,
+        "received_cents": purchase.received_cents or 0,
+        "waits_for_a_person": purchase.undecided,
+        "refund_waits_for": _refund_waits_for(purchase),
         "created_at": rfc3339(purchase.created_at),
         "payable_until": rfc3339(purchase.expires_at),
     }
+
+
+def _refund_waits_for(purchase: Purchase) -> str | None:
+    """Whose turn it is with the refund in bitcoin that is on its way."""
+    refunds = purchase.payment.refunds.values() if purchase.payment else ()
+    return next((refund.waits_for for refund in refunds if refund.status == "pending" and refund.waits_for), None)
 
 
 def _last_ended(

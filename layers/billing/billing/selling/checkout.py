@@ -184,7 +184,11 @@ class Checkouts:
         if current is None or current.checkout_id != checkout.checkout_id or current.status != "opening":
             return None
         catalogue = self._plans.catalogue()
-        after = _with(account.put(_opened(current, session)), session.facts, catalogue)
+        after = account.put(_opened(current, session))
+        if checkout.provider in PREPAID:  # dated by when we asked, as all that is read of them later
+            after = _with(after, [replace(fact, observed_at=now) for fact in session.facts], catalogue)
+        else:
+            after = _with(after, session.facts, catalogue)
         return consequences(account, after, catalogue, now)
 
     def _order(self, account: Account, checkout: Checkout, plan: Plan, *, repeated: bool) -> Order:

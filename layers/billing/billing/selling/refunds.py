@@ -208,7 +208,10 @@ class Refunds:
         except ProviderError as refused:
             self._close(user_id, request, "refused", refused.detail, now)
             raise
-        self._applier.apply(user_id, request.provider, answer.facts, now)
+        facts = answer.facts
+        if request.provider in PREPAID:  # dated by when we asked, as all that is read of it later
+            facts = tuple(replace(fact, observed_at=now) for fact in facts)
+        self._applier.apply(user_id, request.provider, facts, now)
         words = list(answer.refused)
         if answer.outside_cents:
             words.append(f"{answer.outside_cents} was paid past the provider, which cannot give it back")
