@@ -108,6 +108,12 @@ class BTCPay(App):
             self._memory.write_text(json.dumps({"invoices": invoices, "claims": self.claims}, default=str))
         return answer
 
+    def refusal(self, status: int) -> Answer:
+        words = "told to refuse"
+        return json_answer(
+            [{"path": "", "message": words}] if status == 422 else {"code": "told", "message": words}, status
+        )
+
     def claim(self, claim_id: str) -> None:
         """The buyer claims all of a refund, and it is paid out."""
         self.refunds.claim(claim_id)
