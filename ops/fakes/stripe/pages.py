@@ -5,13 +5,14 @@ from datetime import UTC, datetime
 from html import escape
 from typing import Any
 
+from billing.rules.money import exponent
 from fakes.base import Answer, Clock, Request, redirect
 from fakes.pages import actions, button, facts_list, page
 from fakes.stripe.books import DAY, Books, Object, Refused, item_of
 
 
 def money(amount: int, currency: str) -> str:
-    digits = 0 if currency in ("jpy", "krw") else 2
+    digits = exponent(currency.upper())
     return f"{amount / 10**digits:,.{digits}f} {currency.upper()}"
 
 

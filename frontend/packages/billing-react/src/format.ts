@@ -3,13 +3,23 @@ import type { Schemas } from "@bitsleuth/billing-api-client";
 export type Plan = Schemas["PublicPlan"];
 export type FeatureValue = Plan["features"][string];
 
+// As the provider charges, not as browsers show: rules/money.py has the table and its source, and a test compares them.
+const ZERO_DECIMAL = "BIF CLP DJF GNF JPY KMF KRW MGA PYG RWF VND VUV XAF XOF XPF".split(" ");
+const THREE_DECIMAL = "BHD JOD KWD OMR TND".split(" ");
+
+/** How many digits an amount in the API has after its point: 2 for USD, none for JPY, 3 for KWD. */
+export function digitsOf(currency: string): number {
+  if (ZERO_DECIMAL.includes(currency)) return 0;
+  return THREE_DECIMAL.includes(currency) ? 3 : 2;
+}
+
 /** 1900, "USD" -> "$19"; whole amounts without decimals unless `exact`. Yen have no minor unit, dinars three digits. */
 export function money(minor: number, currency: string, locale: string, { exact = true } = {}): string {
   const style = { style: "currency", currency } as const;
-  const digits = new Intl.NumberFormat(locale, style).resolvedOptions().maximumFractionDigits ?? 2;
+  const digits = digitsOf(currency);
   const amount = minor / 10 ** digits;
   const whole = !exact && Number.isInteger(amount);
-  return new Intl.NumberFormat(locale, { ...style, ...(whole ? { maximumFractionDigits: 0 } : {}) }).format(amount);
+  return new Intl.NumberFormat(locale, { ...style, minimumFractionDigits: whole ? 0 : digits, maximumFractionDigits: whole ? 0 : digits }).format(amount);
 }
 
 /** "22 November 2026", in the reader's zone. */

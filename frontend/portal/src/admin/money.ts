@@ -1,11 +1,6 @@
-/** How many digits a currency has after its point: 2 for USD, none for JPY, 3 for KWD. */
-export function digitsOf(currency: string): number {
-  try {
-    return new Intl.NumberFormat("en", { style: "currency", currency }).resolvedOptions().maximumFractionDigits ?? 2;
-  } catch {
-    return 2; // Half-typed.
-  }
-}
+import { format } from "@bitsleuth/billing-react";
+
+export const { digitsOf } = format;
 
 /** "19.50" or "19,50" in USD -> 1950; null when it is no amount of that currency. */
 export function minorOf(text: string, currency: string): number | null {

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 from billing.data import dataclass, field
+from billing.rules.money import KNOWN, amount_fault
 
 # Every feature that code somewhere enforces: a plan can only grant what is listed here. docs/features.md tells where.
 FEATURES: Mapping[str, Mapping[str, str]] = {
@@ -223,6 +224,10 @@ def faults_of(plan: Plan) -> list[dict[str, str]]:
     ]
     if plan.currency in _COINS:
         found.append({"path": "currency", "message": "a price is in money; its buyers pay it in bitcoin all the same"})
+    if plan.currency not in KNOWN:
+        found.append({"path": "currency", "message": f"{plan.currency} is no currency that is known here"})
+    elif fault := amount_fault(plan.price_cents, plan.currency):
+        found.append({"path": "price_cents", "message": fault})
     if plan.duration_days is not None and plan.recurring:
         found.append({"path": "duration_days", "message": "only a one-time plan has a duration; this one renews"})
     if plan.trial_days and not plan.recurring:
