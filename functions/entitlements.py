@@ -41,7 +41,7 @@ def check(request: Request) -> dict[str, Any]:
     if left.remaining == 0:  # a cached no is never trusted: more may have been bought since
         left = _left(user_id, gate.check(user_id, feature, catalogue, request.now), request.now)
     if left.quota and left.remaining == 0:
-        raise gate.limit_reached(feature, left.quota.limit, catalogue)
+        raise gate.limit_reached(feature, left.quota.allowance, catalogue)
     return {"allowed": True, **entitlement(left)}
 
 

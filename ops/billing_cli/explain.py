@@ -70,7 +70,7 @@ def _use(stack: Stack, user: str, entitlement: Entitlement, now: int) -> None:
     if left.quota is not None:
         credits_ = f" and {left.quota.credits} bought" if left.quota.credits else ""
         resets = f", anew at {moment(left.quota.resets_at)}" if left.quota.resets_at else ""
-        console.print(f"{left.remaining} left of {left.quota.limit}{credits_}{resets}\n")
+        console.print(f"{left.remaining} left of {left.quota.allowance}{credits_}{resets}\n")
 
 
 def _open(source: object, found: Explanation) -> str:

@@ -320,10 +320,15 @@ def test_an_allowance_of_the_paid_period_begins_anew_with_the_next_payment_and_n
         )
 
     meter.become(paid(0), NOW, catalogue)
-    assert meter(amount=300, known=None)["remaining"] == 0
+    whole = 300 + FREE_LIMIT  # The free plan's run beside it, by calendar month.
+    assert meter(amount=whole, known=None)["remaining"] == 0
+    with pytest.raises(FeatureLocked):
+        meter(now=NOW + 60, known=None)
     for later in (NOW + 40 * 86_400, NOW + year - 1):
+        month_on = meter(now=later, amount=FREE_LIMIT, known=None)
+        assert (month_on["used"], month_on["remaining"]) == (whole, 0)
         with pytest.raises(FeatureLocked):
             meter(now=later, known=None)
     meter.become(paid(1), NOW + year, catalogue)
     renewed = meter(now=NOW + year + 60, known=None)
-    assert (renewed["used"], renewed["remaining"]) == (1, 299)
+    assert (renewed["used"], renewed["remaining"]) == (FREE_LIMIT + 1, 299)

@@ -1,5 +1,6 @@
 """What is left, what one call takes, and that no order of calls ever takes more than there is."""
 
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -47,20 +48,55 @@ def entitlement(value: FeatureValue, *periods: tuple[int, int] | None, credits_:
 
 
 def test_a_monthly_allowance_runs_with_the_calendar_month_in_utc() -> None:
-    assert quota(entitlement(Allowance(10)), NOW) == MONTHLY
-    december = quota(entitlement(Allowance(10)), DECEMBER)
+    assert quota(entitlement(Allowance(10), None), NOW) == MONTHLY
+    december = quota(entitlement(Allowance(10), None), DECEMBER)
     assert december == Quota(10, (), DECEMBER, int(datetime(2027, 1, 1, tzinfo=UTC).timestamp()))
 
 
 def test_an_allowance_per_billing_period_runs_with_what_was_paid() -> None:
     paid = (NOW - 10 * DAY, NOW + 20 * DAY)
-    assert quota(entitlement(Allowance(10, "billing_period"), paid), NOW) == Quota(10, (), *paid)
+    pack = Pack(f"subscription#sub_0@{paid[0]}", 10, paid[1], again=True)
+    assert quota(entitlement(Allowance(10, "billing_period"), paid), NOW) == Quota(0, (pack,), NOVEMBER, paid[1])
 
 
 def test_an_unpaid_period_begins_no_allowance() -> None:
     granted = quota(entitlement(Allowance(10, "billing_period"), None), NOW)
-    assert granted == Quota(10, (), 0, None)
-    assert take(Counter(period=NOW - 40 * DAY, used=10), granted, 1) is None
+    assert granted == Quota(0, (Pack("subscription#sub_0", 10, None, again=True),), NOVEMBER, None)
+    used_up = Counter(spent={"subscription#sub_0@1700": 10, "subscription#sub_0@900": 3})
+    assert take(used_up, granted, 1) is None
+    some_left = Counter(spent={"subscription#sub_0@1700": 9})
+    assert take(some_left, granted, 1) == Counter(NOVEMBER, 0, {"subscription#sub_0@1700": 10})
+    assert some_left.used_of(granted) == 9
+
+
+def test_a_paid_period_forgets_those_before_it_and_a_lagging_clock_begins_none_again() -> None:
+    before, paid = (NOW - 40 * DAY, NOW - 10 * DAY), (NOW - 10 * DAY, NOW + 20 * DAY)
+    last = quota(entitlement(Allowance(10, "billing_period"), before), NOW)
+    granted = quota(entitlement(Allowance(10, "billing_period"), paid), NOW)
+    assert last is not None
+    assert granted is not None
+    old, new = f"subscription#sub_0@{before[0]}", f"subscription#sub_0@{paid[0]}"
+    both = Counter(NOVEMBER, 0, {old: 4, new: 10, "purchase#p": 1})
+    assert both.at(granted, NOW).spent == {new: 10, "purchase#p": 1}
+    assert both.at(last, NOW).spent == both.spent
+    held = Counter(NOVEMBER).reserve(last, 4, "r", NOW + DAY)
+    assert held is not None
+    assert held.at(granted, NOW).give_back("r", 1).spent == {}
+
+
+def test_an_annual_allowance_and_one_of_the_month_are_used_side_by_side() -> None:
+    annual = replace(source("subscription", "y", Allowance(300, "billing_period")), period=(NOW, NOW + 365 * DAY))
+    found = entitlement_of(annual, source("plan", "free", Allowance(5)), source("purchase", "m", Allowance(200)))
+    granted = quota(found, NOW)
+    assert granted is not None
+    assert (granted.limit, granted.allowance, granted.credits, granted.resets_at) == (200, 500, 0, DECEMBER)
+    assert (found.value, found.beside) == (Allowance(200), (Allowance(300, "billing_period"),))
+    used_up = take(Counter(), granted, 500)
+    assert used_up is not None
+    assert (used_up.used, used_up.used_of(granted), used_up.left(granted)) == (200, 500, (0, 0))
+    december = quota(evaluate(found.sources, DECEMBER)["ai.chat"], DECEMBER)
+    assert december is not None
+    assert used_up.at(december, DECEMBER).left(december) == (200, 0)
 
 
 def test_switches_and_plain_numbers_are_not_counted() -> None:
@@ -150,6 +186,64 @@ def source(kind: Any, name: str, value: FeatureValue, until: int | None = None) 
 
 def entitlement_of(*sources: Source) -> Entitlement:
     return evaluate(sources, NOW)["ai.chat"]
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What somebody has for a while: an allowance of the month, one of paid periods of `days`, or credits."""
+
+    value: FeatureValue
+    days: int
+    begins: int
+    lasts: int
+    paid_periods: int
+
+    def source(self, name: str, now: int) -> Source:
+        """As the account would tell it at `now`: the period that runs, and none where it is not paid."""
+        if isinstance(self.value, Allowance) and self.value.per == "month":
+            return source("plan", name, self.value)
+        start, until = NOW + self.begins * DAY, NOW + (self.begins + self.lasts) * DAY
+        number = max(0, (now - start) // (self.days * DAY))
+        period = (start + number * self.days * DAY, start + (number + 1) * self.days * DAY)
+        found = source("subscription", name, self.value, until)
+        return replace(found, start=start, period=period if number < self.paid_periods else None)
+
+
+offers = st.builds(
+    Offer,
+    st.one_of(
+        st.builds(Allowance, st.integers(1, 6), st.sampled_from(["month", "billing_period"])),
+        st.builds(Credits, st.integers(1, 6)),
+    ),
+    days=st.integers(5, 40),
+    begins=st.integers(-5, 20),
+    lasts=st.integers(1, 90),
+    paid_periods=st.integers(0, 3),
+)
+
+
+def refused(sources: dict[str, Offer], days: list[int]) -> list[int]:
+    """Which of the uses, each on its day, are refused."""
+    counter, found = Counter(), []
+    for number, day in enumerate(days):
+        now = NOW + day * DAY
+        union = evaluate([offer.source(name, now) for name, offer in sources.items()], now).get("ai.chat")
+        granted = quota(union, now) if union else None
+        taken = counter.at(granted, now).take(granted, 1) if granted else None
+        if taken is None:
+            found.append(number)
+        else:
+            counter = taken[0]
+    return found
+
+
+@given(st.lists(offers, min_size=1, max_size=5), st.integers(0, 4), st.lists(st.integers(0, 80), max_size=60))
+def test_one_more_source_never_refuses_a_use_that_was_open_without_it(
+    all_offers: list[Offer], which: int, days: list[int]
+) -> None:
+    more = {f"s{n}": offer for n, offer in enumerate(all_offers)}
+    fewer = {name: offer for name, offer in more.items() if name != f"s{which}"}
+    assert set(refused(more, sorted(days))) <= set(refused(fewer, sorted(days)))
 
 
 STEPS = ["consume", "reserve", "settle", "release", "wait", "upgrade", "buy", "buy for a while", "refund", "restore"]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing.rules.allowances import Quota, quota
+from billing.rules.allowances import quota
 from billing.rules.entitlements import (
     Entitlement,
     Refusal,
@@ -135,7 +135,13 @@ def test_of_allowances_with_different_periods_the_one_counts_that_gives_more_ove
     assert evaluate([annual, card], NOW)["ai.chat"].value == Allowance(200)
     assert evaluate([monthly, card], NOW)["ai.chat"].value == Allowance(300, "billing_period")
     both = evaluate([annual, monthly], NOW)["ai.chat"]
-    assert quota(both, NOW) == Quota(300, (), NOW - 10, NOW - 10 + month)
+    assert (both.value, both.beside) == (Allowance(300, "billing_period"), (Allowance(300, "billing_period"),))
+    granted = quota(both, NOW)
+    assert granted is not None
+    assert [(p.source, p.amount) for p in granted.packs] == [
+        (f"subscription#sub_monthly_None@{NOW - 10}", 300),
+        (f"subscription#sub_annual_None@{NOW - 10}", 300),
+    ]
 
 
 @given(some_sources, st.randoms())

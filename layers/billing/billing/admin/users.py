@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from billing.api.plan_bodies import feature_value
+from billing.api.plan_bodies import feature_values
 from billing.api.requests import GrantFeatures, RefundPayment
 from billing.api.status import subscription_status
 from billing.api.views import entitlement, plan_in_force, source_view, value
@@ -109,7 +109,7 @@ class AdminUsers:
             "feature": feature,
             "at": rfc3339(at),
             "allowed": found.allowed,
-            "value": value(verdict.value, verdict.credits) if isinstance(verdict, Entitlement) else None,
+            "value": value(verdict) if isinstance(verdict, Entitlement) else None,
             "expires_at": rfc3339(verdict.expires_at) if isinstance(verdict, Entitlement) else None,
             "sources": [source_view(s) for s in found.sources],
             "timeline": self._timeline(user_id, at),
@@ -120,7 +120,7 @@ class AdminUsers:
         if wish.expires_at is not None and wish.expires_at <= now:
             message = "it must lie ahead"
             raise InvalidRequest("the grant would be over", errors=[{"path": "expires_at", "message": message}])
-        features = {key: feature_value(given) for key, given in wish.features.items()}
+        features = feature_values(wish)
         faults = {key: fault for key, given in features.items() if (fault := feature_fault(key, given))}
         if faults:
             errors = [{"path": f"features/{key}", "message": fault} for key, fault in faults.items()]

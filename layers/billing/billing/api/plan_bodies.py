@@ -1,7 +1,9 @@
 """Plans as requests write them, turned into plans."""
 
-from billing.api.requests import AllowanceValue, CreditsValue, PlanBody
-from billing.rules.plans import Allowance, Credits, FeatureValue, Plan
+from collections.abc import Mapping
+
+from billing.api.requests import GrantFeatures, PlanBody
+from billing.rules.plans import FeatureValue, Plan, features_from_json
 
 
 def plan_from(body: PlanBody, plan_id: str, version: int) -> Plan:
@@ -13,7 +15,7 @@ def plan_from(body: PlanBody, plan_id: str, version: int) -> Plan:
         price_cents=body.price_cents,
         currency=body.currency,
         interval=body.interval,
-        features={key: feature_value(value) for key, value in body.features.items()},
+        features=feature_values(body),
         tier=body.tier,
         rank=body.rank,
         group=body.group,
@@ -27,8 +29,6 @@ def plan_from(body: PlanBody, plan_id: str, version: int) -> Plan:
     )
 
 
-def feature_value(value: bool | int | AllowanceValue | CreditsValue) -> FeatureValue:
-    """A feature's value as a request writes it."""
-    if isinstance(value, AllowanceValue):
-        return Allowance(value.limit, value.per)
-    return Credits(value.credits) if isinstance(value, CreditsValue) else value
+def feature_values(body: PlanBody | GrantFeatures) -> Mapping[str, FeatureValue]:
+    """What a request grants, by feature."""
+    return features_from_json(body.model_dump(include={"features"})["features"])

@@ -342,6 +342,8 @@ class SourceView(Response):
 class EntitlementView(Response):
     feature: str
     value: FeatureJson
+    also: list[FeatureJson] | None = None
+    """Allowances that run beside `value`, such as one of a paid year beside one of the month; each with its own use."""
     expires_at: Time | None
     """When less of it will be given, or nothing; null: no end of this in sight."""
     sources: list[SourceView]
@@ -363,6 +365,8 @@ class FeatureDecision(Response):
     feature: str
     allowed: Literal[True]
     value: FeatureJson
+    also: list[FeatureJson] | None = None
+    """Allowances that run beside `value`, such as one of a paid year beside one of the month; each with its own use."""
     expires_at: Time | None
     sources: list[SourceView]
     remaining: int | None = None

@@ -174,8 +174,8 @@ def _if_canceled(effect: IfCanceled, currency: str) -> View:
         "features": [
             {
                 "feature": feature,
-                "before": value(before.value, before.credits),
-                "after": value(after.value, after.credits) if after else None,
+                "before": value(before),
+                "after": value(after) if after else None,
             }
             for feature, before, after in effect.features
         ],

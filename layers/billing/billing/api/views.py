@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 from billing.providers import PROVIDERS, sellers
 from billing.rules.access import windows
 from billing.rules.allowances import Held
-from billing.rules.entitlements import Source
-from billing.rules.plans import FEATURES, Allowance, Catalogue, Credits, FeatureValue, Plan, features_to_json
+from billing.rules.entitlements import Entitlement, Source
+from billing.rules.plans import FEATURES, Catalogue, Plan, feature, features_to_json
 from billing.rules.records import Account, Renewal
 from billing.rules.times import rfc3339
 
@@ -104,7 +104,8 @@ def entitlement(held: Held) -> View:
     found = held.entitlement
     return {
         "feature": found.feature,
-        "value": value(found.value, found.credits),
+        "value": value(found),
+        **({"also": [allowance.shown() for allowance in found.beside]} if found.beside else {}),
         "expires_at": rfc3339(found.expires_at),
         "sources": [source_view(s) for s in found.sources],
         "remaining": held.remaining,
@@ -132,11 +133,10 @@ def plan_move(plan_id: str, newest: Plan | None, move: "Move | None", effects: S
     return shown
 
 
-def value(granted: FeatureValue, credits_: int = 0) -> bool | int | dict[str, Any]:
+def value(found: Entitlement) -> object:
     """true, 5, or {"limit": 200, "per": "month"} with "credits" where some were bought."""
-    if isinstance(granted, Allowance):
-        return {"limit": granted.limit, "per": granted.per, **({"credits": credits_} if credits_ else {})}
-    return {"credits": granted.amount} if isinstance(granted, Credits) else granted
+    shown = feature(found.value).shown()
+    return {**shown, "credits": found.credits} if isinstance(shown, dict) and found.credits else shown
 
 
 def source_view(source: Source) -> dict[str, object]:

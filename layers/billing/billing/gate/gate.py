@@ -7,7 +7,7 @@ from typing import Any
 from billing.api.views import offer, source_view
 from billing.errors import FeatureLocked
 from billing.rules.entitlements import Entitlement, Refusal, Source, decide, free_source, sources_from_json
-from billing.rules.plans import Allowance, Catalogue, FeatureValue, Plan
+from billing.rules.plans import Catalogue, Plan, feature
 from billing.store.accounts import AccountStore
 
 # How many offers a refusal names: enough to choose, few enough to read.
@@ -40,7 +40,8 @@ class Gate:
         return self._locked(Refusal(feature, "limit_reached", ()), catalogue, limit)
 
     def _locked(self, refusal: Refusal, catalogue: Catalogue, limit: int = 0) -> FeatureLocked:
-        better = [p for p in plans_with(refusal.feature, catalogue) if _allows_more(p.features[refusal.feature], limit)]
+        known = plans_with(refusal.feature, catalogue)
+        better = [p for p in known if feature(p.features[refusal.feature]).allows_more_than(limit)]
         offers = [offer(plan) for plan in better[:MAX_OFFERS]]
         detail = {
             "not_in_plan": "your plan does not include this feature",
@@ -70,10 +71,6 @@ def with_free(known: Sequence[Source], catalogue: Catalogue) -> list[Source]:
     if free is None or (free.after_purchase and not any(s.until is None or s.until > s.start for s in known)):
         return list(known)
     return [*known, free_source(free)]
-
-
-def _allows_more(value: FeatureValue, limit: int) -> bool:
-    return not isinstance(value, Allowance) or value.limit > limit
 
 
 def plans_with(feature: str, catalogue: Catalogue) -> list[Plan]:

@@ -56,11 +56,11 @@ class Usage:
             # A cached no is never trusted: credits or a larger plan may have been bought since.
             fresh = quota(self._gate.check(user_id, feature, catalogue, now), now)
         if fresh is None or fresh == granted:
-            raise self._gate.limit_reached(feature, granted.limit, catalogue)
+            raise self._gate.limit_reached(feature, granted.allowance, catalogue)
         try:
             return self._retry(lambda: self._take(user_id, call, fresh, now))
         except _UsedUp:
-            raise self._gate.limit_reached(feature, fresh.limit, catalogue) from None
+            raise self._gate.limit_reached(feature, fresh.allowance, catalogue) from None
 
     def apply_all(
         self,
@@ -195,7 +195,7 @@ def _result(feature: str, counter: Counter, granted: Quota, reservation_id: str 
     return {
         "feature": feature,
         "allowed": True,
-        "used": counter.used,
+        "used": counter.used_of(granted),
         "remaining": allowance + credits_left,
         "credits": credits_left,
         "resets_at": rfc3339(granted.resets_at),

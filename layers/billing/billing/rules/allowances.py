@@ -1,18 +1,18 @@
 """Allowances: what is left of a metered feature, and what one call takes from it. Pure; the store makes it exact.
 
-One counter per user and feature holds the use of the current period, what was spent of each pack of bought credits,
-and what is reserved. The allowance of the period is used first, credits after it, of the pack first that ends first.
-Each pack remembers its own use: what ends, or is given back, takes what is left of itself alone. Reserved units are
-taken at once and given back when they are settled for less, released, or left until they expire. Periods only move
-forward, so neither a clock that lags behind nor a change of plan begins an allowance anew: that alters the limit and
-keeps the use.
+One counter per user and feature holds the use of the current month, what was spent of each pack, and what is reserved.
+The allowance of the calendar month is used first, then those of paid periods, then credits, and of each kind first what
+ends first. The order is the same for everybody and each source remembers its own use, so one more source never gives
+less: what ends, or is given back, takes what is left of itself alone. Reserved units are taken at once and given back
+when they are settled for less, released, or left until they expire. Periods only move forward, so neither a clock that
+lags behind nor a change of plan begins an allowance anew: that alters the limit and keeps the use.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
 from billing.data import dataclass, field, replace
-from billing.rules.entitlements import Entitlement
+from billing.rules.entitlements import Entitlement, Given, allowances
 from billing.rules.plans import Allowance, Credits
 
 # What one user can hold in reserve of one feature: the counter is one small item.
@@ -21,19 +21,22 @@ MAX_RESERVATIONS = 50
 
 @dataclass(frozen=True, slots=True)
 class Pack:
-    """Credits from one source, by its kind and id (purchase#pi_1). `until` None: they last for good."""
+    """Units from one source, by its kind and id (purchase#pi_1). `until` None: they last for good.
+
+    `again`: no credits but the allowance of a paid period, whose start follows the source (subscription#sub_1@1700):
+    the next period is another pack. Without a start nothing is paid for the time around now.
+    """
 
     source: str
     amount: int
     until: int | None = None
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """What a user may use of a feature now: `limit` per period, and the packs of credits, the first to be used first.
-
-    `period` is the period's start. It is 0 where no period can be told: then the counter keeps the one it has.
-    """
+    """What a user may use of a feature now: `limit` in the calendar month that starts at `period`, and besides it
+    packs, the first to be used first. `resets_at`: when the first of the allowances begins anew."""
 
     limit: int
     packs: tuple[Pack, ...]
@@ -43,7 +46,12 @@ class Quota:
     @property
     def credits(self) -> int:
         """All that were given, spent or not."""
-        return sum(pack.amount for pack in self.packs)
+        return sum(pack.amount for pack in self.packs if not pack.again)
+
+    @property
+    def allowance(self) -> int:
+        """All that may be used in the month and in the paid periods around now, used or not."""
+        return self.limit + sum(pack.amount for pack in self.packs if pack.again)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,23 +85,42 @@ class Counter:
                 counter = counter.give_back(name, 0)
         if quota.period > counter.period:
             counter = replace(counter, period=quota.period, used=0)
+        begun = dict(pack.source.rsplit("@", 1) for pack in quota.packs if pack.again and "@" in pack.source)
+        over = {key for key in counter.spent if _is_over(key, begun)}
+        if over:
+            counter = replace(counter, spent={key: n for key, n in counter.spent.items() if key not in over})
         return counter
 
     def left(self, quota: Quota) -> tuple[int, int]:
-        """Units left of the allowance and of the credits; never below zero."""
-        return max(0, quota.limit - self.used), sum(self._left_of(pack) for pack in quota.packs)
+        """Units left of the allowances and of the credits; never below zero."""
+        credits_left = sum(self._left_of(pack) for pack in quota.packs if not pack.again)
+        return self._left_of_month(quota) + sum(self._left_of(p) for p in quota.packs if p.again), credits_left
+
+    def used_of(self, quota: Quota) -> int:
+        """What was used of the allowances of the month and of the paid periods around now."""
+        return self.used + sum(self.spent.get(self._key(pack), 0) for pack in quota.packs if pack.again)
+
+    def _left_of_month(self, quota: Quota) -> int:
+        return max(0, quota.limit - self.used)
 
     def _left_of(self, pack: Pack) -> int:
-        return max(0, pack.amount - self.spent.get(pack.source, 0))
+        return max(0, pack.amount - self.spent.get(self._key(pack), 0))
+
+    def _key(self, pack: Pack) -> str:
+        """Where the use of a pack is counted: while a period is not paid, it goes on in the one that was."""
+        if not pack.again or "@" in pack.source:
+            return pack.source
+        paid = [key for key in self.spent if key.startswith(f"{pack.source}@")]
+        return max(paid, key=lambda key: int(key.rpartition("@")[2]), default=pack.source)
 
     def take(self, quota: Quota, amount: int) -> "tuple[Counter, Reservation] | None":
         """The counter after taking `amount`, and where it came from; None when not all of it is left."""
-        from_allowance = min(amount, self.left(quota)[0])
+        from_allowance = min(amount, self._left_of_month(quota))
         missing = amount - from_allowance
         taken = []
         for pack in quota.packs:
             if part := min(missing, self._left_of(pack)):
-                taken.append((pack.source, part))
+                taken.append((self._key(pack), part))
                 missing -= part
         if missing:
             return None
@@ -115,12 +142,12 @@ class Counter:
         unused, spent = held.units - keep, dict(self.spent)
         for source, taken in reversed(held.packs):
             back = min(unused, taken)
-            spent[source] -= back
+            spent[source] = spent.get(source, 0) - back
             unused -= back
         return Counter(
             self.period,
             self.used - (unused if held.period == self.period else 0),
-            {source: units for source, units in spent.items() if units},
+            {source: units for source, units in spent.items() if units > 0},
             {other: r for other, r in self.reservations.items() if other != name},
         )
 
@@ -139,7 +166,7 @@ class Held:
         if self.quota is None:
             return self.entitlement.value
         reset = {"resets_at": self.quota.resets_at} if self.quota.resets_at else {}
-        return {"limit": self.quota.limit + self.quota.credits, "remaining": self.remaining, **reset}
+        return {"limit": self.quota.allowance + self.quota.credits, "remaining": self.remaining, **reset}
 
 
 def held(entitlement: Entitlement, counter: Counter, now: int) -> Held:
@@ -152,31 +179,36 @@ def held(entitlement: Entitlement, counter: Counter, now: int) -> Held:
 
 def quota(entitlement: Entitlement, now: int) -> Quota | None:
     """The quota behind an entitlement; None when it is not counted (a switch, or a plain number)."""
-    allowance = entitlement.value
-    if not isinstance(allowance, Allowance):
+    if not isinstance(entitlement.value, Allowance):
         return None
-    packs = _packs(entitlement)
-    if allowance.per == "month":
-        begun, ends = _month(now)
-        return Quota(allowance.limit, packs, begun, ends)
-    equal = (s.period for s in entitlement.sources if s.features[entitlement.feature] == allowance)
-    paid = [period for period in equal if period is not None and period[0] <= now]
-    if not paid:
-        return Quota(allowance.limit, packs, 0, None)
-    # Of paid periods that run side by side the shortest gives the most; when all are over, the last one counts.
-    running = [period for period in paid if now < period[1]]
-    counting = min(running, key=lambda p: (p[1] - p[0], -p[0])) if running else max(paid)
-    return Quota(allowance.limit, packs, *counting)
-
-
-def _packs(entitlement: Entitlement) -> tuple[Pack, ...]:
-    """The credits by their source, what ends first first."""
-    packs = [
-        Pack(f"{source.kind}#{source.id}", given.amount, source.until)
+    given = allowances(entitlement.feature, entitlement.sources)
+    limit = max((a.value.limit for a in given if a.value.per == "month"), default=0)
+    paid = [_paid_period(a) for a in given if a.value.per == "billing_period"]
+    credits_ = [
+        Pack(source.record, value.amount, source.until)
         for source in entitlement.sources
-        if isinstance(given := source.features[entitlement.feature], Credits)
+        if isinstance(value := source.features[entitlement.feature], Credits)
     ]
-    return tuple(sorted(packs, key=lambda pack: (pack.until is None, pack.until or 0, pack.source)))
+    begun, month_ends = _month(now)
+    resets = [month_ends] * bool(limit) + [pack.until for pack in paid if pack.until and pack.until > now]
+    return Quota(limit, (*_by_end(paid), *_by_end(credits_)), begun, min(resets, default=None))
+
+
+def _paid_period(given: Given) -> Pack:
+    period, record = given.source.period, given.source.record
+    if period is None:
+        return Pack(record, given.value.limit, None, again=True)
+    return Pack(f"{record}@{period[0]}", given.value.limit, period[1], again=True)
+
+
+def _by_end(packs: Iterable[Pack]) -> list[Pack]:
+    return sorted(packs, key=lambda pack: (pack.until is None, pack.until or 0, pack.source))
+
+
+def _is_over(key: str, begun: Mapping[str, str]) -> bool:
+    """Whether a pack is of a paid period before the one that runs now of the same record, by the start of each."""
+    record, _, start = key.rpartition("@")
+    return record in begun and int(start) < int(begun[record])
 
 
 def _month(now: int) -> tuple[int, int]:

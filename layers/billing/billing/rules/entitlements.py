@@ -10,7 +10,16 @@ from typing import Any, Literal
 
 from billing.data import dataclass
 from billing.rules.access import SourceKind, windows
-from billing.rules.plans import Allowance, Catalogue, Credits, FeatureValue, Plan, features_from_json, features_to_json
+from billing.rules.plans import (
+    Allowance,
+    Catalogue,
+    Credits,
+    FeatureValue,
+    Plan,
+    features_from_json,
+    features_to_json,
+    order,
+)
 from billing.rules.records import Account
 
 Scenario = Literal["not_in_plan", "limit_reached", "expired", "payment_failed"]
@@ -32,6 +41,11 @@ class Source:
     features: Mapping[str, FeatureValue]
     period: tuple[int, int] | None = None
 
+    @property
+    def record(self) -> str:
+        """The record's kind and id, which stay when it is renewed: purchase#pi_1."""
+        return f"{self.kind}#{self.id}"
+
     def open_at(self, now: int) -> bool:
         return self.start <= now and (self.until is None or now < self.until)
 
@@ -47,7 +61,8 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class Entitlement:
-    """A feature a user has now. `credits` are bought uses beyond an allowance; `expires_at`
+    """A feature a user has now: `value`, of allowances the one of which most can be used over time; `beside` are those
+    that run beside it, as the month's and one of a paid period do; `credits` are bought uses beyond them. `expires_at`
     is when less will be given, or nothing; None: no end of this in sight."""
 
     feature: str
@@ -55,6 +70,12 @@ class Entitlement:
     credits: int
     expires_at: int | None
     sources: tuple[Source, ...]
+    beside: tuple[Allowance, ...] = ()
+
+    @property
+    def given(self) -> object:
+        """All that it gives, to tell one from another."""
+        return self.value, self.credits, self.beside
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,15 +159,50 @@ def _union(feature: str, givers: Sequence[Source], now: int) -> Entitlement | No
     live = [s for s in givers if s.open_at(now)]
     if not live:
         return None
-    best = _best(feature, live)
     ends = sorted({s.until for s in givers if s.until is not None and s.until > now})
+    side_by_side = sorted(allowances(feature, live), key=lambda given: -given.in_a_year)
     return Entitlement(
         feature=feature,
-        value=best.features[feature] if _worth(feature, best) > _NOTHING else Allowance(0),
+        value=side_by_side[0].value if side_by_side else _plain(feature, live),
         credits=_credits(feature, live),
         expires_at=next((end for end in ends if _less_at(end, feature, givers, live)), None),
         sources=tuple(live),
+        beside=tuple(given.value for given in side_by_side[1:]),
     )
+
+
+def _plain(feature: str, givers: Sequence[Source]) -> FeatureValue:
+    """The best of the values that are not counted; credits alone allow nothing per period."""
+    value = max((source.features[feature] for source in givers), key=order)
+    return Allowance(0) if isinstance(value, Credits) else value
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """An allowance, and the source that gives it."""
+
+    value: Allowance
+    source: Source
+
+    @property
+    def in_a_year(self) -> int:
+        return self.value.in_a_year(self.source.period)
+
+    @property
+    def rank(self) -> tuple[int, tuple[int, int]]:
+        return self.value.limit, self.source.period or (0, 0)
+
+
+def allowances(feature: str, givers: Sequence[Source]) -> list[Given]:
+    """The allowances that run side by side, each with a count of its own: of those by calendar month the highest one,
+    and that of every record that gives one per paid period, the highest where it does so twice."""
+    found: dict[str, Given] = {}
+    for source in givers:
+        value = source.features[feature]
+        if isinstance(value, Allowance):
+            window = "month" if value.per == "month" else source.record
+            found[window] = max(found.get(window, given := Given(value, source)), given, key=lambda g: g.rank)
+    return list(found.values())
 
 
 def _less_at(end: int, feature: str, givers: Sequence[Source], live: Sequence[Source]) -> bool:
@@ -154,31 +210,20 @@ def _less_at(end: int, feature: str, givers: Sequence[Source], live: Sequence[So
     then = [s for s in givers if s.open_at(end)]
     if not then or _credits(feature, then) < _credits(feature, live):
         return True
-    return _worth(feature, _best(feature, then)) < _worth(feature, _best(feature, live))
+    return _total(feature, then) < _total(feature, live)
 
 
-def _best(feature: str, givers: Sequence[Source]) -> Source:
-    return max(givers, key=lambda source: _worth(feature, source))
+def _total(feature: str, givers: Sequence[Source]) -> tuple[int, int, int]:
+    """An order of what all give together, the most generous last: allowances add up over a year."""
+    side_by_side = allowances(feature, givers)
+    if side_by_side:
+        return (1, 0, sum(given.in_a_year for given in side_by_side))
+    return (0, *max(order(source.features[feature]) for source in givers))
 
 
 def _credits(feature: str, givers: Sequence[Source]) -> int:
     values = (s.features[feature] for s in givers)
     return sum(v.amount for v in values if isinstance(v, Credits))
-
-
-# Credits are spent besides an allowance: alone they allow nothing per period.
-_NOTHING = (0, 0, 0)
-
-
-def _worth(feature: str, source: Source) -> tuple[int, int, int]:
-    """An order of values, the most generous last: on beats off, the higher number wins, and of allowances the one of
-    which more can be used over time, whatever their periods."""
-    value = source.features[feature]
-    if isinstance(value, Allowance):
-        return (2, value.in_a_year(source.period), value.limit)
-    if isinstance(value, Credits):
-        return _NOTHING
-    return (1, int(value is True), int(value))
 
 
 def sources_to_json(all_sources: Iterable[Source]) -> list[dict[str, Any]]:

@@ -74,6 +74,18 @@ class Allowance:
     limit: int
     per: Literal["month", "billing_period"] = "month"
 
+    kind = "allowance"
+
+    def shown(self) -> dict[str, Any]:
+        return {"limit": self.limit, "per": self.per}
+
+    def covers(self, wanted: "FeatureValue") -> bool:
+        """Whether this is at least as much; allowances of different periods are not compared."""
+        return isinstance(wanted, Allowance) and wanted.per == self.per and self.limit >= wanted.limit
+
+    def allows_more_than(self, limit: int) -> bool:
+        return self.limit > limit
+
     def in_a_year(self, period: tuple[int, int] | None) -> int:
         """How many uses a year of it would be, to compare allowances of different periods.
 
@@ -92,30 +104,67 @@ class Credits:
 
     amount: int
 
+    kind = "allowance"
+
+    def shown(self) -> dict[str, Any]:
+        return {"credits": self.amount}
+
+    def covers(self, wanted: "FeatureValue") -> bool:
+        """Credits are spent: whoever has some may want more."""
+        return False
+
+    def allows_more_than(self, limit: int) -> bool:
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class Plain:
+    """A switch (true) or a number such as wallets.max, as the feature values that are counted are."""
+
+    value: int
+
+    @property
+    def kind(self) -> str:
+        return "switch" if isinstance(self.value, bool) else "number"
+
+    def shown(self) -> int:
+        return self.value
+
+    def covers(self, wanted: "FeatureValue") -> bool:
+        """A switch that is on is above every number."""
+        return isinstance(wanted, int) and order(self.value) >= order(wanted)
+
+    def allows_more_than(self, limit: int) -> bool:
+        return True
+
 
 # On/off, a number such as wallets.max, an allowance per period, or bought credits.
 FeatureValue = bool | int | Allowance | Credits
 
 
+def feature(value: FeatureValue) -> Allowance | Credits | Plain:
+    """A value with what can be asked of each kind: to be shown, compared and counted."""
+    return Plain(value) if isinstance(value, int) else value
+
+
+def order(value: FeatureValue) -> tuple[bool, int]:
+    """Of values that are not counted the most generous is the last: on beats off, and of numbers the higher one."""
+    return value is True, value if isinstance(value, int) else 0
+
+
 def features_to_json(features: Mapping[str, FeatureValue]) -> dict[str, Any]:
     """true, 5, {"limit": 200, "per": "month"} or {"credits": 500}, by feature."""
-    written: dict[str, Any] = {}
-    for feature, value in features.items():
-        if isinstance(value, Allowance):
-            written[feature] = {"limit": value.limit, "per": value.per}
-        else:
-            written[feature] = {"credits": value.amount} if isinstance(value, Credits) else value
-    return written
+    return {key: feature(value).shown() for key, value in features.items()}
 
 
 def features_from_json(features: Mapping[str, Any]) -> dict[str, FeatureValue]:
     """The inverse of `features_to_json`; raises KeyError or TypeError on anything else."""
     read: dict[str, FeatureValue] = {}
-    for feature, value in features.items():
+    for key, value in features.items():
         if isinstance(value, Mapping):
-            read[feature] = Credits(value["credits"]) if "credits" in value else Allowance(value["limit"], value["per"])
+            read[key] = Credits(value["credits"]) if "credits" in value else Allowance(value["limit"], value["per"])
         else:
-            read[feature] = value
+            read[key] = value
     return read
 
 
@@ -152,6 +201,10 @@ class Plan:
     @property
     def free(self) -> bool:
         return self.price_cents == 0
+
+    @property
+    def gives_credits(self) -> bool:
+        return any(isinstance(value, Credits) for value in self.features.values())
 
     @property
     def recurring(self) -> bool:
@@ -236,7 +289,7 @@ def faults_of(plan: Plan) -> list[dict[str, str]]:
         found.append({"path": "trial_days", "message": "a free plan needs no trial"})
     if plan.free and not plan.recurring:
         found.append({"path": "price_cents", "message": "a one-time plan needs a price"})
-    if any(isinstance(v, Credits) for v in plan.features.values()) and plan.recurring:
+    if plan.gives_credits and plan.recurring:
         found.append({"path": "features", "message": "credits are bought once; a recurring plan gives an allowance"})
     return found
 
@@ -246,7 +299,7 @@ def feature_fault(key: str, value: FeatureValue) -> str:
     known = FEATURES.get(key)
     if known is None:
         return f"unknown feature; known are {', '.join(FEATURES)}"
-    given = "switch" if isinstance(value, bool) else "number" if isinstance(value, int) else "allowance"
+    given = feature(value).kind
     if given != known["kind"]:
         return f"{key} is a {known['kind']}, not a {given}"
     return ""

@@ -13,7 +13,7 @@ from billing.data import dataclass
 from billing.rules.access import term_runs, windows
 from billing.rules.entitlements import Entitlement, evaluate, sources
 from billing.rules.money import monthly
-from billing.rules.plans import Allowance, Catalogue, Credits, FeatureValue, Plan
+from billing.rules.plans import Catalogue, FeatureValue, Plan, feature
 from billing.rules.records import LIVE, Account, Payment, Subscription, Term
 from billing.rules.terms import Run, add_interval, chain
 from billing.rules.times import DAY
@@ -179,7 +179,7 @@ def _owned(account: Account, catalogue: Catalogue, plan: Plan, now: int) -> Over
         have = window.plan
         if window.kind != "purchase" or have is None or not window.open_at(now) or have.group != plan.group:
             continue
-        used_up = any(isinstance(value, Credits) for value in have.features.values())
+        used_up = have.gives_credits
         if not used_up and (plan.recurring or have.plan_id == plan.plan_id):
             found.append(Overlap(kind="owned", plan=have, ends_at=window.until, renews=False))
     return max(found, key=lambda o: (o.ends_at is None, o.ends_at or 0), default=None)
@@ -187,7 +187,7 @@ def _owned(account: Account, catalogue: Catalogue, plan: Plan, now: int) -> Over
 
 def included_in(account: Account, catalogue: Catalogue, plan: Plan, now: int) -> Plan | None:
     """A plan that the buyer has and that gives all of a one-time plan already; None when something would be new."""
-    if plan.recurring or any(isinstance(value, Credits) for value in plan.features.values()):
+    if plan.recurring or plan.gives_credits:
         return None
     open_now = evaluate(sources(account, catalogue), now)
     if not plan.features or not all(_covers(open_now.get(key), value) for key, value in plan.features.items()):
@@ -261,7 +261,4 @@ def _plan_of(subscription: Subscription | None, catalogue: Catalogue) -> Plan | 
 def _covers(have: Entitlement | None, wanted: FeatureValue) -> bool:
     if have is None:
         return not wanted
-    if isinstance(wanted, Allowance):
-        same = isinstance(have.value, Allowance) and have.value.per == wanted.per
-        return same and isinstance(have.value, Allowance) and have.value.limit >= wanted.limit
-    return not isinstance(have.value, Allowance | Credits) and not isinstance(wanted, Credits) and have.value >= wanted
+    return any(feature(value).covers(wanted) for value in (have.value, *have.beside))

@@ -155,9 +155,7 @@ def if_canceled(account: Account, catalogue: Catalogue, subscription: Subscripti
     others = [s for s in everything if (s.kind, s.id) != ("subscription", subscription.subscription_id)]
     today, then = evaluate(everything, now), evaluate(others, until)
     changed = [
-        (key, have, then.get(key))
-        for key, have in today.items()
-        if key not in then or (have.value, have.credits) != (then[key].value, then[key].credits)
+        (key, have, then.get(key)) for key, have in today.items() if key not in then or have.given != then[key].given
     ]
     return IfCanceled(access_until=until, waived_cents=waived, features=tuple(changed))
 

@@ -8,14 +8,13 @@ from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
 from billing.api.status import subscription_status
-from billing.api.views import value
 from billing.data import replace
 from billing.errors import Conflict, NotFound, ProviderError, ProviderUnavailable
 from billing.intake.applier import Applier
 from billing.providers import renewing_client, sellers
 from billing.providers.interface import ChangePreview, Client
 from billing.rules.facts import Ref
-from billing.rules.plans import Catalogue, FeatureValue, Plan
+from billing.rules.plans import Catalogue, FeatureValue, Plan, feature
 from billing.rules.quotes import change_block, kind_of
 from billing.rules.records import LIVE, TERMINAL, Account, Subscription
 from billing.rules.times import rfc3339
@@ -247,7 +246,7 @@ def compare(current: Plan, target: Plan) -> list[Mapping[str, Any]]:
 
 
 def _shown(granted: FeatureValue | None) -> object:
-    return value(granted) if granted else None
+    return feature(granted).shown() if granted else None
 
 
 def _chosen(

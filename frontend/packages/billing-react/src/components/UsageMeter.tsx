@@ -14,8 +14,9 @@ export function UsageMeter({ entitlement }: { entitlement: Schemas["EntitlementV
   const { locale } = useBilling();
   const id = useId();
   const texts = useFeatureTexts(usePlans().data?.features);
-  const limit = limitOf(entitlement.value);
-  if (limit === null || entitlement.remaining === null || entitlement.remaining === undefined) return null;
+  const first = limitOf(entitlement.value);
+  if (first === null || entitlement.remaining === null || entitlement.remaining === undefined) return null;
+  const limit = (entitlement.also ?? []).reduce<number>((sum, value) => sum + (limitOf(value) ?? 0), first);
   // Bought credits can leave more than the allowance of the period.
   const total = Math.max(limit, entitlement.remaining);
   const used = total - entitlement.remaining;
