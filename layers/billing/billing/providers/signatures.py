@@ -26,7 +26,7 @@ def verify_timestamped(body: bytes, header: str, secrets: Sequence[str], now: in
         label
         for label, secret in enumerate(secrets, start=1)
         for signature in signatures
-        if hmac.compare_digest(hmac.new(secret.encode(), signed, hashlib.sha256).hexdigest().encode(), signature)
+        if hmac.compare_digest(hmac.digest(secret.encode(), signed, "sha256").hex().encode(), signature)
     ]
     if not matched:
         raise BadWebhook("no signature matches", reason="bad_signature")

@@ -64,7 +64,7 @@ def minimise_event(event: Mapping[str, Any]) -> Notification:
 def minimal(thing: Mapping[str, Any]) -> dict[str, Any]:
     """The allowed part of one Stripe object, from a webhook or from an answer. Of an unknown kind: type and id."""
     kind = thing.get("object")
-    return _pick(thing, {**_COMMON, **(_OBJECTS.get(kind, {}) if isinstance(kind, str) else {})})
+    return _pick(thing, _OBJECTS.get(kind, _COMMON) if isinstance(kind, str) else _COMMON)
 
 
 # --- the allow-list -------------------------------------------------------------------------------------------------
@@ -72,26 +72,58 @@ def minimal(thing: Mapping[str, Any]) -> dict[str, Any]:
 
 _Rule = Callable[[Any], Any]
 _Allowed = Mapping[str, "_Rule | _Allowed | list[_Allowed]"]
+_Pick = Callable[[Mapping[str, Any]], dict[str, Any]]
 # What a table's number and a clock can hold.
 _LARGEST = 2**53
 
 
 def _pick(thing: Mapping[str, Any], allowed: _Allowed) -> dict[str, Any]:
-    kept = {name: _keep(thing.get(name), rule) for name, rule in allowed.items()}
-    return {name: value for name, value in kept.items() if value is not None}
+    return _picker(allowed)(thing)
 
 
-def _keep(value: Any, rule: "_Rule | _Allowed | list[_Allowed]") -> Any:
-    if value is None:
-        return None
+_pickers: dict[int, tuple[_Allowed, _Pick]] = {}
+
+
+def _picker(allowed: _Allowed) -> _Pick:
+    """An allow-list as one function of straight lines, made when the first object of its kind comes.
+
+    Walking the list for every object takes three times as long, which was most of the door's work.
+    """
+    if id(allowed) not in _pickers:
+        scope: dict[str, Any] = {}
+        lines = ["def pick(thing):", " get, kept = thing.get, {}"]
+        for number, (name, rule) in enumerate(allowed.items()):
+            lines += [f" value = get({name!r})", " if value is not None:", *_lines(number, name, rule)]
+            if callable(rule):
+                scope[f"r{number}"], scope[f"o{number}"] = _FORMS.get(rule, (rule, None))
+            else:
+                scope[f"r{number}"] = _picker(rule[0] if isinstance(rule, list) else rule)
+        exec("\n".join([*lines, " return kept"]), scope)  # noqa: S102 the names and rules of this file
+        _pickers[id(allowed)] = (allowed, scope["pick"])  # with the list itself, so that its id stays its own
+    return _pickers[id(allowed)][1]
+
+
+def _lines(number: int, name: str, rule: "_Rule | _Allowed | list[_Allowed]") -> list[str]:
+    rule_name = f"r{number}"
+    if rule is _integer:
+        return [f"  if type(value) is int and {-_LARGEST} <= value <= {_LARGEST}: kept[{name!r}] = value"]
+    if rule is _flag:
+        return [f"  if value is True or value is False: kept[{name!r}] = value"]
+    if callable(rule) and rule in _FORMS:
+        whole = f"isinstance(value, str) and {rule_name}(value)"
+        if _FORMS[rule][1] is None:
+            return [f"  if {whole}: kept[{name!r}] = value"]
+        return [f"  kept[{name!r}] = value if {whole} else o{number}"]
     if callable(rule):
-        return rule(value)
+        return [f"  value = {rule_name}(value)", f"  if value is not None: kept[{name!r}] = value"]
     if isinstance(rule, list):
-        entries = value if isinstance(value, list) else ()
-        return [_pick(entry, rule[0]) for entry in entries if isinstance(entry, dict)]
+        entries = f"[{rule_name}(entry) for entry in value if isinstance(entry, dict)]"
+        return [f"  kept[{name!r}] = {entries} if isinstance(value, list) else []"]
     # Where an object may be expanded or not, the id alone stands for it.
-    whole = {"id": value} if isinstance(value, str) else value
-    return _pick(whole, rule) if isinstance(whole, dict) else None
+    return [
+        "  if isinstance(value, str): value = {'id': value}",
+        f"  if isinstance(value, dict): kept[{name!r}] = {rule_name}(value)",
+    ]
 
 
 def _integer(value: Any) -> int | None:
@@ -102,10 +134,19 @@ def _flag(value: Any) -> bool | None:
     return value if isinstance(value, bool) else None
 
 
+# What a rule that asks for a form asks for, so that a picker can do without the call.
+_FORMS: dict[_Rule, tuple[Callable[[str], object], str | None]] = {}
+
+
 def _matching(pattern: str, otherwise: str | None = None) -> _Rule:
     """A text of this form; of any other, perhaps a person's words, only that it was another."""
-    compiled = re.compile(pattern)
-    return lambda value: value if isinstance(value, str) and compiled.fullmatch(value) else otherwise
+    matches = re.compile(pattern).fullmatch
+
+    def rule(value: Any) -> str | None:
+        return value if isinstance(value, str) and matches(value) else otherwise
+
+    _FORMS[rule] = (matches, otherwise)
+    return rule
 
 
 # Stripe may say a new word tomorrow: it is taken, and what cannot be a word becomes "other".
@@ -172,11 +213,11 @@ def _number(value: Any) -> int | float | None:
 def _by_currency(amount: str) -> _Rule:
     """{"eur": {"unit_amount": 830}}: what a price or coupon is in other currencies."""
 
+    allowed: _Allowed = {amount: _integer}
+
     def rule(value: Any) -> dict[str, Any]:
         given = value.items() if isinstance(value, dict) else ()
-        return {
-            n: _pick(option, {amount: _integer}) for n, option in given if _currency(n) and isinstance(option, dict)
-        }
+        return {n: _pick(option, allowed) for n, option in given if _currency(n) and isinstance(option, dict)}
 
     return rule
 
@@ -199,7 +240,8 @@ _DISCOUNT: _Allowed = {"id": _id, "end": _integer, "coupon": _COUPON, "source": 
 
 def _discounts(value: Any) -> list[Any]:
     """Ids in a webhook, objects where they were asked for."""
-    return [_keep(entry, _DISCOUNT) for entry in (value if isinstance(value, list) else ()) if entry]
+    entries = [{"id": entry} if isinstance(entry, str) else entry for entry in value] if isinstance(value, list) else []
+    return [_pick(entry, _DISCOUNT) if isinstance(entry, dict) else None for entry in entries if entry]
 
 
 _PAYMENT_NAMES: _Allowed = {"payment_intent": _id, "charge": _id}
@@ -215,174 +257,181 @@ _PHASES: _Allowed = {
     "status": _word,
 }
 
-_OBJECTS: dict[str, _Allowed] = {
-    "checkout.session": {
-        "mode": _word,
-        "status": _word,
-        "payment_status": _word,
-        "metadata": _our_metadata,
-        "customer": _id,
-        "subscription": _id,
-        "invoice": _id,
-        "payment_intent": _id,
-        "amount_total": _integer,
-        "currency": _currency,
-        "created": _integer,
-        "expires_at": _integer,
-        "recovered_from": _id,
-        "livemode": _flag,
-        "total_details": {"amount_tax": _integer},
-    },
-    "subscription": {
-        "status": _word,
-        "customer": _id,
-        "created": _integer,
-        "livemode": _flag,
-        "metadata": _our_metadata,
-        "current_period_start": _integer,
-        "current_period_end": _integer,
-        "trial_end": _integer,
-        "cancel_at": _integer,
-        "cancel_at_period_end": _flag,
-        "canceled_at": _integer,
-        "ended_at": _integer,
-        "cancellation_details": {"reason": _one_of(_CANCEL_REASONS), "feedback": _one_of(_FEEDBACK)},
-        "pause_collection": {"behavior": _word, "resumes_at": _integer},
-        "pending_update": {"expires_at": _integer},
-        "schedule": {"id": _plain_id, **_PHASES},
-        "latest_invoice": _id,
-        "currency": _currency,
-        "discount": _DISCOUNT,
-        "discounts": _discounts,
-        "items": {
-            "has_more": _flag,
-            "data": [
-                {
-                    "id": _plain_id,
-                    "created": _integer,
-                    "quantity": _integer,
-                    "discounts": _discounts,
-                    "price": {
-                        "id": _price_id,
-                        "metadata": _our_metadata,
-                        "unit_amount": _integer,
-                        "currency": _currency,
-                        "currency_options": _by_currency("unit_amount"),
-                        "product": _id,
-                    },
-                    "current_period_start": _integer,
-                    "current_period_end": _integer,
-                }
-            ],
+
+def _with_common(kinds: Mapping[str, _Allowed]) -> Mapping[str, _Allowed]:
+    return {kind: {**_COMMON, **allowed} for kind, allowed in kinds.items()}
+
+
+_OBJECTS: Mapping[str, _Allowed] = _with_common(
+    {
+        "checkout.session": {
+            "mode": _word,
+            "status": _word,
+            "payment_status": _word,
+            "metadata": _our_metadata,
+            "customer": _id,
+            "subscription": _id,
+            "invoice": _id,
+            "payment_intent": _id,
+            "amount_total": _integer,
+            "currency": _currency,
+            "created": _integer,
+            "expires_at": _integer,
+            "recovered_from": _id,
+            "livemode": _flag,
+            "total_details": {"amount_tax": _integer},
         },
-    },
-    "subscription_schedule": {"subscription": _id, "released_subscription": _id, **_PHASES},
-    "invoice": {
-        "status": _word,
-        "billing_reason": _word,
-        "customer": _id,
-        "subscription": _id,
-        "subscription_details": {"metadata": _our_metadata},
-        "parent": {"type": _word, "subscription_details": {"subscription": _id, "metadata": _our_metadata}},
-        "amount_paid": _integer,
-        "amount_due": _integer,
-        "total": _integer,
-        "currency": _currency,
-        "created": _integer,
-        "livemode": _flag,
-        "attempt_count": _integer,
-        "next_payment_attempt": _integer,
-        "collection_method": _word,
-        "status_transitions": {"paid_at": _integer, "marked_uncollectible_at": _integer},
-        "status_details": {"uncollectible": {"reason": _word}},
-        "total_taxes": [{"amount": _integer, "tax_behavior": _word}],
-        "total_tax_amounts": [{"amount": _integer, "inclusive": _flag}],
-        "last_finalization_error": {"code": _word},
-        **_PAYMENT_NAMES,
-        "payments": {"data": [{"status": _word, "payment": _PAYMENT_NAMES}]},
-        "lines": {
-            "has_more": _flag,
-            "data": [
-                {
-                    "amount": _integer,
-                    "proration": _flag,
-                    "subscription": _id,
-                    "period": {"start": _integer, "end": _integer},
-                    "pricing": {"price_details": {"price": {"id": _price_id}}},
-                    "price": {"id": _price_id},
-                    "parent": {
-                        "subscription_item_details": {"proration": _flag, "subscription": _id},
-                        "invoice_item_details": {"proration": _flag, "subscription": _id},
-                    },
-                }
-            ],
+        "subscription": {
+            "status": _word,
+            "customer": _id,
+            "created": _integer,
+            "livemode": _flag,
+            "metadata": _our_metadata,
+            "current_period_start": _integer,
+            "current_period_end": _integer,
+            "trial_end": _integer,
+            "cancel_at": _integer,
+            "cancel_at_period_end": _flag,
+            "canceled_at": _integer,
+            "ended_at": _integer,
+            "cancellation_details": {"reason": _one_of(_CANCEL_REASONS), "feedback": _one_of(_FEEDBACK)},
+            "pause_collection": {"behavior": _word, "resumes_at": _integer},
+            "pending_update": {"expires_at": _integer},
+            "schedule": {"id": _plain_id, **_PHASES},
+            "latest_invoice": _id,
+            "currency": _currency,
+            "discount": _DISCOUNT,
+            "discounts": _discounts,
+            "items": {
+                "has_more": _flag,
+                "data": [
+                    {
+                        "id": _plain_id,
+                        "created": _integer,
+                        "quantity": _integer,
+                        "discounts": _discounts,
+                        "price": {
+                            "id": _price_id,
+                            "metadata": _our_metadata,
+                            "unit_amount": _integer,
+                            "currency": _currency,
+                            "currency_options": _by_currency("unit_amount"),
+                            "product": _id,
+                        },
+                        "current_period_start": _integer,
+                        "current_period_end": _integer,
+                    }
+                ],
+            },
         },
-    },
-    "invoice_payment": {
-        "invoice": _id,
-        "status": _word,
-        "amount_paid": _integer,
-        "currency": _currency,
-        "created": _integer,
-        "livemode": _flag,
-        "payment": _PAYMENT_NAMES,
-    },
-    "payment_intent": {
-        "status": _word,
-        "amount": _integer,
-        "amount_received": _integer,
-        "currency": _currency,
-        "customer": _id,
-        "invoice": _id,
-        "latest_charge": _id,
-        "metadata": _our_metadata,
-        "created": _integer,
-        "livemode": _flag,
-        "last_payment_error": {"code": _word, "decline_code": _word},
-    },
-    "charge": {
-        "status": _word,
-        "amount": _integer,
-        "amount_refunded": _integer,
-        "refunded": _flag,
-        "disputed": _flag,
-        "currency": _currency,
-        "customer": _id,
-        "invoice": _id,
-        "payment_intent": _id,
-        "metadata": _our_metadata,
-        "created": _integer,
-        "livemode": _flag,
-        "failure_code": _word,
-    },
-    "refund": {
-        "status": _word,
-        "metadata": _our_metadata,
-        "amount": _integer,
-        "currency": _currency,
-        **_PAYMENT_NAMES,
-        "customer": _id,
-        "reason": _one_of(_REFUND_REASONS),
-        "failure_reason": _one_of(_REFUND_FAILURES),
-        "created": _integer,
-    },
-    "dispute": {
-        "status": _word,
-        "amount": _integer,
-        "currency": _currency,
-        **_PAYMENT_NAMES,
-        "reason": _one_of(_DISPUTE_REASONS),
-        "is_charge_refundable": _flag,
-        "created": _integer,
-        "livemode": _flag,
-        "payment_method_details": {"card": {"case_type": _word}},
-    },
-    "radar.early_fraud_warning": {
-        **_PAYMENT_NAMES,
-        "actionable": _flag,
-        "fraud_type": _word,
-        "created": _integer,
-        "livemode": _flag,
-    },
-    "customer": {"deleted": _flag, "metadata": _our_metadata, "created": _integer, "livemode": _flag},
-}
+        "subscription_schedule": {"subscription": _id, "released_subscription": _id, **_PHASES},
+        "invoice": {
+            "status": _word,
+            "billing_reason": _word,
+            "customer": _id,
+            "subscription": _id,
+            "subscription_details": {"metadata": _our_metadata},
+            "parent": {"type": _word, "subscription_details": {"subscription": _id, "metadata": _our_metadata}},
+            "amount_paid": _integer,
+            "amount_due": _integer,
+            "total": _integer,
+            "currency": _currency,
+            "created": _integer,
+            "livemode": _flag,
+            "attempt_count": _integer,
+            "next_payment_attempt": _integer,
+            "collection_method": _word,
+            "status_transitions": {"paid_at": _integer, "marked_uncollectible_at": _integer},
+            "status_details": {"uncollectible": {"reason": _word}},
+            "total_taxes": [{"amount": _integer, "tax_behavior": _word}],
+            "total_tax_amounts": [{"amount": _integer, "inclusive": _flag}],
+            "last_finalization_error": {"code": _word},
+            **_PAYMENT_NAMES,
+            "payments": {"data": [{"status": _word, "payment": _PAYMENT_NAMES}]},
+            "lines": {
+                "has_more": _flag,
+                "data": [
+                    {
+                        "amount": _integer,
+                        "proration": _flag,
+                        "subscription": _id,
+                        "period": {"start": _integer, "end": _integer},
+                        "pricing": {"price_details": {"price": {"id": _price_id}}},
+                        "price": {"id": _price_id},
+                        "parent": {
+                            "subscription_item_details": {"proration": _flag, "subscription": _id},
+                            "invoice_item_details": {"proration": _flag, "subscription": _id},
+                        },
+                    }
+                ],
+            },
+        },
+        "invoice_payment": {
+            "invoice": _id,
+            "status": _word,
+            "amount_paid": _integer,
+            "currency": _currency,
+            "created": _integer,
+            "livemode": _flag,
+            "payment": _PAYMENT_NAMES,
+        },
+        "payment_intent": {
+            "status": _word,
+            "amount": _integer,
+            "amount_received": _integer,
+            "currency": _currency,
+            "customer": _id,
+            "invoice": _id,
+            "latest_charge": _id,
+            "metadata": _our_metadata,
+            "created": _integer,
+            "livemode": _flag,
+            "last_payment_error": {"code": _word, "decline_code": _word},
+        },
+        "charge": {
+            "status": _word,
+            "amount": _integer,
+            "amount_refunded": _integer,
+            "refunded": _flag,
+            "disputed": _flag,
+            "currency": _currency,
+            "customer": _id,
+            "invoice": _id,
+            "payment_intent": _id,
+            "metadata": _our_metadata,
+            "created": _integer,
+            "livemode": _flag,
+            "failure_code": _word,
+        },
+        "refund": {
+            "status": _word,
+            "metadata": _our_metadata,
+            "amount": _integer,
+            "currency": _currency,
+            **_PAYMENT_NAMES,
+            "customer": _id,
+            "reason": _one_of(_REFUND_REASONS),
+            "failure_reason": _one_of(_REFUND_FAILURES),
+            "created": _integer,
+        },
+        "dispute": {
+            "status": _word,
+            "amount": _integer,
+            "currency": _currency,
+            **_PAYMENT_NAMES,
+            "reason": _one_of(_DISPUTE_REASONS),
+            "is_charge_refundable": _flag,
+            "created": _integer,
+            "livemode": _flag,
+            "payment_method_details": {"card": {"case_type": _word}},
+        },
+        "radar.early_fraud_warning": {
+            **_PAYMENT_NAMES,
+            "actionable": _flag,
+            "fraud_type": _word,
+            "created": _integer,
+            "livemode": _flag,
+        },
+        "customer": {"deleted": _flag, "metadata": _our_metadata, "created": _integer, "livemode": _flag},
+    }
+)
