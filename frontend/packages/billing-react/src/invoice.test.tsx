@@ -3,7 +3,8 @@ import { act, screen } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { CryptoInvoice } from "./components/CryptoInvoice.js";
-import { entitlements, invoice } from "./testing/fixtures.js";
+import { BillingPage } from "./components/BillingPage.js";
+import { catalogue, entitlements, invoice, invoiceState, purchase, quotes, status } from "./testing/fixtures.js";
 import { refuse, service, show } from "./testing/server.js";
 
 const api = service();
@@ -19,22 +20,61 @@ test("the time left is by the service's clock, however wrong ours is", async () 
 });
 
 test("an amount that is missing is told to the satoshi, and the invoice stays payable", async () => {
-  api.answers({ [path]: invoice({ status: "underpaid", due_btc: "0.00002500" }) });
+  api.answers({ [path]: invoice({ invoice: invoiceState("missing", 675), received_cents: 675, due_btc: "0.00002500" }) });
   show(<CryptoInvoice of={{ checkoutId: "co_1" }} />);
   expect((await screen.findByRole("alert")).textContent).toContain("another 0.00002500 BTC");
   expect(screen.getByRole("link", { name: "Open in wallet" }).getAttribute("href")).toMatch(/^bitcoin:/);
 });
 
-test.each([
-  ["processing", "Payment seen"],
-  ["paid", "Your plan is open."],
-  ["paid_late", "accept or refund it"],
-  ["failed", "Nothing was taken"],
-])("a %s invoice says so and offers nothing to pay", async (status, text) => {
-  api.answers({ [path]: invoice({ status }) });
-  show(<CryptoInvoice of={{ checkoutId: "co_1" }} />);
-  expect((await screen.findByRole("alert")).textContent).toContain(text);
-  expect(screen.queryByRole("link", { name: "Open in wallet" })).toBeNull();
+const STATES = [
+  // state, what the dialog says, what the billing page says first, what the list says
+  ["waiting", "Waiting for payment", null, "Waiting for payment"],
+  ["missing", "$4.50 of $9.00 has arrived", "Something is missing", "$4.50 of $9.00 has arrived"],
+  ["confirming", "Waiting for the network to confirm", "Payment seen", "Payment seen"],
+  ["expired", "Nothing has arrived so far", null, "The time is up"],
+  ["held", "$4.50 of $9.00 has arrived, but not as agreed", "waits for a person", "$4.50 of $9.00 has arrived"],
+  ["returning", "on its way back", "Being returned", "Being returned"],
+  ["paid", "Your plan is open.", null, "Paid"],
+  ["partially_refunded", "What you bought stays open", null, "Paid, partly returned"],
+  ["refunded", "has been returned", null, "Refunded"],
+  ["disputed", "is disputed", null, "Disputed"],
+] as const;
+
+test.each(STATES)("an invoice that is %s reads the same in the dialog, on the billing page and in the list", async (state, dialog, first, list) => {
+  const received = ["missing", "held", "returning"].includes(state) ? 450 : 0;
+  const now = invoiceState(state, received);
+  api.answers({
+    [path]: invoice({ invoice: now, received_cents: received }),
+    "GET /billing/plans": catalogue,
+    "GET /billing/quotes": quotes(),
+    "GET /billing/receipts": { receipts: [] },
+    "GET /billing/subscription-status": status({ purchases: [purchase({ amount_cents: 900, invoice: now })] }),
+  });
+  const shown = show(<CryptoInvoice of={{ checkoutId: "co_1" }} onAgain={() => {}} />);
+  await vi.waitFor(() => expect(document.body.textContent).toContain(dialog));
+  expect(screen.queryAllByRole("link", { name: "Open in wallet" })).toHaveLength(now.payable ? 1 : 0);
+  expect(screen.queryAllByRole("button", { name: "Get a new quote" })).toHaveLength(now.again ? 1 : 0);
+  if (received > 0) expect(screen.queryByText(/Nothing/)).toBeNull();
+  shown.unmount();
+  show(<BillingPage />);
+  const purchases = await screen.findByRole("region", { name: "Purchases" });
+  expect(purchases.textContent).toContain(list);
+  expect(purchases.querySelector(".bsb-badge-bad") !== null).toBe(state === "disputed");
+  const notices = [...document.querySelectorAll(".bsb-notice")].map(({ textContent }) => textContent).join(" ");
+  if (first) expect(notices).toContain(first);
+  else expect(notices).not.toContain("Tax year 2026");
+});
+
+test("an invoice that has expired is looked at as long as money may come", async () => {
+  vi.useFakeTimers({ shouldAdvanceTime: true });
+  let now = invoiceState("expired");
+  api.answers({ [path]: () => invoice({ invoice: now, received_cents: now.received_cents, server_time: "2027-01-01T01:00:00Z" }) });
+  show(<CryptoInvoice of={{ checkoutId: "co_1" }} onAgain={() => {}} />);
+  expect((await screen.findByRole("alert")).textContent).toContain("do not pay again");
+  now = invoiceState("held", 900);
+  await act(() => vi.advanceTimersByTimeAsync(16_000));
+  await vi.waitFor(() => expect(screen.getByRole("alert").textContent).toContain("$9.00 of $9.00 has arrived"));
+  expect(screen.queryByRole("button", { name: "Get a new quote" })).toBeNull();
 });
 
 test("when the time is up nothing is offered to pay any more, although the provider has not said so yet", async () => {
@@ -66,13 +106,13 @@ test("of an invoice that names no address, the provider's page is the way to pay
 });
 
 test("an expired invoice leads to a new one; what was paid too much is told, and a paid one can be left", async () => {
-  let status = "failed";
-  api.answers({ [path]: () => invoice({ status, surplus_cents: status === "paid" ? 500 : 0 }) });
+  let state = "expired" as "expired" | "paid";
+  api.answers({ [path]: () => invoice({ invoice: invoiceState(state), surplus_cents: state === "paid" ? 500 : 0 }) });
   const [onAgain, onDone] = [vi.fn(), vi.fn()];
   show(<CryptoInvoice of={{ checkoutId: "co_1" }} onAgain={onAgain} onDone={onDone} />);
   await userEvent.click(await screen.findByRole("button", { name: "Get a new quote" }));
   expect(onAgain).toHaveBeenCalledOnce();
-  status = "paid";
+  state = "paid";
   show(<CryptoInvoice of={{ checkoutId: "co_2" }} onAgain={onAgain} onDone={onDone} />);
   expect(await screen.findByText(/You sent \$5\.00 more than the price/)).toBeTruthy();
   await userEvent.click(screen.getByRole("button", { name: "Done" }));
@@ -80,7 +120,7 @@ test("an expired invoice leads to a new one; what was paid too much is told, and
 });
 
 test("a paid invoice opens the features and tells the page", async () => {
-  api.answers({ [path]: invoice({ status: "paid" }) });
+  api.answers({ [path]: invoice({ invoice: invoiceState("paid") }) });
   const onPaid = vi.fn();
   show(<CryptoInvoice of={{ checkoutId: "co_1" }} onPaid={onPaid} />);
   await vi.waitFor(() => expect(onPaid).toHaveBeenCalledOnce());

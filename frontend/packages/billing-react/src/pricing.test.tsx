@@ -4,7 +4,7 @@ import userEvent from "@testing-library/user-event";
 import { expect, test, vi } from "vitest";
 import { PricingTable } from "./components/PricingTable.js";
 import { PurchaseDialog } from "./components/PurchaseDialog.js";
-import { catalogue, entitlements, invoice, plans, quote, quotes, rail, status, subscribed } from "./testing/fixtures.js";
+import { catalogue, entitlements, invoice, invoiceState, plans, quote, quotes, rail, status, subscribed } from "./testing/fixtures.js";
 import { expectAccessible, refuse, service, show } from "./testing/server.js";
 
 const api = service();
@@ -185,7 +185,7 @@ test("what is paid in bitcoin stays in its dialog, although the plan is now one'
     ...free,
     "GET /billing/quotes": () => quotes(paid ? { "pro-month": { move: "current", rails: [] } } : {}),
     "POST /billing/create-checkout-session": { ...session, provider: "btcpay" },
-    "GET /billing/checkout-sessions/:id/invoice": () => invoice(paid ? { status: "paid" } : {}),
+    "GET /billing/checkout-sessions/:id/invoice": () => invoice(paid ? { invoice: invoiceState("paid") } : {}),
   });
   show(<PricingTable />);
   await userEvent.click(await (await card("Pro")).findByRole("button", { name: "Get Pro" }));

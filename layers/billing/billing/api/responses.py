@@ -255,6 +255,30 @@ class SubscriptionView(Standing):
     """What would not be refused now: `keep` takes back a scheduled change, `resume` a cancellation or a pause."""
 
 
+class InvoiceState(Response):
+    """How a bitcoin invoice stands. `payable`: money is asked for. `watched`: money may still come, or move.
+
+    `again`: a new quote takes no risk of paying twice. `received_cents` is what came, at the invoice's rate.
+    """
+
+    state: Literal[
+        "waiting",
+        "missing",
+        "confirming",
+        "expired",
+        "held",
+        "returning",
+        "paid",
+        "partially_refunded",
+        "refunded",
+        "disputed",
+    ]
+    payable: bool
+    watched: bool
+    again: bool
+    received_cents: int
+
+
 class PurchaseView(Standing):
     """Something bought once, or a prepaid term. `payable_until`: when a bitcoin invoice runs out."""
 
@@ -275,6 +299,8 @@ class PurchaseView(Standing):
     """Whose turn it is with a refund in bitcoin: the buyer's, the merchant's, or that of the server that pays it."""
     created_at: Time
     payable_until: Time | None
+    invoice: InvoiceState | None
+    """Null for what was paid by card."""
 
 
 class TermView(PurchaseView):
@@ -465,6 +491,7 @@ class CryptoInvoice(Response):
     provider: str
     purchase_id: str
     status: str
+    invoice: InvoiceState
     amount_cents: int
     received_cents: int
     """What came so far, less the network's fees, at the invoice's rate."""
@@ -473,6 +500,8 @@ class CryptoInvoice(Response):
     currency: str
     amount_btc: str | None
     due_btc: str | None
+    rate_cents: int | None
+    """Of one bitcoin, as this invoice counts it since `created_at`; null where it names no amount in bitcoin."""
     address: str | None
     bip21: str | None
     lightning: str | None

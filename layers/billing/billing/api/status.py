@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 from billing.api.views import plan_in_force, renewal, value
 from billing.providers import PREPAID, PROVIDERS, sellers
 from billing.rules.access import term_runs
+from billing.rules.invoice_states import state_of
 from billing.rules.plans import Catalogue, Plan
 from billing.rules.quotes import Quote, change_block, included_in, live_subscription, move_to, obstacle, quote
 from billing.rules.records import Account, Checkout, Purchase, Subscription, Term
@@ -45,14 +46,14 @@ def subscription_status(account: Account, catalogue: Catalogue, now: int) -> Vie
         ],
         "terms": [
             {
-                **_bought(term, catalogue, stand["term", term.purchase_id]),
+                **_bought(term, catalogue, stand["term", term.purchase_id], now),
                 "starts_at": rfc3339(runs[term.purchase_id].start if term.purchase_id in runs else None),
                 "ends_at": rfc3339(runs[term.purchase_id].end if term.purchase_id in runs else None),
             }
             for term in _newest_first(account.terms)
         ],
         "purchases": [
-            _bought(purchase, catalogue, stand["purchase", purchase.purchase_id])
+            _bought(purchase, catalogue, stand["purchase", purchase.purchase_id], now)
             for purchase in _newest_first(account.purchases)
         ],
         "checkout": checkout and _checkout(checkout, catalogue),
@@ -196,7 +197,7 @@ def _payment_problem(subscription: Subscription, standing: Standing) -> View | N
     }
 
 
-def _bought(purchase: Purchase, catalogue: Catalogue, standing: Standing) -> View:
+def _bought(purchase: Purchase, catalogue: Catalogue, standing: Standing, now: int) -> View:
     plan = catalogue.get(purchase.plan_id, purchase.plan_version)
     return {
         "provider": purchase.provider,
@@ -214,6 +215,20 @@ def _bought(purchase: Purchase, catalogue: Catalogue, standing: Standing) -> Vie
         "refund_waits_for": _refund_waits_for(purchase),
         "created_at": rfc3339(purchase.created_at),
         "payable_until": rfc3339(purchase.expires_at),
+        "invoice": invoice_state(purchase, now),
+    }
+
+
+def invoice_state(purchase: Purchase, now: int) -> View | None:
+    found = state_of(purchase, now)
+    if found is None:
+        return None
+    return {
+        "state": found.state,
+        "payable": found.payable,
+        "watched": found.watched,
+        "again": found.again,
+        "received_cents": purchase.received_cents or 0,
     }
 
 

@@ -5,9 +5,11 @@ found by looking again, ever more rarely as an invoice ages.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
-from billing.data import dataclass
+from billing.api.status import invoice_state
+from billing.data import dataclass, replace
 from billing.errors import NotFound, NotOurs, Parked, ProviderError
 from billing.intake.applier import Applier
 from billing.log import Log
@@ -134,13 +136,23 @@ def show(
     accounts: AccountStore, client: Callable[[str], Client], user_id: str, provider: str, purchase_id: str, now: int
 ) -> dict[str, Any]:
     """An invoice as a page shows it, read from the provider. Somebody else's is not found."""
-    if purchase_of(accounts.load(user_id), provider, purchase_id) is None:
+    purchase = purchase_of(accounts.load(user_id), provider, purchase_id)
+    if purchase is None:
         raise NotFound("there is no such invoice")
     invoice = prepaid_client(client, provider).invoice(purchase_id, now)
+    # What the provider says now, with what we decided about it.
+    seen = replace(
+        purchase,
+        state=invoice.state,
+        due_cents=invoice.due_cents,
+        received_cents=invoice.received_cents,
+        expires_at=invoice.expires_at,
+    )
     return {
         "provider": provider,
         "purchase_id": purchase_id,
         "status": invoice.state,
+        "invoice": invoice_state(seen, invoice.server_time),
         "amount_cents": invoice.amount_cents,
         "received_cents": invoice.received_cents,
         "due_cents": invoice.due_cents,
@@ -148,6 +160,7 @@ def show(
         "currency": invoice.currency,
         "amount_btc": invoice.amount_btc,
         "due_btc": invoice.due_btc,
+        "rate_cents": _rate(invoice.amount_cents, invoice.amount_btc),
         "address": invoice.address,
         "bip21": invoice.bip21,
         "lightning": invoice.lightning,
@@ -156,6 +169,12 @@ def show(
         "server_time": rfc3339(invoice.server_time),
         "url": invoice.url,
     }
+
+
+def _rate(amount_cents: int, amount_btc: str | None) -> int | None:
+    """Of one bitcoin, in the minor unit of the price."""
+    bitcoin = Decimal(amount_btc) if amount_btc else Decimal(0)
+    return int((amount_cents / bitcoin).to_integral_value()) if bitcoin else None
 
 
 def of_checkout(accounts: AccountStore, user_id: str, checkout_id: str) -> tuple[str, str]:

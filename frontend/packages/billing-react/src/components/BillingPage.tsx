@@ -10,7 +10,7 @@ import { BillingKey } from "./BillingKey.js";
 import { OpenCheckout } from "./OpenCheckout.js";
 import { PlanSection } from "./PlanSection.js";
 import { Prepaid } from "./Prepaid.js";
-import { Purchases } from "./Purchases.js";
+import { MoneyUnderWay, Purchases } from "./Purchases.js";
 import { Receipts } from "./Receipts.js";
 import { SignInAgain } from "./SignInAgain.js";
 import { UsageMeter } from "./UsageMeter.js";
@@ -46,6 +46,7 @@ export function BillingPage({ pricingUrl = "/pricing" }: BillingPageProps) {
   return (
     <div className="bsb bsb-stack bsb:gap-6">
       <OpenCheckout checkout={status.data.checkout} />
+      <MoneyUnderWay status={status.data} />
       <PlanSection status={status.data} pricingUrl={pricingUrl} />
       <Prepaid status={status.data} />
       <Usage />

@@ -4,21 +4,22 @@ import { unwrap, type Client, type Schemas } from "@bitsleuth/billing-api-client
 import { useQuery } from "@tanstack/react-query";
 import { useEffect, useMemo, useRef, useState } from "react";
 import { renderSVG } from "uqr";
-import { money } from "../format.js";
-import type { MessageKey } from "../i18n.js";
+import { dateTime, money, number } from "../format.js";
+import { INVOICE_TONES, type InvoiceState } from "../invoice-states.js";
 import { useBilling } from "../provider.js";
 import { useQueries, useRefreshAll } from "../queries.js";
 import { useT } from "../text.js";
 import { Button, ButtonLink } from "../ui/Button.js";
 import { CopyLine } from "../ui/CopyButton.js";
-import { ErrorNotice, Notice, type Tone } from "../ui/Notice.js";
+import { ErrorNotice, Notice } from "../ui/Notice.js";
 import { Skeleton } from "../ui/Skeleton.js";
 
 /** `skew` is how far the service's clock is ahead of ours, in milliseconds. */
 type Invoice = Schemas["CryptoInvoice"] & { skew: number };
 
-const FINAL = new Set(["paid", "failed", "paid_late", "refunded"]);
 const POLL_MS = 3000;
+/** When nothing is asked for any more, but money may still come. */
+const LATE_POLL_MS = 15_000;
 
 export type InvoiceId = { checkoutId: string } | { provider: string; purchaseId: string };
 
@@ -48,44 +49,41 @@ export function CryptoInvoice({ of, url, onPaid, onAgain, onDone }: CryptoInvoic
     {
       queryKey: ["invoice", of],
       queryFn,
-      refetchInterval: ({ state }) => (state.data && FINAL.has(state.data.status) ? false : POLL_MS),
+      refetchInterval: ({ state: { data } }) =>
+        !data?.invoice.watched && data ? false : !data || data.invoice.payable || data.invoice.state === "confirming" ? POLL_MS : LATE_POLL_MS,
     },
     useQueries(),
   );
   const left = useSecondsLeft(invoice.data);
-  const status = invoice.data?.status;
+  const state = invoice.data?.invoice.state;
   const told = useRef(false);
   useEffect(() => {
-    if (status !== "paid" || told.current) return;
+    if (state !== "paid" || told.current) return;
     told.current = true;
     void refreshAll();
     onPaid?.();
-  }, [status, refreshAll, onPaid]);
+  }, [state, refreshAll, onPaid]);
 
   // One that was read before stays when a later question fails: the next one is asked by itself.
   if (!invoice.data) {
     return invoice.isError ? <ErrorNotice error={invoice.error} onRetry={() => void invoice.refetch()} /> : <InvoiceSkeleton />;
   }
-  const open = status === "pending" || status === "underpaid";
-  const payable = open && left > 0;
+  const { payable: asked, again, state: now } = invoice.data.invoice;
+  // Our clock may be a moment ahead of the next answer.
+  const payable = asked && left > 0;
+  const shown = asked && !payable ? (now === "waiting" ? "expired" : "held") : now;
   return (
     <div className="bsb bsb-stack">
-      {open && !payable ? (
-        <Notice tone="warn" title={t("invoice.time_up")} live>
-          {t("invoice.time_up.about")}
-        </Notice>
-      ) : (
-        <StatusNotice invoice={invoice.data} />
-      )}
+      <InvoiceNotice state={shown} invoice={invoice.data} />
       {payable && <HowToPay invoice={invoice.data} left={left} url={url ?? invoice.data.url} />}
-      {(status === "failed" || (open && !payable)) && onAgain && (
-        <Button variant="primary" onClick={onAgain}>
+      {(again || shown === "expired") && onAgain && (
+        <Button variant={now === "expired" ? "secondary" : "primary"} onClick={onAgain}>
           {t("invoice.again")}
         </Button>
       )}
-      {!open && status !== "failed" && onDone && (
-        <Button variant={status === "paid" ? "primary" : "secondary"} onClick={onDone}>
-          {t(status === "paid" ? "invoice.done" : "close")}
+      {!payable && onDone && (
+        <Button variant={now === "paid" ? "primary" : "secondary"} onClick={onDone}>
+          {t(now === "paid" ? "invoice.done" : "close")}
         </Button>
       )}
     </div>
@@ -111,28 +109,35 @@ function readInvoice(client: Client, of: InvoiceId): Promise<Schemas["CryptoInvo
   return unwrap(client.GET("/billing/invoices/{provider}/{purchase_id}", { params: { path } }));
 }
 
-function StatusNotice({ invoice }: { invoice: Invoice }) {
+function InvoiceNotice({ state, invoice }: { state: InvoiceState; invoice: Invoice }) {
   const t = useT();
   const { locale } = useBilling();
-  const tones: Readonly<Record<string, Tone>> = {
-    processing: "plain",
-    paid: "good",
-    underpaid: "warn",
-    paid_late: "warn",
-    failed: "bad",
-    refunded: "plain",
+  const values = {
+    btc: invoice.due_btc ?? "",
+    price: money(invoice.amount_cents, invoice.currency, locale),
+    received: money(invoice.received_cents, invoice.currency, locale),
   };
-  const tone = tones[invoice.status];
-  if (!tone) return null;
-  const values = { btc: invoice.due_btc ?? "", price: money(invoice.amount_cents, invoice.currency, locale) };
+  if (state === "waiting") {
+    return (
+      <p className="bsb-row bsb-2 bsb-small bsb:justify-center" role="status">
+        <span className="bsb-spinner" aria-hidden="true" />
+        {t("invoice.waiting")}
+      </p>
+    );
+  }
   return (
-    <Notice tone={tone} title={t(`invoice.${invoice.status}` as MessageKey)} live>
-      {t(`invoice.${invoice.status}.about` as MessageKey, values)}
-      {invoice.status === "paid" && invoice.surplus_cents > 0 && (
+    <Notice tone={INVOICE_TONES[state]} title={t(`invoice.${state}`)} live>
+      {t(`invoice.${state}.about`, values)}
+      {state === "paid" && invoice.surplus_cents > 0 && (
         <p className="bsb:mt-1">{t("invoice.surplus", { surplus: money(invoice.surplus_cents, invoice.currency, locale) })}</p>
       )}
     </Notice>
   );
+}
+
+/** 0.00150000 -> "150,000 sats". */
+function sats(btc: string, locale: string): string {
+  return number(Math.round(Number(btc) * 1e8), locale);
 }
 
 function HowToPay({ invoice, left, url }: { invoice: Invoice; left: number; url: string | null | undefined }) {
@@ -149,8 +154,17 @@ function HowToPay({ invoice, left, url }: { invoice: Invoice; left: number; url:
         <div>
           {invoice.due_btc && <p className="bsb:text-xl bsb:font-semibold bsb-number">{t("invoice.amount", { btc: invoice.due_btc })}</p>}
           <p className={invoice.due_btc ? "bsb-2 bsb-small" : "bsb:text-xl bsb:font-semibold bsb-number"}>
+            {invoice.due_btc && `${t("invoice.sats", { sats: sats(invoice.due_btc, locale) })} · `}
             {money(invoice.due_cents, invoice.currency, locale)}
           </p>
+          {invoice.rate_cents !== null && (
+            <p className="bsb-2 bsb-tiny">
+              {t("invoice.rate", {
+                rate: money(invoice.rate_cents, invoice.currency, locale, { exact: false }),
+                time: dateTime(invoice.created_at, locale),
+              })}
+            </p>
+          )}
         </div>
         <Countdown left={left} />
       </div>
@@ -166,11 +180,16 @@ function HowToPay({ invoice, left, url }: { invoice: Invoice; left: number; url:
         </fieldset>
       )}
       {qr && (
-        <figure className="bsb-qr bsb:self-center" role="img" aria-label={t("invoice.qr")}>
+        <figure
+          className="bsb-qr bsb:self-center"
+          role="img"
+          aria-label={t(lightning && invoice.lightning ? "invoice.qr_lightning" : "invoice.qr", { btc: invoice.due_btc ?? "", address: invoice.address ?? "" })}
+        >
           {/* Our own drawing of a code, from characters of a URI: no markup can come through. */}
           <div dangerouslySetInnerHTML={{ __html: qr }} />
         </figure>
       )}
+      <div className="bsb-stack bsb-invoice-lines">
       {lightning && invoice.lightning ? (
         <Labelled label={t("invoice.lightning_invoice")} value={invoice.lightning} />
       ) : (
@@ -179,6 +198,7 @@ function HowToPay({ invoice, left, url }: { invoice: Invoice; left: number; url:
           {invoice.address && <Labelled label={t("invoice.address")} value={invoice.address} />}
         </>
       )}
+      </div>
       {target && (
         <ButtonLink href={lightning ? `lightning:${target}` : target} variant="primary">
           {t("invoice.open_wallet")}

@@ -156,10 +156,43 @@ export const entitlements = (...list: Partial<S["EntitlementView"]>[]): S["Entit
   token_expires_at: null,
 });
 
+/** As the service's table has it. */
+export const invoiceState = (state: S["InvoiceState"]["state"], received_cents = 0): S["InvoiceState"] => ({
+  state,
+  payable: state === "waiting" || state === "missing",
+  watched: !["paid", "partially_refunded", "refunded", "disputed"].includes(state),
+  again: ["expired", "refunded", "disputed"].includes(state),
+  received_cents,
+});
+
+export const purchase = (over: Partial<S["PurchaseView"]> = {}): S["PurchaseView"] => ({
+  provider: "btcpay",
+  purchase_id: "inv_1",
+  plan_id: "tax-2026",
+  plan_name: "Tax year 2026",
+  interval: "once",
+  status: "pending",
+  open: false,
+  access_until: null,
+  ended_at: null,
+  end_reason: null,
+  amount_cents: 4900,
+  currency: "USD",
+  refunded_cents: 0,
+  due_cents: 0,
+  surplus_cents: 0,
+  created_at: "2026-12-20T12:00:00Z",
+  payable_until: "2026-12-20T12:15:00Z",
+  invoice: invoiceState("waiting"),
+  ...over,
+});
+
 export const invoice = (over: Partial<S["CryptoInvoice"]> = {}): S["CryptoInvoice"] => ({
   provider: "btcpay",
   purchase_id: "inv_1",
   status: "pending",
+  invoice: invoiceState("waiting"),
+  rate_cents: 10_000_000,
   amount_cents: 900,
   currency: "USD",
   due_btc: "0.00009000",

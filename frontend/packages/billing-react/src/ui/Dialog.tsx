@@ -30,8 +30,10 @@ export function Dialog({ onClose, title, description, children, width, waits = f
     if (waits) (dialog?.querySelector<HTMLElement>("[data-main]") ?? dialog)?.focus();
     return () => dialog?.close();
   }, [waits]);
+  // Who selects text and lets go outside has not pressed the backdrop.
+  const pressed = useRef<EventTarget | null>(null);
   const onBackdrop = (event: MouseEvent) => {
-    if (event.target === ref.current) onClose();
+    if (event.target === ref.current && pressed.current === ref.current) onClose();
   };
   return (
     // The keyboard's way to what a click on the backdrop does is Escape, which the browser reports as `cancel`.
@@ -47,6 +49,7 @@ export function Dialog({ onClose, title, description, children, width, waits = f
         event.preventDefault();
         onClose();
       }}
+      onPointerDown={(event) => (pressed.current = event.target)}
       onClick={onBackdrop}
     >
       <div className="bsb-dialog-body bsb-stack bsb:gap-5">
