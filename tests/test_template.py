@@ -62,7 +62,8 @@ def names_in(value: Any) -> set[str]:
 def statements(function: str) -> Iterator[tuple[set[str], Any]]:
     """Actions and resources of each statement of a function's policies."""
     for policy in FUNCTIONS[function].get("Policies", []):
-        for statement in policy["Statement"]:
+        shared = RESOURCES[policy["Ref"]]["Properties"]["PolicyDocument"] if "Ref" in policy else policy
+        for statement in shared["Statement"]:
             action = statement["Action"]
             yield set(action if isinstance(action, list) else [action]), statement["Resource"]
 
