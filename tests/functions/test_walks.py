@@ -1,0 +1,155 @@
+"""The three walks of docs/architecture.md: which files of ours one Stripe event, one checkout and one refund enter.
+
+The documented lists are compared with what runs, so that a reader who opens these files misses nothing.
+"""
+
+import json
+import re
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from types import FrameType, ModuleType
+
+import pytest
+import requests
+
+from billing.providers import stripe
+from billing.providers.stripe.client import connect
+from billing.settings import Settings
+from fakes.base import Server
+from fakes.stripe.app import StripeApp
+from local.deliveries import delivery
+from samples import PLUS, USER
+from tests.functions.conftest import PARAMETERS, SECRETS, Answer, Cloud, queued
+from tests.functions.conftest import recorded as recorded_event
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "layers" / "billing" / "billing"
+PAGE = (ROOT / "docs" / "architecture.md").read_text()
+
+Call = Callable[..., Answer]
+Load = Callable[[str], ModuleType]
+
+
+class Walk:
+    """The files of ours that are entered."""
+
+    def __init__(self) -> None:
+        self.files: set[str] = set()
+
+    def __call__(self, frame: FrameType, event: str, _: object) -> None:
+        if event == "call" and (entered := _place(frame)) is not None:
+            self.files.add(entered)
+
+
+def _place(frame: FrameType) -> str | None:
+    """Our file that a frame runs in, as the page names it; None for everybody else's."""
+    path = Path(frame.f_code.co_filename)
+    if path.is_relative_to(PACKAGE):
+        return str(path.relative_to(PACKAGE))
+    return f"functions/{path.name}" if path.parent == ROOT / "functions" else None
+
+
+@contextmanager
+def recorded() -> Iterator[Walk]:
+    walk = Walk()
+    before = sys.getprofile()
+    sys.setprofile(walk)
+    try:
+        yield walk
+    finally:
+        sys.setprofile(before)
+
+
+# What every file may call and no walk is about: the transport behind one call to AWS, the log, what is left of time.
+ASIDE = ("aws/", "data.py", "deadline.py", "log.py", "origin.py")
+
+
+def held(walk: Walk, title: str) -> None:
+    """A walk against the page: its files, and their number in the heading."""
+    entered = {path for path in walk.files if not path.startswith(ASIDE)}
+    assert documented(title) == entered
+    assert heading(title) == f"{title}: {len(entered)} files"
+
+
+def heading(title: str) -> str:
+    return next((line.removeprefix("### ") for line in PAGE.splitlines() if line.startswith(f"### {title}:")), "")
+
+
+def documented(title: str) -> set[str]:
+    """The files that the page lists under a walk's title."""
+    (text,) = re.findall(rf"^### {title}:[^\n]*\n(.*?)(?=^#|\Z)", PAGE, re.MULTILINE | re.DOTALL)
+    return set(re.findall(r"`([\w/]+\.py)`", text))
+
+
+@pytest.fixture
+def shop(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Iterator[StripeApp]:
+    """Stripe's stand-in, with the plan on sale there."""
+    app = StripeApp()
+    with Server(app):
+        parameters = {**PARAMETERS, "ProviderMode": "stripe", "StripeApiBase": app.url}
+        monkeypatch.setattr("tests.functions.conftest.PARAMETERS", parameters)
+        monkeypatch.setitem(SECRETS, "StripeSecretKey", "sk_test_x")
+        env = {"STAGE": "test", "LIVEMODE": "false", "STRIPE_SECRET_KEY": "sk_test_x", "STRIPE_API_BASE": app.url}
+        plan = replace(PLUS, provider_plan_ids={})
+        price = connect(Settings(env)).sync_plan(plan, dry_run=False).price_id
+        assert price
+        cloud.plans.add_version(replace(plan, provider_plan_ids={"stripe": price}))
+        yield app
+
+
+def paid(call: Call, shop: StripeApp) -> bytes:
+    """What Stripe says of the first invoice of a subscription that somebody bought through us."""
+    assert call("create_checkout_session", body={"plan_id": "plus-month"}).status == 200
+    (session,) = shop.books.all("checkout.session")
+    shop.books.complete(session)
+    (event,) = [e for e in shop.books.events if e["type"] == "invoice.paid"]
+    return json.dumps(event).encode()
+
+
+def test_a_stripe_event_at_the_door(load: Load, call: Call, shop: StripeApp) -> None:
+    body, door = paid(call, shop), load("webhook_stripe")
+    event = delivery("stripe", body, "secret-of-StripeWebhookSecret", int(time.time()))
+    door.handler(event, None)
+    with recorded() as walk:
+        assert door.handler(event, None)["statusCode"] == 200
+    held(walk, "A Stripe event at the door")
+
+
+def test_a_stripe_event_from_the_queue_to_the_commit(load: Load, call: Call, cloud: Cloud, shop: StripeApp) -> None:
+    body, process = paid(call, shop), load("process_payment_events")
+    process.handler(queued(), None)
+    with recorded() as walk:
+        answer = process.handler(queued(stripe.minimise(body)), None)
+    assert answer == {"batchItemFailures": []}
+    assert [s.plan_id for s in cloud.accounts.load(USER).subscriptions] == ["plus-month"]
+    held(walk, "The same event from the queue to the commit")
+
+
+def test_a_checkout(call: Call, cloud: Cloud) -> None:
+    cloud.seed_plans()
+    call("create_checkout_session", body={"plan_id": "no-such-plan"})
+    with recorded() as walk:
+        assert call("create_checkout_session", body={"plan_id": "plus-month"}).status == 200
+    held(walk, "A checkout")
+
+
+def test_a_refund(load: Load, call: Call, cloud: Cloud) -> None:
+    cloud.seed_plans()
+    checkout = call("create_checkout_session", body={"plan_id": "tax-2026"}).json
+    requests.post(f"{checkout['url']}/pay", timeout=10, allow_redirects=False)
+    call("confirm_checkout", path={"checkout_id": checkout["checkout_id"]})
+    shown = call("admin_users.show", path={"user_id": USER}).json
+    (payment,) = shown["payments"]
+    event = recorded_event("api/admin_users.show")
+    body = {k: payment[k] for k in ("provider", "payment_id")} | {"idempotency_key": "a-refund-of-the-tests"}
+    event |= {"routeKey": "POST /admin/users/{user_id}/refunds", "body": json.dumps(body)}
+    event["pathParameters"] = {"user_id": USER}
+    admin = load("admin_users")
+    with recorded() as walk:
+        answer = Answer(admin.handler(event, None))
+    assert answer.status == 200, answer.text
+    held(walk, "A refund")
