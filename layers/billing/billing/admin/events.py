@@ -93,7 +93,7 @@ class AdminEvents:
         """A page of events: `processed` or `failed`, newest first, or `dead`, oldest first and all at once."""
         if cursor and not _CURSOR.fullmatch(cursor):
             message = "what `next` said of the page before"
-            raise InvalidRequest("this is no cursor", errors=[{"path": "cursor", "message": message}])
+            raise InvalidRequest("the cursor is not valid", errors=[{"path": "cursor", "message": message}])
         following = None
         if status == "dead":
             found = [self._dead(letter) for letter in self._letters.waiting(REDRIVEN_AT_ONCE)]
@@ -103,7 +103,7 @@ class AdminEvents:
             found = [_view(event) for event in events]
         else:
             message = "processed, failed or dead"
-            raise InvalidRequest("there is no such status", errors=[{"path": "status", "message": message}])
+            raise InvalidRequest("this status is not known", errors=[{"path": "status", "message": message}])
         return {"events": found, "queue": self._depth(), "next": following}
 
     def redrive(self, event_ids: Sequence[str] | None, *, dry_run: bool, admin: str, now: int) -> Mapping[str, Any]:

@@ -102,7 +102,9 @@ class InvoiceDesk:
                     status_now=purchase.status,
                 )
             if purchase.payment and any(open_requests(account, provider, purchase.payment)):
-                raise Conflict("this payment is being given back: wait for the end of that", code="refund_in_progress")
+                raise Conflict(
+                    "this payment is being refunded: wait until the refund has ended", code="refund_in_progress"
+                )
             by = By(actor=admin, action="accept_invoice", reason=purchase.status, subject=f"{provider}#{purchase_id}")
             return consequences(account, accept(account, purchase, admin, catalogue, now), catalogue, now, by)
 
@@ -129,7 +131,7 @@ class InvoiceDesk:
         account, _ = self._find(provider, purchase_id)
         if surplus and PROVIDERS[provider].returns_surplus:
             title = PROVIDERS[provider].title
-            raise Conflict(f"{title} returns what came beyond the price by itself", code="not_refundable")
+            raise Conflict(f"{title} refunds an overpayment by itself", code="not_refundable")
         wanted = Wanted(
             user_id=account.user_id,
             provider=provider,
@@ -167,9 +169,11 @@ class InvoiceDesk:
                 return None
             subscription, payment = found
             if payment not in subscription.paid_late:
-                raise Conflict("this invoice was paid in time, or is given back", code="not_acceptable")
+                raise Conflict("this invoice was paid in time, or was refunded", code="not_acceptable")
             if any(open_requests(account, provider, payment)):
-                raise Conflict("this payment is being given back: wait for the end of that", code="refund_in_progress")
+                raise Conflict(
+                    "this payment is being refunded: wait until the refund has ended", code="refund_in_progress"
+                )
             by = By(actor=admin, action="accept_invoice", reason="paid_late", subject=f"{provider}#{payment_id}")
             accepted = accept_late(account, subscription, payment, admin, now)
             return consequences(account, accepted, catalogue, now, by)

@@ -30,7 +30,10 @@ class AdminMoves:
         if not newest.recurring or newest.free or newest.status == "archived":
             raise Conflict(f"{newest.name} is not sold as a subscription", code="plan_not_for_sale")
         if not any(PROVIDERS[provider].renews for provider in self._offered):
-            raise Conflict("no provider of this stack renews by itself: there is nobody to move", code="nobody_renews")
+            raise Conflict(
+                "no provider of this stack sells subscriptions that renew: there is nobody to move",
+                code="nobody_renews",
+            )
         before = self._moves.get(plan_id)
         wanted = Move(
             plan_id=plan_id,

@@ -100,8 +100,10 @@ class AdminUsers:
         """Why a user has, or had not, a feature at a time, with all that had happened until then."""
         self._known(user_id)
         if not feature or not 0 <= at <= now:
-            message = "name a feature, and a time that has been"
-            raise InvalidRequest("name what is to be explained", errors=[{"path": "feature", "message": message}])
+            message = "name a feature, and a time in the past"
+            raise InvalidRequest(
+                "a feature or time is missing or not valid", errors=[{"path": "feature", "message": message}]
+            )
         found = explanation.explain(self._accounts, user_id, self._plans.catalogue(), feature, at)
         verdict = found.decision
         return {
@@ -118,8 +120,10 @@ class AdminUsers:
     def grant(self, user_id: str, admin: str, now: int, wish: GrantFeatures) -> Mapping[str, Any]:
         """Gives features by hand; also to a user who has bought nothing yet."""
         if wish.expires_at is not None and wish.expires_at <= now:
-            message = "it must lie ahead"
-            raise InvalidRequest("the grant would be over", errors=[{"path": "expires_at", "message": message}])
+            message = "must be in the future"
+            raise InvalidRequest(
+                "the grant would have ended already", errors=[{"path": "expires_at", "message": message}]
+            )
         features = feature_values(wish)
         faults = {key: fault for key, given in features.items() if (fault := feature_fault(key, given))}
         if faults:

@@ -203,7 +203,7 @@ def _path(named: Mapping[str, str]) -> Mapping[str, str]:
     if faults:
         user, other = "a user's id, such as usr_5f…", "letters, digits and _.:@/- alone, at most 128"
         errors = [{"path": name, "message": user if name == "user_id" else other} for name in faults]
-        raise InvalidRequest("the address names nothing that can be", errors=errors)
+        raise InvalidRequest("a value in the path has the wrong form", errors=errors)
     return named
 
 
@@ -212,7 +212,7 @@ def chosen(query: Mapping[str, str], name: str, *words: str) -> str:
     word = query.get(name, words[0])
     if word not in words:
         errors = [{"path": name, "message": f"one of {', '.join(words)}"}]
-        raise InvalidRequest(f"{name} has no such value", errors=errors)
+        raise InvalidRequest(f"{name} has a value that is not known", errors=errors)
     return word
 
 

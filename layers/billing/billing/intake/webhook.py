@@ -47,7 +47,7 @@ def webhook(
             label = provider.verify(request.body, request.headers, known(), request.now)
             notification = provider.minimise(request.body)
             if not _is_storable(notification, request.now):
-                raise BadWebhook("the body says what no table can hold", reason="malformed_body")
+                raise BadWebhook("the body holds text or a number that cannot be stored", reason="malformed_body")
         except BillingError as error:
             logger.warning("refused", extra={"provider": provider.NAME, "code": error.code, "why": error.detail})
             return to_gateway(problem(error))
@@ -119,5 +119,5 @@ def decode(message: str) -> tuple[Notification, Mapping[str, Any]]:
         payload=found.pop("payload"),
     )
     if not _is_storable(notification, found["received_at"]):
-        raise ValueError("the message says what no table can hold")
+        raise ValueError("the message holds text or a number that cannot be stored")
     return notification, found

@@ -62,13 +62,15 @@ class Analytics:
         """
         kind, cursor = query.get("kind"), query.get("cursor", "")
         if not query.get("day") and not (query.get("from") and query.get("to")):
-            raise InvalidRequest("which day?", errors=[{"path": "day", "message": "a day such as 2026-11-22"}])
+            raise InvalidRequest(
+                "the day is not valid", errors=[{"path": "day", "message": "a day such as 2026-11-22"}]
+            )
         if kind is not None and kind not in get_args(Kind):
             message = f"one of {', '.join(get_args(Kind))}"
-            raise InvalidRequest("there is no such kind of line", errors=[{"path": "kind", "message": message}])
+            raise InvalidRequest("this kind of ledger line is not known", errors=[{"path": "kind", "message": message}])
         if cursor and not _CURSOR.fullmatch(cursor):
             message = "what `next` said of the page before"
-            raise InvalidRequest("this is no cursor", errors=[{"path": "cursor", "message": message}])
+            raise InvalidRequest("the cursor is not valid", errors=[{"path": "cursor", "message": message}])
         first = last = query.get("day", "")
         if not first:
             asked = range_of(query, 0)
@@ -172,7 +174,7 @@ class Analytics:
             return "USD" if "USD" in known or not known else known[0]
         if not re.fullmatch(r"[A-Z]{3}", asked):
             message = "an ISO 4217 code such as USD"
-            raise InvalidRequest("this is no currency", errors=[{"path": "currency", "message": message}])
+            raise InvalidRequest("the currency is not valid", errors=[{"path": "currency", "message": message}])
         return asked
 
     def _months(self, opening: Counter[str], asked: Range, cells: Mapping[str, Counter[str]], today: str) -> list[View]:

@@ -22,7 +22,7 @@ class Flag:
 
     def __post_init__(self) -> None:
         if not 0 <= self.percent <= 100:
-            raise InvalidRequest("a percentage lies between 0 and 100")
+            raise InvalidRequest("a percentage is between 0 and 100")
 
     def to_json(self) -> dict[str, object]:
         return {"percent": self.percent, "allow": list(self.allow)}
@@ -44,7 +44,7 @@ class Flags:
         """These flags with one of them set, as the next version."""
         if not _NAME.fullmatch(name):
             message = "lower-case letters, digits, dots, dashes and underscores; at most 64"
-            raise InvalidRequest("this cannot be a flag's name", errors=[{"path": "name", "message": message}])
+            raise InvalidRequest("the name of the flag is not valid", errors=[{"path": "name", "message": message}])
         return replace(self, version=self.version + 1, flags={**self.flags, name: flag})
 
     def to_json(self) -> dict[str, object]:

@@ -41,4 +41,4 @@ def _find(account: Account, group: str) -> Renewal:
     for renewal in account.renewals:
         if renewal.group == group:
             return renewal
-    raise NotFound("nothing is prepaid there, so there is nothing to renew")
+    raise NotFound("you have no prepaid plan in this group to renew")

@@ -175,7 +175,7 @@ class Subscriptions:
         # A new version of the same plan is the seller's doing: it is not the customer's to take back.
         changes_plan = subscription.scheduled_plan_id not in (None, subscription.plan_id)
         if not (ends_later or changes_plan or subscription.status == "paused"):
-            raise Conflict("there is nothing to take back", code="nothing_to_resume")
+            raise Conflict("there is no cancellation to undo", code="nothing_to_resume")
         self._client(subscription.provider).resume_subscription(
             subscription.subscription_id, key=_key(f"resume:{subscription.ends_at}", subscription, account)
         )
@@ -211,7 +211,7 @@ class Subscriptions:
         if blocked == "payment_open":
             raise Conflict("settle the open payment first", code=blocked)
         if blocked is not None:
-            raise Conflict("take back the cancellation first", code=blocked)
+            raise Conflict("undo the cancellation first", code=blocked)
         return subscription, current, target
 
     def _cost(self, subscription: Subscription, target: Plan, at_period_end: bool, now: int) -> ChangePreview:

@@ -165,7 +165,7 @@ class ErasureStore:
 
 
 def _busy(user_id: str) -> Conflict:
-    return Conflict(f"{user_id} is being written by others: ask again", code="account_busy")
+    return Conflict(f"{user_id} is being changed at this moment: try again", code="account_busy")
 
 
 def _readable(stored: Item) -> dict[str, Any]:

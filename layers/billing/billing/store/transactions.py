@@ -60,7 +60,7 @@ def retry(
             return attempt()
         except LostRace:
             sleep(random.uniform(0, min(longest, first * 2**tried)))  # noqa: S311 jitter, not a secret
-    raise TryAgain(f"others wrote the same {attempts} times in a row: try again")
+    raise TryAgain(f"the records were changed by other calls {attempts} times in a row: try again")
 
 
 def transact(aws: Aws, writes: list[dict[str, Any]]) -> None:
