@@ -192,6 +192,35 @@ def test_a_reservation_is_settled_for_what_was_used(meter: Meter) -> None:
     assert (settled["used"], settled["remaining"]) == (1, 4)
 
 
+def test_a_reservation_of_allowance_and_credits_is_settled_and_the_credits_come_back_first(meter: Meter) -> None:
+    meter.give_credits()
+    name = meter("reserve", FREE_LIMIT + 2, known=None)["reservation_id"]
+    with pytest.raises(Conflict) as refused:
+        meter("settle", FREE_LIMIT + 3, reservation_id=name, known=None)
+    assert refused.value.code == "reservation_exceeded"
+    settled = meter("settle", FREE_LIMIT + 1, reservation_id=name, known=None)
+    assert (settled["used"], settled["credits"], settled["remaining"]) == (FREE_LIMIT, 2, 2)
+    name = meter("reserve", 2, known=None)["reservation_id"]
+    settled = meter("settle", 2, reservation_id=name, known=None)
+    assert (settled["used"], settled["credits"], settled["remaining"]) == (FREE_LIMIT, 0, 0)
+
+
+def test_whoever_has_used_up_a_plan_is_offered_only_what_allows_more(meter: Meter) -> None:
+    grant = Grant(
+        grant_id="g",
+        features={"ai.chat": {"limit": 200, "per": "month"}},
+        granted_by="usr_admin",
+        reason="test",
+        granted_at=NOW,
+    )
+    meter.become(grant, at=NOW)
+    meter(amount=200, known=None)
+    with pytest.raises(FeatureLocked) as refused:
+        meter(known=None)
+    offers = refused.value.extensions["offers"]
+    assert [o["plan_id"] for o in offers] == ["chat-50", "pro-month", "pro-year"]  # type: ignore[attr-defined]
+
+
 def test_a_reservation_is_released_once(meter: Meter) -> None:
     name = meter("reserve", 4)["reservation_id"]
     assert meter("release", reservation_id=name)["remaining"] == FREE_LIMIT

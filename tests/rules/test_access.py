@@ -321,6 +321,34 @@ def test_a_dispute_of_the_renewal_keeps_the_period_before_it() -> None:
     assert not window.open_at(NOW)
 
 
+@pytest.mark.parametrize(
+    ("disputed", "until"),
+    [
+        ({"first": 0}, NOW),
+        ({"second": 5}, NOW + 5 * DAY),
+        ({"first": 0, "second": 5}, NOW),
+        ({"of another plan": 2, "second": 5}, NOW + 5 * DAY),
+        ({"of another plan": 2}, PERIOD_END + DELIVERY_SLACK),
+        ({"over": -30}, PERIOD_END + DELIVERY_SLACK),
+    ],
+)
+def test_a_dispute_suspends_from_where_began_what_that_payment_gave(disputed: dict[str, int], until: int) -> None:
+    days = {"first": 0, "second": 5, "of another plan": 2, "over": -30}
+    payments = {
+        name: payment(
+            900,
+            plan_id="pro-month" if name == "of another plan" else "plus-month",
+            period_start=NOW + day * DAY,
+            period_end=NOW if name == "over" else PERIOD_END,
+            disputes=disputes("open") if name in disputed else {},
+        )
+        for name, day in days.items()
+    }
+    paid = subscription(created_at=NOW - 30 * DAY, payments=payments)
+    window = next(iter(windows(Account(USER, records={paid.record: paid}), CATALOGUE)))
+    assert (window.until, window.reason) == (until, "disputed" if until <= NOW + 5 * DAY else "active")
+
+
 def test_a_dispute_of_a_canceled_subscriptions_payment_ends_it_where_that_began() -> None:
     ended = of_invoice("lost")
     ended = replace(ended, status="canceled", ended_at=NOW + 5 * DAY)

@@ -449,6 +449,29 @@ def test_a_completed_checkout_stays_completed_when_its_expiry_is_heard_late() ->
         assert (checkout.status, checkout.url) == ("completed", None)
 
 
+def test_a_payment_completes_the_checkout_it_was_made_on_and_no_other() -> None:
+    other = replace(OPEN, checkout_id="chk_2", group="tax-2026", plan_id="tax-2026", session_id="cs_2")
+    bought = PurchaseFact(
+        provider="stripe",
+        observed_at=NOW,
+        purchase_id="pi_1",
+        plan_id="tax-2026",
+        plan_version=1,
+        checkout_id="chk_2",
+        state="paid",
+        amount_cents=4900,
+        currency="USD",
+    )
+    unpaid = replace(bought, state="pending")
+    expired = CheckoutFact(provider="stripe", observed_at=NOW, session_id="cs_1", status="expired")
+    both = ORDERED.put(other)
+    for facts, status in [((unpaid,), ("open", "open")), ((bought,), ("open", "completed"))]:
+        found = {c.checkout_id: c.status for c in after(*facts, account=both).checkouts}
+        assert (found["chk_1"], found["chk_2"]) == status
+    found = {c.checkout_id: (c.status, c.url) for c in after(expired, account=both).checkouts}
+    assert found == {"chk_1": ("expired", None), "chk_2": ("open", "https://pay")}
+
+
 @pytest.mark.parametrize("name", ["amount_cents", "due_cents", "received_cents", "fee_cents"])
 def test_an_amount_beyond_any_money_is_never_booked(name: str) -> None:
     amounts: dict[str, Any] = {"amount_cents": 100, name: LARGEST + 1}

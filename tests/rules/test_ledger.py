@@ -125,6 +125,23 @@ def test_a_trial_that_converts_is_new_revenue_although_its_invoice_over_nothing_
     ]
 
 
+def test_of_two_payments_that_are_heard_of_at_once_the_earlier_is_the_first() -> None:
+    paid = {"in_2": payment("in_2", paid_at=NOW + DAY), "in_1": payment(), "in_0": payment("in_0", 0)}
+    lines = Books().become(subscription(payments=paid), at=NOW + DAY)
+    assert sorted(e.reason or "" for e in lines if e.kind == "payment" and e.amount_cents) == ["first", "renewal"]
+    (first,) = [e for e in lines if e.kind == "payment" and e.reason == "first"]
+    assert first.at == NOW
+
+
+def test_a_payment_that_is_heard_of_late_is_a_renewal_although_it_is_older() -> None:
+    books = Books()
+    books.become(subscription(payments={"in_2": payment("in_2", paid_at=NOW + DAY)}), at=NOW + DAY)
+    both = {"in_1": payment(), "in_2": payment("in_2", paid_at=NOW + DAY)}
+    assert [e.reason for e in books.become(subscription(payments=both), at=NOW + DAY) if e.kind == "payment"] == [
+        "renewal"
+    ]
+
+
 def test_new_or_back_does_not_depend_on_whether_the_payment_or_the_activation_is_heard_of_first() -> None:
     books = Books()
     books.become(subscription("incomplete", payments={"in_1": payment()}))
