@@ -387,16 +387,8 @@ class EntitlementList(Response):
     token_expires_at: Time | None
 
 
-class FeatureDecision(Response):
-    feature: str
+class FeatureDecision(EntitlementView):
     allowed: Literal[True]
-    value: FeatureJson
-    also: list[FeatureJson] | None = None
-    """Allowances that run beside `value`, such as one of a paid year beside one of the month; each with its own use."""
-    expires_at: Time | None
-    sources: list[SourceView]
-    remaining: int | None = None
-    resets_at: Time | None = None
 
 
 class UsageResult(Response):

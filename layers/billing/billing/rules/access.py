@@ -48,8 +48,19 @@ NEVER = 0
 SourceKind = Literal["subscription", "purchase", "term", "grant", "plan"]
 
 
+class Lasting:
+    """What lasts from `start` until before `until`; None is for good."""
+
+    __slots__ = ()
+    start: int
+    until: int | None
+
+    def open_at(self, now: int) -> bool:
+        return self.start <= now and (self.until is None or now < self.until)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Window:
+class Window(Lasting):
     """When one record gives access. `record_id` is the provider's id, or the id of a grant.
 
     `period` is the paid billing period by which allowances are counted; None for what has none, or has not paid.
@@ -63,9 +74,6 @@ class Window:
     reason: str
     grant: Grant | None = None
     period: tuple[int, int] | None = None
-
-    def open_at(self, now: int) -> bool:
-        return self.start <= now and (self.until is None or now < self.until)
 
 
 def windows(account: Account, catalogue: Catalogue) -> list[Window]:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from billing.data import dataclass
-from billing.rules.access import SourceKind, windows
+from billing.rules.access import Lasting, SourceKind, windows
 from billing.rules.plans import (
     Allowance,
     Catalogue,
@@ -28,7 +28,7 @@ PAYMENT_REASONS = frozenset({"past_due", "unpaid", "incomplete", "underpaid", "p
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
+class Source(Lasting):
     """A record that gives features within [start, until); `until` None is for good."""
 
     kind: SourceKind
@@ -45,9 +45,6 @@ class Source:
     def record(self) -> str:
         """The record's kind and id, which stay when it is renewed: purchase#pi_1."""
         return f"{self.kind}#{self.id}"
-
-    def open_at(self, now: int) -> bool:
-        return self.start <= now and (self.until is None or now < self.until)
 
 
 @dataclass(frozen=True, slots=True)
