@@ -97,9 +97,10 @@ class MemoryAccounts:
         return self.events.get(event_id)
 
     def record_failure(self, event: PaymentEvent, *, passing: bool) -> int:
-        if self.record(event) and not passing:
-            self.faults[event.event_id] = self.faults.get(event.event_id, 0) + 1
-        return self.faults.get(event.event_id, 0)
+        if not self.record(event):
+            return 0
+        self.faults[event.event_id] = self.faults.get(event.event_id, 0) + (not passing)
+        return self.faults[event.event_id]
 
     def record(self, event: PaymentEvent) -> bool:
         """`PaymentEventStore.record`."""

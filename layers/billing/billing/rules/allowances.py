@@ -182,7 +182,7 @@ def quota(entitlement: Entitlement, now: int) -> Quota | None:
     if not isinstance(entitlement.value, Allowance):
         return None
     given = allowances(entitlement.feature, entitlement.sources)
-    limit = max((a.value.limit for a in given if a.value.per == "month"), default=0)
+    limit = sum(a.value.limit for a in given if a.value.per == "month")
     paid = [_paid_period(a) for a in given if a.value.per == "billing_period"]
     credits_ = [
         Pack(source.record, value.amount, source.until)

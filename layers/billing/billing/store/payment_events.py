@@ -121,7 +121,7 @@ class PaymentEventStore:
                     **{f":{name}": value for name, value in told.items()},
                     **item({":faults": 0 if passing else 1, ":quarantined": "quarantined"}),
                 },
-                ReturnValues="UPDATED_NEW",
+                ReturnValues="ALL_NEW",
             )
         except AwsError as error:
             if error.code == "ConditionalCheckFailedException":

@@ -1,0 +1,136 @@
+"""What the account store on DynamoDB and the one in memory, which tests of order use, promise alike."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from billing.aws import Aws
+from billing.rules.consequences import Consequences, consequences
+from billing.rules.records import Account
+from billing.store.accounts import AccountStore
+from billing.store.payment_events import PaymentEventStore
+from billing.store.transactions import Duplicate, ForeignLink, LostRace
+from memory import MemoryAccounts
+from samples import CATALOGUE, NOW, USER
+from tests.store.test_accounts import EVENT, PURCHASE, SUBSCRIPTION, having
+
+Accounts = AccountStore | MemoryAccounts
+Events = PaymentEventStore | MemoryAccounts
+
+
+@pytest.fixture(params=["on DynamoDB", "in memory"])
+def stores(request: pytest.FixtureRequest) -> tuple[Accounts, Events]:
+    if request.param == "in memory":
+        both = MemoryAccounts()
+        return both, both
+    tables = request.getfixturevalue("tables")
+    events = PaymentEventStore(Aws(), tables["PaymentEventsTable"])
+    return AccountStore(Aws(), tables["AccountsTable"], tables["PaymentEventsTable"], sleep=lambda _: None), events
+
+
+@pytest.fixture
+def accounts(stores: tuple[Accounts, Events]) -> Accounts:
+    return stores[0]
+
+
+@pytest.fixture
+def events(stores: tuple[Accounts, Events]) -> Events:
+    return stores[1]
+
+
+def test_a_commit_is_read_back_with_its_snapshot_and_links(accounts: Accounts, events: Events) -> None:
+    nobody = accounts.load(USER)
+    assert (nobody.version, nobody.records) == (0, {})
+    accounts.commit(consequences(nobody, having(nobody, PURCHASE, SUBSCRIPTION), CATALOGUE, NOW), EVENT)
+    account = accounts.load(USER)
+    assert account.version == 1
+    assert account.records[PURCHASE.record] == PURCHASE
+    assert account.records[SUBSCRIPTION.record] == SUBSCRIPTION
+    snapshot = accounts.snapshot(USER, consistent=True)
+    assert snapshot.version == 1
+    assert [(s.kind, s.id) for s in snapshot.sources] == [("purchase", "pur_1"), ("subscription", "sub_1")]
+    for known in ("pur_1", "cus_1", "ch_1", "sub_1"):
+        assert accounts.owner("mock", ["unknown", known]) == USER
+    assert accounts.owner("stripe", ["pur_1"]) is None
+    assert events.get("mock#evt_1") == EVENT
+
+
+def test_an_event_counts_once(accounts: Accounts) -> None:
+    nobody = accounts.load(USER)
+    accounts.commit(consequences(nobody, having(nobody, PURCHASE), CATALOGUE, NOW), EVENT)
+    account = accounts.load(USER)
+    with pytest.raises(Duplicate):
+        accounts.commit(consequences(account, having(account, SUBSCRIPTION), CATALOGUE, NOW), EVENT)
+    assert accounts.load(USER) == account
+
+
+def test_an_event_that_changes_nothing_is_still_noted_once(accounts: Accounts, events: Events) -> None:
+    nobody = accounts.load(USER)
+    accounts.commit(consequences(nobody, nobody, CATALOGUE, NOW), EVENT)
+    assert (accounts.load(USER).version, events.get("mock#evt_1")) == (0, EVENT)
+    with pytest.raises(Duplicate):
+        accounts.commit(consequences(nobody, nobody, CATALOGUE, NOW), EVENT)
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_of_two_who_read_one_version_the_second_loses_and_writes_nothing(
+    accounts: Accounts, events: Events, first: int
+) -> None:
+    if first:
+        nobody = accounts.load(USER)
+        accounts.commit(consequences(nobody, having(nobody, SUBSCRIPTION), CATALOGUE, NOW))
+    read = accounts.load(USER)
+    accounts.commit(consequences(read, having(read, replace(PURCHASE, purchase_id="pur_0")), CATALOGUE, NOW))
+    with pytest.raises(LostRace):
+        accounts.commit(consequences(read, having(read, PURCHASE), CATALOGUE, NOW), EVENT)
+    assert PURCHASE.record not in accounts.load(USER).records
+    assert events.get("mock#evt_1") is None
+
+
+def test_an_id_of_another_user_is_refused_by_name(accounts: Accounts) -> None:
+    nobody = accounts.load(USER)
+    accounts.commit(consequences(nobody, having(nobody, PURCHASE), CATALOGUE, NOW))
+    other = accounts.load("usr_2")
+    with pytest.raises(ForeignLink) as refused:
+        accounts.commit(consequences(other, having(other, PURCHASE), CATALOGUE, NOW), EVENT)
+    assert refused.value.link in ("mock#pur_1", "mock#cus_1", "mock#ch_1")
+    assert accounts.load("usr_2").version == 0
+
+
+@pytest.mark.parametrize("status", ["failed", "quarantined"])
+def test_a_failed_event_may_still_have_its_effect(accounts: Accounts, events: Events, status: Any) -> None:
+    assert events.record(replace(EVENT, status=status, reason="why"))
+    nobody = accounts.load(USER)
+    accounts.commit(consequences(nobody, having(nobody, PURCHASE), CATALOGUE, NOW), EVENT)
+    assert events.get("mock#evt_1") == EVENT
+
+
+def test_a_failure_does_not_overwrite_what_was_processed_meanwhile(events: Events) -> None:
+    assert events.record(EVENT)
+    assert not events.record(replace(EVENT, status="failed"))
+    assert events.get("mock#evt_1") == EVENT
+
+
+def test_failures_are_counted_but_for_those_that_pass(events: Events) -> None:
+    failed = replace(EVENT, status="failed", reason="why")
+    assert events.record_failure(failed, passing=True) == 0
+    assert [events.record_failure(failed, passing=False) for _ in range(2)] == [1, 2]
+    assert events.record_failure(failed, passing=True) == 2
+    assert events.record(EVENT)
+    assert events.record_failure(failed, passing=False) == 0
+
+
+def test_what_was_decided_on_an_account_that_changed_meanwhile_is_decided_again(accounts: Accounts) -> None:
+    seen: list[int] = []
+
+    def decide(account: Account) -> Consequences | None:
+        seen.append(account.version)
+        if account.version == 0:
+            accounts.commit(consequences(account, having(account, SUBSCRIPTION), CATALOGUE, NOW))
+        return consequences(account, having(account, PURCHASE), CATALOGUE, NOW)
+
+    after = accounts.change(USER, decide)  # type: ignore[misc]
+    assert seen == [0, 1]
+    assert set(accounts.load(USER).records) == set(after.records) >= {SUBSCRIPTION.record, PURCHASE.record}
+    assert accounts.change(USER, lambda account: None) == accounts.load(USER)  # type: ignore[misc]
