@@ -23,8 +23,8 @@ def show(request: Request) -> Mapping[str, Any]:
 
 
 def redrive(request: Request) -> Mapping[str, Any]:
-    wish = request.parse(RedriveEvents)
-    return desk.redrive(wish.event_ids, dry_run=wish.dry_run, admin=request.user_id, now=request.now)
+    body = request.parse(RedriveEvents)
+    return desk.redrive(body.event_ids, dry_run=body.dry_run, admin=request.user_id, now=request.now)
 
 
 handler = endpoint({"GET /admin/events": show, "POST /admin/events/redrive": redrive}, Log())

@@ -21,10 +21,10 @@ def show(_: Request) -> Mapping[str, Any]:
 
 
 def set_flag(request: Request) -> Mapping[str, Any]:
-    wish = request.parse(SetFlag)
-    flag = Flag(wish.percent, tuple(dict.fromkeys(wish.allow)))
+    body = request.parse(SetFlag)
+    flag = Flag(body.percent, tuple(dict.fromkeys(body.allow)))
     name, admin = request.path["name"], request.user_id
-    return flags.set(name, flag, admin=admin, now=request.now, version=wish.version).to_json()
+    return flags.set(name, flag, admin=admin, now=request.now, version=body.version).to_json()
 
 
 handler = endpoint({"GET /admin/flags": show, "PUT /admin/flags/{name}": set_flag}, Log())

@@ -27,17 +27,17 @@ def accept(request: Request) -> Mapping[str, Any]:
 
 
 def refund(request: Request) -> Mapping[str, Any]:
-    wish = request.parse(RefundInvoice)
+    body = request.parse(RefundInvoice)
     provider, purchase_id = _named(request)
     return desk.refund(
         provider,
         purchase_id,
-        wish.amount_cents,
-        wish.idempotency_key,
+        body.amount_cents,
+        body.idempotency_key,
         request.user_id,
         request.now,
-        surplus=wish.surplus,
-        accepted=wish.accepted,
+        surplus=body.surplus,
+        accepted=body.accepted,
     )
 
 

@@ -32,9 +32,9 @@ def identities() -> Identities:
 def sign_in(request: Request) -> Mapping[str, Any]:
     url = f"{settings.public_url}/auth/nostr"
     proof = nostr.verify(request.headers.get("authorization", ""), "POST", url, request.body, request.now)
-    wish = request.parse(SignInWithNostr)
+    asked = request.parse(SignInWithNostr)
     keep = nostr.REPLAY_SECONDS
-    return session_tokens(identities().sign_in(proof.public_key, proof.event_id, keep, request.now, wish.link_to))
+    return session_tokens(identities().sign_in(proof.public_key, proof.event_id, keep, request.now, asked.link_to))
 
 
 def refresh(request: Request) -> Mapping[str, Any]:

@@ -15,20 +15,20 @@ subscriptions = wire.subscriptions
 
 
 def cancel(request: Request) -> Mapping[str, Any]:
-    wish = request.parse(CancelSubscription)
+    body = request.parse(CancelSubscription)
     return subscriptions.cancel(
         request.own_user(None),
-        at_period_end=wish.at_period_end,
-        reason=wish.reason,
-        comment=wish.comment,
+        at_period_end=body.at_period_end,
+        reason=body.reason,
+        comment=body.comment,
         now=request.now,
-        subscription_id=wish.subscription_id,
+        subscription_id=body.subscription_id,
     )
 
 
 def resume(request: Request) -> Mapping[str, Any]:
-    wish = request.parse(ResumeSubscription)
-    return subscriptions.resume(request.own_user(None), request.now, subscription_id=wish.subscription_id)
+    body = request.parse(ResumeSubscription)
+    return subscriptions.resume(request.own_user(None), request.now, subscription_id=body.subscription_id)
 
 
 handler = endpoint(

@@ -15,9 +15,9 @@ subscriptions = wire.subscriptions
 
 
 def preview(request: Request) -> Mapping[str, Any]:
-    wish = request.parse(PreviewChange)
+    body = request.parse(PreviewChange)
     return subscriptions.preview(
-        request.own_user(None), wish.plan_id, request.now, subscription_id=wish.subscription_id
+        request.own_user(None), body.plan_id, request.now, subscription_id=body.subscription_id
     )
 
 

@@ -15,15 +15,15 @@ checkouts = wire.checkouts
 
 
 def create(request: Request) -> Mapping[str, Any]:
-    wish = request.parse(CreateCheckoutSession)
-    user_id = request.own_user(wish.user_id)
+    body = request.parse(CreateCheckoutSession)
+    user_id = request.own_user(body.user_id)
     return checkouts.create(
         user_id,
-        wish.plan_id,
-        wish.provider,
+        body.plan_id,
+        body.provider,
         request.now,
-        accept_overlap=wish.accept_overlap,
-        quote_id=wish.quote_id,
+        accept_overlap=body.accept_overlap,
+        quote_id=body.quote_id,
     )
 
 

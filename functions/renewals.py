@@ -16,8 +16,8 @@ renewals = Renewals(wire.accounts, wire.plans, wire.checkouts)
 
 
 def open_invoice(request: Request) -> Mapping[str, Any]:
-    wish = request.parse(RenewTerm)
-    return renewals.open_invoice(request.own_user(None), request.path["group"], wish.provider, request.now)
+    body = request.parse(RenewTerm)
+    return renewals.open_invoice(request.own_user(None), request.path["group"], body.provider, request.now)
 
 
 def set_reminders(request: Request) -> Mapping[str, Any]:

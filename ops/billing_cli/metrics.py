@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from billing.rules.ledger import Kind
+from billing.rules.ledger import EntryKind
 from billing.rules.money import format_money
 from billing.rules.rollups import Cell, counters
 from billing.rules.times import day_of
@@ -65,7 +65,7 @@ def lines(
     context: typer.Context,
     day: Annotated[str, typer.Option(help="A day (2026-11-22) or month (2026-11), UTC.")],
     currency: Annotated[str | None, typer.Option(help="Only this currency, such as USD.", callback=_currency)] = None,
-    kind: Annotated[Kind | None, typer.Option(help="Only this kind of line.")] = None,
+    kind: Annotated[EntryKind | None, typer.Option(help="Only this kind of line.")] = None,
 ) -> None:
     """The ledger lines of a day or month: what its figures are made of."""
     metrics = metrics_of(context.obj)

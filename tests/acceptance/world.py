@@ -38,7 +38,7 @@ from billing.selling.invoices import Poller
 from billing.selling.refunds import Refunds
 from billing.settings import Settings
 from billing.store.accounts import AccountStore
-from billing.store.due import _FIELDS, Due, DueStore, Kind, Waiting
+from billing.store.due import _FIELDS, Due, DueKind, DueStore, Waiting
 from billing.store.payment_events import PaymentEventStore
 from billing.store.plans import PlanStore
 from fakes.base import App, Clock, Server
@@ -195,7 +195,7 @@ class MemoryDue:
     def __init__(self, accounts: MemoryAccounts) -> None:
         self._accounts = accounts
 
-    def due(self, kind: Kind, until: int | None, limit: int) -> list[Due]:
+    def due(self, kind: DueKind, until: int | None, limit: int) -> list[Due]:
         found = [
             Due(kind, user_id, key, at)
             for user_id, account in self._accounts.accounts.items()

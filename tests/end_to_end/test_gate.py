@@ -143,13 +143,13 @@ def test_a_thousand_calls_at_once_for_one_unit_give_exactly_one_success(
 
     def use(_: int) -> str:
         try:
-            usage.apply(user, call, Catalogue((free,)), now, ())
+            usage.use(user, call, Catalogue((free,)), now, ())
         except (FeatureLocked, TooManyRequests) as refused:
             return refused.code
         return "used"
 
     for _ in range(2):
-        usage.apply(user, call, Catalogue((free,)), now, ())
+        usage.use(user, call, Catalogue((free,)), now, ())
     writes.clear()
     with ThreadPoolExecutor(32) as pool:
         outcomes = list(pool.map(use, range(1000)))

@@ -46,7 +46,7 @@ class Meter:
         self, action: str = "consume", amount: int = 1, *, now: int = NOW, known: Any = (), **more: Any
     ) -> Any:
         call = {"feature": "ai.chat", "action": action, "amount": amount, "expires_in": 60, **more}
-        return self.usage.apply(USER, call, self.catalogue, now, known)
+        return self.usage.use(USER, call, self.catalogue, now, known)
 
     def give_credits(self) -> None:
         self.buy(CREDITS)
@@ -293,7 +293,7 @@ def test_each_call_of_a_batch_is_judged_alone(meter: Meter) -> None:
         {"feature": "ai.chat", "action": "consume", "amount": 2, "expires_in": 60},
         {"feature": "ai.chat", "action": "consume", "amount": 1, "expires_in": 60},
     ]
-    results = meter.usage.apply_all(USER, calls, CATALOGUE, NOW, ())
+    results = meter.usage.use_all(USER, calls, CATALOGUE, NOW, ())
     assert [(r["allowed"], r.get("code")) for r in results] == [
         (True, None),
         (False, "feature_locked"),

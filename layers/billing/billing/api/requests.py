@@ -30,11 +30,11 @@ else:
     ProviderName = Literal[tuple(PROVIDERS)]
 
 
-class Request(BaseModel):
+class RequestBody(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
-class CreateCheckoutSession(Request):
+class CreateCheckoutSession(RequestBody):
     plan_id: PlanId
     provider: ProviderName | None = Field(None, description="Default: the first provider on offer")
     user_id: Id | None = Field(None, description="Only the caller's own; anything else is 403")
@@ -44,19 +44,19 @@ class CreateCheckoutSession(Request):
     )
 
 
-class AllowanceValue(Request):
+class AllowanceValue(RequestBody):
     limit: int = Field(ge=1, le=1_000_000_000)
     per: Literal["month", "billing_period"] = "month"
 
 
-class CreditsValue(Request):
+class CreditsValue(RequestBody):
     credits: int = Field(ge=1, le=1_000_000_000)
 
 
 FeatureGrant = bool | Annotated[int, Field(ge=0, le=1_000_000_000)] | AllowanceValue | CreditsValue
 
 
-class PlanBody(Request):
+class PlanBody(RequestBody):
     """A plan as an admin writes it. `price_cents` is in the currency's minor unit (yen have none: 500 is ¥500)."""
 
     name: Annotated[str, _Visible] = Field(min_length=1, max_length=80)
@@ -89,7 +89,7 @@ class UpdatePlan(PlanBody):
     version: int = Field(ge=1)
 
 
-class MoveSubscribers(Request):
+class MoveSubscribers(RequestBody):
     """Whom to move to the newest version, and how fast. A larger `percent` later goes on with more of them."""
 
     to_version: int = Field(ge=2, description="The newest version: a newer one by now is a 409")
@@ -98,7 +98,7 @@ class MoveSubscribers(Request):
     notice_days: int = Field(14, ge=0, le=90, description="Whose period ends sooner is moved a period later")
 
 
-class TrackEvent(Request):
+class TrackEvent(RequestBody):
     """A funnel step, counted without any identity."""
 
     event: Literal["paywall_seen", "pricing_viewed", "checkout_started"]
@@ -106,7 +106,7 @@ class TrackEvent(Request):
     plan_id: PlanId | None = None
 
 
-class UsageItem(Request):
+class UsageItem(RequestBody):
     feature: FeatureKey
     amount: int = Field(1, ge=1, le=1_000_000)
 
@@ -120,7 +120,7 @@ class UseFeature(UsageItem):
     expires_in: int = Field(300, ge=10, le=3600, description="Seconds a reservation holds")
 
 
-class UseFeatures(Request):
+class UseFeatures(RequestBody):
     """Several at once, each judged alone."""
 
     items: list[UseFeature] = Field(min_length=1, max_length=25)
@@ -132,12 +132,12 @@ SubscriptionId = Annotated[
 ]
 
 
-class PreviewChange(Request):
+class PreviewChange(RequestBody):
     plan_id: PlanId
     subscription_id: SubscriptionId = None
 
 
-class ChangeSubscription(Request):
+class ChangeSubscription(RequestBody):
     preview_id: Annotated[str, Field(min_length=1, max_length=2000)]
 
 
@@ -153,18 +153,18 @@ CancelReason = Literal[
 ]
 
 
-class CancelSubscription(Request):
+class CancelSubscription(RequestBody):
     subscription_id: SubscriptionId = None
     at_period_end: bool = True
     reason: CancelReason | None = None
     comment: str | None = Field(None, max_length=500, description="Passed to the provider, never stored here")
 
 
-class ResumeSubscription(Request):
+class ResumeSubscription(RequestBody):
     subscription_id: SubscriptionId = None
 
 
-class SignInWithNostr(Request):
+class SignInWithNostr(RequestBody):
     """The signed NIP-98 event travels in the Authorization header; its payload hash covers this body."""
 
     link_to: str | None = Field(
@@ -172,17 +172,17 @@ class SignInWithNostr(Request):
     )
 
 
-class RefreshSession(Request):
+class RefreshSession(RequestBody):
     refresh_token: str = Field(min_length=20, max_length=200)
 
 
-class GrantFeatures(Request):
+class GrantFeatures(RequestBody):
     features: dict[FeatureKey, FeatureGrant] = Field(min_length=1, max_length=20)
     reason: Reason
     expires_at: UnixTime | None = None
 
 
-class RefundPayment(Request):
+class RefundPayment(RequestBody):
     provider: ProviderName
     payment_id: Id
     amount_cents: int | None = Field(None, ge=1, description="Absent: all that is left")
@@ -192,27 +192,27 @@ class RefundPayment(Request):
     idempotency_key: IdempotencyKey
 
 
-class RedriveEvents(Request):
+class RedriveEvents(RequestBody):
     event_ids: list[EventId] | None = Field(None, min_length=1, max_length=100, description="Absent: all, 100 at once")
     dry_run: bool = True
 
 
-class RenewTerm(Request):
+class RenewTerm(RequestBody):
     provider: ProviderName | None = Field(None, description="Default: where the last term was bought")
 
 
-class SetReminders(Request):
+class SetReminders(RequestBody):
     wanted: bool
 
 
-class RefundInvoice(Request):
+class RefundInvoice(RequestBody):
     amount_cents: int | None = Field(None, ge=1, description="Absent: all that is left")
     surplus: bool = Field(False, description="Only what came beyond the price; access stays as it is")
     accepted: bool = Field(False, description="Also when somebody has accepted the invoice; 409 already_accepted else")
     idempotency_key: IdempotencyKey
 
 
-class SetFlag(Request):
+class SetFlag(RequestBody):
     percent: int = Field(ge=0, le=100)
     allow: list[Id] = Field(max_length=200, description="User ids that have it whatever the percentage")
     version: int = Field(ge=0, description="Of the flags as you saw them; 409 when it is not the newest")

@@ -20,7 +20,7 @@ from billing.rules.records import LIVE, Subscription
 from billing.rules.rollout import place
 from billing.rules.times import DAY
 from billing.store.accounts import AccountStore
-from billing.store.moves import Entry, Move, MoveStore, Outcome
+from billing.store.moves import Entry, Move, MoveOutcome, MoveStore
 from billing.store.plans import PlanStore
 
 # A round ends with the last subscription; those that were put off are looked at again this many seconds later.
@@ -205,7 +205,7 @@ class Mover:
             move = self._moves.change(move, cursor=page[-1].key)
         return move
 
-    def _back(self, entry: Entry, move: Move, catalogue: Catalogue, now: int) -> tuple[Outcome, str | None]:
+    def _back(self, entry: Entry, move: Move, catalogue: Catalogue, now: int) -> tuple[MoveOutcome, str | None]:
         user_id = self._accounts.owner(entry.provider, [entry.subscription_id])
         if user_id is None:
             return "kept", "nobody is known to have this subscription"
@@ -232,8 +232,8 @@ class Mover:
     # --- either way --------------------------------------------------------------------------------------------------
 
     def _schedule(
-        self, user_id: str, subscription: Subscription, plan: Plan, outcome: Outcome, now: int
-    ) -> tuple[Outcome, str | None]:
+        self, user_id: str, subscription: Subscription, plan: Plan, outcome: MoveOutcome, now: int
+    ) -> tuple[MoveOutcome, str | None]:
         """Arranges a version for the next period."""
         key = f"move:{subscription.subscription_id}:{plan.version}:{self._accounts.load(user_id).version}"
         item_id = subscription.item_id or subscription.subscription_id
@@ -247,10 +247,10 @@ class Mover:
         self,
         user_id: str,
         subscription: Subscription,
-        outcome: Outcome,
+        outcome: MoveOutcome,
         now: int,
         call: Callable[[Client, str], None],
-    ) -> tuple[Outcome, str | None]:
+    ) -> tuple[MoveOutcome, str | None]:
         """Asks the provider for a change and applies what then is; `refused` with the provider's words.
 
         Raises `ProviderUnavailable`: the next run asks again, with the same key.

@@ -31,7 +31,7 @@ class Usage:
         self._counters = counters
         self._sleep = sleep
 
-    def apply(
+    def use(
         self,
         user_id: str,
         call: Mapping[str, Any],
@@ -62,7 +62,7 @@ class Usage:
         except _UsedUp:
             raise self._gate.limit_reached(feature, fresh.allowance, catalogue) from None
 
-    def apply_all(
+    def use_all(
         self,
         user_id: str,
         calls: Sequence[Mapping[str, Any]],
@@ -82,7 +82,7 @@ class Usage:
         known: Sequence[Source] | None,
     ) -> Result:
         try:
-            return self.apply(user_id, call, catalogue, now, known)
+            return self.use(user_id, call, catalogue, now, known)
         except BillingError as refusal:
             nothing = {"used": 0, "remaining": 0, "credits": 0, "resets_at": None}
             return {"feature": call["feature"], "allowed": False, **nothing, "code": refusal.code}

@@ -10,7 +10,7 @@ from billing.intake.applier import Applier
 from billing.providers import load
 from billing.providers.interface import Notification
 from billing.rules.facts import CheckoutFact, DunningFact, Fact, Translation
-from billing.store.payment_events import PaymentEvent, PaymentEventStore, Status
+from billing.store.payment_events import EventStatus, PaymentEvent, PaymentEventStore
 
 Outcome = Literal["applied", "unchanged", "duplicate", "ignored", "quarantined"]
 
@@ -183,7 +183,7 @@ def _begins(fact: Fact) -> bool:
 
 
 def _event(
-    notification: Notification, delivery: Delivery, now: int, status: Status, reason: str = "", code: str = ""
+    notification: Notification, delivery: Delivery, now: int, status: EventStatus, reason: str = "", code: str = ""
 ) -> PaymentEvent:
     return PaymentEvent(
         event_id=notification.key,

@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 from billing.errors import InvalidRequest
 from billing.reporting.ranges import Range, day_in, range_of
-from billing.rules.ledger import INVOLUNTARY, Kind, LedgerEntry
+from billing.rules.ledger import INVOLUNTARY, EntryKind, LedgerEntry
 from billing.rules.rollups import added_up
 from billing.rules.times import day_of, rfc3339
 from billing.store.metrics import MetricsStore, Stored
@@ -65,8 +65,8 @@ class Analytics:
             raise InvalidRequest(
                 "the day is not valid", errors=[{"path": "day", "message": "a day such as 2026-11-22"}]
             )
-        if kind is not None and kind not in get_args(Kind):
-            message = f"one of {', '.join(get_args(Kind))}"
+        if kind is not None and kind not in get_args(EntryKind):
+            message = f"one of {', '.join(get_args(EntryKind))}"
             raise InvalidRequest("this kind of ledger line is not known", errors=[{"path": "kind", "message": message}])
         if cursor and not _CURSOR.fullmatch(cursor):
             message = "what `next` said of the page before"

@@ -25,7 +25,9 @@ from billing.rules.records import (
 )
 from billing.rules.times import day_of
 
-Kind = Literal["payment", "refund", "refund_failed", "dispute", "dispute_won", "tax", "fee", "mrr", "trial", "checkout"]
+EntryKind = Literal[
+    "payment", "refund", "refund_failed", "dispute", "dispute_won", "tax", "fee", "mrr", "trial", "checkout"
+]
 Movement = Literal["new", "expansion", "contraction", "churn", "reactivation", "switch"]
 
 # Reasons of a churn that the customer did not choose.
@@ -47,7 +49,7 @@ class LedgerEntry:
 
     entry_id: str
     at: int
-    kind: Kind
+    kind: EntryKind
     amount_cents: int
     currency: str
     provider: str
@@ -160,7 +162,7 @@ class _PaymentLines:
         if payment.fee_cents and (old is None or old.fee_cents is None):
             yield self._line("fee", payment.payment_id, payment.paid_at, -payment.fee_cents)
         for refund, back in _price_given_back(payment, old):
-            kind: Kind = "refund" if back > 0 else "refund_failed"
+            kind: EntryKind = "refund" if back > 0 else "refund_failed"
             yield self._step(kind, refund.refund_id, refund.observed_at, kept, kept - back, refund.reason)
             kept -= back
         for dispute in payment.disputes.values():
@@ -174,13 +176,15 @@ class _PaymentLines:
         """Takes back what is left of the payment; the fee stays paid."""
         return self._step("refund", f"reversal-{self.payment.payment_id}", now, self.payment.kept_cents, 0)
 
-    def _step(self, kind: Kind, subject: str, at: int, was: int, is_: int, reason: str | None = None) -> LedgerEntry:
+    def _step(
+        self, kind: EntryKind, subject: str, at: int, was: int, is_: int, reason: str | None = None
+    ) -> LedgerEntry:
         """From what was kept of the payment to what is: revenue and tax, which add up to it."""
         tax = self.payment.tax_on(is_) - self.payment.tax_on(was)
         return self._line(kind, subject, at, is_ - was - tax, reason, tax=tax)
 
     def _line(
-        self, kind: Kind, subject: str, at: int, amount: int, reason: str | None = None, *, tax: int = 0
+        self, kind: EntryKind, subject: str, at: int, amount: int, reason: str | None = None, *, tax: int = 0
     ) -> LedgerEntry:
         return LedgerEntry(
             entry_id=f"{kind}:{self.source.provider}:{subject}:{self.version}",
@@ -332,7 +336,7 @@ class _Change:
 
     def _line(
         self,
-        kind: Kind,
+        kind: EntryKind,
         key: Position,
         amount: int,
         subscribers: int,

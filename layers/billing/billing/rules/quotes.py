@@ -18,7 +18,7 @@ from billing.rules.records import LIVE, Account, Payment, Subscription, Term
 from billing.rules.terms import Run, add_interval, chain
 from billing.rules.times import DAY
 
-Kind = Literal["upgrade", "downgrade", "switch"]
+ChangeKind = Literal["upgrade", "downgrade", "switch"]
 Move = Literal["buy", "current", "upgrade", "downgrade", "switch", "owned", "free"]
 ObstacleCode = Literal["already_subscribed", "already_purchased", "payment_on_its_way"]
 ChangeBlock = Literal["payment_open", "cancellation_scheduled"]
@@ -206,7 +206,7 @@ def trial_days(account: Account, plan: Plan, provider: str, now: int, *, prepaid
     return 0 if _had_trial(account, _same_order(account, plan, provider)) else plan.trial_days
 
 
-def kind_of(current: Plan, target: Plan) -> Kind:
+def kind_of(current: Plan, target: Plan) -> ChangeKind:
     """By rank; plans of one rank are a switch of interval, or else compare by price."""
     if target.rank != current.rank:
         return "upgrade" if target.rank > current.rank else "downgrade"

@@ -15,9 +15,9 @@ from billing.store.codec import SHARDS, item, shard, values
 from billing.store.transactions import CONFLICT
 
 INDEX, WAITING = "due", "waiting"
-Kind = Literal["poll", "remind", "review", "settle", "decide"]
+DueKind = Literal["poll", "remind", "review", "settle", "decide"]
 # The record's own name for the time the index sorts by.
-_FIELDS: dict[Kind, str] = {"poll": "poll_at", "remind": "remind_at", "review": "review_at", "settle": "settle_at"}
+_FIELDS: dict[DueKind, str] = {"poll": "poll_at", "remind": "remind_at", "review": "review_at", "settle": "settle_at"}
 _FIELDS["decide"] = "due_at"  # it stays due until a person has decided
 
 
@@ -25,7 +25,7 @@ _FIELDS["decide"] = "due_at"  # it stays due until a person has decided
 class Due:
     """A record that was due when the index was read; `due_at` is what a claim must still find."""
 
-    kind: Kind
+    kind: DueKind
     user_id: str
     record: str
     due_at: int
@@ -44,14 +44,14 @@ class DueStore:
         self._aws = aws
         self._table = accounts_table
 
-    def due(self, kind: Kind, until: int | None, limit: int) -> list[Due]:
+    def due(self, kind: DueKind, until: int | None, limit: int) -> list[Due]:
         """The records of a kind that are due by `until` (None: whenever), each partition's most overdue first.
 
         At most `limit` from each partition.
         """
         return [found for number in range(SHARDS) for found in self._partition(kind, number, until, limit)]
 
-    def _partition(self, kind: Kind, number: int, until: int | None, limit: int) -> Iterator[Due]:
+    def _partition(self, kind: DueKind, number: int, until: int | None, limit: int) -> Iterator[Due]:
         in_time = "" if until is None else " AND due_at <= :until"
         request: dict[str, Any] = {
             "TableName": self._table,

@@ -14,10 +14,10 @@ from billing.errors import Conflict
 from billing.store.codec import Item, item, values
 from billing.store.transactions import LostRace, transact
 
-Status = Literal["running", "stopped", "done", "undoing", "undone"]
+MoveStatus = Literal["running", "stopped", "done", "undoing", "undone"]
 # `moving`: the provider is being asked. `kept`: an undo found that the customer has gone on by themselves.
-Outcome = Literal["moving", "moved", "refused", "undone", "kept"]
-COUNTED: tuple[Outcome, ...] = ("moving", "moved", "refused", "undone", "kept")
+MoveOutcome = Literal["moving", "moved", "refused", "undone", "kept"]
+COUNTED: tuple[MoveOutcome, ...] = ("moving", "moved", "refused", "undone", "kept")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +28,7 @@ class Move:
 
     plan_id: str
     to_version: int
-    status: Status
+    status: MoveStatus
     percent: int
     per_hour: int
     notice_days: int
@@ -58,7 +58,7 @@ class Entry:
     provider: str
     subscription_id: str
     from_version: int
-    outcome: Outcome
+    outcome: MoveOutcome
     at: int
     reason: str | None = None
 

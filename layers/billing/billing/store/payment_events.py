@@ -10,7 +10,7 @@ from billing.data import dataclass
 from billing.store.codec import item, values
 from billing.store.queries import all_items
 
-Status = Literal["processed", "ignored", "quarantined", "failed"]
+EventStatus = Literal["processed", "ignored", "quarantined", "failed"]
 # Processed events stay long enough for every late repeat and dispute of a year, then time out.
 RETENTION_SECONDS = 400 * 86_400
 
@@ -29,7 +29,7 @@ class PaymentEvent:
     created_at: int
     received_at: int
     processed_at: int
-    status: Status
+    status: EventStatus
     payload: Mapping[str, Any]
     livemode: bool | None = None
     user_id: str | None = None
