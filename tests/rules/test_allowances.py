@@ -81,7 +81,15 @@ def test_a_paid_period_forgets_those_before_it_and_a_lagging_clock_begins_none_a
     assert both.at(last, NOW).spent == both.spent
     held = Counter(NOVEMBER).reserve(last, 4, "r", NOW + DAY)
     assert held is not None
-    assert held.at(granted, NOW).give_back("r", 1).spent == {}
+    for kept in range(5):
+        assert held.at(granted, NOW).give_back("r", kept).spent == {}
+
+
+def test_a_paid_period_that_is_over_resets_at_no_time_that_is_known() -> None:
+    for ends, resets_at in [(NOW + 1, NOW + 1), (NOW, None), (NOW - 1, None)]:
+        granted = quota(entitlement(Allowance(10, "billing_period"), (NOW - DAY, ends)), NOW)
+        assert granted is not None
+        assert granted.resets_at == resets_at
 
 
 def test_an_annual_allowance_and_one_of_the_month_are_used_side_by_side() -> None:

@@ -33,6 +33,13 @@ test("shows plan, next date, usage in words, and receipts of both rails in their
   await expectAccessible();
 });
 
+test("an allowance that runs beside another counts into the same meter", async () => {
+  const beside = entitlements({ value: { limit: 200, per: "month" }, also: [{ limit: 300, per: "billing_period" }], remaining: 450 });
+  account(() => subscribed(), { "GET /billing/entitlements": beside as unknown as () => never });
+  show(<BillingPage />);
+  expect(await screen.findByText("50 of 500 used")).toBeTruthy();
+});
+
 test("cancelling names the day and the losses, sends the reason, and can be taken back", async () => {
   let current = subscribed();
   const end = subscription.current_period_end;

@@ -210,12 +210,12 @@ def _less_at(end: int, feature: str, givers: Sequence[Source], live: Sequence[So
     return _total(feature, then) < _total(feature, live)
 
 
-def _total(feature: str, givers: Sequence[Source]) -> tuple[int, int, int]:
+def _total(feature: str, givers: Sequence[Source]) -> tuple[bool, int]:
     """An order of what all give together, the most generous last: allowances add up over a year."""
     side_by_side = allowances(feature, givers)
     if side_by_side:
-        return (1, 0, sum(given.in_a_year for given in side_by_side))
-    return (0, *max(order(source.features[feature]) for source in givers))
+        return False, sum(given.in_a_year for given in side_by_side)
+    return max(order(source.features[feature]) for source in givers)
 
 
 def _credits(feature: str, givers: Sequence[Source]) -> int:
