@@ -1,6 +1,7 @@
-"""The Accounts stream's consumer: committed changes become rollups and domain events."""
+"""The Accounts stream's consumer: committed changes become rollups, lines of the customers' list, and domain events."""
 
 import os
+import time
 from typing import Any
 
 from billing import deadline
@@ -8,14 +9,17 @@ from billing.aws import Aws
 from billing.log import Log
 from billing.reporting.publishing import Changes
 from billing.settings import Settings
+from billing.store.accounts import AccountStore
+from billing.store.customers import CustomerIndex
 from billing.store.metrics import MetricsStore
 
 aws = Aws("dynamodb", "events")
 settings = Settings(os.environ, aws.fetch_secret)
 metrics = MetricsStore(aws, settings.metrics_table, settings.accounts_table)
-changes = Changes(aws, settings.required("EVENT_BUS"), metrics, Log())
+customers = CustomerIndex(aws, settings.accounts_table, AccountStore(aws, settings.accounts_table))
+changes = Changes(aws, settings.required("EVENT_BUS"), metrics, customers, Log())
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     deadline.begin(context)
-    return changes.publish(event["Records"])
+    return changes.publish(event["Records"], int(time.time()))

@@ -9,6 +9,7 @@ from billing.aws import AwsError
 from billing.errors import BillingError, NotConfigured
 from billing_cli import (
     bitcoin,
+    customers,
     deploy,
     dlq,
     explain,
@@ -39,6 +40,7 @@ class Commands(TyperGroup):
 
 app = typer.Typer(cls=Commands, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.add_typer(bitcoin.app, name="bitcoin")
+app.add_typer(customers.app, name="customers")
 app.add_typer(dlq.app, name="dlq")
 app.add_typer(flags.app, name="flags")
 app.add_typer(invoices.app, name="invoices")

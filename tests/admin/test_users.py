@@ -103,14 +103,11 @@ def desk(tables: dict[str, str]) -> Desk:
     ],
 )
 def test_a_user_is_found_by_every_id_that_names_them(desk: Desk, text: str, matched: str) -> None:
-    [found] = desk.users.find(text, NOW)["users"]
-    assert (found["user_id"], found["matched"], found["plan_id"], found["status"]) == (
-        *(USER, matched, "plus-month", "active"),
-    )
+    assert desk.users.find(text) == (USER, matched)
 
 
 def test_nobody_is_found_by_an_id_that_names_no_one(desk: Desk) -> None:
-    assert desk.users.find("sub_2", NOW)["users"] == []
+    assert desk.users.find("sub_2") is None
     with pytest.raises(NotFound):
         desk.users.show("usr_2", NOW)
 
@@ -247,7 +244,6 @@ def test_every_answer_has_the_documented_shape(desk: Desk) -> None:
     dry = RefundPayment(provider="stripe", payment_id="in_1", dry_run=True, idempotency_key="refund-key-1")
     answers: list[tuple[type[Response], Any]] = [
         (shapes.GrantView, desk.users.grant(USER, ADMIN, NOW, wish)),
-        (shapes.UserList, desk.users.find(USER, NOW)),
         (shapes.UserDetail, desk.users.show(USER, NOW)),
         (shapes.Explanation, desk.users.explain(USER, "ai.chat", NOW, NOW)),
         (shapes.RefundEffect, desk.users.refund(USER, ADMIN, NOW, dry)),

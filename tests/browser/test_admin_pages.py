@@ -225,7 +225,7 @@ def test_a_user_is_exported_and_erased_and_the_log_says_by_whom(
     admin.page.keyboard.press("Enter")
     expect(admin.text("ledger lines stay, without the person")).to_be_visible()
     close(admin)
-    expect(admin.heading("Users")).to_be_visible()
+    expect(admin.heading("Customers")).to_be_visible()
     assert shop_engine.call("GET", f"/admin/users/{user}", user=ADMIN, admin=True).status_code == 404
     admin.open(f"/console/audit?subject={user}").settle()
     assert admin.violations(*rules) == []

@@ -107,6 +107,20 @@ def test_page_views_are_counted_for_anybody(shop_engine: Shop) -> None:
     assert after["paywall_seen"] == before["paywall_seen"] + 3
 
 
+def test_a_buyer_appears_in_the_list_and_is_found_by_the_last_digits_of_an_id(shop_engine: Shop, buyer: str) -> None:
+    def listed() -> bool:
+        page = admin(shop_engine, "GET", "/admin/users?rail=mock&plan=plus-month&status=active")
+        return buyer in [user["user_id"] for user in page["users"]]
+
+    eventually(listed)
+    [subscription] = admin(shop_engine, "GET", f"/admin/users/{buyer}")["status"]["subscriptions"]
+    found = admin(shop_engine, "GET", f"/admin/users?q={subscription['subscription_id'][-10:]}")
+    assert [user["user_id"] for user in found["users"]] == [buyer]
+    assert found["index"]["lag_seconds"] is not None
+    sheet = shop_engine.call("GET", "/admin/users?status=active&format=csv", user=ADMIN, admin=True)
+    assert sheet.text.startswith("user_id,status,plans")
+
+
 def test_support_finds_explains_grants_exports_and_finally_erases(shop_engine: Shop, buyer: str) -> None:
     detail = admin(shop_engine, "GET", f"/admin/users/{buyer}")
     [subscription] = detail["status"]["subscriptions"]

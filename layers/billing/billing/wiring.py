@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from billing.selling.subscriptions import Subscriptions
     from billing.store.accounts import AccountStore
     from billing.store.audit import AuditLog
+    from billing.store.customers import CustomerIndex
     from billing.store.due import DueStore
     from billing.store.identities import IdentityStore
     from billing.store.limits import Limits
@@ -69,6 +70,12 @@ class Wiring:
         from billing.store.audit import AuditLog
 
         return AuditLog(self.aws, self._accounts)
+
+    @cached_property
+    def customers(self) -> "CustomerIndex":
+        from billing.store.customers import CustomerIndex
+
+        return CustomerIndex(self.aws, self._accounts, self.accounts)
 
     @cached_property
     def due(self) -> "DueStore":

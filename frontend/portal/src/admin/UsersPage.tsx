@@ -1,68 +1,220 @@
-import { Button, ErrorNotice, SkeletonCard } from "@bitsleuth/billing-react";
+import type { Schemas } from "@bitsleuth/billing-api-client";
+import { Button, ButtonLink, csv, download, ErrorNotice, format, Icon, SkeletonCard, useBilling } from "@bitsleuth/billing-react";
 import { useState } from "react";
-import { navigate, useQueryParam } from "../router.js";
+import { navigate, useLocation, useQueryParam } from "../router.js";
 import { Empty, StatusBadge, UserLink } from "./parts.js";
-import { useUsers } from "./queries.js";
+import { useAdminPlans, useAllCustomers, useCustomers, type CustomerFilters } from "./queries.js";
 import { useAdminText } from "./text.js";
 import { UserPage } from "./UserPage.js";
 
-/** Look-up by anything that names a user; then everything about one. */
+type Customer = Schemas["UserSummary"];
+
+/** The customers, and the search among them; then everything about one. */
 export function UsersPage() {
   const userId = useQueryParam("user");
-  const q = useQueryParam("q") ?? "";
-  return userId ? <UserPage key={userId} userId={userId} /> : <Search key={q} q={q} />;
+  const { search } = useLocation();
+  return userId ? <UserPage key={userId} userId={userId} /> : <Customers key={search} asked={new URLSearchParams(search)} />;
+}
+
+const STATUSES = ["trialing", "active", "past_due", "unpaid", "canceled", "paid", "granted", "free"] as const;
+const RAILS = ["stripe", "bitpay", "btcpay", "mock"] as const;
+const SOON = "30";
+
+/** The filters, as the address names them; a search has none. */
+function filtersOf(asked: URLSearchParams): CustomerFilters {
+  const filters: CustomerFilters = {};
+  const q = asked.get("q");
+  if (q) return { q };
+  for (const name of ["plan", "status", "rail", "at_risk", "has_credits", "ends_within_days"] as const) {
+    const value = asked.get(name);
+    if (value) filters[name] = value;
+  }
+  return filters;
+}
+
+function go(filters: CustomerFilters) {
+  const query = new URLSearchParams(Object.entries(filters).filter(([, value]) => value));
+  navigate(`/console/users${query.size > 0 ? `?${query.toString()}` : ""}`, { replace: true });
+}
+
+function Customers({ asked }: { asked: URLSearchParams }) {
+  const t = useAdminText();
+  const filters = filtersOf(asked);
+  const customers = useCustomers(filters);
+  const found = customers.data?.pages.flatMap((page) => page.users) ?? [];
+  const filtered = Object.keys(filters).length > 0;
+  return (
+    <div className="bsb-stack bsb:gap-6">
+      <div className="bsb-row bsb-between">
+        <div className="bsb-stack bsb:gap-1">
+          <h1 className="bsb-h1">{t("users")}</h1>
+          <p className="bsb-2">{t("users.about")}</p>
+        </div>
+        <Export filters={filters} />
+      </div>
+      <Search q={filters.q ?? ""} />
+      <FilterRow filters={filters} />
+      {customers.isError && <ErrorNotice error={customers.error} onRetry={() => void customers.refetch()} />}
+      {customers.isLoading && <SkeletonCard lines={4} />}
+      {customers.data && found.length === 0 && !customers.hasNextPage && <Empty>{t(filters.q ? "users.none" : filtered ? "users.none_fit" : "users.nobody")}</Empty>}
+      {found.length > 0 && <CustomerTable customers={found} />}
+      {customers.hasNextPage && (
+        <div>
+          <Button busy={customers.isFetchingNextPage} onClick={() => void customers.fetchNextPage()}>
+            {t("users.more")}
+          </Button>
+        </div>
+      )}
+      <Age state={customers.data?.pages[0]?.index} />
+    </div>
+  );
 }
 
 function Search({ q }: { q: string }) {
   const t = useAdminText();
   const [text, setText] = useState(q);
-  const users = useUsers(q);
   return (
-    <div className="bsb-stack bsb:gap-6">
-      <div className="bsb-stack bsb:gap-1">
-        <h1 className="bsb-h1">{t("users")}</h1>
-        <p className="bsb-2">{t("users.about")}</p>
-      </div>
-      <form
-        className="bsb-row bsb:flex-nowrap"
-        onSubmit={(event) => {
-          event.preventDefault();
-          navigate(`/console/users?q=${encodeURIComponent(text.trim())}`);
-        }}
-      >
-        <input
-          className="bsb-input bsb:max-w-lg"
-          type="search"
-          aria-label={t("users.search")}
-          placeholder={t("users.search")}
-          maxLength={128}
-          required
-          value={text}
-          onChange={(event) => setText(event.target.value)}
-        />
-        <Button type="submit" variant="primary">
-          {t("users.find")}
-        </Button>
-      </form>
-      {users.isError && <ErrorNotice error={users.error} onRetry={() => void users.refetch()} />}
-      {users.isLoading && <SkeletonCard lines={2} />}
-      {users.data && users.data.users.length === 0 && <Empty>{t("users.none")}</Empty>}
-      {users.data && users.data.users.length > 0 && (
-        <ul className="bsb-card bsb-card-flush">
-          {users.data.users.map((user) => (
-            <li key={user.user_id} className="admin-line bsb-row bsb-between">
-              <div className="bsb:min-w-0">
-                <UserLink userId={user.user_id} />
-                <p className="bsb-2 bsb-tiny">{t("users.matched", { what: t(`matched.${user.matched}`) })}</p>
-              </div>
-              <div className="bsb-row">
-                <span>{user.plan_name}</span>
-                <StatusBadge of="status" status={user.status} />
-              </div>
-            </li>
+    <form
+      className="bsb-row bsb:flex-nowrap"
+      role="search"
+      onSubmit={(event) => {
+        event.preventDefault();
+        go({ q: text.trim() });
+      }}
+    >
+      <input
+        className="bsb-input bsb:max-w-lg"
+        type="search"
+        aria-label={t("users.search")}
+        placeholder={t("users.search")}
+        maxLength={128}
+        value={text}
+        onChange={(event) => setText(event.target.value)}
+      />
+      <Button type="submit" variant="primary">
+        {t("users.find")}
+      </Button>
+    </form>
+  );
+}
+
+function FilterRow({ filters }: { filters: CustomerFilters }) {
+  const t = useAdminText();
+  const plans = useAdminPlans();
+  const ids = [...new Set(plans.data?.plans.map((plan) => plan.plan_id))].sort();
+  const choose = (name: keyof CustomerFilters, value: string) => {
+    const { q: _, ...others } = filters;
+    go({ ...others, [name]: value });
+  };
+  const lists = [
+    ["plan", ids.map((id) => [id, id] as const)],
+    ["status", STATUSES.map((status) => [status, t(`users.status.${status}`)] as const)],
+    ["rail", RAILS.map((rail) => [rail, rail] as const)],
+  ] as const;
+  const switches = [
+    ["at_risk", "true"],
+    ["ends_within_days", SOON],
+    ["has_credits", "true"],
+  ] as const;
+  return (
+    <fieldset className="bsb-row">
+      <legend className="bsb-hidden">{t("users.filters")}</legend>
+      {lists.map(([name, options]) => (
+        <select key={name} className="bsb-input bsb:w-auto bsb:max-w-full" aria-label={t(`users.${name}`)} value={filters[name] ?? ""} onChange={(event) => choose(name, event.target.value)}>
+          <option value="">{t(`users.${name}.any`)}</option>
+          {options.map(([value, label]) => (
+            <option key={value} value={value}>
+              {label}
+            </option>
           ))}
-        </ul>
+        </select>
+      ))}
+      {switches.map(([name, on]) => (
+        <label key={name} className="bsb-row bsb:gap-2 bsb-small">
+          <input type="checkbox" checked={Boolean(filters[name])} onChange={(event) => choose(name, event.target.checked ? on : "")} />
+          {t(`users.${name}`, { count: Number(SOON) })}
+        </label>
+      ))}
+      {Object.keys(filters).length > 0 && (
+        <ButtonLink size="small" variant="ghost" href="/console/users">
+          {t("users.all")}
+        </ButtonLink>
       )}
+    </fieldset>
+  );
+}
+
+function CustomerTable({ customers }: { customers: readonly Customer[] }) {
+  const t = useAdminText();
+  const { locale } = useBilling();
+  return (
+    // Scrolls sideways where it is narrow, so the keyboard must reach it.
+    // eslint-disable-next-line jsx-a11y-x/no-noninteractive-tabindex
+    <div className="bsb-card bsb-card-flush bsb-scroll" role="group" tabIndex={0} aria-label={t("users")}>
+      <table className="bsb-table bsb-small">
+        <thead>
+          <tr>
+            {(["user", "plan", "status", "rail", "since", "ends"] as const).map((column) => (
+              <th key={column} scope="col">
+                {t(`users.column.${column}`)}
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          {customers.map((customer) => (
+            <tr key={customer.user_id}>
+              <th scope="row">
+                <UserLink userId={customer.user_id} />
+                {customer.matched && customer.matched_id !== customer.user_id && (
+                  <p className="bsb-2 bsb-tiny">
+                    {t("users.matched", { what: t(`matched.${customer.matched}`) })} <span className="bsb-mono">{customer.matched_id}</span>
+                  </p>
+                )}
+              </th>
+              <td>{customer.plans.join(", ") || "–"}</td>
+              <td>
+                <span className="bsb-row bsb:gap-1 bsb:flex-nowrap">
+                  <StatusBadge of="status" status={customer.status} />
+                  {customer.at_risk && <span className="bsb-badge bsb-badge-warn">{t("users.at_risk")}</span>}
+                </span>
+              </td>
+              <td>{customer.rails.join(", ") || "–"}</td>
+              <td className="bsb:whitespace-nowrap">{customer.since ? format.date(customer.since, locale) : "–"}</td>
+              <td className="bsb:whitespace-nowrap">{customer.ends_at ? format.date(customer.ends_at, locale) : "–"}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
     </div>
   );
+}
+
+const COLUMNS = ["user_id", "status", "plans", "rails", "at_risk", "has_credits", "since", "ends_at"] as const;
+
+/** Everybody who fits the filters, not only those on the page, as a file. */
+function Export({ filters }: { filters: CustomerFilters }) {
+  const all = useAllCustomers();
+  const cell = (value: Customer[(typeof COLUMNS)[number]]) => (Array.isArray(value) ? value.join(" ") : String(value ?? ""));
+  const save = () =>
+    all.mutate(filters, {
+      onSuccess: (customers) => download("customers.csv", csv([COLUMNS, ...customers.map((one) => COLUMNS.map((name) => cell(one[name])))])),
+    });
+  return (
+    <div className="bsb-stack bsb:gap-2">
+      <Button busy={all.isPending} onClick={save}>
+        <Icon name="download" size={16} />
+        CSV
+      </Button>
+      {all.isError && <ErrorNotice error={all.error} onRetry={save} />}
+    </div>
+  );
+}
+
+/** How far the list follows behind the accounts. */
+function Age({ state }: { state: Schemas["IndexState"] | undefined }) {
+  const t = useAdminText();
+  const { locale } = useBilling();
+  if (!state?.changed_at || state.lag_seconds === null) return null;
+  return <p className="bsb-2 bsb-tiny">{t("users.age", { time: format.dateTime(state.changed_at, locale), count: state.lag_seconds })}</p>;
 }

@@ -105,8 +105,45 @@ export const useChurn = (range: Range) =>
 export const useCohorts = () =>
   useAdminQuery(["cohorts"], (client) => unwrap(client.GET("/admin/metrics/cohorts")));
 
-export const useUsers = (q: string) =>
-  useAdminQuery(["users", q], (client) => unwrap(client.GET("/admin/users", { params: { query: { q } } })), q !== "");
+export interface CustomerFilters {
+  q?: string;
+  plan?: string;
+  status?: string;
+  rail?: string;
+  at_risk?: string;
+  has_credits?: string;
+  ends_within_days?: string;
+}
+
+const customersPage = (client: Client, filters: CustomerFilters, cursor: string, limit?: string) =>
+  unwrap(client.GET("/admin/users", { params: { query: { ...filters, ...(cursor ? { cursor } : {}), ...(limit ? { limit } : {}) } } }));
+
+/** The customers who fit, page after page. */
+export function useCustomers(filters: CustomerFilters) {
+  const { client, session } = useBilling();
+  return useInfiniteQuery(
+    {
+      queryKey: ["admin", session.userId, "users", filters],
+      queryFn: ({ pageParam }) => customersPage(client, filters, pageParam),
+      initialPageParam: "",
+      getNextPageParam: (page) => page.next,
+    },
+    useQueries(),
+  );
+}
+
+/** All who fit, in as many calls as it takes: for a file. */
+export const useAllCustomers = () =>
+  useAdminMutation(async (client, filters: CustomerFilters) => {
+    const found: Schemas["UserSummary"][] = [];
+    let cursor: string | null = "";
+    while (cursor !== null) {
+      const page: Schemas["UserList"] = await customersPage(client, filters, cursor, "1000");
+      found.push(...page.users);
+      cursor = page.next;
+    }
+    return found;
+  }, []);
 
 export const useUser = (user_id: string) =>
   useAdminQuery(["user", user_id], (client) =>

@@ -7,7 +7,7 @@ from typing import Any
 from billing.api.plan_bodies import feature_values
 from billing.api.requests import GrantFeatures, RefundPayment
 from billing.api.status import subscription_status
-from billing.api.views import entitlement, plan_in_force, source_view, value
+from billing.api.views import entitlement, source_view, value
 from billing.data import replace
 from billing.errors import Conflict, InvalidRequest, NotFound
 from billing.gate import explanation
@@ -61,27 +61,12 @@ class AdminUsers:
         self._audit = audit
         self._refunds = refunds
 
-    def find(self, text: str, now: int) -> Mapping[str, Any]:
-        """The user of an id: the user's own, or a customer's, subscription's, purchase's, payment's or event's."""
+    def find(self, text: str) -> tuple[str, str] | None:
+        """Whose id this is, and what it is: the user's own, a customer's, subscription's, purchase's, payment's or
+        event's. Raises `InvalidRequest`."""
         if not 1 <= len(text) <= 200:
             raise InvalidRequest("search for an id", errors=[{"path": "q", "message": "1 to 200 characters"}])
-        found = self._found(text)
-        if found is None:
-            return {"users": []}
-        user_id, matched = found
-        account, catalogue = self._accounts.load(user_id), self._plans.catalogue()
-        plan = plan_in_force(account, catalogue, now)
-        return {
-            "users": [
-                {
-                    "user_id": user_id,
-                    "matched": matched,
-                    "plan_id": plan.plan_id if plan else "",
-                    "plan_name": plan.name if plan else "",
-                    "status": _best_status(account, self._plans, now),
-                }
-            ]
-        }
+        return self._found(text)
 
     def show(self, user_id: str, now: int) -> Mapping[str, Any]:
         account, catalogue = self._known(user_id), self._plans.catalogue()
@@ -262,14 +247,6 @@ def _what(account: Account, object_id: str) -> str:
             return "purchase"
     payments = {i for _, payment in account.payments for i in (payment.payment_id, *payment.refs)}
     return "payment" if object_id in payments else "customer"
-
-
-def _best_status(account: Account, plans: PlanStore, now: int) -> str:
-    """The word for the best source that is open now; without any, free."""
-    ranks = {"subscription": 3, "term": 2, "purchase": 1, "grant": 0}
-    live = [s for s in sources(account, plans.catalogue()) if s.open_at(now)]
-    best = max(live, key=lambda s: ranks.get(s.kind, 0), default=None)
-    return best.reason if best else "free"
 
 
 def _grant(grant: Grant) -> View:

@@ -201,17 +201,40 @@ class CohortReport(Response):
 
 
 class UserSummary(Response):
+    """A customer as the list shows them. `plans`: what they have now; `rails`: where they ever bought."""
+
     user_id: str
-    matched: Literal["user", "customer", "subscription", "purchase", "payment", "event"]
-    """What the search text was found to be."""
-    plan_id: str
-    plan_name: str
+    matched: (
+        Literal["user", "customer", "subscription", "purchase", "payment", "invoice", "transaction", "event"] | None
+    )
+    """Of a search: what the text was found to be, or part of."""
+    matched_id: str | None
+    plans: list[str]
     status: str
-    """Of the best live source: active, trialing, past_due, paid, granted, free, …"""
+    """Of the best live source: active, past_due, paid, granted, …; else of the newest subscription, or free."""
+    rails: list[str]
+    at_risk: bool
+    """A payment is missing, or a cancellation is scheduled."""
+    has_credits: bool
+    since: Time | None
+    ends_at: Time | None
+    """When all they have ends, where nothing renews it."""
+
+
+class IndexState(Response):
+    """How old the list may be: the newest change that is in it, and how long that took to arrive."""
+
+    changed_at: Time | None
+    lag_seconds: int | None
 
 
 class UserList(Response):
+    """The newest first; with `ends_within_days` the next end first. A page may be short and still have a next one."""
+
     users: list[UserSummary]
+    next: str | None
+    """Pass it as `cursor` for the page after this one."""
+    index: IndexState
 
 
 class TimelineEntry(Response):

@@ -398,9 +398,12 @@ ROUTES: tuple[Route, ...] = (
         "/admin/users",
         "admin_users",
         "admin",
-        "Look up by user, customer, subscription, purchase, payment or event id",
+        "The customers, filtered; or with `q` those an id of whom begins or ends so, or is an event's of theirs",
         admin.UserList,
-        query=("q",),
+        query=(
+            *("q", "plan", "status", "rail", "at_risk", "has_credits", "ends_within_days"),
+            *("cursor", "limit", "format"),
+        ),
     ),
     Route(
         "GET",

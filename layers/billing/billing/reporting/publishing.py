@@ -1,4 +1,4 @@
-"""What the Accounts stream tells: ledger lines to the rollups, and domain events to the bus.
+"""What the Accounts stream tells: ledger lines to the rollups, customers to their index, domain events to the bus.
 
 Only committed changes are told, and no committed change is lost (outbox). Each event carries `account_version`, the
 number of the account's change it belongs to: a listener drops repeats and tells order by it. Delivery is at least
@@ -13,6 +13,7 @@ from billing.aws import Aws
 from billing.log import Log
 from billing.store.accounts import LEDGER, SNAPSHOT, ledger_entry
 from billing.store.codec import values
+from billing.store.customers import CustomerIndex
 from billing.store.metrics import MetricsStore, Stored
 
 _PUT_LIMIT = 10  # entries of one PutEvents
@@ -44,15 +45,21 @@ SHOWN = {
 class Changes:
     """`bus`: the name of the event bus."""
 
-    def __init__(self, aws: Aws, bus: str, metrics: MetricsStore, logger: Log) -> None:
+    def __init__(self, aws: Aws, bus: str, metrics: MetricsStore, customers: CustomerIndex, logger: Log) -> None:
         self._aws = aws
         self._bus = bus
         self._metrics = metrics
+        self._customers = customers
         self._logger = logger
 
-    def publish(self, records: Sequence[Mapping[str, Any]]) -> dict[str, list[dict[str, str]]]:
-        """Folds and publishes a batch of the stream. What fails is read again from its first record on."""
+    def publish(self, records: Sequence[Mapping[str, Any]], now: int) -> dict[str, list[dict[str, str]]]:
+        """Folds, indexes and publishes a batch of the stream. What fails is read again from its first record on."""
         folded = self._metrics.fold(ledger_lines(records))
+        changed = changed_accounts(records)
+        for user_id in changed:
+            self._customers.refresh(user_id, now)
+        if changed:
+            self._customers.taken_in(max(changed.values()), now)
         entries = [{**entry, "EventBusName": self._bus} for entry in domain_events(records)]
         for start in range(0, len(entries), _PUT_LIMIT):
             answer = self._aws.call("events", "put_events", Entries=entries[start : start + _PUT_LIMIT])
@@ -61,6 +68,15 @@ class Changes:
                 return {"batchItemFailures": [{"itemIdentifier": records[0]["dynamodb"]["SequenceNumber"]}]}
         self._logger.info("published", extra={"records": len(records), "folded": folded, "events": len(entries)})
         return {"batchItemFailures": []}
+
+
+def changed_accounts(records: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+    """The users whose accounts changed, and when: every change writes the snapshot, and an erasure deletes it."""
+    return {
+        record["dynamodb"]["Keys"]["user_id"]["S"]: int(record["dynamodb"]["ApproximateCreationDateTime"])
+        for record in records
+        if record["dynamodb"]["Keys"]["record"]["S"] == SNAPSHOT
+    }
 
 
 def ledger_lines(records: Iterable[Mapping[str, Any]]) -> list[Stored]:

@@ -1,0 +1,115 @@
+"""The list of customers as admins see it: filtered, searched by any part of an id, page by page."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from billing.admin.users import AdminUsers
+from billing.api.http import chosen
+from billing.errors import InvalidRequest
+from billing.providers import PROVIDERS
+from billing.rules.times import DAY, rfc3339
+from billing.store.customers import CustomerIndex, Filters
+
+View = dict[str, Any]
+FILTERS = ("plan", "status", "rail", "at_risk", "has_credits", "ends_within_days")
+_COLUMNS = ("user_id", "status", "plans", "rails", "at_risk", "has_credits", "since", "ends_at")
+_FOUND = 50
+_CURSOR = re.compile(r"\d{12}#.{1,200}")
+_PAGE, _LONGEST_PAGE = 50, 1_000
+_LONGEST_AHEAD = 400
+
+
+def filters_of(query: Mapping[str, str], now: int) -> Filters:
+    """Raises `InvalidRequest`."""
+    days = _number(query, "ends_within_days", 1, _LONGEST_AHEAD) if "ends_within_days" in query else None
+    rail = query.get("rail") or None
+    if rail is not None and rail not in PROVIDERS:
+        message = f"one of {', '.join(PROVIDERS)}"
+        raise InvalidRequest("nobody pays this way", errors=[{"path": "rail", "message": message}])
+    return Filters(
+        plan=query.get("plan") or None,
+        status=query.get("status") or None,
+        rail=rail,
+        at_risk=chosen(query, "at_risk", "false", "true") == "true",
+        has_credits=chosen(query, "has_credits", "false", "true") == "true",
+        ends_by=None if days is None else now + days * DAY,
+    )
+
+
+class Customers:
+    """`users` finds by whole ids, at once and in every account; the index finds by parts, a moment later."""
+
+    def __init__(self, index: CustomerIndex, users: AdminUsers) -> None:
+        self._index = index
+        self._users = users
+
+    def page(self, asked: Filters, query: Mapping[str, str], now: int) -> Mapping[str, Any]:
+        if query.get("cursor") and not _CURSOR.fullmatch(query["cursor"]):
+            message = "what `next` said of the page before"
+            raise InvalidRequest("this is no cursor", errors=[{"path": "cursor", "message": message}])
+        limit = _number(query, "limit", 1, _LONGEST_PAGE) if "limit" in query else _PAGE
+        found, following = self._index.page(asked, query.get("cursor", ""), limit, now)
+        return {"users": [_view(one) for one in found], "next": following, "index": self._state()}
+
+    def search(self, text: str, now: int) -> Mapping[str, Any]:
+        """Raises `InvalidRequest` when there is nothing to look for."""
+        text = text.strip()
+        exact = self._users.find(text)
+        matches = [(*exact, text)] if exact else []
+        matches += [(one.user_id, one.what, one.id) for one in self._index.search(text, _FOUND)]
+        found: dict[str, View] = {}
+        for user_id, what, matched_id in matches:
+            if user_id in found:
+                continue
+            shown = self._index.of(user_id, now)
+            found[user_id] = _view(shown or _bare(user_id)) | {"matched": what, "matched_id": matched_id}
+        return {"users": list(found.values()), "next": None, "index": self._state()}
+
+    @staticmethod
+    def rows(answer: Mapping[str, Any]) -> list[View]:
+        """A page as rows of a table."""
+        return [
+            {
+                **{name: user[name] for name in _COLUMNS},
+                "plans": " ".join(user["plans"]),
+                "rails": " ".join(user["rails"]),
+            }
+            for user in answer["users"]
+        ]
+
+    def _state(self) -> View:
+        known = self._index.state()
+        if known is None:
+            return {"changed_at": None, "lag_seconds": None}
+        lag = max(0, known["taken_in_at"] - known["changed_at"])
+        return {"changed_at": rfc3339(known["changed_at"]), "lag_seconds": lag}
+
+
+def _view(found: Mapping[str, Any]) -> View:
+    return {
+        "user_id": found["user_id"],
+        "matched": None,
+        "matched_id": None,
+        "plans": list(found["plans"]),
+        "status": found["status"],
+        "rails": list(found["rails"]),
+        "at_risk": bool(found["at_risk"]),
+        "has_credits": bool(found["has_credits"]),
+        "since": rfc3339(found["since"]) if found["since"] is not None else None,
+        "ends_at": rfc3339(found["ends_at"]) if found["ends_at"] is not None else None,
+    }
+
+
+def _bare(user_id: str) -> View:
+    """Somebody of whom there is an id and nothing else."""
+    nothing: View = {"plans": [], "rails": [], "at_risk": False, "has_credits": False, "since": None, "ends_at": None}
+    return {"user_id": user_id, "status": "free", **nothing}
+
+
+def _number(query: Mapping[str, str], name: str, least: int, most: int) -> int:
+    text = query[name]
+    if not text.isascii() or not text.isdigit() or len(text) > 6 or not least <= int(text) <= most:
+        message = f"a number from {least} to {most}"
+        raise InvalidRequest(f"{name} is no such number", errors=[{"path": name, "message": message}])
+    return int(text)

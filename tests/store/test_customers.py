@@ -1,0 +1,254 @@
+"""The list of customers follows the accounts, and a question to it costs the same whoever else is in it."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from billing.admin.customers import Customers, filters_of
+from billing.api import admin as shapes
+from billing.aws import Aws
+from billing.errors import InvalidRequest
+from billing.log import Log
+from billing.reporting.publishing import Changes, changed_accounts
+from billing.rules.consequences import consequences
+from billing.rules.records import Grant, Record
+from billing.store.accounts import AccountStore
+from billing.store.codec import item
+from billing.store.customers import CustomerIndex, Filters
+from billing.store.erasure import ErasureStore
+from billing.store.payment_events import PaymentEventStore
+from samples import CATALOGUE, NOW, PRO
+from tests.rules.test_ledger import payment, subscription, term
+
+DAY = 86_400
+
+
+class Town:
+    """Accounts, and the index of them, as the stream's consumer keeps it."""
+
+    def __init__(self) -> None:
+        self.aws = Aws()
+        self.accounts = AccountStore(self.aws, "AccountsTable", "PaymentEventsTable", sleep=lambda _: None)
+        self.index = CustomerIndex(self.aws, "AccountsTable", self.accounts, sleep=lambda _: None)
+
+    def become(self, user_id: str, *records: Record, at: int = NOW, told: bool = True) -> None:
+        before = self.accounts.load(user_id)
+        after = replace(before, records={**before.records, **{r.record: r for r in records}})
+        self.accounts.commit(consequences(before, after, CATALOGUE, at))
+        if told:
+            self.index.refresh(user_id, at)
+
+    def users(self, now: int = NOW, **filters: Any) -> list[str]:
+        found, following = self.index.page(Filters(**filters), "", 50, now)
+        assert following is None
+        return [one["user_id"] for one in found]
+
+    def found(self, text: str) -> list[tuple[str, str]]:
+        return [(one.user_id, one.what) for one in self.index.search(text, 20)]
+
+    def everything(self) -> list[Any]:
+        """What the table holds of the index."""
+        stored = self.aws.call("dynamodb", "scan", TableName="AccountsTable")["Items"]
+        prefixes = ("customers#", "customer_of#", "found#", "found_back#")
+        return [one for one in stored if one["user_id"]["S"].startswith(prefixes)]
+
+
+@pytest.fixture
+def town(tables: dict[str, str]) -> Town:
+    return Town()
+
+
+def card(n: int, **changes: Any) -> Record:
+    paid = {f"in_{n}": payment(f"in_{n}", refs=(f"pi_{n}AbC", f"ch_{n}xyz"))}
+    known = {"subscription_id": f"sub_{n}", "customer_id": f"cus_{n}", "payments": paid, "created_at": NOW + n}
+    return subscription(**{**known, **changes})
+
+
+def test_customers_are_listed_the_newest_first_and_by_what_they_have(town: Town) -> None:
+    town.become("usr_a", card(1))
+    town.become("usr_b", card(2, plan_id=PRO.plan_id, status="past_due", unpaid={}))
+    town.become("usr_c", term("inv_3", NOW + 3))
+    assert town.users() == ["usr_c", "usr_b", "usr_a"]
+    assert town.users(plan="plus-month") == ["usr_c", "usr_a"]
+    assert town.users(status="active") == ["usr_a"]
+    assert town.users(rail="btcpay") == ["usr_c"]
+    assert town.users(at_risk=True) == ["usr_b"]
+    assert town.users(rail="stripe", plan="plus-month") == ["usr_a"]
+
+
+def test_who_ends_soon_is_listed_by_the_end_and_only_until_then(town: Town) -> None:
+    town.become("usr_a", card(1, cancel_at_period_end=True, current_period_end=NOW + 9 * DAY))
+    town.become("usr_b", term("inv_2", NOW))  # a month from now
+    town.become("usr_c", card(3))
+    assert town.users(ends_by=NOW + 40 * DAY) == ["usr_a", "usr_b"]
+    assert town.users(ends_by=NOW + 10 * DAY) == ["usr_a"]
+    assert town.users(now=NOW + 10 * DAY, ends_by=NOW + 40 * DAY) == ["usr_b"]  # the other one has ended
+    town.become("usr_a", card(1, cancel_at_period_end=False, current_period_end=NOW + 9 * DAY, observed_at=NOW + 1))
+    assert town.users(ends_by=NOW + 40 * DAY) == ["usr_b"]
+
+
+def test_what_no_longer_holds_is_no_longer_listed(town: Town) -> None:
+    town.become("usr_a", card(1, status="past_due"))
+    town.become("usr_a", card(1, status="canceled", ended_at=NOW + 5, observed_at=NOW + 5), at=NOW + 6)
+    assert town.users(at_risk=True) == town.users(status="past_due") == town.users(plan="plus-month") == []
+    assert town.users(status="canceled") == ["usr_a"]
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("usr_fin", "user"),
+        ("cus_7", "customer"),
+        ("SUB_7", "subscription"),
+        ("in_7", "invoice"),
+        ("pi_7a", "transaction"),
+        ("7AbC", "transaction"),  # the last digits of one
+        ("7xyz", "transaction"),
+    ],
+)
+def test_a_customer_is_found_by_the_beginning_or_the_end_of_an_id(town: Town, text: str, what: str) -> None:
+    town.become("usr_findme", card(7))
+    town.become("usr_other", card(8))
+    assert town.found(text) == [("usr_findme", what)]
+
+
+def test_three_characters_are_a_beginning_and_no_end(town: Town) -> None:
+    town.become("usr_a", card(7))
+    assert town.found("xyz") == []
+
+
+def test_refreshing_again_writes_nothing_and_an_index_lost_is_made_anew(town: Town) -> None:
+    town.become("usr_a", card(1))
+    assert town.index.refresh("usr_a", NOW) is False
+    kept = town.everything()
+    for one in kept:
+        key = {"user_id": one["user_id"], "record": one["record"]}
+        town.aws.call("dynamodb", "delete_item", TableName="AccountsTable", Key=key)
+    for page in town.index.everybody():
+        for user_id in page:
+            town.index.refresh(user_id, NOW)
+    assert sorted(map(str, town.everything())) == sorted(map(str, kept))
+
+
+def test_an_account_with_more_ids_than_a_transaction_may_write_is_listed_whole(town: Town) -> None:
+    paid = {f"in_{n}": payment(f"in_{n}", refs=(f"pi_{n}", f"ch_{n}")) for n in range(60)}
+    for many in (20, 40, 60):
+        town.become("usr_a", card(1, payments=dict(list(paid.items())[:many])), told=many == 60)
+    assert town.found("ch_59") == [("usr_a", "transaction")]
+    assert town.users() == ["usr_a"]
+
+
+def test_nothing_leads_to_a_person_who_was_erased(town: Town) -> None:
+    town.become("usr_a", card(1, status="canceled", ended_at=NOW))
+    erasure = ErasureStore(town.aws, "AccountsTable", PaymentEventStore(town.aws, "PaymentEventsTable"))
+    pseudonym, _, _ = erasure.erase("usr_a", NOW)
+    town.index.refresh("usr_a", NOW)  # the stream tells that the snapshot is gone
+    town.index.refresh(pseudonym, NOW)
+    assert town.everything() == []
+
+
+def test_pages_of_a_filtered_list_hold_everybody_once_and_read_no_more_than_they_may(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("billing.store.customers._READ", 5)
+    for n in range(12):
+        town.become(f"usr_{n:02}", card(n, status="past_due" if n % 4 == 0 else "active"))
+    asked, cursor, pages = Filters(rail="stripe", plan="plus-month", status="past_due", at_risk=True), "", []
+    while cursor is not None:
+        found, cursor = town.index.page(asked, cursor, 2, NOW)  # type: ignore[assignment]
+        pages.append([one["user_id"] for one in found])
+    assert [user for page in pages for user in page] == ["usr_08", "usr_04", "usr_00"]
+    everyone, cursor = [], ""
+    while cursor is not None:
+        found, cursor = town.index.page(Filters(), cursor, 50, NOW)  # type: ignore[assignment]
+        assert len(found) <= 5
+        everyone += [one["user_id"] for one in found]
+    assert everyone == [f"usr_{n:02}" for n in reversed(range(12))]
+
+
+def stream(user_id: str, record: str = "entitlements", name: str = "MODIFY", at: int = NOW) -> dict[str, Any]:
+    keys = item({"user_id": user_id, "record": record})
+    return {"eventName": name, "dynamodb": {"Keys": keys, "ApproximateCreationDateTime": float(at)}}
+
+
+def test_the_stream_tells_who_changed_also_who_was_erased() -> None:
+    records = [stream("usr_a"), stream("usr_b", "term#x"), stream("usr_c", name="REMOVE", at=NOW + 2)]
+    assert changed_accounts(records) == {"usr_a": NOW, "usr_c": NOW + 2}
+
+
+def test_a_batch_of_the_stream_is_in_the_list_and_its_age_is_told(town: Town) -> None:
+    class Quiet:
+        def fold(self, lines: list[Any]) -> int:
+            return 0
+
+    town.become("usr_a", card(1), told=False)
+    changes = Changes(town.aws, "bus", Quiet(), town.index, Log())  # type: ignore[arg-type]
+    assert town.index.state() is None
+    removed = stream("usr_a", name="REMOVE", at=NOW + 1)  # tells of the change without an image to publish
+    changes.publish([removed], NOW + 4)
+    assert town.users() == ["usr_a"]
+    assert town.index.state() == {"changed_at": NOW + 1, "taken_in_at": NOW + 4}
+
+
+class Nobody:
+    def find(self, text: str) -> tuple[str, str] | None:
+        return ("usr_new", "user") if text == "usr_new" else None
+
+
+@pytest.fixture
+def desk(town: Town) -> Customers:
+    return Customers(town.index, Nobody())  # type: ignore[arg-type]
+
+
+def test_the_answers_have_the_documented_shape(town: Town, desk: Customers) -> None:
+    town.become("usr_a", card(1))
+    town.become("usr_b", Grant(grant_id="g", features={"x": True}, granted_by="a", reason="r", granted_at=NOW))
+    for answer in (desk.page(Filters(), {}, NOW), desk.search("usr", NOW), desk.search("usr_new", NOW)):
+        shapes.UserList.model_validate_json(json.dumps(answer))
+    assert [u["status"] for u in desk.page(Filters(), {}, NOW)["users"]] == ["active", "granted"]
+    assert desk.rows(desk.page(Filters(), {}, NOW))[0]["plans"] == "plus-month"
+
+
+def test_whoever_is_not_in_the_index_yet_is_found_by_a_whole_id(desk: Customers) -> None:
+    [found] = desk.search("usr_new", NOW)["users"]
+    assert (found["user_id"], found["matched"], found["matched_id"]) == ("usr_new", "user", "usr_new")
+
+
+@pytest.mark.parametrize(
+    ("query", "wrong"),
+    [
+        ({"rail": "cheque"}, "rail"),
+        ({"ends_within_days": "0"}, "ends_within_days"),
+        ({"ends_within_days": "٣"}, "ends_within_days"),
+        ({"at_risk": "yes"}, "at_risk"),
+        ({"limit": "5000"}, "limit"),
+        ({"cursor": "x"}, "cursor"),
+    ],
+)
+def test_a_filter_that_makes_no_sense_is_explained(desk: Customers, query: dict[str, str], wrong: str) -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        desk.page(filters_of(query, NOW), query, NOW)
+    assert refused.value.extensions["errors"][0]["path"] == wrong
+
+
+def test_a_page_costs_as_many_calls_among_many_as_among_few(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[str] = []
+    call: Callable[..., Any] = town.aws.call
+    monkeypatch.setattr(town.aws, "call", lambda service, name, **k: (calls.append(name), call(service, name, **k))[1])
+
+    def cost() -> list[str]:
+        calls.clear()
+        town.index.page(Filters(status="active"), "", 5, NOW)
+        town.index.search("sub_1", 5)
+        return list(calls)
+
+    for n in range(6):
+        town.become(f"usr_{n}", card(n))
+    few = cost()
+    for n in range(6, 60):
+        town.become(f"usr_{n}", card(n))
+    assert cost() == few
+    assert set(few) == {"query"}
