@@ -17,6 +17,7 @@ from billing.rules.consequences import consequences
 from billing.rules.facts import CheckoutFact, CustomerDeletedFact, Fact, RefundFact, SubscriptionFact
 from billing.rules.records import Account, Record
 from billing.rules.rollups import counters
+from billing.rules.times import rfc3339
 from billing.selling.refunds import Refunds
 from billing.store.accounts import AccountStore
 from billing.store.audit import AuditLog
@@ -119,13 +120,76 @@ def test_a_question_about_the_past_is_answered_with_what_was_known_then(desk: De
     now = desk.users.explain(USER, "ai.insights", NOW + 4 * DAY, NOW + 9 * DAY)
     assert (then["allowed"], then["sources"][0]["reason"]) == (True, "active")
     assert (now["allowed"], now["sources"][0]["reason"]) == (False, "unpaid")
-    assert [entry["title"] for entry in now["timeline"]] == [
-        "Subscription of plus-month became unpaid",
-        "Subscription of plus-month began: active",
-        "Paid",
+    told = desk.users.show(USER, NOW + 9 * DAY)["timeline"]
+    assert [(entry["code"], entry["plan_id"], entry["status"]) for entry in told] == [
+        ("became", "plus-month", "unpaid"),
+        ("began", "plus-month", "active"),
+        ("paid", "plus-month", None),
     ]
-    assert now["timeline"][1]["event_id"] == "stripe#evt_1"
+    assert told[1]["event_id"] == "stripe#evt_1"
     assert not desk.users.explain(USER, "ai.insights", NOW - DAY, NOW)["allowed"]
+
+
+def test_a_renewal_is_one_line_with_its_amount_though_two_events_told_of_it(desk: Desk) -> None:
+    later = NOW + 30 * DAY
+    moved_on = replace(BOUGHT, current_period_start=later, current_period_end=later + 30 * DAY, observed_at=later)
+    paid = payment("in_2", 900, paid_at=later + 3, period_start=later, period_end=later + 30 * DAY)
+    desk.become(moved_on, at=later + 1)
+    desk.become(replace(moved_on, payments={**BOUGHT.payments, "in_2": paid}), at=later + 5)
+    told = desk.users.show(USER, later + DAY)["timeline"]
+    assert [(entry["code"], entry["amount_cents"]) for entry in told] == [
+        ("renewed", 900),
+        ("began", None),
+        ("paid", 900),
+    ]
+    assert told[0]["until"] == rfc3339(later + 30 * DAY)
+    shapes.UserDetail.model_validate_json(json.dumps(desk.users.show(USER, later + DAY)))
+
+
+def test_what_is_scheduled_says_what_and_when_and_what_says_nothing_is_left_out(desk: Desk) -> None:
+    waits = replace(BOUGHT, scheduled_plan_id="pro-month", scheduled_plan_version=1, observed_at=NOW + 1)
+    desk.become(waits, at=NOW + 1)
+    desk.become(replace(waits, item_id="si_2", observed_at=NOW + 2), at=NOW + 2)  # an update of no meaning to a person
+    desk.become(replace(BOUGHT, observed_at=NOW + 3), at=NOW + 3)
+    desk.become(replace(BOUGHT, cancel_at_period_end=True, observed_at=NOW + 4), at=NOW + 4)
+    desk.become(replace(BOUGHT, observed_at=NOW + 5), at=NOW + 5)
+    told = desk.users.show(USER, NOW + DAY)["timeline"]
+    assert [(entry["code"], entry["next_plan_id"]) for entry in told[:4]] == [
+        *(("resumed", None), ("canceling", None), ("unscheduled", "pro-month"), ("scheduled", "pro-month")),
+    ]
+    assert {entry["until"] for entry in told[:4]} == {rfc3339(BOUGHT.current_period_end)}
+
+
+def test_a_feature_that_a_change_of_plan_took_away_is_answered_with_that_change(desk: Desk) -> None:
+    """Pro gave the report until they moved to Plus, which does not have it."""
+    pro = replace(BOUGHT, plan_id="pro-month", observed_at=NOW + 1)
+    desk.become(pro, at=NOW + 2 * DAY)
+    desk.become(replace(BOUGHT, observed_at=NOW + 2), at=NOW + 5 * DAY)
+    desk.become(replace(BOUGHT, item_id="si_2", observed_at=NOW + 3), at=NOW + 6 * DAY)
+    why = desk.users.explain(USER, "tax.enhanced", NOW + 9 * DAY, NOW + 9 * DAY)
+    assert (why["allowed"], why["scenario"]) == (False, "not_in_plan")
+    assert why["last"] == {
+        "kind": "subscription",
+        "plan_id": "pro-month",
+        "until": rfc3339(NOW + 5 * DAY),
+        "then": "moved",
+        "then_plan_id": "plus-month",
+    }
+    assert "pro-month" in [plan["plan_id"] for plan in why["offers"]]
+    shapes.Explanation.model_validate_json(json.dumps(why))
+    while_pro = desk.users.explain(USER, "tax.enhanced", NOW + 3 * DAY, NOW + 9 * DAY)
+    assert (while_pro["allowed"], while_pro["last"], while_pro["offers"]) == (True, None, [])
+
+
+def test_a_feature_that_nothing_ever_gave_has_no_last_giver(desk: Desk) -> None:
+    assert desk.users.explain(USER, "tax.enhanced", NOW, NOW)["last"] is None
+
+
+def test_a_feature_whose_time_ran_out_says_when(desk: Desk) -> None:
+    desk.become(ENDED, at=NOW + 5 * DAY)
+    why = desk.users.explain(USER, "ai.insights", NOW + 9 * DAY, NOW + 9 * DAY)
+    assert (why["scenario"], why["last"]["plan_id"]) == ("expired", "plus-month")
+    assert why["last"]["until"] == rfc3339(NOW + 5 * DAY)
 
 
 def test_a_grant_opens_the_feature_at_once_and_the_log_says_who_gave_it_and_why(desk: Desk) -> None:

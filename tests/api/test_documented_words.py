@@ -7,9 +7,9 @@ from typing import Any, get_args
 import pytest
 from pydantic import BaseModel
 
-from billing.admin import users
+from billing.admin import timeline
 from billing.api import admin, responses
-from billing.rules.history import changes
+from billing.rules.history import Code, changes
 from billing.rules.records import Account, Grant, Purchase, Subscription, Term
 
 PACKAGE = Path(responses.__file__).parents[1]
@@ -59,5 +59,7 @@ def test_the_timeline_has_just_the_kinds_that_are_documented() -> None:
         Grant(grant_id="g", features={}, granted_by="a", reason="r", granted_at=1),
     ]
     told = {change.kind for change in changes(Account("usr_1"), Account("usr_1").put(*records))}
-    of_money = {users.MONEY_KINDS.get(kind, "dispute") for kind in users.MONEY_WORDS}
+    of_money = {kind for kind, _ in timeline.MONEY.values()}
     assert told | of_money == words(admin.TimelineEntry.model_fields["kind"].annotation)
+    codes = words(admin.TimelineEntry.model_fields["code"].annotation)
+    assert codes == words(Code) | {word for _, word in timeline.MONEY.values()}

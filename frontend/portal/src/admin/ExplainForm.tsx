@@ -1,9 +1,9 @@
+import type { Schemas } from "@bitsleuth/billing-api-client";
 import { Button, ErrorNotice, format, Notice, SkeletonCard, useBilling, usePlans } from "@bitsleuth/billing-react";
 import { useState } from "react";
 import { useReason } from "./parts.js";
 import { useExplain } from "./queries.js";
 import { useAdminText } from "./text.js";
-import { Timeline } from "./Timeline.js";
 
 /** "Why does this user have, or not have, this, at that time?" */
 export function ExplainForm({ userId, features }: { userId: string; features: readonly string[] }) {
@@ -57,22 +57,55 @@ function Answer({ userId, feature, at }: { userId: string; feature: string; at: 
   const { data } = explanation;
   const time = format.dateTime(data.at, locale);
   return (
-    <>
-      <Notice tone={data.allowed ? "good" : "warn"} title={t(data.allowed ? "explain.yes" : "explain.no", { feature, time })} live>
-        {data.sources.length === 0 ? (
-          t("explain.no_source")
-        ) : (
-          <ul>
-            {data.sources.map((source) => (
-              <li key={source.id}>
-                {source.plan_id ?? source.kind}: {inWords(source.reason)}
-                {source.expires_at && `, ${t("until", { date: format.dateTime(source.expires_at, locale) })}`}
-              </li>
-            ))}
-          </ul>
+    <Notice tone={data.allowed ? "good" : "warn"} title={t(data.allowed ? "explain.yes" : "explain.no", { feature, time })} live>
+      <div className="bsb-stack bsb:gap-2">
+        <Why data={data} />
+        {data.sources.length > 0 && (
+          <>
+            <p className="bsb-small">{t("explain.records")}</p>
+            <ul className="bsb-small">
+              {data.sources.map((source) => (
+                <li key={source.id}>
+                  {source.plan_id ?? t(`record.${source.kind === "plan" ? "other" : source.kind}`)}: {inWords(source.reason)}
+                  {source.expires_at && `, ${t("until", { date: format.dateTime(source.expires_at, locale) })}`}{" "}
+                  <span className="bsb-mono bsb-2">{source.id}</span>
+                </li>
+              ))}
+            </ul>
+          </>
         )}
-      </Notice>
-      {data.timeline.length > 0 && <Timeline entries={data.timeline} />}
-    </>
+      </div>
+    </Notice>
   );
+}
+
+/** The answer in a sentence or two: what gives it, or gave it last and what came then, and which plans have it. */
+function Why({ data }: { data: Schemas["Explanation"] }) {
+  const t = useAdminText();
+  const { locale } = useBilling();
+  const inWords = useReason();
+  if (data.allowed) {
+    const giver = data.sources[0];
+    const what = giver ? (giver.plan_id ?? t(`record.${giver.kind === "plan" ? "other" : giver.kind}`)) : "";
+    return <p>{data.expires_at ? t("explain.gives_until", { what, until: format.dateTime(data.expires_at, locale) }) : t("explain.gives", { what })}</p>;
+  }
+  const plans = data.offers.map((plan) => `${plan.name} (${plan.plan_id})`).join(", ");
+  return (
+    <p>
+      {data.scenario === "payment_failed" && `${t("explain.payment_failed")} `}
+      <Last last={data.last} inWords={inWords} />{" "}
+      {plans ? t("explain.offers", { plans }) : t("explain.no_offers")}
+    </p>
+  );
+}
+
+function Last({ last, inWords }: { last: Schemas["LastGiven"] | null; inWords: (reason: string) => string }) {
+  const t = useAdminText();
+  const { locale } = useBilling();
+  if (!last) return t("explain.never");
+  const what = last.plan_id ?? t(`record.${last.kind === "plan" ? "other" : last.kind}`);
+  const values = { what, until: format.dateTime(last.until, locale), next: last.then_plan_id ?? "" };
+  if (last.then === null) return t("explain.gave", values);
+  if (last.then === "moved") return t("explain.moved", values);
+  return t("explain.became", { ...values, status: inWords(last.then) });
 }

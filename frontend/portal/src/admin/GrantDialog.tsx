@@ -20,7 +20,8 @@ export function GrantDialog({ userId, onClose }: { userId: string; onClose: () =
       {
         features: { [feature]: value },
         reason,
-        expires_at: until ? Math.floor(Date.parse(`${until}T23:59:59Z`) / 1000) : null,
+        // To the end of that day where the admin is: the page then shows the day that was chosen.
+        expires_at: until ? Math.floor(Date.parse(`${until}T23:59:59`) / 1000) : null,
       },
       { onSuccess: onClose },
     );

@@ -1,8 +1,9 @@
 import { Button, ErrorNotice, format, SkeletonCard, useBilling } from "@bitsleuth/billing-react";
 import { useState } from "react";
 import { setQueryParam, useQueryParam } from "../router.js";
+import { AcceptDialog } from "./AcceptDialog.js";
 import { Empty, StatusBadge, UserLink } from "./parts.js";
-import { useAcceptInvoice, useInvoices, useRereadInvoice, type Invoice } from "./queries.js";
+import { useInvoices, useRereadInvoice, type Invoice } from "./queries.js";
 import { RefundDialog } from "./RefundDialog.js";
 import { useAdminText } from "./text.js";
 
@@ -52,9 +53,9 @@ export function InvoicesPage() {
 function InvoiceCard({ invoice }: { invoice: Invoice }) {
   const t = useAdminText();
   const { locale } = useBilling();
-  const accept = useAcceptInvoice();
   const reread = useRereadInvoice();
   const [refunding, setRefunding] = useState(false);
+  const [accepting, setAccepting] = useState(false);
   const amount = (cents: number) => format.money(cents, invoice.currency, locale);
   return (
     <li className="bsb-card bsb-stack bsb:gap-3">
@@ -76,11 +77,11 @@ function InvoiceCard({ invoice }: { invoice: Invoice }) {
             {t(`invoices.waits.${refund.waits_for ?? "claim"}`, { amount: amount(refund.amount_cents) })}
           </p>
         ))}
-      {(accept.isError || reread.isError) && <ErrorNotice error={accept.error ?? reread.error} />}
+      {reread.isError && <ErrorNotice error={reread.error} />}
       <div className="bsb-row">
         {invoice.needs_decision && (
           <>
-            <Button size="small" variant="primary" busy={accept.isPending} onClick={() => accept.mutate(invoice)}>
+            <Button size="small" variant="primary" onClick={() => setAccepting(true)}>
               {t("invoices.accept")}
             </Button>
             <Button size="small" onClick={() => setRefunding(true)}>
@@ -92,6 +93,7 @@ function InvoiceCard({ invoice }: { invoice: Invoice }) {
           {t("invoices.reread")}
         </Button>
       </div>
+      {accepting && <AcceptDialog invoice={invoice} onClose={() => setAccepting(false)} />}
       {refunding && <RefundDialog userId={invoice.user_id} payment={paymentOf(invoice)} undecided onClose={() => setRefunding(false)} />}
     </li>
   );

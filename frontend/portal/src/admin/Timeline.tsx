@@ -1,12 +1,15 @@
 import type { Schemas } from "@bitsleuth/billing-api-client";
-import { format, useBilling } from "@bitsleuth/billing-react";
+import { format, useBilling, useOptionalText } from "@bitsleuth/billing-react";
 import { Empty, useReason } from "./parts.js";
 import { useAdminText } from "./text.js";
 
+type Entry = Schemas["TimelineEntry"];
+
 /** What happened to a user, newest first: changes of records, and the money that moved. */
-export function Timeline({ entries }: { entries: Schemas["UserDetail"]["timeline"] }) {
+export function Timeline({ entries }: { entries: readonly Entry[] }) {
   const t = useAdminText();
   const inWords = useReason();
+  const sentence = useSentence();
   const { locale } = useBilling();
   if (entries.length === 0) return <Empty>{t("nothing")}</Empty>;
   return (
@@ -14,17 +17,32 @@ export function Timeline({ entries }: { entries: Schemas["UserDetail"]["timeline
       {entries.map((entry, i) => (
         <li key={`${entry.at}/${i}`}>
           <p className="bsb-small">
-            {entry.title}
-            {entry.amount_cents !== null && entry.amount_cents !== undefined && entry.currency && (
-              <span className="bsb-number"> · {format.money(entry.amount_cents, entry.currency, locale)}</span>
+            {sentence(entry)}
+            {entry.amount_cents !== null && entry.currency !== null && (
+              <span className="bsb-number"> · {format.money(entry.amount_cents + (entry.tax_cents ?? 0), entry.currency, locale)}</span>
             )}
           </p>
           <p className="bsb-2 bsb-tiny">
             <time dateTime={entry.at}>{format.dateTime(entry.at, locale)}</time>
-            {[entry.actor, entry.reason && inWords(entry.reason), entry.event_id].filter(Boolean).map((part) => ` · ${part}`)}
+            {[entry.provider, entry.actor, entry.reason && inWords(entry.reason), entry.event_id].filter(Boolean).map((part) => ` · ${part}`)}
           </p>
         </li>
       ))}
     </ol>
   );
+}
+
+/** Words that no buyer's page has. */
+const OURS = { canceling: "status.canceling", granted: "status.granted", revoked: "grant.revoked" } as const;
+
+/** An entry as a sentence in the page's language. */
+function useSentence(): (entry: Entry) => string {
+  const t = useAdminText();
+  const optional = useOptionalText();
+  const { locale } = useBilling();
+  return ({ code, kind, plan_id, plan_was, next_plan_id, status, until }) => {
+    const what = plan_id ?? t(`record.${kind}`);
+    const said = status === null ? "" : (optional("status", status) ?? optional("payment", status) ?? (status in OURS ? t(OURS[status as keyof typeof OURS]) : status));
+    return t(`timeline.${code}`, { what, was: plan_was ?? "", next: next_plan_id ?? "", status: said, until: until === null ? "" : format.date(until, locale) });
+  };
 }

@@ -87,7 +87,7 @@ export function useReason(): (reason: string) => string {
   const optional = useOptionalText();
   return (reason) => {
     if (reason in REFUNDS) return t(REFUNDS[reason as keyof typeof REFUNDS]);
-    return optional("reason", reason) ?? optional("status", reason) ?? optional("payment", reason) ?? reason.replaceAll("_", " ");
+    return optional("reason", reason) ?? optional("status", reason) ?? optional("payment", reason) ?? reason;
   };
 }
 

@@ -192,7 +192,7 @@ export const useAcceptInvoice = () =>
   useAdminMutation(
     (client, { provider, purchase_id }: Invoice) =>
       unwrap(client.POST("/admin/invoices/{provider}/{purchase_id}/accept", { params: { path: { provider, purchase_id } } })),
-    ["invoices", "user", "audit"],
+    ["user", "revenue", "audit"],
   );
 
 export const useRereadInvoice = () =>

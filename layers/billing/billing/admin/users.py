@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from billing.admin.timeline import timeline
 from billing.api.plan_bodies import feature_values
 from billing.api.requests import GrantFeatures, RefundPayment
 from billing.api.status import subscription_status
@@ -16,7 +17,7 @@ from billing.providers import PROVIDERS
 from billing.rules.allowances import Counter, held
 from billing.rules.consequences import Consequences, consequences
 from billing.rules.entitlements import Entitlement, evaluate, sources
-from billing.rules.history import By, describe
+from billing.rules.history import By
 from billing.rules.plans import feature_fault, features_to_json
 from billing.rules.records import LIVE, Account, Grant, Purchase, Subscription
 from billing.rules.times import rfc3339
@@ -32,14 +33,6 @@ from billing.store.plans import PlanStore
 
 View = dict[str, Any]
 _TIMELINE = 200
-MONEY_WORDS = {
-    "payment": "Paid",
-    "refund": "Refunded",
-    "refund_failed": "A refund failed; the money stayed",
-    "dispute": "Charged back",
-    "dispute_won": "Chargeback won",
-}
-MONEY_KINDS = {"payment": "payment", "refund": "refund", "refund_failed": "refund"}
 
 
 class AdminUsers:
@@ -78,11 +71,13 @@ class AdminUsers:
             "entitlements": [entitlement(held(e, counters.get(e.feature, Counter()), now)) for e in open_now],
             "grants": [_grant(g) for g in sorted(account.grants, key=lambda g: g.granted_at, reverse=True)],
             "payments": [receipt_view(receipt) for receipt in receipts_of(account)],
-            "timeline": self._timeline(user_id),
+            "timeline": timeline(
+                self._accounts.past(user_id, HISTORY, _TIMELINE), self._accounts.past(user_id, LEDGER, _TIMELINE)
+            ),
         }
 
     def explain(self, user_id: str, feature: str, at: int, now: int) -> Mapping[str, Any]:
-        """Why a user has, or had not, a feature at a time, with all that had happened until then."""
+        """Why a user has, or had not, a feature at a time: the answer, and the records that it rests on."""
         self._known(user_id)
         if not feature or not 0 <= at <= now:
             message = "name a feature, and a time in the past"
@@ -96,10 +91,12 @@ class AdminUsers:
             "feature": feature,
             "at": rfc3339(at),
             "allowed": found.allowed,
+            "scenario": None if isinstance(verdict, Entitlement) else verdict.scenario,
             "value": value(verdict) if isinstance(verdict, Entitlement) else None,
             "expires_at": rfc3339(verdict.expires_at) if isinstance(verdict, Entitlement) else None,
             "sources": [source_view(s) for s in found.sources],
-            "timeline": self._timeline(user_id, at),
+            "last": _last(found.last) if found.last else None,
+            "offers": [{"plan_id": plan.plan_id, "name": plan.name} for plan in found.offers],
         }
 
     def grant(self, user_id: str, admin: str, now: int, wish: GrantFeatures) -> Mapping[str, Any]:
@@ -205,38 +202,6 @@ class AdminUsers:
                 return event.user_id, "event"
         return None
 
-    def _timeline(self, user_id: str, until: int | None = None) -> list[View]:
-        """What happened, newest first: changes of records, and the money that moved."""
-        told = [
-            {
-                "at": entry["at"],
-                "kind": change["kind"],
-                "title": describe(change),
-                "plan_id": change.get("plan_id"),
-                "event_id": entry.get("event_id"),
-                "actor": entry.get("actor"),
-                "reason": entry.get("reason"),
-            }
-            for entry in self._accounts.past(user_id, HISTORY, _TIMELINE, until)
-            for change in entry["changes"]
-        ]
-        told += [
-            {
-                "at": line["at"],
-                "kind": MONEY_KINDS.get(line["kind"], "dispute"),
-                "title": MONEY_WORDS[line["kind"]],
-                "plan_id": line["plan_id"],
-                "provider": line["provider"],
-                "amount_cents": line["amount_cents"],
-                "currency": line["currency"],
-                "reason": line.get("reason"),
-            }
-            for line in self._accounts.past(user_id, LEDGER, _TIMELINE, until)
-            if line["kind"] in MONEY_WORDS
-        ]
-        told.sort(key=lambda entry: int(entry["at"]), reverse=True)
-        return [{**entry, "at": rfc3339(entry["at"])} for entry in told]
-
 
 def _what(account: Account, object_id: str) -> str:
     """What an id of the provider's is to an account."""
@@ -247,6 +212,16 @@ def _what(account: Account, object_id: str) -> str:
             return "purchase"
     payments = {i for _, payment in account.payments for i in (payment.payment_id, *payment.refs)}
     return "payment" if object_id in payments else "customer"
+
+
+def _last(last: explanation.Last) -> View:
+    return {
+        "kind": last.source.kind,
+        "plan_id": last.source.plan_id,
+        "until": rfc3339(last.until),
+        "then": last.then,
+        "then_plan_id": last.then_plan_id,
+    }
 
 
 def _grant(grant: Grant) -> View:

@@ -237,22 +237,36 @@ class UserList(Response):
     index: IndexState
 
 
+# The first of these are `billing.rules.history.Code`.
+TimelineCode = (
+    Literal["began", "moved", "became", "canceling", "resumed", "scheduled", "unscheduled", "renewed"]
+    | Literal["paid", "refunded", "refund_failed", "disputed", "dispute_won"]
+)
+
+
 class TimelineEntry(Response):
     """Something that happened to an account, newest first in a list."""
 
     at: Time
     kind: Literal["subscription", "purchase", "term", "grant", "payment", "refund", "dispute"]
-    title: str
-    """One line in plain words: `Subscription became past_due`."""
-    plan_id: str | None = None
-    provider: str | None = None
-    event_id: str | None = None
+    code: TimelineCode
+    """What happened; the values beside say the rest. A renewal carries the amount of its payment."""
+    status: str | None
+    plan_id: str | None
+    plan_was: str | None
+    next_plan_id: str | None
+    """The plan that it changes to at the period's end, or no longer does."""
+    until: Time | None
+    """The end of the period, or of all of it once it is canceling."""
+    provider: str | None
+    event_id: str | None
     """The payment event that caused it, where one did."""
-    amount_cents: int | None = None
-    currency: str | None = None
-    actor: str | None = None
+    amount_cents: int | None
+    tax_cents: int | None
+    currency: str | None
+    actor: str | None
     """The admin, where one acted."""
-    reason: str | None = None
+    reason: str | None
 
 
 class GrantView(Response):
@@ -275,6 +289,22 @@ class UserDetail(Response):
     timeline: list[TimelineEntry]
 
 
+class LastGiven(Response):
+    """What gave a feature last, until when, and what happened then: the plan was left (`moved`), or the record became
+    `canceled`, `refunded`, …; null: its time ran out."""
+
+    kind: Literal["subscription", "purchase", "term", "grant", "plan"]
+    plan_id: str | None
+    until: Time
+    then: str | None
+    then_plan_id: str | None
+
+
+class PlanName(Response):
+    plan_id: str
+    name: str
+
+
 class Explanation(Response):
     """Why a user has, or does not have, a feature at a time; `sources` also lists those that no longer give."""
 
@@ -283,9 +313,14 @@ class Explanation(Response):
     at: Time
     allowed: bool
     value: FeatureJson | None
+    scenario: Literal["not_in_plan", "limit_reached", "expired", "payment_failed"] | None
+    """Why it is closed; null while it is open."""
     expires_at: Time | None
     sources: list[SourceView]
-    timeline: list[TimelineEntry]
+    last: LastGiven | None
+    """Of a closed feature, what gave it last; null: nothing ever did."""
+    offers: list[PlanName]
+    """Of a closed feature, the plans on sale that give it."""
 
 
 class RefundPart(Response):

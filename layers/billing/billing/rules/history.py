@@ -1,7 +1,7 @@
-"""What changed in an account, in words that stay true: for the timeline, and for questions about the past."""
+"""What changed in an account, as codes with values: for the timeline, and for questions about the past."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from billing.data import dataclass
 from billing.rules.records import Account, Grant, Purchase, Record, Subscription, Term
@@ -19,7 +19,11 @@ class By:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """One record from one status to the next; `was` None: it is new. `plan_was`: it changed its plan."""
+    """One record from one status to the next; `was` None: it is new. `plan_was`: it changed its plan.
+
+    Of a subscription `until` is the end of its period, or of all of it once it is canceling, and `until_was` what that
+    was before; `scheduled` is the plan it changes to at the period's end, `unscheduled` one that it no longer does.
+    """
 
     kind: str
     record: str
@@ -27,8 +31,12 @@ class Change:
     status: str
     plan_id: str | None = None
     plan_was: str | None = None
+    until: int | None = None
+    until_was: int | None = None
+    scheduled: str | None = None
+    unscheduled: str | None = None
 
-    def as_dict(self) -> dict[str, str]:
+    def as_dict(self) -> dict[str, str | int]:
         told = {name: getattr(self, name) for name in Change.__dataclass_fields__}
         return {name: value for name, value in told.items() if value is not None}
 
@@ -41,6 +49,7 @@ def changes(before: Account, after: Account) -> list[Change]:
         if old == record or not isinstance(record, Subscription | Purchase | Grant):
             continue
         plan, plan_was = _plan(record), _plan(old)
+        next_plan, next_was = _scheduled(record), _scheduled(old)
         found.append(
             Change(
                 kind=_kind(record),
@@ -49,6 +58,10 @@ def changes(before: Account, after: Account) -> list[Change]:
                 status=_status(record),
                 plan_id=plan,
                 plan_was=plan_was if old and plan_was != plan else None,
+                until=_until(record),
+                until_was=_until(old),
+                scheduled=next_plan if next_plan != next_was else None,
+                unscheduled=next_was if next_plan is None and next_was != plan else None,
             )
         )
     return found
@@ -75,15 +88,34 @@ def _plan(record: Record | None) -> str | None:
     return getattr(record, "plan_id", None)
 
 
-def describe(change: Mapping[str, Any]) -> str:
-    """One line for people, from a change as it was stored."""
-    what = str(change["kind"]).capitalize()
+def _scheduled(record: Record | None) -> str | None:
+    return record.scheduled_plan_id if isinstance(record, Subscription) else None
+
+
+def _until(record: Record | None) -> int | None:
+    if isinstance(record, Subscription):
+        return record.current_period_end if record.ends_at is None else record.ends_at
+    return record.expires_at if isinstance(record, Grant) else None
+
+
+# What a change is, in one word: pages have a sentence for each, in every language.
+Code = Literal["began", "moved", "became", "canceling", "resumed", "scheduled", "unscheduled", "renewed"]
+
+
+def code(change: Mapping[str, Any]) -> Code | None:
+    """What a person would say happened, from a change as it was stored; None: nothing that they would mention."""
+    was, status = change.get("was"), change["status"]
+    if was is None:
+        return "began"
     if change.get("plan_was"):
-        return f"{what} moved from {change['plan_was']} to {change['plan_id']}"
-    of_plan = f" of {change['plan_id']}" if change.get("plan_id") else ""
-    status = str(change["status"]).replace("_", " ")
-    if change.get("was") is None:
-        return f"{what}{of_plan} began: {status}"
-    if change["was"] == change["status"]:
-        return f"{what}{of_plan} was updated, still {status}"
-    return f"{what}{of_plan} became {status}"
+        return "moved"
+    if was != status:
+        if status == "canceling":
+            return "canceling"
+        return "resumed" if was == "canceling" and status in ("active", "trialing") else "became"
+    if change.get("scheduled"):
+        return "scheduled"
+    if change.get("unscheduled"):
+        return "unscheduled"
+    later = (change.get("until") or 0) > (change.get("until_was") or 0) > 0
+    return "renewed" if later and change["kind"] == "subscription" and status != "canceling" else None
