@@ -45,7 +45,7 @@ test("an unsaved key with a plan on it is not forgotten; saved, it is", async ()
   const onClose = vi.fn();
   show(<SignOutDialog onClose={onClose} />, "usr_1", { session });
   await userEvent.click(await screen.findByRole("radio", { name: /Sign out and forget this key/ }));
-  const forget = screen.getByRole<HTMLButtonElement>("button", { name: "Forget the key" });
+  const forget = screen.getByRole<HTMLButtonElement>("button", { name: "Sign out and forget this key" });
   expect(forget.disabled).toBe(true);
   expect(screen.getByRole("alert").textContent).toContain("Save the key first");
   await expectAccessible();

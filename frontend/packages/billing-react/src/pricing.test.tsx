@@ -16,7 +16,7 @@ test("says what paying yearly saves, computed from the prices", async () => {
   show(<PricingTable />, null);
   await userEvent.click(await screen.findByRole("radio", { name: "Yearly Save 16%" }));
   expect((await card("Plus")).getByText("$7.50")).toBeTruthy();
-  expect((await card("Plus")).getByText(/^\$90 billed yearly/).textContent).toBe("$90 billed yearly Saves 16%.");
+  expect((await card("Plus")).getByText(/^\$90 billed yearly/).textContent).toBe("$90 billed yearly, saves 16%");
   await expectAccessible();
 });
 
@@ -49,7 +49,7 @@ test("a change that would be refused is not offered", async () => {
   api.answers({ ...free, "GET /billing/quotes": quotes({ "pro-month": { move: "upgrade", blocked: "payment_open", rails: [] } }) });
   show(<PricingTable />);
   const pro = await card("Pro");
-  expect(await pro.findByText("A payment is open: settle it first, then change.")).toBeTruthy();
+  expect(await pro.findByText("A payment is open. Settle it first.")).toBeTruthy();
   expect(pro.queryByRole("button")).toBeNull();
 });
 
@@ -109,7 +109,7 @@ test("who turns out to have used the trial is shown the new terms, and asked aga
   show(<PurchaseDialog plan={plans.pro} onClose={() => {}} onRedirect={leave} />, null);
   expect((await screen.findByText("Due today")).nextElementSibling?.textContent).toBe("$0.00");
   await userEvent.click(await screen.findByRole("button", { name: "Continue to payment" }));
-  expect((await screen.findByRole("alert")).textContent).toContain("look at the terms again");
+  expect((await screen.findByRole("alert")).textContent).toContain("The terms have changed");
   await waitFor(() => expect(screen.getByText("Due today").nextElementSibling?.textContent).toBe("$19.00"));
   expect(leave).not.toHaveBeenCalled();
   await userEvent.click(await screen.findByRole("button", { name: "Continue to payment" }));

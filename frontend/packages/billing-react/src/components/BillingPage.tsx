@@ -59,8 +59,10 @@ export function BillingPage({ pricingUrl = "/pricing" }: BillingPageProps) {
 
 function Usage() {
   const t = useT();
-  const { entitlements } = useEntitlements();
+  const { entitlements, state } = useEntitlements();
   const metered = entitlements?.entitlements.filter((e) => e.remaining !== null && e.remaining !== undefined) ?? [];
+  // Its place is kept, so that what stands below does not move.
+  if (!entitlements && state === "loading") return <SkeletonCard heading lines={4} />;
   if (metered.length === 0) return null;
   return (
     <section className="bsb-card bsb-stack bsb:gap-5" aria-labelledby="bsb-usage">

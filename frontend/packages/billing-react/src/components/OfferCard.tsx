@@ -89,7 +89,7 @@ function Price({ plan, trial, saving }: { plan: Plan; trial: number; saving: num
       </p>
       <p className="bsb-2 bsb-small bsb:min-h-5">
         {trial > 0 ? t("price.after_trial", { count: trial, price: t(`price.${plan.interval}`, { price }) }) : terms(plan, price, t)}
-        {yearly && saving > 0 && <span className="bsb-good"> {t("price.saves", { percent: saving })}</span>}
+        {yearly && saving > 0 && <span className="bsb-good">{t("price.saves", { percent: saving })}</span>}
       </p>
     </div>
   );
@@ -122,7 +122,7 @@ function Choose({ plan, offer, quote, trial, accountUrl, onChoose }: ChooseProps
     return (
       <div className="bsb-stack bsb:gap-1">
         <ButtonLink href={accountUrl}>{t("pricing.manage")}</ButtonLink>
-        <p className="bsb-2 bsb-tiny">{t(`pricing.${quote.blocked}`)}</p>
+        <p className="bsb-2 bsb-tiny">{t(`error.${quote.blocked}`)}</p>
       </div>
     );
   }

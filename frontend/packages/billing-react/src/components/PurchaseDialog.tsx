@@ -101,7 +101,7 @@ export function PurchaseDialog(props: PurchaseDialogProps) {
   }
   return (
     <Dialog onClose={onClose} title={t("purchase.title", { plan: named({ plan_name: plan.name, interval: plan.interval }) })}>
-      {outdated && <Notice tone="warn" live>{t("purchase.outdated")}</Notice>}
+      {outdated && <Notice tone="warn" live>{t("error.quote_outdated")}</Notice>}
       {rail ? (
         <>
           <Terms plan={plan} quote={rail} />

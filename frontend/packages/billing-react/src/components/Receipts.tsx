@@ -5,7 +5,7 @@ import { money, shortDate } from "../format.js";
 import type { MessageKey } from "../i18n.js";
 import { useBilling } from "../provider.js";
 import { usePlans, useProviders, useReceipts } from "../queries.js";
-import { useT } from "../text.js";
+import { usePlanName, useT } from "../text.js";
 import { Button } from "../ui/Button.js";
 import { Icon } from "../ui/Icon.js";
 import { ErrorNotice } from "../ui/Notice.js";
@@ -64,9 +64,11 @@ function ReceiptTable({ receipts }: { receipts: NonNullable<ReturnType<typeof us
   const { locale } = useBilling();
   const plans = usePlans().data?.plans;
   const { isBitcoin } = useProviders();
-  /** "Card · Pro" */
+  const named = usePlanName();
+  /** "Card · Pro, monthly" */
   const what = ({ provider, plan_id }: (typeof receipts)[number]) => {
-    const plan = plan_id && (plans?.find((candidate) => candidate.plan_id === plan_id)?.name ?? plan_id);
+    const known = plans?.find((candidate) => candidate.plan_id === plan_id);
+    const plan = known ? named({ plan_name: known.name, interval: known.interval }) : plan_id;
     return [t(isBitcoin(provider) ? "rail.bitcoin" : "rail.card"), plan].filter(Boolean).join(" · ");
   };
   return (

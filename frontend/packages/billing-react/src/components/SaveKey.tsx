@@ -63,7 +63,7 @@ export function SaveKey({ secret }: { secret: string }) {
         <div className="bsb-stack bsb:gap-2 bsb-print">
           <p className="bsb-small bsb-2">{t("identity.code_about")}</p>
           <Suspense fallback={<Skeleton width="13rem" height="13rem" />}>
-            <QrCode text={linkTo(text)} label={t("identity.code_label")} />
+            <QrCode text={linkTo(text)} label={t("signin.backup")} />
           </Suspense>
         </div>
       )}
@@ -77,7 +77,7 @@ export function SaveKey({ secret }: { secret: string }) {
         <summary className="bsb-summary">{t("identity.passphrase")}</summary>
         <div className="bsb-field bsb:mt-2">
           <label className="bsb-label" htmlFor="bsb-passphrase">
-            {t("identity.passphrase_label")}
+            {t("signin.passphrase")}
           </label>
           <input
             id="bsb-passphrase"

@@ -24,7 +24,7 @@ export function SignOutDialog({ onClose }: { onClose: () => void }) {
   }
   const refused = forgets && key !== null && !mayForget(key);
   return (
-    <Dialog onClose={onClose} title={t("signout")} description={key ? undefined : t("signout.about")}>
+    <Dialog onClose={onClose} title={t("signout")}>
       {key && (
         <fieldset className="bsb-stack bsb:gap-2">
           <legend className="bsb-hidden">{t("signout")}</legend>
@@ -50,7 +50,7 @@ export function SignOutDialog({ onClose }: { onClose: () => void }) {
       <div className="bsb-dialog-actions">
         <Button onClick={onClose}>{t("cancel")}</Button>
         <Button variant={forgets ? "danger" : "primary"} disabled={refused} onClick={leave}>
-          {t(forgets ? "signout.forget_do" : "signout")}
+          {t(forgets ? "signout.forget" : "signout")}
         </Button>
       </div>
     </Dialog>

@@ -51,8 +51,8 @@ export function Terms({ plan, quote }: { plan: Plan; quote: RailQuote }) {
       )}
       {!free && quote.trial_days > 0 && (
         <>
-          <dt>{t("purchase.bonus")}</dt>
-          <dd>{t("purchase.days", { count: quote.trial_days })}</dd>
+          <dt>{t("purchase.trial", { count: quote.trial_days })}</dt>
+          <dd>+{t("purchase.days", { count: quote.trial_days })}</dd>
         </>
       )}
     </dl>
