@@ -11,8 +11,7 @@ from billing.intake.batch import Batch
 from billing.intake.processing import Processor
 from billing.log import Log
 from billing.providers import Clients
-from billing.selling.double_subscriptions import Doubles
-from billing.selling.failed_starts import FailedStarts
+from billing.selling.aftercare import Aftercare
 from billing.settings import Settings
 from billing.store.accounts import AccountStore
 from billing.store.payment_events import PaymentEventStore
@@ -26,17 +25,9 @@ client = Clients(settings)
 applier = Applier(accounts, plans, client)
 events = PaymentEventStore(aws, settings.payment_events_table)
 logger = Log()
-doubles = Doubles(accounts, plans, applier, client, settings.optional("DOUBLE_SUBSCRIPTIONS", "refund"), logger)
-failed_starts = FailedStarts(accounts, applier, client)
+aftercare = Aftercare(accounts, plans, applier, client, settings.optional("DOUBLE_SUBSCRIPTIONS", "refund"), logger)
 
-
-def look_after(user_id: str, now: int) -> None:
-    """A subscription that will never be paid is no double of another."""
-    failed_starts.settle(user_id, now)
-    doubles.settle(user_id, now)
-
-
-processor = Processor(applier, events, livemode=settings.livemode, settle_doubles=look_after)
+processor = Processor(applier, events, livemode=settings.livemode, aftercare=aftercare.settle)
 batch = Batch(processor, aws, settings.queue_url, settings.required("PAYMENT_EVENTS_DLQ_URL"), logger)
 
 

@@ -11,9 +11,7 @@ from billing.intake.processing import Processor
 from billing.intake.reconcile import Reconciler
 from billing.log import Log
 from billing.providers import PROVIDERS, Clients
-from billing.rules.records import Subscription
-from billing.selling.double_subscriptions import Doubles
-from billing.selling.failed_starts import FailedStarts
+from billing.selling.aftercare import Aftercare
 from billing.settings import Settings
 from billing.store.accounts import AccountStore
 from billing.store.payment_events import PaymentEventStore
@@ -34,21 +32,12 @@ client = Clients(settings)
 events = PaymentEventStore(aws, settings.payment_events_table)
 applier = Applier(accounts, plans, client)
 logger = Log()
-doubles = Doubles(accounts, plans, applier, client, settings.optional("DOUBLE_SUBSCRIPTIONS", "refund"), logger)
-failed_starts = FailedStarts(accounts, applier, client)
+aftercare = Aftercare(accounts, plans, applier, client, settings.optional("DOUBLE_SUBSCRIPTIONS", "refund"), logger)
 
-
-def look_after(user_id: str, now: int, *, dry_run: bool = False) -> list[Subscription]:
-    """A subscription that will never be paid is no double of another."""
-    if not dry_run:
-        failed_starts.settle(user_id, now)
-    return doubles.settle(user_id, now, dry_run=dry_run)
-
-
-processor = Processor(applier, events, livemode=settings.livemode, settle_doubles=look_after)
+processor = Processor(applier, events, livemode=settings.livemode, aftercare=aftercare.settle)
 progress = ProgressStore(aws, settings.accounts_table)
 reconcilers = {
-    name: Reconciler(name, client, accounts, plans, events, applier, processor, progress, look_after, logger)
+    name: Reconciler(name, client, accounts, plans, events, applier, processor, progress, aftercare.settle, logger)
     for name in settings.providers
     if PROVIDERS[name].events
 }

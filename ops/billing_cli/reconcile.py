@@ -13,7 +13,7 @@ from billing.intake.rebuild import Rebuilder
 from billing.intake.reconcile import Finding, Reconciler
 from billing.log import SILENT
 from billing.providers import PROVIDERS, Clients
-from billing.selling.double_subscriptions import Doubles
+from billing.selling.aftercare import Aftercare
 from billing.store.accounts import AccountStore
 from billing.store.payment_events import PaymentEventStore
 from billing.store.plans import PlanStore
@@ -34,10 +34,10 @@ def reconciler_of(stack: Stack) -> Reconciler:
     events = PaymentEventStore(stack.aws, settings.payment_events_table)
     applier = Applier(accounts, plans, client)
     quiet = SILENT  # every finding is printed
-    doubles = Doubles(accounts, plans, applier, client, settings.required("DOUBLE_SUBSCRIPTIONS"), quiet)
-    processor = Processor(applier, events, livemode=settings.livemode, settle_doubles=doubles.settle)
+    aftercare = Aftercare(accounts, plans, applier, client, settings.required("DOUBLE_SUBSCRIPTIONS"), quiet)
+    processor = Processor(applier, events, livemode=settings.livemode, aftercare=aftercare.settle)
     progress = ProgressStore(stack.aws, settings.accounts_table)
-    return Reconciler(provider, client, accounts, plans, events, applier, processor, progress, doubles.settle)
+    return Reconciler(provider, client, accounts, plans, events, applier, processor, progress, aftercare.settle)
 
 
 def reconcile(

@@ -17,8 +17,8 @@ from billing.intake.webhook import encode
 from billing.log import SILENT
 from billing.providers import Clients, load
 from billing.reporting.lapsed_terms import book_lapsed_terms
+from billing.selling.aftercare import Aftercare
 from billing.selling.checkout import Checkouts
-from billing.selling.double_subscriptions import Doubles
 from billing.selling.invoices import Poller
 from billing.selling.refunds import Refunds
 from billing.selling.reminders import Reminders
@@ -63,8 +63,8 @@ class Office:
         self.audit = audit = AuditLog(aws, table)
         self._due = due = DueStore(aws, table)
         applier, events = Applier(accounts, plans, client), PaymentEventStore(aws, settings.payment_events_table)
-        doubles = Doubles(accounts, plans, applier, client, settings.required("DOUBLE_SUBSCRIPTIONS"), logger)
-        processor = Processor(applier, events, livemode=settings.livemode, settle_doubles=doubles.settle)
+        aftercare = Aftercare(accounts, plans, applier, client, settings.required("DOUBLE_SUBSCRIPTIONS"), logger)
+        processor = Processor(applier, events, livemode=settings.livemode, aftercare=aftercare.settle)
         dead_letters = settings.required("PAYMENT_EVENTS_DLQ_URL")
         self._batch = Batch(processor, aws, settings.queue_url, dead_letters, logger)
         self._poller = Poller(accounts, due, applier, client, logger)

@@ -4,7 +4,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import stripe
 
+from billing.errors import ProviderError
 from billing.intake.reconcile import Finding, Reconciler
 from billing.log import SILENT
 from billing.providers.breaker import Breaker
@@ -12,7 +14,8 @@ from billing.providers.interface import Notification, Order
 from billing.providers.stripe import reads
 from billing.store.progress import Progress
 from fakes.base import Fault
-from fakes.stripe.books import DAY, Object, Refused
+from fakes.stripe import shapes
+from fakes.stripe.books import DAY, Object, Refused, item_of
 from tests.acceptance.world import USER, World, open_world
 
 
@@ -27,8 +30,8 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
         yield world
 
 
-def pay_in_two_tabs(world: World) -> None:
-    """Both pages were open before either was paid."""
+def two_tabs(world: World) -> list[str]:
+    """Two pages of one plan, open before either is paid."""
     plan = world.plans.catalogue().get("plus-month")
     assert plan is not None
     sessions = []
@@ -44,7 +47,11 @@ def pay_in_two_tabs(world: World) -> None:
             expires_at=world.now + 3600,
         )
         sessions.append(world.player.client().create_checkout(order).session_id)
-    for session in sessions:
+    return sessions
+
+
+def pay_in_two_tabs(world: World) -> None:
+    for session in two_tabs(world):
         world.player.pay(session)
 
 
@@ -140,6 +147,49 @@ def test_a_crash_between_two_steps_leaves_nothing_undone(world: World, path: str
     assert len(list(world.app.books.all("refund"))) == 1
 
 
+# --- a debit that is on its way ---------------------------------------------------------------------------------------
+
+
+def pay_by(world: World, *, debit: str, card: str) -> Object:
+    """One page by bank debit, then the other by card; the debit's session."""
+    books = world.app.books
+    session: Object = books.objects[debit]
+    books.complete(session, delayed=True)
+    world.app.advance(60)
+    books.complete(books.objects[card])
+    return session
+
+
+@pytest.mark.parametrize("arrives", [True, False])
+def test_what_is_paid_is_kept_although_a_debit_on_its_way_is_older(world: World, arrives: bool) -> None:
+    first, second = two_tabs(world)
+    session = pay_by(world, debit=first, card=second)
+    world.settle()
+    assert (live(world), kept(world), world.has("ai.insights")) == (1, 900, True)
+    world.app.advance(4 * DAY)
+    world.app.books.settle(session, paid=arrives)
+    world.settle()
+    assert (live(world), kept(world), world.has("ai.insights"), failed(world)) == (1, 900, True, [])
+
+
+@pytest.mark.parametrize("winner", [0, 1])
+def test_of_two_debits_on_their_way_the_one_that_arrives_is_kept(world: World, winner: int) -> None:
+    sessions = [world.app.books.objects[session] for session in two_tabs(world)]
+    for session in sessions:
+        world.app.books.complete(session, delayed=True)
+        world.app.advance(60)
+    world.settle()
+    assert (live(world), world.has("ai.insights")) == (2, False)
+    world.app.advance(3 * DAY)
+    world.app.books.settle(sessions[winner], paid=True)
+    world.settle()
+    assert (live(world), kept(world), world.has("ai.insights")) == (1, 900, True)
+    world.app.advance(DAY)
+    world.app.books.settle(sessions[1 - winner], paid=True)
+    world.settle()
+    assert (live(world), kept(world), world.has("ai.insights"), failed(world)) == (1, 900, True, [])
+
+
 # --- reconciliation ------------------------------------------------------------------------------------------------
 
 
@@ -160,7 +210,7 @@ class MemoryProgress:
 def reconciler(world: World) -> Reconciler:
     client, events, progress = world.applier._client, world.memory, MemoryProgress()
     stores: Any = (world.accounts, world.plans, events, world.applier, world.processor, progress)
-    return Reconciler("stripe", client, *stores, world.doubles.settle)
+    return Reconciler("stripe", client, *stores, world.aftercare.settle)
 
 
 def reconcile(world: World, reconciler: Reconciler, *, dry_run: bool = False) -> list[Finding]:
@@ -276,3 +326,66 @@ def test_a_round_whose_mark_is_gone_or_that_never_ends_is_begun_anew(world: Worl
     world.app.books.modify(sub, {"cancel_at_period_end": True})
     assert "differs" in {f.kind for f in reconcile(world, reconciler)}
     assert progress.at is None
+
+
+def test_a_coupon_that_was_deleted_holds_up_neither_events_nor_the_round(world: World, reconciler: Reconciler) -> None:
+    """Stripe goes on taking it off, and says no more what it takes."""
+    world.buy()
+    (sub,) = world.app.books.all("subscription")
+    world.app.advance(60)
+    applied = world.app.books.discount(sub, "forever", percent_off=50)
+    del world.app.books.objects[applied["source"]["coupon"]]
+    assert (world.settle(), failed(world)) == (0, [])
+    world.app.books.modify(sub, {"cancel_at_period_end": True})
+    world.app.webhooks.lose = True
+    assert {f.kind for f in reconcile(world, reconciler)} == {"differs", "event_missing"}
+    assert reconcile(world, reconciler) == []
+
+
+def test_what_is_refused_for_one_user_holds_up_no_other(
+    world: World, reconciler: Reconciler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first debit of one failed, and Stripe refuses to end that subscription; the other was never told of."""
+    world.app.webhooks.lose = True
+    session = world.app.books.objects[world.session(world.checkout())]
+    world.app.books.complete(session, delayed=True)
+    world.app.advance(4 * DAY)
+    world.app.books.settle(session, paid=False)
+    other = world.app.books.subscribe(world.app.books.new_id("cus"), item_of(by(world, session))["price"], 1, {}, None)
+    customer = shapes.customer(other["customer"], world.now, {"user_id": "usr_2"})
+    world.app.books.add(customer)
+
+    def refuse(*_: Any) -> None:
+        raise Refused("This subscription cannot be canceled.")
+
+    monkeypatch.setattr(world.app.books, "end", refuse)
+    findings = reconcile(world, reconciler)
+    assert "cannot be canceled" in " ".join(f.detail for f in findings if not f.repaired)
+    assert world.memory.accounts["usr_2"].subscriptions
+    monkeypatch.undo()
+    reconcile(world, reconciler)
+    assert by(world, session)["status"] == "canceled"
+
+
+def by(world: World, session: Object) -> Object:
+    """The subscription that a session made."""
+    found: Object = world.app.books.objects[session["subscription"]]
+    return found
+
+
+def test_a_page_that_can_never_be_read_does_not_make_a_round_go_in_circles(
+    world: World, reconciler: Reconciler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pages = 0
+
+    def subscriptions(_reader: Any, after: str | None, *_: Any) -> Any:
+        nonlocal pages
+        pages += 1
+        if after is not None:
+            raise stripe.InvalidRequestError("gone", "id", code="resource_missing", http_status=404)
+        return [], "sub_1"
+
+    monkeypatch.setattr(reads.Reader, "subscriptions", subscriptions)
+    with pytest.raises(ProviderError):
+        reconcile(world, reconciler)
+    assert pages == 4

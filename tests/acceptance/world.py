@@ -32,8 +32,8 @@ from billing.rules.entitlements import Entitlement
 from billing.rules.history import By
 from billing.rules.plans import Catalogue, Plan
 from billing.rules.records import Account, Payment, Purchase, Term
+from billing.selling.aftercare import Aftercare
 from billing.selling.checkout import Checkouts, confirm
-from billing.selling.double_subscriptions import Doubles
 from billing.selling.invoices import Poller
 from billing.selling.refunds import Refunds
 from billing.settings import Settings
@@ -232,7 +232,7 @@ class World:
     plans: PlanStore
     applier: Applier
     processor: Processor
-    doubles: Doubles
+    aftercare: Aftercare
     checkouts: Checkouts
     due: DueStore
     poller: Poller
@@ -383,7 +383,7 @@ def open_world(name: str) -> Iterator[World]:
         accounts, due = cast(AccountStore, memory), cast(DueStore, MemoryDue(memory))
         connected = player.client()
         applier = Applier(accounts, plans, lambda _: connected)
-        doubles = Doubles(accounts, plans, applier, lambda _: connected, "refund", cast(Any, _Quiet()))
+        aftercare = Aftercare(accounts, plans, applier, lambda _: connected, "refund", cast(Any, _Quiet()))
         refunds = Refunds(accounts, plans, applier, lambda _: connected)
         yield World(
             player=player,
@@ -391,10 +391,8 @@ def open_world(name: str) -> Iterator[World]:
             accounts=accounts,
             plans=plans,
             applier=applier,
-            processor=Processor(
-                applier, cast(PaymentEventStore, memory), livemode=False, settle_doubles=doubles.settle
-            ),
-            doubles=doubles,
+            processor=Processor(applier, cast(PaymentEventStore, memory), livemode=False, aftercare=aftercare.settle),
+            aftercare=aftercare,
             checkouts=Checkouts(accounts, plans, lambda _: connected, [name], "https://shop"),
             due=due,
             poller=Poller(accounts, due, applier, lambda _: connected, cast(Any, _Quiet())),

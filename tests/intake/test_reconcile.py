@@ -15,7 +15,7 @@ from billing.providers.interface import Client
 from billing.providers.stripe import reads
 from billing.rules.consequences import consequences
 from billing.rules.records import Subscription
-from billing.selling.double_subscriptions import Doubles
+from billing.selling.aftercare import Aftercare
 from billing.store.accounts import AccountStore
 from billing.store.payment_events import PaymentEvent, PaymentEventStore
 from billing.store.plans import PlanStore
@@ -68,10 +68,10 @@ def desk(tables: dict[str, str]) -> Desk:
         return shop.client
 
     applier = Applier(accounts, plans, client)
-    doubles = Doubles(accounts, plans, applier, client, "refund", SILENT)
-    processor = Processor(applier, events, livemode=False, settle_doubles=doubles.settle)
+    aftercare = Aftercare(accounts, plans, applier, client, "refund", SILENT)
+    processor = Processor(applier, events, livemode=False, aftercare=aftercare.settle)
     progress = ProgressStore(aws, tables["AccountsTable"])
-    reconciler = Reconciler("stripe", client, accounts, plans, events, applier, processor, progress, doubles.settle)
+    reconciler = Reconciler("stripe", client, accounts, plans, events, applier, processor, progress, aftercare.settle)
     return Desk(shop, accounts, plans, processor, reconciler, progress)
 
 

@@ -165,6 +165,18 @@ def _a_first_debit_that_fails_stays_closed_although_stripe_says_active(shop: Sho
     return End("active", "processing", START)
 
 
+@story
+def _one_that_never_paid_has_no_grace_when_the_next_bill_fails_too(shop: Shop) -> End:
+    """Nobody could end it at Stripe meanwhile."""
+    session, sub = by_debit(shop)
+    shop.books.works[sub["customer"]] = False
+    shop.app.advance(4 * DAY)
+    shop.books.settle(session, paid=False)
+    second = period_end(sub)
+    shop.app.advance(28 * DAY)
+    return End("past_due", "past_due", START, owed=(second,))
+
+
 # --- several of one kind ---------------------------------------------------------------------------------------------
 
 

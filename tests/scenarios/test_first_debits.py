@@ -5,9 +5,10 @@ from typing import Any, cast
 import pytest
 
 from billing.intake.applier import Applier
+from billing.log import SILENT
 from billing.providers.interface import Client
 from billing.rules.facts import Ref
-from billing.selling.failed_starts import FailedStarts
+from billing.selling.aftercare import Aftercare
 from billing.store.accounts import AccountStore
 from billing.store.plans import PlanStore
 from fakes.base import Request
@@ -25,8 +26,8 @@ class Caring(World):
         accounts = cast(AccountStore, self.stores)
         client = cast(Client, shop.client)
         self.applier = Applier(accounts, cast(PlanStore, self.stores), lambda _: client)
-        care = FailedStarts(accounts, self.applier, lambda _: client)
-        self.processor._settle_doubles = care.settle
+        care = Aftercare(accounts, cast(PlanStore, self.stores), self.applier, lambda _: client, "refund", SILENT)
+        self.processor._aftercare = care.settle
 
     def read_again(self, session_id: str) -> None:
         """What the page does on which the buyer returns."""

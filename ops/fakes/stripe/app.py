@@ -131,7 +131,8 @@ class StripeApp(App):
         def serve(request: Request) -> Answer:
             if not re.search(r"\b[rs]k_test_\w+", request.headers.get("authorization", "")):
                 return _error("Invalid API Key provided.", 401)
-            key = request.headers.get("idempotency-key") if request.method in ("POST", "DELETE") else None
+            # Of a DELETE it says nothing: what is gone is gone.
+            key = request.headers.get("idempotency-key") if request.method == "POST" else None
             asked, now = f"{request.method} {request.path} {request.body.decode()}", self.clock.now()
             if key in self.running:
                 return _error("Another request with this key is running.", 409, code="idempotency_key_in_use")

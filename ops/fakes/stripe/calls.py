@@ -365,7 +365,12 @@ class Calls:
         )
 
     def _update_invoice(self, params: Object, id: str) -> Object:
+        """Collecting that is switched off has no next attempt, and goes on where it was when it is switched on."""
         found = self.books.get(id, "invoice")
+        if params.get("auto_advance") is False and found["auto_advance"]:
+            found["_then"], found["next_payment_attempt"] = found["next_payment_attempt"], None
+        elif params.get("auto_advance") and not found["auto_advance"]:
+            found["next_payment_attempt"] = found.pop("_then", None)
         found |= params
         return found
 

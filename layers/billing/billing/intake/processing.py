@@ -9,7 +9,7 @@ from billing.errors import BillingError, NotOurs, ProviderUnavailable, TryAgain,
 from billing.intake.applier import Applier
 from billing.providers import load
 from billing.providers.interface import Notification
-from billing.rules.facts import CheckoutFact, DunningFact, Fact, Translation
+from billing.rules.facts import CheckoutFact, DunningFact, Fact, SubscriptionFact, Translation
 from billing.store.payment_events import EventStatus, PaymentEvent, PaymentEventStore
 
 Outcome = Literal["applied", "unchanged", "duplicate", "ignored", "quarantined"]
@@ -31,8 +31,8 @@ class Delivery:
 class Processor:
     """`livemode`: whether this stack takes real money; events of the other mode are quarantined.
 
-    `settle_doubles(user_id, now)` looks after every subscription that begins, or fails to; when it raises, the event
-    that told of that is not settled, and comes again.
+    `aftercare(user_id, now)` does what is left to do when a subscription begins, fails to, or is left while a payment
+    is open; when it raises, the event that told of that is not settled, and comes again.
     """
 
     def __init__(
@@ -41,9 +41,9 @@ class Processor:
         events: PaymentEventStore,
         *,
         livemode: bool,
-        settle_doubles: Callable[[str, int], object] = lambda user_id, now: None,
+        aftercare: Callable[[str, int], object] = lambda user_id, now: None,
     ) -> None:
-        self._settle_doubles = settle_doubles
+        self._aftercare = aftercare
         self._applier = applier
         self._events = events
         self._livemode = livemode
@@ -80,18 +80,18 @@ class Processor:
     ) -> Outcome:
         event = _event(notification, delivery, now, "processed")
         outcome: Outcome
-        if not any(map(_begins, facts)):
+        if not any(map(_calls_for_care, facts)):
             outcome = self._applier.apply(user_id, notification.provider, facts, now, event)
             if outcome == "duplicate" and not translation.facts:
                 # A hint told again is no repeat of what was read for it: the object may have changed since.
                 self._applier.apply(user_id, notification.provider, facts, now)
             return outcome
-        # Until what the user has twice is undone this counts as failed: with its effect, but not at its end.
-        open_event = replace(event, status="failed", reason="whether this is a second subscription is being looked at")
+        # Until what follows from it is done this counts as failed: with its effect, but not at its end.
+        open_event = replace(event, status="failed", reason="what follows at the provider is being looked at")
         outcome = self._applier.apply(user_id, notification.provider, facts, now, open_event)
         if outcome == "duplicate":
             return outcome
-        self._settle_doubles(user_id, now)
+        self._aftercare(user_id, now)
         return self._settle(self._applier.event_of(user_id, event, outcome), outcome)
 
     def replay(self, notification: Notification, now: int) -> Outcome:
@@ -175,10 +175,13 @@ def notification_of(event: PaymentEvent) -> Notification:
     )
 
 
-def _begins(fact: Fact) -> bool:
-    """Whether it is about how a subscription begins: that it was bought, or that its first payment came to nothing."""
+def _calls_for_care(fact: Fact) -> bool:
+    """Whether something may have to be done at the provider: a subscription was bought, its first payment came to
+    nothing, or it ends while one is open."""
     if isinstance(fact, CheckoutFact):
         return fact.subscription_id is not None
+    if isinstance(fact, SubscriptionFact):
+        return fact.status == "past_due" and (fact.cancel_at_period_end or fact.cancel_at is not None)
     return isinstance(fact, DunningFact) and fact.first and fact.state != "open"
 
 

@@ -8,11 +8,10 @@ stop at any time; the next one goes on from there.
 from collections.abc import Callable, Iterator, Sequence
 from typing import Literal, Protocol
 
-from billing.aws import AwsError
 from billing.data import dataclass, field, fields, replace
-from billing.errors import NotOurs, Parked, ProviderError, ProviderUnavailable
+from billing.errors import NotOurs, Parked, ProviderError, ProviderUnavailable, TryAgain
 from billing.intake.applier import Applier
-from billing.intake.processing import Delivery, Processor, cause_of, notification_of
+from billing.intake.processing import Delivery, Processor, cause_of, notification_of, passes
 from billing.log import Log
 from billing.providers import renewing_client
 from billing.providers.interface import Client, Notification, RecurringProviderClient, Unreadable
@@ -41,8 +40,9 @@ Kind = Literal[
 STUCK_AFTER = DAY
 
 
-class SettleDoubles(Protocol):
-    """Undoes what a user has twice, or with `dry_run` says what would be undone; see `selling`."""
+class Settle(Protocol):
+    """Does what is left to do at the provider, and says what a user has twice; with `dry_run` it does nothing; see
+    `selling.aftercare`."""
 
     def __call__(self, user_id: str, now: int, *, dry_run: bool) -> Sequence[Subscription]: ...
 
@@ -84,7 +84,7 @@ class Reconciler:
         applier: Applier,
         processor: Processor,
         progress: ProgressStore,
-        settle_doubles: SettleDoubles,
+        aftercare: Settle,
         logger: Log | None = None,
     ) -> None:
         self._provider = provider
@@ -95,7 +95,7 @@ class Reconciler:
         self._applier = applier
         self._processor = processor
         self._progress = progress
-        self._settle_doubles = settle_doubles
+        self._aftercare = aftercare
         self._logger = logger
 
     def run(
@@ -115,6 +115,7 @@ class Reconciler:
         first = Progress("subscriptions", None, since, now)
         known = None if dry_run else self._progress.load(self._provider)
         at = first if known is None or now - known.began >= STUCK_AFTER else known
+        anew = False
         while at.phase != "done":
             if out_of_time():
                 report.finished = False
@@ -122,9 +123,10 @@ class Reconciler:
             try:
                 findings, following = self._page(at, now, dry_run, report)
             except ProviderError as refused:
-                if at.cursor is None or refused.extensions.get("reason") != "resource_missing":
+                if anew or at.cursor is None or refused.extensions.get("reason") != "resource_missing":
                     raise
                 # What the next page begins after is gone meanwhile. From the first one on no mark is left to be lost.
+                anew = True
                 self._tell(Finding("begun_anew", at.cursor, None, str(refused), repaired=True), report, on_finding)
                 at = replace(at, cursor=None)
                 continue
@@ -193,25 +195,30 @@ class Reconciler:
             except Parked as parked:
                 unknown: Kind = "unknown_plan" if parked.code == "unknown_plan" else "unknown_user"
                 yield Finding(unknown, object_id, fact.user_id, str(parked), repaired=False)
-            except ProviderUnavailable:
-                raise
-            except ProviderError as refused:
-                yield Finding("unreadable", object_id, fact.user_id, str(refused), repaired=False)
+            except Exception as refused:  # one poisoned entry must not end the round
+                if passes(refused):
+                    raise
+                yield Finding("unreadable", object_id, fact.user_id, cause_of(refused)[0], repaired=False)
         for user_id in users:
             yield from self._doubles(user_id, now, dry_run)
 
     def _doubles(self, user_id: str, now: int, dry_run: bool) -> Iterator[Finding]:
-        """What a user has twice, or what never began, also where only a part of undoing it is left."""
+        """What a user has twice, never began, or leaves while it is collected; also where only a part of that is left.
+
+        What is refused is this user's matter: the others are looked at.
+        """
         known = list(self._accounts.load(user_id).subscriptions)
-        if len(known) < 2 and not any(s.start_failed for s in known):
+        if len(known) < 2 and not any(s.start_failed or s.left_owing for s in known):
             return
         kind: Kind = "double_subscription"
         try:
-            for found in self._settle_doubles(user_id, now, dry_run=dry_run):
+            for found in self._aftercare(user_id, now, dry_run=dry_run):
                 detail = f"a second subscription, of plan {found.plan_id}"
                 yield Finding(kind, found.subscription_id, user_id, detail, repaired=not dry_run)
-        except Parked as parked:
-            yield Finding(kind, user_id, user_id, str(parked), repaired=False)
+        except ProviderUnavailable:
+            raise
+        except (Parked, ProviderError) as refused:
+            yield Finding(kind, user_id, user_id, str(refused), repaired=False)
 
     def _difference(self, account: Account, fact: Fact) -> tuple[Kind, str] | None:
         """In words, where our record is not what the provider says; None when it is, whenever it was last seen."""
@@ -259,9 +266,9 @@ class Reconciler:
             try:
                 outcome = self._processor.process(notification, delivery, now)
                 yield Finding("event_missing", notification.event_id, None, f"{detail}; {outcome}", repaired=True)
-            except (ProviderUnavailable, AwsError):
-                raise  # not the event's fault: the next run goes on from here
-            except Exception as refused:  # noqa: BLE001 one poisoned event must not end the round
+            except Exception as refused:  # one poisoned event must not end the round
+                if passes(refused) and not isinstance(refused, TryAgain):
+                    raise  # not the event's fault: the next run goes on from here
                 self._processor.record_failure(notification, delivery, now, refused)
                 detail = f"{detail}; {cause_of(refused)[0]}"
                 yield Finding("event_failed", notification.event_id, None, detail, repaired=False)

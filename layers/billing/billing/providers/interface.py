@@ -206,6 +206,10 @@ class RecurringProviderClient(Client, Protocol):
         """
         ...
 
+    def stop_collecting(self, subscription_id: str) -> None:
+        """No further try at what is open: it stays owed, and opens nothing."""
+        ...
+
     def sync_plan(self, plan: Plan, *, dry_run: bool) -> PlanSync:
         """Makes the provider's price what the plan says; a repeat changes nothing."""
         ...

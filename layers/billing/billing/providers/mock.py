@@ -152,6 +152,9 @@ class MockClient:
         wish = {**_plan(plan), "at_period_end": at_period_end, "proration_date": proration_date, "key": key}
         self._change(subscription_id, "change", wish)
 
+    def stop_collecting(self, subscription_id: str) -> None:
+        """It tries nothing by itself: what is open is paid when the customer mends the card."""
+
     def confirm_url(self, subscription_id: str) -> str | None:
         """No bank stands behind it."""
         return None

@@ -190,7 +190,8 @@ def _until(subscription: Subscription, period_end: int, plan: Plan | None) -> tu
     """Until when the status alone gives access, and why."""
     status = subscription.status
     if status == "past_due":
-        return grace_until(subscription, plan), "past_due"
+        # Grace is for who has paid before: a first payment that failed was never one.
+        return NEVER if subscription.never_paid else grace_until(subscription, plan), "past_due"
     if status == "canceled":
         return subscription.ended_at or subscription.canceled_at or subscription.observed_at, "canceled"
     if status not in ("trialing", "active"):

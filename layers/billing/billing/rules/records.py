@@ -254,9 +254,22 @@ class Subscription:
         return self.status == "trialing" or self.trial_end is not None or bool(self.payments)
 
     @property
+    def never_paid(self) -> bool:
+        """Not begun, and its first invoice is on record as one that nobody paid."""
+        return not self.begun and any(d.first for d in self.unpaid.values())
+
+    @property
     def start_failed(self) -> bool:
         """Nobody else ends a subscription whose first invoice will never be paid: it would bill the next period."""
         return not self.begun and any(d.first and d.state != "open" for d in self.unpaid.values())
+
+    @property
+    def left_owing(self) -> bool:
+        """Past due, and ends with its period at the latest, while the provider still tries to collect: who leaves
+        pays nothing more."""
+        ends = self.ends_at
+        leaves = self.status == "past_due" and ends is not None and ends <= self.current_period_end
+        return leaves and any(d.state == "open" and d.next_attempt_at is not None for d in self.unpaid.values())
 
     @property
     def owed(self) -> tuple[Dunning, ...]:

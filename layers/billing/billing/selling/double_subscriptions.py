@@ -121,16 +121,22 @@ def _of(account: Account, double: Double) -> Subscription | None:
 
 
 def surplus(account: Account, catalogue: Catalogue) -> list[tuple[Subscription, Subscription]]:
-    """The live subscriptions beyond one in each group, each with the one to keep: the oldest one that pays."""
+    """The live subscriptions beyond one in each group, each with the one to keep: the oldest one that pays.
+
+    A debit on its way is no payment yet. Of several that wait for one, none is undone until one of them is paid.
+    """
     kept: dict[str, Subscription] = {}
     extra = []
     live = [s for s in account.subscriptions if s.status in LIVE]
-    for subscription in sorted(live, key=lambda s: (s.status not in ("active", "trialing"), s.created_at)):
+
+    def turn(subscription: Subscription) -> tuple[bool, int]:
+        return not (subscription.status in ("active", "trialing") and subscription.begun), subscription.created_at
+
+    for subscription in sorted(live, key=turn):
         plan = catalogue.get(subscription.plan_id, subscription.plan_version)
         if plan is None:
             continue
-        if plan.group in kept:
-            extra.append((subscription, kept[plan.group]))
-        else:
-            kept[plan.group] = subscription
+        first = kept.setdefault(plan.group, subscription)
+        if first is not subscription and first.begun:
+            extra.append((subscription, first))
     return extra

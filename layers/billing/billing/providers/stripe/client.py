@@ -271,6 +271,10 @@ class StripeClient:
             elif subscription["cancel_at"] is not None:
                 self.api.v1.subscriptions.update(subscription_id, {"cancel_at": ""}, options)
 
+    def stop_collecting(self, subscription_id: str) -> None:
+        with asking():
+            self._collect(subscription_id, False)
+
     def _collect(self, subscription_id: str, wanted: bool) -> None:
         """Whether Stripe goes on trying to collect what is open. An invoice that is left open is still owed, and opens
         nothing; a void one would make the subscription active."""

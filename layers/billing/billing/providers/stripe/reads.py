@@ -84,7 +84,12 @@ class Reader:
         coupon = objects.at(discount, "source", "coupon") if isinstance(discount, dict) else None
         if not isinstance(coupon, str):
             return discount
-        whole = self._v1.coupons.retrieve(coupon, {"expand": ["applies_to", "currency_options"]}).to_dict()
+        try:
+            whole = self._v1.coupons.retrieve(coupon, {"expand": ["applies_to", "currency_options"]}).to_dict()
+        except stripe.InvalidRequestError as gone:
+            if gone.code != "resource_missing":
+                raise
+            return discount  # a coupon that was deleted goes on counting, and how much it takes nobody says any more
         return {**discount, "source": {**discount["source"], "coupon": whole}}
 
     def _invoices(self, subscription_id: str) -> list[dict[str, Any]]:
@@ -251,7 +256,7 @@ class Reader:
         for found in page.data:
             try:
                 facts += self._of_subscription(found.to_dict(), seen)
-            except (KeyError, TypeError, ValueError, AttributeError) as odd:
+            except (KeyError, TypeError, ValueError, AttributeError, stripe.InvalidRequestError) as odd:
                 facts.append(Unreadable(object_id=str(found.id), why=f"{type(odd).__name__} while reading it"))
         return facts, page.data[-1].id if page.has_more and page.data else None
 

@@ -221,13 +221,14 @@ def _worth_keeping(dunning: Dunning) -> tuple[bool, int, str]:
     return dunning.state == "open", dunning.start or dunning.observed_at, dunning.invoice_id
 
 
-def _dunning_rank(dunning: Dunning) -> tuple[int, int, int, int]:
+def _dunning_rank(dunning: Dunning) -> tuple[int, int, int, bool, int]:
     """A total order, so that facts of one second end the same whichever comes first. Nothing that is void or given up
-    is ever open again, whatever time another word carries."""
+    is ever open again, whatever time another word carries; that no try will follow is newer than that one will."""
     return (
         INVOICE_STATES.index(dunning.state),
         dunning.observed_at,
         dunning.attempt_count,
+        dunning.next_attempt_at is None,
         dunning.next_attempt_at or 0,
     )
 
