@@ -21,11 +21,11 @@ ERRORS = {
     401: "No valid token",
     402: "The feature is locked",
     403: "The caller may not do this",
-    404: "There is no such thing",
+    404: "Not found",
     409: "The request contradicts the current state",
     413: "The request is too large",
     429: "Too many requests",
-    500: "Our fault",
+    500: "An error of the service",
     502: "The payment provider refused",
     503: "The payment provider did not answer",
 }

@@ -80,14 +80,14 @@ def run(context: typer.Context) -> None:
 
 @app.command()
 def stop(context: typer.Context, plan_id: Plan) -> None:
-    """Touch no further subscription."""
+    """Stop the move: no further subscription is changed."""
     by = By(actor=context.obj.operator, action="stop_move", subject=plan_id)
     _table([_desk(context.obj).stop(plan_id, by, int(time.time()))])
 
 
 @app.command()
 def undo(context: typer.Context, plan_id: Plan) -> None:
-    """Take back what is scheduled; whoever was moved already goes back with the next period."""
+    """Undo the move: who is only scheduled stays, who was moved goes back with the next period."""
     by = By(actor=context.obj.operator, action="undo_move", subject=plan_id)
     _table([_desk(context.obj).undo(plan_id, by, int(time.time()))])
 

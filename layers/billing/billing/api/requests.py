@@ -207,7 +207,7 @@ class SetReminders(RequestBody):
 
 class RefundInvoice(RequestBody):
     amount_cents: int | None = Field(None, ge=1, description="Absent: all that is left")
-    surplus: bool = Field(False, description="Only what came beyond the price; access stays as it is")
+    surplus: bool = Field(False, description="Only an overpayment; access stays as it is")
     accepted: bool = Field(False, description="Also when somebody has accepted the invoice; 409 already_accepted else")
     idempotency_key: IdempotencyKey
 

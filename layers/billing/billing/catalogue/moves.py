@@ -150,7 +150,7 @@ class Mover:
     ) -> Iterator[Candidate]:
         for user_id, fact in found:
             try:
-                account = self._applier.imagine(self._accounts.load(user_id), fact.provider, [fact], now)
+                account = self._applier.account_after(self._accounts.load(user_id), fact.provider, [fact], now)
             except Parked:
                 continue  # reconciliation finds and names it
             record = account.records.get(f"subscription#{fact.provider}#{fact.subscription_id}")

@@ -158,7 +158,7 @@ class Applier:
             return False
         return bool(subscriptions) or not any(isinstance(fact, PaymentFact | DunningFact) for fact in facts)
 
-    def imagine(self, account: Account, provider: str, facts: Sequence[Fact], now: int) -> Account:
+    def account_after(self, account: Account, provider: str, facts: Sequence[Fact], now: int) -> Account:
         """The account as these facts would leave it; nothing is written."""
         return self._apply_all(account, provider, facts, now)[0]
 

@@ -44,7 +44,7 @@ class Rebuilder:
         for event in sorted(told, key=lambda event: (event.created_at, event.event_id)):
             facts = self._processor.facts(notification_of(event), now)
             try:
-                account = self._applier.imagine(account, event.provider, facts, now)
+                account = self._applier.account_after(account, event.provider, facts, now)
             except Parked:
                 continue  # told of something later events bring; they are read in full
         return account
