@@ -67,6 +67,8 @@ class EmptyCloud:
             return {"Item": {"revision": {"N": "1"}, "versions": {"S": versions}}}
         if operation == "get_secret_value":
             return {"SecretString": SECRET, "Name": "x", "ARN": "arn:x", "VersionId": "x" * 32}
+        if "salt" in request.get("UpdateExpression", ""):
+            return {"Attributes": {"salt": {"S": "a salt of this day"}}}
         if operation == "get_queue_attributes":
             return {"Attributes": dict.fromkeys(request["AttributeNames"], "0")}
         return {"put_events": {"FailedEntryCount": 0, "Entries": []}}.get(operation, {})

@@ -55,7 +55,6 @@ LOADS = {
     "cancel_subscription": {"pydantic"},
     "change_subscription": {"pydantic"},
     "create_checkout_session": {"pydantic"},
-    "entitlements": {"cryptography"},
     "jwks": {"cryptography"},
     "renewals": {"pydantic"},
     "track": {"pydantic"},

@@ -15,7 +15,7 @@ from benchmarks.environment import ROOT
 MODULES = {
     "authorizer": 108,
     "config": 56,
-    "entitlements": 104,
+    "entitlements": 76,
     "jwks": 88,
     "plans": 67,
     "process_payment_events": 104,
@@ -27,7 +27,7 @@ MODULES = {
     "webhook_stripe": 62,
 }
 # Whoever reads or writes a token needs the curve.
-PACKAGES = {name: {"cryptography", "_cffi_backend", "_openssl"} for name in ("authorizer", "entitlements", "jwks")}
+PACKAGES = {name: {"cryptography", "_cffi_backend", "_openssl"} for name in ("authorizer", "jwks")}
 
 
 @pytest.fixture(scope="module")

@@ -3,17 +3,19 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from billing.api.views import entitlement_list, plan_of_sources
 from billing.gate.gate import with_free
-from billing.identity.tokens import Signer
 from billing.rules.allowances import Counter, Held, held
 from billing.rules.entitlements import evaluate
 from billing.rules.plans import Catalogue
 from billing.rules.times import rfc3339
 from billing.store.accounts import AccountStore
 from billing.store.counters import CounterStore
+
+if TYPE_CHECKING:
+    from billing.identity.tokens import Signer
 
 # ENTITLEMENT_TOKEN_SECONDS: how long a closed feature can stay open at a host that checks tokens offline.
 TOKEN_SECONDS = 300
@@ -39,7 +41,7 @@ class Statement:
         text = json.dumps([self._content, self._now // max(1, self._seconds // 2)], sort_keys=True)
         return f'"{hashlib.sha256(text.encode()).hexdigest()[:32]}"'
 
-    def signed(self, signer: Signer) -> dict[str, Any]:
+    def signed(self, signer: "Signer") -> dict[str, Any]:
         """The whole answer. The token ends after its seconds, or with the first entitlement that ends sooner."""
         expires_at = token_end(self._features, self._now, self._seconds)
         claims = {feature: h.claim for feature, h in self._features.items()}
