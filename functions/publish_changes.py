@@ -17,7 +17,8 @@ aws = Aws("dynamodb", "events")
 settings = Settings(os.environ, aws.fetch_secret)
 metrics = MetricsStore(aws, settings.metrics_table, settings.accounts_table)
 customers = CustomerIndex(aws, settings.accounts_table, AccountStore(aws, settings.accounts_table))
-changes = Changes(aws, settings.required("EVENT_BUS"), metrics, customers, Log())
+set_aside_url = settings.required("CHANGES_DLQ_URL")
+changes = Changes(aws, settings.required("EVENT_BUS"), metrics, customers, set_aside_url, Log())
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:

@@ -3,16 +3,20 @@
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from jsonschema import Draft202012Validator
 
-from billing.reporting.publishing import SHOWN, domain_events, ledger_lines
+from billing.aws import Aws, AwsError, NoAnswer
+from billing.log import Log
+from billing.reporting.publishing import SHOWN, Changes, domain_events, ledger_lines
 from billing.rules.ledger import book
 from billing.rules.records import Account, Grant, Record, Renewal
 from billing.store.accounts import ledger_item
 from billing.store.codec import Item, item, record_to_item
+from billing.store.customers import CustomerIndex
+from billing.store.metrics import MetricsStore
 from samples import CATALOGUE, NOW, USER
 from tests.rules.test_ledger import payment, subscription, term
 
@@ -116,3 +120,119 @@ def test_the_stream_wakes_the_publisher_for_every_record_it_tells_of(template: d
             if domain_events([record]) or ledger_lines([record]):
                 assert passes(record), f"{name} of {image['record']} would not be told"
     assert not any(passes(told(image)) for image in silent)
+
+
+# --- a record that fails, and the others behind it -------------------------------------------------------------------
+
+
+class Bus:
+    """AWS as the publisher sees it: `refuses` are the users whose events the bus does not take."""
+
+    def __init__(self) -> None:
+        self.refuses: set[str] = set()
+        self.trouble: AwsError | None = None
+        self.taken: list[str] = []
+        self.set_aside: list[dict[str, Any]] = []
+
+    def call(self, service: str, operation: str, **request: Any) -> dict[str, Any]:
+        if operation == "send_message":
+            self.set_aside.append(json.loads(request["MessageBody"]))
+            return {}
+        if self.trouble is not None:
+            raise self.trouble
+        users = [json.loads(entry["Detail"])["user_id"] for entry in request["Entries"]]
+        told = [{"ErrorCode": "InternalFailure"} if user in self.refuses else {"EventId": user} for user in users]
+        self.taken += [user for user in users if user not in self.refuses]
+        return {"FailedEntryCount": sum("ErrorCode" in entry for entry in told), "Entries": told}
+
+
+class NoLines:
+    """Rollups that have nothing to count, or cannot."""
+
+    def __init__(self) -> None:
+        self.poison = ""
+
+    def fold(self, lines: Any) -> int:
+        if any(user == self.poison for user, _ in lines):
+            raise ValueError("a line that no table can hold")
+        return 0
+
+
+class NoIndex:
+    """An index that takes everything in."""
+
+    def refresh(self, user_id: str, now: int) -> None: ...
+
+    def taken_in(self, number: int, now: int) -> None: ...
+
+
+@pytest.fixture
+def bus() -> Bus:
+    return Bus()
+
+
+@pytest.fixture
+def rollups() -> NoLines:
+    return NoLines()
+
+
+@pytest.fixture
+def changes(bus: Bus, rollups: NoLines) -> Changes:
+    return Changes(cast(Aws, bus), "bus", cast(MetricsStore, rollups), cast(CustomerIndex, NoIndex()), "set-aside", Log())
+
+
+def grants(*users: str) -> list[dict[str, Any]]:
+    """A change for each user, numbered as the stream does."""
+    return [_numbered(n, told(record_to_item(user, GRANT))) for n, user in enumerate(users)]
+
+
+def _numbered(number: int, record: dict[str, Any]) -> dict[str, Any]:
+    image = record["dynamodb"]["NewImage"]
+    keys = {name: image[name] for name in ("user_id", "record")}
+    return {**record, "dynamodb": {**record["dynamodb"], "SequenceNumber": str(number), "Keys": keys}}
+
+
+@pytest.mark.parametrize("place", [0, 3, 9, 10, 24])
+def test_the_first_record_that_was_not_told_is_named(changes: Changes, bus: Bus, place: int) -> None:
+    users = [f"usr_{n}" for n in range(25)]
+    bus.refuses = {users[place], users[24]}
+    assert changes.publish(grants(*users), NOW) == {"batchItemFailures": [{"itemIdentifier": str(place)}]}
+    assert set(users[:place]) <= set(bus.taken), "whoever stands before it has been told"
+
+
+def _as_lambda(changes: Changes, records: list[dict[str, Any]]) -> int:
+    """Halves a batch whose invocation fails, as the mapping says; how many invocations that took."""
+    try:
+        changes.publish(records, NOW)
+    except ValueError:
+        middle = len(records) // 2
+        return 1 + _as_lambda(changes, records[:middle]) + _as_lambda(changes, records[middle:])
+    return 1
+
+
+def test_one_record_that_cannot_be_told_is_set_aside_alone(changes: Changes, bus: Bus, rollups: NoLines) -> None:
+    ledger = [ledger_item(f"usr_{n}", line) for n, line in enumerate(book_of(8))]
+    rollups.poison = "usr_5"
+    assert _as_lambda(changes, [_numbered(n, told(stored)) for n, stored in enumerate(ledger)]) > 1
+    assert [message["user_id"] for message in bus.set_aside] == ["usr_5"]
+    assert bus.set_aside[0]["reason"] == "ValueError"
+    assert sorted(bus.taken) == [f"usr_{n}" for n in range(8) if n != 5]
+
+
+def book_of(count: int) -> list[Any]:
+    account = Account(USER, records={r.record: r for r in RECORDS})
+    line = book(Account(USER), account, CATALOGUE, NOW)[1][0]
+    return [replace(line, entry_id=f"{line.entry_id}-{n}") for n in range(count)]
+
+
+def test_what_passes_by_itself_is_never_set_aside(changes: Changes, bus: Bus) -> None:
+    bus.trouble = NoAnswer("PutEvents", "ReadTimeout")
+    with pytest.raises(NoAnswer):
+        changes.publish(grants("usr_1"), NOW)
+    assert not bus.set_aside
+
+
+def test_an_event_that_the_bus_will_never_take_is_set_aside(changes: Changes, bus: Bus) -> None:
+    bus.trouble = AwsError("PutEvents", "ValidationException")
+    assert changes.publish(grants("usr_1"), NOW) == {"batchItemFailures": []}
+    assert bus.set_aside == [{"user_id": "usr_1", "record": GRANT.record, "sequence": "0", "reason": "AwsError"}]

@@ -4,11 +4,11 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from billing.aws.errors import AwsError, NoAnswer, trouble
+from billing.aws.errors import OUR_FAULT, AwsError, NoAnswer, trouble
 from billing.aws.transport import Transport
 from billing.errors import NotConfigured
 
-__all__ = ["Aws", "AwsError", "NoAnswer", "trouble"]
+__all__ = ["OUR_FAULT", "Aws", "AwsError", "NoAnswer", "trouble"]
 
 
 class Aws:

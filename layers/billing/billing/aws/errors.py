@@ -3,6 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+# What AWS will refuse the next time too, because it is about what was asked.
+OUR_FAULT = frozenset({"ValidationException", "ItemCollectionSizeLimitExceededException", "SerializationException"})
+
 
 class AwsError(Exception):
     """What AWS refused. `code` is AWS's own and what a decision may rest on; `message` is for people.

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Literal
 
-from billing.aws import AwsError, NoAnswer, trouble
+from billing.aws import OUR_FAULT, AwsError, NoAnswer, trouble
 from billing.data import dataclass, replace
 from billing.errors import BillingError, NotOurs, ProviderUnavailable, TryAgain, Unordered
 from billing.intake.applier import Applier
@@ -140,14 +140,10 @@ class Processor:
         return outcome if self._events.record(event) else "duplicate"
 
 
-# What AWS will refuse the next time too, because it is about what was asked.
-_OUR_FAULT = frozenset({"ValidationException", "ItemCollectionSizeLimitExceededException", "SerializationException"})
-
-
 def passes(error: Exception) -> bool:
     """Whether the cause lies elsewhere and goes away by itself: the provider, AWS, or others who write the same."""
     if isinstance(error, AwsError):
-        return error.code not in _OUR_FAULT
+        return error.code not in OUR_FAULT
     return isinstance(error, ProviderUnavailable | TryAgain)
 
 

@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from billing.aws import Aws
+from billing.aws import OUR_FAULT, Aws, AwsError
 from billing.log import Log
 from billing.store.accounts import LEDGER, SNAPSHOT, ledger_entry
 from billing.store.codec import values
@@ -43,31 +43,63 @@ SHOWN = {
 
 
 class Changes:
-    """`bus`: the name of the event bus."""
+    """`bus`: the name of the event bus; `set_aside_url`: the queue for what can be neither told nor counted."""
 
-    def __init__(self, aws: Aws, bus: str, metrics: MetricsStore, customers: CustomerIndex, logger: Log) -> None:
+    def __init__(
+        self, aws: Aws, bus: str, metrics: MetricsStore, customers: CustomerIndex, set_aside_url: str, logger: Log
+    ) -> None:
         self._aws = aws
         self._bus = bus
         self._metrics = metrics
         self._customers = customers
+        self._set_aside_url = set_aside_url
         self._logger = logger
 
     def publish(self, records: Sequence[Mapping[str, Any]], now: int) -> dict[str, list[dict[str, str]]]:
-        """Folds, indexes and publishes a batch of the stream. What fails is read again from its first record on."""
+        """Folds, indexes and publishes a batch of the stream; the first record that was not told is named.
+
+        A fault in one record fails the batch: Lambda halves it until that record stands alone, and then it is set
+        aside here, so that nobody waits behind it. What passes by itself (AWS does not answer) is tried again instead.
+        """
+        try:
+            return self._publish(records, now)
+        except Exception as error:
+            if len(records) > 1 or (isinstance(error, AwsError) and error.code not in OUR_FAULT):
+                raise
+            self._set_aside(records[0], error)
+            return {"batchItemFailures": []}
+
+    def _publish(self, records: Sequence[Mapping[str, Any]], now: int) -> dict[str, list[dict[str, str]]]:
         folded = self._metrics.fold(ledger_lines(records))
         changed = changed_accounts(records)
         for user_id in changed:
             self._customers.refresh(user_id, now)
         if changed:
             self._customers.taken_in(max(changed.values()), now)
-        entries = [{**entry, "EventBusName": self._bus} for entry in domain_events(records)]
+        entries = [(_sequence(record), entry) for record in records for entry in domain_events([record])]
         for start in range(0, len(entries), _PUT_LIMIT):
-            answer = self._aws.call("events", "put_events", Entries=entries[start : start + _PUT_LIMIT])
+            chunk = entries[start : start + _PUT_LIMIT]
+            put = [{**entry, "EventBusName": self._bus} for _, entry in chunk]
+            answer = self._aws.call("events", "put_events", Entries=put)
             if answer["FailedEntryCount"]:
-                self._logger.error("the bus refused events", extra={"failed": answer["FailedEntryCount"]})
-                return {"batchItemFailures": [{"itemIdentifier": records[0]["dynamodb"]["SequenceNumber"]}]}
+                codes = [told.get("ErrorCode") for told in answer["Entries"]]
+                first = next(place for place, code in enumerate(codes) if code)
+                self._logger.error("the bus refused events", extra={"failed": len(codes), "code": codes[first]})
+                return {"batchItemFailures": [{"itemIdentifier": chunk[first][0]}]}
         self._logger.info("published", extra={"records": len(records), "folded": folded, "events": len(entries)})
         return {"batchItemFailures": []}
+
+    def _set_aside(self, record: Mapping[str, Any], error: Exception) -> None:
+        """Its key, by which the item is found again: the stream forgets it after a day."""
+        key = values(record["dynamodb"]["Keys"])
+        message = {**key, "sequence": _sequence(record), "reason": type(error).__name__}
+        self._aws.call("sqs", "send_message", QueueUrl=self._set_aside_url, MessageBody=json.dumps(message))
+        self._logger.error("change set aside", extra={"record": key["record"], "reason": type(error).__name__})
+
+
+def _sequence(record: Mapping[str, Any]) -> str:
+    number: str = record["dynamodb"]["SequenceNumber"]
+    return number
 
 
 def changed_accounts(records: Iterable[Mapping[str, Any]]) -> dict[str, int]:
