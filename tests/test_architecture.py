@@ -217,8 +217,9 @@ for function in functions:
         __import__(function)
         os.write(writing, json.dumps([function, [h for h in heavy if h in sys.modules]]).encode())
         os._exit(0)
+    os.close(writing)  # of a function that cannot be imported there is an end to read, and no wait
     os.wait()
-    print(os.read(reading, 4096).decode())
+    print(os.read(reading, 4096).decode() or json.dumps([function, ["cannot be imported"]]))
 """
 
 

@@ -77,6 +77,7 @@ class Cloud:
             **self.tables,
             "PaymentEventsQueue": self.queue_url,
             "PaymentEventsDlq": self.dlq_url,
+            "ChangesDlq": self.dlq_url,
             "EventBus": self.bus,
             "MockUrl": self.provider.url,
         }
