@@ -178,7 +178,9 @@ def rollups() -> NoLines:
 
 @pytest.fixture
 def changes(bus: Bus, rollups: NoLines) -> Changes:
-    return Changes(cast(Aws, bus), "bus", cast(MetricsStore, rollups), cast(CustomerIndex, NoIndex()), "set-aside", Log())
+    return Changes(
+        cast(Aws, bus), "bus", cast(MetricsStore, rollups), cast(CustomerIndex, NoIndex()), "set-aside", Log()
+    )
 
 
 def grants(*users: str) -> list[dict[str, Any]]:
