@@ -96,3 +96,35 @@ def test_a_client_is_made_anew_when_its_key_was_rolled(settings: Settings, vault
     second = clients("stripe")
     assert second is not first
     assert clients("stripe") is second
+
+
+def test_a_key_that_was_emptied_and_filled_again_reaches_the_client(
+    settings: Settings, vault: Vault, clock: Clock
+) -> None:
+    clients = Clients(settings)
+    first, other = clients("stripe"), clients("mock")
+    vault.trouble, clock.now = NotConfigured("it has no value"), SECRET_CACHE_SECONDS + 1
+    assert clients("mock") is not other, "whoever needs no secret is served"
+    with pytest.raises(NotConfigured):
+        clients("stripe")
+    vault.trouble, vault.value = None, "sk_test_new"
+    assert clients("stripe") is not first
+
+
+def test_a_key_that_is_rolled_while_the_client_is_made_reaches_it_with_the_next_call(
+    vault: Vault, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Settings(ENV, vault, clock)
+    settings.secret("STRIPE_SECRET_KEY")
+    clients, made, real = Clients(settings), [], Settings.secret
+
+    def slow(self: Settings, name: str) -> str:
+        made.append(real(self, name))
+        if len(made) == 1:  # what is kept grows too old, and the key is another one, before the client is made
+            vault.value, clock.now = "sk_test_new", SECRET_CACHE_SECONDS + 1
+        return made[-1]
+
+    monkeypatch.setattr(Settings, "secret", slow)
+    clients("stripe")
+    clients("stripe")
+    assert made[-1] == "sk_test_new"

@@ -34,13 +34,14 @@ class Issuer:
     def __init__(self) -> None:
         self.keys = [public("r1", RSA_KEY)]
         self.fetched = 0
+        self.answer: bytes | None = None
         issuer = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 issuer.fetched += 1
-                body = json.dumps({"keys": issuer.keys}).encode()
-                self.send_response(200)
+                body = json.dumps({"keys": issuer.keys}).encode() if issuer.answer is None else issuer.answer
+                self.send_response(200 if body else 503)
                 self.send_header("content-length", str(len(body)))
                 self.end_headers()
                 self.wfile.write(body)
@@ -159,6 +160,34 @@ def test_an_issuer_that_does_not_answer_lets_nobody_in() -> None:
     verifier = OidcVerifier(ISSUER, AUDIENCE, "http://127.0.0.1:9/keys", PEPPER)
     with pytest.raises(jwt.PyJWKClientConnectionError):
         verifier.verify(token(), NOW)
+
+
+@pytest.mark.parametrize("answer", [b"", b"<html>", b"[]", b'{"keys": []}', b'{"keys": [{"kty": "EC"}]}'], ids=str)
+def test_known_keys_outlive_a_refresh_that_fails(
+    issuer: Issuer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, answer: bytes
+) -> None:
+    verifier, moment = oidc(issuer), time.monotonic()
+    verifier.verify(token(), NOW)
+    issuer.answer = answer
+    monkeypatch.setattr(time, "monotonic", lambda: moment + 400)  # the set is older than it is kept
+    verifier.verify(token(), NOW)
+    assert "keys of the issuer not refreshed" in caplog.text
+    with pytest.raises(NotAuthenticated):
+        verifier.verify(token("never-seen"), NOW)
+    issuer.answer, issuer.keys = None, [public("e1", EC_KEY)]
+    monkeypatch.setattr(time, "monotonic", lambda: moment + 440)
+    verifier.verify(token("e1", EC_KEY, "ES256"), NOW)
+    with pytest.raises(NotAuthenticated):  # what is not in the newest set any more is over
+        verifier.verify(token(), NOW)
+
+
+@pytest.mark.parametrize("answer", [b"", b"<html>", b"[]", b'{"keys": []}'], ids=str)
+def test_an_issuer_that_answers_with_something_else_lets_nobody_in_and_is_a_failure(
+    issuer: Issuer, answer: bytes
+) -> None:
+    issuer.answer = answer
+    with pytest.raises(jwt.PyJWKClientConnectionError):
+        oidc(issuer).verify(token(), NOW)
 
 
 def test_either_kind_of_token_identifies_a_caller_and_the_allow_list_makes_admins(issuer: Issuer) -> None:

@@ -8,6 +8,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from billing.errors import NotConfigured
@@ -89,7 +90,7 @@ class Settings:
         try:
             text, seconds = self._fetch_secret(secret_id), SECRET_CACHE_SECONDS
         except NotConfigured:
-            self._fetched.pop(secret_id, None)
+            self._changes += self._fetched.pop(secret_id, None) is not None
             raise
         except Exception as lost:  # whatever the fetch is made of: what was good a moment ago outlives it
             if known is None:
@@ -103,7 +104,8 @@ class Settings:
     def revision(self) -> int:
         """A number that is another one when a secret has changed: what was made of secrets is then to be made anew."""
         for secret_id in list(self._fetched):
-            self._dereference(secret_id)
+            with suppress(NotConfigured):  # emptied: of concern to whoever needs it, and not to the others
+                self._dereference(secret_id)
         return self._changes
 
     # --- names used in more than one place -------------------------------------------------------------------------

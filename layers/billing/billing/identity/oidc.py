@@ -1,14 +1,17 @@
 """OpenID Connect: bearer tokens of one configured issuer, for admins and for hosts that have an identity provider.
 
 The key set is fetched when first needed, kept for five minutes, and fetched again for an unknown key id at most
-twice a minute: a rotation is noticed, a flood of made-up key ids is not passed on.
+twice a minute: a rotation is noticed, a flood of made-up key ids is not passed on. While it cannot be fetched, the keys
+that are known go on.
 """
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
 import jwt
 
+from billing import deadline
 from billing.errors import NotAuthenticated, NotConfigured
 from billing.identity.identities import user_id_of
 from billing.identity.tokens import LEEWAY, Session
@@ -28,6 +31,29 @@ _OPTIONS: Any = {
 }
 
 
+# Seconds for the key set: an authorizer has ten in all.
+_FETCH_SECONDS = 3.0
+_log = logging.getLogger(__name__)
+
+
+class _Keys(jwt.PyJWKClient):
+    """An issuer's key set. One that cannot be fetched again is no reason to turn away whoever signed in with it."""
+
+    _known: jwt.PyJWKSet | None = None
+
+    def fetch_data(self) -> Any:
+        self.timeout = deadline.left(_FETCH_SECONDS)
+        try:
+            self._known = jwt.PyJWKSet.from_dict(super().fetch_data())
+        except Exception as lost:  # silence, a page of a proxy, a set without a key: nothing of it is a key set
+            if self._known is None:
+                if isinstance(lost, jwt.PyJWKClientConnectionError):
+                    raise
+                raise jwt.PyJWKClientConnectionError("the issuer answered with something else") from lost
+            _log.warning("keys of the issuer not refreshed", extra={"reason": type(lost).__name__})
+        return self._known
+
+
 class OidcVerifier:
     """`verify` tells who a token of the issuer speaks for; members of `admin_group` are admins."""
 
@@ -42,13 +68,13 @@ class OidcVerifier:
     ) -> None:
         self._issuer = issuer
         self._audience = audience
-        self._keys = jwt.PyJWKClient(jwks_url, timeout=3)
+        self._keys = _Keys(jwks_url)
         self._pepper = pepper
         self._admin_group = admin_group
         self._groups_claim = groups_claim
 
     def verify(self, token: str, now: int) -> Session:
-        """Raises `NotAuthenticated`. An issuer that cannot be reached fails the call: nobody is let in on trust."""
+        """Raises `NotAuthenticated`. An issuer that was never reached fails the call: nobody is let in on trust."""
         if len(token) > MAX_FOREIGN_CHARS:
             raise NotAuthenticated("the token is too long", reason="token_too_long")
         try:

@@ -71,10 +71,11 @@ class Clients:
         self._connected: dict[str, tuple[int, Client]] = {}
 
     def __call__(self, name: str) -> "Client":
-        revision, client = self._connected.get(name, (-1, None))
-        if client is None or revision != self._settings.revision():
+        revision, (known, client) = self._settings.revision(), self._connected.get(name, (-1, None))
+        if client is None or known != revision:
             client = load(name).connect(self._settings)
-            self._connected[name] = (self._settings.revision(), client)
+            # As of before: a secret that changed while it was connected makes it anew at the next call.
+            self._connected[name] = (revision, client)
         return client
 
 
