@@ -3,19 +3,19 @@
     make load                                       # 200 users, about 800 events
     make load ARGS="--users 2500 --faults"          # ten thousand events, some minutes
 
-Every event is sent by the mock provider's rules, signed, some of them twice or thrice and in any order. With --faults
-the processor's and the publisher's workers are killed, and every call of a function to the store, the queue and the bus
-may be throttled, refused, cut off, late, or performed without an answer (`local.faults`). At the end nothing may be
-lost or counted twice, the ledger must say of each payment what the provider charged and refunded, and the rollups what
-the ledger says. Runs on loopback alone. Latencies are this machine's, where everything shares its cores: no figure for
-AWS.
+Every event is sent by the rules of the mock provider or of Stripe's stand-in, signed, some of them twice or thrice and
+in any order; Stripe's account sells another product too. With --faults the processor's and the publisher's workers are
+killed, every call of a function to the store, the queue and the bus may be throttled, refused, cut off, late, or
+performed without an answer (`local.faults`), and Stripe accepts and stays silent for a while (--hang). At the end
+nothing may be lost or counted twice, the ledger must say of each payment what the provider charged and refunded, and
+the rollups what the ledger says. Runs on loopback alone. Latencies are this machine's, where everything shares its
+cores: no figure for AWS.
 """
 
 import argparse
 import json
 import random
 import re
-import statistics
 import sys
 import threading
 import time
@@ -29,19 +29,35 @@ from datetime import datetime
 from typing import Any
 
 from benchmarks.books import booked, differences, doubles, rollups_agree, told
+from benchmarks.stripe_lives import ODD, StripeLives
 from billing.aws import Aws
 from billing.intake.dead_letters import DeadLetters
 from billing.store.metrics import MetricsStore
 from billing.store.payment_events import PaymentEventStore
+from billing.store.plans import PlanStore
 from demo.shop import Owner, Shop, open_shop
-from fakes.base import Request, post
+from fakes.base import Fault, Request, Webhooks, post
 
 PROCESSOR, PUBLISHER = "ProcessPaymentEventsFunction", "PublishChangesFunction"
 # What may happen to a subscription after it was bought, and to its payment.
 FATES = ("stay", "stay", "renew", "renew", "cancel", "fail", "refund", "dispute", "refund+fail-refund", "dispute+win")
 # What a killed worker held comes back after these seconds: a run need not wait for three minutes each time.
 _VISIBILITY_SECONDS = 10
+# One user in so many buys at Stripe; one sale of another product in that account for so many of ours.
+_AT_STRIPE, _FOREIGN = 3, 4
+# Longer than any call of ours waits.
+_SILENT_SECONDS = 30.0
 Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What a provider sends: `key` names the event as our store does."""
+
+    key: str
+    url: str
+    content: Any
+    webhooks: Webhooks
 
 
 @dataclass(slots=True)
@@ -58,6 +74,9 @@ class Report:
     wrong_books: list[str] = field(default_factory=list)
     ledger_lines: int = 0
     waited: list[float] = field(default_factory=list)
+    waiting_at_most: int = 0
+    held_up: set[str] = field(default_factory=set)
+    innocent: list[float] = field(default_factory=list)
     seconds: float = 0.0
     kills: int = 0
     troubles: Counter[str] = field(default_factory=Counter)
@@ -69,8 +88,6 @@ class Report:
         return every_event and not (self.lost or self.double or self.wrong_books)
 
     def text(self) -> str:
-        waited = sorted(self.waited) or [0.0]
-        p99 = waited[min(len(waited) - 1, len(waited) * 99 // 100)]
         rows: list[tuple[str, object]] = [
             ("events", self.events),
             ("deliveries, with repeats", self.deliveries),
@@ -82,8 +99,13 @@ class Report:
             ("LOST", self.lost),
             ("DOUBLE", self.double),
             ("ledger lines", self.ledger_lines),
-            ("accept to open, p50", f"{statistics.median(waited):.2f} s"),
-            ("accept to open, p99", f"{p99:.2f} s"),
+            ("messages waiting, at most", self.waiting_at_most),
+            ("held up by a silent provider", len(self.held_up)),
+            ("… and healed without a person", len(self.held_up) - min(self.redriven + self.lost, len(self.held_up))),
+            ("accept to open, p50", f"{_share(self.waited, 50):.2f} s"),
+            ("accept to open, p99", f"{_share(self.waited, 99):.2f} s"),
+            ("… of another provider's, p50", f"{_share(self.innocent, 50):.2f} s"),
+            ("… of another provider's, p99", f"{_share(self.innocent, 99):.2f} s"),
             ("seconds", f"{self.seconds:.0f}"),
             ("events per second", f"{self.events / max(self.seconds, 0.001):.1f}"),
             ("workers killed", self.kills),
@@ -98,6 +120,12 @@ class Report:
         return "\n".join(f"{name:38}{value}" for name, value in rows)
 
 
+def _share(seconds: list[float], percent: int) -> float:
+    """So many of a hundred took at most this long."""
+    found = sorted(seconds) or [0.0]
+    return found[min(len(found) - 1, len(found) * percent // 100)]
+
+
 @dataclass(frozen=True, slots=True)
 class Load:
     """One run against an open shop; `report` fills as it goes."""
@@ -107,26 +135,48 @@ class Load:
     report: Report
     progress: Progress
 
-    def run(self, users: int, *, trouble_seed: int | None, patience: float) -> None:
+    def run(self, users: int, *, trouble_seed: int | None, patience: float, hang: float = 0.0) -> None:
         aws = Owner(self.shop.engine)
-        messages, names = self.happen(users)
+        messages, names, lives = self.happen(users, aws)
         self.progress(f"{len(messages)} events of {users} users")
         began = time.monotonic()
         if trouble_seed is None:
             accepted = self.send(messages)
         else:
-            with self.faults(trouble_seed):
+            with self.faults(trouble_seed), self.silence(hang), self.watching(aws):
                 accepted = self.send(messages)
                 self.drain(aws, patience)
         self.settle(aws, accepted, patience)
         self.report.seconds = time.monotonic() - began
         self.read_log(accepted)
-        self.check_books(aws, set(names), patience)
+        self.check_books(aws, set(names), lives, patience)
 
-    def happen(self, users: int) -> tuple[list[tuple[str, Any]], list[str]]:
-        """Lets users buy and live on at the provider; what it would send where, and the users."""
-        mock, names = self.shop.mock, [f"usr_{uuid.UUID(int=self.chance.getrandbits(128)).hex}" for _ in range(users)]
-        known, mock.webhooks.hold = len(mock.webhooks.deliveries), True
+    def happen(self, users: int, aws: Aws) -> tuple[list[Message], list[str], StripeLives]:
+        """Lets users buy and live on at the providers; what they would send, the users, and how they live at Stripe."""
+        names = [f"usr_{uuid.UUID(int=self.chance.getrandbits(128)).hex}" for _ in range(users)]
+        at_stripe = names[::_AT_STRIPE]
+        mock, stripe = self.shop.mock.webhooks, self.shop.stripe.webhooks
+        since = len(mock.deliveries), len(stripe.deliveries)
+        mock.hold = stripe.hold = True
+        self._live_at_mock([name for name in names if name not in at_stripe])
+        catalogue = PlanStore(aws, self.shop.engine.resource("PlansTable")).catalogue()
+        plus, pro = catalogue.get("plus-month"), catalogue.get("pro-month")
+        if plus is None or pro is None:
+            raise RuntimeError("the shop has not the plans that are bought here")
+        lives = StripeLives(self.shop.stripe, (plus, pro))
+        # Each of them, and from there on as it comes.
+        fates = [*StripeLives.FATES, *self.chance.choices(StripeLives.FATES, k=len(at_stripe))]
+        for number, (name, fate) in enumerate(zip(at_stripe, fates, strict=False)):
+            lives.live(name, fate)
+            if number % _FOREIGN == 0:
+                lives.another_product(ODD[number // _FOREIGN % len(ODD)])
+        messages = [Message(f"mock#{d.message['id']}", d.url, d.message, mock) for d in mock.take_held(since[0])]
+        held = stripe.take_held(since[1])
+        messages += [Message(f"stripe#{d.message['event']['id']}", d.url, d.message, stripe) for d in held]
+        return messages, names, lives
+
+    def _live_at_mock(self, names: list[str]) -> None:
+        mock = self.shop.mock
         plan = next(p for p in self.shop.call("GET", "/billing/plans").json()["plans"] if p["plan_id"] == "plus-month")
         for name in names:
             order = {
@@ -149,9 +199,8 @@ class Load:
             for act in self.chance.choice(FATES).split("+"):
                 if act != "stay":
                     mock.act(subscription if act in ("renew", "cancel", "fail") else paid, act)
-        return [(delivery.url, delivery.message) for delivery in mock.webhooks.take_held(known)], names
 
-    def send(self, messages: list[tuple[str, Any]]) -> dict[str, float]:
+    def send(self, messages: list[Message]) -> dict[str, float]:
         """Delivers in bursts, shuffled, a fifth of them repeatedly; when each event was accepted first."""
         repeated = [m for m in messages for _ in range(self.chance.choice((1, 1, 1, 1, 1, 1, 1, 1, 2, 3)))]
         self.chance.shuffle(repeated)
@@ -160,15 +209,15 @@ class Load:
         report.events, report.deliveries = len(messages), len(repeated)
         sent = 0
 
-        def deliver(found: tuple[str, Any]) -> None:
+        def deliver(message: Message) -> None:
             nonlocal sent
-            url, message = found
+            webhooks = message.webhooks
             for _ in range(60):  # as a provider would: until it is answered with 2xx
-                body, headers = self.shop.mock.webhooks.render(message, 0, self.shop.mock.clock.now())
-                status = post(url, body, headers)
+                body, headers = webhooks.render(message.content, 0, webhooks.clock.now())
+                status = post(message.url, body, headers)
                 with lock:
                     if 200 <= status < 300:
-                        accepted.setdefault(message["id"], time.time())
+                        accepted.setdefault(message.key, time.time())
                         sent += 1
                         if sent % 500 == 0:
                             self.progress(f"{sent} of {len(repeated)} deliveries")
@@ -208,6 +257,41 @@ class Load:
         finally:
             sqs.set_queue_attributes(QueueUrl=queue, Attributes={name: before})
 
+    @contextmanager
+    def silence(self, seconds: float) -> Iterator[None]:
+        """Stripe accepts every call and stays silent for so long; what was asked of it meanwhile it does later."""
+        stripe, came_back = self.shop.stripe, threading.Event()
+
+        def come_back() -> None:
+            came_back.wait(seconds)
+            stripe.faults = []
+
+        stripe.faults = [Fault("slow", times=sys.maxsize, seconds=_SILENT_SECONDS)] if seconds else []
+        thread = threading.Thread(target=come_back, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            came_back.set()
+            thread.join()
+
+    @contextmanager
+    def watching(self, aws: Aws) -> Iterator[None]:
+        """Notes how many messages waited at most."""
+        stop = threading.Event()
+
+        def watch() -> None:
+            while not stop.wait(0.5):
+                self.report.waiting_at_most = max(self.report.waiting_at_most, self._waiting(aws))
+
+        thread = threading.Thread(target=watch, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            thread.join()
+
     def drain(self, aws: Aws, patience: float) -> None:
         """Waits until the queue is empty."""
         deadline, looked = time.monotonic() + patience, 0
@@ -241,7 +325,7 @@ class Load:
     def _settled(self, aws: Aws, event_ids: list[str]) -> Iterator[bool]:
         table = self.shop.engine.resource("PaymentEventsTable")
         for start in range(0, len(event_ids), 100):
-            keys = [{"event_id": {"S": f"mock#{event_id}"}} for event_id in event_ids[start : start + 100]]
+            keys = [{"event_id": {"S": event_id}} for event_id in event_ids[start : start + 100]]
             answer = aws.call("dynamodb", "batch_get_item", RequestItems={table: {"Keys": keys}})
             for found in answer["Responses"][table]:
                 yield found["status"]["S"] in ("processed", "ignored")
@@ -253,19 +337,24 @@ class Load:
             if not (line.startswith("{") and '"event_id"' in line):
                 continue
             said = json.loads(line)
-            event_id = str(said.get("event_id", "")).removeprefix("mock#")
+            event_id = str(said.get("event_id", ""))
             if event_id not in accepted:
                 continue
             if said["message"] == "failed":
                 # Ids differ from event to event; what is told apart is the kind of trouble.
                 report.causes[re.sub(r"\w+_\w{8,}", "…", said["reason"])] += 1
+            elif said["message"] == "waiting" and said.get("provider") == "stripe":
+                report.held_up.add(event_id)
             elif said.get("outcome") == "duplicate":
                 report.repeats += 1
             elif said.get("outcome") == "applied":
                 done = datetime.fromisoformat(said["timestamp"]).timestamp()
-                report.waited.append(max(0.0, done - accepted[event_id]))
+                took = max(0.0, done - accepted[event_id])
+                report.waited.append(took)
+                if event_id.startswith("mock#"):
+                    report.innocent.append(took)
 
-    def check_books(self, aws: Aws, users: set[str], patience: float) -> None:
+    def check_books(self, aws: Aws, users: set[str], lives: StripeLives, patience: float) -> None:
         """The ledger says what the provider charged and refunded, and the rollups say what the ledger says."""
         engine, report = self.shop.engine, self.report
         metrics = MetricsStore(aws, engine.resource("MetricsTable"), engine.resource("AccountsTable"))
@@ -279,15 +368,18 @@ class Load:
             time.sleep(3)
         report.ledger_lines = sum(user in users for user, _ in lines)
         report.double = doubles(lines)
-        report.wrong_books += differences(booked(lines, users), told(self.shop.mock.objects.values(), users))
+        theirs = told(self.shop.mock.objects.values(), users) + lives.told(users)
+        report.wrong_books += differences(booked(lines, users), theirs)
         if not agree:
             report.wrong_books.append("the rollups differ from the ledger")
 
 
-def run(shop: Shop, users: int, *, seed: int, faults: bool, patience: float, progress: Progress) -> Report:
+def run(
+    shop: Shop, users: int, *, seed: int, faults: bool, patience: float, progress: Progress, hang: float = 0.0
+) -> Report:
     """A run against an open shop; what happens to users follows from the seed, and so do the draws of trouble."""
     load = Load(shop, random.Random(seed), Report(), progress)  # noqa: S311 a load, no secret
-    load.run(users, trouble_seed=seed if faults else None, patience=patience)
+    load.run(users, trouble_seed=seed if faults else None, patience=patience, hang=hang)
     return load.report
 
 
@@ -296,6 +388,7 @@ def main() -> None:
     options.add_argument("--users", type=int, default=200)
     options.add_argument("--seed", type=int, default=1)
     options.add_argument("--faults", action="store_true")
+    options.add_argument("--hang", type=float, default=45, help="seconds for which Stripe stays silent, with --faults")
     options.add_argument("--patience", type=float, default=1800, help="seconds to wait for the last event")
     chosen = options.parse_args()
     began = time.monotonic()
@@ -305,7 +398,13 @@ def main() -> None:
 
     with open_shop(progress=progress) as shop:
         report = run(
-            shop, chosen.users, seed=chosen.seed, faults=chosen.faults, patience=chosen.patience, progress=progress
+            shop,
+            chosen.users,
+            seed=chosen.seed,
+            faults=chosen.faults,
+            patience=chosen.patience,
+            hang=chosen.hang,
+            progress=progress,
         )
     print(report.text())
     sys.exit(0 if report.good else 1)

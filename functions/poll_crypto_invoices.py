@@ -4,6 +4,7 @@ import os
 import time
 from typing import Any
 
+from billing import deadline
 from billing.log import Log
 from billing.selling.invoices import Poller
 from billing.wiring import Wiring
@@ -19,6 +20,7 @@ refunds = wire.refunds
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
+    deadline.begin(context)
     now = int(time.time())
     polled = poller.poll(now, LIMIT)
     settled = refunds.settle(due, now, LIMIT, logger)

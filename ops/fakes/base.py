@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 import threading
 import time
 import urllib.error
@@ -350,6 +351,13 @@ class App:
         return json_answer({})
 
 
+class _Http(ThreadingHTTPServer):
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Silent about a caller that did not wait for the answer: some are let wait on purpose."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]  # typeshed keeps the type private
+
+
 class Server:
     """Serves an app on 127.0.0.1 and sends its webhooks; `with Server(app) as server: server.url`."""
 
@@ -388,7 +396,7 @@ class Server:
                 """Silent: paths of invoices are nobody's business."""
 
         self._app = app
-        self._http = ThreadingHTTPServer(("127.0.0.1", port), Exchange)
+        self._http = _Http(("127.0.0.1", port), Exchange)
         self._http.daemon_threads = True
         self.port: int = self._http.server_address[1]
         self.url = public_url or f"http://127.0.0.1:{self.port}"

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import pytest
 
+from billing import deadline
 from billing.errors import Conflict, NotFound
 from billing.rules.plans import Catalogue
 from billing.rules.records import Account
@@ -69,6 +70,18 @@ def test_a_provider_that_is_down_while_polling_is_asked_again_later(bitcoin: Wor
     assert not bitcoin.has(FEATURE)
     assert bitcoin.poll(600) == 1
     assert bitcoin.has(FEATURE)
+
+
+def test_a_round_that_runs_out_of_time_leaves_the_rest_due(bitcoin: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    bitcoin.app.webhooks.lose = True
+    bitcoin.player.pay(opened(bitcoin))
+    bitcoin.app.advance(120)
+    monkeypatch.setattr(deadline, "over", lambda: True)
+    asked = len(bitcoin.app.requests)
+    assert bitcoin.poller.poll(bitcoin.now, 25).read == 0
+    assert len(bitcoin.app.requests) == asked
+    monkeypatch.undo()
+    assert bitcoin.poller.poll(bitcoin.now, 25).changed == 1, "it was not put off"
 
 
 def test_two_pollers_at_once_read_an_invoice_once(bitcoin: World) -> None:

@@ -10,6 +10,8 @@ from typing import Any
 
 # Seconds kept back for the answer itself.
 RESERVE = 0.5
+# With less time left no other piece of a round or a batch is begun: it comes again with the next.
+LEAST = 3.0
 
 _ends_at = math.inf
 
@@ -24,3 +26,8 @@ def begin(context: Any) -> None:
 def left(at_most: float = math.inf) -> float:
     """Seconds that a call may take; 0 when nothing is left and it should not be begun."""
     return max(0.0, min(at_most, _ends_at - time.monotonic()))
+
+
+def over() -> bool:
+    """Whether a round or a batch has to leave the rest to the next."""
+    return left() < LEAST

@@ -23,7 +23,7 @@ from billing.errors import NotConfigured
 
 _text = json.JSONEncoder(separators=(",", ":")).encode
 # All tries of a call together; the invocation may leave less.
-_CALL_SECONDS = 15.0
+CALL_SECONDS = 15.0
 _LONGEST_PAUSE, _THROTTLED_PAUSE = 20.0, 1.0
 # Seconds by which a clock may differ before AWS refuses what it signed, with a margin.
 _TOLERATED = 240
@@ -115,7 +115,7 @@ class Transport:
 
     def call(self, operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
         """The answer. Raises `AwsError` for what AWS refuses, and `NoAnswer` when it is open what happened."""
-        ends_at = time.monotonic() + deadline.left(_CALL_SECONDS)
+        ends_at = time.monotonic() + deadline.left(CALL_SECONDS)
         if operation in _WITH_TOKEN and "ClientRequestToken" not in request:
             request = {**request, "ClientRequestToken": os.urandom(16).hex()}
         body = _text(request).encode()

@@ -32,7 +32,7 @@ _OPTIONS: Any = {
 
 
 # Seconds for the key set: an authorizer has ten in all.
-_FETCH_SECONDS = 3.0
+FETCH_SECONDS = 3.0
 _log = logging.getLogger(__name__)
 
 
@@ -42,7 +42,7 @@ class _Keys(jwt.PyJWKClient):
     _known: jwt.PyJWKSet | None = None
 
     def fetch_data(self) -> Any:
-        self.timeout = deadline.left(_FETCH_SECONDS)
+        self.timeout = deadline.left(FETCH_SECONDS)
         try:
             self._known = jwt.PyJWKSet.from_dict(super().fetch_data())
         except Exception as lost:  # silence, a page of a proxy, a set without a key: nothing of it is a key set

@@ -22,8 +22,6 @@ from billing.providers.interface import Notification
 TRIES = 5
 # Seconds until the next try while a provider or AWS is away: doubled each time, less or more by a fifth.
 FIRST_WAIT, LONGEST_WAIT = 60, 900
-# With less time left a message is not begun: it comes again with the next batch.
-_LEAST_SECONDS = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +50,7 @@ class Batch:
         again = []
         messages = sorted(map(_message, records), key=lambda message: message.attempts)
         for place, message in enumerate(messages):
-            if deadline.left() < _LEAST_SECONDS:
+            if deadline.over():
                 rest = messages[place:]
                 self._logger.warning("out of time", extra={"left_over": len(rest)})
                 again += [message.message_id for message in rest]

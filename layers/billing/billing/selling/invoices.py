@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+from billing import deadline
 from billing.api.status import invoice_state
 from billing.data import dataclass, replace
 from billing.errors import NotFound, NotOurs, Parked, ProviderError
@@ -47,6 +48,8 @@ class Poller:
         read = changed = failed = 0
         listed: dict[str, Mapping[str, Sequence[str]]] = {}
         for due in self._due.due("poll", now, limit):
+            if deadline.over():
+                break  # the rest stays due, and the next round begins with it
             purchase = self._claimed(due, now)
             if purchase is None:
                 continue

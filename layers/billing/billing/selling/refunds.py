@@ -10,6 +10,7 @@ or this process died, the request stays open and is asked again under the same i
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from billing import deadline
 from billing.data import dataclass, replace
 from billing.errors import Conflict, NotFound, ProviderError, ProviderUnavailable
 from billing.intake.applier import Applier
@@ -116,6 +117,8 @@ class Refunds:
         """Asks again for what nobody knows the end of yet; how many requests were settled."""
         settled = 0
         for found in due.due("settle", now, limit):
+            if deadline.over():
+                break
             request = self._take(found.user_id, found.record, now)
             if request is None:
                 continue
