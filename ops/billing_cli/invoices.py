@@ -23,6 +23,12 @@ app = typer.Typer(no_args_is_help=True, help="Bitcoin invoices that are not fina
 Provider = Annotated[str, typer.Argument(help="bitpay or btcpay")]
 Invoice = Annotated[str, typer.Argument(help="The provider's id of the invoice.")]
 _LIMIT = 100
+# Whose turn a refund that is on its way is.
+_WAITS = {
+    "claim": "waits for the buyer to claim it",
+    "approval": "waits for the merchant to approve it at the server",
+    "payment": "waits for the server to pay it",
+}
 
 
 def _desk(stack: Stack) -> InvoiceDesk:
@@ -40,9 +46,20 @@ def _say(invoice: Mapping[str, Any]) -> None:
 
     console.print(f"[bold]{invoice['provider']} {invoice['purchase_id']}[/]  {invoice['status']}")
     console.print(f"user {invoice['user_id']}, plan {invoice['plan_id']}, price {money('amount_cents')}")
-    console.print(f"received {money('received_cents')}, due {money('due_cents')}, returned {money('refunded_cents')}")
+    sat = f" ({invoice['received_sat']} sat)" if invoice["received_sat"] else ""
+    came = f"received {money('received_cents')}{sat}, due {money('due_cents')}, returned {money('refunded_cents')}"
+    console.print(came, soft_wrap=True)
     if invoice["accepted_by"]:
         console.print(f"accepted by {invoice['accepted_by']}")
+    if invoice["undecided_cents"]:
+        console.print(f"[yellow]{money('undecided_cents')} waits for a decision[/]")
+    if invoice["doubles"]:
+        console.print(f"paid for what {invoice['doubles']} had bought already")
+    for refund in invoice["refunds"]:
+        told = f", told as {refund['told']}" if refund["told"] else ""
+        how = _WAITS.get(refund["waits_for"], refund["status"])
+        back = format_money(refund["amount_cents"], invoice["currency"])
+        console.print(f"refund {refund['refund_id']}: {back}{told}, {how}", soft_wrap=True)
     for url in invoice.get("claim_urls", []):
         console.print(f"The buyer has not claimed {url}", soft_wrap=True)
 
@@ -65,11 +82,12 @@ def show_open(
             Text.assemble(i["status"], (" decide", "yellow") if i["needs_decision"] else ""),
             format_money(i["amount_cents"], i["currency"]),
             format_money(i["received_cents"], i["currency"]),
+            format_money(i["undecided_cents"], i["currency"]) if i["undecided_cents"] else "",
             i["created_at"],
         )
         for i in found
     ]
-    table("Open invoices", ["provider", "invoice", "user", "status", "price", "received", "created"], rows)
+    table("Open invoices", ["provider", "invoice", "user", "status", "price", "received", "undecided", "created"], rows)
 
 
 @app.command()

@@ -67,6 +67,20 @@ def test_a_refund_asks_first_and_prints_the_claim_link(stack: Stack, server: BTC
     assert (refused.exit_code, "at most 0" in refused.output) == (1, True)
 
 
+def test_what_is_undecided_and_whose_turn_a_refund_is_are_said(stack: Stack, server: BTCPay) -> None:
+    invoice = opened(stack, server)
+    server.advance(3700)
+    server.pay(invoice)
+    late = billing("invoices", "reread", "btcpay", invoice).output
+    assert re.search(r"received 9\.00 USD \(\d+ sat\)", late)
+    assert "9.00 USD waits for a decision" in late
+    assert "undecided" in billing("invoices", "list", "--flagged").output
+    billing("invoices", "refund", "btcpay", invoice, "--yes", "--amount", "400")
+    after = billing("invoices", "reread", "btcpay", invoice).output
+    assert re.search(r"^refund \w+: 4\.00 USD.*, waits for the buyer to claim it$", after, re.MULTILINE)
+    assert "5.00 USD waits for a decision" in after
+
+
 def test_the_key_is_printed_before_the_provider_is_asked(stack: Stack, server: BTCPay) -> None:
     invoice = opened(stack, server)
     server.pay(invoice, lightning=True)
