@@ -127,16 +127,16 @@ class StripeLives:
         self._books.end(sub, "cancellation_requested")
 
     _fates: Mapping[str, Callable[["StripeLives", Object, Object], Any]] = {
-        "stay": lambda self, session, sub: None,
-        "tax": lambda self, session, sub: None,
-        "debit on its way": lambda self, session, sub: None,
         "debit paid": lambda self, session, sub: self._books.settle(session, paid=True),
         "debit failed": lambda self, session, sub: self._books.settle(session, paid=False),
-        "another item": lambda self, session, sub: self._books.add_item(sub, self._foreign),
-        "coupon": lambda self, session, sub: self._books.discount(sub, "forever", percent_off=20),
-        "upgrade": _upgrade,
         "upgrade disputed": _upgrade_disputed,
+        "coupon": lambda self, session, sub: self._books.discount(sub, "forever", percent_off=20),
+        "tax": lambda self, session, sub: None,
+        "another item": lambda self, session, sub: self._books.add_item(sub, self._foreign),
+        "debit on its way": lambda self, session, sub: None,
+        "upgrade": _upgrade,
         "upgrade, dispute won": _upgrade_dispute_won,
+        "stay": lambda self, session, sub: None,
         "refund": _refund,
         "cancel": _cancel,
     }
