@@ -41,8 +41,9 @@ from fakes.base import Fault, Request, Webhooks, post
 PROCESSOR, PUBLISHER = "ProcessPaymentEventsFunction", "PublishChangesFunction"
 # What may happen to a subscription after it was bought, and to its payment.
 FATES = ("stay", "stay", "renew", "renew", "cancel", "fail", "refund", "dispute", "refund+fail-refund", "dispute+win")
-# What a killed worker held comes back after these seconds: a run need not wait for three minutes each time.
-_VISIBILITY_SECONDS = 10
+# What a killed worker held comes back after these seconds: a run need not wait for three minutes each time. Most
+# batches are over before, those that meet a silent provider too.
+_VISIBILITY_SECONDS = 20
 # One user in so many buys at Stripe; one sale of another product in that account for so many of ours.
 _AT_STRIPE, _FOREIGN = 3, 4
 # Longer than any call of ours waits.

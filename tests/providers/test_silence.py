@@ -177,6 +177,20 @@ def test_nothing_is_begun_that_could_not_end(server: BadServer, client: Client) 
 
 
 @CLIENTS
+@pytest.mark.parametrize("manner", [silent, dribbling])
+def test_one_that_was_given_no_time_is_not_taken_for_away(server: BadServer, client: Client, manner: Manner) -> None:
+    """The end of our own invocation says nothing of the provider: the next one asks it."""
+    server.manner = manner
+    read = client(server)
+    deadline.begin(Context(deadline.RESERVE + 0.15))
+    with pytest.raises(ProviderUnavailable):
+        read()
+    deadline.begin(Context(60))
+    server.manner = answering("200 OK", b'{"id": "sub_1", "object": "subscription"}')
+    assert read()
+
+
+@CLIENTS
 def test_one_that_is_back_is_asked_as_before(
     server: BadServer, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,6 +11,7 @@ from billing.api.status import subscription_status
 from billing.aws import Aws
 from billing.errors import Conflict, NotFound
 from billing.intake.applier import Applier
+from billing.providers import Clients
 from billing.providers.interface import Client
 from billing.rules.facts import Ref
 from billing.rules.records import Purchase, Subscription
@@ -18,6 +19,7 @@ from billing.selling.double_subscriptions import Doubles
 from billing.selling.receipts import Receipts
 from billing.selling.refunds import Refunds, Wanted
 from billing.selling.subscriptions import Subscriptions
+from billing.settings import Settings
 from billing.store.accounts import AccountStore
 from billing.store.plans import PlanStore
 from billing.store.previews import PREVIEW_SECONDS, PreviewStore
@@ -294,6 +296,13 @@ def test_a_receipt_whose_provider_does_not_answer_is_listed_without_its_link(des
     desk.subscribe()
     desk.shop.app.faults = [Fault("refuse", "GET", "/v1/invoices", times=9)]
     (found,) = desk.receipts.list(USER)["receipts"]
+    assert (found["amount_cents"], found["url"]) == (900, None)
+
+
+def test_a_receipt_of_a_provider_that_is_not_on_offer_any_more_is_listed_without_its_link(desk: Desk) -> None:
+    desk.subscribe()
+    nobody = Clients(Settings({"STAGE": "test", "LIVEMODE": "false"}))
+    (found,) = Receipts(desk.accounts, nobody, "https://portal.example").list(USER)["receipts"]
     assert (found["amount_cents"], found["url"]) == (900, None)
 
 

@@ -54,8 +54,13 @@ class Breaker:
             _log.warning("provider back", extra={"provider": self._provider})
         self._failures, self._pause, self._closed_until = 0, 0.0, 0.0
 
-    def failed(self, *, silent: bool = False, wait: float = 0.0) -> None:
-        """It kept `silent`, or could not serve; `wait`: the seconds that it asked for itself."""
+    def failed(self, *, silent: bool = False, wait: float = 0.0, given: float | None = None) -> None:
+        """It kept `silent`, or could not serve; `wait`: the seconds that it asked for itself.
+
+        `given`: the seconds that it had for its answer. Where our own time was nearly up, silence says nothing of it.
+        """
+        if silent and given is not None and given < ANSWER / 2:
+            return
         self._failures += 1
         if silent or wait or self._pause or self._failures >= _FAILURES:
             if not self._pause:

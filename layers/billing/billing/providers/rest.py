@@ -131,7 +131,7 @@ class Rest:
                 content = whole(answer.raw, until)
         except (requests.RequestException, urllib3.exceptions.HTTPError) as lost:
             silent = isinstance(lost, requests.Timeout | urllib3.exceptions.TimeoutError)
-            self._breaker.failed(silent=silent)
+            self._breaker.failed(silent=silent, given=budget[1])
             raise ProviderUnavailable(
                 f"{self._name} did not answer ({type(lost).__name__})", **({"reason": "silent"} if silent else {})
             ) from lost

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from billing.data import replace
-from billing.errors import NotFound, ProviderError, ProviderUnavailable
+from billing.errors import NotConfigured, NotFound, ProviderError
 from billing.providers import PROVIDERS
 from billing.providers.interface import Client, Receipt
 from billing.rules.records import Account, Payment
@@ -26,7 +26,7 @@ class Receipts:
         self._portal_url = portal_url
 
     def list(self, user_id: str) -> Mapping[str, Any]:
-        """Every payment, newest first. One whose provider does not answer is listed without its link."""
+        """Every payment, newest first; without its link where the provider is silent or not set up any more."""
         receipts = receipts_of(self._accounts.load(user_id))
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             linked = list(pool.map(self._linked, receipts[:LINKED]))
@@ -49,7 +49,7 @@ class Receipts:
             return receipt
         try:
             return replace(receipt, url=self._client(receipt.provider).receipt_url(receipt.payment_id))
-        except (ProviderError, ProviderUnavailable):
+        except (ProviderError, NotConfigured):
             return receipt
 
 

@@ -107,16 +107,16 @@ class Bounded(stripe.RequestsClient):
     def request(  # type: ignore[override] # the signature that the SDK's own RequestsClient has
         self, method: str, url: str, headers: Mapping[str, str] | None, post_data: Any = None
     ) -> tuple[bytes, int, Any]:
-        self._timeout = self._breaker.budget()
+        self._timeout = budget = self._breaker.budget()
         until = time.monotonic() + deadline.left(ANSWER)
         try:
             raw, status, answered = super().request_stream(method, url, headers, post_data)
             content = whole(raw, until)
         except stripe.APIConnectionError as lost:
-            self._breaker.failed(silent=isinstance(lost.__cause__, requests.Timeout))
+            self._breaker.failed(silent=isinstance(lost.__cause__, requests.Timeout), given=budget[1])
             raise
         except urllib3.exceptions.HTTPError as lost:
-            self._breaker.failed(silent=isinstance(lost, urllib3.exceptions.TimeoutError))
+            self._breaker.failed(silent=isinstance(lost, urllib3.exceptions.TimeoutError), given=budget[1])
             raise ProviderUnavailable("Stripe's answer broke off") from lost
         again = answered.get("Idempotent-Replayed") == "true"  # what it said then: today it is there
         if (status >= 500 and not again) or status == 429:
