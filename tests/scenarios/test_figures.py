@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from billing.rules.facts import Ref
 from fakes.stripe.books import item_of
 from tests.providers.stripe.stripe_shop import DAY, Shop
 from tests.scenarios.stripe_world import World, notifications, shop_in_process, shuffled_with_repeats
@@ -110,3 +111,53 @@ def test_every_plan_in_one_subscription_recurs(seed: int) -> None:
     pro = shop.books.get(shop.plans["pro_month"].provider_plan_ids["stripe"], "price")
     shop.books.add_item(sub, pro)
     assert figures(shop, seed)["mrr"] == {"USD": 2800}
+
+
+def mrr_of(world: World) -> int:
+    return sum(line.amount_cents for line in world.stores.ledger if line.kind == "mrr")
+
+
+def read_anew(world: World, sub: Any) -> None:
+    """What the nightly round does with each live subscription."""
+    world.processor._applier.refresh(world.account.user_id, "stripe", Ref("subscription", sub["id"]), world.now)
+
+
+@pytest.mark.parametrize(("coupon", "mrr"), [({"percent_off": 25}, 675), ({"amount_off": 200, "currency": "usd"}, 700)])
+def test_a_discount_of_the_customers_counts_and_stays_over_events_that_do_not_tell_it(
+    coupon: dict[str, Any], mrr: int
+) -> None:
+    shop = shop_in_process()
+    sub = shop.subscribe()
+    world = World(shop)
+    world.deliver(notifications(shop))
+    shop.app.advance(60)
+    shop.books.discount_customer(sub["customer"], "forever", **coupon)
+    read_anew(world, sub)
+    assert mrr_of(world) == mrr
+    shop.app.advance(31 * DAY)
+    for seed in SEEDS:
+        world.deliver(shuffled_with_repeats(notifications(shop), seed))
+        assert mrr_of(world) == mrr
+    shop.books.objects[sub["customer"]]["discount"] = None
+    shop.app.advance(60)
+    read_anew(world, sub)
+    assert mrr_of(world) == 900
+
+
+def test_a_discount_of_the_subscriptions_own_stands_before_the_customers() -> None:
+    shop = shop_in_process()
+    sub = shop.subscribe()
+    shop.books.discount_customer(sub["customer"], "forever", percent_off=25)
+    shop.app.advance(60)
+    shop.books.discount(sub, "forever", percent_off=50)
+    assert figures(shop, 0)["mrr"] == {"USD": 450}
+
+
+def test_a_customers_discount_for_once_does_not_change_what_recurs() -> None:
+    shop = shop_in_process()
+    sub = shop.subscribe()
+    shop.books.discount_customer(sub["customer"], "once", percent_off=25)
+    world = World(shop)
+    world.deliver(notifications(shop))
+    read_anew(world, sub)
+    assert mrr_of(world) == 900

@@ -273,9 +273,11 @@ class Books:
         """Newest first."""
         return [b for b in self.all("invoice") if b["parent"]["subscription_details"]["subscription"] == sub["id"]]
 
-    def prorate(self, sub: Object, price: Object, quantity: int, moment: int) -> list[Object]:
+    def prorate(
+        self, sub: Object, price: Object, quantity: int, moment: int, item_id: str | None = None
+    ) -> list[Object]:
         """The lines of a change of price at a moment: credit for what is left, and the new price for it."""
-        item = item_of(sub)
+        item = item_of(sub, item_id)
         start, end = item["current_period_start"], item["current_period_end"]
         if sub["status"] == "trialing":
             return []
@@ -290,25 +292,28 @@ class Books:
             shapes.line(self.new_id("il"), sub, price, new, moment, until, proration=same),
         ]
 
-    def change_price(self, sub: Object, price: Object, quantity: int, moment: int, *, pending: bool) -> None:
+    def change_price(
+        self, sub: Object, price: Object, quantity: int, moment: int, *, pending: bool, item_id: str | None = None
+    ) -> None:
         if sub["schedule"]:
             raise Refused("The subscription is managed by a subscription schedule: release it first.")
-        lines = self.prorate(sub, price, quantity, moment)
+        lines = self.prorate(sub, price, quantity, moment, item_id)
         if lines:
             bill = self._open_invoice(sub, "subscription_update", lines)
             if not self._collect(bill) and pending:
                 before = self._before(sub)
                 sub["pending_update"] = {"expires_at": self.at + PENDING_UPDATE, "subscription_items": []}
-                sub["_pending"] = {"price": price, "quantity": quantity, "moment": moment, "invoice": bill["id"]}
+                wanted = {"price": price, "quantity": quantity, "moment": moment, "item_id": item_id}
+                sub["_pending"] = {**wanted, "invoice": bill["id"]}
                 self.changed(sub, before)
                 return
             if bill["status"] == "open" and sub["status"] == "active":
                 sub["status"] = "past_due"  # told with the new price, by one event
-        self._apply_price(sub, price, quantity, moment)
+        self._apply_price(sub, price, quantity, moment, item_id)
 
-    def _apply_price(self, sub: Object, price: Object, quantity: int, moment: int) -> None:
+    def _apply_price(self, sub: Object, price: Object, quantity: int, moment: int, item_id: str | None = None) -> None:
         before = self._before(sub)
-        item = item_of(sub)
+        item = item_of(sub, item_id)
         if price["recurring"]["interval"] != item["price"]["recurring"]["interval"] and sub["status"] != "trialing":
             item["current_period_start"], item["current_period_end"] = moment, period_end(moment, price)
         item["price"], item["quantity"] = price, quantity
@@ -372,9 +377,20 @@ class Books:
         base = 100 + self.tax_percent if self.tax_inside else 100
         return (shapes.tax(round(amount * self.tax_percent / base), amount, inside=self.tax_inside),)
 
+    def discount_customer(self, customer_id: str, duration: str, **coupon: Any) -> Object:
+        """A coupon on a customer: it counts for every subscription of theirs that has none of its own."""
+        made = self.add(shapes.coupon(self.new_id("co"), self.at, duration, coupon))
+        applied = self.add(shapes.discount(self.new_id("di"), self.at, made["id"], None, None))
+        self.get(customer_id, "customer")["discount"] = applied
+        return applied
+
     def discounted(self, sub: Object, amount: int) -> tuple[int, list[str]]:
         """What the discounts take from an invoice over an amount, and which of them stay: not those for once."""
         off, kept = 0, []
+        of_customer = self.objects.get(sub["customer"], {}).get("discount")
+        if of_customer and not sub["discounts"]:
+            found = self.objects[of_customer["source"]["coupon"]]
+            off = found["amount_off"] or round(amount * found["percent_off"] / 100)
         for name in sub["discounts"]:
             applied = self.objects[name]
             found = self.objects[applied["source"]["coupon"]]
@@ -422,7 +438,7 @@ class Books:
         sub = self.objects[bill["parent"]["subscription_details"]["subscription"]]
         if self._collect(bill):
             if pending := sub.pop("_pending", None):
-                self._apply_price(sub, pending["price"], pending["quantity"], pending["moment"])
+                self._apply_price(sub, pending["price"], pending["quantity"], pending["moment"], pending["item_id"])
                 self.emit("customer.subscription.pending_update_applied", sub)
             elif sub["status"] in ("past_due", "unpaid"):
                 before = self._before(sub)
@@ -634,8 +650,9 @@ class Books:
         self.emit("checkout.session.expired", session)
 
 
-def item_of(sub: Object) -> Object:
-    found: Object = sub["items"]["data"][0]
+def item_of(sub: Object, item_id: str | None = None) -> Object:
+    """An item by its id, or the first one."""
+    found: Object = next(item for item in sub["items"]["data"] if item_id in (None, item["id"]))
     return found
 
 

@@ -240,11 +240,12 @@ class Calls:
         params.pop("proration_behavior", None)
         behaviour = params.pop("payment_behavior", None)
         if items:
-            if items[0].get("id") != item_of(sub)["id"]:
+            if items[0].get("id") not in [item["id"] for item in sub["items"]["data"]]:
                 raise Refused("Adding a second item is not what a change of plan means: give the item's id.")
             price = self.books.get(items[0]["price"], "price")
             pending = behaviour == "pending_if_incomplete"
-            self.books.change_price(sub, price, items[0].get("quantity", 1), moment, pending=pending)
+            quantity = items[0].get("quantity", 1)
+            self.books.change_price(sub, price, quantity, moment, pending=pending, item_id=items[0]["id"])
         if params:
             self.books.modify(sub, params)
         return sub
@@ -357,7 +358,7 @@ class Calls:
             amount = price["unit_amount"] * quantity
             lines = [shapes.line(books.new_id("il"), sub, price, amount, *period, proration=False)]
         else:
-            lines = books.prorate(sub, price, quantity, moment)
+            lines = books.prorate(sub, price, quantity, moment, item["id"])
         off = books.discounted(sub, sum(entry["amount"] for entry in lines if entry["discountable"]))[0]
         taxes = books.taxes(sum(entry["amount"] for entry in lines) - off)
         return shapes.invoice(

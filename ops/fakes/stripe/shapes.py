@@ -406,11 +406,12 @@ LINES_SHOWN = 10
 def public(thing: Object) -> Object:
     """An object without what the stand-in notes on it for itself (keys that start with an underscore).
 
-    An invoice carries only its first lines.
+    An invoice carries only its first lines, a subscription its first items.
     """
     seen = {name: value for name, value in thing.items() if not name.startswith("_")}
-    if seen.get("object") == "invoice" and len(seen["lines"]["data"]) > LINES_SHOWN:
-        seen["lines"] = {**seen["lines"], "data": seen["lines"]["data"][:LINES_SHOWN], "has_more": True}
+    several = {"invoice": "lines", "subscription": "items"}.get(seen.get("object", ""))
+    if several and len(seen[several]["data"]) > LINES_SHOWN:
+        seen[several] = {**seen[several], "data": seen[several]["data"][:LINES_SHOWN], "has_more": True}
     return seen
 
 
@@ -432,7 +433,7 @@ def coupon(coupon_id: str, now: int, duration: str, given: Object) -> Object:
     }
 
 
-def discount(discount_id: str, now: int, coupon_id: str, subscription_id: str, end: int | None) -> Object:
+def discount(discount_id: str, now: int, coupon_id: str, subscription_id: str | None, end: int | None) -> Object:
     return {
         "id": discount_id,
         "object": "discount",

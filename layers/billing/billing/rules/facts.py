@@ -35,6 +35,7 @@ class SubscriptionFact(_Fact):
 
     `price_id`, the item, its period and quantity are those of the first of `items`, or of the only one.
     `scheduled_…`: the price and plan that a change already arranged brings when the period ends.
+    `customer_discount`: whether what recurs is less by a discount of the customer's; None where that is not told.
     """
 
     subscription_id: str
@@ -61,6 +62,7 @@ class SubscriptionFact(_Fact):
     checkout_id: str | None = None
     currency: str | None = None
     recurring_cents: int | None = None
+    customer_discount: bool | None = None
     items: tuple[ItemFact, ...] = ()
     reread: bool = False
 

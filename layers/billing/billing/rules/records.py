@@ -203,7 +203,7 @@ class Subscription:
 
     `others`: further plans of ours in it. `recurring_cents`: what the first item costs per interval in `currency`, all
     units, less the discounts that stay; None where the provider does not say: the plan's price.
-    `unpaid`: its invoices that are not paid, by id.
+    `customer_discount`: a discount of the customer's is taken off it. `unpaid`: its invoices that are not paid, by id.
     """
 
     provider: str
@@ -230,6 +230,7 @@ class Subscription:
     scheduled_plan_version: int | None = None
     currency: str | None = None
     recurring_cents: int | None = None
+    customer_discount: bool = False
     others: tuple[Item, ...] = ()
     unpaid: Mapping[str, Dunning] = field(default_factory=dict)
     payments: Mapping[str, Payment] = field(default_factory=dict)

@@ -381,7 +381,12 @@ class StripeClient:
             )
 
     def _subscription(self, subscription_id: str) -> dict[str, Any]:
-        return self.api.v1.subscriptions.retrieve(subscription_id).to_dict()
+        """With all its items: an answer carries only the first of them."""
+        found = self.api.v1.subscriptions.retrieve(subscription_id).to_dict()
+        if found["items"].get("has_more"):
+            items = self.api.v1.subscription_items.list({"subscription": subscription_id, "limit": 100})
+            found["items"]["data"] = [item.to_dict() for item in items.auto_paging_iter()]
+        return found
 
     @staticmethod
     def _quantity(subscription: dict[str, Any], item_id: str) -> int:

@@ -5,7 +5,7 @@ subscription under `parent`, a payment's invoice out of the charge. An endpoint 
 every function here looks at what is there and never at a version. Objects are in the allow-listed form of `minimal`.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from billing.providers.stripe.recurring import at as at
@@ -47,8 +47,12 @@ _DISPUTE_STATUS: dict[str, DisputeStatus] = {
 }
 
 
-def subscription_fact(subscription: Object, observed_at: int) -> SubscriptionFact | None:
+def subscription_fact(
+    subscription: Object, observed_at: int, *, customer_discount: bool | None = None
+) -> SubscriptionFact | None:
     """The state of a subscription with all its items; None when the object lacks an item or a period.
+
+    `customer_discount`: whether it costs less by a discount of its customer's, which only a reading tells.
 
     The items come in the order in which they may stand for the whole: those at a price that we made, the oldest first.
     """
@@ -57,7 +61,7 @@ def subscription_fact(subscription: Object, observed_at: int) -> SubscriptionFac
         return None
     first = items[0]
     metadata: Object = subscription.get("metadata") or {}
-    coming = _coming_phase(subscription, first.current_period_end, first.price_id)
+    coming, scheduled = _coming_phase(subscription, items)
     return SubscriptionFact(
         provider=PROVIDER,
         observed_at=observed_at,
@@ -78,7 +82,7 @@ def subscription_fact(subscription: Object, observed_at: int) -> SubscriptionFac
         ended_at=subscription.get("ended_at"),
         cancel_reason=_cancel_reason(subscription),
         collection_paused="pause_collection" in subscription,
-        scheduled_price_id=_phase_price(coming),
+        scheduled_price_id=scheduled,
         scheduled_plan_id=at(coming, "metadata", "plan_id"),
         scheduled_plan_version=_version(coming.get("metadata") or {}),
         plan_id=metadata.get("plan_id"),
@@ -86,6 +90,7 @@ def subscription_fact(subscription: Object, observed_at: int) -> SubscriptionFac
         checkout_id=metadata.get("checkout_id"),
         currency=currency_of(subscription),
         recurring_cents=first.recurring_cents,
+        customer_discount=customer_discount,
         items=items if len(items) > 1 else (),
     )
 
@@ -128,24 +133,22 @@ def _cancel_reason(subscription: Object) -> str | None:
     return reason
 
 
-def _coming_phase(subscription: Object, period_end: int, current_price: str) -> Object:
-    """What a schedule brings when this period ends, if that is another price or another version of the plan.
+def _coming_phase(subscription: Object, items: Sequence[ItemFact]) -> tuple[Object, str | None]:
+    """What a schedule brings when this period ends: the phase and the price, if that is another price than those there
+    are, or another version of the plan.
 
     Empty where nothing is scheduled, and where the schedule's phases were not expanded.
     """
-    current = (current_price, at(subscription, "metadata", "plan_id"), at(subscription, "metadata", "plan_version"))
+    first, there = items[0], {item.price_id for item in items}
+    current = at(subscription, "metadata", "plan_id"), at(subscription, "metadata", "plan_version")
     for phase in at(subscription, "schedule", "phases") or []:
         named: Object = phase.get("metadata") or {}
-        then = (_phase_price(phase), named.get("plan_id", current[1]), named.get("plan_version", current[2]))
-        if phase.get("start_date", 0) >= period_end and then[0] and then != current:
-            found: Object = phase
-            return found
-    return {}
-
-
-def _phase_price(phase: Object) -> str | None:
-    found: str | None = next((at(i, "price", "id") for i in phase.get("items", [])), None)
-    return found
+        then = named.get("plan_id", current[0]), named.get("plan_version", current[1])
+        prices = [price for item in phase.get("items", []) if (price := at(item, "price", "id"))]
+        new = [price for price in prices if price not in there]
+        if phase.get("start_date", 0) >= first.current_period_end and prices and (new or then != current):
+            return phase, (new or [price for price in prices if price == first.price_id] or prices)[0]
+    return {}, None
 
 
 def invoice_subscription(invoice: Object) -> str | None:

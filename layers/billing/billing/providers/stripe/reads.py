@@ -54,15 +54,21 @@ class Reader:
         """
         if says_too_little(minimal(found)):
             found = self._with_coupons(found)
-        facts: list[Fact | None] = [objects.subscription_fact(minimal(found), seen)]
+        customer = found.get("customer")
+        given = customer.get("discount") if isinstance(customer, dict) else None
+        # It counts where the subscription has none of its own.
+        of_customer = bool(given) and not found.get("discounts")
+        if of_customer:
+            found = {**found, "discounts": [self._with_coupon(given)]}
+        fact = objects.subscription_fact(minimal(found), seen, customer_discount=of_customer)
+        facts: list[Fact | None] = [fact]
         invoice = found.get("latest_invoice")
         if isinstance(invoice, dict):
             settled = invoice.get("status") == "paid" and found.get("status") not in ("past_due", "unpaid")
             invoices = [invoice] if settled else self._invoices(found["id"])
             facts += [objects.invoice_fact(self._whole(each), seen) for each in invoices]
-        customer = found.get("customer")
-        of_customer = objects.at(minimal(customer), "metadata", "user_id") if isinstance(customer, dict) else None
-        return tuple(replace(fact, user_id=fact.user_id or of_customer) for fact in facts if fact)
+        named = objects.at(minimal(customer), "metadata", "user_id") if isinstance(customer, dict) else None
+        return tuple(replace(fact, user_id=fact.user_id or named) for fact in facts if fact)
 
     def _with_coupons(self, found: dict[str, Any]) -> dict[str, Any]:
         """The subscription with all its items, their discounts and the coupons behind them, one by one: an answer

@@ -33,6 +33,8 @@ def subscription(account: Account, fact: SubscriptionFact, catalogue: Catalogue)
     known, told = _subscription_rank(old), _subscription_rank(fact)
     if told < known:
         return account
+    if old.customer_discount and fact.customer_discount is None and fact.status not in TERMINAL:
+        return Ref("subscription", fact.subscription_id)  # what it costs is not in the event
     new = _subscription_from(fact, catalogue, old)
     if told == known and new != old and not fact.reread:
         return Ref("subscription", fact.subscription_id)
@@ -106,6 +108,7 @@ def _subscription_from(fact: SubscriptionFact, catalogue: Catalogue, old: Subscr
         scheduled_plan_version=scheduled.version if scheduled else None,
         currency=fact.currency,
         recurring_cents=item.recurring_cents,
+        customer_discount=bool(fact.customer_discount),
         others=tuple(_item(*pair) for pair in ours[1:]),
         unpaid=old.unpaid if old else {},
         payments=old.payments if old else {},
