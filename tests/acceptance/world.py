@@ -38,7 +38,7 @@ from billing.selling.invoices import Poller
 from billing.selling.refunds import Refunds
 from billing.settings import Settings
 from billing.store.accounts import AccountStore
-from billing.store.due import _FIELDS, Due, DueKind, DueStore, Waiting
+from billing.store.due import FIELDS, Due, DueKind, DueStore, Waiting
 from billing.store.payment_events import PaymentEventStore
 from billing.store.plans import PlanStore
 from fakes.base import App, Clock, Server
@@ -200,7 +200,7 @@ class MemoryDue:
             Due(kind, user_id, key, at)
             for user_id, account in self._accounts.accounts.items()
             for key, record in account.records.items()
-            if (at := getattr(record, _FIELDS[kind], None)) is not None and (until is None or at <= until)
+            if (at := getattr(record, FIELDS[kind], None)) is not None and (until is None or at <= until)
         ]
         return sorted(found, key=lambda due: due.due_at)[:limit]
 
@@ -215,9 +215,9 @@ class MemoryDue:
     def claim(self, due: Due, next_at: int | None, **also: int) -> bool:
         account = self._accounts.accounts[due.user_id]
         record: Any = account.records[due.record]
-        if getattr(record, _FIELDS[due.kind]) != due.due_at:
+        if getattr(record, FIELDS[due.kind]) != due.due_at:
             return False
-        moved = replace(record, **{_FIELDS[due.kind]: next_at}, **also)
+        moved = replace(record, **{FIELDS[due.kind]: next_at}, **also)
         self._accounts.accounts[due.user_id] = replace(account, records={**account.records, due.record: moved})
         return True
 

@@ -17,8 +17,8 @@ from billing.store.transactions import CONFLICT
 INDEX, WAITING = "due", "waiting"
 DueKind = Literal["poll", "remind", "review", "settle", "decide"]
 # The record's own name for the time the index sorts by.
-_FIELDS: dict[DueKind, str] = {"poll": "poll_at", "remind": "remind_at", "review": "review_at", "settle": "settle_at"}
-_FIELDS["decide"] = "due_at"  # it stays due until a person has decided
+FIELDS: dict[DueKind, str] = {"poll": "poll_at", "remind": "remind_at", "review": "review_at", "settle": "settle_at"}
+FIELDS["decide"] = "due_at"  # it stays due until a person has decided
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ class DueStore:
 
         `also` sets further attributes of the record with it.
         """
-        field = _FIELDS[due.kind]
+        field = FIELDS[due.kind]
         sets = dict(also)
         remove = ""
         if next_at is None:
