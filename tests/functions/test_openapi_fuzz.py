@@ -83,7 +83,7 @@ def test_no_call_takes_a_field_that_is_not_documented(functions: Callable[[str],
             answer = functions(route.function)(event, None)
             faults = json.loads(answer["body"]).get("errors", answer["body"])
             assert answer["statusCode"] == 400, (route, faults)
-            assert {"path": "surprise", "message": "Extra inputs are not permitted"} in faults, route
+            assert "surprise" in [fault["path"] for fault in faults], route
 
 
 def asking(route: Route, handler: Any) -> Callable[[Case], None]:
