@@ -215,10 +215,9 @@ class BitPay(App):
             "currentTime": self.clock.now() * 1000,
             "amountPaid": invoice.paid,
             "displayAmountPaid": f"{Decimal(invoice.paid) / 100_000_000:.8f}",
-            "transactionCurrency": "BTC" if invoice.received else None,
+            **({"transactionCurrency": "BTC"} if invoice.received else {}),
             "transactions": [
-                {"amount": amount, "txid": "f" * 64, "receivedTime": datetime.fromtimestamp(when, UTC).isoformat()}
-                for when, amount in invoice.received
+                {"amount": amount, "txid": "f" * 64, "receivedTime": _stamp(when)} for when, amount in invoice.received
             ],
             "paymentTotals": {"BTC": invoice.satoshis},
             "paymentDisplayTotals": {"BTC": f"{Decimal(invoice.satoshis) / 100_000_000:.8f}"},
@@ -411,6 +410,11 @@ class BitPay(App):
                 for refund in self.refunds.values():
                     if refund["invoice"] == invoice.id and refund["status"] in ("created", "pending"):
                         self.finish_refund(refund["id"])
+
+
+def _stamp(when: int) -> str:
+    """2026-09-21T14:13:20.000Z"""
+    return datetime.fromtimestamp(when, UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
 
 
 def _asked(request: Request) -> str:

@@ -42,10 +42,10 @@ from billing.store.due import FIELDS, Due, DueKind, DueStore, Waiting
 from billing.store.payment_events import PaymentEventStore
 from billing.store.plans import PlanStore
 from fakes.base import App, Clock, Server
-from fakes.bitpay import BitPay as FakeBitPay
 from fakes.mock import MockProvider
 from fakes.stripe.app import StripeApp
 from memory import MemoryAccounts
+from tests.fakes.bitpay_contract import HeldBitPay
 from tests.fakes.btcpay_contract import HeldBTCPay
 from tests.samples import FREE, NOW, PLUS, PRO, PRO_YEAR, TAX_PASS
 
@@ -126,7 +126,7 @@ class BitPayPlayer:
     name = "bitpay"
 
     def __init__(self) -> None:
-        self.app = FakeBitPay(
+        self.app = HeldBitPay(
             "pos-token", "merchant-token", MERCHANT.public_key.format().hex(), clock=Clock(lambda: NOW)
         )
 
@@ -401,7 +401,8 @@ def open_world(name: str) -> Iterator[World]:
             queue=queue.messages,
             audit=memory.audit,
         )
-    assert getattr(app, "broken", []) == [], "the stand-in, or what we sent it, is not as the published API says"
+    broken = getattr(app, "broken", [])
+    assert not broken, f"the stand-in, or what we sent it, is not as the published API says: {broken}"
 
 
 class _Quiet:
