@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from billing.errors import ProviderUnavailable
 from fakes.base import Fault
 from fakes.stripe.books import DAY, Object, item_of
 from tests.acceptance.world import World, open_world
@@ -84,4 +85,28 @@ def test_an_answer_that_is_lost_or_refused_is_made_up_for(world: World, kind: st
         world.app.advance(300)
         world.process()
     assert not world.queue
+    assert card_works_again(world, sub) == 0
+
+
+def cancel(world: World, sub: Object) -> None:
+    world.player.client().cancel_subscription(sub["id"], at_period_end=True, reason=None, key="k")
+
+
+def test_who_could_not_cancel_after_all_is_still_collected_from(world: World) -> None:
+    sub = past_due(world)
+    world.app.faults = [Fault("refuse", "POST", "/v1/subscriptions/", times=3, status=503)]
+    with pytest.raises(ProviderUnavailable):
+        cancel(world, sub)
+    world.settle()
+    assert card_works_again(world, sub) == 1800
+
+
+def test_cancelled_here_the_second_step_is_made_up_for(world: World) -> None:
+    sub = past_due(world)
+    world.settle()
+    world.app.faults = [Fault("refuse", "POST", "/v1/invoices/", times=3, status=503)]
+    with pytest.raises(ProviderUnavailable):
+        cancel(world, sub)
+    world.app.advance(300)
+    assert world.settle() == 0
     assert card_works_again(world, sub) == 0

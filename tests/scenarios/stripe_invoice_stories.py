@@ -67,6 +67,40 @@ def _a_disputed_first_payment_takes_nothing_of_the_upgrade(shop: Shop) -> End:
 
 
 @story
+def _an_upgrade_that_is_refunded_and_disputed_leaves_what_was_paid_before(shop: Shop) -> End:
+    sub = upgrade_in_the_dashboard(shop, works=True)
+    intent = intent_of(shop, sub)
+    shop.books.refund(intent, 300, None, {})
+    shop.app.advance(DAY)
+    dispute = shop.books.open_dispute(intent)
+    shop.app.advance(DAY)
+    shop.books.move_dispute(dispute["id"], "lost")
+    besides = (("plus_month", period_end(sub) + DELIVERY_SLACK),)
+    return End("active", "disputed", START + 20 * DAY, fewest=False, besides=besides)
+
+
+@story
+def _an_upgrade_that_failed_and_the_renewal_after_it_too(shop: Shop) -> End:
+    """Unpaid is what begins with the upgrade: no second grace begins with the next month."""
+    shop.books.give_up = "past_due"
+    upgrade_in_the_dashboard(shop, works=False)
+    shop.app.advance(20 * DAY)
+    upgraded, renewed = START + 20 * DAY, START + 31 * DAY
+    besides = (("plus_month", renewed),)
+    return End("past_due", "past_due", upgraded + GRACE, besides=besides, owed=(upgraded, renewed))
+
+
+@story
+def _a_leaver_whose_upgrade_failed_keeps_what_is_paid_until_the_date(shop: Shop) -> End:
+    sub = upgrade_in_the_dashboard(shop, works=False)
+    shop.app.advance(DAY)
+    shop.books.modify(sub, {"cancel_at_period_end": True})
+    upgraded = START + 20 * DAY
+    besides = (("plus_month", START + 31 * DAY),)
+    return End("past_due", "past_due", upgraded + GRACE, besides=besides, owed=(upgraded,))
+
+
+@story
 def _after_a_month_that_the_seller_waived_a_failed_one_has_its_grace(shop: Shop) -> End:
     sub = shop.subscribe()
     fail(shop, sub, 33)

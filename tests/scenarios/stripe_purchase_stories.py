@@ -106,6 +106,40 @@ def _winning_a_dispute_restores_what_it_took(shop: Shop) -> End:
 
 
 @story
+def _part_refunded_then_disputed_and_won_it_is_as_after_the_refund(shop: Shop) -> End:
+    session = purchase(shop)
+    shop.books.refund(session["payment_intent"], 1000, None, {})
+    shop.app.advance(DAY)
+    dispute = shop.books.open_dispute(session["payment_intent"])
+    shop.app.advance(DAY)
+    shop.books.move_dispute(dispute["id"], "won")
+    return bought("partially_refunded", "paid", open_=True)
+
+
+@story
+def _won_and_then_refunded_whole_it_is_closed(shop: Shop) -> End:
+    session = purchase(shop)
+    dispute = shop.books.open_dispute(session["payment_intent"])
+    shop.app.advance(DAY)
+    shop.books.move_dispute(dispute["id"], "won")
+    shop.app.advance(DAY)
+    shop.books.refund(session["payment_intent"], None, None, {})
+    return bought("refunded", "refunded", open_=False)
+
+
+@story
+def _a_failed_refund_of_what_is_lost_in_a_dispute_opens_nothing(shop: Shop) -> End:
+    session = purchase(shop)
+    refund = shop.books.refund(session["payment_intent"], None, None, {})
+    dispute = shop.books.open_dispute(session["payment_intent"])
+    shop.app.advance(DAY)
+    shop.books.move_dispute(dispute["id"], "lost")
+    shop.app.advance(DAY)
+    shop.books.fail_refund(refund["id"])
+    return bought("disputed", "disputed", open_=False, fewest=False)
+
+
+@story
 def _a_guest_without_a_customer(shop: Shop) -> End:
     session = purchase(shop)
     for event in shop.books.events:

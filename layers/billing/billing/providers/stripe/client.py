@@ -247,13 +247,14 @@ class StripeClient:
             if subscription["status"] in ("canceled", "incomplete_expired"):
                 return
             self._release_schedule(subscription, key)
-            self._collect(subscription_id, False)
             if at_period_end:
                 params: SubscriptionUpdateParams = {"cancel_at_period_end": True}
                 if said:
                     params["cancellation_details"] = said
                 self.api.v1.subscriptions.update(subscription_id, params, options)
-            else:
+                # Afterwards: who does not leave after all is not let off. Left undone, the event of leaving does it.
+                self._collect(subscription_id, False)
+            else:  # Stripe itself collects nothing more
                 details: SubscriptionCancelParams = {"cancellation_details": said} if said else {}
                 self.api.v1.subscriptions.cancel(subscription_id, details, options)
 
