@@ -75,7 +75,7 @@ def _passed_on() -> dict[str, Any]:
         "r": "paid",
         "f": {"ai.insights": True},
     }
-    return {"lambda": {"user_id": USER, "admin": "false", "sources": json.dumps([source])}}
+    return {"lambda": {"user_id": USER, "role": "", "sources": json.dumps([source])}}
 
 
 def report() -> None:

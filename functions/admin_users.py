@@ -56,6 +56,12 @@ def grant(request: Request) -> Response:
     return Response(users.grant(*_done(request), request.parse(GrantFeatures)), 201)
 
 
+def refund(request: Request) -> Mapping[str, Any]:
+    """Support may give back so much of a payment, and no more; an admin all of it."""
+    most = None if request.role == "admin" else int(wire.settings.required("SUPPORT_REFUND_CENTS"))
+    return users.refund(*_done(request), request.parse(RefundPayment), most)
+
+
 def _done(request: Request) -> tuple[str, str, int]:
     """To whom, by whom, and when."""
     return request.path["user_id"], request.user_id, request.now
@@ -68,7 +74,7 @@ handler = endpoint(
         "GET /admin/users/{user_id}/explain": explain,
         "POST /admin/users/{user_id}/grants": grant,
         "POST /admin/users/{user_id}/grants/{grant_id}/revoke": lambda r: users.revoke(*_done(r), r.path["grant_id"]),
-        "POST /admin/users/{user_id}/refunds": lambda r: users.refund(*_done(r), r.parse(RefundPayment)),
+        "POST /admin/users/{user_id}/refunds": refund,
         "GET /admin/users/{user_id}/export": lambda r: users.export(*_done(r)),
         "DELETE /admin/users/{user_id}": lambda r: users.erase(*_done(r)),
     },

@@ -98,6 +98,8 @@ def _operation(route: Route) -> dict[str, Any]:
         operation["requestBody"] = {"required": True, "content": {"application/json": body}}
     if route.auth != "none":
         operation["security"] = [{route.auth: []}]
+    if route.role is not None:
+        operation["x-role"] = route.role
     return operation
 
 

@@ -53,8 +53,8 @@ class Shop:
     def url(self) -> str:
         return self.engine.api_url
 
-    def token(self, user_id: str = USER, *, admin: bool = False) -> str:
-        return self._signer.sign_session(user_id, admin, int(time.time()), _TOKEN_SECONDS)
+    def token(self, user_id: str = USER, *, admin: bool = False, role: str = "admin") -> str:
+        return self._signer.sign_session(user_id, admin, int(time.time()), _TOKEN_SECONDS, role)
 
     def sign_in(self, name: str) -> str | None:
         """The page on which `user`, `admin` or anybody (usr_…) begins, and their token in its fragment."""
@@ -63,6 +63,8 @@ class Shop:
                 return f"/pricing#token={self.token(USER)}"
             case "admin":
                 return f"/console/revenue#token={self.token(ADMIN, admin=True)}"
+            case "support" | "viewer":
+                return f"/console/users#token={self.token(f'usr_{name}', admin=True, role=name)}"
         return f"/account/billing#token={self.token(name)}" if re.fullmatch(r"usr_\w+", name) else None
 
     def call(

@@ -11,11 +11,11 @@ from billing.api import admin as shapes
 from billing.api.requests import GrantFeatures, RefundPayment
 from billing.api.responses import Response
 from billing.aws import Aws
-from billing.errors import Conflict, InvalidRequest, NotFound
+from billing.errors import Conflict, InvalidRequest, NotAllowed, NotFound
 from billing.intake.applier import Applier
 from billing.rules.consequences import consequences
 from billing.rules.facts import CheckoutFact, CustomerDeletedFact, Fact, RefundFact, SubscriptionFact
-from billing.rules.records import Account, Record
+from billing.rules.records import Account, Record, Refund
 from billing.rules.rollups import counters
 from billing.rules.times import rfc3339
 from billing.selling.refunds import Refunds
@@ -223,6 +223,23 @@ def test_a_dry_run_of_a_refund_leaves_no_trace(desk: Desk) -> None:
     wish = RefundPayment(provider="stripe", payment_id="in_1", dry_run=True, idempotency_key="refund-key-1")
     assert desk.users.refund(USER, ADMIN, NOW, wish)["refundable_cents"] == 900
     assert desk.log() == []
+
+
+def test_a_limited_role_gives_back_so_much_of_a_payment_all_its_refunds_together(desk: Desk) -> None:
+    def wish(amount: int | None) -> RefundPayment:
+        asked = {"provider": "stripe", "payment_id": "in_1", "amount_cents": amount, "dry_run": True}
+        return RefundPayment.model_validate({**asked, "idempotency_key": "refund-key-1"})
+
+    assert desk.users.refund(USER, ADMIN, NOW, wish(500), 500)["amount_cents"] == 500
+    for too_much in (501, None):
+        with pytest.raises(NotAllowed) as refused:
+            desk.users.refund(USER, ADMIN, NOW, wish(too_much), 500)
+        assert (refused.value.code, refused.value.extensions["most_cents"]) == ("beyond_role", 500)
+    back = Refund(refund_id="re_1", amount_cents=300, status="succeeded", observed_at=NOW)
+    desk.become(replace(BOUGHT, payments={"in_1": replace(BOUGHT.payments["in_1"], refunds={"re_1": back})}))
+    assert desk.users.refund(USER, ADMIN, NOW, wish(200), 500)["amount_cents"] == 200
+    with pytest.raises(NotAllowed):
+        desk.users.refund(USER, ADMIN, NOW, wish(201), 500)
 
 
 def test_whoever_still_pays_is_not_erased(desk: Desk) -> None:

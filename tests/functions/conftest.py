@@ -182,7 +182,7 @@ def call(load: Callable[[str], ModuleType]) -> Callable[..., Answer]:
         if query:
             recorded_event["queryStringParameters"] = query
         authorizer = recorded_event["requestContext"].get("authorizer")
-        if authorizer and user and authorizer["lambda"]["admin"] == "false":
+        if authorizer and user and authorizer["lambda"]["role"] == "":
             authorizer["lambda"]["user_id"] = user
         name = event.partition(".")[0]
         if name not in modules:

@@ -43,7 +43,7 @@ def ask(load: Callable[[str], ModuleType]) -> Ask:
             "pathParameters": dict.fromkeys(re.findall(r"\{(\w+)\}", route.path), value),
             "queryStringParameters": query or {},
             "headers": {},
-            "requestContext": {"authorizer": {"lambda": {"user_id": USER, "admin": "true"}}},
+            "requestContext": {"authorizer": {"lambda": {"user_id": USER, "role": "admin"}}},
         }
         if route.function not in modules:
             modules[route.function] = load(route.function)

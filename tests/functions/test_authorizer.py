@@ -43,13 +43,13 @@ def ask(load: Callable[[str], ModuleType], cloud: Cloud) -> Callable[..., dict[s
 def test_a_users_token_allows_with_the_users_id(ask: Callable[..., dict[str, Any]]) -> None:
     answer = ask()
     assert answer["isAuthorized"] is True
-    assert (answer["context"]["user_id"], answer["context"]["admin"]) == (USER, "false")
+    assert (answer["context"]["user_id"], answer["context"]["role"]) == (USER, "")
     assert json.loads(answer["context"]["sources"]) == []
 
 
 def test_a_user_is_not_let_into_the_admins_routes(ask: Callable[..., dict[str, Any]]) -> None:
     assert ask(path="/admin/plans") == DENIED
-    assert ask(path="/admin/plans", admin=True)["context"]["admin"] == "true"
+    assert ask(path="/admin/plans", admin=True)["context"]["role"] == "admin"
 
 
 def test_another_scheme_is_denied(load: Callable[[str], ModuleType]) -> None:

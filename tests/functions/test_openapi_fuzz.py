@@ -124,7 +124,7 @@ def event_of(case: Case, route: Route) -> dict[str, Any]:
         "requestContext": {
             "http": {"method": route.method, "path": path, "sourceIp": "203.0.113.7"},
             "requestId": "fuzz",
-            "authorizer": {"lambda": {"user_id": USER, "admin": "true" if route.auth == "admin" else "false"}},
+            "authorizer": {"lambda": {"user_id": USER, "role": route.role or ""}},
         },
         "body": base64.b64encode(body).decode(),
         "isBase64Encoded": True,

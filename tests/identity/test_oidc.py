@@ -75,7 +75,13 @@ def token(kid: str = "r1", key: Any = RSA_KEY, algorithm: str = "RS256", **chang
 
 
 def oidc(issuer: Issuer) -> OidcVerifier:
-    return OidcVerifier(ISSUER, AUDIENCE, issuer.url, PEPPER, admin_group="billing-admins")
+    return OidcVerifier(
+        ISSUER,
+        AUDIENCE,
+        issuer.url,
+        PEPPER,
+        groups={"billing-admins": "admin", "helpers": "support", "readers": "viewer"},
+    )
 
 
 def test_a_group_makes_an_admin_and_nothing_else_does(issuer: Issuer) -> None:
@@ -92,6 +98,20 @@ def test_a_group_makes_an_admin_and_nothing_else_does(issuer: Issuer) -> None:
     ):
         assert not verifier.verify(token(groups=groups), NOW).admin
     assert issuer.fetched == 1
+
+
+@pytest.mark.parametrize(
+    ("groups", "role"),
+    [
+        ("readers", "viewer"),
+        (["helpers", "readers"], "support"),
+        (["readers", "billing-admins", "helpers"], "admin"),
+        (["viewer", "support", "admin"], ""),  # the names of roles are nobody's groups
+    ],
+)
+def test_the_highest_role_that_the_groups_give_counts(issuer: Issuer, groups: Any, role: str) -> None:
+    session = oidc(issuer).verify(token(groups=groups), NOW)
+    assert (session.role, session.admin) == (role, bool(role))
 
 
 def test_without_a_configured_group_nobody_is_an_admin(issuer: Issuer) -> None:

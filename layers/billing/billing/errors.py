@@ -4,14 +4,17 @@ from collections.abc import Mapping, Sequence
 
 
 class BillingError(Exception):
-    """A refusal the caller can act on. `code` is stable and part of the API; `detail` is for people."""
+    """A refusal the caller can act on. `code` is stable and part of the API, and an instance may carry a more precise
+    one; `detail` is for people."""
 
     code = "billing_error"
 
-    def __init__(self, detail: str, **extensions: object) -> None:
+    def __init__(self, detail: str, code: str | None = None, **extensions: object) -> None:
         super().__init__(detail)
         self.detail = detail
         self.extensions: Mapping[str, object] = extensions
+        if code is not None:
+            self.code = code
 
 
 class InvalidRequest(BillingError):
@@ -37,14 +40,9 @@ class NotFound(BillingError):
 
 
 class Conflict(BillingError):
-    """The request contradicts the current state. Subclasses and instances may carry a more precise `code`."""
+    """The request contradicts the current state."""
 
     code = "conflict"
-
-    def __init__(self, detail: str, code: str | None = None, **extensions: object) -> None:
-        super().__init__(detail, **extensions)
-        if code is not None:
-            self.code = code
 
 
 class TooManyRequests(BillingError):
@@ -107,7 +105,7 @@ class Parked(BillingError):
     code = "not_applicable_yet"
 
     def __init__(self, detail: str, code: str | None = None, **extensions: object) -> None:
-        super().__init__(detail, **extensions)
+        super().__init__(detail, None, **extensions)
         if code is not None:
             self.code = code
 

@@ -10,7 +10,7 @@ from billing.api.requests import GrantFeatures, RefundPayment
 from billing.api.status import subscription_status
 from billing.api.views import entitlement, source_view, value
 from billing.data import replace
-from billing.errors import Conflict, InvalidRequest, NotFound
+from billing.errors import Conflict, InvalidRequest, NotAllowed, NotFound
 from billing.gate import explanation
 from billing.gate.gate import with_free
 from billing.providers import PROVIDERS
@@ -134,8 +134,11 @@ class AdminUsers:
 
         return _grant(self._change(user_id, revoked, By(actor=admin, action="revoke_grant"), now))
 
-    def refund(self, user_id: str, admin: str, now: int, wish: RefundPayment) -> Mapping[str, Any]:
-        """Gives money back, or says what that would do."""
+    def refund(
+        self, user_id: str, admin: str, now: int, wish: RefundPayment, most_cents: int | None = None
+    ) -> Mapping[str, Any]:
+        """Gives money back, or says what that would do. `most_cents`: how much of one payment the caller may give back,
+        all refunds of it together; None: no limit. Raises `NotAllowed` beyond it."""
         wanted = Wanted(
             user_id=user_id,
             provider=wish.provider,
@@ -144,9 +147,21 @@ class AdminUsers:
             reason=wish.reason,
             undecided=wish.undecided,
         )
+        if most_cents is not None:
+            self._within(most_cents, user_id, wish, now, wanted)
         if wish.dry_run:
             return self._refunds.preview(wanted, now)
         return self._refunds.refund(wanted, wish.idempotency_key, admin, now)
+
+    def _within(self, most_cents: int, user_id: str, wish: RefundPayment, now: int, wanted: Wanted) -> None:
+        found = self._known(user_id).payment(wish.provider, wish.payment_id)
+        back = found[1].given_back_cents if found else 0
+        if back + self._refunds.preview(wanted, now)["amount_cents"] > most_cents:
+            raise NotAllowed(
+                "this is more than your role may give back of one payment: ask an admin",
+                code="beyond_role",
+                most_cents=most_cents,
+            )
 
     def export(self, user_id: str, admin: str, now: int) -> Mapping[str, Any]:
         self._known(user_id)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from billing import deadline, origin
+from billing.api import roles
 from billing.data import dataclass, field
 from billing.errors import (
     BadWebhook,
@@ -65,7 +66,7 @@ STATUSES: Mapping[type[BillingError], tuple[int, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One call. `user_id` and `admin` are the authorizer's word; `context` is all that it passed on.
+    """One call. `user_id` and `role` (of an admin's call) are the authorizer's word; `context` is all it passed on.
 
     `address`: whence it came, if that is known; for counting alone, never stored or logged.
     """
@@ -77,7 +78,7 @@ class Request:
     body: bytes
     now: int
     user_id: str = ""
-    admin: bool = False
+    role: str = ""
     context: Mapping[str, Any] = field(default_factory=dict)
     address: str = ""
 
@@ -127,7 +128,7 @@ Call = Callable[[Request], Response | Mapping[str, Any]]
 def endpoint(routes: Mapping[str, Call], logger: Log) -> Handler:
     """A Lambda handler for API Gateway payload 2.0. `routes` maps "GET /billing/plans" to a function of the request.
 
-    Calls below /admin/ are refused unless the authorizer says that an admin is calling, however the route is wired.
+    Calls below /admin/ are refused unless the authorizer gives a role that may make them, however the route is wired.
     A `BillingError` becomes a problem document. Anything else fails the invocation: the caller sees a bare 500, and
     the error metric and its alarm see the fault.
     """
@@ -139,8 +140,9 @@ def endpoint(routes: Mapping[str, Call], logger: Log) -> Handler:
         refusal = {}
         try:
             request = request_from(event)
-            if is_admin_route(route) and not request.admin:
-                raise NotAllowed("this call is for admins")
+            if is_admin_route(route) and not roles.may(request.role, route):
+                role = roles.needed(route)
+                raise NotAllowed(f"this call needs the role {role}", code="role_needed", role=role)
             answer = routes[route](request)
             response = answer if isinstance(answer, Response) else Response(answer)
         except BillingError as error:
@@ -187,7 +189,7 @@ def request_from(event: Mapping[str, Any], *, max_body: int = MAX_BODY_BYTES) ->
         body=body,
         now=int(time.time()),
         user_id=str(authorizer.get("user_id", "")),
-        admin=authorizer.get("admin") in (True, "true"),
+        role=str(authorizer.get("role", "")),
         context=authorizer,
         address=origin.address_of(event, headers),
     )

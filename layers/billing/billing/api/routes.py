@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel
 
-from billing.api import admin, requests, responses
+from billing.api import admin, requests, responses, roles
 from billing.data import dataclass
 
 Auth = Literal["none", "user", "admin"]
@@ -28,6 +28,11 @@ class Route:
     errors: tuple[int, ...] = ()
     query: tuple[str, ...] = ()
     status: int = 200
+
+    @property
+    def role(self) -> roles.Role | None:
+        """Which role an admin's call needs at least; None for everybody else's calls."""
+        return roles.needed(f"{self.method} {self.path}") if self.auth == "admin" else None
 
 
 _user: Auth = "user"

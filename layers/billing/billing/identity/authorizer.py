@@ -55,7 +55,7 @@ class Authorizer:
             return _DENIED
         context = {
             "user_id": session.user_id,
-            "admin": "true" if session.admin else "false",
+            "role": session.role,
             **self._snapshot(session.user_id, now),
         }
         return {"isAuthorized": True, "context": context}

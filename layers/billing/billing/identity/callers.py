@@ -37,7 +37,7 @@ class Callers:
             session = self._sessions().verify_session(token, now)
         else:
             session = self._oidc.verify(token, now)
-        return replace(session, admin=True) if session.user_id in self._admins else session
+        return replace(session, role="admin") if session.user_id in self._admins else session
 
 
 def callers(settings: Settings) -> Callers:

@@ -12,6 +12,7 @@ from typing import Any
 import jwt
 
 from billing import deadline
+from billing.api.roles import RANKS
 from billing.errors import NotAuthenticated, NotConfigured
 from billing.identity.identities import user_id_of
 from billing.identity.tokens import LEEWAY, Session
@@ -55,7 +56,7 @@ class _Keys(jwt.PyJWKClient):
 
 
 class OidcVerifier:
-    """`verify` tells who a token of the issuer speaks for; members of `admin_group` are admins."""
+    """`verify` tells who a token of the issuer speaks for; `groups` gives a role to the members of a group."""
 
     def __init__(
         self,
@@ -63,14 +64,14 @@ class OidcVerifier:
         audience: str,
         jwks_url: str,
         pepper: str,
-        admin_group: str = "",
+        groups: Mapping[str, str] | None = None,
         groups_claim: str = "groups",
     ) -> None:
         self._issuer = issuer
         self._audience = audience
         self._keys = _Keys(jwks_url)
         self._pepper = pepper
-        self._admin_group = admin_group
+        self._roles = {group: role for group, role in (groups or {}).items() if group}
         self._groups_claim = groups_claim
 
     def verify(self, token: str, now: int) -> Session:
@@ -125,24 +126,25 @@ class OidcVerifier:
             raise NotAuthenticated("the token is not valid yet", reason="not_valid_yet")
         if not times[2] + LEEWAY > now:
             raise NotAuthenticated("the token has expired", reason="expired")
-        admin, note = self._role(claims)
+        role, note = self._role(claims)
         ends_at = int(min(times[2], _LATEST))
-        return Session(user_id_of(self._pepper, "oidc", f"{self._issuer}|{claims['sub']}"), admin, ends_at, note)
+        return Session(user_id_of(self._pepper, "oidc", f"{self._issuer}|{claims['sub']}"), role, ends_at, note)
 
-    def _role(self, claims: Mapping[str, Any]) -> tuple[bool, str]:
-        """Whether the groups make an admin; if not, why, without naming any."""
-        if not self._admin_group:
-            return False, "no_admin_group_configured"
+    def _role(self, claims: Mapping[str, Any]) -> tuple[str, str]:
+        """The highest role that the groups give; if none, why, without naming any."""
+        if not self._roles:
+            return "", "no_admin_group_configured"
         groups = claims.get(self._groups_claim)
         elsewhere = claims.get("_claim_names")
         if groups is None and isinstance(elsewhere, Mapping) and self._groups_claim in elsewhere:
             # OpenID Connect Core 5.6.2: too many to stand in the token, which only says where they can be asked for.
-            return False, "groups_not_in_the_token"
+            return "", "groups_not_in_the_token"
         if isinstance(groups, str):
             groups = [groups]  # one value may stand alone, as `aud` does
         if not isinstance(groups, list):
-            return False, "no_groups_in_the_token"
-        return (True, "") if self._admin_group in groups else (False, "not_in_the_admin_group")
+            return "", "no_groups_in_the_token"
+        given = [role for group, role in self._roles.items() if group in groups]
+        return (max(given, key=lambda role: RANKS[role]), "") if given else ("", "not_in_a_group_with_a_role")
 
 
 def oidc_verifier(settings: Settings) -> OidcVerifier:
@@ -156,6 +158,6 @@ def oidc_verifier(settings: Settings) -> OidcVerifier:
         settings.required("OIDC_AUDIENCE"),
         jwks_url,
         settings.secret("IDENTITY_PEPPER"),
-        settings.optional("OIDC_ADMIN_GROUP"),
+        {settings.optional(f"OIDC_{role.upper()}_GROUP"): role for role in RANKS},
         settings.optional("OIDC_GROUPS_CLAIM", "groups"),
     )

@@ -33,12 +33,18 @@ _CACHE_SIZE = 2048
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """Who is calling, until when (Unix seconds). `note`: why somebody who might be an admin is none, for the log."""
+    """Who is calling, until when (Unix seconds). `role` opens the admin's calls (see api/roles.py), "" opens none.
+    `note`: why somebody who might have one has none, for the log."""
 
     user_id: str
-    admin: bool
+    role: str
     expires_at: int
     note: str = ""
+
+    @property
+    def admin(self) -> bool:
+        """Whether any of the admin's calls are theirs."""
+        return self.role != ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +87,7 @@ class Verifier:
         session = self._sessions.get(digest)
         if session is None:
             claims = self._claims(token, _SESSION_TYPE, SESSION_AUDIENCE, now)
-            session = Session(claims["sub"], claims.get("admin") is True, claims["exp"])
+            session = Session(claims["sub"], _role_in(claims), claims["exp"])
             self._sessions[digest] = session
             if len(self._sessions) > _CACHE_SIZE:
                 self._sessions.popitem(last=False)
@@ -123,6 +129,11 @@ class Verifier:
         return claims
 
 
+def _role_in(claims: Mapping[str, Any]) -> str:
+    """Of a token that names no role, an admin's: those are of before there were others, and live for minutes."""
+    return str(claims.get("role", "admin")) if claims.get("admin") is True else ""
+
+
 class Signer(Verifier):
     """Signs with the first key of `issuer`, and verifies with all. Raises `NotConfigured` when that key is public."""
 
@@ -133,8 +144,9 @@ class Signer(Verifier):
         self._kid: str = first["kid"]
         self._private = _private_key(first, issuer)
 
-    def sign_session(self, user_id: str, admin: bool, now: int, ttl: int) -> str:
-        claims: dict[str, object] = {"admin": True} if admin else {}
+    def sign_session(self, user_id: str, admin: bool, now: int, ttl: int, role: str = "admin") -> str:
+        """With `admin` for the admin's calls, those of `role`."""
+        claims: dict[str, object] = {"admin": True, "role": role} if admin else {}
         return self._sign(_SESSION_TYPE, SESSION_AUDIENCE, user_id, claims, now, now + ttl)
 
     def sign_entitlements(

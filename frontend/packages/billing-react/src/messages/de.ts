@@ -368,6 +368,8 @@ const de = {
   "error.unexpected": "Bei uns ist etwas schiefgegangen.",
   "error.not_authenticated": "Deine Anmeldung ist abgelaufen. Bitte melde dich neu an.",
   "error.not_allowed": "Das darfst du nicht.",
+  "error.role_needed": "Deine Rolle schließt das nicht ein: Frage einen Administrator.",
+  "error.beyond_role": "Das ist mehr, als deine Rolle von einer Zahlung erstatten darf. Frage einen Administrator.",
   "error.not_found": "Das gibt es nicht (mehr).",
   "error.too_many_requests": "Zu viele Versuche. Warte kurz und versuche es erneut.",
   "error.unavailable": "Der Abrechnungsdienst ist gerade nicht erreichbar. Dein Plan und deine Zahlungen sind davon nicht betroffen.",

@@ -367,6 +367,8 @@ const texts = {
   "error.unexpected": "Something went wrong on our side.",
   "error.not_authenticated": "Your sign-in has ended. Please sign in again.",
   "error.not_allowed": "You may not do this.",
+  "error.role_needed": "Your role does not include this: ask an admin.",
+  "error.beyond_role": "This is more than your role may give back of one payment. Ask an admin.",
   "error.not_found": "This does not exist (any more).",
   "error.too_many_requests": "Too many tries. Wait a moment and try again.",
   "error.unavailable": "The billing service is not available at the moment. Your plan and your payments are not affected.",

@@ -368,6 +368,8 @@ const es = {
   "error.unexpected": "Algo ha fallado por nuestra parte.",
   "error.not_authenticated": "Tu sesión ha terminado. Inicia sesión de nuevo.",
   "error.not_allowed": "No puedes hacer esto.",
+  "error.role_needed": "Tu rol no incluye esto: pregunta a un administrador.",
+  "error.beyond_role": "Es más de lo que tu rol puede devolver de un pago. Pregunta a un administrador.",
   "error.not_found": "Esto no existe (o ya no).",
   "error.too_many_requests": "Demasiados intentos. Espera un momento y prueba otra vez.",
   "error.unavailable": "El servicio de facturación no está disponible en este momento. Tu plan y tus pagos no se ven afectados.",

@@ -1,0 +1,53 @@
+"""What each of the admin's calls needs: a viewer reads, support helps one customer, an admin does everything.
+
+A call that is not in this list needs an admin. It loads nothing: every function reads it.
+"""
+
+from collections.abc import Mapping
+from typing import Literal
+
+Role = Literal["viewer", "support", "admin"]
+RANKS: Mapping[str, int] = {"viewer": 1, "support": 2, "admin": 3}
+
+ROLES: Mapping[str, Role] = {
+    "GET /admin/plans": "viewer",
+    "POST /admin/plans": "admin",
+    "PATCH /admin/plans/{plan_id}": "admin",
+    "POST /admin/plans/{plan_id}/archive": "admin",
+    "POST /admin/plans/{plan_id}/preview": "viewer",
+    "GET /admin/plans/{plan_id}/move": "viewer",
+    "POST /admin/plans/{plan_id}/move": "admin",
+    "POST /admin/plans/{plan_id}/move/stop": "admin",
+    "POST /admin/plans/{plan_id}/move/undo": "admin",
+    "GET /admin/invoices": "viewer",
+    "POST /admin/invoices/{provider}/{purchase_id}/accept": "admin",
+    "POST /admin/invoices/{provider}/{purchase_id}/refund": "admin",
+    "POST /admin/invoices/{provider}/{purchase_id}/reread": "support",
+    "GET /admin/revenue": "viewer",
+    "GET /admin/revenue/lines": "viewer",
+    "GET /admin/metrics/funnel": "viewer",
+    "GET /admin/metrics/churn": "viewer",
+    "GET /admin/metrics/cohorts": "viewer",
+    "GET /admin/users": "viewer",
+    "GET /admin/users/{user_id}": "viewer",
+    "GET /admin/users/{user_id}/explain": "viewer",
+    "POST /admin/users/{user_id}/grants": "support",
+    "POST /admin/users/{user_id}/grants/{grant_id}/revoke": "support",
+    "POST /admin/users/{user_id}/refunds": "support",
+    "GET /admin/users/{user_id}/export": "admin",
+    "DELETE /admin/users/{user_id}": "admin",
+    "GET /admin/events": "viewer",
+    "POST /admin/events/redrive": "admin",
+    "GET /admin/audit": "viewer",
+    "GET /admin/flags": "viewer",
+    "PUT /admin/flags/{name}": "admin",
+}
+
+
+def needed(route: str) -> Role:
+    return ROLES.get(route, "admin")
+
+
+def may(role: str, route: str) -> bool:
+    """Whether a role, as the authorizer says it, may make one of the admin's calls; "" may make none."""
+    return RANKS.get(role, 0) >= RANKS[needed(route)]
