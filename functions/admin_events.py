@@ -18,7 +18,9 @@ desk = AdminEvents(wire.aws, letters, wire.events, wire.audit, queue_url, dlq_ur
 
 
 def show(request: Request) -> Mapping[str, Any]:
-    query = request.only("status", "cursor")
+    query = request.only("status", "cursor", "q")
+    if "q" in query:
+        return desk.find(query["q"].strip())
     return desk.list(query.get("status", "failed"), query.get("cursor"))
 
 

@@ -68,7 +68,36 @@ def test_a_dead_letter_says_why_and_what_to_do(queues: Queues) -> None:
     [event] = report["events"]
     assert (event["cause"], event["attempts"], event["payload"]) == (NO_USER, 5, {"id": "in_1"})
     assert "set user_id in its metadata" in event["remedy"]
-    assert report["queue"] == {"waiting": 0, "in_flight": 0, "dead": 1}
+    assert report["queue"] == {"waiting": 0, "in_flight": 0, "dead": 1, "failing": 0, "quarantined": 0}
+
+
+def test_dead_failing_and_quarantined_are_three_lists_with_three_counts(queues: Queues) -> None:
+    queues.die(1)
+    queues.events.record(replace(told("stripe#evt_2"), status="failed", reason=NO_USER, code="unknown_user"))
+    other = replace(told("stripe#evt_3"), status="quarantined", reason="a test event", code="other_mode")
+    queues.events.record(other)
+    report = queues.desk.list("quarantined", None)
+    assert [(event["event_id"], event["status"]) for event in report["events"]] == [("stripe#evt_3", "quarantined")]
+    assert report["events"][0]["remedy"] == remedy("other_mode")
+    counts = {name: report["queue"][name] for name in ("dead", "failing", "quarantined")}
+    assert counts == {"dead": 1, "failing": 1, "quarantined": 1}
+    shapes.PaymentEventList.model_validate_json(json.dumps(report))
+
+
+def test_an_event_is_found_by_its_id_wherever_it_stands(queues: Queues) -> None:
+    queues.die(1)
+    queues.events.record(told("stripe#evt_2"))
+    for text, status in (
+        ("evt_1", "dead"),
+        ("stripe#evt_1", "dead"),
+        ("evt_2", "processed"),
+        ("stripe#evt_2", "processed"),
+    ):
+        [found] = queues.desk.find(text)["events"]
+        assert (found["event_id"], found["status"]) == (f"stripe#{text.removeprefix('stripe#')}", status)
+    assert queues.desk.find("evt_9")["events"] == []
+    with pytest.raises(InvalidRequest):
+        queues.desk.find("")
 
 
 def test_a_dry_run_sends_nothing_and_the_real_one_leaves_a_note(queues: Queues) -> None:

@@ -1,13 +1,13 @@
 import type { Schemas } from "@bitsleuth/billing-api-client";
 import { Button, classes, Dialog, ErrorNotice, format, Notice, SkeletonCard, useBilling } from "@bitsleuth/billing-react";
 import { useState } from "react";
-import { setQueryParam, useQueryParam } from "../router.js";
+import { navigate, useQueryParam } from "../router.js";
 import { Empty, UserLink } from "./parts.js";
 import { useEvents, useRedrive } from "./queries.js";
 import { useAdminText } from "./text.js";
 
 type Event = Schemas["PaymentEventView"];
-const STATUSES = ["dead", "failed", "processed"] as const;
+const STATUSES = ["dead", "failed", "quarantined", "processed"] as const;
 
 /** Payment events; those that failed with the cause in plain words, and the way to send them again. */
 export function EventsPage() {
@@ -15,19 +15,21 @@ export function EventsPage() {
   const asked = useQueryParam("status");
   const status = STATUSES.find((name) => name === asked) ?? "dead";
   const [cursor, setCursor] = useState("");
-  const events = useEvents(status, cursor);
+  const q = useQueryParam("q") ?? "";
+  const events = useEvents(status, cursor, q);
   const [redriving, setRedriving] = useState<string[] | "all" | null>(null);
   return (
     <div className="bsb-stack bsb:gap-6">
       <div className="bsb-row bsb-between">
         <h1 className="bsb-h1">{t("events")}</h1>
-        {status === "dead" && events.data && events.data.queue.dead > 0 && (
+        {status === "dead" && !q && events.data && events.data.queue.dead > 0 && (
           <Button variant="primary" onClick={() => setRedriving("all")}>
             {t("redrive.all")}
           </Button>
         )}
       </div>
       <Queue queue={events.data?.queue} />
+      <Search key={q} q={q} />
       <fieldset className="bsb-segments bsb:self-start">
         <legend className="bsb-hidden">{t("status")}</legend>
         {STATUSES.map((name) => (
@@ -35,10 +37,10 @@ export function EventsPage() {
             <input
               type="radio"
               name="status"
-              checked={name === status}
+              checked={name === status && !q}
               onChange={() => {
                 setCursor("");
-                setQueryParam("status", name);
+                navigate(`/console/events?status=${name}`, { replace: true });
               }}
             />
             {t(`events.${name}`)}
@@ -49,7 +51,7 @@ export function EventsPage() {
       {events.isPending && (
         <SkeletonCard lines={6} />
       )}
-      {events.data && events.data.events.length === 0 && <Empty>{t(`events.${status}.none`)}</Empty>}
+      {events.data && events.data.events.length === 0 && <Empty>{t(q ? "events.not_found" : `events.${status}.none`)}</Empty>}
       {events.data && events.data.events.length > 0 && (
         <ul className="bsb-card bsb-card-flush">
           {events.data.events.map((event) => (
@@ -58,11 +60,29 @@ export function EventsPage() {
         </ul>
       )}
       <div className="bsb-row">
-        {cursor && <Button onClick={() => setCursor("")}>{t("newest")}</Button>}
+        {cursor && !q && <Button onClick={() => setCursor("")}>{t("newest")}</Button>}
         {events.data?.next && <Button onClick={() => setCursor(events.data.next ?? "")}>{t("more")}</Button>}
       </div>
       {redriving && <RedriveDialog which={redriving} onClose={() => setRedriving(null)} />}
     </div>
+  );
+}
+
+function Search({ q }: { q: string }) {
+  const t = useAdminText();
+  const [text, setText] = useState(q);
+  return (
+    <form
+      className="bsb-row bsb:flex-nowrap"
+      role="search"
+      onSubmit={(event) => {
+        event.preventDefault();
+        navigate(`/console/events${text.trim() ? `?q=${encodeURIComponent(text.trim())}` : ""}`, { replace: true });
+      }}
+    >
+      <input className="bsb-input bsb:max-w-lg" type="search" aria-label={t("events.search")} placeholder={t("events.search")} maxLength={128} value={text} onChange={(event) => setText(event.target.value)} />
+      <Button type="submit">{t("users.find")}</Button>
+    </form>
   );
 }
 
@@ -71,12 +91,18 @@ function Queue({ queue }: { queue: Schemas["QueueDepth"] | undefined }) {
   const { locale } = useBilling();
   return (
     <dl className="admin-grid admin-grid-three">
-      {(["dead", "waiting", "in_flight"] as const).map((name) => (
+      {(["dead", "failing", "quarantined"] as const).map((name) => (
         <div key={name} className="bsb-card admin-figure">
           <dt className="bsb-2 bsb-small">{t(`queue.${name}`)}</dt>
           <dd>{queue ? format.number(queue[name], locale) : "–"}</dd>
         </div>
       ))}
+      {queue && queue.waiting + queue.in_flight > 0 && (
+        <div className="bsb-2 bsb-small">
+          <dt className="bsb-hidden">{t("queue.waiting")}</dt>
+          <dd>{t("queue.moving", { waiting: format.number(queue.waiting, locale), working: format.number(queue.in_flight, locale) })}</dd>
+        </div>
+      )}
     </dl>
   );
 }
@@ -98,6 +124,12 @@ function EventLine({ event, onRedrive }: { event: Event; onRedrive: () => void }
           <h2 className="bsb-small bsb:font-semibold">{event.type}</h2>
           <p className="bsb-2 bsb-tiny">
             {format.dateTime(event.received_at, locale)} · <span className="bsb-mono">{event.event_id}</span>
+            {event.user_id && (
+              <>
+                {" · "}
+                <UserLink userId={event.user_id} />
+              </>
+            )}
           </p>
         </div>
         <div className="bsb-row">
@@ -121,11 +153,6 @@ function EventLine({ event, onRedrive }: { event: Event; onRedrive: () => void }
       <details className="bsb-small">
         <summary className="bsb-summary bsb-2">{t("events.payload")}</summary>
         <pre className="admin-code bsb:mt-2">{JSON.stringify(event.payload, null, 2)}</pre>
-        {event.user_id && (
-          <p className="bsb:mt-2">
-            <UserLink userId={event.user_id} />
-          </p>
-        )}
       </details>
     </li>
   );

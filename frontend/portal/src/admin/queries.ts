@@ -232,9 +232,10 @@ export const useSetFlag = () =>
     ["flags", "audit"],
   );
 
-export const useEvents = (status: string, cursor: string) =>
-  useAdminQuery(["events", status, cursor], (client) =>
-    unwrap(client.GET("/admin/events", { params: { query: { status, ...(cursor ? { cursor } : {}) } } })),
+/** A page of events of a status; or, with `q`, the one of an id. */
+export const useEvents = (status: string, cursor: string, q: string) =>
+  useAdminQuery(["events", status, cursor, q], (client) =>
+    unwrap(client.GET("/admin/events", { params: { query: q ? { q } : { status, ...(cursor ? { cursor } : {}) } } })),
   );
 
 export const useRedrive = () =>

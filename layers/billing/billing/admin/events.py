@@ -7,6 +7,7 @@ from typing import Any, Literal
 from billing.aws import Aws
 from billing.errors import InvalidRequest
 from billing.intake.dead_letters import DeadLetter, DeadLetters
+from billing.providers import PROVIDERS
 from billing.rules.history import By
 from billing.rules.times import rfc3339
 from billing.store.audit import AuditLog
@@ -14,6 +15,9 @@ from billing.store.payment_events import Listed, PaymentEvent, PaymentEventStore
 
 View = dict[str, Any]
 _PAGE = 25
+_LISTS: tuple[Listed, ...] = ("processed", "failed", "quarantined")
+# How far events of a kind are counted: more of them is the same message.
+_COUNTED = 1_000
 _CURSOR = re.compile(r"\d{12}#.{1,200}")
 # What one request has time for; whoever asks for all asks again, or uses `billing dlq redrive`.
 REDRIVEN_AT_ONCE = 100
@@ -89,20 +93,31 @@ class AdminEvents:
         self._queue_url = queue_url
         self._dlq_url = dlq_url
 
+    def find(self, text: str) -> Mapping[str, Any]:
+        """The event of an id, the provider's own or with its name before it, wherever it stands."""
+        if not 1 <= len(text) <= 200:
+            raise InvalidRequest("search for an id", errors=[{"path": "q", "message": "1 to 200 characters"}])
+        ids = [text, *(f"{provider}#{text}" for provider in PROVIDERS)]
+        dead = [letter for letter in self._letters.waiting(REDRIVEN_AT_ONCE) if letter.event_id in ids]
+        found = [self._dead(letter) for letter in dead[:1]]
+        if not found:
+            found = [_view(event) for event in map(self._events.get, ids) if event is not None]
+        return {"events": found, "queue": self._depth(), "next": None}
+
     def list(self, status: str, cursor: str | None) -> Mapping[str, Any]:
-        """A page of events: `processed` or `failed`, newest first, or `dead`, oldest first and all at once."""
+        """A page of events: `processed`, `failed` or `quarantined`, newest first, or `dead`, oldest first and all at
+        once."""
         if cursor and not _CURSOR.fullmatch(cursor):
             message = "what `next` said of the page before"
             raise InvalidRequest("the cursor is not valid", errors=[{"path": "cursor", "message": message}])
         following = None
         if status == "dead":
             found = [self._dead(letter) for letter in self._letters.waiting(REDRIVEN_AT_ONCE)]
-        elif status == "processed" or status == "failed":
-            kind: Listed = "failed" if status == "failed" else "processed"
+        elif kind := next((kind for kind in _LISTS if kind == status), None):
             events, following = self._events.newest(kind, _PAGE, cursor or None)
             found = [_view(event) for event in events]
         else:
-            message = "processed, failed or dead"
+            message = "processed, failed, quarantined or dead"
             raise InvalidRequest("this status is not known", errors=[{"path": "status", "message": message}])
         return {"events": found, "queue": self._depth(), "next": following}
 
@@ -123,7 +138,15 @@ class AdminEvents:
     def _depth(self) -> View:
         waiting, in_flight = self._counts(self._queue_url)
         dead, looked_at = self._counts(self._dlq_url)
-        return {"waiting": waiting, "in_flight": in_flight, "dead": dead + looked_at}
+        dead += looked_at
+        return {
+            "waiting": waiting,
+            "in_flight": in_flight,
+            "dead": dead,
+            # A dead letter failed too, and is listed so: what remains is tried again by itself.
+            "failing": max(0, self._events.count("failed", _COUNTED) - dead),
+            "quarantined": self._events.count("quarantined", _COUNTED),
+        }
 
     def _counts(self, url: str) -> tuple[int, int]:
         names = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")
@@ -155,7 +178,7 @@ def _view(event: PaymentEvent) -> View:
         "event_id": event.event_id,
         "provider": event.provider,
         "type": event.type,
-        "status": "failed" if attention else "processed",
+        "status": event.status if attention else "processed",
         "outcome": event.outcome or (None if event.status == "failed" else event.status),
         "cause": event.reason or None,
         "code": event.code or None,

@@ -404,8 +404,9 @@ class PaymentEventView(Response):
     event_id: str
     provider: str
     type: str
-    status: Literal["processed", "failed", "dead"]
-    """`failed` will be tried again by the queue; `dead` waits in the dead-letter queue."""
+    status: Literal["processed", "failed", "quarantined", "dead"]
+    """`failed` will be tried again by the queue; `quarantined` has no effect here; `dead` waits in the dead-letter
+    queue."""
     outcome: Literal["applied", "unchanged", "ignored", "quarantined"] | None
     """What it changed; `unchanged` when it told what was known. None as long as it fails."""
     cause: str | None
@@ -423,9 +424,14 @@ class PaymentEventView(Response):
 
 
 class QueueDepth(Response):
+    """`failing` and `quarantined` are counted to about a thousand."""
+
     waiting: int
     in_flight: int
     dead: int
+    failing: int
+    """Tried again by itself; dead letters are not among them."""
+    quarantined: int
 
 
 class PaymentEventList(Response):

@@ -482,9 +482,9 @@ ROUTES: tuple[Route, ...] = (
         "/admin/events",
         "admin_events",
         "admin",
-        "Payment events, newest first; `status` is processed, failed or dead",
+        "Payment events, newest first; `status`: processed, failed, quarantined, dead; or with `q` the one of an id",
         admin.PaymentEventList,
-        query=("status", "cursor"),
+        query=("status", "cursor", "q"),
     ),
     Route(
         "POST",

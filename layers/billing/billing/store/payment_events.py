@@ -41,15 +41,16 @@ class PaymentEvent:
     attempts: int = 1
 
 
-Listed = Literal["processed", "failed"]
-"""How events are listed: settled ones, and those that want somebody's attention (failed, quarantined)."""
+Listed = Literal["processed", "failed", "quarantined"]
+"""How events are listed: settled ones, those that fail, and those that are kept from having an effect. (Before there
+were three, what is quarantined was listed with what fails; it still says so itself.)"""
 # Every event goes into the list of its kind, so each list is spread over a few partitions.
 _LIST_SHARDS = 4
 
 
 def _listed(event: PaymentEvent) -> dict[str, str]:
     """Where an event is listed, newest first."""
-    kind: Listed = "failed" if event.status in ("failed", "quarantined") else "processed"
+    kind: Listed = event.status if event.status in ("failed", "quarantined") else "processed"
     shard = zlib.crc32(event.event_id.encode()) % _LIST_SHARDS
     return {"listed": f"{kind}#{shard}", "listed_at": f"{event.received_at:012d}#{event.event_id}"}
 
@@ -166,6 +167,21 @@ class PaymentEventStore:
         page = keys[:limit]
         events = [event for _, event_id in page if (event := self.get(event_id)) is not None]
         return events, page[-1][0] if len(keys) > limit else None
+
+    def count(self, kind: Listed, most: int) -> int:
+        """How many there are in a list, counted to about `most`."""
+        counted = 0
+        for shard in range(_LIST_SHARDS):
+            request: dict[str, Any] = {
+                "TableName": self._table,
+                "IndexName": "by_listing",
+                "KeyConditionExpression": "listed = :listed",
+                "ExpressionAttributeValues": item({":listed": f"{kind}#{shard}"}),
+                "Select": "COUNT",
+                "Limit": most // _LIST_SHARDS,
+            }
+            counted += self._aws.call("dynamodb", "query", **request)["Count"]
+        return counted
 
     def all_of_user(self, user_id: str) -> Iterator[PaymentEvent]:
         """Every event of a user, the oldest first."""
