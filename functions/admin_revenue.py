@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from billing.api.http import Request, Response, chosen, endpoint, wants_csv
+from billing.api.http import Request, Response, chosen, csv_file, endpoint, wants_csv
 from billing.log import Log
 from billing.reporting.analytics import Analytics
 from billing.reporting.csv_tables import to_csv
@@ -55,9 +55,7 @@ def cohorts(request: Request) -> Response:
 def _answer(request: Request, report: Mapping[str, Any], table: str) -> Response:
     if not wants_csv(request.query, request.headers):
         return Response(report)
-    name = f"{request.route.rpartition('/')[2]}-{table}.csv"
-    headers = {"content-type": "text/csv; charset=utf-8", "content-disposition": f'attachment; filename="{name}"'}
-    return Response(to_csv(report[table]), headers=headers)
+    return csv_file(to_csv(report[table]), f"{request.route.rpartition('/')[2]}-{table}.csv")
 
 
 handler = endpoint(

@@ -4,9 +4,9 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from billing.admin.customers import FILTERS, Customers, filters_of
+from billing.admin.customers import FILTERS, Customers
 from billing.admin.users import AdminUsers
-from billing.api.http import Request, Response, endpoint, seconds, wants_csv
+from billing.api.http import Request, Response, csv_file, endpoint, seconds, wants_csv
 from billing.api.requests import GrantFeatures, RefundPayment
 from billing.log import Log
 from billing.reporting.csv_tables import to_csv
@@ -32,14 +32,10 @@ customers = Customers(wire.customers, users)
 def find(request: Request) -> Response:
     """By an id, whole or in part; without one the list, filtered. As JSON or as CSV."""
     query = request.only(*FILTERS, "q", "cursor", "limit", "format")
-    if "q" in query:
-        found = customers.search(query["q"], request.now)
-    else:
-        found = customers.page(filters_of(query, request.now), query, request.now)
-    if not wants_csv(query, request.headers):
-        return Response(found)
-    headers = {"content-type": "text/csv; charset=utf-8", "content-disposition": 'attachment; filename="customers.csv"'}
-    return Response(to_csv(customers.rows(found)), headers=headers)
+    found = customers.find(query, request.now)
+    if wants_csv(query, request.headers):
+        return csv_file(to_csv(customers.rows(found)), "customers.csv")
+    return Response(found)
 
 
 def show(request: Request) -> Mapping[str, Any]:

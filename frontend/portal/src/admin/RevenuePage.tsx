@@ -17,7 +17,7 @@ export function RevenuePage() {
   const asked = { range: useQueryParam("range"), from: useQueryParam("from"), to: useQueryParam("to") };
   const currency = useQueryParam("currency");
   const days = daysOf(asked, now);
-  const range: Range = { ...days, ...(currency ? { currency } : {}) };
+  const range: Range = { from: days.from, to: days.to, ...(currency ? { currency } : {}) };
   const revenue = useRevenue(range);
   const [opened, setOpened] = useState<Lines | null>(null);
   return (

@@ -32,17 +32,15 @@ export function Timeline({ entries }: { entries: readonly Entry[] }) {
   );
 }
 
-/** Words that no buyer's page has. */
-const OURS = { canceling: "status.canceling", granted: "status.granted", revoked: "grant.revoked" } as const;
-
 /** An entry as a sentence in the page's language. */
 function useSentence(): (entry: Entry) => string {
   const t = useAdminText();
+  const inWords = useReason();
   const optional = useOptionalText();
   const { locale } = useBilling();
   return ({ code, kind, plan_id, plan_was, next_plan_id, status, until }) => {
     const what = plan_id ?? t(`record.${kind}`);
-    const said = status === null ? "" : (optional("status", status) ?? optional("payment", status) ?? (status in OURS ? t(OURS[status as keyof typeof OURS]) : status));
+    const said = status === null ? "" : (optional("status", status) ?? inWords(status));
     return t(`timeline.${code}`, { what, was: plan_was ?? "", next: next_plan_id ?? "", status: said, until: until === null ? "" : format.date(until, locale) });
   };
 }

@@ -16,7 +16,7 @@ export function UsersPage() {
   return userId ? <UserPage key={userId} userId={userId} /> : <Customers key={search} asked={new URLSearchParams(search)} />;
 }
 
-const STATUSES = ["trialing", "active", "past_due", "unpaid", "canceled", "paid", "granted", "free"] as const;
+const STATUSES = ["trialing", "active", "canceling", "past_due", "unpaid", "canceled", "paid", "granted", "free"] as const;
 const RAILS = ["stripe", "bitpay", "btcpay", "mock"] as const;
 const SOON = "30";
 
@@ -45,12 +45,12 @@ function Customers({ asked }: { asked: URLSearchParams }) {
   const filtered = Object.keys(filters).length > 0;
   return (
     <div className="bsb-stack bsb:gap-6">
-      <div className="bsb-row bsb-between">
-        <div className="bsb-stack bsb:gap-1">
+      <div className="bsb-stack bsb:gap-1">
+        <div className="bsb-row bsb-between">
           <h1 className="bsb-h1">{t("users")}</h1>
-          <p className="bsb-2">{t("users.about")}</p>
+          <Export filters={filters} />
         </div>
-        <Export filters={filters} />
+        <p className="bsb-2">{t("users.about")}</p>
       </div>
       <Search q={filters.q ?? ""} />
       <FilterRow filters={filters} />

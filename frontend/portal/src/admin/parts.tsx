@@ -72,11 +72,12 @@ const TONES: Readonly<Record<string, string>> = {
 /** The status of a subscription or a payment, in the words buyers read. */
 export function StatusBadge({ of, status, about }: { of: "status" | "payment"; status: string; about?: string }) {
   const optional = useOptionalText();
+  const inWords = useReason();
   const tone = TONES[status];
   return (
     <span className={classes("bsb-badge", tone && `bsb-badge-${tone}`)}>
       {about && `${about} · `}
-      {optional(of, status) ?? status.replaceAll("_", " ")}
+      {optional(of, status) ?? inWords(status)}
     </span>
   );
 }
@@ -86,12 +87,21 @@ export function useReason(): (reason: string) => string {
   const t = useAdminText();
   const optional = useOptionalText();
   return (reason) => {
-    if (reason in REFUNDS) return t(REFUNDS[reason as keyof typeof REFUNDS]);
+    if (reason in OURS) return t(OURS[reason as keyof typeof OURS]);
     return optional("reason", reason) ?? optional("status", reason) ?? optional("payment", reason) ?? reason;
   };
 }
 
-const REFUNDS = {
+/** Words that no buyer's page has. */
+const OURS = {
+  canceling: "status.canceling",
+  granted: "status.granted",
+  revoked: "grant.revoked",
+  free: "status.free",
+  first: "reason.first",
+  renewal: "reason.renewal",
+  purchase: "record.purchase",
+  term: "record.term",
   requested_by_customer: "refund.requested_by_customer",
   duplicate: "refund.duplicate",
   fraudulent: "refund.fraudulent",

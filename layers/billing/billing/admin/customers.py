@@ -44,6 +44,10 @@ class Customers:
         self._index = index
         self._users = users
 
+    def find(self, query: Mapping[str, str], now: int) -> Mapping[str, Any]:
+        """By `q`, an id whole or in part; without it a page of those who fit the filters."""
+        return self.search(query["q"], now) if "q" in query else self.page(filters_of(query, now), query, now)
+
     def page(self, asked: Filters, query: Mapping[str, str], now: int) -> Mapping[str, Any]:
         if query.get("cursor") and not _CURSOR.fullmatch(query["cursor"]):
             message = "what `next` said of the page before"
