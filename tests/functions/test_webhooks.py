@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from billing.aws import AwsError
+from billing.aws import Aws, AwsError
+from billing.aws.errors import NoAnswer
 from billing.intake.webhook import MAX_WEBHOOK_BYTES
 from local.deliveries import delivery
 from tests.functions.conftest import SECRET, Answer, Cloud, logged
@@ -211,6 +212,31 @@ def test_an_empty_secret_fails_the_invocation_instead_of_skipping_verification(s
     with pytest.raises(Exception, match="secret behind BILLING_WEBHOOK_SECRET is empty"):
         send(secret="anything")
     assert cloud.messages() == []
+
+
+def test_secrets_that_cannot_be_fetched_fail_a_new_process_and_no_warm_one(
+    send: Send, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The provider delivers again to the one; the other goes on with what it knows, though it asked anew."""
+
+    fetch, away, asked = Aws.fetch_secret, [True], []
+
+    def perhaps(self: Aws, secret_id: str) -> str:
+        asked.append(secret_id)
+        if away[0]:
+            raise NoAnswer("GetSecretValue", "Timeout")
+        return fetch(self, secret_id)
+
+    monkeypatch.setattr(Aws, "fetch_secret", perhaps)
+    monkeypatch.setattr("billing.settings.SECRET_CACHE_SECONDS", 0)
+    with pytest.raises(NoAnswer):
+        send()
+    assert cloud.messages() == []
+    away[0] = False
+    assert send().status == 200
+    away[0] = True
+    assert send().status == 200
+    assert len(asked) == 3, "it asked, was not answered, and went on"
 
 
 @pytest.mark.parametrize(("provider", "secret"), [("btcpay", "BtcpayWebhookSecret"), ("bitpay", "BitpayApiKey")])
