@@ -209,6 +209,15 @@ def test_a_grant_opens_the_feature_at_once_and_the_log_says_who_gave_it_and_why(
     assert "revoked_at" not in newest["before"][key]
 
 
+def test_the_log_is_asked_for_one_person_and_one_kind_of_act(desk: Desk) -> None:
+    wish = GrantFeatures(features={"tax.enhanced": True}, reason="lost data")
+    grant = desk.users.grant(USER, ADMIN, NOW, wish)
+    desk.users.revoke(USER, "usr_other", NOW + 1, grant["grant_id"])
+    assert [e["action"] for e in desk.audit.month(NOW, actor="usr_other")] == ["revoke_grant"]
+    assert [e["actor"] for e in desk.audit.month(NOW, action="grant", subject=USER)] == [ADMIN]
+    assert desk.audit.month(NOW, actor="usr_other", action="grant") == []
+
+
 def test_what_nothing_enforces_cannot_be_granted(desk: Desk) -> None:
     for features in ({"no.such": True}, {"ai.insights": 5}):
         with pytest.raises(InvalidRequest):

@@ -1,5 +1,5 @@
 import type { Schemas } from "@bitsleuth/billing-api-client";
-import { Button, ErrorNotice, format, SkeletonCard, useBilling } from "@bitsleuth/billing-react";
+import { Button, csv, download, ErrorNotice, format, Icon, SkeletonCard, useBilling } from "@bitsleuth/billing-react";
 import { useState } from "react";
 import { setQueryParam, useQueryParam } from "../router.js";
 import type { AdminKey } from "./messages/en.js";
@@ -33,17 +33,21 @@ export function AuditPage() {
   const [months] = useState(() => lastMonths(new Date()));
   const asked = useQueryParam("month");
   const month = months.find((name) => name === asked) ?? months[0] ?? "";
-  const audit = useAudit(Date.parse(`${month}-01T00:00:00Z`) / 1000, subject);
+  const [actor, action] = [useQueryParam("actor") ?? "", useQueryParam("action") ?? ""];
+  const audit = useAudit(Date.parse(`${month}-01T00:00:00Z`) / 1000, { subject, actor, action });
+  const entries = audit.data?.entries ?? [];
+  const save = () =>
+    download(`audit-${month}.csv`, csv([COLUMNS, ...entries.map((entry) => COLUMNS.map((name) => cell(entry[name])))]));
   return (
     <div className="bsb-stack bsb:gap-6">
       <div className="bsb-stack bsb:gap-1">
         <h1 className="bsb-h1">{t("audit")}</h1>
         <p className="bsb-2">{t("audit.about")}</p>
       </div>
-      <Choice key={subject} subject={subject} month={month} months={months} />
+      <Choice key={`${subject}/${actor}`} subject={subject} actor={actor} action={action} month={month} months={months} onSave={save} />
       {audit.isError && <ErrorNotice error={audit.error} onRetry={() => void audit.refetch()} />}
       {audit.isPending && <SkeletonCard lines={6} />}
-      {audit.data?.entries.length === 0 && <Empty>{t(subject ? "audit.none_about" : "audit.none", { subject })}</Empty>}
+      {audit.data?.entries.length === 0 && <Empty>{t(subject || actor || action ? "audit.none_fit" : "audit.none")}</Empty>}
       {audit.data && audit.data.entries.length > 0 && (
         <ul className="bsb-card bsb-card-flush">
           {audit.data.entries.map((entry, i) => (
@@ -56,6 +60,9 @@ export function AuditPage() {
   );
 }
 
+const COLUMNS = ["at", "actor", "action", "subject", "reason", "before", "after"] as const;
+const cell = (value: unknown) => (typeof value === "string" ? value : JSON.stringify(value ?? ""));
+
 /** "2026-11" and the months before it. */
 function lastMonths(now: Date): string[] {
   return Array.from({ length: MONTHS }, (_, back) =>
@@ -63,10 +70,20 @@ function lastMonths(now: Date): string[] {
   );
 }
 
-function Choice({ subject, month, months }: { subject: string; month: string; months: readonly string[] }) {
+interface ChoiceProps {
+  subject: string;
+  actor: string;
+  action: string;
+  month: string;
+  months: readonly string[];
+  onSave: () => void;
+}
+
+function Choice({ subject, actor, action, month, months, onSave }: ChoiceProps) {
   const t = useAdminText();
   const { locale } = useBilling();
   const [text, setText] = useState(subject);
+  const [who, setWho] = useState(actor);
   const name = new Intl.DateTimeFormat(locale, { month: "long", year: "numeric", timeZone: "UTC" });
   return (
     <form
@@ -74,6 +91,7 @@ function Choice({ subject, month, months }: { subject: string; month: string; mo
       onSubmit={(event) => {
         event.preventDefault();
         setQueryParam("subject", text.trim());
+        setQueryParam("actor", who.trim());
       }}
     >
       <select className="bsb-input" aria-label={t("month")} value={month} onChange={(event) => setQueryParam("month", event.target.value)}>
@@ -92,17 +110,67 @@ function Choice({ subject, month, months }: { subject: string; month: string; mo
         value={text}
         onChange={(event) => setText(event.target.value)}
       />
+      <input
+        className="bsb-input"
+        type="search"
+        aria-label={t("audit.actor")}
+        placeholder={t("audit.actor")}
+        maxLength={200}
+        value={who}
+        onChange={(event) => setWho(event.target.value)}
+      />
+      <select className="bsb-input" aria-label={t("audit.action")} value={action} onChange={(event) => setQueryParam("action", event.target.value)}>
+        <option value="">{t("audit.action.any")}</option>
+        {Object.entries(ACTIONS).map(([name, key]) => (
+          <option key={name} value={name}>
+            {t(key)}
+          </option>
+        ))}
+      </select>
       <Button type="submit">{t("audit.filter")}</Button>
+      <Button variant="ghost" onClick={onSave}>
+        <Icon name="download" size={16} />
+        CSV
+      </Button>
     </form>
   );
 }
 
 type State = Readonly<Record<string, unknown>>;
 
-/** Of a state before and after, what is not the same in both. */
-function changed(before: State, after: State): [State, State] {
-  const differs = ([key]: [string, unknown]) => JSON.stringify(before[key]) !== JSON.stringify(after[key]);
-  return [Object.fromEntries(Object.entries(before).filter(differs)), Object.fromEntries(Object.entries(after).filter(differs))];
+interface Difference {
+  path: string;
+  before: string | null;
+  after: string | null;
+}
+
+/** What differs between two states, leaf by leaf: where, and from what to what. */
+export function differences(before: unknown, after: unknown, path = ""): Difference[] {
+  const [old, now] = [parsed(before), parsed(after)];
+  // Nothing beside a list is no state; beside a state it is an empty one.
+  const [left, right] = [old ?? {}, now ?? {}];
+  if (isState(left) && isState(right)) {
+    const keys = [...new Set([...Object.keys(left), ...Object.keys(right)])].filter((key) => !OURS.includes(key));
+    return keys.flatMap((key) => differences(left[key], right[key], path ? `${path} › ${key}` : key));
+  }
+  const [was, is] = [said(old), said(now)];
+  return was === is ? [] : [{ path, before: was, after: is }];
+}
+
+// Numbers of our own, which say nothing to a person.
+const OURS = ["user_id", "record", "account_version", "due_shard", "waits_shard"];
+const isState = (value: unknown): value is State => typeof value === "object" && value !== null && !Array.isArray(value);
+const isNothing = (value: unknown) => value === undefined || value === null || (isState(value) && Object.keys(value).length === 0);
+const said = (value: unknown) => (isNothing(value) ? null : typeof value === "string" ? value : JSON.stringify(value));
+
+/** Nested values are kept as one text each. */
+function parsed(value: unknown): unknown {
+  if (typeof value !== "string" || !/^[{[]/.test(value)) return value;
+  try {
+    return JSON.parse(value) as unknown;
+  } catch {
+    return value;
+  }
 }
 
 function AuditLine({ entry }: { entry: Entry }) {
@@ -110,12 +178,7 @@ function AuditLine({ entry }: { entry: Entry }) {
   const { locale } = useBilling();
   const inWords = useReason();
   const did = ACTIONS[entry.action];
-  const [before, after] = changed((entry.before ?? {}) as State, (entry.after ?? {}) as State);
-  const shown = [
-    ["audit.before", before],
-    ["audit.after", after],
-  ] as const;
-  const told = shown.filter(([, state]) => Object.keys(state).length > 0);
+  const told = differences(entry.before, entry.after);
   return (
     <li className="admin-line bsb-stack bsb:gap-2">
       <div className="bsb-row bsb-between bsb:items-start">
@@ -140,13 +203,31 @@ function AuditLine({ entry }: { entry: Entry }) {
       {told.length > 0 && (
         <details className="bsb-small">
           <summary className="bsb-summary bsb-2">{t("audit.change")}</summary>
-          <div className="admin-halves bsb:mt-2">
-            {told.map(([name, state]) => (
-              <div key={name}>
-                <h3 className="bsb-tiny bsb-2">{t(name)}</h3>
-                <pre className="admin-code">{JSON.stringify(state, null, 2)}</pre>
-              </div>
-            ))}
+          {/* Scrolls sideways where it is narrow, so the keyboard must reach it. */}
+          {/* eslint-disable-next-line jsx-a11y-x/no-noninteractive-tabindex */}
+          <div className="bsb-scroll bsb:mt-2" role="group" tabIndex={0} aria-label={t("audit.change")}>
+            <table className="bsb-table bsb-tiny">
+              <thead>
+                <tr>
+                  {(["audit.field", "audit.before", "audit.after"] as const).map((column) => (
+                    <th key={column} scope="col">
+                      {t(column)}
+                    </th>
+                  ))}
+                </tr>
+              </thead>
+              <tbody>
+                {told.map(({ path, before, after }) => (
+                  <tr key={path}>
+                    <th scope="row" className="bsb-mono">
+                      {path || entry.subject}
+                    </th>
+                    <td className="bsb-mono">{before ?? "–"}</td>
+                    <td className="bsb-mono">{after ?? "–"}</td>
+                  </tr>
+                ))}
+              </tbody>
+            </table>
           </div>
         </details>
       )}

@@ -214,10 +214,10 @@ export const useErase = () =>
     ["users", "audit"],
   );
 
-/** The month in which `at` (Unix seconds) lies, all of it or about one subject. */
-export const useAudit = (at: number, subject: string) =>
-  useAdminQuery(["audit", at, subject], (client) => {
-    const query = { at: String(at), ...(subject ? { subject } : {}) };
+/** The month in which `at` (Unix seconds) lies: all of it, or what fits. */
+export const useAudit = (at: number, { subject, actor, action }: { subject: string; actor: string; action: string }) =>
+  useAdminQuery(["audit", at, subject, actor, action], (client) => {
+    const query = { at: String(at), ...(subject ? { subject } : {}), ...(actor ? { actor } : {}), ...(action ? { action } : {}) };
     return unwrap(client.GET("/admin/audit", { params: { query } }));
   });
 

@@ -502,7 +502,7 @@ ROUTES: tuple[Route, ...] = (
         "admin",
         "What admins did in a month (`at`: Unix seconds within it, default now), with the state before and after",
         admin.AuditList,
-        query=("at", "subject"),
+        query=("at", "subject", "actor", "action", "format"),
     ),
     Route("GET", "/admin/flags", "admin_flags", "admin", "The rollout flags in force", admin.FlagList),
     Route(

@@ -68,17 +68,21 @@ class AuditLog:
         """An act that changes no account: of a plan, of the queues."""
         self._aws.call("dynamodb", "put_item", **self.entry(by, now, before, after)["Put"])
 
-    def month(self, at: int, subject: str | None = None, limit: int = 100) -> list[dict[str, Any]]:
-        """The newest entries of the month in which `at` lies, all or about one subject."""
+    def month(
+        self, at: int, subject: str | None = None, actor: str | None = None, action: str | None = None, limit: int = 100
+    ) -> list[dict[str, Any]]:
+        """The newest entries of the month in which `at` lies; all, or those about a subject, by an actor, of a kind."""
         request: dict[str, Any] = {
             "TableName": self._table,
             "KeyConditionExpression": "user_id = :month",
             "ExpressionAttributeValues": item({":month": _month(at)}),
             "ScanIndexForward": False,
         }
-        if subject is not None:
-            request["FilterExpression"] = "subject = :subject"
-            request["ExpressionAttributeValues"] |= item({":subject": subject})
+        wanted = {name: value for name, value in (("subject", subject), ("actor", actor), ("action", action)) if value}
+        if wanted:
+            request["FilterExpression"] = " AND ".join(f"#{name} = :{name}" for name in wanted)
+            request["ExpressionAttributeNames"] = {f"#{name}": name for name in wanted}
+            request["ExpressionAttributeValues"] |= item({f":{name}": value for name, value in wanted.items()})
         found = islice(all_items(self._aws, {**request, "Limit": limit}), limit)
         entries = map(values, found)
         return [{**entry, **{n: json.loads(entry[n]) for n in ("before", "after")}} for entry in entries]

@@ -435,7 +435,11 @@ export const de: Readonly<Record<AdminKey, Message>> = {
 
   "audit.about": "Was in der Verwaltung getan wurde, mit dem Stand davor und danach. Wird 400 Tage aufbewahrt.",
   "audit.none": "In diesem Monat hat niemand etwas geändert.",
-  "audit.none_about": "Nichts zu {subject} in diesem Monat.",
+  "audit.field": "Was",
+  "audit.actor": "Von wem",
+  "audit.action": "Was getan wurde",
+  "audit.action.any": "Jede Handlung",
+  "audit.none_fit": "Nichts in diesem Monat passt.",
   "audit.newest": "Das sind die neuesten 100 des Monats. Filtere, um ältere zu finden.",
   "audit.subject": "Zu: Nutzer, Plan oder Schalter",
   "audit.filter": "Filtern",

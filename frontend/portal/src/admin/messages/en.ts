@@ -434,7 +434,11 @@ const texts = {
 
   "audit.about": "What administrators did, with the state before and after. Kept for 400 days.",
   "audit.none": "Nobody changed anything in this month.",
-  "audit.none_about": "Nothing about {subject} in this month.",
+  "audit.field": "What",
+  "audit.actor": "By whom",
+  "audit.action": "What was done",
+  "audit.action.any": "Every action",
+  "audit.none_fit": "Nothing in this month fits.",
   "audit.newest": "These are the newest 100 of the month. Filter to find older ones.",
   "audit.subject": "About: a user, plan or flag",
   "audit.filter": "Filter",

@@ -435,7 +435,11 @@ export const es: Readonly<Record<AdminKey, Message>> = {
 
   "audit.about": "Lo que hicieron los administradores, con el estado anterior y el posterior. Se guarda 400 días.",
   "audit.none": "Nadie cambió nada este mes.",
-  "audit.none_about": "Nada sobre {subject} este mes.",
+  "audit.field": "Qué",
+  "audit.actor": "Quién",
+  "audit.action": "Qué se hizo",
+  "audit.action.any": "Cualquier acción",
+  "audit.none_fit": "Nada de este mes encaja.",
   "audit.newest": "Son las 100 más recientes del mes. Filtra para encontrar las anteriores.",
   "audit.subject": "Sobre: un usuario, plan o interruptor",
   "audit.filter": "Filtrar",
