@@ -7,7 +7,7 @@ from typing import Any
 from billing import deadline
 from billing.aws import Aws
 from billing.intake.applier import Applier
-from billing.intake.batch import Batch
+from billing.intake.batch import FIRST_WAIT, Batch
 from billing.intake.processing import Processor
 from billing.log import Log
 from billing.providers import Clients
@@ -28,7 +28,10 @@ logger = Log()
 aftercare = Aftercare(accounts, plans, applier, client, settings.optional("DOUBLE_SUBSCRIPTIONS", "refund"), logger)
 
 processor = Processor(applier, events, livemode=settings.livemode, aftercare=aftercare.settle)
-batch = Batch(processor, aws, settings.queue_url, settings.required("PAYMENT_EVENTS_DLQ_URL"), logger)
+batch = Batch(
+    *(processor, aws, settings.queue_url, settings.required("PAYMENT_EVENTS_DLQ_URL"), logger),
+    first_wait=settings.integer("FIRST_WAIT_SECONDS", FIRST_WAIT),
+)
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:

@@ -35,7 +35,18 @@ class _Message:
 
 
 class Batch:
-    def __init__(self, processor: Processor, aws: Aws, queue_url: str, dead_letters_url: str, logger: Log) -> None:
+    """`first_wait`: seconds until the next try of what a provider's or AWS's trouble holds up, the first time."""
+
+    def __init__(
+        self,
+        processor: Processor,
+        aws: Aws,
+        queue_url: str,
+        dead_letters_url: str,
+        logger: Log,
+        first_wait: int = FIRST_WAIT,
+    ) -> None:
+        self._first_wait = first_wait
         self._processor = processor
         self._aws = aws
         self._queue_url = queue_url
@@ -104,7 +115,10 @@ class Batch:
 
     def _wait(self, message: _Message, where: Mapping[str, str]) -> None:
         """Hides the message for longer than the queue would; without an answer the queue's own time holds."""
-        hidden = {"ReceiptHandle": message.receipt_handle, "VisibilityTimeout": wait(message.attempts)}
+        hidden = {
+            "ReceiptHandle": message.receipt_handle,
+            "VisibilityTimeout": wait(message.attempts, self._first_wait),
+        }
         self._ask("change_message_visibility", where, self._queue_url, **hidden)
 
     def _set_aside(self, message: _Message, where: Mapping[str, str]) -> bool:
@@ -123,10 +137,10 @@ class Batch:
         return True
 
 
-def wait(attempts: int) -> int:
+def wait(attempts: int, first: int = FIRST_WAIT) -> int:
     """Seconds until the next try of a message that was handed out so often."""
-    longest: int = min(FIRST_WAIT << min(attempts - 1, 10), LONGEST_WAIT)
-    return round(longest * random.uniform(0.8, 1.0))  # noqa: S311 spread, not a secret
+    longest: int = min(first << min(attempts - 1, 10), LONGEST_WAIT)
+    return max(1, round(longest * random.uniform(0.8, 1.0)))  # noqa: S311 spread, not a secret
 
 
 def _message(record: Mapping[str, Any]) -> _Message:
