@@ -59,6 +59,6 @@ def test_a_flag_needs_a_proper_name(call: Call) -> None:
 @pytest.mark.parametrize("event", ["admin_flags.list", "admin_flags.set"])
 def test_flags_are_for_admins(load: Callable[[str], ModuleType], event: str) -> None:
     of_a_buyer = recorded(f"api/{event}")
-    of_a_buyer["requestContext"]["authorizer"]["lambda"]["admin"] = "false"
+    of_a_buyer["requestContext"]["authorizer"]["lambda"]["role"] = ""
     answer = Answer(load("admin_flags").handler(of_a_buyer, None))
-    assert (answer.status, answer.problem) == (403, "not_allowed")
+    assert (answer.status, answer.problem) == (403, "role_needed")

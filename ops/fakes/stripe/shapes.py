@@ -410,8 +410,10 @@ def public(thing: Object) -> Object:
     """
     seen = {name: value for name, value in thing.items() if not name.startswith("_")}
     several = {"invoice": "lines", "subscription": "items"}.get(seen.get("object", ""))
-    if several and len(seen[several]["data"]) > LINES_SHOWN:
-        seen[several] = {**seen[several], "data": seen[several]["data"][:LINES_SHOWN], "has_more": True}
+    listed = seen.get(several) if several else None
+    rows = listed.get("data") if isinstance(listed, dict) else None  # another product's object may be of any shape
+    if several and isinstance(listed, dict) and isinstance(rows, list) and len(rows) > LINES_SHOWN:
+        seen[several] = {**listed, "data": rows[:LINES_SHOWN], "has_more": True}
     return seen
 
 
