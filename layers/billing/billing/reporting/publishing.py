@@ -79,12 +79,13 @@ class Changes:
         entries = [(_sequence(record), entry) for record in records for entry in domain_events([record])]
         for start in range(0, len(entries), _PUT_LIMIT):
             chunk = entries[start : start + _PUT_LIMIT]
-            put = [{**entry, "EventBusName": self._bus} for _, entry in chunk]
-            answer = self._aws.call("events", "put_events", Entries=put)
+            named = [{**entry, "EventBusName": self._bus} for _, entry in chunk]
+            answer = self._aws.call("events", "put_events", Entries=named)
             if answer["FailedEntryCount"]:
-                codes = [told.get("ErrorCode") for told in answer["Entries"]]
+                codes = [put.get("ErrorCode") for put in answer["Entries"]]
                 first = next(place for place, code in enumerate(codes) if code)
-                self._logger.error("the bus refused events", extra={"failed": len(codes), "code": codes[first]})
+                told = {"failed": answer["FailedEntryCount"], "code": codes[first]}
+                self._logger.error("the bus refused events", extra=told)
                 return {"batchItemFailures": [{"itemIdentifier": chunk[first][0]}]}
         self._logger.info("published", extra={"records": len(records), "folded": folded, "events": len(entries)})
         return {"batchItemFailures": []}
