@@ -16,10 +16,9 @@ from urllib.parse import urljoin
 
 import requests
 
+from tests.browser.built import FRONTEND, ROOT, build_packages, run
 from tests.browser.host import wait_for
 
-ROOT = Path(__file__).parents[2]
-FRONTEND = ROOT / "frontend"
 FRESH = Path(__file__).parent / "fresh_host"
 PAGE = ROOT / "docs" / "adopt.md"
 
@@ -41,9 +40,7 @@ def added_lines() -> int:
 
 def packages(out: Path) -> list[Path]:
     """The tarballs, as `make packages` makes them."""
-    run(FRONTEND, "node_modules/.bin/tsc", "-p", "packages/api-client/tsconfig.build.json")
-    for package in ("@bitsleuth/entitlements", "@bitsleuth/billing-react"):
-        run(FRONTEND, "npm", "run", "build", "-w", package)
+    build_packages()
     run(FRONTEND, "node", "scripts/packages.mjs", str(out))
     return [next(out.glob(f"bitsleuth-{name}-*.tgz")) for name in ("entitlements", "billing-react")]
 
@@ -70,12 +67,6 @@ def adopt(host: Path) -> None:
 
 def build(host: Path, **environment: str) -> None:
     run(host, "node_modules/.bin/next", "build", **environment)
-
-
-def run(folder: Path, *command: str, **environment: str) -> None:
-    everything = {**os.environ, "NEXT_TELEMETRY_DISABLED": "1", **environment}
-    done = subprocess.run(command, cwd=folder, env=everything, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def weight(url: str) -> tuple[int, int]:

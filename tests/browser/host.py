@@ -10,17 +10,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 
 import pytest
 import requests
 
 from demo.shop import Shop, open_shop
 from local.engine import Engine
+from tests.browser.built import FRONTEND, build_packages, run
 
-FRONTEND = Path(__file__).parents[2] / "frontend"
 SOURCE = FRONTEND / "examples" / "next-host"
-PACKAGES = ("api-client", "billing-react", "entitlements")
 TOKEN_SECONDS = 6
 # The API's address is built into the pages: this one, which the browser finds wherever the shop happens to be.
 API = "http://billing.example"
@@ -109,30 +107,16 @@ def _serve(port: int, api: str, model: str) -> "subprocess.Popen[bytes]":
 def _build() -> None:
     """Builds the packages and the host, unless they are newer than their sources."""
     built, routes = SOURCE / ".next" / "BUILD_ID", SOURCE / ".next" / "routes-manifest.json"
-    folders = [FRONTEND / "packages" / name / "src" for name in PACKAGES]
-    folders += [SOURCE / name for name in ("app", "lib", "public")]
-    sources = [path for folder in folders for path in folder.rglob("*.*") if path.name != "schema.ts"]
-    sources += [SOURCE / "next.config.ts", FRONTEND / "package-lock.json", FRONTEND.parent / "docs" / "openapi.json"]
-    newest = max(path.stat().st_mtime for path in sources)
+    sources = [path for name in ("app", "lib", "public") for path in (SOURCE / name).rglob("*.*")]
+    newest = max(build_packages(), *(path.stat().st_mtime for path in [*sources, SOURCE / "next.config.ts"]))
     if built.exists() and built.stat().st_mtime > newest and API in routes.read_text():
         return
-    # Not by the client's own script, which would write its types anew while other checks read them.
-    _run("node_modules/.bin/tsc", "-p", "packages/api-client/tsconfig.build.json")
-    for package in ("@bitsleuth/billing-react", "@bitsleuth/entitlements"):
-        _run("npm", "run", "build", "-w", package)
-    _run("npm", "run", "build:host", "-w", "@bitsleuth/example-next-host")
-
-
-def _run(*command: str) -> str:
-    environment = {**os.environ, "NEXT_PUBLIC_BILLING_API_URL": API, "NEXT_TELEMETRY_DISABLED": "1"}
-    done = subprocess.run(command, cwd=FRONTEND, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    run(FRONTEND, "npm", "run", "build:host", "-w", "@bitsleuth/example-next-host", NEXT_PUBLIC_BILLING_API_URL=API)
 
 
 def packed(package: str) -> set[str]:
     """The files that `npm pack` would publish."""
-    listed = json.loads(_run("npm", "pack", "--dry-run", "--json", "--silent", "-w", f"packages/{package}"))
+    listed = json.loads(run(FRONTEND, "npm", "pack", "--dry-run", "--json", "--silent", "-w", f"packages/{package}"))
     return {file["path"] for file in listed[0]["files"]}
 
 
