@@ -1,4 +1,4 @@
-"""GET /billing/config: what is switched on for whom, and how one can sign in and pay. The same for everybody."""
+"""GET /billing/config: what is switched on for whom, how one signs in and pays, and where the seller has pages."""
 
 import os
 from typing import Any
@@ -7,7 +7,7 @@ from billing.api.http import Request, Response, cacheable, endpoint
 from billing.aws import Aws
 from billing.log import Log
 from billing.rules.times import rfc3339
-from billing.settings import Settings, sign_in_ways
+from billing.settings import Settings, seller_links, sign_in_ways
 from billing.store.flags import FlagStore
 
 # Seconds until a change of a flag has reached everybody.
@@ -23,6 +23,7 @@ def show(request: Request) -> Response:
         **flags.read().to_json(),
         "providers": settings.providers,
         "sign_in": sign_in_ways(settings),
+        "links": seller_links(settings),
     }
     return cacheable(request, content, MAX_AGE, server_time=rfc3339(request.now))
 

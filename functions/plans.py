@@ -19,7 +19,7 @@ plans = PlanStore(aws, settings.plans_table)
 
 def show(request: Request) -> Response:
     catalogue = plans.catalogue()
-    body: dict[str, Any] = plan_list(catalogue, settings.providers)
+    body: dict[str, Any] = plan_list(catalogue, settings.providers, settings.lightning)
     body["quotes"] = quotes(Account(""), catalogue, settings.providers, request.now)
     return Response(body, headers={"cache-control": "public, max-age=60"})
 

@@ -106,9 +106,14 @@ def open_shop(
         chosen = {
             "ProviderMode": providers,
             "MockUrl": mock.url,
+            "ContactUrl": "mailto:billing@shop.example",
+            "TermsUrl": "https://shop.example/terms",
+            "PrivacyUrl": "https://shop.example/privacy",
+            "RefundPolicyUrl": "https://shop.example/refunds",
             "BitpayUrl": bitpay.url,
             "BtcpayUrl": btcpay.url,
             "BtcpayStoreId": STORE,
+            "BtcpayLightning": "true",
             "StripeApiBase": stripe.url,
             **(parameters or {}),
         }

@@ -31,6 +31,12 @@ def test_features_of_another_shape_are_an_error(broken: dict[str, object]) -> No
         features_from_json(broken)
 
 
+def test_the_price_list_is_in_the_admins_order_and_then_by_rank() -> None:
+    pro_first = Catalogue((FREE, replace(PLUS, position=1), replace(PRO, position=0)))
+    assert [plan.plan_id for plan in pro_first.on_sale()] == ["free", "pro-month", "plus-month"]
+    assert [plan.plan_id for plan in Catalogue((PRO, PLUS, FREE)).on_sale()] == ["free", "plus-month", "pro-month"]
+
+
 def test_the_newest_version_is_for_sale_and_the_old_ones_are_known() -> None:
     second = replace(PLUS, version=2, price_cents=1200)
     catalogue = Catalogue((second, PLUS))

@@ -6,7 +6,7 @@ from billing.admin.flags import AdminFlags
 from billing.aws import Aws
 from billing.errors import Conflict, InvalidRequest
 from billing.rules.rollout import Flag, Flags, place
-from billing.settings import Settings, sign_in_ways
+from billing.settings import Settings, seller_links, sign_in_ways
 from billing.store.audit import AuditLog
 from billing.store.flags import FlagStore
 from billing.store.transactions import LostRace
@@ -118,3 +118,15 @@ def test_the_development_sign_in_is_not_offered_in_prod() -> None:
     env = {"OIDC_ISSUER": "https://id.example", "DEV_TOKEN_KEYS": "{}"}
     assert sign_in_ways(Settings({"STAGE": "dev", **env})) == ["nostr", "oidc", "development"]
     assert sign_in_ways(Settings({"STAGE": "prod", **env})) == ["nostr", "oidc"]
+
+
+def test_a_page_links_to_what_the_seller_has_and_to_nothing_else() -> None:
+    told = Settings(
+        {"CONTACT_URL": " mailto:ask@shop.example ", "TERMS_URL": "", "PRIVACY_URL": "https://shop.example/p"}
+    )
+    assert seller_links(told) == {
+        "contact": "mailto:ask@shop.example",
+        "terms": None,
+        "privacy": "https://shop.example/p",
+        "refunds": None,
+    }

@@ -1,4 +1,4 @@
-import { Button, Dialog, SignIn, SignOutDialog, useBilling, useUserId } from "@bitsleuth/billing-react";
+import { Button, Dialog, SellerLinks, SignIn, SignOutDialog, useBilling, useUserId } from "@bitsleuth/billing-react";
 import { useState, type ReactNode } from "react";
 import { LANGUAGES, type Language } from "./language.js";
 import { MAIN, useLocation } from "./router.js";
@@ -59,7 +59,10 @@ export function Shell({ language, onLanguage, children }: ShellProps) {
         {children}
       </main>
       <footer className="portal-footer">
-        <div className="portal-wide">{t("footer")}</div>
+        <div className="portal-wide bsb-row bsb-between">
+          <p>{t("footer")}</p>
+          <SellerLinks />
+        </div>
       </footer>
     </div>
   );

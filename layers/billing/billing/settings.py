@@ -133,6 +133,11 @@ class Settings:
         return names
 
     @property
+    def lightning(self) -> list[str]:
+        """The providers of which somebody said that their invoices can be paid over Lightning."""
+        return ["btcpay"] if self.optional("BTCPAY_LIGHTNING") == "true" else []
+
+    @property
     def plans_table(self) -> str:
         return self.required("PLANS_TABLE")
 
@@ -171,3 +176,9 @@ def sign_in_ways(settings: Settings) -> list[str]:
     if settings.optional("DEV_TOKEN_KEYS") and not settings.is_prod:
         ways.append("development")
     return ways
+
+
+def seller_links(settings: Settings) -> dict[str, str | None]:
+    """Where a buyer can ask, and read what was agreed; None for what the seller has no page of."""
+    names = {"contact": "CONTACT_URL", "terms": "TERMS_URL", "privacy": "PRIVACY_URL", "refunds": "REFUND_POLICY_URL"}
+    return {link: settings.optional(name) or None for link, name in names.items()}

@@ -1,11 +1,13 @@
 export * from "./gate.js";
 export { BillingPage, type BillingPageProps } from "./components/BillingPage.js";
 export { CheckoutReturn, type CheckoutReturnProps } from "./components/CheckoutReturn.js";
-export { CryptoInvoice, type CryptoInvoiceProps, type InvoiceId } from "./components/CryptoInvoice.js";
+export type { CryptoInvoiceProps, InvoiceId } from "./components/CryptoInvoice.js";
+export { CryptoInvoice } from "./components/InvoiceDialog.js";
 export { default as LockedCard, type LockedCardProps } from "./components/LockedCard.js";
 export { OfferCard } from "./components/OfferCard.js";
 export { PricingTable, type PricingTableProps } from "./components/PricingTable.js";
 export { PurchaseDialog, type PurchaseDialogProps } from "./components/PurchaseDialog.js";
+export { SellerLinks } from "./components/SellerLinks.js";
 export { SignOutDialog } from "./components/SignOutDialog.js";
 export { SignIn } from "./components/SignIn.js";
 export { UpgradeDialog, type UpgradeDialogProps } from "./components/UpgradeDialog.js";

@@ -230,3 +230,35 @@ test("nothing is sold on a guess of what one has already", async () => {
   await userEvent.click(again);
   expect(await screen.findByRole("button", { name: "Upgrade to Pro" })).toBeTruthy();
 });
+
+test("what is recommended and what comes first is the admin's word, not the rank's", async () => {
+  const pro = { ...plans.pro, recommended: true, position: 0 };
+  const others = [plans.free, plans.plus].map((plan) => ({ ...plan, position: 1 }));
+  api.answers({ ...free, "GET /billing/plans": { ...catalogue, plans: [pro, ...others] } });
+  show(<PricingTable comparison={false} />, null);
+  expect((await card("Pro")).getByText("Recommended")).toBeTruthy();
+  expect(screen.getAllByText("Recommended")).toHaveLength(1);
+  expect(screen.getAllByRole("article").map((each) => within(each).getByRole("heading").textContent)).toEqual(["Pro", "Free", "Plus"]);
+  expect((await card("Pro")).getByText("Everything in Plus, and")).toBeTruthy();
+});
+
+test("the ways to pay are those that this stack is set up for", async () => {
+  const byCard = catalogue.quotes.map((each) => ({ ...each, rails: each.rails.filter(({ rail }) => rail === "card") }));
+  api.answers(free);
+  const all = show(<PricingTable />, null);
+  const ways = async () => within(await screen.findByRole("list", { name: "Ways to pay" })).getAllByRole("listitem").map((item) => item.textContent);
+  expect(await ways()).toEqual(["Card", "Bitcoin", "Lightning", "No account, no e-mail"]);
+  all.unmount();
+  api.answers({ ...free, "GET /billing/plans": { ...catalogue, quotes: byCard } });
+  show(<PricingTable />, null);
+  expect(await ways()).toEqual(["Card", "No account, no e-mail"]);
+});
+
+test("a purchase names the seller's terms, those that there are", async () => {
+  api.answers(free);
+  show(<PurchaseDialog plan={plans.plus} onClose={() => {}} />, null);
+  const dialog = within(await screen.findByRole("dialog"));
+  expect((await dialog.findByRole("link", { name: "Terms" })).getAttribute("href")).toBe("https://shop.example/terms");
+  expect(dialog.getByRole("link", { name: "Refunds" })).toBeTruthy();
+  expect(dialog.queryByRole("link", { name: "Privacy" })).toBeNull();
+});

@@ -71,11 +71,11 @@ function faultsOf(error: unknown): Record<string, string> {
 function Preview({ plan }: { plan: Schemas["PublicPlan"] }) {
   const t = useAdminText();
   const features = usePlans().data?.features ?? [];
-  const offer = { key: plan.tier || plan.plan_id, name: plan.name || t("plan"), rank: plan.rank, plans: { [plan.interval]: plan } };
+  const offer = { key: plan.tier || plan.plan_id, name: plan.name || t("plan"), };
   return (
     <aside className="bsb-stack bsb:gap-2" aria-label={t("preview")}>
       <h2 className="bsb-h3 bsb-2">{t("preview")}</h2>
-      <OfferCard offer={offer} plan={plan} quote={null} featured={false} below={undefined} features={features} accountUrl="" />
+      <OfferCard offer={offer} plan={plan} quote={null} featured={plan.recommended} below={undefined} features={features} accountUrl="" />
     </aside>
   );
 }

@@ -28,6 +28,8 @@ export interface Draft {
   duration_days: string;
   optimistic: boolean;
   after_purchase: boolean;
+  recommended: boolean;
+  position: string;
   hidden: boolean;
   provider_plan_ids: string;
   features: FeatureDraft[];
@@ -50,6 +52,8 @@ export function draftOf(plan: AdminPlan | null): Draft {
     duration_days: plan?.duration_days ? String(plan.duration_days) : "",
     optimistic: plan?.optimistic ?? false,
     after_purchase: plan?.after_purchase ?? false,
+    recommended: plan?.recommended ?? false,
+    position: String(plan?.position ?? 0),
     hidden: plan?.status === "hidden",
     provider_plan_ids: Object.entries(plan?.provider_plan_ids ?? {})
       .map(([provider, id]) => `${provider}=${id}`)
@@ -93,6 +97,8 @@ export function planOf(draft: Draft): Built {
     tier: draft.tier.trim(),
     group: draft.group.trim() || "main",
     rank: Number(draft.rank),
+    recommended: draft.recommended,
+    position: Number(draft.position),
     trial_days: Number(draft.trial_days),
   };
   const duration_days = draft.interval === "once" && draft.duration_days ? Number(draft.duration_days) : null;

@@ -18,7 +18,7 @@ export const de: PortalMessages = {
   "token.use": "Token verwenden",
   footer: "Bezahlt wird beim Zahlungsanbieter. Wir speichern keine Namen, keine E-Mail-Adressen und keine Wallet-Schlüssel.",
   "pricing.title": "Kenne deine Bitcoin. Zahle, wie du magst.",
-  "pricing.about": "Beginne kostenlos. Zahle mit Karte oder in Bitcoin, ohne Konto, und höre auf, wann du willst.",
+  "pricing.about": "Beginne kostenlos, und höre auf, wann du willst.",
   return: "Dein Kauf",
   missing: "Seite nicht gefunden",
   "missing.about": "Unter dieser Adresse gibt es nichts.",

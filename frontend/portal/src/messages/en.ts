@@ -18,7 +18,7 @@ const texts = {
   "token.use": "Use token",
   footer: "Payments happen at the payment provider. We keep no names, no e-mail addresses and no wallet keys.",
   "pricing.title": "Know your bitcoin. Pay how you like.",
-  "pricing.about": "Start free. Pay by card or in bitcoin, without an account, and stop whenever you want.",
+  "pricing.about": "Start free, and stop whenever you want.",
   return: "Your purchase",
   missing: "Page not found",
   "missing.about": "There is nothing at this address.",

@@ -18,7 +18,7 @@ export const es: PortalMessages = {
   "token.use": "Usar token",
   footer: "Se paga en el proveedor de pagos. No guardamos nombres, correos ni claves de cartera.",
   "pricing.title": "Conoce tus bitcoins. Paga como quieras.",
-  "pricing.about": "Empieza gratis. Paga con tarjeta o en bitcoin, sin cuenta, y para cuando quieras.",
+  "pricing.about": "Empieza gratis y para cuando quieras.",
   return: "Tu compra",
   missing: "Página no encontrada",
   "missing.about": "No hay nada en esta dirección.",

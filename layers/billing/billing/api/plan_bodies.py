@@ -24,6 +24,8 @@ def plan_from(body: PlanBody, plan_id: str, version: int) -> Plan:
         grace_days=body.grace_days,
         optimistic=body.optimistic,
         after_purchase=body.after_purchase,
+        recommended=body.recommended,
+        position=body.position,
         status=body.status,
         provider_plan_ids={str(name): price for name, price in body.provider_plan_ids.items()},
     )

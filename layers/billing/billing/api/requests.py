@@ -75,6 +75,8 @@ class PlanBody(RequestBody):
     grace_days: int = Field(7, ge=0, le=30)
     optimistic: bool = Field(False, description="Bitcoin: open at the first sight of the payment")
     after_purchase: bool = Field(False, description="Free plan: only for those who have bought or been given something")
+    recommended: bool = Field(False, description="Pointed out on the price list")
+    position: int = Field(0, ge=0, le=1000, description="Place on the price list; of one place the lower rank is first")
     status: Literal["active", "hidden"] = "active"
     provider_plan_ids: dict[ProviderName, Id] = Field(default_factory=dict)
 

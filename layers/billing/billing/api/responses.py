@@ -64,6 +64,8 @@ class PublicPlan(Response):
     interval: Literal["month", "year", "once"]
     tier: str
     rank: int
+    recommended: bool
+    position: int
     group: str
     trial_days: int
     duration_days: int | None
@@ -87,6 +89,8 @@ class PaymentProvider(Response):
     rail: Literal["card", "bitcoin"]
     renews: bool
     """Whether it charges again by itself; one that does not sells recurring plans as prepaid terms."""
+    lightning: bool
+    """Whether its invoices can be paid over Lightning, as far as this stack was told."""
 
 
 class PlanNamed(Response):
@@ -511,6 +515,15 @@ class Flag(Response):
     """User ids, keyed-hashed like `sub`: they name nobody."""
 
 
+class Links(Response):
+    """Addresses of the seller's own pages (https: or mailto:); null where there is none."""
+
+    contact: str | None
+    terms: str | None
+    privacy: str | None
+    refunds: str | None
+
+
 class PublicConfig(Response):
     """The same for everybody and cacheable: each client evaluates its flags alone, by hashing `salt`, flag and user."""
 
@@ -519,6 +532,7 @@ class PublicConfig(Response):
     flags: dict[str, Flag]
     providers: list[str]
     sign_in: list[Literal["nostr", "oidc", "development"]]
+    links: Links
     server_time: Time
 
 

@@ -17,21 +17,26 @@ if TYPE_CHECKING:
 View = dict[str, Any]
 
 
-def plan_list(catalogue: Catalogue, offered: Sequence[str]) -> View:
-    """The public catalogue: what is for sale now, the lowest rank and price first."""
+def plan_list(catalogue: Catalogue, offered: Sequence[str], lightning: Sequence[str] = ()) -> View:
+    """The public catalogue: what is for sale now, in the order of the price list."""
     on_sale = catalogue.on_sale()
     features = [{"feature": key, **info} for key, info in FEATURES.items()]
     return {
         "plans": [public_plan(p, offered) for p in on_sale],
         "features": features,
-        "payment_providers": payment_providers(),
+        "payment_providers": payment_providers(lightning),
     }
 
 
-def payment_providers() -> View:
+def payment_providers(lightning: Sequence[str] = ()) -> View:
     """How each provider takes money, also of those that are not on offer any more: receipts name them."""
     return {
-        name: {"title": abilities.title, "rail": abilities.rail, "renews": abilities.renews}
+        name: {
+            "title": abilities.title,
+            "rail": abilities.rail,
+            "renews": abilities.renews,
+            "lightning": name in lightning,
+        }
         for name, abilities in PROVIDERS.items()
     }
 
@@ -47,6 +52,8 @@ def public_plan(plan: Plan, offered: Sequence[str]) -> View:
         "interval": plan.interval,
         "tier": plan.tier,
         "rank": plan.rank,
+        "recommended": plan.recommended,
+        "position": plan.position,
         "group": plan.group,
         "trial_days": plan.trial_days,
         "duration_days": plan.duration_days,

@@ -176,7 +176,8 @@ class Plan:
     `duration_days`: how long a `once` plan lasts; None means for good. `grace_days` counts from the start of an
     unpaid period. `optimistic` opens a bitcoin plan at the first sight of the payment, before it is confirmed.
     `after_purchase`: a free plan only for those who have bought or been given something. A key costs nothing, so what
-    everybody has for free can be had again with another one.
+    everybody has for free can be had again with another one. `recommended` points it out on the price list, and
+    `position` is its place there; of one place the lower rank comes first.
     """
 
     plan_id: str
@@ -195,6 +196,8 @@ class Plan:
     grace_days: int = 7
     optimistic: bool = False
     after_purchase: bool = False
+    recommended: bool = False
+    position: int = 0
     status: PlanStatus = "active"
     provider_plan_ids: Mapping[str, str] = field(default_factory=dict)
 
@@ -232,10 +235,9 @@ class Catalogue:
         return self._newest.values()
 
     def on_sale(self) -> list[Plan]:
-        """What is for sale now, the lowest rank and price first."""
-        return sorted(
-            (p for p in self.newest() if p.status == "active"), key=lambda p: (p.rank, p.price_cents, p.plan_id)
-        )
+        """What is for sale now, by place on the price list, then the lowest rank and price first."""
+        active = (p for p in self.newest() if p.status == "active")
+        return sorted(active, key=lambda p: (p.position, p.rank, p.price_cents, p.plan_id))
 
     def get(self, plan_id: str, version: int | None = None) -> Plan | None:
         """A given version, or the newest one."""

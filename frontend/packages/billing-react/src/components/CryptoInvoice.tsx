@@ -13,6 +13,7 @@ import { Button, ButtonLink } from "../ui/Button.js";
 import { CopyLine } from "../ui/CopyButton.js";
 import { ErrorNotice, Notice } from "../ui/Notice.js";
 import { Skeleton } from "../ui/Skeleton.js";
+import { SellerLinks } from "./SellerLinks.js";
 
 /** `skew` is how far the service's clock is ahead of ours, in milliseconds. */
 type Invoice = Schemas["CryptoInvoice"] & { skew: number };
@@ -127,13 +128,17 @@ function InvoiceNotice({ state, invoice }: { state: InvoiceState; invoice: Invoi
   }
   return (
     <Notice tone={INVOICE_TONES[state]} title={t(`invoice.${state}`)} live>
-      {t(`invoice.${state}.about`, values)}
+      <p>{t(`invoice.${state}.about`, values)}</p>
       {state === "paid" && invoice.surplus_cents > 0 && (
         <p className="bsb:mt-1">{t("invoice.surplus", { surplus: money(invoice.surplus_cents, invoice.currency, locale) })}</p>
       )}
+      {(invoice.surplus_cents > 0 || ASKED.has(state)) && <SellerLinks only={["contact", "refunds"]} />}
     </Notice>
   );
 }
+
+/** What its buyer may want to ask a person about. */
+const ASKED: ReadonlySet<InvoiceState> = new Set(["held", "returning", "disputed"]);
 
 /** 0.00150000 -> "150,000 sats". */
 function sats(btc: string, locale: string): string {

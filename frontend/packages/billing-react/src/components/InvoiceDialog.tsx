@@ -4,10 +4,19 @@ import { lazy, Suspense } from "react";
 import { useT } from "../text.js";
 import { Dialog } from "../ui/Dialog.js";
 import { Skeleton } from "../ui/Skeleton.js";
-import type { InvoiceId } from "./CryptoInvoice.js";
+import type { CryptoInvoiceProps, InvoiceId } from "./CryptoInvoice.js";
 
 // With its QR encoder, only for those who pay in bitcoin.
-const CryptoInvoice = lazy(async () => ({ default: (await import("./CryptoInvoice.js")).CryptoInvoice }));
+const Invoice = lazy(async () => ({ default: (await import("./CryptoInvoice.js")).CryptoInvoice }));
+
+/** A bitcoin invoice to pay, on a page of the host's own. */
+export function CryptoInvoice(props: CryptoInvoiceProps) {
+  return (
+    <Suspense fallback={<Skeleton height="24rem" />}>
+      <Invoice {...props} />
+    </Suspense>
+  );
+}
 
 interface InvoiceDialogProps {
   of: InvoiceId;
@@ -21,9 +30,7 @@ export function InvoiceDialog({ of, plan, url, onAgain, onClose }: InvoiceDialog
   const t = useT();
   return (
     <Dialog onClose={onClose} title={t("invoice.title")} description={plan}>
-      <Suspense fallback={<Skeleton height="24rem" />}>
-        <CryptoInvoice of={of} onDone={onClose} {...(url ? { url } : {})} {...(onAgain ? { onAgain } : {})} />
-      </Suspense>
+      <CryptoInvoice of={of} onDone={onClose} {...(url ? { url } : {})} {...(onAgain ? { onAgain } : {})} />
     </Dialog>
   );
 }

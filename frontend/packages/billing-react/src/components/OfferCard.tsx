@@ -15,7 +15,7 @@ import { Icon } from "../ui/Icon.js";
 import { Skeleton } from "../ui/Skeleton.js";
 
 interface OfferCardProps {
-  offer: Offer;
+  offer: Pick<Offer, "key" | "name">;
   plan: Plan;
   /** What choosing it means; null while the service has not said. */
   quote: Quote | null;

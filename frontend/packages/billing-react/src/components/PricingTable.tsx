@@ -1,10 +1,12 @@
 "use client";
 
+import type { Schemas } from "@bitsleuth/billing-api-client";
 import { useEffect, useState } from "react";
 import { yearlySaving, type Plan } from "../format.js";
-import { isRecurring, offersOf, planAt, type Interval, type Offer } from "../offers.js";
+import { below, isRecurring, offersOf, planAt, type Interval, type Offer } from "../offers.js";
 import { usePlans, useQuotes, useTrack, type Quote } from "../queries.js";
 import { useT } from "../text.js";
+import { Icon, type IconName } from "../ui/Icon.js";
 import { ErrorNotice } from "../ui/Notice.js";
 import { Skeleton, SkeletonLines } from "../ui/Skeleton.js";
 import { ChangePlanDialog } from "./ChangePlanDialog.js";
@@ -19,7 +21,7 @@ export interface PricingTableProps {
   onIntervalChange?: (interval: "month" | "year") => void;
   /** Where the "manage" button of the current plan leads. */
   accountUrl?: string;
-  /** Tier that is pointed out. Default: the one in the middle, of three or more. */
+  /** Tier that is pointed out. Default: those that the catalogue recommends. */
   featured?: string;
   comparison?: boolean;
 }
@@ -53,7 +55,6 @@ export function PricingTable(props: PricingTableProps) {
   const offers = offersOf(plans);
   const recurring = offers.filter(isRecurring);
   const once = offers.filter((offer) => !isRecurring(offer));
-  const featured = props.featured ?? (recurring.length > 2 ? recurring[Math.floor(recurring.length / 2)]?.key : undefined);
   // What one has already decides whether choosing buys or changes: on a guess nothing is sold.
   const unsure = offered.error !== null && !offered.quotes;
   const card = (offer: Offer) => {
@@ -67,8 +68,8 @@ export function PricingTable(props: PricingTableProps) {
           offer={offer}
           plan={plan}
           quote={quote}
-          featured={offer.key === featured && points}
-          below={recurring[recurring.indexOf(offer) - 1]}
+          featured={points && (props.featured === undefined ? offer.recommended : offer.key === props.featured)}
+          below={isRecurring(offer) ? below(offer, recurring) : undefined}
           features={features}
           accountUrl={accountUrl}
           saving={yearlySaving(offer.plans.month, offer.plans.year)}
@@ -80,6 +81,7 @@ export function PricingTable(props: PricingTableProps) {
   return (
     <div className="bsb bsb-stack bsb:gap-8">
       {said && <Said text={said} />}
+      <Ways quotes={catalogue.data.quotes} providers={catalogue.data.payment_providers} />
       {recurring.some((offer) => offer.plans.year) && (
         <IntervalChoice
           offers={recurring}
@@ -109,6 +111,26 @@ export function PricingTable(props: PricingTableProps) {
 /** The plan one has, when it is one that is paid. */
 function currentOf(quotes: ReadonlyMap<string, Quote> | undefined): string | undefined {
   return [...(quotes?.values() ?? [])].find(({ move }) => move === "current")?.plan_id;
+}
+
+/** How one can pay, of what this stack is set up for; and what nobody is asked for. */
+function Ways({ quotes, providers }: { quotes: readonly Quote[]; providers: Schemas["PlanList"]["payment_providers"] }) {
+  const t = useT();
+  const rails = quotes.flatMap((quote) => quote.rails);
+  const ways = (["card", "bitcoin"] as const).filter((kind) => rails.some(({ rail }) => rail === kind));
+  const said: { icon: IconName; text: string }[] = ways.map((kind) => ({ icon: kind, text: t(`rail.${kind}`) }));
+  if (rails.some(({ provider }) => providers[provider]?.lightning)) said.push({ icon: "bolt", text: t("invoice.lightning") });
+  if (said.length === 0) return null;
+  return (
+    <ul className="bsb-row bsb-2 bsb-small bsb:justify-center bsb:gap-x-5" aria-label={t("pricing.ways")}>
+      {[...said, { icon: "lock" as const, text: t("pricing.no_email") }].map(({ icon, text }) => (
+        <li key={icon} className="bsb-row bsb:gap-1.5">
+          <Icon name={icon} size={16} />
+          {text}
+        </li>
+      ))}
+    </ul>
+  );
 }
 
 function OneTime({ children }: { children: React.ReactNode }) {
@@ -152,6 +174,9 @@ function IntervalChoice(props: { offers: Offer[]; value: "month" | "year"; onCha
 function PricingSkeleton() {
   return (
     <div className="bsb bsb-stack bsb:gap-8" aria-busy="true">
+      <span className="bsb:self-center">
+        <Skeleton width="18rem" height="1.25rem" />
+      </span>
       <span className="bsb:self-center">
         <Skeleton width="16rem" height="2.75rem" />
       </span>

@@ -13,6 +13,7 @@ import { ErrorNotice, Notice } from "../ui/Notice.js";
 import { SkeletonLines } from "../ui/Skeleton.js";
 import { InvoiceDialog } from "./InvoiceDialog.js";
 import { Rails } from "./Rails.js";
+import { SellerLinks } from "./SellerLinks.js";
 import { SignIn } from "./SignIn.js";
 import { Overlap, Terms } from "./Terms.js";
 
@@ -126,6 +127,7 @@ export function PurchaseDialog(props: PurchaseDialogProps) {
         <Overlap overlap={rail.overlap} agreed={consented} onAgree={(yes) => setAgreed(yes ? rail.quote_id : null)} />
       )}
       {failure !== null && !outdated && <ErrorNotice error={failure} />}
+      {rail && <SellerLinks only={AGREED} />}
       <div className="bsb-dialog-actions">
         <Button onClick={onClose}>{t("cancel")}</Button>
         {quote && !rail && quote.move !== "buy" ? (
@@ -148,8 +150,16 @@ type Provider = NonNullable<Schemas["CreateCheckoutSession"]["provider"]>;
 
 const codeOf = (error: unknown) => (error instanceof ApiError ? error.code : "");
 
+const AGREED = ["terms", "refunds", "privacy"] as const;
+
 /** What the service refuses because the buyer's account is not what the quote was made for. */
-const STALE: ReadonlySet<string> = new Set(["quote_outdated", "overlap", "already_subscribed", "already_purchased"]);
+const STALE: ReadonlySet<string> = new Set([
+  "quote_outdated",
+  "overlap",
+  "already_subscribed",
+  "already_purchased",
+  "payment_on_its_way",
+]);
 
 function NotForSale({ move }: { move: Schemas["PlanQuote"]["move"] }) {
   const t = useT();

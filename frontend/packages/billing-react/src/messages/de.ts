@@ -23,6 +23,13 @@ const de = {
   dismiss: "Ausblenden",
   support_id: "Kennung für den Support: {id}",
 
+  "link.contact": "Frag uns",
+  "link.terms": "Bedingungen",
+  "link.refunds": "Erstattung",
+  "link.privacy": "Datenschutz",
+  "pricing.ways": "Zahlungswege",
+  "pricing.no_email": "Ohne Konto, ohne E-Mail",
+
   "interval.month": "Monat",
   "interval.year": "Jahr",
   "interval.once": "einmalig",
@@ -154,7 +161,7 @@ const de = {
   "invoice.paid": "Bezahlt",
   "invoice.paid.about": "Dein Plan ist offen.",
   "invoice.again": "Neues Angebot holen",
-  "invoice.surplus": "Du hast {surplus} mehr als den Preis gesendet. Das ist vermerkt; frag uns, wenn du es zurückhaben möchtest.",
+  "invoice.surplus": "Du hast {surplus} mehr als den Preis gesendet. Das ist als deins vermerkt.",
   "invoice.done": "Fertig",
   "invoice.refunded": "Erstattet",
   "invoice.refunded.about": "Die Zahlung von {price} wurde zurückgegeben.",

@@ -22,6 +22,13 @@ const texts = {
   dismiss: "Dismiss",
   support_id: "Support id: {id}",
 
+  "link.contact": "Ask us",
+  "link.terms": "Terms",
+  "link.refunds": "Refunds",
+  "link.privacy": "Privacy",
+  "pricing.ways": "Ways to pay",
+  "pricing.no_email": "No account, no e-mail",
+
   "interval.month": "month",
   "interval.year": "year",
   "interval.once": "once",
@@ -153,7 +160,7 @@ const texts = {
   "invoice.paid": "Paid",
   "invoice.paid.about": "Your plan is open.",
   "invoice.again": "Get a new quote",
-  "invoice.surplus": "You sent {surplus} more than the price. It is recorded; ask us if you want it back.",
+  "invoice.surplus": "You sent {surplus} more than the price. It is recorded as yours.",
   "invoice.done": "Done",
   "invoice.refunded": "Refunded",
   "invoice.refunded.about": "The payment of {price} has been returned.",

@@ -23,6 +23,13 @@ const es = {
   dismiss: "Descartar",
   support_id: "Id. para soporte: {id}",
 
+  "link.contact": "Pregúntanos",
+  "link.terms": "Condiciones",
+  "link.refunds": "Reembolsos",
+  "link.privacy": "Privacidad",
+  "pricing.ways": "Formas de pago",
+  "pricing.no_email": "Sin cuenta, sin correo",
+
   "interval.month": "mes",
   "interval.year": "año",
   "interval.once": "una vez",
@@ -154,7 +161,7 @@ const es = {
   "invoice.paid": "Pagada",
   "invoice.paid.about": "Tu plan está abierto.",
   "invoice.again": "Pedir otra cotización",
-  "invoice.surplus": "Enviaste {surplus} más que el precio. Queda registrado; pídenoslo si quieres que te lo devolvamos.",
+  "invoice.surplus": "Enviaste {surplus} más que el precio. Queda registrado como tuyo.",
   "invoice.done": "Listo",
   "invoice.refunded": "Reembolsada",
   "invoice.refunded.about": "Se ha devuelto el pago de {price}.",

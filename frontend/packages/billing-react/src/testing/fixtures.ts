@@ -12,6 +12,8 @@ const plan = (over: Partial<S["PublicPlan"]>): S["PublicPlan"] => ({
   interval: "month",
   tier: "plus",
   rank: 10,
+  recommended: false,
+  position: 0,
   group: "main",
   trial_days: 0,
   duration_days: null,
@@ -79,10 +81,10 @@ export const catalogue: S["PlanList"] = {
     feature("tax.enhanced", "Enhanced tax report", "switch"),
   ],
   payment_providers: {
-    stripe: { title: "Stripe", rail: "card", renews: true },
-    bitpay: { title: "BitPay", rail: "bitcoin", renews: false },
-    btcpay: { title: "BTCPay Server", rail: "bitcoin", renews: false },
-    mock: { title: "Test mode", rail: "card", renews: true },
+    stripe: { title: "Stripe", rail: "card", renews: true, lightning: false },
+    bitpay: { title: "BitPay", rail: "bitcoin", renews: false, lightning: false },
+    btcpay: { title: "BTCPay Server", rail: "bitcoin", renews: false, lightning: true },
+    mock: { title: "Test mode", rail: "card", renews: true, lightning: false },
   },
 };
 
@@ -218,3 +220,13 @@ export const problem = (status: number, code: string, over: Record<string, unkno
   detail: `Refused: ${code}.`,
   ...over,
 });
+
+export const config: S["PublicConfig"] = {
+  version: 0,
+  salt: "",
+  flags: {},
+  providers: ["stripe", "btcpay"],
+  sign_in: ["nostr"],
+  links: { contact: "mailto:ask@shop.example", terms: "https://shop.example/terms", privacy: null, refunds: "https://shop.example/refunds" },
+  server_time: "2026-12-15T12:00:00Z",
+};

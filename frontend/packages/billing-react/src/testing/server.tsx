@@ -17,6 +17,9 @@ export interface Call {
   authorization: string | null;
 }
 
+/** What any page may ask for. */
+const DEFAULTS: Record<string, Answer> = { "POST /billing/track": {}, "GET /billing/config": fixtures.config };
+
 const VERBS = { GET: http.get, POST: http.post, PUT: http.put, DELETE: http.delete };
 
 /** A service that gives the answers it is told; `calls` are those it got. Anything else fails the test. */
@@ -35,7 +38,7 @@ export function service() {
     calls,
     /** `answers({ "GET /billing/plans": catalogue })`; a function is asked for each call. */
     answers(answers: Record<string, Answer>) {
-      for (const [call, answer] of Object.entries({ "POST /billing/track": {}, ...answers })) {
+      for (const [call, answer] of Object.entries({ ...DEFAULTS, ...answers })) {
         const [method, path] = call.split(" ") as [keyof typeof VERBS, string];
         const verb = VERBS[method];
         server.use(
