@@ -4,7 +4,8 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from billing.api.http import Request, Response, endpoint
+from billing.api import roles
+from billing.api.http import Call, Request, Response, endpoint
 from billing.api.requests import RefreshSession, SignInWithNostr
 from billing.aws import Aws
 from billing.identity import nostr
@@ -46,7 +47,14 @@ def sign_out(request: Request) -> Response:
     return Response(None, 204)
 
 
-handler = endpoint(
-    limited({"POST /auth/nostr": sign_in, "POST /auth/refresh": refresh, "POST /auth/sign-out": sign_out}, limits),
-    Log(),
-)
+def me(request: Request) -> Mapping[str, Any]:
+    """Free of charge: what the authorizer found out already."""
+    return {"user_id": request.own_user(None), "role": request.role, "may": roles.allowed(request.role)}
+
+
+_counted: Mapping[str, Call] = {
+    "POST /auth/nostr": sign_in,
+    "POST /auth/refresh": refresh,
+    "POST /auth/sign-out": sign_out,
+}
+handler = endpoint({**limited(_counted, limits), "GET /auth/me": me}, Log())

@@ -7,7 +7,7 @@ from billing.api.http import Request, Response, cacheable, endpoint
 from billing.aws import Aws
 from billing.log import Log
 from billing.rules.times import rfc3339
-from billing.settings import Settings, seller_links, sign_in_ways
+from billing.settings import Settings, identity_provider, seller_links, sign_in_ways
 from billing.store.flags import FlagStore
 
 # Seconds until a change of a flag has reached everybody.
@@ -24,6 +24,7 @@ def show(request: Request) -> Response:
         "providers": settings.providers,
         "sign_in": sign_in_ways(settings),
         "links": seller_links(settings),
+        "identity_provider": identity_provider(settings),
     }
     return cacheable(request, content, MAX_AGE, server_time=rfc3339(request.now))
 

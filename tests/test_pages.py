@@ -19,11 +19,23 @@ DISTRIBUTION = RESOURCES["PagesDistribution"]["Properties"]["DistributionConfig"
 def test_security_headers_are_the_same_here_and_in_the_cloud() -> None:
     config = RESOURCES["PagesHeaders"]["Properties"]["ResponseHeadersPolicyConfig"]["SecurityHeadersConfig"]
     assert {
-        "Content-Security-Policy": config["ContentSecurityPolicy"]["ContentSecurityPolicy"],
+        "Content-Security-Policy": config["ContentSecurityPolicy"]["ContentSecurityPolicy"]["Fn::Sub"],
         "Referrer-Policy": config["ReferrerPolicy"]["ReferrerPolicy"],
         "X-Content-Type-Options": "nosniff",
         "X-Frame-Options": config["FrameOptions"]["FrameOption"],
     } == PAGE_HEADERS
+
+
+@pytest.mark.parametrize("token_url", ["", "https://id.example/token"])
+def test_a_page_reaches_its_own_origin_and_the_token_address_of_the_identity_provider(
+    tmp_path: Path, token_url: str
+) -> None:
+    (tmp_path / "index.html").write_text("")
+    answer = Pages(tmp_path, token_url=token_url).answer(Request(EnvironBuilder(path="/console/plans").get_environ()))
+    assert answer is not None
+    answer.close()
+    sources = dict(part.split(None, 1) for part in answer.headers["Content-Security-Policy"].split("; "))
+    assert sources["connect-src"].split() == ["'self'", *filter(None, [token_url])]
 
 
 def test_no_policy_allows_code_or_style_from_elsewhere_or_inline() -> None:

@@ -230,8 +230,9 @@ def test_the_pages_lie_in_a_bucket_that_cloudfront_alone_reads() -> None:
 
 def test_a_page_runs_our_own_scripts_alone_and_in_no_frame_and_over_tls() -> None:
     headers = RESOURCES["PagesHeaders"]["Properties"]["ResponseHeadersPolicyConfig"]["SecurityHeadersConfig"]
-    policy = headers["ContentSecurityPolicy"]["ContentSecurityPolicy"].split("; ")
-    assert {"default-src 'none'", "script-src 'self'", "connect-src 'self'", "frame-ancestors 'none'"} <= set(policy)
+    policy = headers["ContentSecurityPolicy"]["ContentSecurityPolicy"]["Fn::Sub"].split("; ")
+    assert {"default-src 'none'", "script-src 'self'", "frame-ancestors 'none'"} <= set(policy)
+    assert "connect-src 'self' ${OidcTokenUrl}" in policy
     assert not [part for part in policy if "unsafe" in part or "*" in part]
     assert headers["StrictTransportSecurity"]["AccessControlMaxAgeSec"] >= 31_536_000
     assert headers["FrameOptions"]["FrameOption"] == "DENY"

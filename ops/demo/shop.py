@@ -18,6 +18,7 @@ from billing.identity.tokens import DEV_ISSUER, Signer, Verifier, generate_key_s
 from fakes.base import Server
 from fakes.bitpay import BitPay
 from fakes.btcpay import BTCPay
+from fakes.issuer import Issuer
 from fakes.mock import MockProvider
 from fakes.stripe.app import StripeApp
 from local.engine import Engine
@@ -28,6 +29,8 @@ USER, ADMIN = "usr_demo", "usr_admin"
 STORE = "local-store"
 # Who sells here, in this order: the first is the default.
 PROVIDERS = "mock,btcpay,bitpay,stripe"
+# Where the identity provider sends people back to.
+SIGNED_IN = "/console/signed-in"
 _TOKEN_SECONDS = 30 * 86_400
 
 
@@ -47,6 +50,7 @@ class Shop:
     bitpay: BitPay
     btcpay: BTCPay
     stripe: StripeApp
+    issuer: Issuer
     _signer: Signer
 
     @property
@@ -99,9 +103,10 @@ def open_shop(
         STORE, vault["BTCPAY_API_KEY"], vault["BTCPAY_WEBHOOK_SECRET"], memory=state and state / "btcpay.json"
     )
     stripe = StripeApp(memory=state and state / "stripe.json")
+    issuer = Issuer()
     with ExitStack() as open_until_the_end:
         # Beside a chosen port the stand-ins get theirs of our choosing too: the stack is then the same at each start.
-        for offset, stand_in in enumerate((mock, bitpay, btcpay, stripe), 100):
+        for offset, stand_in in enumerate((mock, bitpay, btcpay, stripe, issuer), 100):
             open_until_the_end.enter_context(Server(stand_in, port and port + offset))
         chosen = {
             "ProviderMode": providers,
@@ -115,6 +120,7 @@ def open_shop(
             "BtcpayStoreId": STORE,
             "BtcpayLightning": "true",
             "StripeApiBase": stripe.url,
+            **issuer.parameters(),
             **(parameters or {}),
         }
         with Engine.start(
@@ -128,7 +134,9 @@ def open_shop(
             progress("Filling the secrets and seeding the plans")
             fill_secrets(engine, vault)
             dev_keys = {DEV_ISSUER: vault["DEV_TOKEN_KEYS"]}
-            shop = Shop(engine, mock, bitpay, btcpay, stripe, Signer(dev_keys, DEV_ISSUER))
+            here = engine.api_url + SIGNED_IN
+            issuer.returns_to |= {here, here.replace("127.0.0.1", "localhost")}
+            shop = Shop(engine, mock, bitpay, btcpay, stripe, issuer, Signer(dev_keys, DEV_ISSUER))
             engine.serve_pages(PAGES, shop.sign_in)
             seed_plans(shop)
             if state:

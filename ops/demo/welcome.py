@@ -17,7 +17,8 @@ def welcome(shop: Shop, console: Console, environment: Path, *, past: bool) -> N
     places = [
         ("Pages", f"{shop.url}/pricing", "as a visitor"),
         ("", f"{shop.url}/as/user", f"signed in as {USER}; /as/usr_… is anybody"),
-        ("", f"{shop.url}/as/admin", "the admin pages"),
+        ("", f"{shop.url}/console", "the admin pages: sign in as viewer, support or admin"),
+        ("", f"{shop.url}/as/admin", "the same, signed in as admin"),
         ("Providers", shop.mock.url, "cards: play customer, bank and clock"),
         ("", shop.stripe.url, "the same for the stand-in of Stripe"),
         ("", shop.btcpay.url, "BTCPay Server's: pay half, too much, or late"),

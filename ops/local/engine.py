@@ -249,7 +249,7 @@ class Engine:
 
         `sign_in(name)` is where /as/<name> leads: see `local.pages`.
         """
-        self._pages = Pages(root, sign_in)
+        self._pages = Pages(root, sign_in, self.stack.parameters.get("OidcTokenUrl", ""))
 
     def _role_credentials(self, role: str, session: str) -> dict[str, str]:
         credentials = self.client("sts").assume_role(

@@ -14,10 +14,11 @@ from .host import LOOPBACK
 # What CloudFront's behaviours send to the API; the pages are everything else.
 API_PATHS = ("/billing/", "/auth/", "/admin/", "/.well-known/")
 
-# As the template's response headers policy says it for CloudFront; a test holds the two together.
+# As the template's response headers policy says it for CloudFront, with the token address of the identity provider; a
+# test holds the two together.
 PAGE_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
-    "font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "font-src 'self'; connect-src 'self' ${OidcTokenUrl}; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -32,11 +33,15 @@ class Pages:
     """A single-page application built into `root`: its files, and index.html for every path without an extension.
 
     `sign_in(name)`: the page and the fragment that sign in as somebody; None when there is nobody of that name.
+    `token_url`: where the pages change a code of the identity provider's for a token.
     """
 
-    def __init__(self, root: Path, sign_in: Callable[[str], str | None] = lambda name: None) -> None:
+    def __init__(
+        self, root: Path, sign_in: Callable[[str], str | None] = lambda name: None, token_url: str = ""
+    ) -> None:
         self._root = root
         self._sign_in = sign_in
+        self._headers = {name: value.replace("${OidcTokenUrl}", token_url) for name, value in PAGE_HEADERS.items()}
 
     def answer(self, request: Request) -> Response | None:
         """The page; None when the path is the API's."""
@@ -52,7 +57,7 @@ class Pages:
             response = send_from_directory(self._root, path if Path(path).suffix else "index.html", request.environ)
         except NotFound:
             return Response("Not found", 404)
-        response.headers.update(PAGE_HEADERS)
+        response.headers.update(self._headers)
         # Everything in assets/ carries a hash of its content in its name.
         lasting = path.startswith("assets/")
         response.headers["Cache-Control"] = "public, max-age=31536000, immutable" if lasting else "no-cache"

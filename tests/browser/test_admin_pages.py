@@ -119,7 +119,7 @@ def test_a_plan_that_the_service_refuses_says_why(admin: Visitor) -> None:
 
 def test_the_admin_pages_are_not_for_buyers(visitor: Visitor, user: str) -> None:
     visitor.open("/console/plans", user=user)
-    expect(visitor.text("For administrators")).to_be_visible()
+    expect(visitor.text("No role here")).to_be_visible()
     refused = visitor.shop.call("GET", "/admin/plans", user=user)
     assert refused.status_code in (401, 403)
 

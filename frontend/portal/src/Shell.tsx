@@ -1,7 +1,8 @@
-import { Button, Dialog, SellerLinks, SignIn, SignOutDialog, useBilling, useUserId } from "@bitsleuth/billing-react";
+import { Button, Dialog, SellerLinks, SignIn, SignOutDialog, useUserId } from "@bitsleuth/billing-react";
 import { useState, type ReactNode } from "react";
 import { LANGUAGES, type Language } from "./language.js";
 import { MAIN, useLocation } from "./router.js";
+import { useWorksHere } from "./staff.js";
 import { usePortalText } from "./text.js";
 import { useTheme } from "./theme.js";
 
@@ -14,8 +15,7 @@ interface ShellProps {
 export function Shell({ language, onLanguage, children }: ShellProps) {
   const t = usePortalText();
   const { pathname } = useLocation();
-  const { session } = useBilling();
-  useUserId();
+  const works = useWorksHere();
   const link = (href: string, text: string) => (
     <a href={href} aria-current={pathname === href ? "page" : pathname.startsWith(href.replace(/\/plans$/, "")) ? true : undefined}>
       {text}
@@ -36,7 +36,7 @@ export function Shell({ language, onLanguage, children }: ShellProps) {
             {link("/pricing", t("pricing"))}
             {link("/demo", t("demo"))}
             {link("/account/billing", t("billing"))}
-            {session.admin && link("/console/plans", t("admin"))}
+            {works && link("/console/plans", t("admin"))}
           </nav>
           <div className="portal-tools">
             {/* Shows the short form; the list itself, which lies over it, has the names. */}
@@ -87,6 +87,7 @@ function ThemeButton() {
 function Account() {
   const t = usePortalText();
   const userId = useUserId();
+  const { pathname } = useLocation();
   const [open, setOpen] = useState(false);
   if (userId !== null) {
     return (
@@ -98,6 +99,8 @@ function Account() {
       </>
     );
   }
+  // Who works here signs in on the admin's page itself.
+  if (pathname.startsWith("/console")) return null;
   return (
     <>
       <Button size="small" onClick={() => setOpen(true)}>
@@ -106,45 +109,8 @@ function Account() {
       {open && (
         <Dialog onClose={() => setOpen(false)} title={t("signin")} description={t("signin.about")}>
           <SignIn onDone={() => setOpen(false)} />
-          <TokenField onDone={() => setOpen(false)} />
         </Dialog>
       )}
     </>
-  );
-}
-
-/** For tokens made elsewhere: an administrator's from the identity provider, a developer's from `make run`. */
-function TokenField({ onDone }: { onDone: () => void }) {
-  const t = usePortalText();
-  const { session } = useBilling();
-  const [token, setToken] = useState("");
-  return (
-    <details>
-      <summary className="bsb-summary">{t("token")}</summary>
-      <form
-        className="bsb-stack bsb:mt-3 bsb:gap-2"
-        onSubmit={(event) => {
-          event.preventDefault();
-          session.adopt(token.trim());
-          onDone();
-        }}
-      >
-        <div className="bsb-field">
-          <label className="bsb-label" htmlFor="portal-token">
-            {t("token.label")}
-          </label>
-          <input
-            id="portal-token"
-            className="bsb-input bsb-mono"
-            required
-            value={token}
-            autoComplete="off"
-            spellCheck={false}
-            onChange={(event) => setToken(event.target.value)}
-          />
-        </div>
-        <Button type="submit">{t("token.use")}</Button>
-      </form>
-    </details>
   );
 }

@@ -20,7 +20,9 @@ function adoptTokenFromLink(session: ReturnType<typeof createSession>): void {
 
 const root = document.getElementById("root");
 if (!root) throw new Error("The page has no #root.");
-const session = createSession();
+const session = createSession({
+  renewAdopted: async (refresh) => (await import("./identity-provider.js")).renewSignIn(refresh),
+});
 adoptTokenFromLink(session);
 document.addEventListener("click", followLinks);
 paintBar();

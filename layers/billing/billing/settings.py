@@ -168,6 +168,17 @@ class Settings:
         return self.required("PUBLIC_URL").rstrip("/")
 
 
+def identity_provider(settings: Settings) -> dict[str, str] | None:
+    """What a page needs to sign somebody in at the identity provider (OpenID Connect, PKCE, no secret); None where it
+    is not set up for that. `token` is which of the tokens that it then gets the API takes: that for our audience."""
+    names = ("ISSUER", "CLIENT_ID", "AUTHORIZATION_URL", "TOKEN_URL")
+    found = {name.lower(): settings.optional(f"OIDC_{name}") for name in names}
+    if not all(found.values()):
+        return None
+    token = "id" if settings.optional("OIDC_AUDIENCE") == found["client_id"] else "access"
+    return {**found, "scope": settings.optional("OIDC_SCOPE", "openid"), "token": token}
+
+
 def sign_in_ways(settings: Settings) -> list[str]:
     """What this stack accepts, by name."""
     ways = ["nostr"]

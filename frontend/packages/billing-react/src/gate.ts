@@ -15,4 +15,4 @@ export {
   type BillingProviderProps,
   type Entitlements,
 } from "./provider.js";
-export { createSession, type Session, type SessionOptions, type Signer } from "./session.js";
+export { createSession, type AdoptedTokens, type Session, type SessionOptions, type Signer } from "./session.js";

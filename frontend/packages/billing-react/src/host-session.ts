@@ -55,9 +55,6 @@ export function withHost(session: Session, url: string, fetch = globalThis.fetch
     get userId() {
       return session.userId;
     },
-    get admin() {
-      return session.admin;
-    },
     get signedInWith() {
       return session.signedInWith ?? null;
     },
@@ -75,7 +72,7 @@ export function withHost(session: Session, url: string, fetch = globalThis.fetch
     },
     subscribe: (listener) => session.subscribe(listener),
     signIn: (signer) => session.signIn(signer),
-    adopt: (token) => session.adopt(token),
+    adopt: (token, refresh) => session.adopt(token, refresh),
     signOut() {
       session.signOut();
       forget();

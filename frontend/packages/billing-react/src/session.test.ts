@@ -1,4 +1,5 @@
 // @vitest-environment happy-dom
+import { ApiError } from "@bitsleuth/billing-api-client";
 import { schnorr } from "@noble/curves/secp256k1.js";
 import { expect, test, vi } from "vitest";
 import { createSession, SignerRefused, type NostrEvent, type Signer } from "./session.js";
@@ -21,7 +22,7 @@ import { API, refuse, service } from "./testing/server.js";
 const api = service();
 const encode = (claims: object) => `e30.${btoa(JSON.stringify(claims)).replace(/=/g, "")}.sig`;
 const tokens = (sub: string, expires_at: string) => ({
-  session_token: encode({ sub, groups: ["admin"] }),
+  session_token: encode({ sub }),
   expires_at,
   refresh_token: `refresh-${sub}-0123456789`,
   user_id: sub,
@@ -33,7 +34,6 @@ test("signing in sends an event that any verifier accepts, for this call and thi
   const session = createSession({ apiUrl: API, now: () => 1_800_000_000_500 });
   await session.signIn(await billingKeySigner());
   expect(session.userId).toBe("usr_1");
-  expect(session.admin).toBe(true);
   const event = JSON.parse(atob(api.calls[0]?.authorization?.replace("Nostr ", "") ?? "")) as NostrEvent & { id: string; pubkey: string; sig: string };
   const hash = "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"; // SHA-256 of {}
   expect(event).toMatchObject({ kind: 27235, created_at: 1_800_000_000, tags: [["u", `${API}/auth/nostr`], ["method", "POST"], ["payload", hash]] });
@@ -224,4 +224,25 @@ test("a token that was refused is renewed once, and the sign-in goes on", async 
   expect(api.calls).toHaveLength(1);
   session.rejected?.(renewed ?? "");
   expect(session.userId, "refused again at once: it is over").toBeNull();
+});
+
+test("a token made elsewhere is renewed by whoever brought it, until that is refused", async () => {
+  const expiring = (exp: number) => encode({ sub: "usr_staff", exp });
+  const renewAdopted = vi.fn(() => Promise.resolve({ token: expiring(2_000), refresh: "r2" as string | null }));
+  let now = 900_000;
+  const session = createSession({ apiUrl: API, now: () => now, renewAdopted });
+  session.adopt(expiring(1_000), "r1");
+  expect(await session.token()).toBe(expiring(1_000));
+  expect(renewAdopted).not.toHaveBeenCalled();
+  now = 980_000;
+  expect(await session.token()).toBe(expiring(2_000));
+  expect(renewAdopted).toHaveBeenLastCalledWith("r1");
+  now = 1_980_000;
+  renewAdopted.mockRejectedValueOnce(new Error("away"));
+  expect(await session.token()).toBe(expiring(2_000)); // silence ends nothing
+  expect(renewAdopted).toHaveBeenLastCalledWith("r2");
+  renewAdopted.mockRejectedValueOnce(new ApiError(400, "invalid_grant", "no"));
+  expect(await session.token()).toBe(null);
+  expect(session.ended).toEqual({ userId: "usr_staff", by: null });
+  expect(api.calls).toEqual([]);
 });

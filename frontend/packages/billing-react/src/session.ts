@@ -25,7 +25,6 @@ export class SignerRefused extends Error {
 export interface Session {
   /** The user's id; null while nobody is signed in. Changes are announced to subscribers. */
   readonly userId: string | null;
-  readonly admin: boolean;
   /** Whose key the sign-in is of; null when it was adopted, or nobody is signed in. */
   readonly signedInWith?: SignedInWith | null;
   /** The sign-in that ended although nobody signed out, until there is another: whose account to lead back to. */
@@ -35,8 +34,8 @@ export interface Session {
   rejected?(token: string): void;
   subscribe(listener: () => void): () => void;
   signIn(signer: Signer): Promise<void>;
-  /** Takes a token made elsewhere: an OIDC token, or one of the development issuer. */
-  adopt(token: string): void;
+  /** Takes a token made elsewhere: an OIDC token, or one of the development issuer; with what renews it, if anything. */
+  adopt(token: string, refresh?: string | null): void;
   /** At once here, and at the service as soon as it can be reached; never fails. */
   signOut(): void;
 }
@@ -54,6 +53,7 @@ export interface Ended {
 interface Stored {
   token: string;
   by?: SignedInWith | null;
+  adopted?: boolean;
   refresh: string | null;
   expiresAt: number;
 }
@@ -63,16 +63,25 @@ export interface SessionOptions {
   storage?: Pick<Storage, "getItem" | "setItem" | "removeItem">;
   now?: () => number;
   fetch?: typeof globalThis.fetch;
+  /** Renews a token made elsewhere. An `ApiError` of 400 ends the sign-in, any other failure does not. */
+  renewAdopted?: (refresh: string) => Promise<AdoptedTokens>;
+}
+
+export interface AdoptedTokens {
+  readonly token: string;
+  /** The next one, where it is replaced at each use. */
+  readonly refresh: string | null;
 }
 
 const STORAGE_KEY = "bitsleuth-billing-session";
 const ENDED_KEY = "bitsleuth-billing-ended";
 /** Longer than the time between two readings of the entitlements: while a page is open its token never ends. */
 const REFRESH_BEFORE_MS = 300_000;
+const ADOPTED_BEFORE_MS = 30_000;
 const PATIENCE_MS = 10_000;
 
 /** Keeps the session in `storage` and renews its token shortly before it ends. */
-export function createSession({ apiUrl = "", storage, now = Date.now, fetch }: SessionOptions = {}): Session {
+export function createSession({ apiUrl = "", storage, now = Date.now, fetch, renewAdopted }: SessionOptions = {}): Session {
   const client = createBillingClient({ baseUrl: apiUrl, ...(fetch ? { fetch } : {}) });
   const store = storage ?? globalThis.localStorage;
   const listeners = new Set<() => void>();
@@ -101,7 +110,14 @@ export function createSession({ apiUrl = "", storage, now = Date.now, fetch }: S
     keep({ token: tokens.session_token, refresh: tokens.refresh_token, expiresAt: Date.parse(tokens.expires_at), by });
   }
 
-  const isFresh = () => current !== null && current.expiresAt - now() > REFRESH_BEFORE_MS;
+  function adopt(token: string, refresh: string | null = null): void {
+    const expiry = claims(token).exp;
+    const expiresAt = typeof expiry === "number" ? expiry * 1000 : Number.MAX_SAFE_INTEGER;
+    keep({ token, refresh, expiresAt, adopted: true });
+  }
+
+  /** Elsewhere a token may live for minutes only: it is renewed at its end, not at every call. */
+  const isFresh = () => current !== null && current.expiresAt - now() > (current.adopted ? ADOPTED_BEFORE_MS : REFRESH_BEFORE_MS);
 
   /** Another tab may have renewed, or signed out: a refresh token that is used twice ends the sign-in in all of them. */
   function followOtherTabs(): void {
@@ -116,9 +132,14 @@ export function createSession({ apiUrl = "", storage, now = Date.now, fetch }: S
     // Who signs out, or in as somebody else, meanwhile is not to be signed in again by the answer.
     const isStillAsked = () => current?.refresh === refresh;
     try {
-      const signal = AbortSignal.timeout(PATIENCE_MS);
-      const tokens = await unwrap(client.POST("/auth/refresh", { body: { refresh_token: refresh }, signal }));
-      if (isStillAsked()) accept(tokens, current?.by ?? null);
+      if (current?.adopted) {
+        const next = await renewAdopted?.(refresh);
+        if (next && isStillAsked()) adopt(next.token, next.refresh ?? refresh);
+      } else {
+        const signal = AbortSignal.timeout(PATIENCE_MS);
+        const tokens = await unwrap(client.POST("/auth/refresh", { body: { refresh_token: refresh }, signal }));
+        if (isStillAsked()) accept(tokens, current?.by ?? null);
+      }
     } catch (error) {
       // Only the service's own refusal ends the session; one that is away does not, nor what answers in its place.
       if (isRefusal(error) && isStillAsked()) end();
@@ -129,9 +150,6 @@ export function createSession({ apiUrl = "", storage, now = Date.now, fetch }: S
   return {
     get userId() {
       return userOf(current);
-    },
-    get admin() {
-      return current !== null && isAdmin(claims(current.token));
     },
     get signedInWith() {
       return current?.by ?? null;
@@ -172,12 +190,9 @@ export function createSession({ apiUrl = "", storage, now = Date.now, fetch }: S
       const tokens = await unwrap(client.POST("/auth/nostr", { body: {}, headers })).catch(refusedSignature);
       accept(tokens, { name: signer.name, pubkey });
     },
-    adopt(token) {
-      const expiry = claims(token).exp;
-      keep({ token, refresh: null, expiresAt: typeof expiry === "number" ? expiry * 1000 : Number.MAX_SAFE_INTEGER });
-    },
+    adopt,
     signOut() {
-      const refresh = current?.refresh;
+      const refresh = current?.adopted ? null : current?.refresh;
       keep(null);
       if (refresh) void tellSignedOut(refresh);
     },
@@ -231,11 +246,6 @@ function claims(token: string): Record<string, unknown> {
 
 function userOf(stored: Stored | null): string | null {
   return stored && text(claims(stored.token).sub);
-}
-
-function isAdmin(claim: Record<string, unknown>): boolean {
-  const groups = claim.groups ?? claim.roles ?? claim.scope;
-  return claim.admin === true || (Array.isArray(groups) ? groups : String(groups ?? "").split(" ")).includes("admin");
 }
 
 function text(value: unknown): string | null {

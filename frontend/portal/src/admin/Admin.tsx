@@ -1,47 +1,60 @@
-import { Notice, useBilling, useUserId } from "@bitsleuth/billing-react";
+import { ErrorNotice, SkeletonCard, useUserId } from "@bitsleuth/billing-react";
 import type { ComponentType } from "react";
+import { RETURN_PATH } from "../identity-provider.js";
 import { useLocation } from "../router.js";
+import { useCaller } from "../staff.js";
 import { useTitle } from "../title.js";
 import { AuditPage } from "./AuditPage.js";
 import { EventsPage } from "./EventsPage.js";
 import { InvoicesPage } from "./InvoicesPage.js";
+import { CallerContext, type AdminCall } from "./may.js";
 import { PlansPage } from "./PlansPage.js";
 import { RevenuePage } from "./RevenuePage.js";
 import { RolloutPage } from "./RolloutPage.js";
+import { NoRole, SignedIn, SignInPage } from "./SignInPage.js";
 import { useAdminText } from "./text.js";
 import { UsersPage } from "./UsersPage.js";
 
+/** Each section with the call that it begins with: who may not make it is not led there. */
 const SECTIONS = {
-  plans: PlansPage,
-  revenue: RevenuePage,
-  users: UsersPage,
-  invoices: InvoicesPage,
-  events: EventsPage,
-  rollout: RolloutPage,
-  audit: AuditPage,
-} as const satisfies Record<string, ComponentType>;
+  plans: [PlansPage, "GET /admin/plans"],
+  revenue: [RevenuePage, "GET /admin/revenue"],
+  users: [UsersPage, "GET /admin/users"],
+  invoices: [InvoicesPage, "GET /admin/invoices"],
+  events: [EventsPage, "GET /admin/events"],
+  rollout: [RolloutPage, "GET /admin/flags"],
+  audit: [AuditPage, "GET /admin/audit"],
+} as const satisfies Record<string, readonly [ComponentType, AdminCall]>;
 type Section = keyof typeof SECTIONS;
 
 /** The owner's pages. Only the service decides who is an admin; this shell merely does not invite others. */
 export default function Admin({ section }: { section: string }) {
-  const t = useAdminText();
-  const { session } = useBilling();
-  const current: Section = section in SECTIONS ? (section as Section) : "plans";
+  const userId = useUserId();
+  const caller = useCaller();
   const { pathname } = useLocation();
-  useUserId();
+  if (pathname === RETURN_PATH) return <SignedIn />;
+  if (userId === null) return <SignInPage />;
+  if (caller.isError) return <ErrorNotice error={caller.error} onRetry={() => void caller.refetch()} />;
+  if (!caller.data) return <SkeletonCard heading lines={6} />;
+  if (!caller.data.role) return <NoRole />;
+  return (
+    <CallerContext value={caller.data}>
+      <Sections section={section} may={caller.data.may} />
+    </CallerContext>
+  );
+}
+
+function Sections({ section, may }: { section: string; may: readonly string[] }) {
+  const t = useAdminText();
+  const { pathname } = useLocation();
+  const open = (Object.keys(SECTIONS) as Section[]).filter((name) => may.includes(SECTIONS[name][1]));
+  const current = open.find((name) => name === section) ?? open[0] ?? "users";
   useTitle(t(current));
-  if (!session.admin) {
-    return (
-      <div className="portal-narrow">
-        <Notice title={t("admin_only")}>{t("admin_only.about")}</Notice>
-      </div>
-    );
-  }
-  const Page = SECTIONS[current];
+  const [Page] = SECTIONS[current];
   return (
     <div className="admin">
       <nav className="portal-nav admin-nav" aria-label={t("sections")}>
-        {(Object.keys(SECTIONS) as Section[]).map((name) => (
+        {open.map((name) => (
           <a
             key={name}
             ref={name === current ? intoView : undefined}

@@ -524,6 +524,27 @@ class Links(Response):
     refunds: str | None
 
 
+class IdentityProvider(Response):
+    """Where a page signs somebody in: OpenID Connect's authorization code with PKCE, as a client without a secret."""
+
+    issuer: str
+    client_id: str
+    authorization_url: str
+    token_url: str
+    scope: str
+    token: Literal["id", "access"]
+    """Which of the tokens that it answers is for this API."""
+
+
+class Caller(Response):
+    """Who the caller is here. `role` "" is everybody who does not work here."""
+
+    user_id: str
+    role: Literal["", "viewer", "support", "admin"]
+    may: list[str]
+    """The admin's calls that the role may make, such as `GET /admin/users`; a page shows no other."""
+
+
 class PublicConfig(Response):
     """The same for everybody and cacheable: each client evaluates its flags alone, by hashing `salt`, flag and user."""
 
@@ -533,6 +554,7 @@ class PublicConfig(Response):
     providers: list[str]
     sign_in: list[Literal["nostr", "oidc", "development"]]
     links: Links
+    identity_provider: IdentityProvider | None
     server_time: Time
 
 

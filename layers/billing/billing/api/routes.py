@@ -290,6 +290,7 @@ ROUTES: tuple[Route, ...] = (
         errors=(401,),
         status=204,
     ),
+    Route("GET", "/auth/me", "auth", _user, "Who the caller is here, and what they may do", responses.Caller),
     Route("GET", "/.well-known/jwks.json", "jwks", "none", "Keys that verify our tokens", responses.KeySet),
     Route(
         "POST",

@@ -228,5 +228,6 @@ export const config: S["PublicConfig"] = {
   providers: ["stripe", "btcpay"],
   sign_in: ["nostr"],
   links: { contact: "mailto:ask@shop.example", terms: "https://shop.example/terms", privacy: null, refunds: "https://shop.example/refunds" },
+  identity_provider: null,
   server_time: "2026-12-15T12:00:00Z",
 };

@@ -69,7 +69,6 @@ export function sessionOf(userId: string | null): Session {
     get userId() {
       return current;
     },
-    admin: true,
     token: async () => current && "token",
     subscribe(listener) {
       listeners.add(listener);
