@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from billing.admin.customers import FILTERS, Customers
+from billing.admin.personal_data import PersonalData
 from billing.admin.users import AdminUsers
 from billing.api.http import Request, Response, csv_file, endpoint, seconds, wants_csv
 from billing.api.requests import GrantFeatures, RefundPayment
@@ -15,16 +16,10 @@ from billing.store.erasure import ErasureStore
 from billing.wiring import Wiring
 
 wire = Wiring(os.environ)
-users = AdminUsers(
-    wire.accounts,
-    wire.plans,
-    CounterStore(wire.aws, wire.settings.accounts_table),
-    wire.events,
-    ErasureStore(wire.aws, wire.settings.accounts_table, wire.events),
-    wire.audit,
-    wire.refunds,
-)
-
+counters = CounterStore(wire.aws, wire.settings.accounts_table)
+erasure = ErasureStore(wire.aws, wire.settings.accounts_table, wire.events)
+users = AdminUsers(wire.accounts, wire.plans, counters, wire.events, wire.audit, wire.refunds)
+personal_data = PersonalData(wire.accounts, erasure, wire.audit)
 
 customers = Customers(wire.customers, users)
 
@@ -58,6 +53,10 @@ def refund(request: Request) -> Mapping[str, Any]:
     return users.refund(*_done(request), request.parse(RefundPayment), most)
 
 
+def export(request: Request) -> Mapping[str, Any]:
+    return personal_data.export(*_done(request), request.only("cursor").get("cursor", ""))
+
+
 def _done(request: Request) -> tuple[str, str, int]:
     """To whom, by whom, and when."""
     return request.path["user_id"], request.user_id, request.now
@@ -71,8 +70,8 @@ handler = endpoint(
         "POST /admin/users/{user_id}/grants": grant,
         "POST /admin/users/{user_id}/grants/{grant_id}/revoke": lambda r: users.revoke(*_done(r), r.path["grant_id"]),
         "POST /admin/users/{user_id}/refunds": refund,
-        "GET /admin/users/{user_id}/export": lambda r: users.export(*_done(r)),
-        "DELETE /admin/users/{user_id}": lambda r: users.erase(*_done(r)),
+        "GET /admin/users/{user_id}/export": export,
+        "DELETE /admin/users/{user_id}": lambda r: personal_data.erase(*_done(r)),
     },
     Log(),
 )

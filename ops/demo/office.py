@@ -29,7 +29,6 @@ from billing.store.accounts import AccountStore
 from billing.store.audit import AuditLog
 from billing.store.counters import CounterStore
 from billing.store.due import DueStore
-from billing.store.erasure import ErasureStore
 from billing.store.metrics import MetricsStore
 from billing.store.payment_events import PaymentEventStore
 from billing.store.plans import PlanStore
@@ -75,8 +74,7 @@ class Office:
         self._refunds = refunds = Refunds(accounts, plans, applier, client)
         self.invoices = InvoiceDesk(accounts, plans, due, applier, client, refunds)
         self.users = AdminUsers(
-            *(accounts, plans, CounterStore(aws, table), events, ErasureStore(aws, table, events), audit),
-            refunds,
+            *(accounts, plans, CounterStore(aws, table), events, audit, refunds),
         )
         self.admin_plans = AdminPlans(plans, settings.providers, PlanPrices(plans, client, settings.providers))
         self._secrets = {

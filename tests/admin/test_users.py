@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from billing.admin.personal_data import PersonalData
 from billing.admin.users import AdminUsers
 from billing.api import admin as shapes
 from billing.api.requests import GrantFeatures, RefundPayment
@@ -46,12 +47,13 @@ class Desk:
         for plan in CATALOGUE.plans:
             self.plans.add_version(plan)
         self.applier = Applier(self.accounts, self.plans, lambda name: pytest.fail(f"{name} was asked"))
+        erasure = ErasureStore(self.aws, "AccountsTable", self.events)
+        self.personal_data = PersonalData(self.accounts, erasure, self.audit)
         self.users = AdminUsers(
             self.accounts,
             self.plans,
             CounterStore(self.aws, "AccountsTable"),
             self.events,
-            ErasureStore(self.aws, "AccountsTable", self.events),
             self.audit,
             Refunds(self.accounts, self.plans, self.applier, lambda name: pytest.fail(f"{name} was asked")),
         )
@@ -253,14 +255,14 @@ def test_a_limited_role_gives_back_so_much_of_a_payment_all_its_refunds_together
 
 def test_whoever_still_pays_is_not_erased(desk: Desk) -> None:
     with pytest.raises(Conflict, match="cancel sub_1 first"):
-        desk.users.erase(USER, ADMIN, NOW)
+        desk.personal_data.erase(USER, ADMIN, NOW)
 
 
 def test_erasing_leaves_the_books_without_the_person(desk: Desk) -> None:
     lines = [line for page in desk.metrics.ledger() for line in page]
     desk.metrics.fold(lines)
     desk.become(ENDED, at=NOW + 5 * DAY)  # a line that is not folded yet
-    desk.users.erase(USER, ADMIN, NOW + 6 * DAY)
+    desk.personal_data.erase(USER, ADMIN, NOW + 6 * DAY)
     kept = [line for page in desk.metrics.ledger() for line in page]
     assert {user for user, _ in kept} == {desk.log()[0]["subject"]}
     desk.metrics.fold(kept)
@@ -275,7 +277,7 @@ def test_erasing_leaves_the_books_without_the_person(desk: Desk) -> None:
 
 def test_a_refund_that_comes_after_the_erasure_still_finds_its_payment(desk: Desk) -> None:
     desk.become(ENDED, at=NOW + 5 * DAY)
-    desk.users.erase(USER, ADMIN, NOW + 6 * DAY)
+    desk.personal_data.erase(USER, ADMIN, NOW + 6 * DAY)
     late = RefundFact(
         provider="stripe",
         observed_at=NOW + 7 * DAY,
@@ -295,7 +297,7 @@ def test_a_refund_that_comes_after_the_erasure_still_finds_its_payment(desk: Des
 def test_what_is_told_after_the_erasure_leads_to_nobody(desk: Desk) -> None:
     """The provider's objects still name the user: neither the books nor the events take the name up again."""
     desk.become(ENDED, at=NOW + 5 * DAY)
-    desk.users.erase(USER, ADMIN, NOW + 6 * DAY)
+    desk.personal_data.erase(USER, ADMIN, NOW + 6 * DAY)
     late: dict[str, Any] = {"provider": "stripe", "observed_at": NOW + 7 * DAY, "user_id": USER, "customer_id": "cus_1"}
     facts: dict[str, Fact] = {
         "applied": SubscriptionFact(
@@ -323,8 +325,9 @@ def test_what_is_told_after_the_erasure_leads_to_nobody(desk: Desk) -> None:
 
 
 def test_an_export_holds_every_record_and_event_and_is_noted(desk: Desk) -> None:
-    export = desk.users.export(USER, ADMIN, NOW)
-    kinds = {str(record["record"]).split("#")[0] for record in export["records"]}
+    first = desk.personal_data.export(USER, ADMIN, NOW)
+    rest = desk.personal_data.export(USER, ADMIN, NOW, first["next"])
+    kinds = {str(record["record"]).split("#")[0] for page in (first, rest) for record in page["records"]}
     assert kinds == {"subscription", "entitlements", "mrr", "~ledger", "~history", "payment_event"}
     assert [entry["action"] for entry in desk.log()] == ["export"]
 
@@ -337,9 +340,9 @@ def test_every_answer_has_the_documented_shape(desk: Desk) -> None:
         (shapes.UserDetail, desk.users.show(USER, NOW)),
         (shapes.Explanation, desk.users.explain(USER, "ai.chat", NOW, NOW)),
         (shapes.RefundEffect, desk.users.refund(USER, ADMIN, NOW, dry)),
-        (shapes.UserExport, desk.users.export(USER, ADMIN, NOW)),
+        (shapes.UserExport, desk.personal_data.export(USER, ADMIN, NOW)),
     ]
     desk.become(ENDED, at=NOW + 5 * DAY)
-    answers.append((shapes.Erasure, desk.users.erase(USER, ADMIN, NOW + 6 * DAY)))
+    answers.append((shapes.Erasure, desk.personal_data.erase(USER, ADMIN, NOW + 6 * DAY)))
     for shape, answer in answers:
         shape.model_validate_json(json.dumps(answer))

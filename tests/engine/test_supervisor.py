@@ -67,6 +67,6 @@ def test_what_runs_by_the_clock_rests_while_the_shop_lives_at_another_time(engin
     with engine.without_schedules():
         assert engine._supervisor.resting == {
             *("PollCryptoInvoicesFunction", "SendRenewalRemindersFunction", "BookLapsedTermsFunction"),
-            *("ReconcileFunction", "MoveSubscribersFunction"),
+            *("ReconcileFunction", "MoveSubscribersFunction", "FinishErasuresFunction"),
         }
     assert not engine._supervisor.resting

@@ -144,7 +144,7 @@ def test_an_account_with_more_ids_than_a_transaction_may_write_is_listed_whole(t
 def test_nothing_leads_to_a_person_who_was_erased(town: Town) -> None:
     town.become("usr_a", card(1, status="canceled", ended_at=NOW))
     erasure = ErasureStore(town.aws, "AccountsTable", PaymentEventStore(town.aws, "PaymentEventsTable"))
-    pseudonym, _, _ = erasure.erase("usr_a", NOW)
+    pseudonym = erasure.erase("usr_a", "usr_admin", NOW).pseudonym
     town.index.refresh("usr_a", NOW)  # the stream tells that the snapshot is gone
     town.index.refresh(pseudonym, NOW)
     assert town.everything() == []

@@ -13,10 +13,11 @@ export function EraseDialog({ userId, onClose }: { userId: string; onClose: () =
   if (erase.data) {
     const leave = () => navigate("/console/users");
     return (
-      <Dialog onClose={leave} title={t("erase.done")}>
-        <Notice tone="good" live>
+      <Dialog onClose={leave} title={t(erase.data.done ? "erase.done" : "erase.begun")}>
+        <Notice tone={erase.data.done ? "good" : "warn"} live>
           <p>{t("erase.erased", { count: erase.data.erased_records })}</p>
           <p>{t("erase.kept", { count: erase.data.kept_ledger_entries })}</p>
+          {!erase.data.done && <p>{t("erase.going_on")}</p>}
         </Notice>
         <div className="bsb-dialog-actions">
           <Button variant="primary" onClick={leave}>

@@ -204,7 +204,17 @@ export const useRereadInvoice = () =>
 
 export const useExport = (user_id: string) =>
   useAdminMutation(
-    (client) => unwrap(client.GET("/admin/users/{user_id}/export", { params: { path: { user_id } } })),
+    async (client) => {
+      const read = (cursor?: string) =>
+        unwrap(client.GET("/admin/users/{user_id}/export", { params: { path: { user_id }, query: cursor ? { cursor } : {} } }));
+      const everything = await read();
+      for (let { next } = everything; next; ) {
+        const page = await read(next);
+        everything.records.push(...page.records);
+        next = page.next;
+      }
+      return everything;
+    },
     ["audit"],
   );
 

@@ -10,7 +10,7 @@ from billing.api.requests import GrantFeatures, RefundPayment
 from billing.api.status import subscription_status
 from billing.api.views import entitlement, source_view, value
 from billing.data import replace
-from billing.errors import Conflict, InvalidRequest, NotAllowed, NotFound
+from billing.errors import InvalidRequest, NotAllowed, NotFound
 from billing.gate import explanation
 from billing.gate.gate import with_free
 from billing.providers import PROVIDERS
@@ -19,7 +19,7 @@ from billing.rules.consequences import Consequences, consequences
 from billing.rules.entitlements import Entitlement, evaluate, sources
 from billing.rules.history import By
 from billing.rules.plans import feature_fault, features_to_json
-from billing.rules.records import LIVE, Account, Grant, Purchase, Subscription
+from billing.rules.records import Account, Grant, Purchase, Subscription
 from billing.rules.times import rfc3339
 from billing.selling.receipts import receipts_of
 from billing.selling.receipts import view as receipt_view
@@ -27,7 +27,6 @@ from billing.selling.refunds import Refunds, Wanted
 from billing.store.accounts import HISTORY, LEDGER, AccountStore
 from billing.store.audit import AuditLog
 from billing.store.counters import CounterStore
-from billing.store.erasure import ErasureStore
 from billing.store.payment_events import PaymentEventStore
 from billing.store.plans import PlanStore
 
@@ -42,7 +41,6 @@ class AdminUsers:
         plans: PlanStore,
         counters: CounterStore,
         events: PaymentEventStore,
-        erasure: ErasureStore,
         audit: AuditLog,
         refunds: Refunds,
     ) -> None:
@@ -50,7 +48,6 @@ class AdminUsers:
         self._plans = plans
         self._counters = counters
         self._events = events
-        self._erasure = erasure
         self._audit = audit
         self._refunds = refunds
 
@@ -162,27 +159,6 @@ class AdminUsers:
                 code="beyond_role",
                 most_cents=most_cents,
             )
-
-    def export(self, user_id: str, admin: str, now: int) -> Mapping[str, Any]:
-        self._known(user_id)
-        records = self._erasure.everything(user_id)
-        self._audit.note(By(actor=admin, action="export", subject=user_id), now)
-        return {"user_id": user_id, "exported_at": rfc3339(now), "records": records}
-
-    def erase(self, user_id: str, admin: str, now: int) -> Mapping[str, Any]:
-        """Takes the person away; the books stay, under a pseudonym. Not while something still charges them."""
-        account = self._accounts.load(user_id)
-        live = [s.subscription_id for s in account.subscriptions if s.status in LIVE]
-        if live:
-            raise Conflict(
-                f"a subscription is live and would go on charging: cancel {', '.join(live)} first",
-                code="subscription_live",
-            )
-        if any(request.status == "reserved" for request in account.refund_requests):
-            raise Conflict("a refund is on its way: wait until it is settled", code="refund_in_progress")
-        pseudonym, erased, kept = self._erasure.erase(user_id, now)
-        self._audit.note(By(actor=admin, action="erase", subject=pseudonym), now)
-        return {"user_id": user_id, "erased_records": erased, "kept_ledger_entries": kept}
 
     def _known(self, user_id: str) -> Account:
         account = self._accounts.load(user_id)

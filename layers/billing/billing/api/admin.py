@@ -359,19 +359,24 @@ class RefundEffect(Response):
 
 
 class UserExport(Response):
-    """Everything stored about one user, as records."""
+    """A page of everything stored about one user: records, then payment events."""
 
     user_id: str
     exported_at: Time
     records: list[dict[str, Any]]
+    next: str | None
+    """Pass it as `cursor` for the page after this one."""
 
 
 class Erasure(Response):
-    """What was removed, and what is kept for the books without the person."""
+    """What was removed by this call, and what is kept for the books without the person."""
 
     user_id: str
+    """The pseudonym under which the books are kept."""
     erased_records: int
     kept_ledger_entries: int
+    done: bool
+    """False: it takes longer than a call may, and the rest follows by itself within minutes."""
 
 
 class AuditEntry(Response):

@@ -467,6 +467,7 @@ ROUTES: tuple[Route, ...] = (
         "admin",
         "Everything stored about a user",
         admin.UserExport,
+        query=("cursor",),
         errors=(404,),
     ),
     Route(

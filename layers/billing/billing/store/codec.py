@@ -102,25 +102,27 @@ SHARDS = 4
 
 
 def shard(kind: str, number: int) -> str:
-    """A partition of an index: by time of poll (bitcoin invoices), remind, review (prepaid time), settle (refunds) or
-    decide (money too late for its subscription); of invoice, those that wait for a person."""
+    """A partition of an index: by time of poll (bitcoin invoices), remind, review (prepaid time), settle (refunds),
+    erase (erasures that were cut off) or decide (money too late for its subscription); of invoice, those that wait
+    for a person."""
     return f"{kind}#{number}"
 
 
 def _waits(user_id: str, record: Record) -> dict[str, object]:
     """A record that waits for a person is in an index of its own: nothing that is due by time stands before it."""
     if isinstance(record, Purchase) and record.undecided and record.payment is not None:
-        return {"waits_shard": shard("invoice", _shard_of(user_id)), "waits_since": record.payment.paid_at}
+        return {"waits_shard": shard("invoice", place_of(user_id)), "waits_since": record.payment.paid_at}
     return {}
 
 
-def _shard_of(user_id: str) -> int:
+def place_of(user_id: str) -> int:
+    """The number of the partition in which a user's records lie."""
     return zlib.crc32(user_id.encode()) % SHARDS
 
 
 def _due(user_id: str, record: Record) -> dict[str, object]:
     """A record that wants attention at a time is in the index; one that does not has neither attribute."""
-    number = _shard_of(user_id)
+    number = place_of(user_id)
     if isinstance(record, Purchase) and record.poll_at is not None:
         return {"due_shard": shard("poll", number), "due_at": record.poll_at}
     if isinstance(record, Subscription) and record.paid_late:

@@ -3,22 +3,27 @@
 Erasing moves what is money (subscriptions, purchases, terms, ledger lines) to a pseudonym that nothing leads to, turns
 the links of the provider's objects to it, so that a later refund or chargeback still finds its payment, and deletes the
 rest. While records are on their way both accounts are locked: what is told meanwhile waits, and is told again. Each
-step can be repeated; an interrupted erasure is finished by asking again.
+step can be repeated: an erasure that was cut off is due in the index until it is done, and asking again goes on too.
 """
 
 import json
+import re
 import uuid
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
+from billing import deadline
 from billing.aws import Aws
-from billing.data import asdict
-from billing.errors import Conflict
+from billing.data import asdict, dataclass
+from billing.errors import Conflict, InvalidRequest
 from billing.rules.consequences import links_of
+from billing.rules.history import By
 from billing.rules.records import ERASED
 from billing.store.accounts import LEDGER, LOCKED, SNAPSHOT
-from billing.store.codec import Item, item, record_from_item, values
-from billing.store.payment_events import PaymentEventStore
+from billing.store.audit import AuditLog
+from billing.store.codec import Item, item, place_of, record_from_item, shard, values
+from billing.store.payment_events import PaymentEventStore, from_item
 from billing.store.queries import all_items
 from billing.store.transactions import LostRace, transact
 
@@ -30,6 +35,25 @@ _PASSES = 5
 _CHANGING = ("account_version", "folded")
 # Attributes that lead back to the person, or that say when a line was told.
 _PERSONAL = ("customer_id", "checkout_id", "account_version")
+# Seconds after which an erasure that is not done was cut off: longer than any function that erases may run.
+_CUT_OFF = 600
+# A page of an export is what the store reads at once, 1 MB at most: as JSON well below the 6 MB of an answer.
+_PAGE = 500
+# The cursor of the first page of events; of a later one it also names the last event before.
+_EVENTS = "events@"
+_PLACE = re.compile(rf"{_EVENTS}(\d{{1,12}})#(.{{1,400}})")
+_LONGEST = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """What one run of an erasure did. `done` is false when its time ran out: the rest follows by schedule."""
+
+    pseudonym: str
+    records: int
+    ledger_lines: int
+    """Kept, under the pseudonym."""
+    done: bool
 
 
 class ErasureStore:
@@ -37,18 +61,55 @@ class ErasureStore:
         self._aws = aws
         self._table = accounts_table
         self._events = events
+        self._audit = AuditLog(aws, accounts_table)
 
-    def everything(self, user_id: str) -> list[dict[str, Any]]:
-        """Every record and payment event of a user as plain values."""
-        stored = [_readable(found) for found in self._items(user_id)]
-        return [*stored, *({"record": "payment_event", **asdict(event)} for event in self._events.all_of_user(user_id))]
+    def page(self, user_id: str, cursor: str = "") -> tuple[list[dict[str, Any]], str | None]:
+        """Of a user the records, then the payment events, as plain values, and the cursor of the next page; None: that
+        is all.
 
-    def erase(self, user_id: str, now: int) -> tuple[str, int, int]:
-        """Takes the person away: the pseudonym, how many records were deleted, how many ledger lines were kept.
-
-        Raises `Conflict` while others keep writing: then some of it is done, and asking again does the rest.
+        Raises `InvalidRequest` for a cursor that no page gave.
         """
-        pseudonym = self._pseudonym(user_id, now)
+        if cursor.startswith(_EVENTS):
+            return self._page_of_events(user_id, cursor)
+        if len(cursor) > _LONGEST:
+            raise _no_cursor()
+        request = self._account(user_id)
+        if cursor:
+            request["ExclusiveStartKey"] = item({"user_id": user_id, "record": cursor})
+        page = self._aws.call("dynamodb", "query", **request, Limit=_PAGE)
+        last = page.get("LastEvaluatedKey")
+        return list(map(_readable, page["Items"])), last["record"]["S"] if last else _EVENTS
+
+    def _page_of_events(self, user_id: str, cursor: str) -> tuple[list[dict[str, Any]], str | None]:
+        request = self._events.query_of_user(user_id)
+        if cursor != _EVENTS:
+            place = _PLACE.fullmatch(cursor)
+            if place is None:
+                raise _no_cursor()
+            key = {"user_id": user_id, "created_at": int(place[1]), "event_id": place[2]}
+            request["ExclusiveStartKey"] = item(key)
+        page = self._aws.call("dynamodb", "query", **request, Limit=_PAGE)
+        events = [{"record": "payment_event", **asdict(from_item(stored))} for stored in page["Items"]]
+        last = page.get("LastEvaluatedKey")
+        return events, f"{_EVENTS}{last['created_at']['N']}#{last['event_id']['S']}" if last else None
+
+    def erase(self, user_id: str, actor: str, now: int) -> Erased:
+        """Takes the person away, as far as this invocation's time reaches; the audit log has it from the start.
+
+        Raises `Conflict` while others keep writing: then some of it is done, and the schedule does the rest.
+        """
+        if self._pseudonym(user_id) is None:
+            self._begin(user_id, actor, now)
+        erased = self.go_on(user_id, now)
+        if erased is None:
+            raise _busy(user_id)
+        return erased
+
+    def go_on(self, user_id: str, now: int) -> Erased | None:
+        """What `erase` began; None: it is done."""
+        pseudonym = self._pseudonym(user_id)
+        if pseudonym is None:
+            return None
         erased = kept = 0
         self._lock(user_id, pseudonym, now)
         for _ in range(_PASSES):  # what is written or folded meanwhile is taken by the next pass
@@ -56,6 +117,8 @@ class ErasureStore:
             if not found:
                 break
             for stored in found:
+                if deadline.over():
+                    return Erased(pseudonym, erased, kept, done=False)
                 record = stored["record"]["S"]
                 if record.startswith(_KEPT):
                     self._turn_links(stored, user_id, pseudonym)
@@ -66,20 +129,51 @@ class ErasureStore:
         else:
             raise _busy(user_id)
         self._unlock(user_id, pseudonym)
-        for event in list(self._events.all_of_user(user_id)):
+        for event in self._events.all_of_user(user_id):
+            if deadline.over():
+                return Erased(pseudonym, erased, kept, done=False)
             self._events.forget_person(event.event_id, pseudonym)
         self._delete(user_id, _TOMBSTONE)
-        return pseudonym, erased, kept
+        return Erased(pseudonym, erased, kept, done=True)
+
+    def _begin(self, user_id: str, actor: str, now: int) -> None:
+        pseudonym = f"{ERASED}{uuid.uuid4().hex}"
+        begun = {"pseudonym": pseudonym, "at": now, **_due(user_id, now)}
+        tombstone = {
+            "TableName": self._table,
+            "Item": item({"user_id": user_id, "record": _TOMBSTONE, **begun}),
+            "ConditionExpression": "attribute_not_exists(user_id)",
+        }
+        note = self._audit.entry(By(actor=actor, action="erase", subject=pseudonym), now)
+        with suppress(LostRace):  # somebody else has just begun
+            transact(self._aws, [{"Put": tombstone}, note])
+
+    def _pseudonym(self, user_id: str) -> str | None:
+        """The name for what is left; None when no erasure is under way."""
+        key = item({"user_id": user_id, "record": _TOMBSTONE})
+        begun = self._aws.call("dynamodb", "get_item", TableName=self._table, Key=key, ConsistentRead=True).get("Item")
+        return None if begun is None else str(begun["pseudonym"]["S"])
 
     def _lock(self, user_id: str, pseudonym: str, now: int) -> None:
-        """From here on nobody can write what they read of the account, or will read of what its pseudonym has yet."""
+        """From here on nobody can write what they read of the account, or will read of what its pseudonym has yet.
+
+        Only while the erasure is under way: one that another run has ended meanwhile would never be unlocked.
+        """
         expression = (
             f"SET {LOCKED} = :yes, version = if_not_exists(version, :none), "
             "sources = if_not_exists(sources, :nothing), updated_at = if_not_exists(updated_at, :now)"
         )
         given = item({":yes": True, ":none": 0, ":nothing": "[]", ":now": now})
         locks = [self._on_snapshot(u, expression, given) for u in (user_id, pseudonym)]
-        self._together(user_id, [{"Update": lock} for lock in locks])
+        due = _due(user_id, now)
+        goes_on = {
+            "TableName": self._table,
+            "Key": item({"user_id": user_id, "record": _TOMBSTONE}),
+            "UpdateExpression": "SET due_shard = :shard, due_at = :at",
+            "ConditionExpression": "attribute_exists(pseudonym)",
+            "ExpressionAttributeValues": item({":shard": due["due_shard"], ":at": due["due_at"]}),
+        }
+        self._together(user_id, [{"Update": update} for update in (*locks, goes_on)])
 
     def _unlock(self, user_id: str, pseudonym: str) -> None:
         """The pseudonym has everything: what waited may be written there."""
@@ -102,16 +196,6 @@ class ErasureStore:
             except LostRace:
                 continue
         raise _busy(user_id)
-
-    def _pseudonym(self, user_id: str, now: int) -> str:
-        """A name for what is left; the one already given, should an erasure have been interrupted."""
-        key = item({"user_id": user_id, "record": _TOMBSTONE})
-        tombstone = {**key, **item({"pseudonym": f"{ERASED}{uuid.uuid4().hex}", "at": now})}
-        known = self._aws.call("dynamodb", "get_item", TableName=self._table, Key=key, ConsistentRead=True).get("Item")
-        if known is None:
-            self._aws.call("dynamodb", "put_item", TableName=self._table, Item=tombstone)
-            known = tombstone
-        return str(known["pseudonym"]["S"])
 
     def _move(self, stored: Item, pseudonym: str) -> bool:
         """In one transaction, and only as it was read: whoever changes or folds it just now comes first."""
@@ -155,13 +239,15 @@ class ErasureStore:
         self._aws.call("dynamodb", "delete_item", TableName=self._table, Key=key)
 
     def _items(self, user_id: str) -> Iterator[Item]:
-        request: dict[str, Any] = {
+        return all_items(self._aws, self._account(user_id))
+
+    def _account(self, user_id: str) -> dict[str, Any]:
+        return {
             "TableName": self._table,
             "KeyConditionExpression": "user_id = :user",
             "ExpressionAttributeValues": item({":user": user_id}),
             "ConsistentRead": True,
         }
-        return all_items(self._aws, request)
 
 
 def _busy(user_id: str) -> Conflict:
@@ -172,3 +258,12 @@ def _readable(stored: Item) -> dict[str, Any]:
     """Plain values, with JSON attributes as what they hold."""
     found = values(stored)
     return {n: json.loads(v) if isinstance(v, str) and v[:1] in ("{", "[") else v for n, v in found.items()}
+
+
+def _due(user_id: str, now: int) -> dict[str, Any]:
+    """When to go on with an erasure that is not done, or that a function was killed in."""
+    return {"due_shard": shard("erase", place_of(user_id)), "due_at": now + _CUT_OFF}
+
+
+def _no_cursor() -> InvalidRequest:
+    return InvalidRequest("this is no cursor", errors=[{"path": "cursor", "message": "take it from the page before"}])

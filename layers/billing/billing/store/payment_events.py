@@ -185,13 +185,16 @@ class PaymentEventStore:
 
     def all_of_user(self, user_id: str) -> Iterator[PaymentEvent]:
         """Every event of a user, the oldest first."""
-        request: dict[str, Any] = {
+        return map(from_item, all_items(self._aws, self.query_of_user(user_id)))
+
+    def query_of_user(self, user_id: str) -> dict[str, Any]:
+        """Finds every event of a user, the oldest first."""
+        return {
             "TableName": self._table,
             "IndexName": "by_user",
             "KeyConditionExpression": "user_id = :user",
             "ExpressionAttributeValues": item({":user": user_id}),
         }
-        return map(from_item, all_items(self._aws, request))
 
     def forget_person(self, event_id: str, user_id: str) -> None:
         """Drops what an event said and puts a pseudonym in the user's place; that it was processed stays known."""

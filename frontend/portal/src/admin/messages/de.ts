@@ -442,6 +442,8 @@ export const de: Readonly<Record<AdminKey, Message>> = {
   "erase.type": "Schreibe die Nutzerkennung zur Bestätigung",
   "erase.do": "Endgültig löschen",
   "erase.done": "Der Nutzer ist gelöscht",
+  "erase.going_on": "Es ist mehr, als ein Aufruf löschen kann: Der Rest wird innerhalb einer Viertelstunde von selbst gelöscht. Bis dahin ist das Konto gesperrt.",
+  "erase.begun": "Der Nutzer wird gelöscht",
   "erase.erased": { one: "{count} Eintrag wurde gelöscht.", other: "{count} Einträge wurden gelöscht." },
   "erase.kept": { one: "{count} Buchungszeile bleibt, ohne die Person.", other: "{count} Buchungszeilen bleiben, ohne die Person." },
 

@@ -441,6 +441,8 @@ const texts = {
   "erase.type": "Type the user id to confirm",
   "erase.do": "Erase for good",
   "erase.done": "The user is erased",
+  "erase.going_on": "There is more than one call can erase: the rest is erased by itself within a quarter of an hour. Until then the account is locked.",
+  "erase.begun": "The user is being erased",
   "erase.erased": { one: "{count} record was deleted.", other: "{count} records were deleted." },
   "erase.kept": { one: "{count} ledger line stays, without the person.", other: "{count} ledger lines stay, without the person." },
 

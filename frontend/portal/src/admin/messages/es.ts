@@ -442,6 +442,8 @@ export const es: Readonly<Record<AdminKey, Message>> = {
   "erase.type": "Escribe el id de usuario para confirmar",
   "erase.do": "Borrar para siempre",
   "erase.done": "El usuario está borrado",
+  "erase.going_on": "Hay más de lo que una llamada puede borrar: el resto se borra solo en un cuarto de hora. Hasta entonces la cuenta queda bloqueada.",
+  "erase.begun": "El usuario se está borrando",
   "erase.erased": { one: "Se eliminó {count} registro.", other: "Se eliminaron {count} registros." },
   "erase.kept": { one: "Queda {count} asiento, sin la persona.", other: "Quedan {count} asientos, sin la persona." },
 
