@@ -67,12 +67,15 @@ lock: ## Pin anew what the functions' packages need (needs the network; UPGRADE=
 	@cd layers/dependencies && uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url \
 	    --annotation-style line --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade) \
 	    requirements.in --output-file requirements.txt
+	@cd layers/dependencies && uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url \
+	    --annotation-style line --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade) \
+	    nostr.in --output-file nostr.txt
 
 audit: ## Known weaknesses of our packages, and the template's security (needs the network)
 	@$(MAKE) --keep-going audit-python audit-npm audit-template
 
 audit-python: # strict: a package whose advisories cannot be read is no package without any
-	@uv tool run --from pip-audit==2.10.1 pip-audit --strict -r layers/dependencies/requirements.txt --no-deps --disable-pip
+	@uv tool run --from pip-audit==2.10.1 pip-audit --strict -r layers/dependencies/requirements.txt -r layers/dependencies/nostr.txt --no-deps --disable-pip
 
 audit-npm:
 	@cd frontend && npm audit

@@ -43,7 +43,8 @@ install() {
     fi
 }
 
-if ! done_before .venv/.stamp requirements-dev.txt layers/dependencies/requirements.txt; then
+python_packages=(requirements-dev.txt layers/dependencies/requirements.txt layers/dependencies/nostr.txt)
+if ! done_before .venv/.stamp "${python_packages[@]}"; then
     if [[ ! -x .venv/bin/uv ]]; then
         .venv/bin/python -m pip --version >/dev/null 2>&1 || .venv/bin/python -m ensurepip >/dev/null
         .venv/bin/python -m pip install --quiet --disable-pip-version-check "$(grep '^uv==' requirements-dev.txt)" ||
@@ -51,7 +52,7 @@ if ! done_before .venv/.stamp requirements-dev.txt layers/dependencies/requireme
     fi
     say "Installing the development environment (about a minute the first time)"
     install .venv/bin/python -r requirements-dev.txt
-    mark_done .venv/.stamp requirements-dev.txt layers/dependencies/requirements.txt
+    mark_done .venv/.stamp "${python_packages[@]}"
 fi
 
 if ! done_before .local/emulator/.stamp ops/local/requirements-emulator.txt; then

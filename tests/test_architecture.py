@@ -42,6 +42,7 @@ HEAVY = (
     "requests",
     "stripe",
     "urllib3",
+    "websockets",
 )
 LOADS = {
     "admin_events": {"pydantic"},

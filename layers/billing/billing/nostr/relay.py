@@ -1,0 +1,395 @@
+"""One conversation with one relay (NIP-01, NIP-42), bounded in time and size.
+
+Relays are not trusted: the signature of what one sends is checked here, its meaning by the caller.
+
+`websockets` without its sockets: it knows the protocol, and no redirects, proxies, compression or threads.
+"""
+
+import json
+import logging
+import re
+import select
+import socket
+import ssl
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from websockets.client import ClientProtocol
+from websockets.exceptions import WebSocketException
+from websockets.frames import Frame, Opcode
+from websockets.http11 import Response
+from websockets.uri import parse_uri
+
+from billing import internet
+from billing.data import dataclass
+from billing.nostr.events import BadEvent, Event, read, signed
+from billing.nostr.keys import Key
+
+# The largest message, all that one conversation may bring, and how many messages.
+MESSAGE_BYTES = 131_072
+_MOST_BYTES = 2_000_000
+_MOST_MESSAGES = 1_000
+# Seconds for the connection with its handshakes, and for an answer that a relay gives out of what it has.
+OPEN_SECONDS = 5.0
+READ_SECONDS = 5.0
+_LONGEST_URL = 300
+_AUTH = 22242
+
+_LOCAL = re.compile(r"ws://(localhost|127\.0\.0\.1):\d{1,5}(/[!-~]*)?")
+_quiet = logging.getLogger("billing.nostr.websocket")
+_quiet.setLevel(logging.ERROR)
+
+# Why a relay was of no use. What lies behind "unreachable" is not told: a relay's address is anybody's to choose, and
+# the answer is not to say what is found at addresses.
+Trouble = Literal["unreachable", "refused", "auth_required", "rate_limited"]
+Filter = Mapping[str, object]
+
+
+class RelayTrouble(Exception):
+    """`why` is for callers; the text is for our log."""
+
+    def __init__(self, why: Trouble, detail: str) -> None:
+        super().__init__(detail)
+        self.why = why
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reach:
+    """How relays are reached. `local`: on this machine without TLS too, for development. `trust`: certificates in place
+    of the public ones, as a file."""
+
+    local: bool = False
+    trust: str = ""
+    resolve: internet.Resolve = socket.getaddrinfo
+
+
+def relay_url(text: str, *, local: bool = False) -> str | None:
+    """A relay's address in one spelling; None when it is none that we would connect to."""
+    if not text.isprintable() or len(text) > _LONGEST_URL:
+        return None
+    if local and _LOCAL.fullmatch(text):
+        return text.rstrip("/")
+    try:
+        parts = urlsplit(text)
+        port, host = parts.port, internet.host_name(parts.hostname or "")
+    except ValueError:
+        return None
+    if parts.scheme != "wss" or host is None or port not in (None, 443) or "@" in parts.netloc or parts.fragment:
+        return None
+    if not (parts.path + parts.query).isascii():
+        return None
+    return f"wss://{host}{parts.path.rstrip('/')}{'?' + parts.query if parts.query else ''}"
+
+
+class Conversation:
+    """An open connection. Whatever waits, waits until `until` (of `time.monotonic`) at most, or until `stop` is
+    readable. `key` signs where a relay asks who we are; without it such a relay is of no use."""
+
+    def __init__(
+        self,
+        url: str,
+        until: float,
+        reach: Reach,
+        *,
+        key: Key | None = None,
+        stop: socket.socket | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Connects. Raises `RelayTrouble`."""
+        self._url, self._until, self._key, self._stop, self._clock = url, until, key, stop, clock
+        self._bytes = self._messages = self._names = 0
+        self._inbox: deque[list[Any]] = deque()
+        self._parts: list[bytes] = []
+        self._text = False
+        self._challenge = ""
+        self._authenticated = False
+        address = parse_uri(url)
+        opened_by = min(until, time.monotonic() + OPEN_SECONDS)
+        self._protocol = ClientProtocol(address, max_size=MESSAGE_BYTES, logger=_quiet)
+        try:
+            self._socket = _connected(address.host, address.port, address.secure, opened_by, reach)
+        except (OSError, ValueError) as error:  # ssl.SSLError is one; a name that cannot be encoded is the other
+            raise RelayTrouble("unreachable", f"{type(error).__name__}: {error}") from None
+        try:
+            self._shake_hands(opened_by)
+        except BaseException:
+            self._socket.close()
+            raise
+
+    def __enter__(self) -> "Conversation":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Says good-bye, and does not wait for the answer."""
+        try:
+            self._protocol.send_close(1000)
+            self._flush(time.monotonic() + 0.5)
+        except (RelayTrouble, WebSocketException):
+            pass
+        finally:
+            self._socket.close()
+
+    # --- what can be asked of a relay --------------------------------------------------------------------------------
+
+    def stored(self, wanted: Filter, seconds: float = READ_SECONDS) -> list[Event]:
+        """The events that it keeps and that match. A relay that does not come to an end has its time cut."""
+        name, found = self._name(), []
+        until = min(self._until, time.monotonic() + seconds)
+        self._send("REQ", name, wanted)
+        while (message := self._next(until)) is not None:
+            match message:
+                case ["EVENT", str(to), event] if to == name:
+                    found += self._genuine(event)
+                case ["EOSE", str(to)] if to == name:
+                    self._send("CLOSE", name)
+                    return found
+                case ["CLOSED", str(to), *words] if to == name:
+                    if not self._admitted(words, until):
+                        raise _refusal(words)
+                    self._send("REQ", name, wanted)
+        raise RelayTrouble("unreachable", "no end of stored events")
+
+    def subscribe(self, wanted: Filter, fallback: Filter | None = None) -> None:
+        """From now on `events` brings what matches. A relay that refuses the filter gets the other one."""
+        name = self._name()
+        until = min(self._until, time.monotonic() + READ_SECONDS)
+        self._send("REQ", name, wanted)
+        early: list[list[Any]] = []
+        while (message := self._next(until)) is not None:
+            match message:
+                case ["EOSE", str(to)] if to == name:
+                    break
+                case ["CLOSED", str(to), *words] if to == name:
+                    if self._admitted(words, until):
+                        self._send("REQ", name, wanted)
+                    elif fallback is not None:
+                        wanted, fallback = fallback, None
+                        self._send("REQ", name, wanted)
+                    else:
+                        raise _refusal(words)
+                case _:
+                    early.append(message)
+        # A relay may say nothing of an end where it keeps nothing: then the wait was long enough.
+        self._inbox.extendleft(reversed(early))
+
+    def publish(self, event: Event, seconds: float = READ_SECONDS) -> bool:
+        """True when it says that it took the event, False when it does not say. Raises `RelayTrouble` for a refusal."""
+        until = min(self._until, time.monotonic() + seconds)
+        self._send("EVENT", event.as_json())
+        early: list[list[Any]] = []
+        try:
+            while (message := self._next(until)) is not None:
+                match message:
+                    case ["OK", event.id, True, *_]:
+                        return True
+                    case ["OK", event.id, False, *words]:
+                        if _said(words).startswith("duplicate:"):
+                            return True
+                        if not self._admitted(words, until):
+                            raise _refusal(words)
+                        self._send("EVENT", event.as_json())
+                    case ["EVENT", *_]:  # an answer may be here before the receipt
+                        early.append(message)
+            return False
+        finally:
+            self._inbox.extendleft(reversed(early))
+
+    def events(self) -> Iterator[Event]:
+        """What the subscriptions bring, genuine events alone, until the time is over or the relay hangs up."""
+        while (message := self._next(self._until)) is not None:
+            match message:
+                case ["EVENT", str(), event]:
+                    yield from self._genuine(event)
+                case ["CLOSED", *_]:
+                    raise RelayTrouble("refused", "it ended the subscription")
+
+    # --- NIP-42 ------------------------------------------------------------------------------------------------------
+
+    def _admitted(self, words: list[Any], until: float) -> bool:
+        """Whether it lets us in now, after it asked who we are. Once in a conversation."""
+        if not _said(words).startswith("auth-required:") or self._key is None or self._authenticated:
+            return False
+        self._authenticated = True
+        early: list[list[Any]] = []
+        while not self._challenge and (message := self._next(until)) is not None:
+            early.append(message)
+        self._inbox.extendleft(reversed(early))
+        if not self._challenge:
+            return False
+        tags = [["relay", self._url], ["challenge", self._challenge]]
+        proof = signed(self._key, _AUTH, "", tags, int(self._clock()))
+        self._send("AUTH", proof.as_json())
+        early = []
+        try:
+            while (message := self._next(until)) is not None:
+                match message:
+                    case ["OK", proof.id, bool(taken), *_]:
+                        return taken
+                    case _:
+                        early.append(message)
+            return False
+        finally:
+            self._inbox.extendleft(reversed(early))
+
+    # --- messages ----------------------------------------------------------------------------------------------------
+
+    def _name(self) -> str:
+        self._names += 1
+        return f"s{self._names}"
+
+    def _genuine(self, event: Any) -> list[Event]:
+        try:
+            return [read(event)]
+        except BadEvent:
+            return []
+
+    def _send(self, *message: Any) -> None:
+        self._protocol.send_text(json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode())
+        self._flush(min(self._until, time.monotonic() + READ_SECONDS))
+
+    def _next(self, until: float) -> list[Any] | None:
+        """The next message; None when the time is over. Raises `RelayTrouble` when the relay is gone."""
+        while not self._inbox:
+            if not self._receive(until):
+                return None
+        message = self._inbox.popleft()
+        if message[0] == "AUTH" and len(message) > 1 and isinstance(message[1], str):
+            self._challenge = message[1][:500]
+        return message
+
+    def _receive(self, until: float) -> bool:
+        """Reads what is there, waiting for something; False when the time is over."""
+        data = self._read(until)
+        if data is None:
+            return False
+        self._bytes += len(data)
+        if self._bytes > _MOST_BYTES:
+            raise RelayTrouble("unreachable", "it sends too much")
+        if data:
+            self._protocol.receive_data(data)
+        else:
+            self._protocol.receive_eof()
+        for event in self._protocol.events_received():
+            if isinstance(event, Frame):
+                self._take(event)
+        if self._protocol.parser_exc is not None:
+            raise RelayTrouble("unreachable", f"not the protocol: {self._protocol.parser_exc}")
+        self._flush(until)  # pongs
+        if not data or self._protocol.close_expected():
+            raise RelayTrouble("unreachable", "it hung up")
+        return True
+
+    def _take(self, frame: Frame) -> None:
+        if frame.opcode in (Opcode.TEXT, Opcode.BINARY):
+            self._parts, self._text = [], frame.opcode is Opcode.TEXT
+        elif frame.opcode is not Opcode.CONT:
+            return
+        self._parts.append(bytes(frame.data))
+        if not frame.fin:
+            return
+        self._messages += 1
+        if self._messages > _MOST_MESSAGES:
+            raise RelayTrouble("unreachable", "it sends too many messages")
+        try:
+            message = json.loads(b"".join(self._parts)) if self._text else None
+        except (ValueError, RecursionError):
+            message = None
+        if isinstance(message, list) and message and isinstance(message[0], str):
+            self._inbox.append(message)
+
+    # --- bytes -------------------------------------------------------------------------------------------------------
+
+    def _shake_hands(self, until: float) -> None:
+        request = self._protocol.connect()
+        self._protocol.send_request(request)
+        self._flush(until)
+        while True:
+            data = self._read(until)
+            if not data:
+                raise RelayTrouble("unreachable", "no answer to the handshake")
+            self._protocol.receive_data(data)
+            events = self._protocol.events_received()
+            if self._protocol.handshake_exc is not None:  # whatever is not 101, a redirect as well
+                raise RelayTrouble("unreachable", f"no websocket: {self._protocol.handshake_exc}")
+            if events:
+                assert isinstance(events[0], Response)
+                for event in events[1:]:
+                    if isinstance(event, Frame):
+                        self._take(event)
+                return
+
+    def _read(self, until: float) -> bytes | None:
+        """Some bytes, none at the end; None when the time is over. Raises `RelayTrouble`."""
+        watched = [self._socket, *([self._stop] if self._stop is not None else [])]
+        while (left := until - time.monotonic()) > 0:
+            if not _pending(self._socket):
+                ready, _, _ = select.select(watched, [], [], left)
+                if not ready or (self._stop is not None and self._stop in ready):
+                    return None
+            try:
+                self._socket.setblocking(False)
+                return self._socket.recv(65_536)
+            except (ssl.SSLWantReadError, BlockingIOError):
+                continue  # part of a TLS record, or of its housekeeping
+            except OSError as error:
+                raise RelayTrouble("unreachable", f"{type(error).__name__}: {error}") from None
+        return None
+
+    def _flush(self, until: float) -> None:
+        data = b"".join(self._protocol.data_to_send())
+        if not data:
+            return
+        try:
+            self._socket.settimeout(max(0.001, until - time.monotonic()))
+            self._socket.sendall(data)
+        except OSError as error:
+            raise RelayTrouble("unreachable", f"{type(error).__name__}: {error}") from None
+
+
+def _connected(host: str, port: int, secure: bool, until: float, reach: Reach) -> socket.socket:
+    left = until - time.monotonic()
+    if left <= 0:
+        raise TimeoutError("no time left")
+    if not secure:
+        if not reach.local:
+            raise internet.NotPublic("without TLS")
+        return socket.create_connection((host, port), left)
+    plain = internet.connect(host, port, left, resolve=reach.resolve)
+    try:
+        plain.settimeout(max(0.001, until - time.monotonic()))
+        return _context(reach.trust).wrap_socket(plain, server_hostname=host)
+    except BaseException:
+        plain.close()
+        raise
+
+
+def _context(trust: str) -> ssl.SSLContext:
+    if not trust:
+        import certifi
+
+        trust = certifi.where()
+    context = ssl.create_default_context(cafile=trust)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
+def _pending(connection: socket.socket) -> bool:
+    """Whether TLS holds bytes that the system no longer shows."""
+    return isinstance(connection, ssl.SSLSocket) and connection.pending() > 0
+
+
+def _said(words: list[Any]) -> str:
+    return words[0] if words and isinstance(words[0], str) else ""
+
+
+def _refusal(words: list[Any]) -> RelayTrouble:
+    said = _said(words)
+    reasons: dict[str, Trouble] = {
+        "rate-limited": "rate_limited",
+        "auth-required": "auth_required",
+        "restricted": "auth_required",
+    }
+    return RelayTrouble(reasons.get(said.partition(":")[0], "refused"), said[:100])
