@@ -46,19 +46,22 @@ def test_a_new_plan_is_for_sale_at_once_and_a_new_version_of_it_too(
     for label, value in fields.items():
         admin.page.get_by_label(label, exact=True).fill(value)
     admin.button("Add feature").click()
-    admin.page.get_by_label("Feature 1", exact=True).fill("wallets.max")
-    admin.page.get_by_label("Kind of feature 1").select_option("number")
+    admin.page.get_by_label("Feature 1", exact=True).select_option("wallets.max")
     admin.page.get_by_label("Amount of feature 1").fill("100")
     preview = admin.page.get_by_role("complementary", name="As buyers see it")
     expect(preview.get_by_text("$49")).to_be_visible()
     admin.button("Create plan").click()
-    row = admin.page.get_by_role("listitem").filter(has=admin.heading("Team"))
+    row = admin.page.get_by_role("list", name="Plans").locator("> li").filter(has=admin.heading("Team"))
+    expect(admin.text("Buyers see it within 60 seconds")).to_be_visible()
     expect(row).to_contain_text("$49.00")
     expect(offer()).to_contain_text("$49")
 
-    admin.button("Edit team-month").click()
+    admin.button("Edit Team").click()
     admin.page.get_by_label("Price", exact=True).fill("59.50")
-    admin.button("Publish version 2").click()
+    admin.page.reload()
+    expect(admin.text("Your draft is back")).to_be_visible()
+    expect(admin.text("New buyers pay $59.50 in place of $49.00.")).to_be_visible()
+    admin.button("Publish").click()
     expect(row).to_contain_text("$59.50")
     expect(offer()).to_contain_text("$59.50")
 
@@ -113,8 +116,13 @@ def test_a_plan_that_the_service_refuses_says_why(admin: Visitor) -> None:
     for label, value in {"Name": "Twice", "Id": "pro-month", "Price": "10"}.items():
         admin.page.get_by_label(label, exact=True).fill(value)
     admin.button("Create plan").click()
-    expect(admin.page.get_by_role("alert").first).to_be_visible()
+    expect(admin.page.get_by_role("alert").first).to_contain_text("There is a plan of this name already.")
     expect(admin.button("Create plan")).to_be_enabled()
+    admin.page.get_by_label("Id", exact=True).fill("twice")
+    admin.page.get_by_label("Currency").fill("XXX")
+    admin.button("Create plan").click()
+    expect(admin.text("This currency is not known.")).to_be_visible()
+    expect(admin.page.get_by_label("Currency")).to_have_attribute("aria-invalid", "true")
 
 
 def test_the_admin_pages_are_not_for_buyers(visitor: Visitor, user: str) -> None:

@@ -4,11 +4,12 @@ from dataclasses import replace
 
 import pytest
 
+from billing.api.admin import PlanEffect
 from billing.api.requests import UpdatePlan
-from billing.catalogue.effect import plan_effect
+from billing.catalogue.effect import plan_effect, standing_list
 from billing.errors import NotFound
 from billing.rules.plans import Catalogue
-from samples import CATALOGUE, PLUS
+from samples import CATALOGUE, FREE, PLUS, PRO_YEAR
 from tests.reporting.test_analytics import Cells, Shelf
 from tests.rules.test_ledger import Books, subscription
 
@@ -51,17 +52,61 @@ def test_the_preview_says_who_keeps_what_and_what_newcomers_get() -> None:
     assert effect["features_gained"] == ["market.history"]
     assert effect["features_lost"] == ["ai.insights"]
     assert effect["features_changed"] == ["ai.chat"]
-    assert effect["warnings"] == [
-        "New buyers pay 12.00 USD in place of 9.00 USD; nobody who has bought is charged differently."
+    assert effect["changes"] == [
+        {"feature": "ai.chat", "before": {"limit": 200, "per": "month"}, "after": {"limit": 300, "per": "month"}},
+        {"feature": "ai.insights", "before": True, "after": None},
+        {"feature": "market.history", "before": None, "after": True},
     ]
+    assert (effect["price_was_cents"], effect["price_cents"], effect["warnings"]) == (900, 1200, [])
+
+
+def test_the_preview_says_in_numbers_what_moving_the_buyers_would_change() -> None:
+    body = UpdatePlan.model_validate({**BODY, "version": 2})
+    [older] = plan_effect(NewerShelf(), buyers(), "plus-month", body)["versions"]  # type: ignore[arg-type]
+    assert (older["from_version"], older["subscribers"], older["price_change_cents"]) == (1, 3, 300)
+    # Two pay 9.00; the third only tries it, and pays nothing yet.
+    assert (older["mrr_cents"], older["mrr_change_cents"]) == (1800, 600)
+    PlanEffect.model_validate(plan_effect(NewerShelf(), buyers(), "plus-month", body))  # type: ignore[arg-type]
+
+
+def test_of_a_yearly_price_a_twelfth_is_what_recurs() -> None:
+    everyone = Books()
+    everyone.become(subscription("active", plan_id="pro-year"))
+    dearer = UpdatePlan.model_validate({**BODY, "interval": "year", "price_cents": PRO_YEAR.price_cents + 1200})
+    [older] = plan_effect(Shelf(), Cells(everyone), "pro-year", dearer)["versions"]  # type: ignore[arg-type]
+    assert older["mrr_change_cents"] == 100
 
 
 def test_a_preview_warns_of_what_a_save_would_refuse() -> None:
     wrong = UpdatePlan.model_validate({**BODY, "features": {"no.such": True}, "currency": "EUR"})
-    warnings = plan_effect(NewerShelf(), buyers(), "plus-month", wrong)["warnings"]  # type: ignore[arg-type]
-    assert any("unknown feature" in warning for warning in warnings)
-    assert any("You edited version 1, but 2 is the newest" in warning for warning in warnings)
-    assert any("The currency changes" in warning for warning in warnings)
+    effect = plan_effect(NewerShelf(), buyers(), "plus-month", wrong)  # type: ignore[arg-type]
+    assert [(fault["path"], fault["code"]) for fault in effect["faults"]] == [("features/no.such", "unknown_feature")]
+    warnings = {w["code"]: (w["before"], w["after"]) for w in effect["warnings"]}
+    assert warnings == {"newer_version": ("1", "2"), "currency": ("USD", "EUR")}
+    assert effect["versions"][0]["mrr_change_cents"] == 0
+
+
+def test_a_preview_warns_when_nobody_would_have_a_free_plan_any_more() -> None:
+    priced = UpdatePlan.model_validate({**BODY, "features": {}})
+    warnings = plan_effect(Shelf(), Cells(), FREE.plan_id, priced)["warnings"]  # type: ignore[arg-type]
+    assert ("free_ends", FREE.plan_id) in [(w["code"], w["plan_id"]) for w in warnings]
+
+
+def test_a_preview_warns_when_month_and_year_of_one_offer_drift_apart() -> None:
+    class Tiers(Shelf):
+        def catalogue(self, *, fresh: bool = False) -> Catalogue:
+            return Catalogue((replace(PLUS, tier="plus"), replace(PLUS, plan_id="plus-year", tier="plus")))
+
+    body = UpdatePlan.model_validate({**BODY, "tier": "plus"})
+    warnings = plan_effect(Tiers(), Cells(), "plus-month", body)["warnings"]  # type: ignore[arg-type]
+    assert [(w["code"], w["plan_id"]) for w in warnings] == [("differs", "plus-year")]
+
+
+def test_the_standing_of_a_version_is_who_has_it_and_what_that_brings() -> None:
+    found = {(s["plan_id"], s["version"]): s for s in standing_list(buyers())}  # type: ignore[arg-type]
+    plus, pro = found["plus-month", 1], found["pro-month", 1]
+    assert (plus["subscribers"], plus["trialing"], plus["mrr_cents"]) == (2, 1, 1800)
+    assert (pro["subscribers"], pro["mrr_cents"]) == (1, 1900)
 
 
 def test_a_plan_that_does_not_exist_has_no_effect() -> None:

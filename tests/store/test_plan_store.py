@@ -56,7 +56,10 @@ def test_a_version_out_of_turn_is_a_conflict(plans: PlanStore, version: int) -> 
     plans.add_version(PLUS)
     with pytest.raises(Conflict) as refused:
         plans.add_version(replace(PLUS, version=version))
-    assert (refused.value.code, refused.value.extensions) == ("version_conflict", {"version": 1})
+    assert (refused.value.code, refused.value.extensions) == (
+        "version_conflict",
+        {"plan_id": "plus-month", "version": 1},
+    )
 
 
 def test_the_catalogue_moving_between_read_and_write_is_a_conflict(

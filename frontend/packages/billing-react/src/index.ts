@@ -3,6 +3,7 @@ export { BillingPage, type BillingPageProps } from "./components/BillingPage.js"
 export { CheckoutReturn, type CheckoutReturnProps } from "./components/CheckoutReturn.js";
 export type { CryptoInvoiceProps, InvoiceId } from "./components/CryptoInvoice.js";
 export { CryptoInvoice } from "./components/InvoiceDialog.js";
+export { FeatureChanges } from "./components/FeatureChanges.js";
 export { default as LockedCard, type LockedCardProps } from "./components/LockedCard.js";
 export { OfferCard } from "./components/OfferCard.js";
 export { PricingTable, type PricingTableProps } from "./components/PricingTable.js";

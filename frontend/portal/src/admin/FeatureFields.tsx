@@ -1,89 +1,116 @@
-import { Button, Icon, usePlans } from "@bitsleuth/billing-react";
-import { isCount, type FeatureDraft, type FeatureKind } from "./draft.js";
+import { Button, Icon, useFeatureTexts, usePlans } from "@bitsleuth/billing-react";
+import type { FeatureDraft, FeatureKind } from "./draft.js";
 import { useAdminText } from "./text.js";
-
-const KINDS: readonly FeatureKind[] = ["switch", "number", "month", "billing_period", "credits"];
 
 interface FeatureFieldsProps {
   value: FeatureDraft[];
   onChange: (features: FeatureDraft[]) => void;
   faults: Readonly<Record<string, string>>;
+  /** Sold once: then an allowance may be credits. */
+  once: boolean;
 }
 
-/** What the plan grants, line by line; the keys that exist are suggested. */
-export function FeatureFields({ value, onChange, faults }: FeatureFieldsProps) {
+/** What the plan grants, line by line, picked from what there is: its kind is the feature's own. */
+export function FeatureFields({ value, onChange, faults, once }: FeatureFieldsProps) {
   const t = useAdminText();
   const known = usePlans().data?.features ?? [];
+  const texts = useFeatureTexts(known);
   const change = (index: number, part: Partial<FeatureDraft>) =>
     onChange(value.map((feature, i) => (i === index ? { ...feature, ...part } : feature)));
+  const kindsOf = (key: string): readonly FeatureKind[] => {
+    const kind = known.find(({ feature }) => feature === key)?.kind;
+    if (kind !== "allowance") return [kind === "number" ? "number" : "switch"];
+    return once ? ["credits", "month"] : ["month", "billing_period"];
+  };
+  const taken = new Set(value.map(({ key }) => key));
   return (
     <fieldset className="bsb-card bsb-stack bsb:gap-3">
       <legend className="bsb-hidden">{t("features")}</legend>
       <h2 className="bsb-h3" aria-hidden="true">
         {t("features")}
       </h2>
-      <datalist id="known-features">
-        {known.map(({ feature, name }) => (
-          <option key={feature} value={feature} label={name} />
-        ))}
-      </datalist>
-      {value.map((feature, index) => (
-        <div key={index} className="admin-feature">
-          <input
-            className="bsb-input bsb-mono"
-            aria-label={t("feature.key", { n: index + 1 })}
-            list="known-features"
-            required
-            pattern="[a-z0-9][a-z0-9_.:\-]*"
-            aria-invalid={`features/${feature.key}` in faults}
-            value={feature.key}
-            onChange={(event) => change(index, { key: event.target.value })}
-          />
-          <select
-            className="bsb-input"
-            aria-label={t("feature.kind", { n: index + 1 })}
-            value={feature.kind}
-            onChange={(event) => change(index, { kind: event.target.value as FeatureKind })}
-          >
-            {KINDS.map((kind) => (
-              <option key={kind} value={kind}>
-                {t(`kind.${kind}`)}
-              </option>
-            ))}
-          </select>
-          {feature.kind === "switch" ? (
-            <span />
-          ) : (
-            <input
-              className="bsb-input bsb-number"
-              aria-label={t("feature.amount", { n: index + 1 })}
-              inputMode="numeric"
-              required
-              aria-invalid={(faults.features !== undefined && !isCount(feature)) || undefined}
-              value={feature.amount}
-              onChange={(event) => change(index, { amount: event.target.value })}
-            />
-          )}
-          <Button
-            variant="ghost"
-            size="icon"
-            aria-label={t("feature.remove", { n: index + 1 })}
-            onClick={() => onChange(value.filter((_, i) => i !== index))}
-          >
-            <Icon name="close" />
-          </Button>
-        </div>
-      ))}
+      {value.map((feature, index) => {
+        const fault = faults[`features/${feature.key}`];
+        const kinds = kindsOf(feature.key);
+        return (
+          <div key={index} className="bsb-stack bsb:gap-1">
+            <div className="admin-feature">
+              <select
+                className="bsb-input"
+                aria-label={t("feature.key", { n: index + 1 })}
+                required
+                aria-invalid={fault !== undefined || undefined}
+                aria-describedby={fault ? `feature-${index}-fault` : undefined}
+                value={feature.key}
+                onChange={(event) => {
+                  const [kind = "switch"] = kindsOf(event.target.value);
+                  change(index, { key: event.target.value, kind, amount: kind === "switch" ? "" : feature.amount });
+                }}
+              >
+                <option value="">{t("choose")}</option>
+                {/* One that is no longer known stays to be seen and removed. */}
+                {feature.key && !known.some((info) => info.feature === feature.key) && <option>{feature.key}</option>}
+                {known
+                  .filter((info) => info.feature === feature.key || !taken.has(info.feature))
+                  .map((info) => (
+                    <option key={info.feature} value={info.feature}>
+                      {texts.name(info.feature)} ({info.feature})
+                    </option>
+                  ))}
+              </select>
+              {kinds.length > 1 ? (
+                <select
+                  className="bsb-input"
+                  aria-label={t("feature.kind", { n: index + 1 })}
+                  value={feature.kind}
+                  onChange={(event) => change(index, { kind: event.target.value as FeatureKind })}
+                >
+                  {(kinds.includes(feature.kind) ? kinds : [...kinds, feature.kind]).map((kind) => (
+                    <option key={kind} value={kind}>
+                      {t(`kind.${kind}`)}
+                    </option>
+                  ))}
+                </select>
+              ) : (
+                <span className="bsb-2 bsb-small">{feature.key && t(`kind.${kinds[0] ?? "switch"}`)}</span>
+              )}
+              {feature.kind === "switch" ? (
+                <span />
+              ) : (
+                <input
+                  className="bsb-input bsb-number"
+                  aria-label={t("feature.amount", { n: index + 1 })}
+                  inputMode="numeric"
+                  required
+                  aria-invalid={fault !== undefined || undefined}
+                  value={feature.amount}
+                  onChange={(event) => change(index, { amount: event.target.value })}
+                />
+              )}
+              <Button variant="ghost" size="icon" aria-label={t("feature.remove", { n: index + 1 })} onClick={() => onChange(value.filter((_, i) => i !== index))}>
+                <Icon name="close" />
+              </Button>
+            </div>
+            {fault && (
+              <p className="bsb-error" id={`feature-${index}-fault`} role="alert">
+                {fault}
+              </p>
+            )}
+          </div>
+        );
+      })}
       {faults.features && (
         <p className="bsb-error" role="alert">
           {faults.features}
         </p>
       )}
-      <div>
-        <Button size="small" onClick={() => onChange([...value, { key: "", kind: "switch", amount: "" }])}>
-          {t("feature.add")}
-        </Button>
-      </div>
+      {known.some((info) => !taken.has(info.feature)) && (
+        <div>
+          <Button size="small" onClick={() => onChange([...value, { key: "", kind: "switch", amount: "" }])}>
+            {t("feature.add")}
+          </Button>
+        </div>
+      )}
     </fieldset>
   );
 }

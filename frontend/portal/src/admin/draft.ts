@@ -12,57 +12,75 @@ export interface FeatureDraft {
   amount: string;
 }
 
-/** A plan as the form holds it. `price` is in the major unit, as people write it. */
-export interface Draft {
+/** What each plan of an offer has of its own. `price` is in the major unit, as people write it; `version` 0: not sold yet. */
+export interface PriceDraft {
   plan_id: string;
-  name: string;
-  description: string;
+  version: number;
   price: string;
   currency: string;
   interval: Schemas["CreatePlan"]["interval"];
+  duration_days: string;
+  hidden: boolean;
+  provider_plan_ids: string;
+}
+
+/** The plans of one offer as the form holds them: what they share once, and a price each. */
+export interface Draft {
+  name: string;
+  description: string;
   tier: string;
   group: string;
   rank: string;
   trial_days: string;
   grace_days: string;
-  duration_days: string;
   optimistic: boolean;
   after_purchase: boolean;
   recommended: boolean;
   position: string;
-  hidden: boolean;
-  provider_plan_ids: string;
   features: FeatureDraft[];
+  prices: PriceDraft[];
 }
 
-export function draftOf(plan: AdminPlan | null): Draft {
-  const currency = plan?.currency ?? "USD";
+/** An offer for the form; without plans, a new one. Where its plans differ in what they share, the first one counts. */
+export function draftOf(plans: readonly AdminPlan[]): Draft {
+  const plan = plans[0];
   return {
-    plan_id: plan?.plan_id ?? "",
     name: plan?.name ?? "",
     description: plan?.description ?? "",
-    price: plan ? majorOf(plan.price_cents, currency) : "",
-    currency,
-    interval: plan?.interval ?? "month",
     tier: plan?.tier ?? "",
     group: plan?.group ?? "main",
     rank: String(plan?.rank ?? 0),
     trial_days: String(plan?.trial_days ?? 0),
     grace_days: String(plan?.grace_days ?? 7),
-    duration_days: plan?.duration_days ? String(plan.duration_days) : "",
     optimistic: plan?.optimistic ?? false,
     after_purchase: plan?.after_purchase ?? false,
     recommended: plan?.recommended ?? false,
     position: String(plan?.position ?? 0),
-    hidden: plan?.status === "hidden",
-    provider_plan_ids: Object.entries(plan?.provider_plan_ids ?? {})
-      .map(([provider, id]) => `${provider}=${id}`)
-      .join("\n"),
     features: Object.entries(plan?.features ?? {}).map(([key, value]) => featureDraft(key, value)),
+    prices: plans.length > 0 ? plans.map(priceDraft) : [newPrice("", "month", "USD")],
   };
 }
 
-function featureDraft(key: string, value: Schemas["AdminPlan"]["features"][string]): FeatureDraft {
+export function newPrice(plan_id: string, interval: PriceDraft["interval"], currency: string): PriceDraft {
+  return { plan_id, version: 0, price: "", currency, interval, duration_days: "", hidden: false, provider_plan_ids: "" };
+}
+
+function priceDraft(plan: AdminPlan): PriceDraft {
+  return {
+    plan_id: plan.plan_id,
+    version: plan.version,
+    price: majorOf(plan.price_cents, plan.currency),
+    currency: plan.currency,
+    interval: plan.interval,
+    duration_days: plan.duration_days ? String(plan.duration_days) : "",
+    hidden: plan.status === "hidden",
+    provider_plan_ids: Object.entries(plan.provider_plan_ids)
+      .map(([provider, id]) => `${provider}=${id}`)
+      .join("\n"),
+  };
+}
+
+function featureDraft(key: string, value: AdminPlan["features"][string]): FeatureDraft {
   if (typeof value === "number") return { key, kind: "number", amount: String(value) };
   if (typeof value === "boolean") return { key, kind: "switch", amount: "" };
   if ("credits" in value) return { key, kind: "credits", amount: String(value.credits) };
@@ -74,26 +92,26 @@ export type DraftProblem = "problem.price" | "problem.amount" | "problem.provide
 
 export interface Built {
   /** The request body; null while something is missing or wrong. */
-  body: Schemas["CreatePlan"] | null;
-  /** What the buyer's card shows meanwhile. */
-  preview: Schemas["PublicPlan"];
-  problem: DraftProblem | null;
+  body: Schemas["SaveOffer"] | null;
+  /** What the buyer's card shows meanwhile, by price. */
+  previews: Schemas["PublicPlan"][];
+  /** What is wrong, by the path that the service would name. */
+  problems: Readonly<Record<string, DraftProblem>>;
 }
 
-/** The draft as a request and as the plan a buyer would see. */
-export function planOf(draft: Draft): Built {
-  const price = minorOf(draft.price, draft.currency);
-  const features = Object.fromEntries(draft.features.filter(({ key }) => key).map((f) => [f.key, grantOf(f)]));
-  const provider_plan_ids = providerIds(draft.provider_plan_ids);
-  const wrong = Object.values(features).includes(null);
-  const granted = Object.fromEntries(Object.entries(features).filter((entry): entry is [string, Grant] => entry[1] !== null));
-  const common = {
-    plan_id: draft.plan_id,
+/** The draft as a request and as the plans a buyer would see. */
+export function offerOf(draft: Draft): Built {
+  const problems: Record<string, DraftProblem> = {};
+  const granted: Record<string, Grant> = {};
+  for (const feature of draft.features.filter(({ key }) => key)) {
+    const grant = grantOf(feature);
+    if (grant === null) problems[`features/${feature.key}`] = "problem.amount";
+    else granted[feature.key] = grant;
+  }
+  const prices = draft.prices.map((price, i) => priceOf(price, `prices/${i}`, problems));
+  const shared = {
     name: draft.name.trim(),
     description: draft.description.trim(),
-    price_cents: price ?? 0,
-    currency: draft.currency,
-    interval: draft.interval,
     tier: draft.tier.trim(),
     group: draft.group.trim() || "main",
     rank: Number(draft.rank),
@@ -101,34 +119,49 @@ export function planOf(draft: Draft): Built {
     position: Number(draft.position),
     trial_days: Number(draft.trial_days),
   };
-  const duration_days = draft.interval === "once" && draft.duration_days ? Number(draft.duration_days) : null;
-  const preview = {
-    ...common,
-    currency: /^[A-Z]{3}$/.test(draft.currency) ? draft.currency : "USD",
-    duration_days,
+  const previews = prices.map((price) => ({
+    ...shared,
+    ...price,
+    duration_days: price.duration_days ?? null,
+    currency: /^[A-Z]{3}$/.test(price.currency) ? price.currency : "USD",
     version: 0,
     providers: [],
     features: granted as Schemas["PublicPlan"]["features"],
-  };
-  const problem = ((): DraftProblem | null => {
-    if (draft.price !== "" && price === null) return "problem.price";
-    if (wrong) return "problem.amount";
-    if (provider_plan_ids === null) return "problem.provider_ids";
-    return null;
-  })();
-  const complete = common.plan_id && common.name && price !== null && /^[A-Z]{3}$/.test(draft.currency);
-  if (problem || !complete || provider_plan_ids === null) return { body: null, preview, problem };
-  const body: Schemas["CreatePlan"] = {
-    ...common,
-    duration_days,
+  }));
+  const complete = shared.name && draft.prices.every((price) => price.plan_id && price.price !== "" && /^[A-Z]{3}$/.test(price.currency));
+  if (!complete || Object.keys(problems).length > 0) return { body: null, previews, problems };
+  const body: Schemas["SaveOffer"] = {
+    ...shared,
     grace_days: Number(draft.grace_days),
     optimistic: draft.optimistic,
     after_purchase: draft.after_purchase,
-    status: draft.hidden ? "hidden" : "active",
-    provider_plan_ids,
     features: granted,
+    prices,
   };
-  return { body, preview, problem: null };
+  return { body, previews, problems };
+}
+
+function priceOf(price: PriceDraft, path: string, problems: Record<string, DraftProblem>): Schemas["OfferPrice"] {
+  const price_cents = minorOf(price.price, price.currency);
+  const provider_plan_ids = providerIds(price.provider_plan_ids);
+  if (price.price !== "" && price_cents === null) problems[`${path}/price_cents`] = "problem.price";
+  if (provider_plan_ids === null) problems[`${path}/provider_plan_ids`] = "problem.provider_ids";
+  return {
+    plan_id: price.plan_id,
+    version: price.version,
+    price_cents: price_cents ?? 0,
+    currency: price.currency,
+    interval: price.interval,
+    duration_days: price.interval === "once" && price.duration_days ? Number(price.duration_days) : null,
+    status: price.hidden ? "hidden" : "active",
+    provider_plan_ids: provider_plan_ids ?? {},
+  };
+}
+
+/** One price of an offer as a plan's new version, to ask what it would change. */
+export function versionOf({ prices: _, ...shared }: Schemas["SaveOffer"], price: Schemas["OfferPrice"]): Schemas["UpdatePlan"] {
+  const { plan_id: __, ...own } = price;
+  return { ...shared, ...own, version: price.version ?? 0 };
 }
 
 /** Whether the amount is a whole number that its kind can have: an allowance of none is no allowance. */

@@ -4,7 +4,7 @@ import { useAdminText } from "./text.js";
 
 interface FieldProps {
   id: string;
-  label: string;
+  label: ReactNode;
   hint?: string;
   fault?: string | undefined;
   /** Draws the control, with what ties it to its label, its hint and its fault. */

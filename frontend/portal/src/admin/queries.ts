@@ -30,21 +30,17 @@ function useAdminMutation<Body, T>(call: (client: Client, body: Body) => Promise
 
 export const useAdminPlans = () => useAdminQuery(["plans"], (client) => unwrap(client.GET("/admin/plans")));
 
-export type PlanDraft = Schemas["CreatePlan"];
-
-/** Creates a plan, or with `version` puts a new version of it on sale. */
-export function useSavePlan() {
-  return useAdminMutation(async (client, { draft, version }: { draft: PlanDraft; version: number | null }) => {
-    if (version === null) return unwrap(client.POST("/admin/plans", { body: draft }));
-    const { plan_id, ...body } = draft;
-    return unwrap(client.PATCH("/admin/plans/{plan_id}", { params: { path: { plan_id } }, body: { ...body, version } }));
-  }, ["plans", "audit"]);
-}
+/** Writes the plans of an offer: what is new, and a version of each that differs. */
+export const useSaveOffer = () =>
+  useAdminMutation(
+    (client, body: Schemas["SaveOffer"]) => unwrap(client.PUT("/admin/offers", { body })),
+    ["plans", "move", "audit"],
+  );
 
 export const useArchivePlan = () =>
   useAdminMutation(
-    (client, plan_id: string) =>
-      unwrap(client.POST("/admin/plans/{plan_id}/archive", { params: { path: { plan_id } } })),
+    (client, { plan_id, anyway }: { plan_id: string; anyway: boolean }) =>
+      unwrap(client.POST("/admin/plans/{plan_id}/archive", { params: { path: { plan_id } }, body: { anyway } })),
     ["plans", "audit"],
   );
 

@@ -12,3 +12,12 @@ export function useAdminText(): Translate<AdminKey> {
   const { language } = useContext(TextsContext);
   return useMemo(() => translator<AdminKey>(language, CATALOGUES[language], en), [language]);
 }
+
+/** A text that may or may not be there, such as of a code that came with an answer. */
+export function useAdminOptional(): (kind: string, name: string) => string | undefined {
+  const t = useAdminText();
+  return (kind, name) => {
+    const key = kind ? `${kind}.${name}` : name;
+    return key in en ? t(key as AdminKey) : undefined;
+  };
+}

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from billing.api.plan_bodies import plan_from
-from billing.api.requests import CreatePlan, UpdatePlan
+from billing.api.plan_bodies import plan_from, plan_of_offer
+from billing.api.requests import ArchivePlan, CreatePlan, PriceBody, SaveOffer, UpdatePlan
 from billing.api.views import admin_plan
 from billing.catalogue.prices import PlanPrices
 from billing.data import replace
@@ -23,8 +23,18 @@ class AdminPlans:
 
     def list(self) -> Mapping[str, Any]:
         """Every version of every plan, newest first within a plan."""
-        plans = sorted(self._plans.catalogue(fresh=True).plans, key=lambda p: (p.rank, p.plan_id, -p.version))
-        return {"plans": [admin_plan(p, self._offered) for p in plans]}
+        catalogue = self._plans.catalogue(fresh=True)
+        plans = sorted(catalogue.plans, key=lambda p: (p.rank, p.plan_id, -p.version))
+        free = catalogue.free()
+        return {
+            "plans": [admin_plan(p, self._offered) for p in plans],
+            "free_plan_id": free.plan_id if free else None,
+        }
+
+    def newest(self, plan_id: str) -> Mapping[str, Any] | None:
+        """A plan as it is now, to be noted beside what becomes of it."""
+        known = self._plans.catalogue(fresh=True).get(plan_id)
+        return admin_plan(known, self._offered) if known else None
 
     def create(self, body: CreatePlan) -> Mapping[str, Any]:
         if self._plans.catalogue(fresh=True).get(body.plan_id) is not None:
@@ -34,13 +44,32 @@ class AdminPlans:
     def update(self, plan_id: str, body: UpdatePlan) -> Mapping[str, Any]:
         """Puts a new version on sale. Whoever bought an older one keeps its price and its features."""
         newest = self._newest(plan_id)
-        if newest.version != body.version:
-            raise Conflict(
-                f"you edited version {body.version}, but {newest.version} is the newest: read it again",
-                code="version_conflict",
-                version=newest.version,
-            )
+        _as_edited(plan_id, newest.version, body.version)
         return self._add(plan_from(body, plan_id, newest.version + 1))
+
+    def save_offer(self, body: SaveOffer) -> Sequence[Mapping[str, Any]]:
+        """Writes the plans of an offer, all or none: what is new, and a version of each that differs from its newest.
+
+        Returns those that were written.
+        """
+        catalogue = self._plans.catalogue(fresh=True)
+        wanted, places, faults = [], [], _repeated([price.plan_id for price in body.prices])
+        for place, price in enumerate(body.prices):
+            newest = catalogue.get(price.plan_id)
+            _as_edited(price.plan_id, newest.version if newest else 0, price.version)
+            plan = plan_of_offer(body, price, price.plan_id, price.version + 1)
+            if newest is None or replace(newest, version=plan.version) != plan:
+                wanted.append(plan)
+                places.append(place)
+        for place, plan in zip(places, wanted, strict=True):
+            found = [*faults_of(plan), *_price_clashes(plan, catalogue)]
+            faults += [{**fault, "path": _place_of(fault["path"], place)} for fault in found]
+        if faults:
+            raise InvalidRequest("the offer cannot be sold like this", errors=_distinct(faults))
+        priced = [self._prices.priced(plan, catalogue.get(plan.plan_id)) for plan in wanted]
+        if priced:
+            self._plans.add_versions(priced)
+        return [admin_plan(plan, self._offered) for plan in priced]
 
     def seed(self, bodies: Sequence[CreatePlan]) -> Mapping[str, str]:
         """Brings plans to the state of a file: {plan_id: created, updated or unchanged}. Others are left alone."""
@@ -56,9 +85,16 @@ class AdminPlans:
             done[body.plan_id] = "updated" if known else "created"
         return done
 
-    def archive(self, plan_id: str) -> Mapping[str, Any]:
-        """Takes a plan off sale; asking again changes nothing."""
+    def archive(self, plan_id: str, body: ArchivePlan) -> Mapping[str, Any]:
+        """Takes a plan off sale; asking again changes nothing.
+
+        The free plan is had, not bought: without it everybody who bought nothing loses what it gives. So it goes only
+        when that is meant.
+        """
         newest = self._newest(plan_id)
+        free = self._plans.catalogue().free()
+        if free is not None and free.plan_id == plan_id and not body.anyway:
+            raise Conflict(f"everybody has {plan_id}: all would lose what it gives", code="free_plan")
         if newest.status != "archived":
             self._plans.set_status(newest, "archived")
             self._prices.archived(newest)
@@ -82,7 +118,42 @@ class AdminPlans:
 def _price_clashes(plan: Plan, catalogue: Catalogue) -> list[dict[str, str]]:
     """A provider's price may serve several versions of one plan, never two plans."""
     return [
-        {"path": f"provider_plan_ids/{provider}", "message": f"this price belongs to plan {owner.plan_id}"}
+        {
+            "path": f"provider_plan_ids/{provider}",
+            "message": f"this price belongs to plan {owner.plan_id}",
+            "code": "price_taken",
+        }
         for provider, price in plan.provider_plan_ids.items()
         if (owner := catalogue.by_price(provider, price)) is not None and owner.plan_id != plan.plan_id
     ]
+
+
+def _as_edited(plan_id: str, newest: int, edited: int) -> None:
+    if newest == edited:
+        return
+    if edited == 0:
+        raise Conflict(f"there is a plan {plan_id} already", code="plan_exists", plan_id=plan_id)
+    raise Conflict(
+        f"you edited version {edited} of {plan_id}, but {newest} is the newest: read it again",
+        code="version_conflict",
+        plan_id=plan_id,
+        version=newest,
+    )
+
+
+def _repeated(plan_ids: Sequence[str]) -> list[dict[str, str]]:
+    return [
+        {"path": f"prices/{place}/plan_id", "message": "another price has this id", "code": "repeated"}
+        for place, plan_id in enumerate(plan_ids)
+        if plan_id in plan_ids[:place]
+    ]
+
+
+def _place_of(path: str, place: int) -> str:
+    """Where in an offer's body a plan's fault lies: what is a price's own has its place."""
+    return f"prices/{place}/{path}" if path.partition("/")[0] in PriceBody.model_fields else path
+
+
+def _distinct(faults: Sequence[dict[str, str]]) -> list[dict[str, str]]:
+    """What the plans of an offer share is wrong once."""
+    return list({(fault["path"], fault["message"]): fault for fault in faults}.values())

@@ -10,6 +10,8 @@ from pydantic import Field
 
 from billing.api.responses import (
     EntitlementView,
+    FaultyField,
+    FeatureChange,
     FeatureJson,
     Flag,
     ReceiptView,
@@ -457,6 +459,37 @@ class RedriveResult(Response):
     items: list[RedriveItem]
 
 
+class PlanWarning(Response):
+    """What is worth a second look before a version is put on sale. `before` and `after` are what changes.
+
+    `free_ends`: nobody would have a free plan any more. `differs`: `plan_id`, of the same offer, gives something else.
+    """
+
+    code: Literal["newer_version", "currency", "interval", "group", "free_ends", "differs"]
+    before: str | None
+    after: str | None
+    plan_id: str | None
+
+
+class MoveEffect(Response):
+    """What moving to the newest version would change for those who have an older one."""
+
+    from_version: int
+    subscribers: int
+    """Counted from the ledger: who pays for this version, or tries it."""
+    price_cents: int
+    currency: str
+    price_change_cents: int
+    mrr_cents: int
+    """What they bring in a month now, in `currency`."""
+    mrr_change_cents: int
+    """What moving those who pay would add to it, at list prices; 0 where the currency changes."""
+    features_gained: list[str]
+    features_lost: list[str]
+    features_changed: list[str]
+    changes: list[FeatureChange]
+
+
 class PlanEffect(Response):
     """What a new version of a plan would mean: existing buyers keep theirs, new ones get this."""
 
@@ -467,25 +500,19 @@ class PlanEffect(Response):
     """Live subscriptions and running terms on the version that is for sale now."""
     subscribers_older: int
     """On versions before it."""
-    price_change_cents: int
-    features_gained: list[str]
-    features_lost: list[str]
-    features_changed: list[str]
-    warnings: list[str]
-
-
-class MoveEffect(Response):
-    """What moving to the newest version changes for those who have an older one."""
-
-    from_version: int
-    subscribers: int
-    """Counted from the ledger: who pays for this version, or tries it."""
-    price_cents: int
     currency: str
+    price_was_cents: int
+    price_cents: int
     price_change_cents: int
+    changes: list[FeatureChange]
     features_gained: list[str]
     features_lost: list[str]
     features_changed: list[str]
+    versions: list[MoveEffect]
+    """Every version that somebody has, and what moving them on would change. Nobody is moved by a new version alone."""
+    faults: list[FaultyField]
+    """What putting it on sale would be refused for."""
+    warnings: list[PlanWarning]
 
 
 class PlanMove(Response):

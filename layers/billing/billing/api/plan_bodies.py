@@ -2,35 +2,40 @@
 
 from collections.abc import Mapping
 
-from billing.api.requests import GrantFeatures, PlanBody
+from billing.api.requests import GrantFeatures, OfferBody, PlanBody, PriceBody
 from billing.rules.plans import FeatureValue, Plan, features_from_json
 
 
 def plan_from(body: PlanBody, plan_id: str, version: int) -> Plan:
+    return plan_of_offer(body, body, plan_id, version)
+
+
+def plan_of_offer(body: OfferBody, price: PriceBody, plan_id: str, version: int) -> Plan:
+    """One plan of an offer: what it shares with the others, and what it has of its own."""
     return Plan(
         plan_id=plan_id,
         version=version,
         name=body.name,
         description=body.description,
-        price_cents=body.price_cents,
-        currency=body.currency,
-        interval=body.interval,
+        price_cents=price.price_cents,
+        currency=price.currency,
+        interval=price.interval,
         features=feature_values(body),
         tier=body.tier,
         rank=body.rank,
         group=body.group,
         trial_days=body.trial_days,
-        duration_days=body.duration_days,
+        duration_days=price.duration_days,
         grace_days=body.grace_days,
         optimistic=body.optimistic,
         after_purchase=body.after_purchase,
         recommended=body.recommended,
         position=body.position,
-        status=body.status,
-        provider_plan_ids={str(name): price for name, price in body.provider_plan_ids.items()},
+        status=price.status,
+        provider_plan_ids={str(name): price for name, price in price.provider_plan_ids.items()},
     )
 
 
-def feature_values(body: PlanBody | GrantFeatures) -> Mapping[str, FeatureValue]:
+def feature_values(body: OfferBody | GrantFeatures) -> Mapping[str, FeatureValue]:
     """What a request grants, by feature."""
     return features_from_json(body.model_dump(include={"features"})["features"])

@@ -56,14 +56,11 @@ class CreditsValue(RequestBody):
 FeatureGrant = bool | Annotated[int, Field(ge=0, le=1_000_000_000)] | AllowanceValue | CreditsValue
 
 
-class PlanBody(RequestBody):
-    """A plan as an admin writes it. `price_cents` is in the currency's minor unit (yen have none: 500 is ¥500)."""
+class OfferBody(RequestBody):
+    """What the plans of one offer (its month, its year) have in common."""
 
     name: Annotated[str, _Visible] = Field(min_length=1, max_length=80)
     description: Annotated[str, _Visible] = Field("", max_length=500)
-    price_cents: int = Field(ge=0, le=99_999_999)
-    currency: Currency
-    interval: Literal["month", "year", "once"]
     features: dict[FeatureKey, FeatureGrant] = Field(max_length=100)
     tier: Annotated[str, _Visible] = Field(
         "", max_length=40, description="Joins the monthly and the annual plan of one offer"
@@ -71,14 +68,27 @@ class PlanBody(RequestBody):
     rank: int = Field(0, ge=0, le=1000, description="Higher is more: decides what is an upgrade")
     group: PlanId = Field("main", description="Plans of one group replace each other")
     trial_days: int = Field(0, ge=0, le=730)
-    duration_days: int | None = Field(None, ge=1, le=36_500, description="Only for `once`; absent: for good")
     grace_days: int = Field(7, ge=0, le=30)
     optimistic: bool = Field(False, description="Bitcoin: open at the first sight of the payment")
     after_purchase: bool = Field(False, description="Free plan: only for those who have bought or been given something")
     recommended: bool = Field(False, description="Pointed out on the price list")
     position: int = Field(0, ge=0, le=1000, description="Place on the price list; of one place the lower rank is first")
+
+
+class PriceBody(RequestBody):
+    """What each plan of an offer has of its own. `price_cents` is in the currency's minor unit (yen have none: 500 is
+    ¥500)."""
+
+    price_cents: int = Field(ge=0, le=99_999_999)
+    currency: Currency
+    interval: Literal["month", "year", "once"]
+    duration_days: int | None = Field(None, ge=1, le=36_500, description="Only for `once`; absent: for good")
     status: Literal["active", "hidden"] = "active"
     provider_plan_ids: dict[ProviderName, Id] = Field(default_factory=dict)
+
+
+class PlanBody(OfferBody, PriceBody):
+    """A plan as an admin writes it."""
 
 
 class CreatePlan(PlanBody):
@@ -89,6 +99,21 @@ class UpdatePlan(PlanBody):
     """A new version. `version` is the one it was edited from: a newer one in between is a 409."""
 
     version: int = Field(ge=1)
+
+
+class OfferPrice(PriceBody):
+    plan_id: PlanId
+    version: int = Field(0, ge=0, description="The one it was edited from; 0: a new plan")
+
+
+class SaveOffer(OfferBody):
+    """The plans of one offer, written at once, so that they cannot drift apart."""
+
+    prices: list[OfferPrice] = Field(min_length=1, max_length=6)
+
+
+class ArchivePlan(RequestBody):
+    anyway: bool = Field(False, description="Also when it is the free plan that everybody has: all lose what it gives")
 
 
 class MoveSubscribers(RequestBody):

@@ -29,6 +29,8 @@ class Problem(BaseModel):
 class FaultyField(Response):
     path: str
     message: str
+    code: str | None = None
+    """What is wrong with a plan as one stable word; none of what is merely no such value."""
 
 
 class InvalidRequestProblem(Problem):
@@ -166,9 +168,30 @@ class AdminPlan(PublicPlan):
     provider_plan_ids: dict[str, str]
 
 
+class PlanStanding(Response):
+    """Who has a version of a plan now, in one currency, and what that brings in a month; from the ledger."""
+
+    plan_id: str
+    version: int
+    currency: str
+    subscribers: int
+    """Paying subscriptions and running terms."""
+    trialing: int
+    mrr_cents: int
+
+
 class AdminPlanList(Response):
     plans: list[AdminPlan]
     """Every version, newest first within a plan."""
+    free_plan_id: str | None
+    """The plan that everybody has who has bought nothing."""
+    standing: list[PlanStanding]
+    """Only where there is somebody."""
+
+
+class SavedOffer(Response):
+    plans: list[AdminPlan]
+    """The versions that were written; a plan that was as it is now is not among them."""
 
 
 class CheckoutSession(Response):

@@ -14,6 +14,7 @@ ROLES: Mapping[str, Role] = {
     "POST /admin/plans": "admin",
     "PATCH /admin/plans/{plan_id}": "admin",
     "POST /admin/plans/{plan_id}/archive": "admin",
+    "PUT /admin/offers": "admin",
     "POST /admin/plans/{plan_id}/preview": "viewer",
     "GET /admin/plans/{plan_id}/move": "viewer",
     "POST /admin/plans/{plan_id}/move": "admin",

@@ -125,7 +125,18 @@ ROUTES: tuple[Route, ...] = (
         "admin",
         "Take a plan off sale; its buyers keep it",
         responses.AdminPlan,
+        requests.ArchivePlan,
         errors=(404, 409),
+    ),
+    Route(
+        "PUT",
+        "/admin/offers",
+        "admin_plans",
+        "admin",
+        "Write the plans of one offer at once: what is new, and a version of each that differs",
+        responses.SavedOffer,
+        requests.SaveOffer,
+        errors=(409,),
     ),
     Route(
         "GET",

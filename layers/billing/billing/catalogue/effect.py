@@ -1,98 +1,170 @@
 """What a new version of a plan means: for newcomers, before it is on sale; for those who would be moved to it."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, get_args
 
 from billing.api.plan_bodies import plan_from
 from billing.api.requests import UpdatePlan
+from billing.data import dataclass, replace
 from billing.errors import NotFound
-from billing.rules.money import format_money
-from billing.rules.plans import Plan, faults_of
+from billing.rules.ledger import Movement
+from billing.rules.money import monthly
+from billing.rules.plans import Catalogue, Plan, faults_of, features_to_json
 from billing.rules.rollups import added_up
 from billing.store.metrics import MetricsStore
 from billing.store.plans import PlanStore
 
+View = dict[str, Any]
 # Rollups begin after this month and end before the other one.
 _EVER = ("2000-01", "9999-12")
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Who has a version of a plan now, in a currency: paying (subscriptions and terms), trying; and what it brings."""
+
+    subscribers: int = 0
+    trialing: int = 0
+    mrr_cents: int = 0
+
+    @property
+    def buyers(self) -> int:
+        return self.subscribers + self.trialing
+
+
+Held = Mapping[tuple[str, int, str], Standing]
+
+
+def held(metrics: MetricsStore) -> Held:
+    """By plan, version and currency, where there is somebody."""
+    found: dict[tuple[str, int, str], Standing] = {}
+    for currency in metrics.generations().currencies:
+        for name, count in added_up(metrics.months(currency, *_EVER).values()).items():
+            kind, _, where = name.partition("|")
+            if kind in _COUNTS and where.count("|") == 2:
+                _, plan_id, version = where.split("|")
+                key = plan_id, int(version), currency
+                known = found.get(key, Standing())
+                found[key] = replace(known, **{_COUNTS[kind]: getattr(known, _COUNTS[kind]) + count})
+    return {key: standing for key, standing in found.items() if standing != Standing()}
+
+
+_COUNTS: Mapping[str, str] = {
+    "subscribers": "subscribers",
+    "trials": "trialing",
+    **dict.fromkeys(get_args(Movement), "mrr_cents"),
+}
+
+
+def standing_list(metrics: MetricsStore) -> list[View]:
+    return [
+        {
+            "plan_id": plan_id,
+            "version": version,
+            "currency": currency,
+            "subscribers": standing.subscribers,
+            "trialing": standing.trialing,
+            "mrr_cents": standing.mrr_cents,
+        }
+        for (plan_id, version, currency), standing in sorted(held(metrics).items())
+    ]
+
+
 def plan_effect(plans: PlanStore, metrics: MetricsStore, plan_id: str, body: UpdatePlan) -> Mapping[str, Any]:
     """Counts the buyers of each version from the rollups: who pays for it, or tries it, right now."""
-    newest = plans.catalogue(fresh=True).get(plan_id)
-    if newest is None:
-        raise NotFound(f"there is no plan {plan_id}")
+    catalogue = plans.catalogue(fresh=True)
+    newest = _newest(catalogue, plan_id)
     planned = plan_from(body, plan_id, newest.version + 1)
-    buyers = _buyers(metrics, plan_id)
+    versions = _versions(catalogue, held(metrics), planned)
     return {
         "plan_id": plan_id,
         "from_version": newest.version,
         "to_version": planned.version,
-        "subscribers": buyers.get(newest.version, 0),
-        "subscribers_older": sum(count for version, count in buyers.items() if version < newest.version),
+        "subscribers": sum(v["subscribers"] for v in versions if v["from_version"] == newest.version),
+        "subscribers_older": sum(v["subscribers"] for v in versions if v["from_version"] < newest.version),
+        "currency": planned.currency,
+        "price_was_cents": newest.price_cents,
+        "price_cents": planned.price_cents,
         "price_change_cents": planned.price_cents - newest.price_cents,
         **_features(newest, planned),
-        "warnings": _warnings(newest, planned, body.version),
+        "versions": versions,
+        "faults": faults_of(planned),
+        "warnings": _warnings(catalogue, newest, planned, body.version),
     }
 
 
-def move_effect(plans: PlanStore, metrics: MetricsStore, plan_id: str) -> list[Mapping[str, Any]]:
+def move_effect(plans: PlanStore, metrics: MetricsStore, plan_id: str) -> list[View]:
     """Each older version that somebody still has, and what moving from it to the newest one changes for them."""
     catalogue = plans.catalogue(fresh=True)
+    return _versions(catalogue, held(metrics), _newest(catalogue, plan_id))
+
+
+def _newest(catalogue: Catalogue, plan_id: str) -> Plan:
     newest = catalogue.get(plan_id)
     if newest is None:
         raise NotFound(f"there is no plan {plan_id}")
-    older = [
-        (plan, count)
-        for version, count in sorted(_buyers(metrics, plan_id).items())
-        if count and version < newest.version and (plan := catalogue.get(plan_id, version))
-    ]
+    return newest
+
+
+def _versions(catalogue: Catalogue, known: Held, to: Plan) -> list[View]:
     return [
         {
             "from_version": plan.version,
-            "subscribers": count,
+            "subscribers": standing.buyers,
             "price_cents": plan.price_cents,
             "currency": plan.currency,
-            "price_change_cents": newest.price_cents - plan.price_cents,
-            **_features(plan, newest),
+            "price_change_cents": to.price_cents - plan.price_cents,
+            "mrr_cents": standing.mrr_cents,
+            "mrr_change_cents": _mrr_change(plan, to, standing.subscribers),
+            **_features(plan, to),
         }
-        for plan, count in older
+        for (plan_id, version, currency), standing in sorted(known.items())
+        if plan_id == to.plan_id and version < to.version and standing.buyers
+        if (plan := catalogue.get(plan_id, version)) and plan.currency == currency
     ]
 
 
-def _features(before: Plan, after: Plan) -> Mapping[str, list[str]]:
+def _mrr_change(plan: Plan, to: Plan, paying: int) -> int:
+    """At list prices: who has a discount pays less before and after, and how much is not known here."""
+    if plan.currency != to.currency:
+        return 0
+    before, after = (monthly(p.price_cents, p.interval) for p in (plan, to))
+    return paying * (after - before)
+
+
+def _features(before: Plan, after: Plan) -> View:
     old, new = before.features, after.features
+    was, now = features_to_json(old), features_to_json(new)
+    changed = [key for key in sorted({*old, *new}) if (was.get(key) or None) != (now.get(key) or None)]
     return {
         "features_gained": sorted(key for key, given in new.items() if given and not old.get(key)),
         "features_lost": sorted(key for key, given in old.items() if given and not new.get(key)),
         "features_changed": sorted(k for k, given in new.items() if given and old.get(k) and old[k] != given),
+        "changes": [{"feature": key, "before": was.get(key) or None, "after": now.get(key) or None} for key in changed],
     }
 
 
-def _buyers(metrics: MetricsStore, plan_id: str) -> dict[int, int]:
-    """How many pay for, or try, each version."""
-    currencies = metrics.generations().currencies
-    total = added_up(cell for c in currencies for cell in metrics.months(c, *_EVER).values())
-    found: dict[int, int] = {}
-    for name, count in total.items():
-        field, _, where = name.partition("|")
-        if field in ("subscribers", "trials"):
-            _, of_plan, version = where.split("|")
-            if of_plan == plan_id:
-                found[int(version)] = found.get(int(version), 0) + count
-    return found
-
-
-def _warnings(newest: Plan, planned: Plan, edited: int) -> list[str]:
-    found = [f"{fault['path']}: {fault['message']}" for fault in faults_of(planned)]
+def _warnings(catalogue: Catalogue, newest: Plan, planned: Plan, edited: int) -> list[View]:
+    found: list[tuple[str, str | None, str | None, str | None]] = []
     if edited != newest.version:
-        found.append(f"You edited version {edited}, but {newest.version} is the newest by now.")
-    if planned.currency != newest.currency:
-        found.append(f"The currency changes from {newest.currency} to {planned.currency}: figures are kept apart.")
-    elif planned.price_cents != newest.price_cents:
-        before, after = (format_money(p.price_cents, p.currency) for p in (newest, planned))
-        found.append(f"New buyers pay {after} in place of {before}; nobody who has bought is charged differently.")
-    if planned.interval != newest.interval:
-        found.append(f"The interval changes from {newest.interval} to {planned.interval}.")
-    if planned.group != newest.group:
-        found.append("The group changes: old and new buyers could then hold both plans at once.")
-    return found
+        found.append(("newer_version", str(edited), str(newest.version), None))
+    changed = [(name, getattr(newest, name), getattr(planned, name)) for name in ("currency", "interval", "group")]
+    found += [(name, before, after, None) for name, before, after in changed if before != after]
+    if catalogue.free() is not None and _with(catalogue, planned).free() is None:
+        found.append(("free_ends", None, None, newest.plan_id))
+    found += [("differs", None, None, other) for other in _differing(catalogue, planned)]
+    return [{"code": c, "before": before, "after": after, "plan_id": plan} for c, before, after, plan in found]
+
+
+def _with(catalogue: Catalogue, planned: Plan) -> Catalogue:
+    return Catalogue((*catalogue.plans, planned))
+
+
+def _differing(catalogue: Catalogue, planned: Plan) -> Sequence[str]:
+    """Plans of the same offer that give something else."""
+    return [
+        other.plan_id
+        for other in catalogue.newest()
+        if planned.tier and (other.tier, other.group) == (planned.tier, planned.group)
+        if other.plan_id != planned.plan_id and other.status != "archived" and other.features != planned.features
+    ]

@@ -271,29 +271,30 @@ _COINS = frozenset({"BTC", "XBT", "SAT"})
 
 
 def faults_of(plan: Plan) -> list[dict[str, str]]:
-    """What is wrong with a plan, as {path, message}; empty when it can be sold."""
+    """What is wrong with a plan, as {path, code, message}; empty when it can be sold."""
     found = [
-        {"path": f"features/{key}", "message": feature_fault(key, value)}
+        (f"features/{key}", "unknown_feature" if key not in FEATURES else "feature_kind", fault)
         for key, value in plan.features.items()
-        if feature_fault(key, value)
+        if (fault := feature_fault(key, value))
     ]
     if plan.currency in _COINS:
-        found.append({"path": "currency", "message": "a price is in money; its buyers pay it in bitcoin all the same"})
+        found.append(("currency", "coin", "a price is in money; its buyers pay it in bitcoin all the same"))
     if plan.currency not in KNOWN:
-        found.append({"path": "currency", "message": f"{plan.currency} is no currency that is known here"})
+        found.append(("currency", "unknown_currency", f"{plan.currency} is no currency that is known here"))
     elif fault := amount_fault(plan.price_cents, plan.currency):
-        found.append({"path": "price_cents", "message": fault})
+        found.append(("price_cents", "amount", fault))
     if plan.duration_days is not None and plan.recurring:
-        found.append({"path": "duration_days", "message": "only a one-time plan has a duration; this one renews"})
+        found.append(("duration_days", "renews", "only a one-time plan has a duration; this one renews"))
     if plan.trial_days and not plan.recurring:
-        found.append({"path": "trial_days", "message": "a one-time plan has no trial"})
+        found.append(("trial_days", "once", "a one-time plan has no trial"))
     if plan.trial_days and plan.free:
-        found.append({"path": "trial_days", "message": "a free plan needs no trial"})
+        found.append(("trial_days", "free", "a free plan needs no trial"))
     if plan.free and not plan.recurring:
-        found.append({"path": "price_cents", "message": "a one-time plan needs a price"})
+        found.append(("price_cents", "needs_price", "a one-time plan needs a price"))
     if plan.gives_credits and plan.recurring:
-        found.append({"path": "features", "message": "credits are bought once; a recurring plan gives an allowance"})
-    return found
+        message = "credits are bought once; a recurring plan gives an allowance"
+        found.append(("features", "credits", message))
+    return [{"path": path, "code": code, "message": message} for path, code, message in found]
 
 
 def feature_fault(key: str, value: FeatureValue) -> str:

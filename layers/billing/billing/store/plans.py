@@ -3,7 +3,7 @@
 import json
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from billing.aws import Aws, AwsError
@@ -54,16 +54,27 @@ class PlanStore:
 
     def add_version(self, plan: Plan) -> None:
         """Puts a plan version on record. `Conflict` when that version exists or the catalogue moved meanwhile."""
+        self.add_versions([plan])
+
+    def add_versions(self, plans: Sequence[Plan]) -> None:
+        """Puts versions of several plans on record, all or none."""
         revision, versions = self._index()
-        if versions.get(plan.plan_id, 0) != plan.version - 1:
+        for plan in plans:
             newest = versions.get(plan.plan_id, 0)
-            raise Conflict(f"plan {plan.plan_id} is at version {newest}", code="version_conflict", version=newest)
-        put = {
-            "TableName": self._table,
-            "Item": _plan_item(plan),
-            "ConditionExpression": "attribute_not_exists(plan_id)",
-        }
-        self._write({"Put": put}, revision, {**versions, plan.plan_id: plan.version})
+            if newest != plan.version - 1:
+                message = f"plan {plan.plan_id} is at version {newest}"
+                raise Conflict(message, code="version_conflict", plan_id=plan.plan_id, version=newest)
+        puts = [
+            {
+                "Put": {
+                    "TableName": self._table,
+                    "Item": _plan_item(plan),
+                    "ConditionExpression": "attribute_not_exists(plan_id)",
+                }
+            }
+            for plan in plans
+        ]
+        self._write(puts, revision, {**versions, **{plan.plan_id: plan.version for plan in plans}})
 
     def set_status(self, plan: Plan, status: PlanStatus) -> None:
         """Shows, hides or archives a version; what it grants and costs never changes."""
@@ -76,7 +87,7 @@ class PlanStore:
             "ExpressionAttributeNames": {"#status": "status"},
             "ExpressionAttributeValues": item({":status": status}),
         }
-        self._write({"Update": update}, revision, versions)
+        self._write([{"Update": update}], revision, versions)
 
     def link_price(self, plan: Plan, provider: str, price_id: str) -> None:
         """Notes by which price a provider sells a version. Buyers of another price are not touched."""
@@ -89,9 +100,9 @@ class PlanStore:
             "ConditionExpression": "attribute_exists(plan_id)",
             "ExpressionAttributeValues": item({":prices": prices}),
         }
-        self._write({"Update": update}, revision, versions)
+        self._write([{"Update": update}], revision, versions)
 
-    def _write(self, write: dict[str, Any], revision: int, versions: dict[str, int]) -> None:
+    def _write(self, writes: list[dict[str, Any]], revision: int, versions: dict[str, int]) -> None:
         first = "attribute_not_exists(plan_id)"
         unchanged_since_read = "revision = :revision"
         index = {
@@ -102,7 +113,7 @@ class PlanStore:
         if revision:
             index["ExpressionAttributeValues"] = item({":revision": revision})
         try:
-            transact(self._aws, [write, {"Put": index}])
+            transact(self._aws, [*writes, {"Put": index}])
         except LostRace as error:
             raise Conflict("the catalogue was changed meanwhile: read it again", code="version_conflict") from error
         self._kept = None

@@ -405,6 +405,7 @@ const de = {
   "error.overlap": "Du würdest doppelt zahlen. Sieh dir die Bedingungen noch einmal an.",
   "error.payment_open": "Eine Zahlung ist offen. Begleiche sie zuerst.",
   "error.payment_on_its_way": "Eine Zahlung dafür ist unterwegs. Noch einmal zu zahlen hieße doppelt zahlen.",
+  "error.free_plan": "Diesen Plan haben alle, die nichts gekauft haben. Archivieren Sie ihn nur, wenn sie alle verlieren sollen, was er gibt.",
   "error.plan_exists": "Einen Plan mit diesem Namen gibt es schon.",
   "error.plan_not_for_sale": "Dieser Plan ist nicht zu kaufen.",
   "error.prepaid": "Hier verlängert sich nichts von selbst, also gibt es nichts zu ändern. Kaufe stattdessen den nächsten Zeitraum.",

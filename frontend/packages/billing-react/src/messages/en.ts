@@ -404,6 +404,7 @@ const texts = {
   "error.overlap": "You would pay twice. Look at the terms again.",
   "error.payment_open": "A payment is open. Settle it first.",
   "error.payment_on_its_way": "A payment for this is on its way. To pay again would pay twice.",
+  "error.free_plan": "Everybody has this plan who has bought nothing. Archive it only if all of them shall lose what it gives.",
   "error.plan_exists": "There is a plan of this name already.",
   "error.plan_not_for_sale": "This plan is not for sale.",
   "error.prepaid": "Nothing renews by itself. Buy the next term instead.",

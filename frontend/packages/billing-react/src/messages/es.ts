@@ -405,6 +405,7 @@ const es = {
   "error.overlap": "Pagarías dos veces. Revisa las condiciones.",
   "error.payment_open": "Hay un pago pendiente. Resuélvelo primero.",
   "error.payment_on_its_way": "Un pago por esto está en camino. Pagar otra vez sería pagar doble.",
+  "error.free_plan": "Tienen este plan todos los que no han comprado nada. Archívelo solo si todos deben perder lo que da.",
   "error.plan_exists": "Ya existe un plan con este nombre.",
   "error.plan_not_for_sale": "Este plan no está a la venta.",
   "error.prepaid": "Aquí nada se renueva solo, así que no hay nada que cambiar. Compra el siguiente periodo.",
