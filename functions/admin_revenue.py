@@ -24,7 +24,7 @@ def revenue(request: Request) -> Response:
 
 
 def lines(request: Request) -> Response:
-    query = request.only("currency", "day", "from", "to", "plan_id", "provider", "kind", "cursor", "format")
+    query = request.only("currency", "day", "from", "to", "plan_id", "provider", "kind", "figure", "cursor", "format")
     return _answer(request, analytics.lines(query), "lines")
 
 
@@ -37,7 +37,7 @@ def churn(request: Request) -> Response:
     """As CSV one table of the report: `table` is months (the default) or reasons."""
     query = request.only("from", "to", "currency", "format", "table")
     table = chosen(query, "table", "months", "reasons")
-    return _answer(request, analytics.churn(range_of(query, request.now), query.get("currency")), table)
+    return _answer(request, analytics.churn(range_of(query, request.now), query.get("currency"), request.now), table)
 
 
 def cohorts(request: Request) -> Response:

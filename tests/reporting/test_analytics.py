@@ -189,11 +189,11 @@ def test_an_upgrade_leaves_no_revenue_behind_on_the_old_plan(analytics: Analytic
 
 
 def test_churn_by_month_tells_the_chosen_from_the_suffered(analytics: Analytics) -> None:
-    report = analytics.churn(Range(date(2026, 9, 21), date(2026, 11, 30)), "USD")
+    report = analytics.churn(Range(date(2026, 9, 21), date(2026, 11, 30)), "USD", at(11, 20))
     shown = [(m["month"], m["users_at_start"], m["users_lost"], m["users_lost_voluntary"]) for m in report["months"]]
-    assert shown == [("2026-09", 0, 1, 1), ("2026-10", 2, 1, 1), ("2026-11", 2, 1, 0)]
-    assert [(m["mrr_at_start_cents"], m["mrr_lost_cents"]) for m in report["months"]] == [
-        *((0, 1_583), (2_800, 900), (2_800, 900))
+    assert shown == [("2026-11", 2, 1, 0), ("2026-10", 2, 1, 1), ("2026-09", 0, 1, 1)]
+    assert [(m["mrr_at_start_cents"], m["mrr_lost_cents"], m["complete"]) for m in report["months"]] == [
+        *((2_800, 900, False), (2_800, 900, True), (0, 1_583, True))
     ]
     assert report["reasons"] == [
         {"reason": "not_renewed", "count": 1},
@@ -241,7 +241,7 @@ def test_csv_is_asked_for_by_parameter_or_header() -> None:
 def test_every_report_has_the_documented_shape(analytics: Analytics) -> None:
     shapes.RevenueReport.model_validate_json(json.dumps(analytics.revenue(SEPTEMBER, None, NOW)))
     shapes.FunnelReport.model_validate_json(json.dumps(analytics.funnel(SEPTEMBER)))
-    shapes.ChurnReport.model_validate_json(json.dumps(analytics.churn(SEPTEMBER, None)))
+    shapes.ChurnReport.model_validate_json(json.dumps(analytics.churn(SEPTEMBER, None, NOW)))
     shapes.CohortReport.model_validate_json(json.dumps(analytics.cohorts(at(11, 20))))
 
 
@@ -319,6 +319,19 @@ def test_lines_are_chosen_by_plan_provider_and_kind(stored: Analytics) -> None:
     ]
     assert stored.lines({**asked, "provider": "stripe"})["lines"] == []
     assert stored.lines({**asked, "plan_id": "pro-year"})["lines"] == []
+
+
+def test_lines_are_chosen_by_the_figure_that_they_add_up_to(stored: Analytics) -> None:
+    def amounts(figure: str, **asked: str) -> list[int]:
+        query = {"currency": "USD", "from": "2026-09-01", "to": "2026-09-30", "figure": figure, **asked}
+        return [line["amount_cents"] for line in stored.lines(query)["lines"]]
+
+    assert amounts("refunded_cents") == [-5_000]
+    assert amounts("fees_cents", plan_id="plus-month") == [-56]
+    assert amounts("users_lost") == amounts("churn_cents") == [-1_583]
+    assert amounts("disputed_cents") == []
+    with pytest.raises(InvalidRequest):
+        amounts("arr_cents")
 
 
 def test_the_lines_of_a_month_and_a_provider_add_up_to_its_row_over_all_pages(

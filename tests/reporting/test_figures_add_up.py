@@ -8,7 +8,10 @@ from hypothesis import strategies as st
 
 from billing.reporting.analytics import Analytics
 from billing.reporting.ranges import Range
+from billing.rules.ledger import LedgerEntry
 from billing.rules.records import Dispute, Refund
+from billing.rules.rollups import is_behind
+from billing.rules.times import day_of
 from samples import NOW, PLUS, PRO, PRO_YEAR
 from tests.reporting.test_analytics import Cells, Shelf
 from tests.rules.test_ledger import Books, payment, subscription, term
@@ -101,3 +104,46 @@ def test_every_tables_columns_add_up_to_its_totals(histories: list[Any], first: 
         assert sum(row[column] for row in report["months"]) == totals[column], column
     assert report["days"][-1]["mrr_cents"] == report["months"][0]["mrr_cents"] == totals["mrr_cents"]
     assert report["months"][-1]["mrr_at_start_cents"] == report["previous"]["mrr_cents"]
+
+
+def added(lines: list[LedgerEntry], figure: str) -> int:
+    """What the lines behind a figure come to, as the dialog that shows them adds them up."""
+    behind = [line for line in lines if is_behind(line, figure)]
+    if figure == "payments":
+        return len(behind)
+    if figure.startswith("users_"):
+        return sum(line.users for line in behind) * (-1 if figure.startswith("users_lost") else 1)
+    if figure == "tax_cents":
+        return sum(line.tax_cents for line in behind)
+    sign = -1 if figure in ("refunded_cents", "disputed_cents", "fees_cents", "mrr_lost_cents") else 1
+    return sign * sum(line.amount_cents for line in behind)
+
+
+@settings(max_examples=60, deadline=None)
+@given(histories=histories, first=st.integers(0, 60), length=st.integers(1, 40))
+def test_the_lines_behind_every_cell_add_up_to_it(histories: list[Any], first: int, length: int) -> None:
+    start = datetime.fromtimestamp(NOW, UTC).date().toordinal() + first
+    asked = Range(date.fromordinal(start), date.fromordinal(start + length - 1))
+    everybody = list(map(books, histories))
+    analytics = Analytics(Cells(*everybody), Shelf())  # type: ignore[arg-type]
+    report, churn = analytics.revenue(asked, "USD", NOW), analytics.churn(asked, "USD", NOW)
+    lines = [line for book in everybody for line in book.lines]
+    within = [line for line in lines if asked.days[0] <= day_of(line.at) <= asked.days[-1]]
+
+    spans = [
+        (report["totals"], within),
+        *((row, [line for line in within if day_of(line.at) == row["day"]]) for row in report["days"]),
+        *((row, [line for line in within if day_of(line.at)[:7] == row["month"]]) for row in report["months"]),
+    ]
+    slices = [
+        *((row, [line for line in within if line.plan_id == row["key"]]) for row in report["by_plan"]),
+        *((row, [line for line in within if line.provider == row["key"]]) for row in report["by_provider"]),
+    ]
+    of_months = [(row, [line for line in lines if day_of(line.at)[:7] == row["month"]]) for row in churn["months"]]
+    users = ("users_new", "users_returning", "users_lost")
+    lost = ("users_lost", "users_lost_voluntary", "mrr_lost_cents")
+    for columns, rows in ((SUMS, spans + slices), (MOVEMENTS, spans), (users, spans), (lost, of_months)):
+        for row, behind in rows:
+            for column in columns:
+                if column in row:
+                    assert added(behind, column) == row[column], (column, row)

@@ -144,7 +144,10 @@ class LedgerLine(Response):
 
 
 class LedgerLines(Response):
-    """Oldest first. The lines of a kind, over all pages, add up to the figure of these days."""
+    """Oldest first. The lines of a kind, or of a `figure`, add up over all pages to the figure of these days.
+
+    Of what is so at a time, as `mrr_cents`, they are what changed it.
+    """
 
     currency: str
     from_day: Day
@@ -168,7 +171,10 @@ class FunnelReport(Response):
 
 
 class ChurnMonth(Response):
+    """`complete`: the month is over."""
+
     month: Month
+    complete: bool
     users_at_start: int
     users_lost: int
     users_lost_voluntary: int
@@ -187,6 +193,7 @@ class ChurnReport(Response):
     from_day: Day
     to_day: Day
     months: list[ChurnMonth]
+    """The newest first."""
     reasons: list[ReasonCount]
 
 

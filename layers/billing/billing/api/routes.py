@@ -381,7 +381,7 @@ ROUTES: tuple[Route, ...] = (
         "admin",
         "The ledger lines that the figures of a day, or of the days from … to, are made of",
         admin.LedgerLines,
-        query=("currency", "day", "from", "to", "plan_id", "provider", "kind", "cursor", "format"),
+        query=("currency", "day", "from", "to", "plan_id", "provider", "kind", "figure", "cursor", "format"),
     ),
     Route(
         "GET",

@@ -10,15 +10,14 @@ from typing import Any, get_args
 from billing.errors import InvalidRequest
 from billing.reporting.ranges import Range, day_in, range_of
 from billing.rules.ledger import INVOLUNTARY, EntryKind, LedgerEntry
-from billing.rules.rollups import added_up
+from billing.rules.rollups import FIGURES, added_up, is_behind
 from billing.rules.times import day_of, rfc3339
 from billing.store.metrics import MetricsStore, Stored
 from billing.store.plans import PlanStore
 
 View = dict[str, Any]
 MOVEMENTS = ("new", "expansion", "contraction", "churn", "reactivation")
-# A switch moves revenue between plans or providers: it is part of each one's MRR, and of no movement.
-_MRR_FIELDS = frozenset({*MOVEMENTS, "switch"})
+_MRR_FIELDS = FIGURES["mrr_cents"]
 # What net revenue is made of; the names of the counters, signed as they add up to it.
 _MONEY = ("payment", "refund", "dispute", "fee")
 _FIRST_MONTH = "2000-01"
@@ -56,11 +55,11 @@ class Analytics:
 
     def lines(self, query: Mapping[str, str]) -> View:
         """A page of the ledger lines behind the figures of a `day`, or of the days `from` … `to`: `currency`, and if
-        given `plan_id`, `provider`, `kind`, and the `cursor` of the page before.
+        given `plan_id`, `provider`, `kind`, the `figure` that they add up to, and the `cursor` of the page before.
 
         Times are RFC 3339. Raises `InvalidRequest`.
         """
-        kind, cursor = query.get("kind"), query.get("cursor", "")
+        kind, cursor, figure = query.get("kind"), query.get("cursor", ""), query.get("figure")
         if not query.get("day") and not (query.get("from") and query.get("to")):
             raise InvalidRequest(
                 "the day is not valid", errors=[{"path": "day", "message": "a day such as 2026-11-22"}]
@@ -68,6 +67,9 @@ class Analytics:
         if kind is not None and kind not in get_args(EntryKind):
             message = f"one of {', '.join(get_args(EntryKind))}"
             raise InvalidRequest("this kind of ledger line is not known", errors=[{"path": "kind", "message": message}])
+        if figure is not None and figure not in FIGURES:
+            message = f"one of {', '.join(FIGURES)}"
+            raise InvalidRequest("no lines add up to this figure", errors=[{"path": "figure", "message": message}])
         if cursor and not _CURSOR.fullmatch(cursor):
             message = "what `next` said of the page before"
             raise InvalidRequest("the cursor is not valid", errors=[{"path": "cursor", "message": message}])
@@ -83,6 +85,7 @@ class Analytics:
             (place, stored)
             for place, stored in self._stored(currency, first, last, cursor)
             if all(getattr(stored[1], name) == value for name, value in chosen.items())
+            if figure is None or is_behind(stored[1], figure)
         )
         page = list(islice(fitting, _LINES_PER_PAGE + 1))
         return {
@@ -117,8 +120,8 @@ class Analytics:
             "steps": [{"step": name, "count": count} for name, count in steps.items()],
         }
 
-    def churn(self, asked: Range, currency: str | None) -> View:
-        """By whole months: those in which the range lies."""
+    def churn(self, asked: Range, currency: str | None, now: int) -> View:
+        """By whole months, the newest first: those in which the range lies."""
         currency = self._currency(currency, self._metrics.generations().currencies)
         months = sorted(asked.by_month)
         cells = self._metrics.months(currency, _FIRST_MONTH, months[-1])
@@ -131,6 +134,7 @@ class Analytics:
             found.append(
                 {
                     "month": month,
+                    "complete": month < day_of(now)[:7],
                     "users_at_start": _users(before),
                     "users_lost": lost,
                     "users_lost_voluntary": lost - involuntary,
@@ -145,7 +149,7 @@ class Analytics:
             "currency": currency,
             "from_day": asked.days[0],
             "to_day": asked.days[-1],
-            "months": found,
+            "months": found[::-1],
             "reasons": [{"reason": r, "count": n} for r, n in sorted(reasons, key=lambda pair: (-pair[1], pair[0]))],
         }
 

@@ -11,7 +11,7 @@ cohort. The names of its counters are field|provider|plan|version, or field|key.
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 
-from billing.rules.ledger import LedgerEntry
+from billing.rules.ledger import INVOLUNTARY, LedgerEntry
 from billing.rules.times import day_of
 
 Cell = tuple[str, str]
@@ -74,6 +74,40 @@ _MONEY = {
     "tax": "payment",
     "fee": "fee",
 }
+
+
+# Which counters a figure of the reports is made of, by the name before the first "|", or whole.
+_MOVEMENTS = ("new", "expansion", "contraction", "churn", "reactivation")
+FIGURES: Mapping[str, frozenset[str]] = {
+    "gross_cents": frozenset({"payment"}),
+    "refunded_cents": frozenset({"refund"}),
+    "disputed_cents": frozenset({"dispute"}),
+    "fees_cents": frozenset({"fee"}),
+    "net_cents": frozenset({"payment", "refund", "dispute", "fee"}),
+    "tax_cents": frozenset({"tax"}),
+    "payments": frozenset({"payments"}),
+    # A switch moves revenue between plans or providers: it is part of each one's MRR, and of no movement.
+    "mrr_cents": frozenset({*_MOVEMENTS, "switch"}),
+    **{f"{movement}_cents": frozenset({movement}) for movement in _MOVEMENTS},
+    "mrr_lost_cents": frozenset({"churn", "contraction"}),
+    "subscribers": frozenset({"subscribers"}),
+    "active": frozenset({"users|new", "users|reactivation", "users|churn"}),
+    "trialing": frozenset({"users|trial"}),
+    "users_new": frozenset({"users|new"}),
+    "users_returning": frozenset({"users|reactivation"}),
+    "users_lost": frozenset({"users|churn"}),
+    "users_lost_voluntary": frozenset({"users|churn"}),
+    "checkout_started": frozenset({"checkout"}),
+    "paid": frozenset({"paid|first", "paid|purchase", "paid|term"}),
+}
+
+
+def is_behind(line: LedgerEntry, figure: str) -> bool:
+    """Whether a line is one of those that add up to a figure; of what is so at a time, whether it changed it."""
+    if figure == "users_lost_voluntary" and line.reason in INVOLUNTARY:
+        return False
+    made_of = FIGURES[figure]
+    return any(amount and (name in made_of or name.partition("|")[0] in made_of) for name, amount in _of_line(line))
 
 
 def added_up(cells: Iterable[Mapping[str, int]]) -> Counter[str]:
