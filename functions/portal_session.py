@@ -7,14 +7,16 @@ from typing import Any
 from billing.api.http import Request, endpoint
 from billing.identity.call_limits import limited
 from billing.log import Log
+from billing.selling.portal import portal_link
 from billing.wiring import Wiring
 
 wire = Wiring(os.environ)
-receipts = wire.receipts
+accounts, client = wire.accounts, wire.client
+return_url = f"{wire.settings.portal_url}/account"
 
 
 def open_portal(request: Request) -> Mapping[str, Any]:
-    return receipts.portal(request.own_user(None))
+    return {"url": portal_link(accounts, client, return_url, request.own_user(None))}
 
 
 handler = endpoint(limited({"POST /billing/portal-session": open_portal}, wire.limits), Log())

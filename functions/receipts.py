@@ -1,4 +1,4 @@
-"""GET /billing/receipts: every payment of the caller, by card and in bitcoin."""
+"""GET /billing/receipts: every payment of the caller, by card and in bitcoin, as a list and each as a document."""
 
 import os
 from collections.abc import Mapping
@@ -13,8 +13,18 @@ wire = Wiring(os.environ)
 receipts = wire.receipts
 
 
-def show(request: Request) -> Mapping[str, Any]:
+def list_all(request: Request) -> Mapping[str, Any]:
     return receipts.list(request.own_user(None))
 
 
-handler = endpoint(limited({"GET /billing/receipts": show}, wire.limits), Log())
+def show(request: Request) -> Mapping[str, Any]:
+    return receipts.show(request.own_user(None), request.path["provider"], request.path["payment_id"])
+
+
+handler = endpoint(
+    limited(
+        {"GET /billing/receipts": list_all, "GET /billing/receipts/{provider}/{payment_id}": show},
+        wire.limits,
+    ),
+    Log(),
+)

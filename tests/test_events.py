@@ -39,6 +39,7 @@ STATUSES = {
     "crypto_invoice.show": 404,
     "entitlements.check": 402,
     "portal_session": 404,
+    "receipts.show": 404,
     "renewals.open": 404,
     "renewals.remind": 404,
     "track": 204,

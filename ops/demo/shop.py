@@ -111,6 +111,7 @@ def open_shop(
         chosen = {
             "ProviderMode": providers,
             "MockUrl": mock.url,
+            "Seller": "Shop Example Ltd | 1 Example Street, 12345 Example | Tax number EX 123 456",
             "ContactUrl": "mailto:billing@shop.example",
             "TermsUrl": "https://shop.example/terms",
             "PrivacyUrl": "https://shop.example/privacy",

@@ -248,7 +248,7 @@ class BTCPay(App):
             "additionalStatus": invoice.additional,
             "availableStatusesForManualMarking": markable(invoice),
             "metadata": invoice.metadata,
-            "checkout": invoice.checkout,
+            "checkout": {"speedPolicy": "MediumSpeed", **invoice.checkout},
             "receipt": {"enabled": True, "showQR": True, "showPayments": True},
             "archived": False,
         }

@@ -38,3 +38,9 @@ def btcpay() -> Iterator[World]:
 def bitpay() -> Iterator[World]:
     with open_world("bitpay") as opened:
         yield opened
+
+
+@pytest.fixture
+def stripe() -> Iterator[World]:
+    with open_world("stripe") as opened:
+        yield opened

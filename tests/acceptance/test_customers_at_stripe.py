@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from billing.errors import NotFound
-from billing.selling.receipts import Receipts
+from billing.selling.portal import portal_link
 from fakes.stripe.books import Object
 from tests.acceptance.world import USER, World, open_world
 from tests.samples import PLUS, PRO, TAX_PASS
@@ -90,8 +90,11 @@ def test_a_price_that_is_gone_is_a_fault_and_no_lost_customer(world: World) -> N
 
 def test_a_deleted_customer_has_no_portal(world: World) -> None:
     world.buy(TAX_PASS)
-    receipts = Receipts(world.accounts, lambda _: world.applier._client("stripe"), "https://shop")
-    assert receipts.portal(USER)["url"]
+
+    def portal() -> str:
+        return portal_link(world.accounts, world.applier._client, "https://shop/account", USER)
+
+    assert portal()
     delete(world)
     with pytest.raises(NotFound):
-        receipts.portal(USER)
+        portal()

@@ -16,6 +16,7 @@ from billing.providers.interface import Client
 from billing.rules.facts import Ref
 from billing.rules.records import Purchase, Subscription
 from billing.selling.double_subscriptions import Doubles
+from billing.selling.portal import portal_link
 from billing.selling.receipts import Receipts
 from billing.selling.refunds import Refunds, Wanted
 from billing.selling.subscriptions import Subscriptions
@@ -92,7 +93,7 @@ def desk(tables: dict[str, str]) -> Desk:
         plans,
         applier,
         Subscriptions(accounts, plans, PreviewStore(aws, tables["AccountsTable"]), applier, client),
-        Receipts(accounts, client, "https://portal.example"),
+        Receipts(accounts, plans, client),
         Refunds(accounts, plans, applier, client),
         Doubles(accounts, plans, applier, client, "refund", log),  # type: ignore[arg-type]
         log.lines,
@@ -302,15 +303,19 @@ def test_a_receipt_whose_provider_does_not_answer_is_listed_without_its_link(des
 def test_a_receipt_of_a_provider_that_is_not_on_offer_any_more_is_listed_without_its_link(desk: Desk) -> None:
     desk.subscribe()
     nobody = Clients(Settings({"STAGE": "test", "LIVEMODE": "false"}))
-    (found,) = Receipts(desk.accounts, nobody, "https://portal.example").list(USER)["receipts"]
+    (found,) = Receipts(desk.accounts, desk.plans, nobody).list(USER)["receipts"]
     assert (found["amount_cents"], found["url"]) == (900, None)
+
+
+def portal(desk: Desk) -> str:
+    return portal_link(desk.accounts, lambda _: desk.shop.client, "https://portal.example/account", USER)
 
 
 def test_the_portal_is_for_those_who_bought_by_card(desk: Desk) -> None:
     with pytest.raises(NotFound):
-        desk.receipts.portal(USER)
+        portal(desk)
     desk.subscribe()
-    assert "/p/session/" in desk.receipts.portal(USER)["url"]
+    assert "/p/session/" in portal(desk)
 
 
 # --- refunds -------------------------------------------------------------------------------------------------------

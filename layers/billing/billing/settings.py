@@ -138,6 +138,11 @@ class Settings:
         return ["btcpay"] if self.optional("BTCPAY_LIGHTNING") == "true" else []
 
     @property
+    def seller(self) -> list[str]:
+        """Who sells, as it stands on a receipt: line by line."""
+        return [line.strip() for line in self.optional("SELLER").split("|") if line.strip()]
+
+    @property
     def plans_table(self) -> str:
         return self.required("PLANS_TABLE")
 

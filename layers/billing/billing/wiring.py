@@ -130,7 +130,7 @@ class Wiring:
     def receipts(self) -> "Receipts":
         from billing.selling.receipts import Receipts
 
-        return Receipts(self.accounts, self.client, self.settings.portal_url)
+        return Receipts(self.accounts, self.plans, self.client, self.settings.seller)
 
     @cached_property
     def refunds(self) -> "Refunds":

@@ -3,7 +3,7 @@ import { screen, waitFor, within } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { expect, test } from "vitest";
 import { BillingPage } from "./components/BillingPage.js";
-import { catalogue, entitlements, nextly, quotes, status, subscribed, subscription } from "./testing/fixtures.js";
+import { catalogue, entitlements, nextly, quotes, receipt, status, subscribed, subscription } from "./testing/fixtures.js";
 import { expectAccessible, refuse, service, show } from "./testing/server.js";
 
 const api = service();
@@ -15,8 +15,8 @@ const account = (now: () => unknown, over: Record<string, never> | Record<string
     "GET /billing/entitlements": entitlements({ value: { limit: 200, per: "month" }, remaining: 20, resets_at: "2027-02-01T12:00:00Z" }),
     "GET /billing/receipts": {
       receipts: [
-        { provider: "stripe", payment_id: "pi_1", paid_at: "2026-12-15T12:00:00Z", amount_cents: 900, refunded_cents: 0, currency: "USD", status: "paid", plan_id: "plus-month", url: "https://receipt.test" },
-        { provider: "btcpay", payment_id: "inv_9", paid_at: "2026-11-15T12:00:00Z", amount_cents: 500, refunded_cents: 500, currency: "JPY", status: "refunded", plan_id: null, url: null },
+        receipt(),
+        receipt({ provider: "btcpay", payment_id: "inv_9", paid_at: "2026-11-15T12:00:00Z", amount_cents: 500, refunded_cents: 500, currency: "JPY", status: "refunded", reason: "term", period_start: null, period_end: null, url: null }),
       ],
     },
     ...over,
@@ -29,7 +29,29 @@ test("shows plan, next date, usage in words, and receipts of both rails in their
   expect(await screen.findByText("180 of 200 used")).toBeTruthy();
   expect(await screen.findByText(/Nearly used up\. Starts again on February 1, 2027\./)).toBeTruthy();
   const rows = within(await screen.findByRole("table")).getAllByRole("row");
-  expect(rows.map((row) => row.textContent)).toContain("Nov 15, 2026Paid with Bitcoin¥500Refunded");
+  const texts = rows.map((row) => row.textContent?.replace(/[\u2009\u202f]/g, " "));
+  expect(texts).toContain("Dec 15, 2026Plus, monthly · renewalDec 15, 2026 – Jan 15, 2027 · Paid with Card$9.00PaidReceipt Dec 15, 2026");
+  expect(texts).toContain("Nov 15, 2026Plus, monthly · paid aheadPaid with Bitcoin¥500RefundedReceipt Nov 15, 2026");
+  await expectAccessible();
+});
+
+test("a receipt has all that belongs on paper, and is what is printed", async () => {
+  const bought = receipt({ provider: "btcpay", payment_id: "inv_9", amount_cents: 1071, refunded_cents: 71, reason: "term" });
+  const bitcoin = { amount_btc: "0.00010710", rate_cents: 10_000_000, transactions: ["f".repeat(64)] };
+  account(() => subscribed(), {
+    "GET /billing/receipts": (() => ({ receipts: [bought] })) as unknown as () => never,
+    "GET /billing/receipts/btcpay/inv_9": (() => ({ ...bought, seller: ["Shop Example Ltd", "Tax number EX 1"], user_id: "usr_1", net_cents: 900, tax_cents: 171, bitcoin })) as unknown as () => never,
+  });
+  show(<BillingPage />);
+  await userEvent.click(await screen.findByRole("button", { name: /^Receipt/ }));
+  const dialog = await screen.findByRole("dialog", { name: "Receipt" });
+  const fact = async (name: string) => (await within(dialog).findByText(name)).nextElementSibling?.textContent;
+  expect(await fact("Number")).toBe("20261215-0A1B2C3D");
+  expect(await fact("For")).toBe("Plus, monthly · paid ahead");
+  expect([await fact("Net"), await fact("Tax"), await fact("Total"), await fact("Total after refunds")]).toEqual(["$9.00", "$1.71", "$10.71", "$10.00"]);
+  expect([await fact("Amount"), await fact("Rate of one bitcoin"), await fact("Transaction")]).toEqual(["0.00010710 BTC", "$100,000.00", "f".repeat(64)]);
+  expect(within(dialog).getByText("Shop Example Ltd")).toBeTruthy();
+  expect(dialog.classList.contains("bsb-print")).toBe(true);
   await expectAccessible();
 });
 

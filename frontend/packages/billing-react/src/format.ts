@@ -32,6 +32,11 @@ export function shortDate(time: string | number, locale: string): string {
   return new Intl.DateTimeFormat(locale, { dateStyle: "medium" }).format(new Date(time));
 }
 
+/** "Nov 22 – Dec 22, 2026". */
+export function period(start: string, end: string, locale: string): string {
+  return new Intl.DateTimeFormat(locale, { dateStyle: "medium" }).formatRange(new Date(start), new Date(end));
+}
+
 export function dateTime(time: string | number, locale: string): string {
   return new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "short" }).format(new Date(time));
 }

@@ -30,7 +30,7 @@ const STATES = [
   // state, what the dialog says, what the billing page says first, what the list says
   ["waiting", "Waiting for payment", null, "Waiting for payment"],
   ["missing", "$4.50 of $9.00 has arrived", "Something is missing", "$4.50 of $9.00 has arrived"],
-  ["confirming", "Waiting for the network to confirm", "Payment seen", "Payment seen"],
+  ["confirming", "The network has to confirm it once: 0 of 1 so far", "Payment seen", "Payment seen"],
   ["expired", "Nothing has arrived so far", null, "The time is up"],
   ["held", "$4.50 of $9.00 has arrived, but not as agreed", "waits for a person", "$4.50 of $9.00 has arrived"],
   ["returning", "on its way back", "Being returned", "Being returned"],

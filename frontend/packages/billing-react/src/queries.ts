@@ -7,6 +7,7 @@ import { useBilling, useUserId } from "./provider.js";
 
 export type Status = Schemas["SubscriptionStatus"];
 export type Quote = Schemas["PlanQuote"];
+export type Receipt = Schemas["ReceiptView"];
 export type RailQuote = Schemas["RailQuote"];
 
 const clients = new WeakMap<Client, QueryClient>();

@@ -67,7 +67,7 @@ class AdminUsers:
             "status": subscription_status(account, catalogue, now),
             "entitlements": [entitlement(held(e, counters.get(e.feature, Counter()), now)) for e in open_now],
             "grants": [_grant(g) for g in sorted(account.grants, key=lambda g: g.granted_at, reverse=True)],
-            "payments": [receipt_view(receipt) for receipt in receipts_of(account)],
+            "payments": [receipt_view(receipt) for receipt in receipts_of(account, catalogue)],
             "timeline": timeline(
                 self._accounts.past(user_id, HISTORY, _TIMELINE), self._accounts.past(user_id, LEDGER, _TIMELINE)
             ),

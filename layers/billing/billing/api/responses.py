@@ -463,16 +463,42 @@ class PortalSession(Response):
     url: str
 
 
-class ReceiptView(Response):
+class ReceiptView(PlanNamed):
+    """`reason`: the first payment of a subscription, a further period, a change within one, prepaid time, or once."""
+
     provider: str
     payment_id: str
+    number: str
     paid_at: Time
     amount_cents: int
     refunded_cents: int
     currency: str
     status: str
-    plan_id: str | None
+    reason: Literal["start", "renewal", "change", "term", "once"]
+    period_start: Time | None
+    period_end: Time | None
     url: str | None
+    """The provider's own proof."""
+
+
+class PaidInBitcoin(Response):
+    amount_btc: str | None
+    rate_cents: int | None
+    """Of one bitcoin, as the invoice counted it."""
+    transactions: list[str]
+    """Their ids on the chain; none for what came over Lightning."""
+
+
+class ReceiptDocument(ReceiptView):
+    """A receipt with all that belongs on paper. `amount_cents` is the total: net and tax."""
+
+    seller: list[str]
+    """Name, address and tax number of whoever sells, line by line."""
+    user_id: str
+    net_cents: int
+    tax_cents: int
+    bitcoin: PaidInBitcoin | None
+    """Null for what was paid by card, and where its provider knows nothing of it any more."""
 
 
 class ReceiptList(Response):
@@ -528,6 +554,10 @@ class CryptoInvoice(Response):
     expires_at: Time
     server_time: Time
     url: str | None
+    confirmations: int | None
+    """How many the network has to give until the payment counts; null: the provider does not tell."""
+    claim_url: str | None
+    """Where the buyer says to which address money goes back, while it waits for that."""
 
 
 class Flag(Response):

@@ -356,6 +356,15 @@ ROUTES: tuple[Route, ...] = (
         "GET", "/billing/receipts", "receipts", _user, "Card and bitcoin receipts, newest first", responses.ReceiptList
     ),
     Route(
+        "GET",
+        "/billing/receipts/{provider}/{payment_id}",
+        "receipts",
+        _user,
+        "One receipt with all that belongs on paper",
+        responses.ReceiptDocument,
+        errors=(404, 502, 503),
+    ),
+    Route(
         "POST",
         "/billing/track",
         "track",

@@ -49,6 +49,7 @@ ROUTES: Mapping[str, Limit] = {
     "POST /billing/renewals/{group}/reminders": Limit("reminders", HOUR, user=30, prefix=300),
     "POST /billing/checkout-sessions/{checkout_id}/confirm": Limit("confirm", MINUTE, user=40, prefix=400, provider=2),
     "GET /billing/receipts": Limit("receipts", MINUTE, user=20, prefix=200, provider=8),
+    "GET /billing/receipts/{provider}/{payment_id}": Limit("receipts", MINUTE, user=20, prefix=200, provider=2),
     "POST /billing/portal-session": Limit("portal", HOUR, user=60, prefix=600, provider=1),
     "POST /billing/subscription/preview-change": _SUBSCRIPTION,
     "POST /billing/subscription/change": _SUBSCRIPTION,

@@ -108,21 +108,6 @@ class ChangePreview:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Receipt:
-    """A proof of payment as the provider shows it; `url` is fetched on demand and never stored."""
-
-    provider: str
-    payment_id: str
-    paid_at: int
-    amount_cents: int
-    currency: str
-    status: str
-    url: str | None = None
-    plan_id: str | None = None
-    refunded_cents: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class RefundParts:
     """What became of a refund: facts of what goes back, in as many parts as the payment was made in.
 
@@ -234,6 +219,7 @@ class CryptoInvoice:
     """An invoice to be paid in bitcoin, as a page shows it. Amounts in bitcoin are exact decimal texts.
 
     `bip21` is the URI a wallet opens (with `lightning=` where the provider has both), `lightning` a BOLT 11 invoice.
+    `confirmations`: how many the network has to give until it counts, None: not told. `transactions`: by which it came.
     Handed to the buyer on demand, never stored.
     """
 
@@ -253,6 +239,8 @@ class CryptoInvoice:
     expires_at: int
     server_time: int
     url: str
+    confirmations: int | None = None
+    transactions: tuple[str, ...] = ()
 
 
 class PrepaidProviderClient(Client, Protocol):

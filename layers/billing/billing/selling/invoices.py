@@ -163,7 +163,7 @@ def show(
         "currency": invoice.currency,
         "amount_btc": invoice.amount_btc,
         "due_btc": invoice.due_btc,
-        "rate_cents": _rate(invoice.amount_cents, invoice.amount_btc),
+        "rate_cents": rate_of(invoice.amount_cents, invoice.amount_btc),
         "address": invoice.address,
         "bip21": invoice.bip21,
         "lightning": invoice.lightning,
@@ -171,10 +171,20 @@ def show(
         "expires_at": rfc3339(invoice.expires_at),
         "server_time": rfc3339(invoice.server_time),
         "url": invoice.url,
+        "confirmations": invoice.confirmations,
+        "claim_url": _claim_url(client, purchase),
     }
 
 
-def _rate(amount_cents: int, amount_btc: str | None) -> int | None:
+def _claim_url(client: Callable[[str], Client], purchase: Purchase) -> str | None:
+    """Where the buyer fetches what is given back, while it waits for just that."""
+    refunds = purchase.payment.refunds if purchase.payment else {}
+    open_claims = (id for id, r in refunds.items() if r.status == "pending" and r.waits_for == "claim")
+    claim = next(open_claims, None)
+    return None if claim is None else prepaid_client(client, purchase.provider).refund_url(claim)
+
+
+def rate_of(amount_cents: int, amount_btc: str | None) -> int | None:
     """Of one bitcoin, in the minor unit of the price."""
     bitcoin = Decimal(amount_btc) if amount_btc else Decimal(0)
     return int((amount_cents / bitcoin).to_integral_value()) if bitcoin else None

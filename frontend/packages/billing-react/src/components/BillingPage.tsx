@@ -1,5 +1,6 @@
 "use client";
 
+import { lazy, Suspense } from "react";
 import { useAccountKey } from "../key.js";
 import { useEntitlements, useInBrowser, useUserId } from "../provider.js";
 import { useStatus } from "../queries.js";
@@ -11,9 +12,11 @@ import { OpenCheckout } from "./OpenCheckout.js";
 import { PlanSection } from "./PlanSection.js";
 import { Prepaid } from "./Prepaid.js";
 import { MoneyUnderWay, Purchases } from "./Purchases.js";
-import { Receipts } from "./Receipts.js";
 import { SignInAgain } from "./SignInAgain.js";
 import { UsageMeter } from "./UsageMeter.js";
+
+// The last on the page.
+const Receipts = lazy(() => import("./Receipts.js"));
 
 export interface BillingPageProps {
   pricingUrl?: string;
@@ -51,7 +54,9 @@ export function BillingPage({ pricingUrl = "/pricing" }: BillingPageProps) {
       <Prepaid status={status.data} />
       <Usage />
       <Purchases status={status.data} />
-      <Receipts />
+      <Suspense fallback={<SkeletonCard heading lines={3} />}>
+        <Receipts />
+      </Suspense>
       <BillingKey account={account} />
     </div>
   );

@@ -116,6 +116,7 @@ function InvoiceNotice({ state, invoice }: { state: InvoiceState; invoice: Invoi
   const values = {
     btc: invoice.due_btc ?? "",
     price: money(invoice.amount_cents, invoice.currency, locale),
+    count: invoice.confirmations ?? 1,
     received: money(invoice.received_cents, invoice.currency, locale),
   };
   if (state === "waiting") {
@@ -128,7 +129,14 @@ function InvoiceNotice({ state, invoice }: { state: InvoiceState; invoice: Invoi
   }
   return (
     <Notice tone={INVOICE_TONES[state]} title={t(`invoice.${state}`)} live>
-      <p>{t(`invoice.${state}.about`, values)}</p>
+      <p>{t(state === "confirming" && invoice.confirmations ? "invoice.confirming.count" : `invoice.${state}.about`, values)}</p>
+      {invoice.claim_url && (
+        <p className="bsb:mt-1">
+          <a href={invoice.claim_url} target="_blank" rel="noreferrer">
+            {t("invoice.claim")}
+          </a>
+        </p>
+      )}
       {state === "paid" && invoice.surplus_cents > 0 && (
         <p className="bsb:mt-1">{t("invoice.surplus", { surplus: money(invoice.surplus_cents, invoice.currency, locale) })}</p>
       )}

@@ -1,10 +1,11 @@
 "use client";
 
+import { lazy, Suspense, useState } from "react";
 import { csv, download } from "../csv.js";
-import { money, shortDate } from "../format.js";
+import { money, period, shortDate } from "../format.js";
 import type { MessageKey } from "../i18n.js";
 import { useBilling } from "../provider.js";
-import { usePlans, useProviders, useReceipts } from "../queries.js";
+import { useProviders, useReceipts, type Receipt } from "../queries.js";
 import { usePlanName, useT } from "../text.js";
 import { Button } from "../ui/Button.js";
 import { Icon } from "../ui/Icon.js";
@@ -12,18 +13,26 @@ import { ErrorNotice } from "../ui/Notice.js";
 import { ScrollArea } from "../ui/ScrollArea.js";
 import { SkeletonCard } from "../ui/Skeleton.js";
 
-/** Card and bitcoin receipts in one list. */
-export function Receipts() {
+const ReceiptDialog = lazy(() => import("./ReceiptDialog.js"));
+
+/** Card and bitcoin receipts in one list, each to be looked at and printed. */
+export default function Receipts() {
   const t = useT();
   const receipts = useReceipts();
   const list = receipts.data?.receipts ?? [];
   const save = () => {
-    const head = ["paid_at", "provider", "payment_id", "plan_id", "amount_minor", "refunded_minor", "currency", "status"];
+    const head = [
+      "number", "paid_at", "provider", "payment_id", "plan_id", "reason", "period_start", "period_end", "amount_minor", "refunded_minor", "currency", "status",
+    ];
     const rows = list.map((r) => [
+      r.number,
       r.paid_at,
       r.provider,
       r.payment_id,
-      r.plan_id ?? "",
+      r.plan_id,
+      r.reason,
+      r.period_start ?? "",
+      r.period_end ?? "",
       r.amount_cents,
       r.refunded_cents,
       r.currency,
@@ -59,62 +68,65 @@ export function Receipts() {
   );
 }
 
-function ReceiptTable({ receipts }: { receipts: NonNullable<ReturnType<typeof useReceipts>["data"]>["receipts"] }) {
+function ReceiptTable({ receipts }: { receipts: readonly Receipt[] }) {
   const t = useT();
   const { locale } = useBilling();
-  const plans = usePlans().data?.plans;
   const { isBitcoin } = useProviders();
   const named = usePlanName();
-  /** "Card · Pro, monthly" */
-  const what = ({ provider, plan_id }: (typeof receipts)[number]) => {
-    const known = plans?.find((candidate) => candidate.plan_id === plan_id);
-    const plan = known ? named({ plan_name: known.name, interval: known.interval }) : plan_id;
-    return [t(isBitcoin(provider) ? "rail.bitcoin" : "rail.card"), plan].filter(Boolean).join(" · ");
-  };
+  const [shown, setShown] = useState<Receipt | null>(null);
   return (
-    <ScrollArea labelledBy="bsb-receipts">
-      <table className="bsb-table">
-        <thead>
-          <tr>
-            <th scope="col">{t("receipts.date")}</th>
-            <th scope="col" className="bsb-end">
-              {t("receipts.amount")}
-            </th>
-            <th scope="col">{t("receipts.status")}</th>
-            <th scope="col">
-              <span className="bsb-hidden">{t("receipts.receipt")}</span>
-            </th>
-          </tr>
-        </thead>
-        <tbody>
-          {receipts.map((receipt) => (
-            <tr key={`${receipt.provider}/${receipt.payment_id}`}>
-              <th scope="row">
-                <span className="bsb:whitespace-nowrap">{shortDate(receipt.paid_at, locale)}</span>
-                <p className="bsb-2 bsb-tiny bsb:font-normal">
-                  <span className="bsb-hidden">{t("receipts.paid_with")} </span>
-                  {what(receipt)}
-                </p>
+    <>
+      <ScrollArea labelledBy="bsb-receipts">
+        <table className="bsb-table">
+          <thead>
+            <tr>
+              <th scope="col">{t("receipts.date")}</th>
+              <th scope="col" className="bsb-end">
+                {t("receipts.amount")}
               </th>
-              <td className="bsb-end bsb-number">{money(receipt.amount_cents, receipt.currency, locale)}</td>
-              <td>
-                {t(`payment.${receipt.status}` as MessageKey)}
-                {receipt.refunded_cents > 0 && receipt.refunded_cents < receipt.amount_cents && (
-                  <p className="bsb-2 bsb-tiny bsb-number bsb:whitespace-nowrap">−{money(receipt.refunded_cents, receipt.currency, locale)}</p>
-                )}
-              </td>
-              <td className="bsb-end">
-                {receipt.url && (
-                  <a href={receipt.url} rel="noreferrer" target="_blank">
+              <th scope="col">{t("receipts.status")}</th>
+              <th scope="col">
+                <span className="bsb-hidden">{t("receipts.receipt")}</span>
+              </th>
+            </tr>
+          </thead>
+          <tbody>
+            {receipts.map((receipt) => (
+              <tr key={`${receipt.provider}/${receipt.payment_id}`}>
+                <th scope="row">
+                  <span className="bsb:whitespace-nowrap">{shortDate(receipt.paid_at, locale)}</span>
+                  <p className="bsb-2 bsb-tiny bsb:font-normal">
+                    {named(receipt)} · {t(`receipts.reason.${receipt.reason}`)}
+                  </p>
+                  <p className="bsb-2 bsb-tiny bsb:font-normal">
+                    {receipt.period_start && receipt.period_end && `${period(receipt.period_start, receipt.period_end, locale)} · `}
+                    <span className="bsb-hidden">{t("receipts.paid_with")} </span>
+                    {t(isBitcoin(receipt.provider) ? "rail.bitcoin" : "rail.card")}
+                  </p>
+                </th>
+                <td className="bsb-end bsb-number">{money(receipt.amount_cents, receipt.currency, locale)}</td>
+                <td>
+                  {t(`payment.${receipt.status}` as MessageKey)}
+                  {receipt.refunded_cents > 0 && receipt.refunded_cents < receipt.amount_cents && (
+                    <p className="bsb-2 bsb-tiny bsb-number bsb:whitespace-nowrap">−{money(receipt.refunded_cents, receipt.currency, locale)}</p>
+                  )}
+                </td>
+                <td className="bsb-end">
+                  <button type="button" className="bsb-link" onClick={() => setShown(receipt)}>
                     {t("receipts.receipt")}
                     <span className="bsb-hidden"> {shortDate(receipt.paid_at, locale)}</span>
-                  </a>
-                )}
-              </td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </ScrollArea>
+                  </button>
+                </td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </ScrollArea>
+      {shown && (
+        <Suspense>
+          <ReceiptDialog of={shown} onClose={() => setShown(null)} />
+        </Suspense>
+      )}
+    </>
   );
 }

@@ -195,6 +195,8 @@ export const invoice = (over: Partial<S["CryptoInvoice"]> = {}): S["CryptoInvoic
   status: "pending",
   invoice: invoiceState("waiting"),
   rate_cents: 10_000_000,
+  confirmations: 1,
+  claim_url: null,
   amount_cents: 900,
   currency: "USD",
   due_btc: "0.00009000",
@@ -231,3 +233,22 @@ export const config: S["PublicConfig"] = {
   identity_provider: null,
   server_time: "2026-12-15T12:00:00Z",
 };
+
+export const receipt = (over: Partial<S["ReceiptView"]> = {}): S["ReceiptView"] => ({
+  provider: "stripe",
+  payment_id: "pi_1",
+  number: "20261215-0A1B2C3D",
+  paid_at: "2026-12-15T12:00:00Z",
+  amount_cents: 900,
+  refunded_cents: 0,
+  currency: "USD",
+  status: "paid",
+  plan_id: "plus-month",
+  plan_name: "Plus",
+  interval: "month",
+  reason: "renewal",
+  period_start: "2026-12-15T12:00:00Z",
+  period_end: "2027-01-15T12:00:00Z",
+  url: "https://receipt.test",
+  ...over,
+});

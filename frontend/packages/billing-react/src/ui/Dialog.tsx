@@ -14,13 +14,15 @@ export interface DialogProps {
   width?: string;
   /** The main action comes later, and takes the focus then: until it is there, Enter does nothing. */
   waits?: boolean;
+  /** It is what goes to paper, without the page behind it. */
+  prints?: boolean;
 }
 
 /**
  * Open while it is rendered; a sheet at the bottom of small screens. The browser's own modal dialog keeps the focus
  * inside, gives it back, and needs no injected style (a strict content security policy would refuse one).
  */
-export function Dialog({ onClose, title, description, children, width, waits = false }: DialogProps) {
+export function Dialog({ onClose, title, description, children, width, waits = false, prints = false }: DialogProps) {
   const t = useT();
   const id = useId();
   const ref = useRef<HTMLDialogElement>(null);
@@ -40,7 +42,7 @@ export function Dialog({ onClose, title, description, children, width, waits = f
     // eslint-disable-next-line jsx-a11y-x/click-events-have-key-events, jsx-a11y-x/no-noninteractive-element-interactions
     <dialog
       ref={ref}
-      className="bsb bsb-dialog"
+      className={prints ? "bsb bsb-dialog bsb-print" : "bsb bsb-dialog"}
       tabIndex={-1}
       style={width ? ({ "--width": width } as CSSProperties) : undefined}
       aria-labelledby={`${id}-title`}

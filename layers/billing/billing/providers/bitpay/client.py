@@ -12,7 +12,7 @@ from urllib.parse import quote, urlencode
 
 from billing.errors import NotConfigured, ProviderError, ProviderUnavailable
 from billing.providers.bitpay.errors import NOT_TO_CANCEL, error_of, judge, words
-from billing.providers.bitpay.invoices import metadata_in, refund_fact, refund_info, seen_in
+from billing.providers.bitpay.invoices import metadata_in, refund_fact, refund_info, seen_in, transactions_in
 from billing.providers.bitpay.webhook import NAME, livemode_of
 from billing.providers.interface import CryptoInvoice, Order, RefundParts, Session
 from billing.providers.prepaid import (
@@ -31,6 +31,8 @@ from billing.settings import Settings
 
 LIVE_URL = "https://bitpay.com"
 TEST_URL = "https://test.bitpay.com"
+# https://developer.bitpay.com/reference/create-an-invoice: `medium` counts a payment after one confirmation.
+SPEED, CONFIRMATIONS = "medium", 1
 
 
 def connect(settings: Settings) -> "BitPay":
@@ -111,7 +113,7 @@ class BitPay(PrepaidClient):
             "autoRedirect": True,
             "extendedNotifications": True,
             "fullNotifications": True,
-            "transactionSpeed": "medium",
+            "transactionSpeed": SPEED,
         }
         invoice = self._rest.create(
             "/invoices",
@@ -258,6 +260,8 @@ class BitPay(PrepaidClient):
             expires_at=seen.expires_at,
             server_time=server_time,
             url=str(invoice["url"]),
+            confirmations=CONFIRMATIONS,
+            transactions=transactions_in(invoice),
         )
 
     def _sign(self) -> Sign:

@@ -85,6 +85,11 @@ def _payments(invoice: Mapping[str, Any]) -> Iterator[tuple[int, Decimal]]:
             yield when, amount
 
 
+def transactions_in(invoice: Mapping[str, Any]) -> tuple[str, ...]:
+    """The ids on the chain of what came."""
+    return tuple(dict.fromkeys(str(t["txid"]) for t in invoice.get("transactions") or [] if t.get("txid")))
+
+
 def metadata_in(invoice: Mapping[str, Any]) -> object:
     try:
         return json.loads(invoice.get("posData") or "{}")

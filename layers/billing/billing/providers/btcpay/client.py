@@ -14,12 +14,14 @@ from billing.providers.btcpay.invoices import (
     LIGHTNING,
     ON_CHAIN,
     bip21,
+    confirmations_of,
     exact,
     invoice_of,
     method_named,
     payout_methods,
     refund_fact,
     seen_in,
+    transactions_in,
 )
 from billing.providers.btcpay.webhook import NAME
 from billing.providers.interface import CryptoInvoice, Order, RefundParts, Session
@@ -281,6 +283,8 @@ class BTCPay(PrepaidClient):
             expires_at=seen.expires_at,
             server_time=server_time,
             url=str(invoice["checkoutLink"]),
+            confirmations=confirmations_of(invoice),
+            transactions=transactions_in(methods),
         )
 
 

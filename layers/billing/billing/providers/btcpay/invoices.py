@@ -92,6 +92,22 @@ def method_named(methods: Sequence[Mapping[str, Any]], name: str) -> Mapping[str
     return next((m for m in methods if m.get("paymentMethodId") == name and m.get("activated", True)), None)
 
 
+_SPEEDS = {"HighSpeed": 0, "MediumSpeed": 1, "LowMediumSpeed": 2, "LowSpeed": 6}
+
+
+def confirmations_of(invoice: Mapping[str, Any]) -> int | None:
+    """How many the server waits for until an invoice is settled, by the speed policy of the store."""
+    checkout = invoice.get("checkout")
+    return _SPEEDS.get(str(checkout.get("speedPolicy"))) if isinstance(checkout, Mapping) else None
+
+
+def transactions_in(methods: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    """The ids of what came on-chain; a payment's own id is that and the output's number."""
+    chain = method_named(methods, ON_CHAIN)
+    ids = [str(p.get("id")) for p in (chain or {}).get("payments") or [] if p.get("status") != "Invalid"]
+    return tuple(dict.fromkeys(txid.partition("-")[0] for txid in ids))
+
+
 # --- refunds: pull payments of the server, and the payouts that are claimed from them ---
 
 
