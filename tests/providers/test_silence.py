@@ -65,6 +65,14 @@ def dribbling(peer: socket.socket) -> None:
         time.sleep(0.02)
 
 
+def dribbling_head(peer: socket.socket) -> None:
+    peer.recv(65_536)
+    peer.sendall(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+    while True:
+        peer.sendall(b"x")
+        time.sleep(0.02)
+
+
 def breaking_off(peer: socket.socket) -> None:
     peer.recv(65_536)
     peer.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{")
@@ -132,7 +140,7 @@ class Context:
 
 
 @CLIENTS
-@pytest.mark.parametrize("manner", [silent, dribbling])
+@pytest.mark.parametrize("manner", [silent, dribbling, dribbling_head])
 def test_one_that_hangs_is_asked_once_and_then_left_alone(server: BadServer, client: Client, manner: Manner) -> None:
     server.manner = manner
     read = client(server)
@@ -177,7 +185,7 @@ def test_nothing_is_begun_that_could_not_end(server: BadServer, client: Client) 
 
 
 @CLIENTS
-@pytest.mark.parametrize("manner", [silent, dribbling])
+@pytest.mark.parametrize("manner", [silent, dribbling, dribbling_head])
 def test_one_that_was_given_no_time_is_not_taken_for_away(server: BadServer, client: Client, manner: Manner) -> None:
     """The end of our own invocation says nothing of the provider: the next one asks it."""
     server.manner = manner

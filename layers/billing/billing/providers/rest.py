@@ -112,8 +112,9 @@ class Rest:
         import urllib3
 
         if self._session is None:
-            self._session = requests.Session()
-            self._session.trust_env = False  # no proxies or .netrc from the surroundings
+            from billing.providers.sessions import punctual_session
+
+            self._session = punctual_session()
             if self._way.proxy:
                 self._session.proxies = {"http": self._way.proxy, "https": self._way.proxy}
             if self._way.ca:

@@ -28,6 +28,7 @@ from billing.providers.interface import (
     Session,
     Unreadable,
 )
+from billing.providers.sessions import punctual_session
 from billing.providers.stripe.customers import Customers, once_more
 from billing.providers.stripe.objects import customer_deleted_fact, refund_fact
 from billing.providers.stripe.prices import Prices
@@ -101,7 +102,7 @@ class Bounded(stripe.RequestsClient):
     """The SDK's own way to send, each try within what is left, and none while Stripe does not answer."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(session=punctual_session())
         self._breaker = Breaker("Stripe")
 
     def request(  # type: ignore[override] # the signature that the SDK's own RequestsClient has
