@@ -1,0 +1,21 @@
+"""The link to a provider's own pages. It opens an account there: fetched on demand, never stored."""
+
+from collections.abc import Callable
+
+from billing.errors import NotFound, ProviderError
+from billing.providers import PROVIDERS
+from billing.providers.interface import Client
+from billing.store.accounts import AccountStore
+
+
+def portal_link(accounts: AccountStore, client: Callable[[str], Client], return_url: str, user_id: str) -> str:
+    """The provider's page for payment methods and invoices, for whoever has bought by card."""
+    for provider, customer_id in accounts.load(user_id).customers:
+        if not PROVIDERS[provider].renews:
+            continue
+        try:
+            return client(provider).portal_url(customer_id, return_url)
+        except ProviderError as refused:
+            if refused.extensions.get("reason") != "customer_gone":
+                raise  # whom somebody deleted there has no portal; an older one may still be
+    raise NotFound("there is nothing to manage yet: no card payment was made")
