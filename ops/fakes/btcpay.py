@@ -29,7 +29,9 @@ from fakes.btcpay_invoice import (
     Invoice,
     btc,
     choices_of,
+    lightning_of,
     markable,
+    methods_of,
     monitored_until,
     payment_json,
 )
@@ -54,7 +56,8 @@ class BTCPay(App):
 
     `network_fee`: satoshis that a further payment costs its buyer (the default of stores is 100 vbytes' worth; here
     none). `methods` are what invoices can be paid by, `payout_methods` what the store can pay out by. `skew`: how far
-    the server's clock is ahead. `tells_refunds` False: an older server, without the webhook of a refund.
+    the server's clock is ahead. `outlives`: seconds that a Lightning invoice is good beyond its end. `tells_refunds`
+    False: an older server, without the webhook of a refund.
     """
 
     def __init__(
@@ -72,7 +75,7 @@ class BTCPay(App):
         self.store_id, self.api_key = store_id, api_key
         self.webhook_secret, self.webhook_url = webhook_secret, webhook_url
         self.permissions = set(PERMISSIONS)
-        self.network_fee, self.skew, self.version = 0, 0, "2.4.1"
+        self.network_fee, self.skew, self.outlives, self.version = 0, 0, 0, "2.4.1"
         self.methods: tuple[str, ...] = ("BTC-CHAIN", "BTC-LN")
         self.payout_methods: tuple[str, ...] = ("BTC-CHAIN", "BTC-LN")
         self.tells_refunds = True
@@ -103,10 +106,14 @@ class BTCPay(App):
 
     def handle(self, request: Request) -> Answer | None:
         answer = super().handle(request)
-        if self._memory is not None and request.method != "GET":
+        if request.method != "GET":
+            self.remember()
+        return answer
+
+    def remember(self) -> None:
+        if self._memory is not None:
             invoices = {key: asdict(invoice) for key, invoice in self.invoices.items()}
             self._memory.write_text(json.dumps({"invoices": invoices, "claims": self.claims}, default=str))
-        return answer
 
     def refusal(self, status: int) -> Answer:
         words = "told to refuse"
@@ -161,7 +168,10 @@ class BTCPay(App):
             address=f"bcrt1q{secrets.token_hex(19)}",
             kind="Standard" if wanted.get("amount") else "TopUp",
             store=self.store_id,
+            preimage=secrets.token_hex(32),
         )
+        if "BTC-LN" in methods_of(invoice, self.methods):
+            invoice.bolt11 = lightning_of(invoice, invoice.expires - invoice.created + self.outlives)
         self.invoices[invoice.id] = invoice
         self.notify(invoice, "InvoiceCreated")
         return json_answer(self._invoice_json(invoice))
@@ -191,14 +201,12 @@ class BTCPay(App):
         return due + self.network_fee if due > 0 and invoice.counted else due
 
     def methods_json(self, invoice: Invoice) -> list[dict[str, Any]]:
-        due = self.due(invoice)
+        due, methods = self.due(invoice), methods_of(invoice, self.methods)
         found = []
-        for name in self.methods:
+        for name in methods:
             mine = [p for p in invoice.counted if p["method"] == name]
             # A Lightning invoice is for the whole: after a first payment the server makes another one on demand.
-            bolt11 = (
-                "" if invoice.counted and "BTC-CHAIN" in self.methods else f"lnbcrt{invoice.satoshis}n1{invoice.id}"
-            )
+            bolt11 = "" if invoice.counted and "BTC-CHAIN" in methods else invoice.bolt11
             destination = {"BTC-CHAIN": invoice.address, "BTC-LN": bolt11}.get(name, "")
             scheme = f"bitcoin:{destination}?amount={btc(max(due, 0))}" if name == "BTC-CHAIN" else "lightning:"
             link = scheme if name == "BTC-CHAIN" else f"{scheme}{destination}" if destination else ""
@@ -278,7 +286,7 @@ class BTCPay(App):
             "fee": self.network_fee if invoice.counted and not lightning else 0,
             "method": next((m for m in self.methods if m != "BTC-CHAIN"), "BTC-CHAIN")
             if lightning
-            else self.methods[0],
+            else methods_of(invoice, self.methods)[0],
             "status": "Settled" if lightning else "Processing",
         }
         late = invoice.status in ("Expired", "Invalid")
@@ -296,6 +304,17 @@ class BTCPay(App):
             self.notify(invoice, "InvoiceProcessing", overPaid=over)
             if lightning:
                 self.settle(invoice.id)
+
+    def pay_bolt11(self, text: str) -> str | None:
+        """A wallet somewhere pays a Lightning invoice of this server: the preimage, or None when it cannot be paid."""
+        with self._lock:
+            self.tick()
+            invoice = next((one for one in self.invoices.values() if text and one.bolt11 == text), None)
+            if invoice is None or invoice.status != "New" or invoice.counted:
+                return None
+            self.pay(invoice.id, lightning=True)
+            self.remember()
+            return invoice.preimage
 
     def settle(self, invoice_id: str) -> None:
         """The payments have their confirmations."""

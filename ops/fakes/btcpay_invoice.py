@@ -1,11 +1,12 @@
 """An invoice of the stand-in for BTCPay Server: what was paid into it, and what can happen to it next."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
 from fakes.bitcoin_pages import Choice
+from fakes.lightning import bolt11
 
 RATES = {"USD": Decimal("97000.50"), "EUR": Decimal("89500.25"), "GBP": Decimal("76100.00"), "JPY": Decimal("14800000")}
 DECIMALS = {"JPY": 0}
@@ -28,6 +29,9 @@ class Invoice:
     """Each with satoshis, fee, method, when and status; a replaced one stays, as Invalid."""
     kind: str = "Standard"
     store: str = ""
+    preimage: str = ""
+    bolt11: str = ""
+    """What its node would be paid by; "" for one without Lightning."""
 
     @property
     def counted(self) -> list[dict[str, Any]]:
@@ -57,6 +61,16 @@ def btc(satoshis: int) -> str:
 
 def monitored_until(invoice: Invoice) -> int:
     return invoice.expires + 60 * int(invoice.checkout.get("monitoringMinutes") or 1440)
+
+
+def methods_of(invoice: Invoice, offered: Sequence[str]) -> list[str]:
+    """What this invoice can be paid by: of what the store offers, what was asked for."""
+    wanted = invoice.checkout.get("paymentMethods") or offered
+    return [name for name in offered if name in wanted]
+
+
+def lightning_of(invoice: Invoice, seconds: int) -> str:
+    return bolt11(msat=invoice.satoshis * 1_000, preimage=invoice.preimage, created_at=invoice.created, seconds=seconds)
 
 
 def markable(invoice: Invoice) -> list[str]:

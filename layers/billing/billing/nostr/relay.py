@@ -35,6 +35,8 @@ _MOST_MESSAGES = 1_000
 # Seconds for the connection with its handshakes, and for an answer that a relay gives out of what it has.
 OPEN_SECONDS = 5.0
 READ_SECONDS = 5.0
+# Relays send their challenge when one connects, or with the refusal.
+_CHALLENGE_SECONDS = 1.0
 _LONGEST_URL = 300
 _AUTH = 22242
 
@@ -214,7 +216,8 @@ class Conversation:
             return False
         self._authenticated = True
         early: list[list[Any]] = []
-        while not self._challenge and (message := self._next(until)) is not None:
+        soon = min(until, time.monotonic() + _CHALLENGE_SECONDS)
+        while not self._challenge and (message := self._next(soon)) is not None:
             early.append(message)
         self._inbox.extendleft(reversed(early))
         if not self._challenge:
