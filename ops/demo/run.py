@@ -59,7 +59,7 @@ def main(
         if error.errno != errno.EADDRINUSE:
             raise
         steps.done()
-        console.print(f"[red]✗[/] A port is taken: {port}, or one of {port + 100} to {port + 104}, for the stand-ins.")
+        console.print(f"[red]✗[/] A port is taken: {port}, or one of {port + 100} to {port + 106}, for the stand-ins.")
         console.print("  Choose another: make run PORT=8200")
         sys.exit(1)
     except EngineError as error:

@@ -20,6 +20,8 @@ from fakes.bitpay import BitPay
 from fakes.btcpay import BTCPay
 from fakes.issuer import Issuer
 from fakes.mock import MockProvider
+from fakes.nostr.relay import Relay
+from fakes.nostr.wallet import Wallet
 from fakes.stripe.app import StripeApp
 from local.engine import Engine
 
@@ -31,6 +33,8 @@ STORE = "local-store"
 PROVIDERS = "mock,btcpay,bitpay,stripe"
 # Where the identity provider sends people back to.
 SIGNED_IN = "/console/signed-in"
+# How far the relay's port is from the API's.
+RELAY = 106
 _TOKEN_SECONDS = 30 * 86_400
 
 
@@ -51,6 +55,8 @@ class Shop:
     btcpay: BTCPay
     stripe: StripeApp
     issuer: Issuer
+    relay: Relay
+    wallet: Wallet
     _signer: Signer
 
     @property
@@ -106,7 +112,9 @@ def open_shop(
     issuer = Issuer()
     with ExitStack() as open_until_the_end:
         # Beside a chosen port the stand-ins get theirs of our choosing too: the stack is then the same at each start.
-        for offset, stand_in in enumerate((mock, bitpay, btcpay, stripe, issuer), 100):
+        relay = open_until_the_end.enter_context(Relay(port and port + RELAY, btcpay.clock))
+        wallet = Wallet(relay, btcpay.pay_bolt11, btcpay.clock, memory=state and state / "wallet.json")
+        for offset, stand_in in enumerate((mock, bitpay, btcpay, stripe, issuer, wallet), 100):
             open_until_the_end.enter_context(Server(stand_in, port and port + offset))
         chosen = {
             "ProviderMode": providers,
@@ -137,7 +145,7 @@ def open_shop(
             dev_keys = {DEV_ISSUER: vault["DEV_TOKEN_KEYS"]}
             here = engine.api_url + SIGNED_IN
             issuer.returns_to |= {here, here.replace("127.0.0.1", "localhost")}
-            shop = Shop(engine, mock, bitpay, btcpay, stripe, issuer, Signer(dev_keys, DEV_ISSUER))
+            shop = Shop(engine, mock, bitpay, btcpay, stripe, issuer, relay, wallet, Signer(dev_keys, DEV_ISSUER))
             engine.serve_pages(PAGES, shop.sign_in)
             seed_plans(shop)
             if state:

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Generic, TypeVar
 
 from billing.data import dataclass, field
-from billing.errors import NotConfigured
 from billing.nostr.events import Event
 from billing.nostr.keys import Key
 from billing.nostr.relay import OPEN_SECONDS, READ_SECONDS, Conversation, Filter, Reach, RelayTrouble, Trouble
@@ -65,10 +64,8 @@ class Relays:
 
     @classmethod
     def of(cls, settings: Settings) -> "Relays":
-        """NOSTR_LOCAL_RELAYS=true: relays on this machine, too. Not in prod."""
-        local = settings.optional("NOSTR_LOCAL_RELAYS") == "true"
-        if local and settings.is_prod:
-            raise NotConfigured("relays on this machine cannot be used in prod")
+        """NOSTR_LOCAL_RELAYS=true: relays on this machine, too; of no effect in the cloud."""
+        local = settings.optional("NOSTR_LOCAL_RELAYS") == "true" and settings.stage in ("local", "test")
         return cls(reach=Reach(local=local))
 
     def fetch(self, urls: Sequence[str], wanted: Filter, seconds: float, key: Key | None = None) -> Found:
