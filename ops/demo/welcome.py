@@ -23,7 +23,7 @@ def welcome(shop: Shop, console: Console, environment: Path, *, past: bool) -> N
         ("", shop.stripe.url, "the same for the stand-in of Stripe"),
         ("", shop.btcpay.url, "BTCPay Server's: pay half, too much, or late"),
         ("", shop.bitpay.url, "BitPay's"),
-        ("Wallet", shop.wallet.url, "connect it, set its budget, let it pay, refuse or go away"),
+        ("Wallet", shop.wallet.url, "give out a connection, pay, refuse, go away"),
         ("AWS", shop.engine.endpoint_url, "access key and secret: test, region us-east-1"),
         ("Logs", _short(shop.engine.log_folder), "one file per function"),
     ]
