@@ -11,19 +11,26 @@ from billing.log import Log
 from billing.wiring import Wiring
 
 wire = Wiring(os.environ)
-subscriptions = wire.subscriptions
+subscriptions, notes = wire.subscriptions, wire.notes
 
 
 def cancel(request: Request) -> Mapping[str, Any]:
+    """What they say as they leave is kept for a while, once it is sure that they do."""
     body = request.parse(CancelSubscription)
-    return subscriptions.cancel(
+    left: list[str] = []
+    status = subscriptions.cancel(
         request.own_user(None),
         at_period_end=body.at_period_end,
         reason=body.reason,
         comment=body.comment,
         now=request.now,
         subscription_id=body.subscription_id,
+        acting=lambda subscription, _: left.append(subscription.subscription_id),
     )
+    if body.comment:
+        for subscription_id in left:
+            notes.left(request.user_id, subscription_id, body.comment, request.now)
+    return status
 
 
 def resume(request: Request) -> Mapping[str, Any]:

@@ -48,6 +48,7 @@ LOADS = {
     "admin_events": {"pydantic"},
     "admin_flags": {"pydantic"},
     "admin_invoices": {"pydantic"},
+    "admin_subscriptions": {"pydantic"},
     "admin_moves": {"pydantic"},
     "admin_plans": {"pydantic"},
     "admin_users": {"pydantic"},

@@ -15,7 +15,7 @@ from billing.intake.batch import TRIES, Batch
 from billing.intake.processing import Processor
 from billing.intake.webhook import encode
 from billing.log import SILENT
-from billing.providers import Clients, load
+from billing.providers import Clients, load, pages
 from billing.reporting.lapsed_terms import book_lapsed_terms
 from billing.selling.aftercare import Aftercare
 from billing.selling.checkout import Checkouts
@@ -30,6 +30,7 @@ from billing.store.audit import AuditLog
 from billing.store.counters import CounterStore
 from billing.store.due import DueStore
 from billing.store.metrics import MetricsStore
+from billing.store.notes import NoteStore
 from billing.store.payment_events import PaymentEventStore
 from billing.store.plans import PlanStore
 from billing.store.previews import PreviewStore
@@ -75,6 +76,7 @@ class Office:
         self.invoices = InvoiceDesk(accounts, plans, due, applier, client, refunds)
         self.users = AdminUsers(
             *(accounts, plans, CounterStore(aws, table), events, audit, refunds),
+            *(NoteStore(aws, table), pages(settings)),
         )
         self.admin_plans = AdminPlans(plans, settings.providers, PlanPrices(plans, client, settings.providers))
         self._secrets = {

@@ -101,6 +101,7 @@ class BTCPay(App):
         self.refunds.add_routes()
         pages = InvoicePages(self, "BTCPay Server", lambda: self.invoices, self._show, self._do, _asked)
         self.route("GET", "/i/{id}", pages.one)
+        self.route("GET", "/invoices/{id}", pages.one)
         self.route("GET", "/i/{id}/receipt", pages.one)
         self.route("POST", "/i/{id}", pages.act)
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from billing.admin.notes import Notes
 from billing.admin.personal_data import PersonalData
 from billing.admin.users import AdminUsers
 from billing.api import admin as shapes
@@ -25,6 +26,7 @@ from billing.store.audit import AuditLog
 from billing.store.counters import CounterStore
 from billing.store.erasure import ErasureStore
 from billing.store.metrics import MetricsStore
+from billing.store.notes import LEAVING_SECONDS, NoteStore
 from billing.store.payment_events import PaymentEvent, PaymentEventStore
 from billing.store.plans import PlanStore
 from samples import CATALOGUE, NOW, USER
@@ -56,6 +58,8 @@ class Desk:
             self.events,
             self.audit,
             Refunds(self.accounts, self.plans, self.applier, lambda name: pytest.fail(f"{name} was asked")),
+            NoteStore(self.aws, "AccountsTable"),
+            lambda provider, kind, object_id: f"https://{provider}.example/{kind}/{object_id}",
         )
 
     def become(self, *records: Record, at: int = NOW, event_id: str | None = None) -> None:
@@ -346,3 +350,61 @@ def test_every_answer_has_the_documented_shape(desk: Desk) -> None:
     answers.append((shapes.Erasure, desk.personal_data.erase(USER, ADMIN, NOW + 6 * DAY)))
     for shape, answer in answers:
         shape.model_validate_json(json.dumps(answer))
+
+
+# --- the page about one customer --------------------------------------------------------------------------------------
+
+
+def test_their_page_has_facts_with_the_providers_pages_money_and_what_can_be_done(desk: Desk) -> None:
+    shown = shapes.UserDetail.model_validate(desk.users.show(USER, NOW))
+    [facts] = shown.facts
+    assert (facts.customer_id, facts.acts) == ("cus_1", ["cancel_at_end", "cancel_now", "change"])
+    assert facts.url == f"https://stripe.example/subscription/{BOUGHT.subscription_id}"
+    assert facts.customer_url == "https://stripe.example/customer/cus_1"
+    [money] = shown.money
+    [paid] = [p.amount_cents for p in BOUGHT.payments.values()]
+    assert (money.payments, money.paid_cents, money.returned_cents, money.kept_cents) == (1, paid, 0, paid)
+    assert shown.payments[0].url == "https://stripe.example/payment/in_1"
+
+
+def test_money_that_went_back_is_no_longer_what_they_brought(desk: Desk) -> None:
+    refund = Refund(refund_id="re_1", amount_cents=200, status="succeeded", observed_at=NOW)
+    desk.become(replace(BOUGHT, payments={"in_1": replace(BOUGHT.payments["in_1"], refunds={"re_1": refund})}))
+    [money] = shapes.UserDetail.model_validate(desk.users.show(USER, NOW)).money
+    assert (money.returned_cents, money.kept_cents) == (200, money.paid_cents - 200)
+
+
+def test_why_somebody_left_is_shown_with_their_words_for_half_a_year(desk: Desk) -> None:
+    notes = NoteStore(desk.aws, "AccountsTable")
+    desk.become(replace(ENDED, cancel_reason="too_expensive"))
+    for _ in range(2):  # a call that is repeated says it once
+        notes.left(USER, BOUGHT.subscription_id, "I found another one", NOW)
+    shown = shapes.UserDetail.model_validate(desk.users.show(USER, NOW))
+    assert shown.facts[0].cancel_reason == "too_expensive"
+    assert shown.facts[0].acts == []
+    [said] = shown.notes
+    assert (said.text, said.author, said.subscription_id) == ("I found another one", None, BOUGHT.subscription_id)
+    assert said.kept_until == rfc3339(NOW + LEAVING_SECONDS)
+    assert desk.users.show(USER, NOW + LEAVING_SECONDS - 1)["notes"] != []
+    assert desk.users.show(USER, NOW + LEAVING_SECONDS)["notes"] == []
+
+
+def test_a_note_says_who_wrote_it_and_goes_with_the_customer(desk: Desk) -> None:
+    notes = Notes(desk.accounts, NoteStore(desk.aws, "AccountsTable"), desk.audit)
+    with pytest.raises(NotFound):
+        notes.add("usr_unknown", ADMIN, NOW, "x")
+    first = notes.add(USER, ADMIN, NOW, "called about the invoice")
+    notes.add(USER, "usr_other", NOW + 5, "answered")
+    assert [(n["text"], n["author"]) for n in desk.users.show(USER, NOW + 6)["notes"]] == [
+        ("answered", "usr_other"),
+        ("called about the invoice", ADMIN),
+    ]
+    notes.remove(USER, ADMIN, NOW + 7, first["note_id"])
+    with pytest.raises(NotFound):
+        notes.remove(USER, ADMIN, NOW + 8, first["note_id"])
+    assert [entry["action"] for entry in desk.log()] == ["remove_note", "add_note", "add_note"]
+    assert "called about" not in json.dumps(desk.log())
+    assert "answered" in json.dumps(desk.personal_data.export(USER, ADMIN, NOW + 9)["records"])
+    desk.become(replace(ENDED, observed_at=NOW + 6 * DAY))
+    desk.personal_data.erase(USER, ADMIN, NOW + 10)
+    assert NoteStore(desk.aws, "AccountsTable").of(USER, NOW + 11) == []

@@ -13,12 +13,16 @@ from billing.api.routes import ROUTES
 from samples import USER
 
 ADMINS = [route for route in ROUTES if route.path.startswith("/admin/")]
-# What support may do beyond reading: look again, grant, refund within a limit. Nothing else.
+# What support may do beyond reading: look again, write notes, grant, refund within a limit. Nothing else.
 SUPPORT = {
     "POST /admin/invoices/{provider}/{purchase_id}/reread",
     "POST /admin/users/{user_id}/grants",
     "POST /admin/users/{user_id}/grants/{grant_id}/revoke",
     "POST /admin/users/{user_id}/refunds",
+    "POST /admin/users/{user_id}/days",
+    "POST /admin/users/{user_id}/notes",
+    "DELETE /admin/users/{user_id}/notes/{note_id}",
+    "POST /admin/users/{user_id}/subscriptions/{subscription_id}/reread",
 }
 
 

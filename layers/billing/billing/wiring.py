@@ -20,12 +20,15 @@ if TYPE_CHECKING:
     from billing.selling.subscriptions import Subscriptions
     from billing.store.accounts import AccountStore
     from billing.store.audit import AuditLog
+    from billing.store.counters import CounterStore
     from billing.store.customers import CustomerIndex
     from billing.store.due import DueStore
+    from billing.store.erasure import ErasureStore
     from billing.store.identities import IdentityStore
     from billing.store.limits import Limits
     from billing.store.metrics import MetricsStore
     from billing.store.moves import MoveStore
+    from billing.store.notes import NoteStore
     from billing.store.payment_events import PaymentEventStore
     from billing.store.plans import PlanStore
 
@@ -72,6 +75,12 @@ class Wiring:
         return AuditLog(self.aws, self._accounts)
 
     @cached_property
+    def counters(self) -> "CounterStore":
+        from billing.store.counters import CounterStore
+
+        return CounterStore(self.aws, self._accounts)
+
+    @cached_property
     def customers(self) -> "CustomerIndex":
         from billing.store.customers import CustomerIndex
 
@@ -82,6 +91,12 @@ class Wiring:
         from billing.store.due import DueStore
 
         return DueStore(self.aws, self._accounts)
+
+    @cached_property
+    def erasure(self) -> "ErasureStore":
+        from billing.store.erasure import ErasureStore
+
+        return ErasureStore(self.aws, self._accounts, self.events)
 
     @cached_property
     def identities(self) -> "IdentityStore":
@@ -106,6 +121,12 @@ class Wiring:
         from billing.store.moves import MoveStore
 
         return MoveStore(self.aws, self._accounts)
+
+    @cached_property
+    def notes(self) -> "NoteStore":
+        from billing.store.notes import NoteStore
+
+        return NoteStore(self.aws, self._accounts)
 
     @cached_property
     def applier(self) -> "Applier":

@@ -4,6 +4,8 @@ import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from billing.admin.facts import Pages, facts, money, undecided
+from billing.admin.notes import view as note_view
 from billing.admin.timeline import timeline
 from billing.api.plan_bodies import feature_values
 from billing.api.requests import GrantFeatures, RefundPayment
@@ -27,6 +29,7 @@ from billing.selling.refunds import Refunds, Wanted
 from billing.store.accounts import HISTORY, LEDGER, AccountStore
 from billing.store.audit import AuditLog
 from billing.store.counters import CounterStore
+from billing.store.notes import NoteStore
 from billing.store.payment_events import PaymentEventStore
 from billing.store.plans import PlanStore
 
@@ -35,6 +38,8 @@ _TIMELINE = 200
 
 
 class AdminUsers:
+    """`page` gives the provider's own page about a customer, a subscription or a payment."""
+
     def __init__(
         self,
         accounts: AccountStore,
@@ -43,6 +48,8 @@ class AdminUsers:
         events: PaymentEventStore,
         audit: AuditLog,
         refunds: Refunds,
+        notes: NoteStore,
+        page: Pages,
     ) -> None:
         self._accounts = accounts
         self._plans = plans
@@ -50,6 +57,8 @@ class AdminUsers:
         self._events = events
         self._audit = audit
         self._refunds = refunds
+        self._notes = notes
+        self._page = page
 
     def find(self, text: str) -> tuple[str, str] | None:
         """Whose id this is, and what it is: the user's own, a customer's, subscription's, purchase's, payment's or
@@ -65,9 +74,16 @@ class AdminUsers:
         return {
             "user_id": user_id,
             "status": subscription_status(account, catalogue, now),
+            "facts": [facts(subscription, self._page) for subscription in account.subscriptions],
+            "money": money(account),
+            "undecided": list(undecided(account)),
+            "notes": [note_view(note) for note in self._notes.of(user_id, now)],
             "entitlements": [entitlement(held(e, counters.get(e.feature, Counter()), now)) for e in open_now],
             "grants": [_grant(g) for g in sorted(account.grants, key=lambda g: g.granted_at, reverse=True)],
-            "payments": [receipt_view(receipt) for receipt in receipts_of(account, catalogue)],
+            "payments": [
+                {**receipt_view(receipt), "url": self._page(receipt.provider, "payment", receipt.payment.payment_id)}
+                for receipt in receipts_of(account, catalogue)
+            ],
             "timeline": timeline(
                 self._accounts.past(user_id, HISTORY, _TIMELINE), self._accounts.past(user_id, LEDGER, _TIMELINE)
             ),

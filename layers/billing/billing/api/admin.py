@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from billing.api.customer import MoneyOfUser, NoteView, SubscriptionFacts
 from billing.api.responses import (
     EntitlementView,
     FaultyField,
@@ -291,6 +292,12 @@ class GrantView(Response):
 class UserDetail(Response):
     user_id: str
     status: SubscriptionStatus
+    facts: list[SubscriptionFacts]
+    money: list[MoneyOfUser]
+    undecided: "list[AdminInvoice]"
+    """Money that came and bought nothing: accept it, or give it back."""
+    notes: list[NoteView]
+    """The newest first."""
     entitlements: list[EntitlementView]
     grants: list[GrantView]
     payments: list[ReceiptView]

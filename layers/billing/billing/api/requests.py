@@ -184,11 +184,42 @@ class CancelSubscription(RequestBody):
     subscription_id: SubscriptionId = None
     at_period_end: bool = True
     reason: CancelReason | None = None
-    comment: str | None = Field(None, max_length=500, description="Passed to the provider, never stored here")
+    comment: str | None = Field(
+        None, max_length=500, description="Passed to the provider; kept here for 180 days, for whoever runs the shop"
+    )
 
 
 class ResumeSubscription(RequestBody):
     subscription_id: SubscriptionId = None
+
+
+DryRun = Annotated[bool, Field(description="Only say what it would do")]
+
+
+class CancelForUser(RequestBody):
+    at_period_end: bool = True
+    reason: CancelReason | None = None
+    dry_run: DryRun = False
+
+
+class ResumeForUser(RequestBody):
+    dry_run: DryRun = False
+
+
+class PreviewChangeForUser(RequestBody):
+    plan_id: PlanId
+
+
+class GiveDays(RequestBody):
+    days: int = Field(ge=1, le=366)
+    plan_id: PlanId | None = Field(None, description="Default: the plan that the customer has; 409 without one")
+    reason: Reason
+    dry_run: DryRun = False
+    idempotency_key: IdempotencyKey
+
+
+class WriteNote(RequestBody):
+    text: Annotated[str, Field(min_length=1, max_length=2000)]
 
 
 class SignInWithNostr(RequestBody):

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel
 
-from billing.api import admin, requests, responses, roles
+from billing.api import admin, customer, requests, responses, roles
 from billing.data import dataclass
 
 Auth = Literal["none", "user", "admin"]
@@ -469,6 +469,86 @@ ROUTES: tuple[Route, ...] = (
         "Revoke a manual grant",
         admin.GrantView,
         errors=(404,),
+    ),
+    Route(
+        "POST",
+        "/admin/users/{user_id}/days",
+        "admin_subscriptions",
+        "admin",
+        "Give what a plan has for some days more, or say until when that would reach",
+        customer.DaysGiven,
+        requests.GiveDays,
+        errors=(409,),
+    ),
+    Route(
+        "POST",
+        "/admin/users/{user_id}/subscriptions/{subscription_id}/cancel",
+        "admin_subscriptions",
+        "admin",
+        "End a customer's subscription, or say what that would do",
+        customer.SubscriptionEffect,
+        requests.CancelForUser,
+        errors=(404, 409, 502, 503),
+    ),
+    Route(
+        "POST",
+        "/admin/users/{user_id}/subscriptions/{subscription_id}/resume",
+        "admin_subscriptions",
+        "admin",
+        "Take back a scheduled end or change of a customer's subscription, or say what that would do",
+        customer.SubscriptionEffect,
+        requests.ResumeForUser,
+        errors=(404, 409, 502, 503),
+    ),
+    Route(
+        "POST",
+        "/admin/users/{user_id}/subscriptions/{subscription_id}/preview-change",
+        "admin_subscriptions",
+        "admin",
+        "What another plan would cost a customer, now and next",
+        responses.ChangePreviewView,
+        requests.PreviewChangeForUser,
+        errors=(404, 409, 502, 503),
+    ),
+    Route(
+        "POST",
+        "/admin/users/{user_id}/subscriptions/{subscription_id}/change",
+        "admin_subscriptions",
+        "admin",
+        "Change a customer's plan as it was shown",
+        customer.SubscriptionEffect,
+        requests.ChangeSubscription,
+        errors=(404, 409, 502, 503),
+    ),
+    Route(
+        "POST",
+        "/admin/users/{user_id}/subscriptions/{subscription_id}/reread",
+        "admin_subscriptions",
+        "admin",
+        "Read a customer's subscription at its provider again, and take over how it stands",
+        customer.SubscriptionEffect,
+        errors=(404, 502, 503),
+    ),
+    Route(
+        "POST",
+        "/admin/users/{user_id}/notes",
+        "admin_users",
+        "admin",
+        "Write a note about a customer",
+        customer.NoteView,
+        requests.WriteNote,
+        errors=(404,),
+        status=201,
+    ),
+    Route(
+        "DELETE",
+        "/admin/users/{user_id}/notes/{note_id}",
+        "admin_users",
+        "admin",
+        "Remove a note",
+        responses.Empty,
+        errors=(404,),
+        status=204,
     ),
     Route(
         "POST",

@@ -167,6 +167,11 @@ def _next(following: Next, plan: Plan | None, currency: str) -> View:
     }
 
 
+def canceled_view(effect: IfCanceled, subscription: Subscription, catalogue: Catalogue) -> View:
+    plan = catalogue.get(subscription.plan_id, subscription.plan_version)
+    return _if_canceled(effect, subscription.currency or (plan.currency if plan else "USD"))
+
+
 def _if_canceled(effect: IfCanceled, currency: str) -> View:
     return {
         "access_until": rfc3339(effect.access_until),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, cast
 from billing.data import dataclass
 
 if TYPE_CHECKING:
-    from billing.providers.interface import Client, PrepaidProviderClient, Provider, RecurringProviderClient
+    from billing.providers.interface import Client, ObjectKind, PrepaidProviderClient, Provider, RecurringProviderClient
     from billing.rules.plans import Plan
     from billing.settings import Settings
 
@@ -58,6 +58,11 @@ def load(name: str) -> "Provider":
     if name not in PROVIDERS:
         raise ValueError(f"unknown provider {name!r}: one of {', '.join(PROVIDERS)}")
     return cast("Provider", import_module(f"billing.providers.{name}"))
+
+
+def pages(settings: "Settings") -> "Callable[[str, ObjectKind, str], str | None]":
+    """(provider, kind, id) → the provider's own page about it, for those who run the shop."""
+    return lambda provider, kind, object_id: load(provider).page_of(settings, kind, object_id)
 
 
 class Clients:

@@ -6,10 +6,11 @@ A provider module has, importable without its SDK:
 - `minimise(body) -> Notification`: the allow-listed part of a delivery; raises `BadWebhook` when it is malformed.
 - `translate(notification) -> Translation`: what it means.
 - `connect(settings) -> Client`: the calls toward the provider (imports what they need).
+- `page_of(settings, kind, object_id)`: its own page about an object, for those who run the shop, if it has one.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from billing.data import dataclass
 from billing.rules.facts import Fact, Ref, RefundFact, Translation
@@ -18,6 +19,9 @@ from billing.rules.records import PurchaseState
 
 if TYPE_CHECKING:
     from billing.settings import Settings
+
+
+ObjectKind = Literal["customer", "subscription", "payment"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,7 +141,7 @@ class Client(Protocol):
     def cancel_subscription(
         self, subscription_id: str, *, at_period_end: bool, reason: str | None, key: str, comment: str | None = None
     ) -> None:
-        """`reason` is a word of a closed list; `comment` is the customer's own, handed on and kept nowhere here."""
+        """`reason` is a word of a closed list; `comment` is the customer's own, handed on."""
         ...
 
     def resume_subscription(self, subscription_id: str, *, key: str) -> None: ...
@@ -274,3 +278,5 @@ class Provider(Protocol):
     def translate(self, notification: Notification) -> Translation: ...
 
     def connect(self, settings: "Settings") -> Client: ...
+
+    def page_of(self, settings: "Settings", kind: ObjectKind, object_id: str) -> str | None: ...

@@ -10,7 +10,7 @@ from typing import Any
 
 from billing.data import replace
 from billing.errors import BadWebhook, ProviderError
-from billing.providers.interface import ChangePreview, Notification, Order, RefundParts, Session
+from billing.providers.interface import ChangePreview, Notification, ObjectKind, Order, RefundParts, Session
 from billing.providers.rest import Rest, encode
 from billing.providers.signatures import verify_timestamped
 from billing.rules.facts import (
@@ -92,6 +92,11 @@ def connect(settings: Settings) -> "MockClient":
     if settings.is_prod:
         raise ProviderError("the mock provider cannot be used in prod")
     return MockClient(settings.required("MOCK_URL"))
+
+
+def page_of(settings: Settings, kind: ObjectKind, object_id: str) -> str | None:
+    """Where one plays customer, bank and clock."""
+    return f"{settings.optional('MOCK_URL')}/" if kind == "subscription" else None
 
 
 class MockClient:

@@ -138,11 +138,15 @@ def owes(subscription: Subscription) -> bool:
     )
 
 
-def if_canceled(account: Account, catalogue: Catalogue, subscription: Subscription, now: int) -> IfCanceled:
-    """What is lost is what no other source gives then."""
+def if_canceled(
+    account: Account, catalogue: Catalogue, subscription: Subscription, now: int, *, at_once: bool = False
+) -> IfCanceled:
+    """What is lost is what no other source gives then: when it runs out, or `at_once` now."""
     plan = catalogue.get(subscription.plan_id, subscription.plan_version)
     until, waived = now, 0
-    if subscription.status == "past_due" or owes(subscription):
+    if at_once:
+        pass
+    elif subscription.status == "past_due" or owes(subscription):
         until = max(
             now, standings(account, catalogue, now)["subscription", subscription.subscription_id].access_until or 0
         )

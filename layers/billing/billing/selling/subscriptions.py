@@ -22,9 +22,16 @@ from billing.store.accounts import AccountStore
 from billing.store.plans import PlanStore
 from billing.store.previews import PREVIEW_SECONDS, Preview, PreviewStore
 
+# What is told just before a provider is asked to change a subscription: which, and what it is asked for.
+Acting = Callable[[Subscription, Mapping[str, Any]], None]
+
+
+def _by_the_customer(subscription: Subscription, asked: Mapping[str, Any]) -> None:
+    """What customers do themselves is in no log of ours besides the history of their account."""
+
 
 class Subscriptions:
-    """`client(provider)` gives the calls toward a provider."""
+    """`client(provider)` gives the calls toward a provider. `acting` is called where one is about to be asked."""
 
     def __init__(
         self,
@@ -83,7 +90,9 @@ class Subscriptions:
             "expires_at": rfc3339(kept.expires_at),
         }
 
-    def change(self, user_id: str, preview_id: str, now: int) -> Mapping[str, Any]:
+    def change(
+        self, user_id: str, preview_id: str, now: int, *, acting: Acting = _by_the_customer
+    ) -> Mapping[str, Any]:
         """Makes the change as previewed, or refuses when things are no longer as they were shown."""
         preview = self._previews.find(user_id, preview_id, now)
         if preview is None:
@@ -105,6 +114,7 @@ class Subscriptions:
             subscription.current_period_end,
         ):
             raise Conflict("your subscription has changed since: look at the change again", code="preview_outdated")
+        acting(subscription, {"plan_id": target.plan_id, "at_period_end": preview.at_period_end})
         self._client(subscription.provider).change_subscription(
             subscription.subscription_id,
             subscription.item_id or subscription.subscription_id,
@@ -142,12 +152,14 @@ class Subscriptions:
         comment: str | None,
         now: int,
         subscription_id: str | None = None,
+        acting: Acting = _by_the_customer,
     ) -> Mapping[str, Any]:
         """Ends a subscription, now or when what was paid for is used up. Asking again changes nothing."""
         account, subscription = self._newest(user_id, subscription_id, now)
         # What was never paid cannot run out: unpaid and paused ones end at once.
         later = at_period_end and subscription.status in ("trialing", "active", "past_due")
         if not _is_over(subscription, later=later):
+            acting(subscription, {"status": "canceled", "at_period_end": later})
             said = hashlib.sha256(f"{reason}\n{comment}".encode()).hexdigest()[:12]
             try:
                 self._client(subscription.provider).cancel_subscription(
@@ -168,14 +180,13 @@ class Subscriptions:
             account = self._read(account, subscription, now)
         return subscription_status(account, self._plans.catalogue(), now)
 
-    def resume(self, user_id: str, now: int, *, subscription_id: str | None = None) -> Mapping[str, Any]:
+    def resume(
+        self, user_id: str, now: int, *, subscription_id: str | None = None, acting: Acting = _by_the_customer
+    ) -> Mapping[str, Any]:
         """Takes back a scheduled cancellation or downgrade, or wakes a paused subscription."""
         account, subscription = self._newest(user_id, subscription_id, now)
-        ends_later = subscription.ends_at is not None
-        # A new version of the same plan is the seller's doing: it is not the customer's to take back.
-        changes_plan = subscription.scheduled_plan_id not in (None, subscription.plan_id)
-        if not (ends_later or changes_plan or subscription.status == "paused"):
-            raise Conflict("there is no cancellation to undo", code="nothing_to_resume")
+        then = resumed(subscription)
+        acting(subscription, {"status": then.status, "scheduled_plan_id": then.scheduled_plan_id})
         self._client(subscription.provider).resume_subscription(
             subscription.subscription_id, key=_key(f"resume:{subscription.ends_at}", subscription, account)
         )
@@ -224,6 +235,23 @@ class Subscriptions:
         ref = Ref("subscription", subscription.subscription_id)
         self._applier.refresh(account.user_id, subscription.provider, ref, now)
         return self._accounts.load(account.user_id)
+
+
+def resumed(subscription: Subscription) -> Subscription:
+    """As it is once it was resumed. Raises `Conflict` where there is nothing to take back."""
+    # A new version of the same plan is the seller's doing: it is not the customer's to take back.
+    changes_plan = subscription.scheduled_plan_id not in (None, subscription.plan_id)
+    ends_later = subscription.ends_at is not None
+    if not (ends_later or changes_plan or subscription.status == "paused"):
+        raise Conflict("there is no cancellation to undo", code="nothing_to_resume")
+    return replace(
+        subscription,
+        status="active" if subscription.status == "paused" else subscription.status,
+        cancel_at=None,
+        cancel_at_period_end=False,
+        scheduled_plan_id=None if changes_plan else subscription.scheduled_plan_id,
+        scheduled_plan_version=None if changes_plan else subscription.scheduled_plan_version,
+    )
 
 
 def waits(subscription: Subscription, current: Plan, target: Plan) -> bool:

@@ -420,6 +420,7 @@ const de = {
   "error.not_acceptable": "Nur Geld, das nichts gekauft hat, kann angenommen werden.",
   "error.not_applicable_yet": "Das lässt sich noch nicht anwenden.",
   "error.not_refundable": "So viel kann nicht erstattet werden.",
+  "error.nothing_to_extend": "Es gibt keinen Plan, den man verlängern könnte: Wähle einen.",
   "error.nothing_to_resume": "Es gibt nichts zurückzunehmen.",
   "error.overlap": "Du würdest doppelt zahlen. Sieh dir die Bedingungen noch einmal an.",
   "error.payment_open": "Eine Zahlung ist offen. Begleiche sie zuerst.",

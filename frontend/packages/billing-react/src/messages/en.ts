@@ -419,6 +419,7 @@ const texts = {
   "error.not_acceptable": "This cannot be accepted.",
   "error.not_applicable_yet": "This cannot be applied yet.",
   "error.not_refundable": "This much cannot be refunded.",
+  "error.nothing_to_extend": "There is no plan to add days to: choose one.",
   "error.nothing_to_resume": "There is nothing to take back.",
   "error.overlap": "You would pay twice. Look at the terms again.",
   "error.payment_open": "A payment is open. Settle it first.",

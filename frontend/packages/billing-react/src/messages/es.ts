@@ -420,6 +420,7 @@ const es = {
   "error.not_acceptable": "Solo se puede aceptar dinero que no compró nada.",
   "error.not_applicable_yet": "Aún no se puede aplicar.",
   "error.not_refundable": "No se puede reembolsar tanto.",
+  "error.nothing_to_extend": "No hay ningún plan al que añadir días: elige uno.",
   "error.nothing_to_resume": "No hay nada que deshacer.",
   "error.overlap": "Pagarías dos veces. Revisa las condiciones.",
   "error.payment_open": "Hay un pago pendiente. Resuélvelo primero.",

@@ -14,7 +14,7 @@ from billing.errors import NotConfigured, ProviderError, ProviderUnavailable
 from billing.providers.bitpay.errors import NOT_TO_CANCEL, error_of, judge, words
 from billing.providers.bitpay.invoices import metadata_in, refund_fact, refund_info, seen_in, transactions_in
 from billing.providers.bitpay.webhook import NAME, livemode_of
-from billing.providers.interface import CryptoInvoice, Order, RefundParts, Session
+from billing.providers.interface import CryptoInvoice, ObjectKind, Order, RefundParts, Session
 from billing.providers.prepaid import (
     Check,
     PrepaidClient,
@@ -33,6 +33,12 @@ LIVE_URL = "https://bitpay.com"
 TEST_URL = "https://test.bitpay.com"
 # https://developer.bitpay.com/reference/create-an-invoice: `medium` counts a payment after one confirmation.
 SPEED, CONFIRMATIONS = "medium", 1
+
+
+def page_of(settings: Settings, kind: ObjectKind, object_id: str) -> str | None:
+    """The invoice, as its payer sees it."""
+    url = settings.optional("BITPAY_URL", LIVE_URL if settings.livemode else TEST_URL)
+    return f"{url.rstrip('/')}/invoice?id={object_id}" if kind == "payment" else None
 
 
 def connect(settings: Settings) -> "BitPay":

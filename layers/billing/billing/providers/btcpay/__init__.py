@@ -3,7 +3,7 @@
 A webhook is only a hint: it carries no amount, and a payment that was seen can fall back without any webhook.
 """
 
-from billing.providers.btcpay.client import BTCPay, connect
+from billing.providers.btcpay.client import BTCPay, connect, page_of
 from billing.providers.btcpay.webhook import NAME, minimise, translate, verify
 
-__all__ = ["NAME", "BTCPay", "connect", "minimise", "translate", "verify"]
+__all__ = ["NAME", "BTCPay", "connect", "minimise", "page_of", "translate", "verify"]

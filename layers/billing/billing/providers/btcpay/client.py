@@ -24,7 +24,7 @@ from billing.providers.btcpay.invoices import (
     transactions_in,
 )
 from billing.providers.btcpay.webhook import NAME
-from billing.providers.interface import CryptoInvoice, Order, RefundParts, Session
+from billing.providers.interface import CryptoInvoice, ObjectKind, Order, RefundParts, Session
 from billing.providers.prepaid import (
     PrepaidClient,
     facts_of,
@@ -36,6 +36,12 @@ from billing.providers.rest import Rest, Verdict, Way, by_status, encode
 from billing.rules.facts import Fact, Ref, RefundFact
 from billing.rules.money import to_decimal
 from billing.settings import Settings
+
+
+def page_of(settings: Settings, kind: ObjectKind, object_id: str) -> str | None:
+    """The invoice in the merchant's part of the server."""
+    url = settings.optional("BTCPAY_URL")
+    return f"{url.rstrip('/')}/invoices/{object_id}" if url and kind == "payment" else None
 
 
 def connect(settings: Settings) -> "BTCPay":

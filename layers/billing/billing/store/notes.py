@@ -1,0 +1,75 @@
+"""What people wrote about a customer: notes of those who work here, and the words of somebody who left.
+
+They lie in the customer's own collection, behind what decides access: an export has them, and an erasure takes them.
+The words of somebody who left end by themselves.
+"""
+
+import hashlib
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+from billing.aws import Aws
+from billing.data import asdict, dataclass
+from billing.rules.times import DAY
+from billing.store.codec import item, values
+from billing.store.queries import all_items
+
+# How long the words of somebody who left are kept: long enough to be read and counted, and no longer.
+LEAVING_SECONDS = 180 * DAY
+_NOTES = "~note#"
+_READ = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Note:
+    """`author`: the user id of whoever works here; None: the customer, about the subscription `about`."""
+
+    note_id: str
+    text: str
+    at: int
+    author: str | None = None
+    about: str | None = None
+    ttl: int | None = None
+
+
+class NoteStore:
+    def __init__(self, aws: Aws, accounts_table: str) -> None:
+        self._aws = aws
+        self._table = accounts_table
+
+    def add(self, user_id: str, text: str, author: str, now: int) -> Note:
+        return self._put(user_id, Note(note_id=f"note_{uuid.uuid4().hex[:16]}", text=text, at=now, author=author))
+
+    def left(self, user_id: str, subscription_id: str, text: str, now: int) -> Note:
+        """Why somebody left, in their own words. Said again, it is the same note."""
+        digest = hashlib.sha256(f"{subscription_id}\n{text}".encode()).hexdigest()[:16]
+        ends = now + LEAVING_SECONDS
+        return self._put(user_id, Note(note_id=f"left_{digest}", text=text, at=now, about=subscription_id, ttl=ends))
+
+    def of(self, user_id: str, now: int) -> list[Note]:
+        """The newest first. What has ended is gone, although the table tidies up later."""
+        return sorted((note for note in self._all(user_id) if now < (note.ttl or now + 1)), key=lambda n: -n.at)
+
+    def remove(self, user_id: str, note_id: str) -> bool:
+        """Whether there was one."""
+        key = item({"user_id": user_id, "record": f"{_NOTES}{note_id}"})
+        gone = self._aws.call("dynamodb", "delete_item", TableName=self._table, Key=key, ReturnValues="ALL_OLD")
+        return "Attributes" in gone
+
+    def _put(self, user_id: str, note: Note) -> Note:
+        stored = {"user_id": user_id, "record": f"{_NOTES}{note.note_id}", **asdict(note)}
+        self._aws.call("dynamodb", "put_item", TableName=self._table, Item=item(stored))
+        return note
+
+    def _all(self, user_id: str) -> Iterator[Note]:
+        request = {
+            "TableName": self._table,
+            "KeyConditionExpression": "user_id = :user AND begins_with(#record, :notes)",
+            "ExpressionAttributeNames": {"#record": "record"},
+            "ExpressionAttributeValues": item({":user": user_id, ":notes": _NOTES}),
+            "Limit": _READ,
+        }
+        for found in map(values, all_items(self._aws, request)):
+            kept: dict[str, Any] = {name: found.get(name) for name in Note.__dataclass_fields__}
+            yield Note(**kept)
