@@ -2,6 +2,7 @@
 
     make load                                       # 200 users, about 800 events
     make load ARGS="--users 2500 --faults"          # ten thousand events, some minutes
+    make load ARGS="--users 40 --faults --outage 6" # Stripe is silent for six hours, at sixty times the speed
 
 Every event is sent by the rules of the mock provider or of Stripe's stand-in, signed, some of them twice or thrice and
 in any order; Stripe's account sells another product too. With --faults the processor's and the publisher's workers are
@@ -390,6 +391,7 @@ def main() -> None:
     options.add_argument("--seed", type=int, default=1)
     options.add_argument("--faults", action="store_true")
     options.add_argument("--hang", type=float, default=45, help="seconds for which Stripe stays silent, with --faults")
+    options.add_argument("--outage", type=float, help="in place of --hang: hours, that pass as so many minutes")
     options.add_argument("--patience", type=float, default=1800, help="seconds to wait for the last event")
     chosen = options.parse_args()
     began = time.monotonic()
@@ -397,14 +399,16 @@ def main() -> None:
     def progress(step: str) -> None:
         print(f"{time.monotonic() - began:6.0f} s  {step}", flush=True)
 
-    with open_shop(progress=progress) as shop:
+    # What waits a minute at first waits a second then.
+    scaled = {"FirstWaitSeconds": "1"} if chosen.outage else {}
+    with open_shop(parameters=scaled, progress=progress) as shop:
         report = run(
             shop,
             chosen.users,
             seed=chosen.seed,
             faults=chosen.faults,
             patience=chosen.patience,
-            hang=chosen.hang,
+            hang=chosen.outage * 60 if chosen.outage else chosen.hang,
             progress=progress,
         )
     print(report.text())

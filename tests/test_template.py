@@ -10,7 +10,7 @@ import yaml
 
 from billing.api.routes import ROUTES
 from billing.identity.call_limits import ROUTES as LIMITED
-from billing.intake.batch import FIRST_WAIT, LONGEST_WAIT
+from billing.intake.batch import FIRST_WAIT, LONGEST
 from billing.origin import HEADER
 from billing.store.accounts import LEDGER, SNAPSHOT
 
@@ -258,7 +258,7 @@ def test_a_delivery_is_hidden_for_six_timeouts_and_then_set_aside() -> None:
     assert queue["VisibilityTimeout"] >= 6 * FUNCTIONS["ProcessPaymentEventsFunction"]["Timeout"]
     assert names_in(queue["RedrivePolicy"]) == {"PaymentEventsDlq"}
     tries = queue["RedrivePolicy"]["maxReceiveCount"]
-    hours = sum(min(FIRST_WAIT * 2**n, LONGEST_WAIT) * 0.8 for n in range(tries)) / 3600
+    hours = sum(min(FIRST_WAIT * 2**n, LONGEST * FIRST_WAIT) * 0.8 for n in range(tries)) / 3600
     assert hours > 8, "an outage of six hours is outlasted, whatever the spread of the waits"
     assert hours * 3600 < queue["MessageRetentionPeriod"]
 

@@ -12,7 +12,7 @@ import pytest
 from billing import deadline
 from billing.aws import Aws, AwsError, NoAnswer
 from billing.errors import Parked, ProviderError, ProviderUnavailable, TryAgain
-from billing.intake.batch import LONGEST_WAIT, TRIES, Batch, wait
+from billing.intake.batch import FIRST_WAIT, LONGEST, TRIES, Batch, wait
 from billing.intake.processing import Delivery, Processor, cause_of, passes
 from billing.intake.webhook import encode
 from billing.providers.interface import Notification
@@ -162,7 +162,7 @@ def test_a_provider_that_is_away_for_six_hours_costs_nobody_anything(world: Worl
     assert all(at - NOW - minute * 60 <= 60 for minute in range(360) if (at := world.events.applied[f"card-{minute}"]))
     assert not world.sqs.dead
     world.events.away = set()
-    world.run(LONGEST_WAIT)
+    world.run(LONGEST * FIRST_WAIT)
     assert len(world.events.applied) == 360 + 36, "healed without a person, within a quarter of an hour"
     assert not world.sqs.dead
 
@@ -271,6 +271,6 @@ def test_what_passes_by_itself(error: Exception, expected: bool) -> None:
 
 def test_waits_grow_to_a_quarter_of_an_hour_and_are_spread() -> None:
     for attempts in range(1, 60):
-        longest = min(60 * 2 ** (attempts - 1), LONGEST_WAIT)
+        longest = min(60 * 2 ** (attempts - 1), LONGEST * FIRST_WAIT)
         assert {longest * 0.8 <= wait(attempts) <= longest for _ in range(20)} == {True}
     assert len({wait(9) for _ in range(50)}) > 10

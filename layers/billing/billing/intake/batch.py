@@ -20,8 +20,9 @@ from billing.providers.interface import Notification
 
 # Tries of an event that fails by itself. The queue's own limit is higher: it has to outlast an outage.
 TRIES = 5
-# Seconds until the next try while a provider or AWS is away: doubled each time, less or more by a fifth.
-FIRST_WAIT, LONGEST_WAIT = 60, 900
+# Seconds until the next try while a provider or AWS is away, the first time; doubled each time, at most so many times
+# as long, and up to a fifth less.
+FIRST_WAIT, LONGEST = 60, 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +140,7 @@ class Batch:
 
 def wait(attempts: int, first: int = FIRST_WAIT) -> int:
     """Seconds until the next try of a message that was handed out so often."""
-    longest: int = min(first << min(attempts - 1, 10), LONGEST_WAIT)
+    longest: int = first * min(1 << min(attempts - 1, 10), LONGEST)
     return max(1, round(longest * random.uniform(0.8, 1.0)))  # noqa: S311 spread, not a secret
 
 
