@@ -18,7 +18,7 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from websockets.client import ClientProtocol
-from websockets.exceptions import WebSocketException
+from websockets.exceptions import InvalidState, WebSocketException
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Response
 from websockets.uri import parse_uri
@@ -28,7 +28,7 @@ from billing.data import dataclass
 from billing.nostr.events import BadEvent, Event, read, signed
 from billing.nostr.keys import Key
 
-# The largest message, all that one conversation may bring, and how many messages.
+# The largest message, all that one conversation may bring, and in how many frames.
 MESSAGE_BYTES = 131_072
 _MOST_BYTES = 2_000_000
 _MOST_MESSAGES = 1_000
@@ -250,7 +250,10 @@ class Conversation:
             return []
 
     def _send(self, *message: Any) -> None:
-        self._protocol.send_text(json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode())
+        try:
+            self._protocol.send_text(json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode())
+        except InvalidState:
+            raise self._gone() from None
         self._flush(min(self._until, time.monotonic() + READ_SECONDS))
 
     def _next(self, until: float) -> list[Any] | None:
@@ -278,14 +281,20 @@ class Conversation:
         for event in self._protocol.events_received():
             if isinstance(event, Frame):
                 self._take(event)
-        if self._protocol.parser_exc is not None:
-            raise RelayTrouble("unreachable", f"not the protocol: {self._protocol.parser_exc}")
+        if not data or self._protocol.parser_exc is not None or self._protocol.close_expected():
+            raise self._gone()
         self._flush(until)  # pongs
-        if not data or self._protocol.close_expected():
-            raise RelayTrouble("unreachable", "it hung up")
         return True
 
+    def _gone(self) -> RelayTrouble:
+        why = self._protocol.parser_exc
+        hung_up = why is None or isinstance(why, EOFError)
+        return RelayTrouble("unreachable", "it hung up" if hung_up else f"not the protocol: {why}")
+
     def _take(self, frame: Frame) -> None:
+        self._messages += 1
+        if self._messages > _MOST_MESSAGES:
+            raise RelayTrouble("unreachable", "it sends too many messages")
         if frame.opcode in (Opcode.TEXT, Opcode.BINARY):
             self._parts, self._text = [], frame.opcode is Opcode.TEXT
         elif frame.opcode is not Opcode.CONT:
@@ -293,9 +302,6 @@ class Conversation:
         self._parts.append(bytes(frame.data))
         if not frame.fin:
             return
-        self._messages += 1
-        if self._messages > _MOST_MESSAGES:
-            raise RelayTrouble("unreachable", "it sends too many messages")
         try:
             message = json.loads(b"".join(self._parts)) if self._text else None
         except (ValueError, RecursionError):
