@@ -8,7 +8,10 @@ FUNCTIONS = sorted(path.stem for path in (ROOT / "functions").glob("*.py"))
 QUEUE = "http://127.0.0.1/queue"
 
 VARIABLES = {
-    **dict.fromkeys(("PLANS_TABLE", "ACCOUNTS_TABLE", "PAYMENT_EVENTS_TABLE", "METRICS_TABLE", "EVENT_BUS"), "x"),
+    **dict.fromkeys(
+        ("PLANS_TABLE", "ACCOUNTS_TABLE", "PAYMENT_EVENTS_TABLE", "METRICS_TABLE", "EVENT_BUS", "HOST_EVENTS_TABLE"),
+        "x",
+    ),
     **dict.fromkeys(("PORTAL_URL", "PUBLIC_URL", "MOCK_URL", "BTCPAY_URL"), "http://127.0.0.1"),
     "AWS_ACCESS_KEY_ID": "x",
     "AWS_SECRET_ACCESS_KEY": "x",
@@ -17,6 +20,7 @@ VARIABLES = {
     "BTCPAY_STORE_ID": "x",
     "LIVEMODE": "false",
     "CHANGES_DLQ_URL": QUEUE,
+    "HOST_EVENTS_QUEUE_URL": QUEUE,
     "PAYMENT_EVENTS_DLQ_URL": QUEUE,
     "PAYMENT_EVENTS_QUEUE_URL": QUEUE,
     "POWERTOOLS_LOG_LEVEL": "CRITICAL",

@@ -45,6 +45,7 @@ HEAVY = (
     "websockets",
 )
 LOADS = {
+    "admin_endpoints": {"pydantic"},
     "admin_events": {"pydantic"},
     "admin_flags": {"pydantic"},
     "admin_invoices": {"pydantic"},

@@ -16,6 +16,14 @@ EVENTS = Path(__file__).parents[1] / "events"
 WHOLE = sorted(path for kind in ("api", "queue", "schedule", "stream") for path in (EVENTS / kind).glob("*.json"))
 # What the API's events are answered with, where it is not 200: they ask for things that a fresh stack does not have.
 STATUSES = {
+    "admin_endpoints.change": 404,
+    "admin_endpoints.create": 201,
+    "admin_endpoints.delete": 404,
+    "admin_endpoints.deliveries": 404,
+    "admin_endpoints.end_old_secret": 404,
+    "admin_endpoints.resend": 404,
+    "admin_endpoints.rotate": 404,
+    "admin_endpoints.test": 404,
     "admin_flags.set": 409,
     "admin_invoices.accept": 404,
     "admin_invoices.refund": 404,

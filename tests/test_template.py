@@ -299,6 +299,7 @@ def test_what_shall_go_by_itself_goes() -> None:
     assert {name: set(ttl.values()) for name, ttl in lived.items() if ttl} == {
         "AccountsTable": {"ttl", True},
         "PaymentEventsTable": {"expires_at", True},
+        "HostEventsTable": {"ttl", True},
     }
 
 

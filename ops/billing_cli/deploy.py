@@ -234,7 +234,7 @@ def public_half(private: str) -> str:
 
 
 def write_own_secrets(store: Secrets, stage: str, offered: Sequence[str]) -> list[str]:
-    """The secrets that nobody has to fetch anywhere: signing keys, the pepper, and what a stand-in needs."""
+    """The secrets that nobody has to fetch anywhere: signing keys, the pepper, the key of endpoints, a stand-in's."""
     written = []
     if not store.filled("TOKEN_SIGNING_KEYS"):
         if store.filled("TOKEN_PUBLIC_KEYS"):
@@ -247,6 +247,8 @@ def write_own_secrets(store: Secrets, stage: str, offered: Sequence[str]) -> lis
         written.append("TOKEN_PUBLIC_KEYS")
     if store.fill("IDENTITY_PEPPER", secrets.token_urlsafe(32)):
         written.append("IDENTITY_PEPPER")
+    if store.fill("ENDPOINT_SECRETS_KEY", secrets.token_urlsafe(32)):
+        written.append("ENDPOINT_SECRETS_KEY")
     if stage != "prod" and "mock" in offered and store.fill("BILLING_WEBHOOK_SECRET", secrets.token_urlsafe(32)):
         written.append("BILLING_WEBHOOK_SECRET")
     return written

@@ -194,6 +194,7 @@ def _vault(state: Path | None) -> dict[str, str]:
         "TOKEN_PUBLIC_KEYS": json.dumps(Verifier({"local": signing}).jwks()),
         "DEV_TOKEN_KEYS": generate_key_set("dev-1"),
         "BILLING_WEBHOOK_SECRET": secrets.token_hex(32),
+        "ENDPOINT_SECRETS_KEY": secrets.token_hex(32),
         "BITPAY_API_KEY": secrets.token_hex(22),
         "BITPAY_MERCHANT_TOKEN": secrets.token_hex(22),
         "BITPAY_MERCHANT_KEY": secrets.token_hex(32),

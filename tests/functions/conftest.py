@@ -53,6 +53,7 @@ class Cloud:
         self.aws = Aws("dynamodb", "sqs")
         self.queue_url = self.aws.call("sqs", "create_queue", QueueName="payment-events")["QueueUrl"]
         self.dlq_url = self.aws.call("sqs", "create_queue", QueueName="payment-events-dlq")["QueueUrl"]
+        self.host_events_url = self.aws.call("sqs", "create_queue", QueueName="host-events")["QueueUrl"]
         self.bus = "billing-events"
         self.aws.call("events", "create_event_bus", Name=self.bus)
         self.accounts = AccountStore(self.aws, tables["AccountsTable"], tables["PaymentEventsTable"])
@@ -78,6 +79,7 @@ class Cloud:
             "PaymentEventsQueue": self.queue_url,
             "PaymentEventsDlq": self.dlq_url,
             "ChangesDlq": self.dlq_url,
+            "HostEventsQueue": self.host_events_url,
             "EventBus": self.bus,
             "MockUrl": self.provider.url,
         }

@@ -1,6 +1,7 @@
 """What the stream tells the world: every event has the shape that its schema promises."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -9,8 +10,10 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from billing.aws import Aws, AwsError, NoAnswer
+from billing.hosts.outbox import HostEvents
 from billing.log import Log
-from billing.reporting.publishing import SHOWN, Changes, domain_events, ledger_lines
+from billing.reporting.publishing import SHOWN, Changes, domain_events, host_events, ledger_lines
+from billing.rules.host_events import OF_ACCOUNTS, HostEvent
 from billing.rules.ledger import book
 from billing.rules.records import Account, Grant, Record, Renewal
 from billing.store.accounts import ledger_item
@@ -27,7 +30,9 @@ def told(new: Item, old: Item | None = None, name: str = "INSERT") -> dict[str, 
     images = {"NewImage": {**new, **item({"account_version": 3})}}
     if old is not None:
         images["OldImage"] = {**old, **item({"account_version": 3})}
-    return {"eventName": name, "dynamodb": {"SequenceNumber": "1", **images}}
+    keys = {key: new[key] for key in ("user_id", "record")}
+    change = {"SequenceNumber": "1", "ApproximateCreationDateTime": float(NOW), "Keys": keys, **images}
+    return {"eventName": name, "dynamodb": change}
 
 
 GRANT = Grant(grant_id="g_1", features={"ai.chat": True}, granted_by="admin", reason="support", granted_at=NOW)
@@ -166,6 +171,21 @@ class NoIndex:
     def taken_in(self, number: int, now: int) -> None: ...
 
 
+class Hosts:
+    """The outbox of the endpoints: what was taken in for them."""
+
+    def __init__(self) -> None:
+        self.taken: list[HostEvent] = []
+
+    def take_in(self, events: Sequence[HostEvent], now: int) -> None:
+        self.taken += events
+
+
+@pytest.fixture
+def hosts() -> Hosts:
+    return Hosts()
+
+
 @pytest.fixture
 def bus() -> Bus:
     return Bus()
@@ -177,10 +197,9 @@ def rollups() -> NoLines:
 
 
 @pytest.fixture
-def changes(bus: Bus, rollups: NoLines) -> Changes:
-    return Changes(
-        cast(Aws, bus), "bus", cast(MetricsStore, rollups), cast(CustomerIndex, NoIndex()), "set-aside", Log()
-    )
+def changes(bus: Bus, rollups: NoLines, hosts: Hosts) -> Changes:
+    counted, listed, told = cast(MetricsStore, rollups), cast(CustomerIndex, NoIndex()), cast(HostEvents, hosts)
+    return Changes(cast(Aws, bus), "bus", counted, listed, told, "set-aside", Log())
 
 
 def grants(*users: str) -> list[dict[str, Any]]:
@@ -189,9 +208,7 @@ def grants(*users: str) -> list[dict[str, Any]]:
 
 
 def _numbered(number: int, record: dict[str, Any]) -> dict[str, Any]:
-    image = record["dynamodb"]["NewImage"]
-    keys = {name: image[name] for name in ("user_id", "record")}
-    return {**record, "dynamodb": {**record["dynamodb"], "SequenceNumber": str(number), "Keys": keys}}
+    return {**record, "dynamodb": {**record["dynamodb"], "SequenceNumber": str(number)}}
 
 
 @pytest.mark.parametrize("place", [0, 3, 9, 10, 24])
@@ -238,3 +255,54 @@ def test_an_event_that_the_bus_will_never_take_is_set_aside(changes: Changes, bu
     bus.trouble = AwsError("PutEvents", "ValidationException")
     assert changes.publish(grants("usr_1"), NOW) == {"batchItemFailures": []}
     assert bus.set_aside == [{"user_id": "usr_1", "record": GRANT.record, "sequence": "0", "reason": "AwsError"}]
+
+
+# --- hosts hear the same, in order ------------------------------------------------------------------------------------
+
+
+def test_hosts_can_choose_every_event_that_the_bus_tells() -> None:
+    assert set(OF_ACCOUNTS) == {*SHOWN, "EntitlementsChanged"}
+
+
+def test_a_host_is_told_what_the_bus_is_told_and_a_repeat_is_the_same_event() -> None:
+    records = [told(record_to_item(USER, record)) for record in (*RECORDS, RENEWAL)]
+    first, again = host_events(records), host_events(records)
+    assert [event.data for event in first] == [json.loads(entry["Detail"]) for entry in domain_events(records)]
+    assert [(e.event_id, e.body) for e in first] == [(e.event_id, e.body) for e in again]
+    assert len({event.event_id for event in first}) == len(first)
+
+
+def test_what_opens_and_closes_features_is_told_first_of_its_change() -> None:
+    snapshot = item({"user_id": USER, "record": "entitlements", "version": 3, "sources": []})
+    events = host_events([*(told(record_to_item(USER, r)) for r in RECORDS), told(snapshot)])
+    assert min(events, key=lambda event: event.place).type == "EntitlementsChanged"
+
+
+def test_two_reminders_of_one_version_are_two_events_in_their_order() -> None:
+    first = told(record_to_item(USER, RENEWAL))
+    later = told(record_to_item(USER, replace(RENEWAL, reminded_days=1)), record_to_item(USER, RENEWAL), "MODIFY")
+    later["dynamodb"]["ApproximateCreationDateTime"] += 86_400
+    one, two = host_events([first, later])
+    assert one.event_id != two.event_id
+    assert one.place < two.place
+
+
+def test_a_chargeback_and_a_customer_who_left_are_alerts_of_their_own() -> None:
+    def line(**values: Any) -> dict[str, Any]:
+        kept = {"entry_id": "e", "at": NOW, "amount_cents": -900, "currency": "USD", "provider": "stripe"}
+        what = {"plan_id": "plus-month", "plan_version": 1, "object_id": "o", **values}
+        return told(item({"user_id": USER, "record": f"~ledger#1#{values['kind']}", **kept, **what}))
+
+    def types(**values: Any) -> list[str]:
+        return [event.type for event in host_events([line(**values)])]
+
+    assert types(kind="dispute") == ["LedgerEntryWritten", "ChargebackOpened"]
+    assert types(kind="mrr", movement="churn") == ["LedgerEntryWritten", "CustomerLost"]
+    assert types(kind="mrr", movement="contraction") == ["LedgerEntryWritten"]
+    assert types(kind="dispute_won") == ["LedgerEntryWritten"]
+
+
+def test_hosts_hear_it_even_when_the_bus_does_not_take_it(changes: Changes, bus: Bus, hosts: Hosts) -> None:
+    bus.refuses = {"usr_1"}
+    changes.publish(grants("usr_1"), NOW)
+    assert [event.type for event in hosts.taken] == ["GrantChanged"]

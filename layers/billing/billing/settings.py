@@ -120,6 +120,11 @@ class Settings:
         return self.stage not in ("local", "test", "dev", "staging")
 
     @property
+    def at_home(self) -> bool:
+        """Whether this stack runs on a developer's machine, and its hosts with it."""
+        return self.stage == "local"
+
+    @property
     def livemode(self) -> bool:
         """Whether this stack takes real money; events of the other mode are quarantined."""
         return self.required("LIVEMODE") == "true"

@@ -1,7 +1,9 @@
 /** The gate of a host's servers: route handlers, Server Actions, and the session behind both. */
 import { randomUUID } from "node:crypto";
+import { ofThisProcess, type Changes } from "./changes.js";
 import { can, seconds, type EntitlementClaims } from "./claims.js";
 import { SESSION_COOKIE, TOKEN_COOKIE, VISITOR_COOKIE, withoutPrefix, type CookieJar, type CookieOptions } from "./cookies.js";
+import { createReceiver, type EventHandler, type HandledEvents } from "./events.js";
 import { during, MOST_OWED, Tallies, watched, type Owed, type Use } from "./metering.js";
 import { createVerifier, InvalidToken, type KeySet } from "./node.js";
 import { parsePaywallError, paywallProblem, unavailableProblem, type GateProblem, type PaywallProblem } from "./problem.js";
@@ -29,6 +31,11 @@ export interface GateOptions {
   readonly rollout?: Rollout;
   /** The origin of the host's pages, or several: where its proxies do not pass on the name that the browser used. */
   readonly origin?: string | readonly string[];
+  /** The secrets of this host's endpoint (`whsec_…`): with one, the service tells at once whose access changed. */
+  readonly eventsSecrets?: readonly string[];
+  /** Where heard changes and handled events are kept; by default in this process, which suffices for a host of one. */
+  readonly changes?: Changes;
+  readonly handledEvents?: HandledEvents;
   readonly issuer?: string;
   readonly audience?: string;
   /** False only where the host itself is served without TLS, on a developer's machine: its cookies lose their prefix. */
@@ -67,6 +74,11 @@ export interface Gate {
   ): (...args: A) => Promise<ActionResult<T>>;
   /** GET, POST and DELETE of the host's own session route, for the browser. */
   readonly session: SessionHandlers;
+  /**
+   * POST of the route that the service calls: verified, each event once. What the gate knows of an account that changed
+   * is dropped before `handle` is called; when that throws, the event comes again.
+   */
+  onBillingEvent(handle?: EventHandler): (request: Request) => Promise<Response>;
 }
 
 /** How many renewed tokens are kept for sessions whose cookie could not be set. */
@@ -79,6 +91,7 @@ export function createGate(options: GateOptions): Gate {
   const verifier = createVerifier({ keys, now, fetch, ...known });
   const service = createService(apiUrl, fetch, now);
   const rollout = flag && new RolloutSource(`${apiUrl}/billing/config`, flag, fetch, now, options.rollout ?? null);
+  const changes = options.changes ?? ofThisProcess();
   const tallies = new Tallies();
   const refreshing = new Map<string, Promise<string | null>>();
   const renewed = new Map<string, string>();
@@ -91,7 +104,9 @@ export function createGate(options: GateOptions): Gate {
   async function claimsOf(token: string | undefined): Promise<EntitlementClaims | null> {
     if (!token) return null;
     try {
-      return await verifier.verify(token);
+      const claims = await verifier.verify(token);
+      // Of an account that changed since, only a newer token says anything.
+      return claims.ver < ((await changes.versionOf(claims.sub)) ?? 0) ? null : claims;
     } catch (error) {
       if (error instanceof InvalidToken) return null;
       throw new ServiceUnavailable("the key set could not be read", { cause: error });
@@ -293,6 +308,18 @@ export function createGate(options: GateOptions): Gate {
       if (!verdict.open) return { ok: false, error: verdict.problem };
       const work = (): ReturnType<typeof action> => action(...args);
       return { ok: true, data: verdict.meter ? await run(verdict.meter, work, (made) => made) : await work() };
+    },
+    onBillingEvent: (handle) => {
+      const secrets = options.eventsSecrets ?? [];
+      if (secrets.length === 0) throw new Error("BILLING_EVENTS_SECRET is not set: nothing could be verified");
+      const { handledEvents: handled } = options;
+      return createReceiver({ secrets, now, ...(handled && { handled }) }, async (event) => {
+        const { user_id, account_version } = event.data;
+        if (event.type === "EntitlementsChanged" && typeof user_id === "string" && typeof account_version === "number") {
+          await changes.note(user_id, account_version);
+        }
+        await handle?.(event);
+      });
     },
     session: sessionHandlers({ cookies, cookieOptions, claimsOf, refresh, origins: [options.origin ?? []].flat() }),
   };

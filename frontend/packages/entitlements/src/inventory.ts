@@ -3,7 +3,8 @@ import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import ts from "typescript";
 
-const GATES = ["withFeature", "gatedAction"];
+/** What judges its caller itself: by what they bought, or by a signature. */
+const GATES = ["withFeature", "gatedAction", "onBillingEvent"];
 /** What else a route exports configures it. */
 const HANDLER = /^(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS|default|export [^]*)$/;
 
@@ -16,7 +17,7 @@ export interface WayIn {
 export interface InventoryOptions {
   /** Files, or single ways in, that anybody may call because they cost nothing. */
   readonly free?: readonly string[];
-  /** Functions of the host that go through the gate themselves, beside `withFeature` and `gatedAction`. */
+  /** Functions of the host that go through the gate themselves, beside `withFeature`, `gatedAction` and `onBillingEvent`. */
   readonly gates?: readonly string[];
 }
 

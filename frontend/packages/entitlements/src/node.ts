@@ -3,6 +3,15 @@ import { createPublicKey, verify as verifySignature, type JsonWebKey, type KeyOb
 import { seconds, type EntitlementClaims } from "./claims.js";
 
 export { can, grantOf, type EntitlementClaims } from "./claims.js";
+export {
+  createReceiver,
+  InvalidEvent,
+  verifyEvent,
+  type BillingEvent,
+  type EventHandler,
+  type HandledEvents,
+  type ReceiverOptions,
+} from "./events.js";
 
 /** A token that must not be believed; the message says why, never what it holds. */
 export class InvalidToken extends Error {

@@ -54,6 +54,8 @@ export class FakeService {
   readonly calls: string[] = [];
   readonly used: Record<string, unknown>[] = [];
   features: Record<string, FeatureClaim> = {};
+  /** Of the account: it grows with each change. */
+  version = 1;
   now = NOW;
   down = false;
   /** Whether a proxy's page answers in its place. */
@@ -77,7 +79,7 @@ export class FakeService {
   };
 
   token(): string {
-    return this.issuer.token({ f: this.features, iat: this.now, nbf: this.now, exp: this.now + 300 });
+    return this.issuer.token({ f: this.features, ver: this.version, iat: this.now, nbf: this.now, exp: this.now + 300 });
   }
 
   #use(call: Record<string, unknown>): Response {

@@ -3,7 +3,7 @@
 import unicodedata
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from billing.providers import PROVIDERS
 
@@ -268,6 +268,41 @@ class RefundInvoice(RequestBody):
     surplus: bool = Field(False, description="Only an overpayment; access stays as it is")
     accepted: bool = Field(False, description="Also when somebody has accepted the invoice; 409 already_accepted else")
     idempotency_key: IdempotencyKey
+
+
+_Url = Annotated[str, Field(min_length=1, max_length=500, description="https, of the public internet")]
+_Description = Annotated[str, Field(max_length=200), _Visible]
+_EventTypes = Annotated[
+    list[Annotated[str, Field(max_length=64)]], Field(min_length=1, max_length=50, description="Names of `event_types`")
+]
+
+
+class CreateEndpoint(RequestBody):
+    url: _Url
+    description: _Description = ""
+    event_types: _EventTypes
+
+
+class ChangeEndpoint(RequestBody):
+    """What is left out stays."""
+
+    url: _Url | None = None
+    description: _Description | None = None
+    event_types: _EventTypes | None = None
+    state: Literal["enabled", "paused"] | None = None
+
+
+class ResendEvents(RequestBody):
+    """One delivery, or everything that was taken in since a moment of the last 30 days."""
+
+    delivery_id: Annotated[str, Field(max_length=64, pattern=r"^[0-9]{12}\.evt_[0-9a-f]{32}$")] | None = None
+    since: UnixTime | None = None
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> "ResendEvents":
+        if (self.delivery_id is None) == (self.since is None):
+            raise ValueError("either delivery_id or since")
+        return self
 
 
 class SetFlag(RequestBody):

@@ -1,4 +1,4 @@
-"""What the Accounts stream tells: ledger lines to the rollups, customers to their index, domain events to the bus.
+"""What the Accounts stream tells: ledger lines to the rollups, customers to their index, events to bus and hosts.
 
 Only committed changes are told, and no committed change is lost (outbox). Each event carries `account_version`, the
 number of the account's change it belongs to: a listener drops repeats and tells order by it. Delivery is at least
@@ -10,7 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from billing.aws import OUR_FAULT, Aws, AwsError
+from billing.hosts.outbox import HostEvents
 from billing.log import Log
+from billing.rules.host_events import HostEvent, alert_of, of_change
 from billing.store.accounts import LEDGER, SNAPSHOT, ledger_entry
 from billing.store.codec import values
 from billing.store.customers import CustomerIndex
@@ -46,12 +48,20 @@ class Changes:
     """`bus`: the name of the event bus; `set_aside_url`: the queue for what can be neither told nor counted."""
 
     def __init__(
-        self, aws: Aws, bus: str, metrics: MetricsStore, customers: CustomerIndex, set_aside_url: str, logger: Log
+        self,
+        aws: Aws,
+        bus: str,
+        metrics: MetricsStore,
+        customers: CustomerIndex,
+        hosts: HostEvents,
+        set_aside_url: str,
+        logger: Log,
     ) -> None:
         self._aws = aws
         self._bus = bus
         self._metrics = metrics
         self._customers = customers
+        self._hosts = hosts
         self._set_aside_url = set_aside_url
         self._logger = logger
 
@@ -76,6 +86,7 @@ class Changes:
             self._customers.refresh(user_id, now)
         if changed:
             self._customers.taken_in(max(changed.values()), now)
+        self._hosts.take_in(host_events(records), now)
         entries = [(_sequence(record), entry) for record in records for entry in domain_events([record])]
         for start in range(0, len(entries), _PUT_LIMIT):
             chunk = entries[start : start + _PUT_LIMIT]
@@ -120,16 +131,35 @@ def ledger_lines(records: Iterable[Mapping[str, Any]]) -> list[Stored]:
 
 def domain_events(records: Iterable[Mapping[str, Any]]) -> list[dict[str, str]]:
     """Stream records to EventBridge entries, less the bus name. Records of no meaning to others give none."""
-    entries = []
+    told = (_told(record) for record in records)
+    return [
+        {"Source": SOURCE, "DetailType": event[0], "Detail": json.dumps(event[1])}
+        for event in told
+        if event is not None
+    ]
+
+
+def host_events(records: Iterable[Mapping[str, Any]]) -> list[HostEvent]:
+    """The same for hosts, and what an operator is alerted of, in the order in which it was committed."""
+    found = []
     for record in records:
-        new = record["dynamodb"].get("NewImage")
-        if new is None or new == record["dynamodb"].get("OldImage"):
-            continue
-        event = _event(values(new), values(record["dynamodb"].get("OldImage", {})))
-        if event is not None:
-            detail_type, detail = event
-            entries.append({"Source": SOURCE, "DetailType": detail_type, "Detail": json.dumps(detail)})
-    return entries
+        told = _told(record)
+        if told is not None:
+            change = record["dynamodb"]
+            event = of_change(
+                told[0], change["Keys"]["record"]["S"], int(change["ApproximateCreationDateTime"]), told[1]
+            )
+            alert = alert_of(event)
+            found += [event] if alert is None else [event, alert]
+    return found
+
+
+def _told(record: Mapping[str, Any]) -> tuple[str, dict[str, Any]] | None:
+    """What a record of the stream tells: the event's type and detail."""
+    new, old = record["dynamodb"].get("NewImage"), record["dynamodb"].get("OldImage")
+    if new is None or new == old:
+        return None
+    return _event(values(new), values(old or {}))
 
 
 def _event(image: Mapping[str, Any], before: Mapping[str, Any]) -> tuple[str, dict[str, Any]] | None:

@@ -1,0 +1,118 @@
+"""Every minute: lanes whose wake was lost or is far off, endpoints that changed their state, and what to alert of."""
+
+from collections.abc import Callable
+
+from billing import deadline
+from billing.data import replace
+from billing.hosts.outbox import HostEvents, Wakes
+from billing.log import Log
+from billing.rules.history import By
+from billing.rules.host_events import alert
+from billing.store.audit import AuditLog
+from billing.store.host_events import Endpoint, Health, HostEventStore, paused_shard
+from billing.store.payment_events import PaymentEventStore
+from billing.store.transactions import LostRace
+
+# Seconds for which a lane is left to its own wake.
+_LEFT_ALONE = 15
+# Of each partition in one round.
+_LANES = 250
+# An event that waits for a provider is tried again within these seconds: whoever was away before is not any more.
+_AWAY_SECONDS = 1_200
+_LOOKED_AT = 25
+_FOREVER = 10**11
+
+
+class HostEventRound:
+    """`dead_letters`: how many wait, as far as the queue knows."""
+
+    def __init__(
+        self,
+        store: HostEventStore,
+        hosts: HostEvents,
+        wakes: Wakes,
+        audit: AuditLog,
+        events: PaymentEventStore,
+        dead_letters: Callable[[], int],
+        logger: Log,
+    ) -> None:
+        self._store = store
+        self._hosts = hosts
+        self._wakes = wakes
+        self._audit = audit
+        self._events = events
+        self._dead_letters = dead_letters
+        self._logger = logger
+
+    def run(self, now: int) -> dict[str, int]:
+        """How many lanes were woken, and how many alerts raised."""
+        endpoints = self._store.endpoints()
+        if not endpoints:
+            return {"woken": 0, "alerts": 0}
+        woken = 0
+        for lane in self._store.due(now - _LEFT_ALONE, _LANES):
+            self._wakes.send([lane])
+            woken += 1
+        for endpoint, health in endpoints:
+            if endpoint.enabled:
+                woken += self._awaken(endpoint, now)
+            elif not endpoint.told:
+                self._tell_of_pause(endpoint, health, now)
+        raised = self._watch(now)
+        self._logger.info("host events looked after", extra={"woken": woken, "alerts": raised})
+        return {"woken": woken, "alerts": raised}
+
+    def _awaken(self, endpoint: Endpoint, now: int) -> int:
+        """Lanes that were laid aside while their endpoint was paused, once it is not."""
+        lanes = self._store.in_shard(paused_shard(endpoint.endpoint_id), _FOREVER, _LANES)
+        for number, lane in enumerate(lanes):
+            if deadline.over():
+                return number
+            self._store.awaken(lane, now)
+            self._wakes.send([lane])
+        return len(lanes)
+
+    def _tell_of_pause(self, endpoint: Endpoint, health: Health, now: int) -> None:
+        """In the audit log, and to the endpoints that want to hear of it; what is done twice is the same event."""
+        why = {
+            "endpoint_id": endpoint.endpoint_id,
+            "reason": endpoint.paused_for,
+            "status": health.last_status,
+            "error": health.last_error,
+            "failing_since": health.failing_since,
+        }
+        self._hosts.take_in([alert("EndpointPaused", endpoint.paused_at or now, why)], now)
+        told = replace(endpoint, told=True, version=endpoint.version + 1)
+        try:
+            self._store.put_endpoint(told, expected=endpoint.version)
+        except LostRace:  # an admin changes it now: the next round tells
+            return
+        by = By(actor="system", action="pause_endpoint", reason=endpoint.paused_for, subject=endpoint.endpoint_id)
+        self._audit.note(by, now, after=why)
+
+    def _watch(self, now: int) -> int:
+        """Raises what stands now and did not before, and lowers what does not stand any more."""
+        standing: dict[str, tuple[str, dict[str, str | int]]] = {
+            f"provider_away#{provider}": ("ProviderAway", {"provider": provider}) for provider in self._away(now)
+        }
+        if count := self._dead_letters():
+            standing["dead_letters"] = ("DeadLettersFound", {"count": count})
+        before = self._store.raised()
+        # By the minute: of a round that runs twice the second tells nothing.
+        at = now - now % 60
+        for name in standing.keys() - before:
+            type_, data = standing[name]
+            self._hosts.take_in([alert(type_, at, data)], now)
+            self._store.set_raised(name, now, up=True)
+        for name in before - standing.keys():
+            self._store.set_raised(name, now, up=False)
+        return len(standing.keys() - before)
+
+    def _away(self, now: int) -> set[str]:
+        """The providers for which an event waits that was tried in vain a short while ago."""
+        failing, _ = self._events.newest("failed", _LOOKED_AT)
+        return {
+            event.provider
+            for event in failing
+            if event.code == "provider_unavailable" and event.processed_at >= now - _AWAY_SECONDS
+        }

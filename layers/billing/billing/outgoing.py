@@ -1,0 +1,186 @@
+"""One request to an address that somebody typed in: over TLS, to the public internet alone, and never for long.
+
+The name is looked up once, every address it has must be public, and the connection goes to one of them: a name that
+leads elsewhere a moment later changes nothing. No redirect is followed, and of the answer the head alone is read.
+"""
+
+import re
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Mapping
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from billing.internet import host_name, is_public
+
+PORTS = (443, 8443)
+LONGEST_URL = 500
+_LONGEST_HEAD = 16 * 1024
+_LOOKUP_SECONDS, _CONNECT_SECONDS = 5.0, 5.0
+
+
+class Unreachable(Exception):
+    """`code`: bad_url, unknown_host, private_address, connect_failed, tls_failed, timed_out or broken_off."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+class Reply(NamedTuple):
+    """`retry_after`: the seconds that were asked for, 0 for none."""
+
+    status: int
+    retry_after: int
+
+
+class Place(NamedTuple):
+    """`host` as the other side knows itself, and where it may be connected to."""
+
+    host: str
+    port: int
+    path: str
+    tls: bool
+    addresses: tuple[str, ...]
+
+
+def place_of(url: str, *, at_home: bool = False) -> Place:
+    """Where a URL leads now. Raises `Unreachable` for what is no public https address.
+
+    `at_home`: a stack on a developer's machine, whose hosts are there too, and without TLS.
+    """
+    if len(url) > LONGEST_URL or not url.isascii() or re.search(r"[\x00-\x20\x7f\\]", url):
+        raise Unreachable("bad_url")
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        raise Unreachable("bad_url") from error
+    host, tls = parts.hostname or "", parts.scheme == "https"
+    if parts.username is not None or parts.password is not None or parts.fragment or not host:
+        raise Unreachable("bad_url")
+    port = port or (443 if tls else 80)
+    if not at_home and (not tls or port not in PORTS or host_name(host) != host):
+        raise Unreachable("bad_url")
+    if parts.scheme not in ("https", "http"):
+        raise Unreachable("bad_url")
+    addresses = _addresses(host, port)
+    if not at_home and not all(map(is_public, addresses)):
+        raise Unreachable("private_address")
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    return Place(host, port, path, tls, addresses)
+
+
+def _addresses(host: str, port: int) -> tuple[str, ...]:
+    """Looked up beside the work: a resolver that keeps silent cannot be told for how long it may."""
+    found: list[tuple[str, ...]] = []
+
+    def look_up() -> None:
+        try:
+            answers = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError):
+            return
+        found.append(tuple(dict.fromkeys(str(answer[4][0]) for answer in answers)))
+
+    thread = threading.Thread(target=look_up, daemon=True)
+    thread.start()
+    thread.join(_LOOKUP_SECONDS)
+    if not found or not found[0]:
+        raise Unreachable("unknown_host")
+    return found[0]
+
+
+def post(
+    url: str,
+    headers: Mapping[str, str],
+    body: bytes,
+    seconds: float,
+    *,
+    at_home: bool = False,
+    tls: ssl.SSLContext | None = None,
+) -> Reply:
+    """Sends `body`, once. Raises `Unreachable`; whether it arrived is then open unless the code says that it was not
+    sent. `tls`: whom to trust, by default the public authorities."""
+    ends_at = time.monotonic() + seconds
+    place = place_of(url, at_home=at_home)
+    connection = _connected(place, ends_at, tls)
+    usual = place.port == (443 if place.tls else 80)
+    shown = place.host if usual else f"{place.host}:{place.port}"
+    lines = {"host": shown, "content-length": str(len(body)), "connection": "close", **headers}
+    head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
+    with connection:
+        try:
+            connection.settimeout(_left(ends_at))
+            connection.sendall(f"POST {place.path} HTTP/1.1\r\n{head}\r\n".encode("latin-1") + body)
+            return _reply(connection, ends_at)
+        except TimeoutError as error:
+            raise Unreachable("timed_out") from error
+        except (OSError, ValueError) as error:
+            raise Unreachable("broken_off") from error
+
+
+def _connected(place: Place, ends_at: float, tls: ssl.SSLContext | None) -> socket.socket:
+    plain = None
+    for address in place.addresses:
+        try:
+            plain = socket.create_connection((address, place.port), min(_CONNECT_SECONDS, _left(ends_at)))
+            break
+        except OSError:
+            continue
+    if plain is None:
+        raise Unreachable("connect_failed")
+    if not place.tls:
+        return plain
+    try:
+        plain.settimeout(min(_CONNECT_SECONDS, _left(ends_at)))
+        return (tls or _public_authorities()).wrap_socket(plain, server_hostname=place.host)
+    except TimeoutError as error:
+        plain.close()
+        raise Unreachable("timed_out") from error
+    except OSError as error:
+        plain.close()
+        raise Unreachable("tls_failed") from error
+
+
+_known: list[ssl.SSLContext] = []
+
+
+def _public_authorities() -> ssl.SSLContext:
+    """Read once: it takes a while."""
+    if not _known:
+        _known.append(ssl.create_default_context())
+    return _known[0]
+
+
+def _reply(connection: socket.socket, ends_at: float) -> Reply:
+    """Raises `ValueError` for what is no answer of HTTP."""
+    read = b""
+    while True:
+        end = read.find(b"\r\n\r\n")
+        if end < 0:
+            if len(read) > _LONGEST_HEAD:
+                raise ValueError("the head has no end")
+            connection.settimeout(_left(ends_at))
+            part = connection.recv(4096)
+            if not part:
+                raise ValueError("no whole answer")
+            read += part
+            continue
+        first, *lines = read[:end].decode("latin-1").split("\r\n")
+        if not re.fullmatch(r"HTTP/1\.[01] [1-5][0-9]{2}( .*)?", first):
+            raise ValueError("no answer of HTTP/1")
+        status = int(first[9:12])
+        if status >= 200:
+            told = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+            after = told.get("retry-after", "")
+            return Reply(status, int(after) if re.fullmatch(r"[0-9]{1,6}", after) else 0)
+        read = read[end + 4 :]  # an interim answer: the real one follows
+
+
+def _left(ends_at: float) -> float:
+    left = ends_at - time.monotonic()
+    if left <= 0:
+        raise TimeoutError("no time left")
+    return left

@@ -1,0 +1,220 @@
+"""What hosts are told: in order per account, again for days, and no endpoint or account waits for another."""
+
+import json
+
+from billing.data import replace
+from billing.outgoing import Reply
+from billing.rules.host_events import PAUSED_AFTER, TRIES, WAITS
+from billing.rules.host_signatures import is_genuine, secret_of
+from billing.rules.times import rfc3339
+from samples import NOW
+from tests.hosts.conftest import KEY, Outbox, change
+
+
+def test_an_account_is_told_in_order_and_each_event_once(outbox: Outbox) -> None:
+    outbox.endpoint()
+    events = [change(n) for n in (1, 2, 10)]
+    outbox.take_in(*events)
+    outbox.take_in(*events[1:], change(11))  # the stream tells some of it again
+    assert outbox.deliver() == 4
+    assert outbox.order() == [e.event_id for e in (*events, change(11))]
+    assert outbox.deliver() == 0
+    delivered, _ = outbox.store.newest("ep_1", "delivered", 10)
+    assert [(d.state, d.status, d.tries) for d in delivered] == [("delivered", 200, 1)] * 4
+
+
+def test_what_is_sent_is_signed_and_says_what_happened(outbox: Outbox) -> None:
+    outbox.endpoint()
+    outbox.take_in(change(1))
+    outbox.deliver()
+    _, headers, body = outbox.told[0]
+    assert is_genuine([secret_of(KEY, "ep_1", "a")], headers, body, NOW)
+    assert json.loads(body) == {
+        "type": "EntitlementsChanged",
+        "timestamp": rfc3339(NOW),
+        "data": {"user_id": "usr_1", "account_version": 1},
+    }
+    assert headers["content-type"] == "application/json"
+
+
+def test_while_a_secret_is_replaced_both_sign(outbox: Outbox) -> None:
+    before = outbox.endpoint()
+    outbox.store.put_endpoint(replace(before, generations=("b", "a"), version=2), expected=1)
+    outbox.take_in(change(1))
+    outbox.deliver()
+    _, headers, body = outbox.told[0]
+    for generation, genuine in (("b", True), ("a", True), ("c", False)):
+        assert is_genuine([secret_of(KEY, "ep_1", generation)], headers, body, NOW) is genuine
+
+
+def test_an_endpoint_hears_only_what_it_chose(outbox: Outbox) -> None:
+    outbox.endpoint(types=["GrantChanged"])
+    outbox.endpoint("ep_2")
+    outbox.take_in(change(1), change(1, type_="GrantChanged", record="grant#g_1"))
+    outbox.deliver()
+    outbox.deliver("ep_2#usr_1")
+    assert len(outbox.order("ep_1")) == 1
+    assert len(outbox.order("ep_2")) == 2
+
+
+def test_a_failure_holds_back_its_account_and_nobody_else(outbox: Outbox) -> None:
+    first = outbox.endpoint()
+    outbox.endpoint("ep_2")
+    outbox.answers[first.url] = [500, 200]
+    outbox.take_in(change(1), change(2), change(1, "usr_2"))
+    assert outbox.deliver() == 0
+    assert outbox.deliver("ep_1#usr_2") == 1
+    assert outbox.deliver("ep_2#usr_1") == 2
+    outbox.now += WAITS[0] - 1
+    assert outbox.deliver() == 0
+    outbox.now += 1
+    assert outbox.deliver() == 2
+    assert outbox.order() == [change(1).event_id, change(1, "usr_2").event_id, change(1).event_id, change(2).event_id]
+
+
+def test_the_next_try_is_woken_while_the_queue_can_wait_so_long_and_found_by_the_round_after(outbox: Outbox) -> None:
+    endpoint = outbox.endpoint()
+    outbox.answers[endpoint.url] = [500]
+    outbox.take_in(change(1))
+    outbox.queue.sent.clear()
+    for wait in WAITS[:3]:
+        outbox.deliver()
+        outbox.now += wait
+    assert outbox.queue.sent == [("ep_1#usr_1", 5), ("ep_1#usr_1", 300)]
+    assert list(outbox.store.due(outbox.now, 10)) == ["ep_1#usr_1"]
+
+
+def test_what_comes_while_a_lane_waits_does_not_shorten_the_wait(outbox: Outbox) -> None:
+    endpoint = outbox.endpoint()
+    outbox.answers[endpoint.url] = [500, 200]
+    outbox.take_in(change(1))
+    outbox.deliver()
+    outbox.take_in(change(2))
+    assert outbox.deliver() == 0
+    outbox.now += 5
+    assert outbox.deliver() == 2
+
+
+def test_an_event_that_nobody_takes_is_given_up_when_others_are_taken(outbox: Outbox) -> None:
+    endpoint = outbox.endpoint()
+    outbox.take_in(change(1), change(2))
+    for number, wait in enumerate((*WAITS, 0), start=1):
+        last = number == TRIES
+        outbox.answers[endpoint.url] = [400, 200] if last else [400]
+        outbox.deliver()
+        outbox.answers[endpoint.url] = [200]
+        outbox.take_in(change(number, "usr_2"))
+        outbox.deliver("ep_1#usr_2")
+        outbox.now += wait
+    failed, _ = outbox.store.newest("ep_1", "failed", 10)
+    assert [(d.event_id, d.tries, d.status, d.error) for d in failed] == [(change(1).event_id, TRIES, 400, "refused")]
+    assert outbox.get().enabled
+    assert change(2).event_id in outbox.order(), "what came behind it is told"
+
+
+def test_an_endpoint_that_takes_nothing_for_days_is_paused_and_loses_nothing(outbox: Outbox) -> None:
+    endpoint = outbox.endpoint()
+    outbox.answers[endpoint.url] = ["timed_out"]
+    outbox.take_in(change(1), change(2))
+    while outbox.get().enabled:
+        outbox.deliver_due()
+        outbox.now += 600
+        assert outbox.now < NOW + 2 * PAUSED_AFTER, "it is never paused"
+    assert outbox.now - NOW >= PAUSED_AFTER
+    paused = outbox.get()
+    assert (paused.paused_for, paused.told) == ("failing", False)
+    outbox.take_in(change(3))
+    assert outbox.deliver() == 0
+    outbox.answers[endpoint.url] = [200]
+    outbox.store.put_endpoint(replace(paused, paused_for="", version=paused.version + 1), expected=paused.version)
+    for lane in outbox.store.in_shard("paused#ep_1", 10**11, 10):
+        outbox.store.awaken(lane, outbox.now)
+    assert outbox.deliver_due() == 3
+    assert outbox.order()[-3:] == [change(n).event_id for n in (1, 2, 3)]
+
+
+def test_an_endpoint_that_is_gone_is_paused_at_once(outbox: Outbox) -> None:
+    endpoint = outbox.endpoint()
+    outbox.answers[endpoint.url] = [410]
+    outbox.take_in(change(1))
+    outbox.deliver()
+    assert outbox.get().paused_for == "gone"
+
+
+def test_a_redirect_is_not_followed_and_not_an_answer(outbox: Outbox) -> None:
+    endpoint = outbox.endpoint()
+    outbox.answers[endpoint.url] = [302]
+    outbox.take_in(change(1))
+    outbox.deliver()
+    waiting, _ = outbox.store.newest("ep_1", "waiting", 10)
+    assert [(d.status, d.error) for d in waiting] == [(302, "redirected")]
+
+
+def test_whoever_asks_for_time_gets_it_for_all_its_accounts(outbox: Outbox) -> None:
+    endpoint = outbox.endpoint()
+    outbox.answers[endpoint.url] = [Reply(429, 120), Reply(200, 0)]
+    outbox.take_in(change(1), change(1, "usr_2"))
+    outbox.deliver()
+    outbox.deliver("ep_1#usr_2")
+    assert len(outbox.told) == 1
+    outbox.now += 120
+    assert outbox.deliver_due() == 2
+
+
+def test_an_endpoint_that_is_away_costs_a_few_tries_and_not_one_for_each_account(outbox: Outbox) -> None:
+    endpoint = outbox.endpoint()
+    outbox.answers[endpoint.url] = ["timed_out"]
+    outbox.take_in(*(change(1, f"usr_{n}") for n in range(30)))
+    for n in range(30):
+        outbox.deliver(f"ep_1#usr_{n}")
+    assert len(outbox.told) == 5
+    outbox.answers[endpoint.url] = [200]
+    outbox.now += WAITS[1]
+    assert outbox.deliver_due() == 30
+
+
+def test_a_worker_that_dies_leaves_its_lane_to_the_next_round(outbox: Outbox) -> None:
+    outbox.endpoint()
+    outbox.take_in(change(1))
+    claim = outbox.store.claim("ep_1#usr_1", "of-the-dead", outbox.now, outbox.now + 120)
+    assert claim is not None
+    assert outbox.deliver() == 0
+    outbox.now += 120
+    assert outbox.deliver_due() == 1
+    assert not outbox.store.release(claim, "~"), "what it still writes is not believed"
+
+
+def test_what_comes_in_while_a_lane_is_delivered_is_told_too(outbox: Outbox) -> None:
+    outbox.endpoint()
+    outbox.take_in(change(1))
+    claim = outbox.store.claim("ep_1#usr_1", "mine", outbox.now, outbox.now + 120)
+    assert claim is not None
+    outbox.take_in(change(2))
+    assert not outbox.store.release(claim, change(1).place)
+    outbox.now += 120
+    assert outbox.deliver_due() == 2
+
+
+def test_what_comes_late_is_told_all_the_same(outbox: Outbox) -> None:
+    outbox.endpoint()
+    outbox.take_in(change(2))
+    outbox.deliver()
+    outbox.take_in(change(1))
+    outbox.deliver()
+    assert change(1).event_id in outbox.order()
+
+
+def test_more_than_a_page_is_told_at_once(outbox: Outbox) -> None:
+    outbox.endpoint()
+    outbox.take_in(*(change(n) for n in range(1, 60)))
+    assert outbox.deliver() == 59
+    assert outbox.order() == [change(n).event_id for n in range(1, 60)]
+
+
+def test_what_was_to_be_told_to_a_deleted_endpoint_is_told_to_nobody(outbox: Outbox) -> None:
+    outbox.endpoint()
+    outbox.take_in(change(1))
+    outbox.store.delete_endpoint("ep_1")
+    assert outbox.deliver() == 0
+    assert not outbox.told
+    assert not list(outbox.store.due(outbox.now + 10**6, 10))

@@ -1,0 +1,262 @@
+"""A request to an address that somebody typed in: where it may go, whom it trusts, and that it ends."""
+
+import datetime
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from billing import outgoing
+from billing.internet import is_public
+from billing.outgoing import Reply, Unreachable, place_of, post
+
+NAME = "hooks.example.com"
+
+
+@pytest.mark.parametrize(
+    ("address", "public"),
+    [
+        ("93.184.216.34", True),
+        ("2606:2800:220:1:248:1893:25c8:1946", True),
+        ("127.0.0.1", False),
+        ("10.0.0.1", False),
+        ("172.16.0.1", False),
+        ("192.168.1.1", False),
+        ("100.64.0.1", False),
+        ("169.254.169.254", False),
+        ("169.254.100.1", False),
+        ("0.0.0.0", False),  # noqa: S104 nothing is bound
+        ("224.0.0.1", False),
+        ("255.255.255.255", False),
+        ("::1", False),
+        ("::", False),
+        ("fe80::1%eth0", False),
+        ("fd00:ec2::254", False),
+        ("::ffff:127.0.0.1", False),
+        ("::ffff:169.254.169.254", False),
+        ("::ffff:93.184.216.34", False),
+        ("64:ff9b::7f00:1", False),
+        ("64:ff9b:1::a00:1", False),
+        ("2002:7f00:1::", False),
+        ("ff02::1", False),
+    ],
+)
+def test_an_address_inside_is_no_public_one_however_it_is_written(address: str, public: bool) -> None:
+    assert is_public(address) is public
+
+
+def test_one_private_address_among_several_refuses_the_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outgoing, "_addresses", lambda host, port: ("93.184.216.34", "10.0.0.1"))
+    with pytest.raises(Unreachable) as refused:
+        place_of(f"https://{NAME}/")
+    assert refused.value.code == "private_address"
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:1/x", "http://localhost/", "https://127.0.0.1/"])
+def test_a_host_of_this_machine_is_for_a_stack_of_this_machine_alone(url: str) -> None:
+    assert place_of(url, at_home=True).addresses
+    with pytest.raises(Unreachable):
+        place_of(url)
+
+
+def test_a_resolver_that_keeps_silent_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    released = threading.Event()
+    monkeypatch.setattr(outgoing, "_LOOKUP_SECONDS", 0.05)
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [released.wait(5)][1:])
+    with pytest.raises(Unreachable) as refused:
+        place_of(f"https://{NAME}/")
+    released.set()
+    assert refused.value.code == "unknown_host"
+
+
+# --- a server that does what a test says -----------------------------------------------------------------------------
+
+
+class Server:
+    """Accepts one connection after the other, and hands each to `serve`; keeps what it was sent."""
+
+    def __init__(self, serve: Callable[[socket.socket], None], tls: ssl.SSLContext | None = None) -> None:
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listening.getsockname()[1]
+        self.asked: list[bytes] = []
+        self._serve, self._tls = serve, tls
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        while True:
+            try:
+                plain, _ = self._listening.accept()
+            except OSError:
+                return
+            try:
+                with self._tls.wrap_socket(plain, server_side=True) if self._tls else plain as connection:
+                    self.asked.append(connection.recv(65536))
+                    self._serve(connection)
+            except OSError:
+                plain.close()
+
+    def close(self) -> None:
+        self._listening.shutdown(socket.SHUT_RDWR)
+        self._listening.close()
+        self._thread.join(5)
+
+
+Start = Callable[..., Server]
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    servers = []
+
+    def start(serve: Callable[[socket.socket], None], tls: ssl.SSLContext | None = None) -> Server:
+        servers.append(Server(serve, tls))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.close()
+
+
+def says(text: bytes) -> Callable[[socket.socket], None]:
+    return lambda connection: connection.sendall(text)
+
+
+def send(server: Server, seconds: float = 2.0) -> Reply:
+    return post(f"http://127.0.0.1:{server.port}/a?b=c", {"webhook-id": "evt_1"}, b"{}", seconds, at_home=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "reply"),
+    [
+        (b"HTTP/1.1 204 No Content\r\n\r\n", Reply(204, 0)),
+        (b"HTTP/1.0 500\r\nRetry-After: 120\r\n\r\nand more", Reply(500, 120)),
+        (b"HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\n\r\n", Reply(200, 0)),
+        (b"HTTP/1.1 429 Slow\r\nretry-after: Wed, 21 Oct 2026 07:28:00 GMT\r\n\r\n", Reply(429, 0)),
+        (b"HTTP/1.1 200 OK\r\ncontent-length: 99999999\r\n\r\nendless", Reply(200, 0)),
+    ],
+)
+def test_the_head_of_an_answer_is_all_that_is_read(start: Start, text: bytes, reply: Reply) -> None:
+    server = start(says(text))
+    assert send(server) == reply
+    assert server.asked[0].startswith(f"POST /a?b=c HTTP/1.1\r\nhost: 127.0.0.1:{server.port}\r\n".encode())
+    assert server.asked[0].endswith(b"webhook-id: evt_1\r\n\r\n{}")
+
+
+def test_a_redirect_is_an_answer_and_nobody_else_is_asked(start: Start) -> None:
+    elsewhere = start(says(b"HTTP/1.1 200 OK\r\n\r\n"))
+    server = start(says(f"HTTP/1.1 307 Gone\r\nlocation: http://127.0.0.1:{elsewhere.port}/\r\n\r\n".encode()))
+    assert send(server).status == 307
+    assert not elsewhere.asked
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        (b"", "broken_off"),
+        (b"HTTP/1.1 20", "broken_off"),
+        (b"SSH-2.0-OpenSSH_9.2\r\n\r\n", "broken_off"),
+        (b"HTTP/1.1 200 OK\r\n" + b"x: y\r\n" * 5_000, "broken_off"),
+    ],
+)
+def test_what_is_no_answer_is_none(start: Start, text: bytes, code: str) -> None:
+    with pytest.raises(Unreachable) as failed:
+        send(start(says(text)))
+    assert failed.value.code == code
+
+
+def test_nobody_listens(start: Start) -> None:
+    server = start(says(b""))
+    server.close()
+    with pytest.raises(Unreachable) as failed:
+        send(server)
+    assert failed.value.code == "connect_failed"
+    server.close = lambda: None  # type: ignore[method-assign]
+
+
+def _drips(connection: socket.socket) -> None:
+    connection.sendall(b"HTTP/1.1 200 OK\r\n")
+    for _ in range(100):
+        time.sleep(0.05)
+        connection.sendall(b"x")
+
+
+@pytest.mark.parametrize("serve", [lambda connection: time.sleep(3), _drips], ids=["silent", "drop by drop"])
+def test_an_answer_that_does_not_end_is_not_waited_for(start: Start, serve: Callable[[socket.socket], None]) -> None:
+    server = start(serve)
+    began = time.monotonic()
+    with pytest.raises(Unreachable) as failed:
+        send(server, seconds=0.4)
+    assert failed.value.code == "timed_out"
+    assert time.monotonic() - began < 2.5, "it would have gone on for three seconds and more"
+
+
+# --- TLS --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def identity(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate for NAME and its key, in one file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, NAME)])
+    now = datetime.datetime.now(datetime.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(NAME)]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    path = tmp_path_factory.mktemp("tls") / "identity.pem"
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    path.write_bytes(private + certificate.public_bytes(serialization.Encoding.PEM))
+    return path
+
+
+@pytest.fixture
+def secure(start: Start, identity: Path, monkeypatch: pytest.MonkeyPatch) -> Server:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(identity)
+    server = start(says(b"HTTP/1.1 200 OK\r\n\r\n"), context)
+    looked_up: list[str] = []
+
+    def addresses(host: str, port: int) -> tuple[str, ...]:
+        looked_up.append(host)
+        assert len(looked_up) == 1, "a second look might lead elsewhere"
+        return ("127.0.0.1",)
+
+    monkeypatch.setattr(outgoing, "_addresses", addresses)
+    monkeypatch.setattr(outgoing, "is_public", lambda address: True)
+    monkeypatch.setattr(outgoing, "PORTS", (server.port,))
+    return server
+
+
+def test_the_connection_goes_to_the_address_that_was_checked_and_asks_for_the_name(
+    secure: Server, identity: Path
+) -> None:
+    trust = ssl.create_default_context(cafile=str(identity))
+    assert post(f"https://{NAME}:{secure.port}/", {}, b"{}", 3, tls=trust) == Reply(200, 0)
+    assert f"host: {NAME}:{secure.port}\r\n".encode() in secure.asked[0]
+
+
+@pytest.mark.parametrize("name", [NAME, "other.example.com"])
+def test_whoever_cannot_prove_the_name_is_told_nothing(secure: Server, identity: Path, name: str) -> None:
+    trust = ssl.create_default_context(cafile=str(identity)) if name != NAME else None
+    with pytest.raises(Unreachable) as failed:
+        post(f"https://{name}:{secure.port}/", {}, b"secret", 3, tls=trust)
+    assert failed.value.code == "tls_failed"
+    assert not any(b"secret" in asked for asked in secure.asked)
