@@ -49,6 +49,7 @@ class EmptyCloud:
             "TOKEN_SIGNING_KEYS": keys,
             "DEV_TOKEN_KEYS": development,
             "IDENTITY_PEPPER": SECRET,
+            "VOUCHER_SECRET": SECRET,
             **dict.fromkeys(
                 ("BILLING_WEBHOOK_SECRET", "STRIPE_WEBHOOK_SECRET", "BTCPAY_WEBHOOK_SECRET", "BITPAY_API_KEY"), SECRET
             ),

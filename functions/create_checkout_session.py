@@ -24,6 +24,7 @@ def create(request: Request) -> Mapping[str, Any]:
         request.now,
         accept_overlap=body.accept_overlap,
         quote_id=body.quote_id,
+        gift=body.gift,
     )
 
 

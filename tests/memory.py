@@ -10,7 +10,7 @@ import threading
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from billing.errors import Parked
@@ -24,6 +24,7 @@ from billing.rules.entitlements import Snapshot, Source
 from billing.rules.history import By
 from billing.rules.ledger import LedgerEntry, positions
 from billing.rules.records import Account
+from billing.rules.vouchers import Issued, Taken, Voucher, VoucherChange
 from billing.selling.checkout import Checkouts
 from billing.store.accounts import AccountStore
 from billing.store.payment_events import PaymentEvent
@@ -50,6 +51,7 @@ class MemoryAccounts:
         self.faults: dict[str, int] = {}
         self.links: dict[str, str] = {}
         self.audit: list[tuple[By, Account]] = []
+        self.vouchers: dict[str, Voucher] = {}
         self._one_at_a_time = threading.RLock()
         self.before_commit: Callable[[], None] | None = None
         self._sleep: Callable[[float], None] = lambda seconds: None
@@ -76,6 +78,9 @@ class MemoryAccounts:
         if decided.changed:
             if self.load(after.user_id).version != decided.before.version:
                 raise LostRace
+            vouchers = dict(self.vouchers)
+            for told in decided.vouchers:
+                vouchers[told.voucher_id] = _after(told, vouchers.get(told.voucher_id))
             for link in decided.links:
                 if self.links.get(link, after.user_id) != after.user_id:
                     raise ForeignLink(link)
@@ -83,6 +88,7 @@ class MemoryAccounts:
             self.sources[after.user_id] = decided.sources
             self.ledger += decided.lines
             self.links |= dict.fromkeys(decided.links, after.user_id)
+            self.vouchers = vouchers
         if event:
             self.events[event.event_id] = event
         if decided.by:
@@ -112,6 +118,40 @@ class MemoryAccounts:
     def _settled(self, event: PaymentEvent) -> bool:
         known = self.events.get(event.event_id)
         return known is not None and known.status not in ("failed", "quarantined")
+
+
+def _after(told: VoucherChange, known: Voucher | None) -> Voucher:
+    """A voucher after what a commit says of it. Raises where the store's condition would fail."""
+    if isinstance(told, Issued):
+        issued = known or Voucher(voucher_id=told.voucher_id)
+        named = {"plan_id": told.plan_id, "plan_version": told.plan_version, "currency": told.currency}
+        return replace(issued, **named, closed=told.closed)
+    if known is None or (isinstance(told, Taken) and (known.holder or known.closed)):
+        raise LostRace
+    if isinstance(told, Taken):
+        return replace(known, holder=told.holder)
+    if (told.closed, told.returned) != (known.closed, known.returned):
+        raise LostRace
+    return known
+
+
+class MemoryVouchers:
+    """What `VoucherStore` promises, beside accounts in memory."""
+
+    def __init__(self, accounts: MemoryAccounts) -> None:
+        self._accounts = accounts
+
+    def get(self, voucher_id: str) -> Voucher | None:
+        return self._accounts.vouchers.get(voucher_id)
+
+    def many(self, voucher_ids: Iterable[str]) -> dict[str, Voucher]:
+        return {name: self._accounts.vouchers[name] for name in voucher_ids if name in self._accounts.vouchers}
+
+    def all(self) -> Mapping[str, Voucher]:
+        return self._accounts.vouchers
+
+    def put(self, voucher: Voucher) -> None:
+        self._accounts.vouchers[voucher.voucher_id] = voucher
 
 
 class MemoryPlans:
@@ -160,7 +200,7 @@ class World:
         """The same provider with all its history, and a store in the state this one has now."""
         other = copy.copy(self)
         other.accounts = copy.copy(self.accounts)
-        for name in ("accounts", "sources", "ledger", "events", "links", "audit"):
+        for name in ("accounts", "sources", "ledger", "events", "links", "audit", "vouchers"):
             setattr(other.accounts, name, copy.copy(getattr(self.accounts, name)))
         other._build()
         return other

@@ -48,6 +48,7 @@ LOADS = {
     "admin_endpoints": {"pydantic"},
     "admin_events": {"pydantic"},
     "admin_flags": {"pydantic"},
+    "admin_vouchers": {"pydantic"},
     "admin_invoices": {"pydantic"},
     "admin_subscriptions": {"pydantic"},
     "admin_moves": {"pydantic"},
@@ -61,6 +62,7 @@ LOADS = {
     "jwks": {"cryptography"},
     "renewals": {"pydantic"},
     "track": {"pydantic"},
+    "vouchers": {"pydantic"},
 }
 
 

@@ -33,7 +33,7 @@ ACTIONS = {
     "put_events": "events:PutEvents",
 }
 # Asked for by Lambda itself under the function's role, when it gives up on a part of the stream.
-BY_LAMBDA = {"PublishChangesFunction": {"sqs:SendMessage"}}
+BY_LAMBDA = {name: {"sqs:SendMessage"} for name in ("PublishChangesFunction", "FollowVouchersFunction")}
 _Def = ast.FunctionDef | ast.ClassDef
 
 

@@ -249,6 +249,8 @@ def write_own_secrets(store: Secrets, stage: str, offered: Sequence[str]) -> lis
         written.append("IDENTITY_PEPPER")
     if store.fill("ENDPOINT_SECRETS_KEY", secrets.token_urlsafe(32)):
         written.append("ENDPOINT_SECRETS_KEY")
+    if store.fill("VOUCHER_SECRET", secrets.token_urlsafe(32)):
+        written.append("VOUCHER_SECRET")
     if stage != "prod" and "mock" in offered and store.fill("BILLING_WEBHOOK_SECRET", secrets.token_urlsafe(32)):
         written.append("BILLING_WEBHOOK_SECRET")
     return written

@@ -195,6 +195,7 @@ def _vault(state: Path | None) -> dict[str, str]:
         "DEV_TOKEN_KEYS": generate_key_set("dev-1"),
         "BILLING_WEBHOOK_SECRET": secrets.token_hex(32),
         "ENDPOINT_SECRETS_KEY": secrets.token_hex(32),
+        "VOUCHER_SECRET": secrets.token_hex(32),
         "BITPAY_API_KEY": secrets.token_hex(22),
         "BITPAY_MERCHANT_TOKEN": secrets.token_hex(22),
         "BITPAY_MERCHANT_KEY": secrets.token_hex(32),

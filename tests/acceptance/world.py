@@ -36,15 +36,17 @@ from billing.selling.aftercare import Aftercare
 from billing.selling.checkout import Checkouts, confirm
 from billing.selling.invoices import Poller
 from billing.selling.refunds import Refunds
+from billing.selling.vouchers import Following, Vouchers
 from billing.settings import Settings
 from billing.store.accounts import AccountStore
 from billing.store.due import FIELDS, Due, DueKind, DueStore, Waiting
 from billing.store.payment_events import PaymentEventStore
 from billing.store.plans import PlanStore
+from billing.store.vouchers import VoucherStore
 from fakes.base import App, Clock, Server
 from fakes.mock import MockProvider
 from fakes.stripe.app import StripeApp
-from memory import MemoryAccounts
+from memory import MemoryAccounts, MemoryVouchers
 from tests.fakes.bitpay_contract import HeldBitPay
 from tests.fakes.btcpay_contract import HeldBTCPay
 from tests.samples import FREE, NOW, PLUS, PRO, PRO_YEAR, TAX_PASS
@@ -238,6 +240,8 @@ class World:
     poller: Poller
     desk: InvoiceDesk
     refunds: Refunds
+    vouchers: Vouchers
+    following: Following
     queue: list[str]
     audit: list[tuple[By, Account]]
     dead_letters: list[str] = field(default_factory=list)
@@ -273,9 +277,11 @@ class World:
         client = lambda name: self.applier._client(name)  # noqa: E731
         return confirm(self.accounts, self.applier, client, USER, checkout["checkout_id"], self.now)
 
-    def has(self, feature: str) -> bool:
+    def has(self, feature: str, user_id: str = USER) -> bool:
         try:
-            found = Gate(self.accounts, "https://shop/pricing").check(USER, feature, self.plans.catalogue(), self.now)
+            found = Gate(self.accounts, "https://shop/pricing").check(
+                user_id, feature, self.plans.catalogue(), self.now
+            )
         except FeatureLocked:
             return False
         return isinstance(found, Entitlement)
@@ -381,6 +387,7 @@ def open_world(name: str) -> Iterator[World]:
         plans = cast(PlanStore, Shelf(Catalogue(tuple(player.on_sale([FREE, PLUS, PRO, PRO_YEAR, TAX_PASS])))))
         memory = MemoryAccounts()
         accounts, due = cast(AccountStore, memory), cast(DueStore, MemoryDue(memory))
+        shelf = cast(VoucherStore, MemoryVouchers(memory))
         connected = player.client()
         applier = Applier(accounts, plans, lambda _: connected)
         aftercare = Aftercare(accounts, plans, applier, lambda _: connected, "refund", cast(Any, _Quiet()))
@@ -393,11 +400,15 @@ def open_world(name: str) -> Iterator[World]:
             applier=applier,
             processor=Processor(applier, cast(PaymentEventStore, memory), livemode=False, aftercare=aftercare.settle),
             aftercare=aftercare,
-            checkouts=Checkouts(accounts, plans, lambda _: connected, [name], "https://shop"),
+            checkouts=Checkouts(
+                accounts, plans, lambda _: connected, [name], "https://shop", voucher_secret=lambda: SECRET
+            ),
             due=due,
             poller=Poller(accounts, due, applier, lambda _: connected, cast(Any, _Quiet())),
             desk=InvoiceDesk(accounts, plans, due, applier, lambda _: connected, refunds),
             refunds=refunds,
+            vouchers=Vouchers(accounts, plans, shelf, lambda: [SECRET], "https://shop"),
+            following=Following(accounts, plans, shelf, lambda: [SECRET]),
             queue=queue.messages,
             audit=memory.audit,
         )

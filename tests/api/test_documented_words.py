@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from billing.admin import timeline
 from billing.api import admin, responses
 from billing.rules.history import Code, changes
-from billing.rules.records import Account, Grant, Purchase, Subscription, Term
+from billing.rules.records import Account, Gift, Grant, Purchase, Redemption, Subscription, Term
 
 PACKAGE = Path(responses.__file__).parents[1]
 DOCUMENTS = {Path(responses.__file__), Path(admin.__file__)}
@@ -56,6 +56,8 @@ def test_the_timeline_has_just_the_kinds_that_are_documented() -> None:
         Subscription(**money, subscription_id="s", status="active", current_period_start=1, current_period_end=2),
         Purchase(**bought),
         Term(**bought),
+        Gift(**bought),
+        Redemption(redemption_id="r", redeemed_at=1),
         Grant(grant_id="g", features={}, granted_by="a", reason="r", granted_at=1),
     ]
     told = {change.kind for change in changes(Account("usr_1"), Account("usr_1").put(*records))}

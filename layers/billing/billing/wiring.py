@@ -5,7 +5,7 @@ initialises it. The functions on the hot path name their few collaborators thems
 """
 
 from collections.abc import Mapping
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from billing.aws import Aws
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from billing.selling.receipts import Receipts
     from billing.selling.refunds import Refunds
     from billing.selling.subscriptions import Subscriptions
+    from billing.selling.vouchers import Following, Vouchers
     from billing.store.accounts import AccountStore
     from billing.store.audit import AuditLog
     from billing.store.counters import CounterStore
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from billing.store.notes import NoteStore
     from billing.store.payment_events import PaymentEventStore
     from billing.store.plans import PlanStore
+    from billing.store.vouchers import VoucherStore
 
 
 class Wiring:
@@ -145,7 +147,32 @@ class Wiring:
             self.settings.providers,
             self.settings.portal_url,
             self.identities.moved,
+            self._voucher_secret if self.settings.optional("VOUCHER_SECRET") else None,
         )
+
+    def _voucher_secret(self) -> str:
+        return self.settings.secrets("VOUCHER_SECRET")[0]
+
+    @cached_property
+    def voucher_store(self) -> "VoucherStore":
+        from billing.store.vouchers import VoucherStore
+
+        return VoucherStore(self.aws, self._accounts)
+
+    @cached_property
+    def vouchers(self) -> "Vouchers":
+        from billing.selling.vouchers import Vouchers
+
+        secrets = partial(self.settings.secrets, "VOUCHER_SECRET")
+        portal_url, moved = self.settings.portal_url, self.identities.moved
+        return Vouchers(self.accounts, self.plans, self.voucher_store, secrets, portal_url, moved)
+
+    @cached_property
+    def following(self) -> "Following":
+        from billing.selling.vouchers import Following
+
+        secrets = partial(self.settings.secrets, "VOUCHER_SECRET")
+        return Following(self.accounts, self.plans, self.voucher_store, secrets)
 
     @cached_property
     def receipts(self) -> "Receipts":

@@ -200,7 +200,13 @@ class Calls:
         return self.books.add(made)
 
     def _create_session(self, params: Object) -> Object:
-        price = self.books.get(params["line_items"][0]["price"], "price", "line_items[0][price]")
+        line = params["line_items"][0]
+        if "price_data" in line:
+            # Stripe makes a price of its own for it, which nobody else can use.
+            self.books.get(line["price_data"]["product"], "product", "line_items[0][price_data][product]")
+            price = {**self._create_price(dict(line["price_data"])), "active": True}
+        else:
+            price = self.books.get(line["price"], "price", "line_items[0][price]")
         if not price["active"]:
             raise Refused("The price specified is inactive.", code="price_inactive")
         if (params["mode"] == "subscription") != bool(price["recurring"]):

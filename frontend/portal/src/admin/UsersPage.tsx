@@ -16,7 +16,7 @@ export function UsersPage() {
   return userId ? <UserPage key={userId} userId={userId} /> : <Customers key={search} asked={new URLSearchParams(search)} />;
 }
 
-const STATUSES = ["trialing", "active", "canceling", "past_due", "unpaid", "canceled", "paid", "granted", "free"] as const;
+const STATUSES = ["trialing", "active", "canceling", "past_due", "unpaid", "canceled", "paid", "redeemed", "granted", "free"] as const;
 const RAILS = ["stripe", "bitpay", "btcpay", "mock"] as const;
 const SOON = "30";
 

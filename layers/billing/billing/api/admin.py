@@ -258,7 +258,7 @@ class TimelineEntry(Response):
     """Something that happened to an account, newest first in a list."""
 
     at: Time
-    kind: Literal["subscription", "purchase", "term", "grant", "payment", "refund", "dispute"]
+    kind: Literal["subscription", "purchase", "term", "gift", "voucher", "grant", "payment", "refund", "dispute"]
     code: TimelineCode
     """What happened; the values beside say the rest. A renewal carries the amount of its payment."""
     status: str | None
@@ -309,7 +309,7 @@ class LastGiven(Response):
     """What gave a feature last, until when, and what happened then: the plan was left (`moved`), or the record became
     `canceled`, `refunded`, …; null: its time ran out."""
 
-    kind: Literal["subscription", "purchase", "term", "grant", "plan"]
+    kind: Literal["subscription", "purchase", "term", "voucher", "grant", "plan"]
     plan_id: str | None
     until: Time
     then: str | None
@@ -677,3 +677,61 @@ class DeliveryList(Response):
 class Resent(Response):
     lanes: int
     """How many accounts are told again."""
+
+
+class VoucherBatch(Response):
+    """Vouchers made together: of a plan's version for so many of its intervals, or of credits (`features`)."""
+
+    batch_id: str
+    plan_id: str | None
+    plan_name: str | None
+    plan_version: int | None
+    interval: Literal["month", "year", "once"]
+    intervals: int
+    features: dict[str, FeatureJson]
+    count: int
+    sold_cents: int
+    """What each was sold for; booked when it is redeemed."""
+    currency: str | None
+    expires_at: Time | None
+    note: str
+    made_at: Time
+    made_by: str
+
+
+class VoucherBatchList(Response):
+    batches: list[VoucherBatch]
+
+
+class VoucherCounts(Response):
+    ready: int
+    redeemed: int
+    expired: int
+    revoked: int
+
+
+class VoucherLine(Response):
+    number: int
+    state: Literal["ready", "redeemed", "expired", "revoked", "refunded", "disputed", "unconfirmed"]
+
+
+class VoucherBatchDetail(VoucherBatch):
+    counts: VoucherCounts
+    vouchers: list[VoucherLine]
+
+
+class VouchersRevoked(VoucherBatchDetail):
+    revoked: int
+
+
+class VoucherCodeLine(Response):
+    number: int
+    code: str
+    url: str
+    """Opens the page that redeems it. The code stands behind a #, which no server is told."""
+
+
+class VoucherCodes(VoucherBatch):
+    """The codes of what can still be redeemed."""
+
+    codes: list[VoucherCodeLine]

@@ -42,6 +42,7 @@ class CreateCheckoutSession(RequestBody):
     accept_overlap: bool = Field(
         False, description="After a 409 `overlap`: the buyer knows that both will be paid, side by side"
     )
+    gift: bool = Field(False, description="Buy a voucher for one interval of the plan, paid once; it renews nothing")
 
 
 class AllowanceValue(RequestBody):
@@ -309,3 +310,41 @@ class SetFlag(RequestBody):
     percent: int = Field(ge=0, le=100)
     allow: list[Id] = Field(max_length=200, description="User ids that have it whatever the percentage")
     version: int = Field(ge=0, description="Of the flags as you saw them; 409 when it is not the newest")
+
+
+VoucherCode = Annotated[
+    str, Field(min_length=1, max_length=60, description="As it was typed: spaces, dashes and case count for nothing")
+]
+
+
+class RedeemVoucher(RequestBody):
+    code: VoucherCode
+
+
+class VoucherCredits(RequestBody):
+    feature: FeatureKey
+    amount: int = Field(ge=1, le=1_000_000)
+
+
+class MakeVouchers(RequestBody):
+    """Either a plan, for so many of its intervals, or credits of a feature. `sold_cents`: what each is sold for, past
+    every provider; it is booked when one is redeemed."""
+
+    plan_id: PlanId | None = None
+    intervals: int = Field(1, ge=1, le=36)
+    credits: VoucherCredits | None = None
+    count: int = Field(ge=1, le=1000)
+    sold_cents: int = Field(0, ge=0, le=99_999_999)
+    currency: Currency | Literal[""] = Field("", description="Of `sold_cents`; of a plan its own")
+    expires_at: UnixTime | None = Field(None, description="From then on they cannot be redeemed any more")
+    note: Reason
+    idempotency_key: IdempotencyKey
+
+
+class RevokeVouchers(RequestBody):
+    """What is unused, of the numbers named or of all. `used`: also what was redeemed; whoever has it loses it."""
+
+    numbers: list[Annotated[int, Field(ge=1, le=1000)]] | None = Field(None, min_length=1, max_length=1000)
+    used: bool = False
+    returned: bool = Field(False, description="What they were sold for was given back: booked where one was redeemed")
+    reason: Reason

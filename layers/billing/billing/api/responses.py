@@ -207,6 +207,8 @@ class Confirmation(Response):
     plan_id: str
     provider: str
     entitlements_version: int
+    gift: bool = False
+    """It bought a voucher: `GET /billing/gifts` has its code."""
 
 
 class PaymentProblem(Response):
@@ -365,6 +367,63 @@ class RenewalView(Response):
     reminders: bool
 
 
+class VoucherView(Response):
+    """A voucher that was redeemed: a plan for so many of its intervals, or credits. `ends_at` null: for good."""
+
+    redemption_id: str
+    plan_id: str | None
+    plan_name: str | None
+    interval: Literal["month", "year", "once"]
+    intervals: int
+    features: dict[str, FeatureJson]
+    """What it gives where that is no plan's."""
+    open: bool
+    access_until: Time | None
+    ended_at: Time | None
+    end_reason: EndReason | None
+    redeemed_at: Time
+    starts_at: Time
+    ends_at: Time | None
+
+
+class VoucherOverlap(Response):
+    """What is paid already and runs beside it."""
+
+    plan_name: str
+    ends_at: Time | None
+    renews: bool
+
+
+class VoucherGiven(VoucherView):
+    """What redeeming gives, or would give, this account. `already`: it was redeemed before, by this very account."""
+
+    already: bool
+    entitlements_version: int
+    overlap: VoucherOverlap | None
+
+
+class GiftView(PlanNamed):
+    """A voucher that was bought. `status` is its payment's, `voucher` its own: null while it is not paid for.
+
+    `code` and `redeem_url` as long as nobody has redeemed it. Who did is not told, to nobody.
+    """
+
+    provider: str
+    purchase_id: str
+    checkout_id: str | None
+    status: str
+    voucher: Literal["ready", "redeemed", "expired", "revoked", "refunded", "disputed", "unconfirmed"] | None
+    code: str | None
+    redeem_url: str | None
+    amount_cents: int
+    currency: str
+    created_at: Time
+
+
+class GiftList(Response):
+    gifts: list[GiftView]
+
+
 class SubscriptionStatus(Response):
     user_id: str
     server_time: Time
@@ -378,13 +437,14 @@ class SubscriptionStatus(Response):
     subscriptions: list[SubscriptionView]
     terms: list[TermView]
     purchases: list[PurchaseView]
+    vouchers: list[VoucherView] = Field(default_factory=list)
     checkout: OpenCheckout | None
     renewals: list[RenewalView] = Field(default_factory=list)
     """When what is prepaid ends, by group of plans."""
 
 
 class SourceView(Response):
-    kind: Literal["subscription", "purchase", "term", "grant", "plan"]
+    kind: Literal["subscription", "purchase", "term", "voucher", "grant", "plan"]
     id: str
     plan_id: str | None
     reason: str

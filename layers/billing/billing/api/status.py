@@ -5,11 +5,11 @@ from typing import Any, TypeVar
 
 from billing.api.views import plan_in_force, renewal, value
 from billing.providers import PREPAID, PROVIDERS, sellers
-from billing.rules.access import term_runs
+from billing.rules.access import term_runs, windows
 from billing.rules.invoice_states import state_of
 from billing.rules.plans import Catalogue, Plan
 from billing.rules.quotes import Quote, change_block, included_in, live_subscription, move_to, obstacle, quote
-from billing.rules.records import Account, Checkout, Purchase, Subscription, Term
+from billing.rules.records import Account, Checkout, Purchase, Redemption, Subscription, Term
 from billing.rules.standing import (
     IfCanceled,
     Next,
@@ -22,6 +22,7 @@ from billing.rules.standing import (
     standings,
 )
 from billing.rules.times import rfc3339
+from billing.rules.vouchers import GIFT_GROUP
 
 View = dict[str, Any]
 _Dated = TypeVar("_Dated", Subscription, Purchase, Term)
@@ -55,6 +56,10 @@ def subscription_status(account: Account, catalogue: Catalogue, now: int) -> Vie
         "purchases": [
             _bought(purchase, catalogue, stand["purchase", purchase.purchase_id], now)
             for purchase in _newest_first(account.purchases)
+        ],
+        "vouchers": [
+            voucher_view(redemption, account, catalogue, now)
+            for redemption in sorted(account.redemptions, key=lambda r: (r.redeemed_at, r.record), reverse=True)
         ],
         "checkout": checkout and _checkout(checkout, catalogue),
         "renewals": [renewal(r) for r in account.renewals if r.ends_at > now],
@@ -224,6 +229,25 @@ def _bought(purchase: Purchase, catalogue: Catalogue, standing: Standing, now: i
     }
 
 
+def voucher_view(redemption: Redemption, account: Account, catalogue: Catalogue, now: int) -> View:
+    """What was redeemed: a plan for a time, or credits of a feature."""
+    plan = catalogue.get(redemption.plan_id, redemption.plan_version) if redemption.plan_id else None
+    given = [w for w in windows(account, catalogue) if (w.kind, w.record_id) == ("voucher", redemption.redemption_id)]
+    ends = [w.until for w in given]
+    return {
+        "redemption_id": redemption.redemption_id,
+        "plan_id": redemption.plan_id,
+        "plan_name": plan.name if plan else None,
+        "interval": plan.interval if plan else "once",
+        "intervals": redemption.intervals,
+        "features": dict(redemption.features),
+        **_standing(standings(account, catalogue, now)["voucher", redemption.redemption_id]),
+        "redeemed_at": rfc3339(redemption.redeemed_at),
+        "starts_at": rfc3339(min((w.start for w in given), default=redemption.redeemed_at)),
+        "ends_at": rfc3339(None if None in ends else max((end for end in ends if end is not None), default=None)),
+    }
+
+
 def invoice_state(purchase: Purchase, now: int) -> View | None:
     found = state_of(purchase, now)
     if found is None:
@@ -272,7 +296,7 @@ def _last_ended(
 
 def _unfinished(account: Account, checkout: Checkout, now: int) -> bool:
     """A page that waits to be paid; once money is on its way the purchase itself is shown."""
-    if checkout.status != "open" or not checkout.url or checkout.expires_at <= now:
+    if checkout.status != "open" or not checkout.url or checkout.expires_at <= now or checkout.group == GIFT_GROUP:
         return False
     mine = [p for p in [*account.purchases, *account.terms] if p.purchase_id == checkout.session_id]
     return all(p.state == "pending" for p in mine)

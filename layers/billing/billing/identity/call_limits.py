@@ -37,6 +37,8 @@ class Limit:
 
 _CHECKOUT = Limit("checkout", HOUR, user=30, prefix=300, provider=3)
 _SUBSCRIPTION = Limit("subscription", HOUR, user=60, prefix=600, provider=4)
+# Whoever types a code makes a few mistakes; whoever tries codes makes many.
+_VOUCHER = Limit("voucher", HOUR, user=20, prefix=60)
 # A page that waits for a bitcoin payment asks every three seconds, perhaps in two tabs.
 _INVOICE = Limit("invoice", MINUTE, user=60, prefix=600, provider=2)
 
@@ -50,6 +52,9 @@ ROUTES: Mapping[str, Limit] = {
     "POST /billing/checkout-sessions/{checkout_id}/confirm": Limit("confirm", MINUTE, user=40, prefix=400, provider=2),
     "GET /billing/receipts": Limit("receipts", MINUTE, user=20, prefix=200, provider=8),
     "GET /billing/receipts/{provider}/{payment_id}": Limit("receipts", MINUTE, user=20, prefix=200, provider=2),
+    "POST /billing/vouchers/preview": _VOUCHER,
+    "POST /billing/vouchers/redeem": _VOUCHER,
+    "GET /billing/gifts": Limit("gifts", MINUTE, user=40, prefix=400),
     "POST /billing/portal-session": Limit("portal", HOUR, user=60, prefix=600, provider=1),
     "POST /billing/subscription/preview-change": _SUBSCRIPTION,
     "POST /billing/subscription/change": _SUBSCRIPTION,

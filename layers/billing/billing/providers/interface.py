@@ -57,7 +57,8 @@ class Unreadable:
 class Order:
     """A checkout to open at a provider. `checkout_id` is the idempotency key; `amount_cents` the price to charge.
 
-    `repeated`: it may have been asked for before, and the answer lost.
+    `repeated`: it may have been asked for before, and the answer lost. `gift`: one interval of the plan is paid once,
+    for somebody else; nothing renews.
     """
 
     checkout_id: str
@@ -71,6 +72,11 @@ class Order:
     customer_id: str | None = None
     trial_days: int = 0
     repeated: bool = False
+    gift: bool = False
+
+    @property
+    def recurring(self) -> bool:
+        return self.plan.recurring and not self.gift
 
     @property
     def metadata(self) -> dict[str, str]:

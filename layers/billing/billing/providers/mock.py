@@ -112,7 +112,7 @@ class MockClient:
                 "amount_cents": order.amount_cents,
                 "currency": order.currency,
                 "plan_name": order.plan.name,
-                "interval": order.plan.interval,
+                "interval": order.plan.interval if order.recurring else "once",
                 "features": features_to_json(order.plan.features),
                 "trial_days": order.trial_days,
                 "success_url": order.success_url,

@@ -24,6 +24,11 @@ in the snapshot.
 | purchase underpaid, paid late              | never opens, until a person accepts it           | underpaid, …       |
 | term                                       | as purchase, for its run in the chain            | paid               |
 | … ended early by a plan of higher rank     | when that one was paid                           | replaced           |
+| gift, for whoever bought it                | gives its buyer no feature, but a voucher        |                    |
+| voucher of a plan that recurs              | as term, for its intervals in the chain          | redeemed, replaced |
+| … of a plan bought once, or of credits     | redeemed + duration, or for good                 | redeemed           |
+| … revoked, or what was paid for it went    | never opens                                      | revoked, refunded, |
+|                                            |                                                  | disputed, …        |
 | grant                                      | its expiry or revocation                         | granted, revoked   |
 
 What is unpaid begins where the oldest open or given up invoice begins, if no later time was settled since. Where no
@@ -31,12 +36,23 @@ invoice is known, it begins where the last time ended that was paid for, tried f
 the seller voided, or let lie while collection was paused; a first invoice that is void was never paid.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
 from billing.data import dataclass, replace
 from billing.rules.plans import Catalogue, Plan
-from billing.rules.records import TERMINAL, Account, Bought, Grant, Item, Payment, Purchase, Subscription, Term
+from billing.rules.records import (
+    TERMINAL,
+    Account,
+    Bought,
+    Grant,
+    Item,
+    Payment,
+    Purchase,
+    Redemption,
+    Subscription,
+    Term,
+)
 from billing.rules.terms import Run, chain
 from billing.rules.times import DAY
 
@@ -45,7 +61,7 @@ DELIVERY_SLACK = 12 * 3600
 # Before every time: a window until then never opens.
 NEVER = 0
 
-SourceKind = Literal["subscription", "purchase", "term", "grant", "plan"]
+SourceKind = Literal["subscription", "purchase", "term", "voucher", "grant", "plan"]
 
 
 class Lasting:
@@ -64,6 +80,7 @@ class Window(Lasting):
     """When one record gives access. `record_id` is the provider's id, or the id of a grant.
 
     `period` is the paid billing period by which allowances are counted; None for what has none, or has not paid.
+    `features`: what it gives where that is no plan's.
     """
 
     kind: SourceKind
@@ -72,7 +89,7 @@ class Window(Lasting):
     start: int
     until: int | None
     reason: str
-    grant: Grant | None = None
+    features: Mapping[str, object] | None = None
     period: tuple[int, int] | None = None
 
 
@@ -81,6 +98,7 @@ def windows(account: Account, catalogue: Catalogue) -> list[Window]:
     found = [w for s in account.subscriptions for w in _of_subscription(s, catalogue)]
     found += [_of_purchase(p, catalogue.get(p.plan_id, p.plan_version)) for p in account.purchases]
     found += _of_terms(account, catalogue)
+    found += [w for r in account.redemptions for w in _of_redemption(r, account, catalogue)]
     found += [_of_grant(g) for g in account.grants]
     return sorted(found, key=lambda w: (w.kind, w.record_id))
 
@@ -269,12 +287,40 @@ def _of_grant(grant: Grant) -> Window:
         start=grant.granted_at,
         until=min(ends) if ends else None,
         reason="granted" if grant.revoked_at is None else "revoked",
-        grant=grant,
+        features=grant.features,
     )
 
 
+def _of_redemption(redemption: Redemption, account: Account, catalogue: Catalogue) -> Iterator[Window]:
+    """One window, or of a plan that recurs one for each interval that it gives."""
+    plan = None
+    if redemption.plan_id is not None:
+        plan = catalogue.get(redemption.plan_id, redemption.plan_version)
+    start = redemption.redeemed_at
+    whole = Window(
+        kind="voucher",
+        record_id=redemption.redemption_id,
+        plan=plan,
+        start=start,
+        until=start,
+        reason=redemption.closed or "redeemed",
+        features=redemption.features if redemption.plan_id is None else None,
+    )
+    if redemption.closed is not None or (plan is None and redemption.plan_id is not None):
+        yield whole
+    elif plan is not None and plan.recurring:
+        mine = {term.purchase_id for term in redemption.terms}
+        for run in term_runs(account, catalogue):
+            if run.term.purchase_id in mine:
+                reason = "replaced" if run.replaced else "redeemed"
+                yield replace(whole, start=run.start, until=run.end, reason=reason, period=(run.start, run.end))
+    else:
+        lasts = plan.duration_days if plan else None
+        yield replace(whole, until=None if lasts is None else start + lasts * DAY)
+
+
 def _terms_with_plans(account: Account, catalogue: Catalogue) -> Iterator[tuple[Term, Plan]]:
-    for term in account.terms:
+    for term in (*account.terms, *(term for redemption in account.redemptions for term in redemption.terms)):
         plan = catalogue.get(term.plan_id, term.plan_version)
         if plan is not None and plan.recurring:
             yield term, plan

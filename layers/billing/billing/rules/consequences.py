@@ -12,6 +12,7 @@ from billing.rules.history import By, Change, changes
 from billing.rules.ledger import LedgerEntry, book
 from billing.rules.plans import Catalogue
 from billing.rules.records import Account, Purchase, Record, Subscription
+from billing.rules.vouchers import VoucherChange, gifts_changed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +21,7 @@ class Consequences:
 
     `records` are those that differ, `lines` what the ledger books, `sources` what gives access from now on, `history`
     what a person would say happened, `links` the provider ids (<provider>#<id>) that lead to this account from now on.
+    `vouchers`: what is written of vouchers with it, or must not have changed meanwhile.
     `by`: the admin who made the change, for the history and the audit log. `at` is in Unix seconds.
     """
 
@@ -32,13 +34,21 @@ class Consequences:
     sources: tuple[Source, ...]
     history: tuple[Change, ...]
     links: frozenset[str]
+    vouchers: tuple[VoucherChange, ...] = ()
 
     @property
     def changed(self) -> bool:
         return self.after.version != self.before.version
 
 
-def consequences(before: Account, after: Account, catalogue: Catalogue, now: int, by: By | None = None) -> Consequences:
+def consequences(
+    before: Account,
+    after: Account,
+    catalogue: Catalogue,
+    now: int,
+    by: By | None = None,
+    vouchers: tuple[VoucherChange, ...] = (),
+) -> Consequences:
     """All that follows when `before` becomes `after`. Booking may be due although no record differs: time passed."""
     after, lines = book(before, after, catalogue, now)
     records = tuple(r for key, r in after.records.items() if before.records.get(key) != r)
@@ -54,6 +64,7 @@ def consequences(before: Account, after: Account, catalogue: Catalogue, now: int
         sources=sources(after, catalogue),
         history=tuple(changes(before, after)),
         links=links_of(after.records.values()) - links_of(before.records.values()),
+        vouchers=(*vouchers, *gifts_changed(before, after)),
     )
 
 

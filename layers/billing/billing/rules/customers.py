@@ -14,7 +14,7 @@ from billing.rules.records import LIVE, Account, Purchase, Subscription, Term
 
 IdKind = Literal["user", "customer", "subscription", "purchase", "invoice", "transaction"]
 # The best of what is open says how a customer stands.
-_RANKS = {"subscription": 3, "term": 2, "purchase": 1, "grant": 0}
+_RANKS = {"subscription": 3, "term": 2, "purchase": 1, "voucher": 1, "grant": 0}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +64,7 @@ def _begun(account: Account) -> Iterator[int]:
         if isinstance(record, Subscription | Purchase):
             yield record.created_at
     yield from (checkout.created_at for checkout in account.checkouts)
+    yield from (redemption.redeemed_at for redemption in account.redemptions)
     yield from (grant.granted_at for grant in account.grants)
 
 
@@ -83,6 +84,8 @@ def _ends_at(account: Account, ahead: Sequence[Source]) -> int | None:
                 return None
             ends.append(subscription.ends_at)
     ends += [s.until for s in ahead if s.kind == "term" and s.until is not None]
+    # Of vouchers those of a plan that recurs run in the chain of the terms; they alone have a period.
+    ends += [s.until for s in ahead if s.kind == "voucher" and s.period is not None and s.until is not None]
     return max(ends, default=None)
 
 

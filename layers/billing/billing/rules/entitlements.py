@@ -94,8 +94,8 @@ def sources(account: Account, catalogue: Catalogue) -> tuple[Source, ...]:
         if window.reason == "failed":
             continue
         features = window.plan.features if window.plan else {}
-        if window.grant is not None:
-            features = features_from_json(window.grant.features)
+        if window.features is not None:
+            features = features_from_json(window.features)
         found.append(
             Source(
                 kind=window.kind,

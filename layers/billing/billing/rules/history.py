@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from billing.data import dataclass
-from billing.rules.records import Account, Grant, Purchase, Record, Subscription, Term
+from billing.rules.records import Account, Gift, Grant, Purchase, Record, Redemption, Subscription, Term
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +46,7 @@ def changes(before: Account, after: Account) -> list[Change]:
     found = []
     for key, record in sorted(after.records.items()):
         old = before.records.get(key)
-        if old == record or not isinstance(record, Subscription | Purchase | Grant):
+        if old == record or not isinstance(record, Subscription | Purchase | Redemption | Grant):
             continue
         plan, plan_was = _plan(record), _plan(old)
         next_plan, next_was = _scheduled(record), _scheduled(old)
@@ -72,6 +72,10 @@ def _kind(record: Record) -> str:
         return "subscription"
     if isinstance(record, Term):
         return "term"
+    if isinstance(record, Gift):
+        return "gift"
+    if isinstance(record, Redemption):
+        return "voucher"
     return "purchase" if isinstance(record, Purchase) else "grant"
 
 
@@ -81,6 +85,8 @@ def _status(record: Record) -> str:
         return "canceling" if ending else record.status
     if isinstance(record, Purchase):
         return record.status
+    if isinstance(record, Redemption):
+        return record.closed or "redeemed"
     return "revoked" if isinstance(record, Grant) and record.revoked_at is not None else "granted"
 
 

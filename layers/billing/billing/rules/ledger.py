@@ -13,12 +13,14 @@ from billing.rules.access import term_runs
 from billing.rules.money import monthly
 from billing.rules.plans import Catalogue, Plan
 from billing.rules.records import (
+    VOUCHER,
     Account,
     Booked,
     Checkout,
     Item,
     Payment,
     Purchase,
+    Redemption,
     Refund,
     Subscription,
     Term,
@@ -41,7 +43,7 @@ class LedgerEntry:
 
     `entry_id` is unique within the account and made from what the line is about (payment:stripe:in_1:4).
     `object_id` names the payment, subscription, purchase or checkout. `reason`, from a closed list: why it churned or
-    was refunded; of a payment whether it is first, renewal, purchase or term.
+    was refunded; of a payment whether it is first, renewal, purchase, term or voucher.
     `subscribers` is the change in the number of subscriptions and terms of this plan version that pay (on a `trial`
     line: that try), `users` the change in the number of users who do, in this currency. `cohort` is the month in which
     the user first did (2026-09).
@@ -74,7 +76,7 @@ def book(before: Account, after: Account, catalogue: Catalogue, now: int) -> tup
 
     Money is dated by the provider, recurring revenue by `now`: what a closed day says of it never changes.
     """
-    lines = [*_checkout_lines(before, after), *_money_lines(before, after, now)]
+    lines = [*_checkout_lines(before, after), *_money_lines(before, after, now), *_voucher_lines(before, after, now)]
     booked, changes = _recurring(before, after, catalogue, now)
     if booked != after.booked:
         after = replace(after, records={**after.records, booked.record: booked})
@@ -215,6 +217,42 @@ def _price_given_back(payment: Payment, old: Payment | None) -> Iterator[tuple[R
         booked = at.refunded_cents
 
 
+# --- vouchers --------------------------------------------------------------------------------------------------------
+
+
+def _voucher_lines(before: Account, after: Account, now: int) -> Iterator[LedgerEntry]:
+    """What a voucher was sold for by hand, when it is redeemed, and when that was given back. One that was given for
+    nothing, or bought as a gift (which is booked with its buyer), books nothing."""
+    for redemption in after.redemptions:
+        old = before.records.get(redemption.record)
+        kept = redemption.sold_cents if not redemption.returned else 0
+        booked = old.sold_cents if isinstance(old, Redemption) and not old.returned else 0
+        if old is None and redemption.sold_cents:
+            yield _voucher_line(
+                redemption, redemption.redeemed_at, "payment", redemption.sold_cents, before.version + 1
+            )
+            booked = redemption.sold_cents
+        if kept != booked:
+            kind: EntryKind = "refund" if kept < booked else "refund_failed"
+            yield _voucher_line(redemption, now, kind, kept - booked, before.version + 1)
+
+
+def _voucher_line(redemption: Redemption, at: int, kind: EntryKind, amount: int, version: int) -> LedgerEntry:
+    return LedgerEntry(
+        entry_id=f"{kind}:{VOUCHER}:{redemption.redemption_id}:{version}",
+        at=at,
+        kind=kind,
+        amount_cents=amount,
+        currency=redemption.currency,
+        provider=VOUCHER,
+        # What is no plan's stands under the feature that it gives.
+        plan_id=redemption.plan_id or f"credits:{next(iter(redemption.features), '')}",
+        plan_version=redemption.plan_version or 0,
+        object_id=redemption.redemption_id,
+        reason=VOUCHER,
+    )
+
+
 # --- monthly recurring revenue ---------------------------------------------------------------------------------------
 
 # Currency, provider, plan and version.
@@ -227,9 +265,9 @@ def positions(account: Account, catalogue: Catalogue, now: int) -> dict[Position
     """What an account pays per month for what recurs, and how many subscriptions and terms pay for it or try it.
 
     Counted as paying are subscriptions that are active or past due, once a first invoice was paid and until the newest
-    is given up, and prepaid terms that run at `now`. The price is what recurs at the provider, discounts that stay
-    taken off, all units, without tax; where no provider says, the plan version's times the quantity. It is not what one
-    invoice happened to come to.
+    is given up, and prepaid terms that run at `now`. Vouchers are not: nobody has agreed to pay for one again. The
+    price is what recurs at the provider, discounts that stay taken off, all units, without tax; where no provider says,
+    the plan version's times the quantity. It is not what one invoice happened to come to.
     """
     found: dict[Position, dict[str, int]] = {}
 
@@ -251,7 +289,7 @@ def positions(account: Account, catalogue: Catalogue, now: int) -> dict[Position
                 cost = _recurring_cost(subscription, item, plan)
                 add(subscription.provider, plan, cost, trial=subscription.status == "trialing")
     for run in term_runs(account, catalogue):
-        if run.start <= now < run.end:
+        if run.start <= now < run.end and run.term.provider != VOUCHER:
             add(run.term.provider, run.plan, (run.plan.price_cents, run.plan.currency), trial=False)
     return dict(found)
 
@@ -281,7 +319,8 @@ def _recurring(before: Account, after: Account, catalogue: Catalogue, now: int) 
             lines += change.lines("new", since[currency])
         else:
             lines += change.lines("reactivation", since.get(currency))
-    turns = [t for run in term_runs(after, catalogue) for t in (run.start, run.end) if t > now]
+    paid = (run for run in term_runs(after, catalogue) if run.term.provider != VOUCHER)
+    turns = [t for run in paid for t in (run.start, run.end) if t > now]
     written = {"|".join(map(str, key)): dict(counts) for key, counts in sorted(new.items())}
     return Booked(positions=written, since=since, review_at=min(turns, default=None)), lines
 

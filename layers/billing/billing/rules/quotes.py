@@ -144,6 +144,8 @@ def obstacle(account: Account, catalogue: Catalogue, plan: Plan, *, prepaid: boo
         if purchase.plan_id == plan.plan_id and debited:
             return Obstacle("payment_on_its_way", plan)
     if plan.duration_days is None:
+        if not plan.gives_credits and any(r.plan_id == plan.plan_id and r.closed is None for r in account.redemptions):
+            return Obstacle("already_purchased", plan)
         for purchase in account.purchases:
             if purchase.plan_id == plan.plan_id and purchase.status in ("paid", "partially_refunded"):
                 return Obstacle("already_purchased", plan)
@@ -177,7 +179,9 @@ def _owned(account: Account, catalogue: Catalogue, plan: Plan, now: int) -> Over
     found = []
     for window in windows(account, catalogue):
         have = window.plan
-        if window.kind != "purchase" or have is None or not window.open_at(now) or have.group != plan.group:
+        if window.kind not in ("purchase", "voucher") or have is None or have.recurring:
+            continue
+        if not window.open_at(now) or have.group != plan.group:
             continue
         used_up = have.gives_credits
         if not used_up and (plan.recurring or have.plan_id == plan.plan_id):

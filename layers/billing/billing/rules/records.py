@@ -409,6 +409,68 @@ class Term(Purchase):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Gift(Purchase):
+    """A plan that was bought for somebody else: it gives its buyer a voucher (`voucher_id`, see `rules/vouchers.py`).
+
+    Whoever redeems that has a `Redemption` in an account of their own, and nothing here says whose.
+    """
+
+    voucher_id: str = ""
+
+    @property
+    def record(self) -> str:
+        return f"gift#{self.provider}#{self.purchase_id}"
+
+
+# In place of a provider, of what a voucher gave: nobody is asked for money there.
+VOUCHER = "voucher"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Redemption:
+    """A voucher that was redeemed: a plan's version for so many of its intervals, or features by themselves (credits).
+
+    `sold_cents` is what an admin sold it for, past every provider: it is booked here, and taken back where it was
+    `returned`. A gift's price is booked with its buyer. `worth_cents`: the plan's own price for one interval, by which
+    time in a chain of terms is set off. `closed`: why it gives nothing any more.
+    """
+
+    redemption_id: str
+    redeemed_at: int
+    plan_id: str | None = None
+    plan_version: int | None = None
+    intervals: int = 1
+    worth_cents: int = 0
+    currency: str = ""
+    features: Mapping[str, object] = field(default_factory=dict)
+    sold_cents: int = 0
+    batch_id: str | None = None
+    closed: str | None = None
+    closed_at: int | None = None
+    returned: bool = False
+
+    @property
+    def record(self) -> str:
+        return f"redemption#{self.redemption_id}"
+
+    @property
+    def terms(self) -> Iterator[Term]:
+        """Of a plan that recurs, its intervals as terms that follow those before."""
+        for number in range(self.intervals if self.plan_id is not None and self.closed is None else 0):
+            yield Term(
+                provider=VOUCHER,
+                purchase_id=f"{self.redemption_id}#{number:03d}",
+                plan_id=self.plan_id or "",
+                plan_version=self.plan_version or 0,
+                state="paid",
+                amount_cents=self.worth_cents,
+                currency=self.currency,
+                observed_at=self.redeemed_at,
+                created_at=self.redeemed_at,
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Grant:
     """Features given by hand, by an admin, with a reason and perhaps an end."""
 
@@ -553,7 +615,20 @@ class Double:
         return f"double#{self.provider}#{self.subscription_id}"
 
 
-Record = Subscription | Purchase | Term | Grant | Renewal | Checkout | Booked | DeletedCustomer | RefundRequest | Double
+Record = (
+    Subscription
+    | Purchase
+    | Term
+    | Gift
+    | Redemption
+    | Grant
+    | Renewal
+    | Checkout
+    | Booked
+    | DeletedCustomer
+    | RefundRequest
+    | Double
+)
 
 
 # How the pseudonym begins that stands for an erased user.
@@ -583,8 +658,16 @@ class Account:
 
     @property
     def purchases(self) -> Iterator[Purchase]:
-        """One-time purchases; prepaid terms are not among them."""
-        return (r for r in self.records.values() if isinstance(r, Purchase) and not isinstance(r, Term))
+        """One-time purchases; prepaid terms and gifts are not among them."""
+        return (r for r in self.records.values() if isinstance(r, Purchase) and not isinstance(r, Term | Gift))
+
+    @property
+    def gifts(self) -> Iterator[Gift]:
+        return (r for r in self.records.values() if isinstance(r, Gift))
+
+    @property
+    def redemptions(self) -> Iterator[Redemption]:
+        return (r for r in self.records.values() if isinstance(r, Redemption))
 
     @property
     def grants(self) -> Iterator[Grant]:

@@ -10,7 +10,7 @@ from billing.rules.access import Window, grace_until, windows
 from billing.rules.entitlements import Entitlement, evaluate, free_source, sources
 from billing.rules.plans import Catalogue, Plan
 from billing.rules.quotes import change_block
-from billing.rules.records import Account, Payment, Purchase, Subscription, Term
+from billing.rules.records import Account, Payment, Purchase, Redemption, Subscription, Term
 
 EndReason = Literal[
     "canceled", "unpaid", "expired", "refunded", "disputed", "replaced", "paused", "unconfirmed", "revoked"
@@ -66,6 +66,9 @@ def standings(account: Account, catalogue: Catalogue, now: int) -> dict[tuple[st
     for purchase in [*account.purchases, *account.terms]:
         key = ("term" if isinstance(purchase, Term) else "purchase", purchase.purchase_id)
         found[key] = _of_purchase(purchase, by_id[key][0], now)
+    for redemption in account.redemptions:
+        key = ("voucher", redemption.redemption_id)
+        found[key] = _of_redemption(redemption, by_id.get(key, []), now)
     return found
 
 
@@ -221,6 +224,23 @@ def _of_purchase(purchase: Purchase, window: Window, now: int) -> Standing:
     if payment is not None and purchase.paid and payment.fully_refunded:
         return _ended(max(r.observed_at for r in payment.refunds.values()), "refunded", now)
     return Standing(open=False)
+
+
+def _of_redemption(redemption: Redemption, given: Sequence[Window], now: int) -> Standing:
+    """`given`: its windows, one after the other."""
+    if redemption.closed is not None:
+        reason: EndReason = "unconfirmed"
+        if redemption.closed in ("revoked", "refunded", "disputed"):
+            reason = redemption.closed  # type: ignore[assignment]
+        return _ended(redemption.closed_at or now, reason, now)
+    if any(w.open_at(now) for w in given):
+        return Standing(open=True, access_until=_reach(given, now))
+    ends = [w.until for w in given if w.until is not None and w.until > w.start]
+    if not ends:
+        return Standing(open=False)
+    if max(ends) > now:
+        return Standing(open=False, access_until=max(ends))
+    return _ended(max(ends), "replaced" if all(w.reason == "replaced" for w in given) else "expired", now)
 
 
 def _ended(at: int, reason: EndReason, now: int) -> Standing:

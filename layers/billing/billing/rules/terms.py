@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from billing.data import dataclass, replace
 from billing.rules.plans import Interval, Plan
-from billing.rules.records import Term
+from billing.rules.records import VOUCHER, Term
 from billing.rules.times import DAY
 
 
@@ -47,9 +47,10 @@ def chain(terms: Iterable[tuple[Term, Plan]]) -> list[Run]:
     the old end (the days of grace were used); later than that, it begins when it was paid.
 
     A plan of higher rank does not wait: it ends what is running or queued below it, and the unused value of that
-    becomes extra time at its own price. A plan of lower rank waits for the end of what is paid above it.
+    becomes extra time at its own price. A plan of lower rank waits for the end of what is paid above it. What a voucher
+    gives is laid with them, at its plan's own price, and after what was paid in the same second.
     """
-    ordered = sorted(terms, key=lambda pair: (_paid_at(pair[0]), pair[0].purchase_id))
+    ordered = sorted(terms, key=lambda pair: (_paid_at(pair[0]), pair[0].provider == VOUCHER, pair[0].purchase_id))
     groups: dict[str, list[Run]] = {}
     for term, plan in ordered:
         groups[plan.group] = _placed(groups.get(plan.group, []), term, plan)

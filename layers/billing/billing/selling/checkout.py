@@ -17,6 +17,7 @@ from billing.rules.plans import Catalogue, Plan
 from billing.rules.quotes import obstacle, overlap, quote, trial_days
 from billing.rules.records import UNDER_WAY, Account, Checkout
 from billing.rules.times import rfc3339
+from billing.rules.vouchers import GIFT_GROUP, gift_checkout
 from billing.store.accounts import AccountStore
 from billing.store.plans import PlanStore
 
@@ -32,6 +33,7 @@ class Checkouts:
     """`offered`: the providers of this stack, in order; `client(name)`: the calls toward one.
 
     `moved(user_id)`: whether no key opens an account any more, so that nobody could use what is bought for it.
+    `voucher_secret`: what the codes of gifts are drawn from; None sells none.
     """
 
     def __init__(
@@ -42,8 +44,10 @@ class Checkouts:
         offered: Sequence[str],
         portal_url: str,
         moved: Callable[[str], bool] = lambda _: False,
+        voucher_secret: Callable[[], str] | None = None,
     ) -> None:
         self._moved = moved
+        self._voucher_secret = voucher_secret
         self._accounts = accounts
         self._plans = plans
         self._client = client
@@ -59,54 +63,68 @@ class Checkouts:
         *,
         accept_overlap: bool = False,
         quote_id: str | None = None,
+        gift: bool = False,
     ) -> Mapping[str, Any]:
         """The hosted page for a plan. Asking again returns the same page; asking for another plan ends the old one.
 
         `accept_overlap`: the buyer has read that this is paid besides what already runs. `quote_id`: the terms that
-        the buyer was shown; others by now are refused.
+        the buyer was shown; others by now are refused. `gift`: it buys a voucher, and whatever the buyer has is no
+        matter.
         """
         plan = self._plan_for_sale(plan_id)
         provider = self._provider_for(plan, provider)
         if self._moved(user_id):
             raise Conflict("your key opens another account now: sign in again, then buy there", code="account_moved")
         before = self._accounts.load(user_id)
-        self._look_whether_it_is_paid(before, plan, now)
-        self._confirm_open_page(before, plan, provider, now)
+        group = GIFT_GROUP if gift else plan.group
+        if not gift:
+            self._look_whether_it_is_paid(before, plan, now)
+        self._confirm_open_page(before, group, plan, provider, now)
         asked_before = False
 
         def note(account: Account) -> Consequences | None:
             nonlocal asked_before
-            noted = self._note(account, plan, provider, now, accept_overlap=accept_overlap, quote_id=quote_id)
+            if not gift:
+                self._refuse(account, plan, provider, now, accept_overlap=accept_overlap, quote_id=quote_id)
+            noted = self._note(account, group, plan, provider, now)
             asked_before = noted is None
             return noted
 
         account = self._accounts.change(user_id, note)
-        checkout = account.checkout_in(plan.group)
+        checkout = account.checkout_in(group)
         assert checkout is not None
         if _payable(checkout, now):
             return _view(checkout, reused=True)
-        self._look_at_ended(before.checkout_in(plan.group), user_id, now)
+        self._look_at_ended(before.checkout_in(group), user_id, now)
         session = self._client(provider).create_checkout(self._order(account, checkout, plan, repeated=asked_before))
         after = self._accounts.change(user_id, lambda account: self._opened(account, checkout, session, now))
-        opened = after.checkout_in(plan.group)
+        opened = after.checkout_in(group)
         if opened is None or opened.checkout_id != checkout.checkout_id:
             raise Conflict("another checkout was opened meanwhile: try again", code="checkout_in_progress")
         return _view(opened, reused=False)
 
-    def _note(
-        self, account: Account, plan: Plan, provider: str, now: int, *, accept_overlap: bool, quote_id: str | None
-    ) -> Consequences | None:
-        """Notes the intent first: after a crash, or from a second tab, the provider is asked for the same session.
+    def prepaid_seller(self, plan_id: str) -> str | None:
+        """The first provider that sells this plan for a time, without renewing it."""
+        plan = self._plan_for_sale(plan_id)
+        return next((name for name in sellers(plan, self._offered) if name in PREPAID), None)
 
-        None: what is on record is this very intent. A page for something else is closed at the provider.
-        """
+    def _refuse(
+        self, account: Account, plan: Plan, provider: str, now: int, *, accept_overlap: bool, quote_id: str | None
+    ) -> None:
+        """Raises where the buyer has it already, was shown other terms, or has not read what it would run beside."""
         catalogue = self._plans.catalogue()
         refuse_double(account, catalogue, plan, provider)
         if quote_id is not None:
             _refuse_other_terms(account, catalogue, plan, provider, now, quote_id)
         if not accept_overlap:
             explain_overlap(account, catalogue, plan, provider, now)
-        known = account.checkout_in(plan.group)
+
+    def _note(self, account: Account, group: str, plan: Plan, provider: str, now: int) -> Consequences | None:
+        """Notes the intent first: after a crash, or from a second tab, the provider is asked for the same session.
+
+        None: what is on record is this very intent. A page for something else is closed at the provider.
+        """
+        known = account.checkout_in(group)
         same = known is not None and _same(known, plan, provider)
         if known and same and (_payable(known, now) or _noted(known, now)):
             return None
@@ -119,8 +137,8 @@ class Checkouts:
         ):
             self._client(known.provider).expire_checkout(known.session_id)
         checkout = Checkout(
-            checkout_id=f"chk_{uuid.uuid4().hex}",
-            group=plan.group,
+            checkout_id=self._checkout_id(gift=group == GIFT_GROUP),
+            group=group,
             plan_id=plan.plan_id,
             plan_version=plan.version,
             provider=provider,
@@ -130,8 +148,17 @@ class Checkouts:
             amount_cents=plan.price_cents,
             currency=plan.currency,
         )
-        checkout = replace(checkout, trial_days=trial_days(account, plan, provider, now, prepaid=provider in PREPAID))
-        return consequences(account, account.put(checkout), catalogue, now)
+        if group != GIFT_GROUP:
+            days = trial_days(account, plan, provider, now, prepaid=provider in PREPAID)
+            checkout = replace(checkout, trial_days=days)
+        return consequences(account, account.put(checkout), self._plans.catalogue(), now)
+
+    def _checkout_id(self, *, gift: bool) -> str:
+        if not gift:
+            return f"chk_{uuid.uuid4().hex}"
+        if self._voucher_secret is None:
+            raise InvalidRequest("no gifts are sold here", errors=[{"path": "gift", "message": "not on offer"}])
+        return gift_checkout(self._voucher_secret(), uuid.uuid4().hex[:20])
 
     def _look_whether_it_is_paid(self, account: Account, plan: Plan, now: int) -> None:
         """Of a plan that is bought once, an invoice in bitcoin that was open is read before another one is opened: its
@@ -142,13 +169,13 @@ class Checkouts:
             if purchase.plan_id == plan.plan_id and purchase.provider in PREPAID and purchase.state in UNDER_WAY:
                 self._read(account.user_id, purchase.provider, purchase.purchase_id, now)
 
-    def _confirm_open_page(self, account: Account, plan: Plan, provider: str, now: int) -> None:
+    def _confirm_open_page(self, account: Account, group: str, plan: Plan, provider: str, now: int) -> None:
         """A card's page that was open may be paid, and its webhook late: it is confirmed, never replaced.
 
         For another plan it is closed first, so that nobody pays it while it is read. For the same one, unknown is no
         fault: the page itself takes no second payment.
         """
-        known = account.checkout_in(plan.group)
+        known = account.checkout_in(group)
         if known is None or known.status != "open" or not known.session_id or known.provider in PREPAID:
             return
         client, same = self._client(known.provider), _same(known, plan, provider) and _payable(known, now)
@@ -204,6 +231,7 @@ class Checkouts:
             customer_id=next((name for provider, name in account.customers if provider == checkout.provider), None),
             trial_days=checkout.trial_days,
             repeated=repeated,
+            gift=checkout.group == GIFT_GROUP,
         )
 
     def _plan_for_sale(self, plan_id: str) -> Plan:
@@ -246,6 +274,7 @@ def confirm(
         "plan_id": checkout.plan_id,
         "provider": checkout.provider,
         "entitlements_version": account.version,
+        "gift": checkout.group == GIFT_GROUP,
     }
 
 

@@ -199,7 +199,7 @@ def of_checkout(accounts: AccountStore, user_id: str, checkout_id: str) -> tuple
 
 
 def purchase_of(account: Account, provider: str, purchase_id: str) -> Purchase | None:
-    for kind in ("term", "purchase"):
+    for kind in ("term", "purchase", "gift"):
         found = account.records.get(f"{kind}#{provider}#{purchase_id}")
         if isinstance(found, Purchase):
             return found

@@ -7,7 +7,7 @@ from billing.api import views
 from billing.data import replace
 from billing.errors import NotFound
 from billing.rules.consequences import Consequences, consequences
-from billing.rules.records import Account, Renewal
+from billing.rules.records import VOUCHER, Account, Renewal
 from billing.selling.checkout import Checkouts
 from billing.store.accounts import AccountStore
 from billing.store.plans import PlanStore
@@ -25,6 +25,8 @@ class Renewals:
         The same call returns the same invoice while it can be paid; the price is that of the plan's newest version.
         """
         renewal = _find(self._accounts.load(user_id), group)
+        if renewal.provider == VOUCHER:  # nothing was paid yet: the first that sells a term
+            provider = provider or self._checkouts.prepaid_seller(renewal.plan_id)
         return self._checkouts.create(user_id, renewal.plan_id, provider or renewal.provider, now, accept_overlap=True)
 
     def set_reminders(self, user_id: str, group: str, *, wanted: bool, now: int) -> dict[str, Any]:

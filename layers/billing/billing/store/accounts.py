@@ -20,6 +20,7 @@ from billing.store.codec import Item, item, record_from_item, record_to_item, va
 from billing.store.payment_events import PaymentEvent, marker
 from billing.store.queries import all_items
 from billing.store.transactions import retry, transact
+from billing.store.vouchers import voucher_write
 
 SNAPSHOT = "entitlements"
 # On a snapshot: the account is being erased, its records are on their way; nobody writes it until they have arrived.
@@ -114,6 +115,7 @@ class AccountStore:
             if decided.history:
                 writes.append(self._put(after, _history_item(decided, event)))
             writes += [self._link_write(after.user_id, link) for link in sorted(decided.links)]
+        writes += [voucher_write(self._table, change) for change in decided.vouchers]
         if decided.by is not None:
             writes.append({"Put": {"TableName": self._table, "Item": audit_item(decided, decided.by)}})
         if writes:

@@ -27,7 +27,7 @@ from billing.store.payment_events import PaymentEventStore, from_item
 from billing.store.queries import all_items
 from billing.store.transactions import LostRace, transact
 
-_LINKED = ("subscription#", "purchase#", "term#")
+_LINKED = ("subscription#", "purchase#", "term#", "gift#")
 _KEPT = (*_LINKED, "mrr", LEDGER)
 _TOMBSTONE, _IDENTITY = "~erasure", "~identity#"
 _PASSES = 5

@@ -448,6 +448,12 @@ const de = {
   "error.provider_unavailable": "Der Zahlungsanbieter hat nicht geantwortet. Es wurde nichts abgebucht.",
   "error.signer_refused": "Deine Nostr-Erweiterung hat nicht unterschrieben. Versuche es noch einmal, oder nimm einen Schlüssel dieses Browsers.",
   "error.signature_refused": "Die Unterschrift wurde nicht angenommen. Prüfe, ob die Uhr dieses Geräts richtig geht, und versuche es noch einmal.",
+  "error.voucher_malformed": "In diesem Code ist ein Tippfehler.",
+  "error.voucher_unknown": "Es gibt keinen Gutschein mit diesem Code.",
+  "error.voucher_used": "Dieser Gutschein wurde schon eingelöst.",
+  "error.voucher_expired": "Dieser Gutschein kann nicht mehr eingelöst werden: Sein Datum ist vorbei.",
+  "error.voucher_void": "Dieser Gutschein gilt nicht mehr. Frag die Person, von der du ihn hast.",
+  "error.voucher_secret_gone": "Diese Codes lassen sich einlösen, aber nicht mehr anzeigen: Das Geheimnis dahinter wurde ersetzt.",
 
   "feature.ai.chat": "KI-Chat",
   "feature.about.ai.chat": "Fragen zu deiner Wallet, in einfachen Worten beantwortet",

@@ -447,6 +447,12 @@ const texts = {
   "error.provider_unavailable": "The payment provider did not answer. Nothing was charged.",
   "error.signer_refused": "Your Nostr extension did not sign. Try again, or use a billing key instead.",
   "error.signature_refused": "The signature was not accepted. Check that the clock of this device is right, and try again.",
+  "error.voucher_malformed": "There is a typing error in this code.",
+  "error.voucher_unknown": "There is no voucher with this code.",
+  "error.voucher_used": "This voucher has been redeemed already.",
+  "error.voucher_expired": "This voucher can no longer be redeemed: its date has passed.",
+  "error.voucher_void": "This voucher is no longer valid. Ask whoever gave it to you.",
+  "error.voucher_secret_gone": "These codes can be redeemed, but no longer be shown: the secret behind them was replaced.",
 } as const satisfies Readonly<Record<string, Message>>;
 
 export const en: Readonly<Record<keyof typeof texts, Message>> = texts;

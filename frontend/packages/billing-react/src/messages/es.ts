@@ -448,6 +448,12 @@ const es = {
   "error.provider_unavailable": "El proveedor de pagos no respondió. No se ha cobrado nada.",
   "error.signer_refused": "Tu extensión de Nostr no ha firmado. Inténtalo otra vez o usa una clave de facturación.",
   "error.signature_refused": "No se aceptó la firma. Comprueba que el reloj de este dispositivo va bien e inténtalo otra vez.",
+  "error.voucher_malformed": "Hay una errata en este código.",
+  "error.voucher_unknown": "No existe ningún vale con este código.",
+  "error.voucher_used": "Este vale ya se ha canjeado.",
+  "error.voucher_expired": "Este vale ya no se puede canjear: ha pasado su fecha.",
+  "error.voucher_void": "Este vale ya no es válido. Pregunta a quien te lo dio.",
+  "error.voucher_secret_gone": "Estos códigos se pueden canjear, pero ya no mostrar: se sustituyó el secreto que hay detrás.",
 
   "feature.ai.chat": "Chat con IA",
   "feature.about.ai.chat": "Preguntas sobre tu monedero, respondidas con palabras sencillas",

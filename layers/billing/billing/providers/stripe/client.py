@@ -187,7 +187,7 @@ class StripeClient:
 
     def _checkout(self, order: Order, price: str, customer: str) -> "SessionCreateParams":
         params: SessionCreateParams = {
-            "mode": "subscription" if order.plan.recurring else "payment",
+            "mode": "subscription" if order.recurring else "payment",
             "line_items": [{"price": price, "quantity": 1}],
             "success_url": order.success_url,
             "cancel_url": order.cancel_url,
@@ -197,12 +197,15 @@ class StripeClient:
             "automatic_tax": {"enabled": self._options.automatic_tax},
             "allow_promotion_codes": self._options.promotion_codes,
         }
+        if order.plan.recurring and order.gift:
+            # A price that recurs is for subscriptions only: the same product at the same price, once.
+            params["line_items"] = [{"price_data": self._prices.once(price, order.amount_cents), "quantity": 1}]
         if self._options.automatic_tax:
             # Tax needs an address: the buyer types it at Stripe, where it stays.
             params["customer_update"] = {"address": "auto"}
         if re.fullmatch(r"[A-Za-z0-9_-]{1,200}", order.user_id):
             params["client_reference_id"] = order.user_id
-        if order.plan.recurring:
+        if order.recurring:
             # A session's metadata is not copied: the subscription needs its own.
             data: SessionCreateParamsSubscriptionData = {"metadata": order.metadata}
             if order.trial_days:

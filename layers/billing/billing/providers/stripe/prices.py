@@ -10,6 +10,7 @@ from billing.rules.plans import Plan
 
 if TYPE_CHECKING:
     from stripe.params import PriceCreateParams
+    from stripe.params.checkout import SessionCreateParamsLineItemPriceData
 
 
 class Prices:
@@ -40,6 +41,18 @@ class Prices:
             changes=tuple(changes),
             problems=tuple(_differences(plan, price)) if price else (),
         )
+
+    def once(self, price_id: str, amount_cents: int) -> "SessionCreateParamsLineItemPriceData":
+        """What one period of a price that recurs costs when it is paid a single time: the same product and tax."""
+        price = self._adopted(price_id)
+        data: SessionCreateParamsLineItemPriceData = {
+            "product": price["product"],
+            "currency": price["currency"],
+            "unit_amount": amount_cents,
+        }
+        if price.get("tax_behavior") in ("inclusive", "exclusive"):
+            data["tax_behavior"] = price["tax_behavior"]
+        return data
 
     def _adopted(self, price_id: str) -> dict[str, Any]:
         try:

@@ -10,8 +10,10 @@ from billing.rules.plans import Catalogue, Plan
 from billing.rules.polling import next_poll
 from billing.rules.records import (
     PURCHASE_STATES,
+    VOUCHER,
     Account,
     Checkout,
+    Gift,
     Payment,
     Purchase,
     Renewal,
@@ -20,6 +22,7 @@ from billing.rules.records import (
 )
 from billing.rules.terms import Run
 from billing.rules.times import DAY
+from billing.rules.vouchers import given_by
 
 # A look this long before the end is early enough for every reminder anybody would set (seconds).
 LONGEST_LEAD = 30 * DAY
@@ -61,7 +64,7 @@ def purchase(account: Account, fact: PurchaseFact, catalogue: Catalogue) -> Acco
 
 
 def _on_record(account: Account, fact: PurchaseFact) -> Purchase | None:
-    for kind in ("term", "purchase"):
+    for kind in ("term", "purchase", "gift"):
         found = account.records.get(f"{kind}#{fact.provider}#{fact.purchase_id}")
         if isinstance(found, Purchase):
             return found
@@ -104,6 +107,9 @@ def _first_heard(account: Account, fact: PurchaseFact, *, recurring: bool) -> Pu
         "returns_surplus": fact.returns_surplus,
         "expires_at": fact.expires_at,
     }
+    voucher = given_by(fact.checkout_id)
+    if voucher is not None:
+        return Gift(**known, voucher_id=voucher)
     if not recurring:
         return Purchase(**known)
     trial = next((c.trial_days for c in account.checkouts if c.checkout_id == fact.checkout_id), 0)
@@ -244,7 +250,8 @@ def renew(account: Account, catalogue: Catalogue) -> Account:
                     group=group,
                     plan_id=run.plan.plan_id,
                     plan_version=run.plan.version,
-                    provider=run.term.provider,
+                    # Where the next one can be paid: after a voucher, where its holder paid before.
+                    provider=old.provider if old and run.term.provider == VOUCHER else run.term.provider,
                     purchase_id=run.term.purchase_id,
                     ends_at=run.end,
                     wanted=old.wanted if old else True,

@@ -47,7 +47,7 @@ def refund(account: Account, fact: RefundFact, catalogue: Catalogue) -> Account 
     if isinstance(changed, Ref):
         return changed
     changed = settled(changed, fact.provider, fact.request_id)
-    for purchase in (*changed.purchases, *changed.terms):
+    for purchase in (*changed.purchases, *changed.terms, *changed.gifts):
         if account.records[purchase.record] != purchase:
             changed = _weighed(changed, purchase, fact.observed_at, catalogue)
     return renew(changed, catalogue)
