@@ -30,6 +30,7 @@ class Relay:
     `refuses`: words with which it takes no event (`rate-limited: …`). `asks_who`: serves only who answers its
     challenge. `knows_tags` False: it refuses filters by a tag; `ignores_tags`: it takes them and does not look. `deaf`:
     it takes events and passes none on. `silent_end`: no EOSE. `repeats`: passes each event on so many times.
+    `oldest`: seconds that an event may be old.
     """
 
     def __init__(self, port: int = 0, clock: Clock | None = None) -> None:
@@ -38,6 +39,7 @@ class Relay:
         self.asks_who = self.ignores_tags = self.deaf = self.silent_end = False
         self.knows_tags = True
         self.repeats = 1
+        self.oldest: int | None = None
         self.kept: list[Event] = []
         self.passed: list[Event] = []
         """All that was taken, in order."""
@@ -159,11 +161,12 @@ class Relay:
             named = found.get("id") if isinstance(found, dict) else None
             _send(connection, "OK", named, False, "invalid: not a genuine event")
             return
-        if self.refuses:
-            _send(connection, "OK", event.id, False, self.refuses)
+        too_old = self.oldest is not None and event.created_at < self.clock.now() - self.oldest
+        if self.refuses or too_old:
+            _send(connection, "OK", event.id, False, self.refuses or "invalid: timestamp too far off")
             return
-        _send(connection, "OK", event.id, True, "")
         self.publish(event)
+        _send(connection, "OK", event.id, True, "")
 
     def _keep(self, event: Event) -> None:
         if 20_000 <= event.kind < 30_000:
