@@ -3,7 +3,7 @@
 import os
 from typing import Any
 
-from billing.api.http import Request, Response, endpoint, unless_known
+from billing.api.http import Request, Response, chosen, endpoint, unless_known
 from billing.api.views import entitlement
 from billing.aws import Aws
 from billing.gate.gate import Gate, known_sources
@@ -39,8 +39,11 @@ def _signed(statement: Statement) -> dict[str, Any]:
 
 
 def check(request: Request) -> dict[str, Any]:
-    user_id, feature = request.own_user(request.only("user_id").get("user_id")), request.path["feature"]
-    catalogue, known = plans.catalogue(), known_sources(request.context)
+    query, feature = request.only("user_id", "fresh"), request.path["feature"]
+    user_id, catalogue = request.own_user(query.get("user_id")), plans.catalogue()
+    # Whoever has heard that the account changed asks what it is now, not what the authorizer kept.
+    fresh = chosen(query, "fresh", "false", "true") == "true"
+    known = None if fresh else known_sources(request.context)
     found = gate.check(user_id, feature, catalogue, request.now, known)
     left = _left(user_id, found, request.now)
     if left.remaining == 0:  # a cached no is never trusted: more may have been bought since

@@ -1,5 +1,6 @@
 """Another backend's handler, behind our authorizer, guarded with the decorator; the billing API is on loopback."""
 
+import base64
 import json
 import socket
 import threading
@@ -9,11 +10,13 @@ from typing import Any
 
 import pytest
 
-from billing.protect import TRUST_SECONDS, Protection
+from billing.protect import AUTHORIZER_SECONDS, TRUST_SECONDS, Protection
 from billing.rules.entitlements import Source, sources_to_json
+from billing.rules.host_signatures import headers_of, secret_of
 from billing.rules.plans import Allowance
 
 NOW = 1_800_000_000
+SECRET = secret_of("the-stacks-own-key", "ep_1", "a")
 
 
 class Api:
@@ -65,6 +68,8 @@ class Backend:
         self.now = NOW
         self.ran = 0
         protection = Protection(api_url, now=lambda: self.now)
+        self.told: list[str] = []
+        self.receive = protection.on_billing_event([SECRET], lambda event_id, *_: self.told.append(event_id))
 
         @protection.requires_feature("ai.chat", **options)
         def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
@@ -171,3 +176,50 @@ def test_an_api_that_hangs_up_or_talks_nonsense_lets_nobody_in(said: bytes) -> N
 
 def test_an_api_that_is_away_lets_nobody_in() -> None:
     assert Backend("http://127.0.0.1:9").call(user_id="usr_1") == (503, "billing_unavailable")
+
+
+# --- told at once -----------------------------------------------------------------------------------------------------
+
+
+def tell(backend: Backend, user_id: str = "usr_1", secret: str = SECRET, *, encoded: bool = False) -> int:
+    body = json.dumps({"type": "EntitlementsChanged", "timestamp": "", "data": {"user_id": user_id}}).encode()
+    event = {
+        "headers": headers_of([secret], "evt_1", body, backend.now),
+        "body": base64.b64encode(body).decode() if encoded else body.decode(),
+        "isBase64Encoded": encoded,
+    }
+    return int(backend.receive(event, None)["statusCode"])
+
+
+@pytest.mark.parametrize("encoded", [False, True])
+def test_of_an_account_that_changed_nothing_known_is_believed(api: Api, encoded: bool) -> None:
+    backend = Backend(api.url)
+    assert backend.call(user_id="usr_1", sources=bought())[0] == 200
+    assert backend.call(user_id="usr_1")[0] == 200
+    backend.now += 1
+    assert tell(backend, encoded=encoded) == 200
+    api.status = 402
+    assert backend.call(user_id="usr_1", sources=bought())[0] == 402
+    assert backend.call(user_id="usr_2", sources=bought())[0] == 200, "others are left alone"
+    assert api.asked[-1][1] == "/billing/entitlements/ai.chat?fresh=true"
+    assert backend.told == ["evt_1"]
+
+
+def test_a_yes_that_was_asked_for_after_the_change_holds_and_the_authorizer_is_believed_again(api: Api) -> None:
+    backend = Backend(api.url)
+    tell(backend)
+    backend.now += 1
+    assert [backend.call(user_id="usr_1", sources=bought())[0] for _ in range(3)] == [200] * 3
+    assert len(api.asked) == 1
+    backend.now += AUTHORIZER_SECONDS
+    assert backend.call(user_id="usr_1", sources=bought())[0] == 200
+    assert len(api.asked) == 1
+
+
+def test_a_stranger_can_make_nobody_forget(api: Api) -> None:
+    backend = Backend(api.url)
+    assert tell(backend, secret=secret_of("another", "ep_1", "a")) == 401
+    assert backend.call(user_id="usr_1", sources=bought())[0] == 200
+    assert (api.asked, backend.told) == ([], [])
+    with pytest.raises(ValueError, match="secret"):
+        Protection(api.url).on_billing_event([])

@@ -14,12 +14,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 import requests
 
-from demo.shop import Shop, open_shop
+from demo.shop import ADMIN, Shop, open_shop
 from local.engine import Engine
 from tests.browser.built import FRONTEND, build_packages, run
 
 SOURCE = FRONTEND / "examples" / "next-host"
 TOKEN_SECONDS = 6
+# Of a host that is told of changes: what closes sooner was closed by what it was told.
+LONG_TOKEN_SECONDS = 60
 # The API's address is built into the pages: this one, which the browser finds wherever the shop happens to be.
 API = "http://billing.example"
 
@@ -78,10 +80,10 @@ def open_host() -> Iterator[Host]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     url = f"http://127.0.0.1:{port}"
-    parameters = {"EntitlementTokenSeconds": str(TOKEN_SECONDS), "PublicUrl": API, "PortalUrl": url}
+    parameters = {"EntitlementTokenSeconds": str(LONG_TOKEN_SECONDS), "PublicUrl": API, "PortalUrl": url}
     with open_shop(enforce_policies=True, parameters=parameters) as shop:
         model = Model()
-        server = _serve(port, shop.url, model.url)
+        server = _serve(port, shop.url, model.url, _endpoint(shop, url)["secret"])
         try:
             wait_for(f"{url}/api/billing/session")
             yield Host(url, shop, model)
@@ -91,11 +93,21 @@ def open_host() -> Iterator[Host]:
             model.close()
 
 
-def _serve(port: int, api: str, model: str) -> "subprocess.Popen[bytes]":
-    """The production server, which knows the billing API's address and nothing else of it."""
+def _endpoint(shop: Shop, url: str) -> dict[str, str]:
+    """Where the host is told what happens; it chose what changes access, as most hosts will."""
+    wish = {"url": f"{url}/api/billing/events", "event_types": ["EntitlementsChanged"]}
+    answer = shop.call("POST", "/admin/endpoints", wish, user=ADMIN, admin=True)
+    assert answer.status_code == 201, answer.text
+    made: dict[str, str] = answer.json()
+    return made
+
+
+def _serve(port: int, api: str, model: str, secret: str) -> "subprocess.Popen[bytes]":
+    """The production server, which knows the billing API's address, and the secret by which it is told of changes."""
     environment = {
         **os.environ,
         "BILLING_API_URL": api,
+        "BILLING_EVENTS_SECRET": secret,
         "AI_URL": model,
         "BILLING_INSECURE_COOKIES": "1",
         "NEXT_TELEMETRY_DISABLED": "1",

@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 
 from person import Person, signed
 from tests.browser.conftest import Visitor
-from tests.browser.host import TOKEN_SECONDS, Host
+from tests.browser.host import Host
 
 pytestmark = pytest.mark.browser
 PAGES = ["/", "/pricing", "/account/billing", "/checkout/return?checkout_id=chk_unknown"]
@@ -118,7 +118,7 @@ def test_who_signs_out_is_a_stranger_to_the_hosts_servers_too(guest: Visitor) ->
     expect(guest.button("Use my Nostr extension")).to_be_visible()
 
 
-def test_a_purchase_elsewhere_opens_with_the_next_call_and_a_refund_closes_within_the_stated_bound(
+def test_a_purchase_elsewhere_opens_with_the_next_call_and_a_refund_closes_within_five_seconds(
     guest: Visitor, host_engine: Host
 ) -> None:
     person = sign_in(guest)
@@ -136,7 +136,7 @@ def test_a_purchase_elsewhere_opens_with_the_next_call_and_a_refund_closes_withi
         time.sleep(0.05)
     refunded = time.monotonic()
     while post("/api/report").status != 402:
-        assert time.monotonic() - refunded < TOKEN_SECONDS + 1, "it stayed open beyond the lifetime of a token"
+        assert time.monotonic() - refunded < 5, "the host was not told, or believed its token all the same"
         time.sleep(0.1)
     spent = host_engine.model.calls
     assert post("/api/report").status == 402

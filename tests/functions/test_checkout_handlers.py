@@ -1,15 +1,18 @@
 """Checkout, its confirmation, and what the buyer then sees: the functions of the buyer's pages."""
 
+import json
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
 import pytest
 import requests
 
 from billing.api.http import MAX_BODY_BYTES
+from billing.rules.entitlements import Source, sources_to_json
 from billing.store.identities import IdentityStore
 from samples import USER
-from tests.functions.conftest import Answer, Cloud
+from tests.functions.conftest import Answer, Cloud, recorded
 
 Call = Callable[..., Answer]
 
@@ -181,6 +184,27 @@ def test_a_locked_feature_is_a_402_with_the_reason_and_offers(call: Call) -> Non
     assert answer.json["scenario"] == "not_in_plan"
     assert [offer["plan_id"] for offer in answer.json["offers"]] == ["tax-2026", "pro-month", "pro-year"]
     assert answer.json["upgrade_url"] == "https://portal.example/pricing"
+
+
+@pytest.mark.parametrize(("query", "status"), [({}, 200), ({"fresh": "true"}, 402), ({"fresh": "1"}, 400)])
+def test_whoever_heard_of_a_change_is_not_answered_with_what_the_authorizer_kept(
+    load: Callable[[str], ModuleType], query: dict[str, str], status: int
+) -> None:
+    event = recorded("api/entitlements.check")
+    event |= {"pathParameters": {"feature": "tax.enhanced"}, "queryStringParameters": query}
+    kept = Source(
+        kind="subscription",
+        id="sub_1",
+        plan_id="pro-month",
+        plan_version=1,
+        start=0,
+        until=None,
+        reason="active",
+        features={"tax.enhanced": True},
+    )
+    authorizer = {"user_id": "usr_refunded", "role": "", "sources": json.dumps(sources_to_json([kept]))}
+    event["requestContext"]["authorizer"] = {"lambda": authorizer}
+    assert load("entitlements").handler(event, None)["statusCode"] == status
 
 
 def test_a_bought_feature_is_open_and_says_since_what(call: Call) -> None:

@@ -12,12 +12,15 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import requests
+from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from billing.identity.tokens import Signer, generate_key_set
-from bitsleuth_billing_gate import Caller, Gate, Refusal, Use
+from billing.rules.host_signatures import headers_of, secret_of
+from bitsleuth_billing_gate import Caller, Event, Gate, Receiver, Refusal, Use
 
 PYTHON = Path(__file__).parents[2] / "python"
 SESSION = "session-1"
@@ -28,9 +31,11 @@ PAYWALL = {"code": "feature_locked", "scenario": "expired", "status": 402, "offe
 LOCKED_FIELDS = {"type", "title", "status", "code", "detail", "feature", "scenario", "offers", "sources", "upgrade_url"}
 
 
-def token(features: dict[str, Any], *, life: int = 300, now: int | None = None, signer: Signer = SIGNER) -> str:
+def token(
+    features: dict[str, Any], *, life: int = 300, now: int | None = None, signer: Signer = SIGNER, version: int = 1
+) -> str:
     began = int(time.time()) if now is None else now
-    return signer.sign_entitlements("usr_1", "pro", features, 1, began, began + life)
+    return signer.sign_entitlements("usr_1", "pro", features, version, began, began + life)
 
 
 class Api:
@@ -38,6 +43,7 @@ class Api:
 
     def __init__(self) -> None:
         self.features: dict[str, Any] = {}
+        self.version = 1
         self.state = "up"
         self.asked: list[str] = []
         self.used: list[dict[str, Any]] = []
@@ -74,13 +80,13 @@ class Api:
         if authorization != f"Bearer {SESSION}":
             return 401, {"code": "not_authenticated"}
         if path == "/billing/entitlements":
-            return 200, {"token": token(self.features)}
+            return 200, {"token": token(self.features, version=self.version)}
         if path == "/billing/usage":
             self.used.append(body)
             if body["action"] == "reserve" and not self.features.get(body["feature"]):
                 return 402, PAYWALL
             return 200, {"reservation_id": "rsv_1"}
-        return (200, {}) if self.features.get(path.rsplit("/", 1)[1]) else (402, PAYWALL)
+        return (200, {}) if self.features.get(urlsplit(path).path.rsplit("/", 1)[1]) else (402, PAYWALL)
 
     def close(self) -> None:
         self._server.shutdown()
@@ -270,3 +276,80 @@ def test_openssl_agrees(api: Api) -> None:
             "off": "locked",
             "other": "locked",
         }
+
+
+# --- told at once -----------------------------------------------------------------------------------------------------
+
+SECRET = secret_of("the-stacks-own-key", "ep_1", "a")
+
+
+def told(version: int, *, event_id: str = "", type_: str = "EntitlementsChanged", by: str = SECRET) -> Any:
+    body = json.dumps(
+        {"type": type_, "timestamp": "2026-11-28T21:00:00Z", "data": {"user_id": "usr_1", "account_version": version}}
+    ).encode()
+    return headers_of([by], event_id or f"evt_{version}", body, int(time.time())), body
+
+
+@pytest.mark.parametrize("kind", ["fastapi", "wsgi"])
+def test_a_host_that_is_told_closes_with_the_next_call(kind: str, api: Api) -> None:
+    with host(kind, api.url, BILLING_EVENTS_SECRET=SECRET) as url:
+        cookies = f"bitsleuth_session={SESSION}; bitsleuth_entitlements={token({'tax.enhanced': True})}"
+        assert post(f"{url}/report", cookie=cookies).status_code == 200
+        api.version = 2
+        headers, body = told(2)
+        forged = requests.post(f"{url}/billing/events", data=body + b" ", headers=headers, timeout=20)
+        assert forged.status_code == 401
+        assert post(f"{url}/report", cookie=cookies).status_code == 200, "nobody else can close it"
+        for _ in range(2):
+            assert requests.post(f"{url}/billing/events", data=body, headers=headers, timeout=20).status_code == 200
+        assert post(f"{url}/report", cookie=cookies).status_code == 402
+        assert api.asked[-1] == "GET /billing/entitlements/tax.enhanced?fresh=true"
+        huge = requests.post(f"{url}/billing/events", data=b"x" * 70_000, headers=headers, timeout=20)
+        assert huge.status_code == 413
+
+
+def test_what_stayed_opens_with_the_fresh_token_and_costs_one_call(api: Api) -> None:
+    gate = Gate(api.url, keys=JWKS)
+    caller = Caller(SESSION, token({"tax.enhanced": True}))
+    api.features, api.version = {"tax.enhanced": True}, 5
+    gate.changed("usr_1", 5)
+    gate.changed("usr_1", 4)
+    assert [status(gate.decide("tax.enhanced", caller)) for _ in range(3)] == [200] * 3
+    assert api.asked.count("GET /billing/entitlements") == 1
+
+
+def test_an_event_is_handled_once_and_again_only_when_that_failed() -> None:
+    handled: list[str] = []
+
+    def handle(event: Event) -> None:
+        handled.append(event.event_id)
+        if len(handled) == 1:
+            raise OSError("the database is away")
+
+    receiver = Receiver([SECRET], handle)
+    headers, body = told(3)
+    with pytest.raises(OSError, match="away"):
+        receiver.receive(headers, body)
+    assert [receiver.receive(headers, body) for _ in range(3)] == [200] * 3
+    assert handled == ["evt_3", "evt_3"]
+
+
+def test_the_receivers_judge_as_the_specifications_library_does() -> None:
+    headers, body = told(1)
+    strange, _ = told(1, by=secret_of("another", "ep_1", "a"))
+    late = {**headers, "webhook-timestamp": str(int(headers["webhook-timestamp"]) - 301)}
+    for given, good in ((headers, True), (strange, False), (late, False), ({}, False)):
+        try:
+            Webhook(SECRET).verify(body, dict(given))
+            theirs = True
+        except WebhookVerificationError:
+            theirs = False
+        assert theirs is good
+        assert (Receiver([SECRET], lambda event: None).receive(given, body) == 200) is good
+
+
+def test_without_a_secret_nothing_is_received() -> None:
+    with pytest.raises(ValueError, match="secret"):
+        Receiver([], lambda event: None)
+    with pytest.raises(ValueError, match="whsec_"):
+        Receiver(["hunter2"], lambda event: None).receive(*told(1))

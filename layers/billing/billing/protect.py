@@ -9,6 +9,7 @@ It stands behind the authorizer that the billing stack exports, whose context ca
 is believed; everything else is asked of the billing API before it is refused, with the caller's own token.
 """
 
+import base64
 import functools
 import http.client
 import json
@@ -17,24 +18,53 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
 
 from billing.rules.entitlements import Entitlement, decide, sources_from_json
+from billing.rules.host_signatures import is_genuine
 
 Handler = Callable[[dict[str, Any], Any], Any]
+# What a host does with an event: its id, its type and its data.
+Handle = Callable[[str, str, Mapping[str, Any]], None]
 # Seconds for which a yes of the billing API is believed, and how many are kept.
 TRUST_SECONDS = 60
+# Seconds for which the authorizer's word may be older than a change that was heard of: its caches together.
+AUTHORIZER_SECONDS = 90
 _KEPT = 2_000
 _TIMEOUT = 5
 
 
-class Protection:
-    """`api_url` is the billing API's origin; `now` gives Unix seconds."""
+class Changes(Protocol):
+    """When an account's change was heard of (Unix seconds): in this process by default. Lambda has many processes, and
+    tells one of them: there it is a table that all of them read, or the bounds of the caches hold as without."""
 
-    def __init__(self, api_url: str, now: Callable[[], float] = time.time) -> None:
+    def heard_at(self, user_id: str) -> float | None: ...
+
+    def note(self, user_id: str, at: float) -> None: ...
+
+
+class _ChangesHere:
+    def __init__(self) -> None:
+        self._heard: OrderedDict[str, float] = OrderedDict()
+
+    def heard_at(self, user_id: str) -> float | None:
+        return self._heard.get(user_id)
+
+    def note(self, user_id: str, at: float) -> None:
+        self._heard[user_id] = at
+        self._heard.move_to_end(user_id)
+        if len(self._heard) > _KEPT:
+            self._heard.popitem(last=False)
+
+
+class Protection:
+    """`api_url` is the billing API's origin; `now` gives Unix seconds; `changes` keeps which accounts changed."""
+
+    def __init__(self, api_url: str, now: Callable[[], float] = time.time, changes: Changes | None = None) -> None:
         self._api_url = api_url.rstrip("/")
         self._now = now
+        self._changes = changes or _ChangesHere()
         self._open_until: OrderedDict[tuple[str, str], float] = OrderedDict()
 
     def requires_feature(self, feature: str, *, meter: bool = False, amount: int = 1) -> Callable[[Handler], Handler]:
@@ -54,6 +84,31 @@ class Protection:
 
         return guard
 
+    def on_billing_event(self, secrets: Sequence[str], handle: Handle | None = None) -> Handler:
+        """The handler of a POST route, without an authorizer, that the billing service calls (`whsec_…`).
+
+        Deliveries are verified. Of an account that changed nothing known is believed; then `handle` gets the event's
+        id, type and data. The same id may come again: what it does twice has to be as if done once.
+        """
+        if not secrets:
+            raise ValueError("without a secret nothing could be verified")
+
+        def receive(event: dict[str, Any], context: Any) -> dict[str, Any]:
+            headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
+            text = event.get("body") or ""
+            body = base64.b64decode(text) if event.get("isBase64Encoded") else text.encode()
+            if not is_genuine(secrets, headers, body, self._now()):
+                return _problem(401, "not_authenticated", "This is no delivery of the billing service")
+            told = json.loads(body)
+            type_, data = told["type"], told["data"]
+            if type_ == "EntitlementsChanged":
+                self._changes.note(data["user_id"], self._now())
+            if handle is not None:
+                handle(headers["webhook-id"], type_, data)
+            return {"statusCode": 200, "headers": {"cache-control": "no-store"}, "body": ""}
+
+        return receive
+
     def _refusal(self, event: Mapping[str, Any], feature: str, uses: int) -> dict[str, Any] | None:
         caller = event.get("requestContext", {}).get("authorizer", {}).get("lambda") or {}
         user_id, headers = caller.get("user_id"), event.get("headers") or {}
@@ -62,20 +117,26 @@ class Protection:
         token = headers.get("authorization", "")
         if uses:
             return self._ask("POST", "/billing/usage", token, {"feature": feature, "amount": uses})
-        if self._known(caller, user_id, feature):
+        heard = self._changes.heard_at(user_id)
+        changed = heard is not None and self._now() - heard < AUTHORIZER_SECONDS
+        if self._known(caller, user_id, feature, heard if changed else None):
             return None
-        refusal = self._ask("GET", f"/billing/entitlements/{urllib.parse.quote(feature)}", token)
+        fresh = "?fresh=true" if changed else ""
+        refusal = self._ask("GET", f"/billing/entitlements/{urllib.parse.quote(feature)}{fresh}", token)
         if refusal is None:
             self._open_until[user_id, feature] = self._now() + TRUST_SECONDS
             if len(self._open_until) > _KEPT:
                 self._open_until.popitem(last=False)
         return refusal
 
-    def _known(self, caller: Mapping[str, Any], user_id: str, feature: str) -> bool:
-        known = sources_from_json(json.loads(caller.get("sources") or "[]"))
-        if isinstance(decide(known, feature, int(self._now())), Entitlement):
-            return True
-        return self._open_until.get((user_id, feature), 0) > self._now()
+    def _known(self, caller: Mapping[str, Any], user_id: str, feature: str, heard: float | None) -> bool:
+        """`heard`: when a change was heard of that what is known may not have in it yet."""
+        if heard is None:
+            known = sources_from_json(json.loads(caller.get("sources") or "[]"))
+            if isinstance(decide(known, feature, int(self._now())), Entitlement):
+                return True
+        until = self._open_until.get((user_id, feature), 0)
+        return until > self._now() and (heard is None or until - TRUST_SECONDS > heard)
 
     def _ask(self, method: str, path: str, token: str, body: Mapping[str, Any] | None = None) -> dict[str, Any] | None:
         """None for a yes; otherwise the answer to give."""

@@ -14,6 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
+from bitsleuth_billing_gate.events import LONGEST_BODY, Receiver
 from bitsleuth_billing_gate.gate import Caller, Gate, Refusal, Use
 
 Endpoint = Callable[..., Any]
@@ -51,3 +52,17 @@ def requires_feature(
         return guarded
 
     return guard
+
+
+def on_billing_event(receiver: Receiver) -> Callable[[Request], Awaitable[Response]]:
+    """The endpoint of a POST route for the service's webhooks: `app.post("/billing/events")(on_billing_event(…))`."""
+
+    async def receive(request: Request) -> Response:
+        body = b""
+        async for part in request.stream():
+            body += part
+            if len(body) > LONGEST_BODY:
+                return Response(status_code=413)
+        return Response(status_code=await run_in_threadpool(receiver.receive, request.headers, body))
+
+    return receive

@@ -4,18 +4,21 @@ import json
 import time
 import uuid
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
 
+from bitsleuth_billing_gate.events import Event, Handle, HandledEvents, Receiver
 from bitsleuth_billing_gate.service import Service, Unavailable
 from bitsleuth_billing_gate.tokens import Verifier
 
 # The cookies of the host's session route (`@bitsleuth/entitlements`), without their prefix where there is no TLS.
 _SESSION, _TOKEN = "bitsleuth_session", "bitsleuth_entitlements"
 _KEPT = 1_000
+# Accounts of which a change was heard: a token outlives its change by minutes, not by so many changes.
+_HEARD = 50_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +83,7 @@ class Gate:
         self._upgrade_url = upgrade_url
         self._now = now
         self._renewed: OrderedDict[str, str] = OrderedDict()
+        self._heard: OrderedDict[str, int] = OrderedDict()
         self._afterwards = ThreadPoolExecutor(max_workers=2, thread_name_prefix="billing")
 
     def known(self, feature: str, caller: Caller) -> bool:
@@ -97,6 +101,28 @@ class Gate:
             title, detail = "Try again in a moment", "access could not be checked"
             return Refusal(503, _problem("billing_unavailable", title, 503, detail))
 
+    def receiver(
+        self, secrets: Sequence[str], handle: Handle | None = None, *, handled: HandledEvents | None = None
+    ) -> Receiver:
+        """For the route that the service calls (`whsec_…`, several while one is replaced): what this gate knows of an
+        account that changed is dropped, then `handle` is called, once for each event."""
+
+        def take(event: Event) -> None:
+            user_id, version = event.data.get("user_id"), event.data.get("account_version")
+            if event.type == "EntitlementsChanged" and isinstance(user_id, str) and isinstance(version, int):
+                self.changed(user_id, version)
+            if handle is not None:
+                handle(event)
+
+        return Receiver(secrets, take, handled=handled, now=self._now)
+
+    def changed(self, user_id: str, version: int) -> None:
+        """An account has this version now: older tokens of it are not believed any more. The same for each process
+        of a host, which tells the others itself."""
+        self._heard[user_id] = max(version, self._heard.pop(user_id, 0))
+        if len(self._heard) > _HEARD:
+            self._heard.popitem(last=False)
+
     def _decide(self, feature: str, caller: Caller, uses: int) -> Use | Refusal:
         session = caller.session
         if uses:
@@ -113,7 +139,9 @@ class Gate:
 
     def _opens(self, feature: str, token: str | None) -> bool:
         claims = self._verifier.claims(token)
-        return claims is not None and claims.open(feature, self._now())
+        if claims is None or claims.version < self._heard.get(claims.user_id, 0):
+            return False
+        return claims.open(feature, self._now())
 
     def _renew(self, session: str) -> str | None:
         token = self._service.token(session)

@@ -44,7 +44,8 @@ class Service:
 
     def refusal(self, session: str, feature: str) -> dict[str, Any] | None:
         """The 402 document with its offers; None when the feature turned out to be open."""
-        return _paywall(self._ask("GET", f"/billing/entitlements/{urllib.parse.quote(feature, safe='')}", session))
+        path = f"/billing/entitlements/{urllib.parse.quote(feature, safe='')}?fresh=true"
+        return _paywall(self._ask("GET", path, session))
 
     def reserve(self, session: str, usage: Mapping[str, Any]) -> tuple[str | None, dict[str, Any] | None]:
         """Holds a use: the reservation, or the 402 document."""

@@ -22,10 +22,12 @@ Keys = Mapping[str, jwt.PyJWK]
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """`features` maps a feature to true, a number, or `{"limit", "remaining", "resets_at"}`."""
+    """`features` maps a feature to true, a number, or `{"limit", "remaining", "resets_at"}`; `version` is that of the
+    account, which grows with each change."""
 
     user_id: str
     features: Mapping[str, Any]
+    version: int
     expires_at: int
 
     def open(self, feature: str, now: float) -> bool:
@@ -100,7 +102,8 @@ class Verifier:
             return None
         if max(times[:2]) > self._now() + _LEEWAY:
             return None
-        return Claims(str(said["sub"]), said["f"], times[2])
+        version = said.get("ver")
+        return Claims(str(said["sub"]), said["f"], version if isinstance(version, int) else 0, times[2])
 
     def _key(self, kid: str) -> jwt.PyJWK | None:
         """A known key is never waited for; an unknown one is looked up, and when that fails it is not "unknown"."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from http import HTTPStatus
 from typing import Any
 
+from bitsleuth_billing_gate.events import LONGEST_BODY, Receiver
 from bitsleuth_billing_gate.gate import Caller, Gate, Refusal
 
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
@@ -55,3 +56,19 @@ def _watched(parts: Iterable[bytes], end: Callable[[bool], None]) -> Iterator[by
         if close := getattr(parts, "close", None):
             close()
         end(whole)
+
+
+def on_billing_event(receiver: Receiver) -> Application:
+    """An application for the service's webhooks, to be mounted at a path of yours."""
+
+    def receive(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        headers = {name[5:].replace("_", "-"): value for name, value in environ.items() if name.startswith("HTTP_")}
+        length = environ.get("CONTENT_LENGTH") or "0"
+        size = int(length) if length.isdigit() else 0
+        status = HTTPStatus(
+            receiver.receive(headers, environ["wsgi.input"].read(size)) if size <= LONGEST_BODY else 413
+        )
+        start_response(f"{status.value} {status.phrase}", [("content-length", "0")])
+        return []
+
+    return receive

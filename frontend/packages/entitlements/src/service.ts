@@ -64,7 +64,7 @@ export function createService(apiUrl: string, fetch: typeof globalThis.fetch, no
       return ((await expect200(answer)) as { token: string | null }).token;
     },
     async refusal(session, feature) {
-      const answer = await ask(session, `/billing/entitlements/${encodeURIComponent(feature)}`);
+      const answer = await ask(session, `/billing/entitlements/${encodeURIComponent(feature)}?fresh=true`);
       return answer.status === 402 ? paywallOf(answer) : (await expect200(answer), null);
     },
     async use(session, call) {

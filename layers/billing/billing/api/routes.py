@@ -94,7 +94,7 @@ ROUTES: tuple[Route, ...] = (
         "Is this feature open, why, until when; 402 with offers when it is not",
         responses.FeatureDecision,
         errors=(402,),
-        query=("user_id",),
+        query=("user_id", "fresh"),
     ),
     Route(
         "POST",
