@@ -10,14 +10,14 @@ from typing import Any
 import requests
 from coincurve import PrivateKey, PublicKeyXOnly
 
-from billing.identity import nostr
+from billing.nostr.events import digest_of
 from demo.shop import Shop
 
 
 def signed(event: dict[str, Any], key: PrivateKey) -> dict[str, Any]:
     """A Nostr event with its author, id and BIP-340 signature, as a signer of the user's makes it."""
     event = {**event, "pubkey": PublicKeyXOnly.from_secret(key.secret).format().hex()}
-    event["id"] = nostr.event_id(event)
+    event["id"] = digest_of(*(event[name] for name in ("pubkey", "created_at", "kind", "tags", "content"))).hex()
     return {**event, "sig": key.sign_schnorr(bytes.fromhex(event["id"])).hex()}
 
 

@@ -9,7 +9,8 @@ import pytest
 from coincurve import PrivateKey, PublicKeyXOnly
 
 from billing.errors import NotAuthenticated
-from billing.identity.nostr import event_id, verify
+from billing.identity.nostr import verify
+from billing.nostr.events import digest_of
 
 NOW = 1_800_000_000
 URL = "https://billing.example/auth/nostr"
@@ -38,7 +39,7 @@ def event(body: bytes = b"", key: PrivateKey = KEY, **changes: Any) -> dict[str,
         "content": "",
         **changes,
     }
-    made["id"] = event_id(made)
+    made["id"] = digest_of(*(made[name] for name in ("pubkey", "created_at", "kind", "tags", "content"))).hex()
     made["sig"] = key.sign_schnorr(bytes.fromhex(made["id"])).hex()
     return made
 

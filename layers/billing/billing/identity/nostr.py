@@ -7,12 +7,10 @@ the caller's to ask: `Proof.event_id` is unique per signature.
 import base64
 import hashlib
 import json
-from typing import Any
-
-from coincurve import PublicKeyXOnly
 
 from billing.data import dataclass
 from billing.errors import NotAuthenticated
+from billing.nostr.events import BadEvent, Event, read
 
 KIND = 27235
 # Seconds an event may be old, or ahead of our clock.
@@ -39,9 +37,9 @@ def verify(authorization: str, method: str, url: str, body: bytes, now: int) -> 
     `body` are the raw bytes: a signed hash covers them, and is required when there are any.
     """
     event = _event(authorization)
-    if event["kind"] != KIND:
+    if event.kind != KIND:
         raise NotAuthenticated(f"the signed event must be of kind {KIND}")
-    if abs(now - event["created_at"]) > TOLERANCE:
+    if abs(now - event.created_at) > TOLERANCE:
         raise NotAuthenticated(f"the signed event is more than {TOLERANCE} seconds off our clock")
     if _tag(event, "u") != url:
         raise NotAuthenticated("the event was signed for another address", expected=url)
@@ -49,64 +47,28 @@ def verify(authorization: str, method: str, url: str, body: bytes, now: int) -> 
         raise NotAuthenticated("the event was signed for another method")
     if body and _tag(event, "payload").lower() != hashlib.sha256(body).hexdigest():
         raise NotAuthenticated("the event was signed for another body")
-    _check_signature(event)
-    return Proof(event["pubkey"], event["id"])
+    return Proof(event.pubkey, event.id)
 
 
-def event_id(event: dict[str, Any]) -> str:
-    """The hash that is signed (NIP-01), in hex."""
-    signed = [0, event["pubkey"], event["created_at"], event["kind"], event["tags"], event["content"]]
-    text = json.dumps(signed, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def _event(authorization: str) -> dict[str, Any]:
+def _event(authorization: str) -> Event:
     if authorization[: len(_SCHEME)].lower() != _SCHEME:
         raise NotAuthenticated("sign in with an Authorization header of the form: Nostr <base64 event>")
     if len(authorization) > _MAX_HEADER_CHARS:
         raise NotAuthenticated("the signed event is too long")
     try:
-        event = json.loads(base64.b64decode(authorization[len(_SCHEME) :].strip(), validate=True))
+        event = read(json.loads(base64.b64decode(authorization[len(_SCHEME) :].strip(), validate=True)))
+    except BadEvent as error:
+        raise NotAuthenticated(str(error)) from error
     except (ValueError, RecursionError) as error:
         raise NotAuthenticated("the signed event is not base64 of JSON") from error
-    if not _well_formed(event):
-        raise NotAuthenticated("the signed event is not a Nostr event")
-    return event  # type: ignore[no-any-return]  # its shape was checked just now
+    if len(event.tags) > _MAX_TAGS:
+        raise NotAuthenticated("the signed event has too many tags")
+    return event
 
 
-def _well_formed(event: Any) -> bool:
-    return (
-        isinstance(event, dict)
-        and type(event.get("kind")) is int
-        and type(event.get("created_at")) is int
-        and isinstance(event.get("content"), str)
-        and all(_is_hex(event.get(name), length) for name, length in (("id", 64), ("pubkey", 64), ("sig", 128)))
-        and isinstance(event.get("tags"), list)
-        and len(event["tags"]) <= _MAX_TAGS
-        and all(isinstance(tag, list) and all(isinstance(part, str) for part in tag) for tag in event["tags"])
-    )
-
-
-def _is_hex(text: object, length: int) -> bool:
-    return isinstance(text, str) and len(text) == length and all(c in "0123456789abcdef" for c in text)
-
-
-def _tag(event: dict[str, Any], name: str) -> str:
+def _tag(event: Event, name: str) -> str:
     """The value of a tag. Missing and repeated are the same: nobody could say which one was meant."""
-    found = [tag[1] for tag in event["tags"] if len(tag) > 1 and tag[0] == name]
+    found = event.values(name)
     if len(found) != 1:
         raise NotAuthenticated(f"the signed event must have one {name!r} tag")
-    value: str = found[0]
-    return value
-
-
-def _check_signature(event: dict[str, Any]) -> None:
-    signed = event_id(event)
-    try:
-        valid = PublicKeyXOnly(bytes.fromhex(event["pubkey"])).verify(
-            bytes.fromhex(event["sig"]), bytes.fromhex(signed)
-        )
-    except ValueError:  # the public key is no point of the curve
-        valid = False
-    if not valid or signed != event["id"]:
-        raise NotAuthenticated("the signature does not match the event")
+    return found[0]

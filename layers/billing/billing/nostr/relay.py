@@ -14,6 +14,7 @@ import ssl
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -51,7 +52,7 @@ Filter = Mapping[str, object]
 
 
 class RelayTrouble(Exception):
-    """`why` is for callers; the text is for our log."""
+    """`why` is what callers learn; the text is for who looks into it, and names what is found at an address."""
 
     def __init__(self, why: Trouble, detail: str) -> None:
         super().__init__(detail)
@@ -375,6 +376,7 @@ def _connected(host: str, port: int, secure: bool, until: float, reach: Reach) -
         raise
 
 
+@cache
 def _context(trust: str) -> ssl.SSLContext:
     if not trust:
         import certifi
