@@ -1,7 +1,15 @@
 import { Button, Dialog, ErrorNotice, format, SkeletonCard, useBilling } from "@bitsleuth/billing-react";
-import { UserLink } from "./parts.js";
+import { UserLink, useReason } from "./parts.js";
 import { useLedgerLines, type LedgerLine } from "./queries.js";
 import { useAdminText } from "./text.js";
+
+export type Figure =
+  | "gross_cents" | "refunded_cents" | "disputed_cents" | "fees_cents" | "net_cents" | "tax_cents" | "payments"
+  | "mrr_cents" | "new_cents" | "expansion_cents" | "contraction_cents" | "churn_cents" | "reactivation_cents" | "mrr_lost_cents"
+  | "subscribers" | "active" | "trialing" | "users_new" | "users_returning" | "users_lost" | "users_lost_voluntary";
+
+/** Of what is so at a time there are no lines that add up to it, only such as changed it. */
+const AT_A_TIME: readonly Figure[] = ["mrr_cents", "subscribers", "active", "trialing"];
 
 /** Which lines: of some days, and perhaps of one plan or provider. */
 export interface Lines {
@@ -9,6 +17,8 @@ export interface Lines {
   to: string;
   plan_id?: string;
   provider?: string;
+  /** The figure that they add up to; without one, all of them. */
+  figure?: Figure;
   /** What they are the lines of, in words. */
   title: string;
 }
@@ -27,7 +37,7 @@ export function LedgerLines({ of: { title, ...asked }, currency, onClose }: Ledg
   const lines = found.data?.pages.flatMap((page) => page.lines) ?? [];
   const amount = (cents: number) => format.money(cents, currency, locale);
   return (
-    <Dialog onClose={onClose} title={t("lines.title", { day: title })} description={t("lines.about")} width="64rem">
+    <Dialog onClose={onClose} title={t("lines.title", { day: title })} description={t(asked.figure && AT_A_TIME.includes(asked.figure) ? "lines.about_state" : asked.figure ? "lines.about_figure" : "lines.about")} width="64rem">
       {found.isPending && <SkeletonCard lines={6} />}
       {found.isError && <ErrorNotice error={found.error} onRetry={() => void found.refetch()} />}
       {found.data && lines.length === 0 && <p className="bsb-2">{t("lines.none")}</p>}
@@ -51,6 +61,7 @@ interface LinesProps {
 
 function Table({ lines, amount, label }: LinesProps & { label: string }) {
   const t = useAdminText();
+  const inWords = useReason();
   const { locale } = useBilling();
   return (
     // Scrolls in both directions, so the keyboard must reach it.
@@ -79,6 +90,7 @@ function Table({ lines, amount, label }: LinesProps & { label: string }) {
               <th scope="row">
                 {t(`line.${line.kind}`)}
                 {line.movement && <span className="bsb-2"> {t(`line.${line.movement}`)}</span>}
+                {line.movement === "churn" && line.reason && <span className="bsb-2"> ({inWords(line.reason)})</span>}
               </th>
               <td className="bsb:whitespace-nowrap">{line.plan_id}</td>
               <td>{line.provider}</td>
@@ -95,17 +107,19 @@ function Table({ lines, amount, label }: LinesProps & { label: string }) {
   );
 }
 
-/** What the lines come to, by kind: the figures that they are of. */
+/** What the lines come to, by kind, and the tax beside them: the figures that they are of. */
 function Sums({ lines, amount }: LinesProps) {
   const t = useAdminText();
   const sums = new Map<LedgerLine["kind"], number>();
   for (const line of lines) sums.set(line.kind, (sums.get(line.kind) ?? 0) + line.amount_cents);
+  const tax = lines.reduce((sum, line) => sum + line.tax_cents, 0);
+  const shown = [...[...sums].map(([kind, cents]) => [t(`line.${kind}`), amount(cents)] as const), ...(tax ? [[t("lines.tax"), amount(tax)] as const] : [])];
   return (
     <dl className="bsb-row bsb-small" aria-label={t("lines.sums")}>
-      {[...sums].map(([kind, cents]) => (
-        <div key={kind} className="bsb-row bsb:gap-1">
-          <dt className="bsb-2">{t(`line.${kind}`)}</dt>
-          <dd className="bsb-number">{amount(cents)}</dd>
+      {[[t("lines.count"), String(lines.length)] as const, ...shown].map(([name, value]) => (
+        <div key={name} className="bsb-row bsb:gap-1">
+          <dt className="bsb-2">{name}</dt>
+          <dd className="bsb-number">{value}</dd>
         </div>
       ))}
     </dl>

@@ -2,6 +2,7 @@ import { ErrorNotice, format, SkeletonCard, useBilling } from "@bitsleuth/billin
 import { CohortGrid } from "../charts/CohortGrid.js";
 import { Figure } from "../charts/Figure.js";
 import { Funnel } from "../charts/Funnel.js";
+import type { Lines } from "./LedgerLines.js";
 import { useReason } from "./parts.js";
 import { useChurn, useCohorts, useFunnel, type Range } from "./queries.js";
 import { useAdminText } from "./text.js";
@@ -38,7 +39,16 @@ export function FunnelFigure({ range }: { range: Range }) {
   );
 }
 
-export function ChurnFigure({ range }: { range: Range }) {
+interface ChurnProps {
+  range: Range;
+  /** Somebody wants to see what a figure is made of. */
+  onLines: (lines: Lines) => void;
+}
+
+// The columns of the table, by the figure that their lines add up to.
+const COUNTED = [null, null, "users_lost", "users_lost_voluntary", null, "mrr_lost_cents"] as const;
+
+export function ChurnFigure({ range, onLines }: ChurnProps) {
   const t = useAdminText();
   const { number, percent, money, month } = useNumbers();
   const inWords = useReason();
@@ -46,14 +56,22 @@ export function ChurnFigure({ range }: { range: Range }) {
   if (churn.isError) return <ErrorNotice error={churn.error} onRetry={() => void churn.refetch()} />;
   if (!churn.data) return <SkeletonCard heading height="14rem" />;
   const { months, reasons, currency } = churn.data;
+  const named = (m: (typeof months)[number]) => (m.complete ? month(m.month) : t("months.so_far", { month: month(m.month) }));
+  const columns = [t("month"), t("churn.start"), t("churn.lost"), t("churn.voluntary"), t("churn.mrr_start"), t("churn.mrr_lost")];
+  const open = (row: number, figure: (typeof COUNTED)[number], column = "") => {
+    const found = months[row];
+    if (found && figure) onLines({ ...daysOfMonth(found.month), figure, title: `${column}, ${named(found)}` });
+  };
   const share = (lost: number, start: number) => (start > 0 ? percent(lost / start) : "–");
   return (
     <Figure
       title={t("churn")}
       definition={t("churn.about")}
       file="churn"
-      columns={[t("month"), t("churn.start"), t("churn.lost"), t("churn.voluntary"), t("churn.mrr_start"), t("churn.mrr_lost")]}
-      rows={months.map((m) => [m.month, m.users_at_start, m.users_lost, m.users_lost_voluntary, m.mrr_at_start_cents, m.mrr_lost_cents])}
+      columns={columns}
+      hasLines={(column) => Boolean(COUNTED[column])}
+      onCell={(row, column) => open(row, COUNTED[column] ?? null, columns[column])}
+      rows={months.map((m) => [named(m), m.users_at_start, m.users_lost, m.users_lost_voluntary, m.mrr_at_start_cents, m.mrr_lost_cents])}
       show={(value, column) => (column > 3 ? money(Number(value), currency) : String(value))}
     >
       <div className="bsb-stack">
@@ -70,11 +88,15 @@ export function ChurnFigure({ range }: { range: Range }) {
             </tr>
           </thead>
           <tbody>
-            {months.slice(-6).map((m) => (
+            {months.slice(0, 6).map((m, row) => (
               <tr key={m.month}>
-                <th scope="row">{month(m.month)}</th>
-                <td className="bsb-end bsb-number">{share(m.users_lost, m.users_at_start)}</td>
-                <td className="bsb-end bsb-number">{share(m.mrr_lost_cents, m.mrr_at_start_cents)}</td>
+                <th scope="row">{named(m)}</th>
+                <td className="bsb-end bsb-number">
+                  <Cell value={m.users_lost} text={share(m.users_lost, m.users_at_start)} onOpen={() => open(row, "users_lost", t("churn.lost"))} />
+                </td>
+                <td className="bsb-end bsb-number">
+                  <Cell value={m.mrr_lost_cents} text={share(m.mrr_lost_cents, m.mrr_at_start_cents)} onOpen={() => open(row, "mrr_lost_cents", t("churn.mrr_lost"))} />
+                </td>
               </tr>
             ))}
           </tbody>
@@ -89,13 +111,28 @@ export function ChurnFigure({ range }: { range: Range }) {
   );
 }
 
+function Cell({ value, text, onOpen }: { value: number; text: string; onOpen: () => void }) {
+  if (value === 0) return text;
+  return (
+    <button type="button" className="bsb-link figure-cell" onClick={onOpen}>
+      {text}
+    </button>
+  );
+}
+
+/** "2026-02" -> its first and its last day. */
+function daysOfMonth(month: string) {
+  const [year = 0, number = 0] = month.split("-").map(Number);
+  return { from: `${month}-01`, to: new Date(Date.UTC(year, number, 0)).toISOString().slice(0, 10) };
+}
+
 export function CohortFigure() {
   const t = useAdminText();
   const { whole, month: monthName } = useNumbers();
   const cohorts = useCohorts();
   if (cohorts.isError) return <ErrorNotice error={cohorts.error} onRetry={() => void cohorts.refetch()} />;
   if (!cohorts.data) return <SkeletonCard heading height="16rem" />;
-  const list = cohorts.data.cohorts;
+  const list = cohorts.data.cohorts.toReversed();
   const months = Math.max(0, ...list.map((cohort) => cohort.retained.length));
   const month = (n: number) => t("cohorts.month", { n });
   return (

@@ -3,7 +3,7 @@ import { format, useBilling } from "@bitsleuth/billing-react";
 import { Figure } from "../charts/Figure.js";
 import { LineChart } from "../charts/LineChart.js";
 import { StackedBars, type Series } from "../charts/StackedBars.js";
-import type { Lines } from "./LedgerLines.js";
+import type { Figure as Counted, Lines } from "./LedgerLines.js";
 import { digitsOf } from "./money.js";
 import { useAdminText } from "./text.js";
 
@@ -26,18 +26,34 @@ interface DaysFigureProps {
   onLines: (lines: Lines) => void;
 }
 
-/** The days of a table: the newest stands first. */
-function useDays({ report, onLines }: DaysFigureProps) {
-  const newest = report.days.toReversed();
-  const onRow = (row: number) => {
-    const day = newest[row]?.day;
-    if (day) onLines({ from: day, to: day, title: day });
+/** A table whose rows and cells lead to their lines: `figures` name those of its columns, `of` the span of a row. */
+function leading(figures: readonly (Counted | null)[], columns: readonly string[], of: (row: number) => Lines | undefined, onLines: (lines: Lines) => void) {
+  return {
+    columns,
+    onRow: (row: number) => {
+      const lines = of(row);
+      if (lines) onLines(lines);
+    },
+    hasLines: (column: number) => Boolean(figures[column]),
+    onCell: (row: number, column: number) => {
+      const [lines, figure] = [of(row), figures[column]];
+      if (lines && figure) onLines({ ...lines, figure, title: `${columns[column] ?? ""}, ${lines.title}` });
+    },
   };
-  return { newest, onRow };
+}
+
+/** The days of a table: the newest stands first. */
+function daysOf(report: Report) {
+  const newest = report.days.toReversed();
+  const of = (row: number): Lines | undefined => {
+    const day = newest[row]?.day;
+    return day ? { from: day, to: day, title: day } : undefined;
+  };
+  return { newest, of };
 }
 
 export function MrrFigure({ report, onLines }: DaysFigureProps) {
-  const { newest, onRow } = useDays({ report, onLines });
+  const { newest, of } = daysOf(report);
   const t = useAdminText();
   const { exact, short, day } = useMoney(report.currency);
   return (
@@ -45,9 +61,8 @@ export function MrrFigure({ report, onLines }: DaysFigureProps) {
       title={t("mrr")}
       definition={t("mrr.about")}
       file="mrr"
-      columns={[t("day"), t("mrr.short")]}
+      {...leading([null, "mrr_cents"], [t("day"), t("mrr.short")], of, onLines)}
       rows={newest.map((d) => [d.day, d.mrr_cents])}
-      onRow={onRow}
       show={(value, column) => (column === 0 ? String(value) : exact(Number(value)))}
     >
       {report.days.some((d) => d.mrr_cents !== 0) ? (
@@ -73,7 +88,7 @@ const MOVEMENTS = [
 ] as const;
 
 export function MovementsFigure({ report, onLines }: DaysFigureProps) {
-  const { newest, onRow } = useDays({ report, onLines });
+  const { newest, of } = daysOf(report);
   const t = useAdminText();
   const { exact, short, day } = useMoney(report.currency);
   const groups = grouped(report.days);
@@ -91,9 +106,8 @@ export function MovementsFigure({ report, onLines }: DaysFigureProps) {
       title={t("movements")}
       definition={t("movements.about")}
       file="mrr-movements"
-      columns={[t("day"), ...MOVEMENTS.map(([key]) => t(`movement.${key}`))]}
+      {...leading([null, ...MOVEMENTS.map(([key]) => key)], [t("day"), ...MOVEMENTS.map(([key]) => t(`movement.${key}`))], of, onLines)}
       rows={newest.map((d) => [d.day, ...MOVEMENTS.map(([key]) => d[key])])}
-      onRow={onRow}
       show={(value, column) => (column === 0 ? String(value) : exact(Number(value)))}
     >
       {series.some(({ values }) => values.some((value) => value !== 0)) ? (
@@ -137,25 +151,30 @@ export function MonthsFigure({ report, onLines }: DaysFigureProps) {
   const movements = [...MOVEMENTS.map(([key]) => key), "mrr_cents"] as const;
   const customers = ["users_new", "users_returning", "users_lost"] as const;
   const counts = 1 + customers.length;
+  const of = (row: number): Lines | undefined => {
+    const month = report.months[row];
+    return month && { from: month.from_day, to: month.to_day, title: title(month) };
+  };
   return (
     <Figure
       asTable
       title={t("months")}
       definition={t("months.about")}
       file="months"
-      columns={[
-        t("month"),
-        ...customers.map((key) => t(`column.${key}`)),
-        t("column.net_retention"),
-        ...MONEY.map((key) => t(`column.${key}`)),
-        ...MOVEMENTS.map(([key]) => t(`movement.${key}`)),
-        t("mrr.short"),
-      ]}
+      {...leading(
+        [null, ...customers, null, ...MONEY, ...movements],
+        [
+          t("month"),
+          ...customers.map((key) => t(`column.${key}`)),
+          t("column.net_retention"),
+          ...MONEY.map((key) => t(`column.${key}`)),
+          ...MOVEMENTS.map(([key]) => t(`movement.${key}`)),
+          t("mrr.short"),
+        ],
+        of,
+        onLines,
+      )}
       rows={report.months.map((m) => [title(m), ...customers.map((key) => m[key]), m.net_retention ?? "", ...MONEY.map((key) => m[key]), ...movements.map((key) => m[key])])}
-      onRow={(row) => {
-        const month = report.months[row];
-        if (month) onLines({ from: month.from_day, to: month.to_day, title: title(month) });
-      }}
       show={(value, column) => {
         if (column === counts) return value === "" ? "–" : share.format(Number(value));
         return column < counts ? String(value) : exact(Number(value));
@@ -178,18 +197,23 @@ export function SliceFigure({ title, slices, by, report, onLines, file }: SliceF
   const { exact } = useMoney(report.currency);
   const named = (s: Report["by_plan"][number]) => (s.name === s.key ? s.key : `${s.name} (${s.key})`);
   const rows = slices.map((s) => [named(s), s.payments, s.subscribers, ...MONEY.map((key) => s[key]), s.mrr_cents]);
+  const of = (row: number): Lines | undefined => {
+    const slice = slices[row];
+    return slice && { from: report.from_day, to: report.to_day, title: named(slice), [by]: slice.key };
+  };
   const most = Math.max(1, ...slices.map((s) => s.net_cents));
   return (
     <Figure
       title={title}
       definition={t("net.about")}
       file={file}
-      columns={[t("name"), t("payments"), t("total.subscribers"), ...MONEY.map((key) => t(`column.${key}`)), t("mrr.short")]}
+      {...leading(
+        [null, "payments", "subscribers", ...MONEY, "mrr_cents"],
+        [t("name"), t("payments"), t("total.subscribers"), ...MONEY.map((key) => t(`column.${key}`)), t("mrr.short")],
+        of,
+        onLines,
+      )}
       rows={rows}
-      onRow={(row) => {
-        const slice = slices[row];
-        if (slice) onLines({ from: report.from_day, to: report.to_day, title: named(slice), [by]: slice.key });
-      }}
       show={(value, column) => (column < 3 ? String(value) : exact(Number(value)))}
     >
       {slices.length === 0 ? (

@@ -3,7 +3,7 @@ import { classes, ErrorNotice, format, Skeleton, SkeletonCard, useBilling } from
 import { useState } from "react";
 import { Definition } from "../charts/Definition.js";
 import { setQueryParam, useQueryParam } from "../router.js";
-import { LedgerLines, type Lines } from "./LedgerLines.js";
+import { LedgerLines, type Figure as Counted, type Lines } from "./LedgerLines.js";
 import { ChurnFigure, CohortFigure, FunnelFigure } from "./MetricFigures.js";
 import { useRevenue, type Range } from "./queries.js";
 import { daysOf, RangeChoice } from "./RangeChoice.js";
@@ -33,7 +33,7 @@ export function RevenuePage() {
       {revenue.isPending && <RevenueSkeleton />}
       {revenue.data && (
         <div className={classes("bsb-stack bsb:gap-6", revenue.isPlaceholderData && "admin-stale")} aria-busy={revenue.isPlaceholderData || undefined}>
-          <Totals report={revenue.data} />
+          <Totals report={revenue.data} onLines={setOpened} />
           <MonthsFigure report={revenue.data} onLines={setOpened} />
           <MrrFigure report={revenue.data} onLines={setOpened} />
           <MovementsFigure report={revenue.data} onLines={setOpened} />
@@ -45,7 +45,7 @@ export function RevenuePage() {
       )}
       <div className="admin-halves">
         <FunnelFigure range={range} />
-        <ChurnFigure range={range} />
+        <ChurnFigure range={range} onLines={setOpened} />
       </div>
       <CohortFigure />
       {opened && revenue.data && (
@@ -94,7 +94,11 @@ type Tile = (typeof TILES)[number];
 /** Where more is worse. */
 const LESS_IS_BETTER: readonly Tile[0][] = ["refunded", "disputed", "fees", "lost"];
 
-function Totals({ report }: { report: Schemas["RevenueReport"] }) {
+/** Those that are worked out of others have no lines of their own. */
+const WORKED_OUT: readonly (keyof Totals)[] = ["arr_cents", "arpu_cents", "net_retention", "lifetime_value_cents"];
+const isCounted = (key: keyof Totals): key is keyof Totals & Counted => !WORKED_OUT.includes(key);
+
+function Totals({ report, onLines }: { report: Schemas["RevenueReport"]; onLines: (lines: Lines) => void }) {
   const t = useAdminText();
   const { locale } = useBilling();
   const shown = (value: number | null, kind: Tile[2]) => {
@@ -110,7 +114,20 @@ function Totals({ report }: { report: Schemas["RevenueReport"] }) {
             {t(`total.${name}`)}
             <Definition of={t(`total.${name}`)}>{t(`total.${name}.about`)}</Definition>
           </dt>
-          <dd>{shown(report.totals[key], kind)}</dd>
+          <dd>
+            {isCounted(key) && report.totals[key] !== 0 ? (
+              <button
+                type="button"
+                className="figure-cell"
+                aria-label={t("total.lines", { figure: t(`total.${name}`), value: shown(report.totals[key], kind) })}
+                onClick={() => onLines({ from: report.from_day, to: report.to_day, figure: key, title: t(`total.${name}`) })}
+              >
+                {shown(report.totals[key], kind)}
+              </button>
+            ) : (
+              shown(report.totals[key], kind)
+            )}
+          </dd>
           <dd className="bsb-2 bsb:text-xs! bsb:font-normal! bsb:tracking-normal!">
             <Change name={name} value={report.totals[key]} before={report.previous[key]} words={shown(report.previous[key], kind)} report={report} />
           </dd>

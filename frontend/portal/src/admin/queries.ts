@@ -74,7 +74,7 @@ export const useRevenue = (range: Range) =>
 export type LedgerLine = Schemas["LedgerLine"];
 
 /** The lines behind figures, page after page. */
-export function useLedgerLines(asked: { from: string; to: string; currency: string; plan_id?: string; provider?: string }) {
+export function useLedgerLines(asked: { from: string; to: string; currency: string; plan_id?: string; provider?: string; figure?: string }) {
   const { client, session } = useBilling();
   return useInfiniteQuery(
     {

@@ -14,6 +14,9 @@ export interface FigureProps {
   show?: (value: string | number, column: number) => string;
   /** Makes the first cell of each row a button that is told which row it is. */
   onRow?: ((row: number) => void) | undefined;
+  /** Makes a cell that is something a button that is told which one it is; only where `hasLines` says so of its column. */
+  onCell?: ((row: number, column: number) => void) | undefined;
+  hasLines?: ((column: number) => boolean) | undefined;
   /** Begin with the table: where there is no drawing that says more. */
   asTable?: boolean;
   file: string;
@@ -21,7 +24,7 @@ export interface FigureProps {
 }
 
 /** A drawing with its definition, its data as a table, and the same as a file. */
-export function Figure({ title, definition, columns, rows, show = String, onRow, asTable = false, file, children }: FigureProps) {
+export function Figure({ title, definition, columns, rows, show = String, onRow, onCell, hasLines, asTable = false, file, children }: FigureProps) {
   const t = useAdminText();
   const id = useId();
   const [table, setTable] = useState(asTable);
@@ -51,17 +54,16 @@ export function Figure({ title, definition, columns, rows, show = String, onRow,
           </Button>
         </div>
       </div>
-      {table ? <DataTable {...{ columns, rows, show, onRow }} label={title} /> : children}
+      {table ? <DataTable {...{ columns, rows, show, onRow, onCell, hasLines }} label={title} /> : children}
     </figure>
   );
 }
 
-interface DataTableProps extends Required<Pick<FigureProps, "columns" | "rows" | "show">> {
-  onRow: FigureProps["onRow"];
+interface DataTableProps extends Required<Pick<FigureProps, "columns" | "rows" | "show">>, Pick<FigureProps, "onRow" | "onCell" | "hasLines"> {
   label: string;
 }
 
-function DataTable({ columns, rows, show, onRow, label }: DataTableProps) {
+function DataTable({ columns, rows, show, onRow, onCell, hasLines, label }: DataTableProps) {
   return (
     // Scrolls in both directions, so the keyboard must reach it.
     // eslint-disable-next-line jsx-a11y-x/no-noninteractive-tabindex
@@ -92,7 +94,13 @@ function DataTable({ columns, rows, show, onRow, label }: DataTableProps) {
                   </th>
                 ) : (
                   <td key={i} className="bsb-end bsb-number">
-                    {show(value, i)}
+                    {onCell && value !== 0 && value !== "" && hasLines?.(i) ? (
+                      <button type="button" className="bsb-link figure-cell" aria-label={`${columns[i] ?? ""}, ${show(row[0] ?? "", 0)}: ${show(value, i)}`} onClick={() => onCell(n, i)}>
+                        {show(value, i)}
+                      </button>
+                    ) : (
+                      show(value, i)
+                    )}
                   </td>
                 ),
               )}
