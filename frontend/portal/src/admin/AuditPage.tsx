@@ -1,10 +1,10 @@
 import type { Schemas } from "@bitsleuth/billing-api-client";
-import { Button, csv, download, ErrorNotice, format, Icon, SkeletonCard, useBilling } from "@bitsleuth/billing-react";
+import { Button, classes, download, ErrorNotice, format, Icon, SkeletonCard, useBilling } from "@bitsleuth/billing-react";
 import { useState } from "react";
 import { setQueryParam, useQueryParam } from "../router.js";
 import type { AdminKey } from "./messages/en.js";
 import { Empty, UserLink, useReason } from "./parts.js";
-import { useAudit } from "./queries.js";
+import { useAudit, useAuditFile } from "./queries.js";
 import { useAdminText } from "./text.js";
 
 type Entry = Schemas["AuditEntry"];
@@ -19,10 +19,18 @@ const ACTIONS: Readonly<Record<string, AdminKey>> = {
   erase: "did.erase",
   export: "did.export",
   grant: "did.grant",
+  move_subscribers: "did.move_subscribers",
+  reconcile: "did.reconcile",
   redrive: "did.redrive",
   refund: "did.refund",
+  replay: "did.replay",
   revoke_grant: "did.revoke_grant",
+  set_aside: "did.set_aside",
   set_flag: "did.set_flag",
+  stop_move: "did.stop_move",
+  sync_prices: "did.sync_prices",
+  take_back: "did.take_back",
+  undo_move: "did.undo_move",
   update_plan: "did.update_plan",
 };
 
@@ -31,13 +39,13 @@ export function AuditPage() {
   const t = useAdminText();
   const subject = useQueryParam("subject") ?? "";
   const [months] = useState(() => lastMonths(new Date()));
-  const asked = useQueryParam("month");
-  const month = months.find((name) => name === asked) ?? months[0] ?? "";
+  const chosen = useQueryParam("month");
+  const month = months.find((name) => name === chosen) ?? months[0] ?? "";
   const [actor, action] = [useQueryParam("actor") ?? "", useQueryParam("action") ?? ""];
-  const audit = useAudit(Date.parse(`${month}-01T00:00:00Z`) / 1000, { subject, actor, action });
-  const entries = audit.data?.entries ?? [];
-  const save = () =>
-    download(`audit-${month}.csv`, csv([COLUMNS, ...entries.map((entry) => COLUMNS.map((name) => cell(entry[name])))]));
+  const asked = { at: Date.parse(`${month}-01T00:00:00Z`) / 1000, subject, actor, action };
+  const audit = useAudit(asked);
+  const file = useAuditFile();
+  const save = () => file.mutate(asked, { onSuccess: (text) => download(`audit-${month}.csv`, text) });
   return (
     <div className="bsb-stack bsb:gap-6">
       <div className="bsb-stack bsb:gap-1">
@@ -46,6 +54,7 @@ export function AuditPage() {
       </div>
       <Choice key={`${subject}/${actor}`} subject={subject} actor={actor} action={action} month={month} months={months} onSave={save} />
       {audit.isError && <ErrorNotice error={audit.error} onRetry={() => void audit.refetch()} />}
+      {file.isError && <ErrorNotice error={file.error} />}
       {audit.isPending && <SkeletonCard lines={6} />}
       {audit.data?.entries.length === 0 && <Empty>{t(subject || actor || action ? "audit.none_fit" : "audit.none")}</Empty>}
       {audit.data && audit.data.entries.length > 0 && (
@@ -59,9 +68,6 @@ export function AuditPage() {
     </div>
   );
 }
-
-const COLUMNS = ["at", "actor", "action", "subject", "reason", "before", "after"] as const;
-const cell = (value: unknown) => (typeof value === "string" ? value : JSON.stringify(value ?? ""));
 
 /** "2026-11" and the months before it. */
 function lastMonths(now: Date): string[] {
@@ -173,12 +179,31 @@ function parsed(value: unknown): unknown {
   }
 }
 
+/** A moment as a time and an amount as money, where their names say that they are; all else as it is stored. */
+export function readably(currency: string | null, locale: string) {
+  return (path: string, value: string | null): string => {
+    if (value === null) return "–";
+    const name = path.split(" › ").at(-1) ?? "";
+    if (!/^-?\d+$/.test(value)) return value;
+    if (/_(at|start|end)$/.test(name) && Number(value) > 1e9) return format.dateTime(new Date(Number(value) * 1000).toISOString(), locale);
+    return name.endsWith("_cents") && currency ? format.money(Number(value), currency, locale) : value;
+  };
+}
+
+/** The one currency that an entry speaks of; null where it names none, or several. */
+function currencyOf({ before, after }: Entry): string | null {
+  const found = new Set([...JSON.stringify([before, after]).matchAll(/\\?"currency\\?":\s*\\?"([A-Z]{3})\\?"/g)].map(([, code]) => code));
+  const [only] = found;
+  return found.size === 1 ? (only ?? null) : null;
+}
+
 function AuditLine({ entry }: { entry: Entry }) {
   const t = useAdminText();
   const { locale } = useBilling();
   const inWords = useReason();
   const did = ACTIONS[entry.action];
   const told = differences(entry.before, entry.after);
+  const readable = readably(currencyOf(entry), locale);
   return (
     <li className="admin-line bsb-stack bsb:gap-2">
       <div className="bsb-row bsb-between bsb:items-start">
@@ -222,8 +247,8 @@ function AuditLine({ entry }: { entry: Entry }) {
                     <th scope="row" className="bsb-mono">
                       {path || entry.subject}
                     </th>
-                    <td className="bsb-mono">{before ?? "–"}</td>
-                    <td className="bsb-mono">{after ?? "–"}</td>
+                    <td className={classes("bsb-mono", before !== null && "admin-was")}>{readable(path, before)}</td>
+                    <td className={classes("bsb-mono", after !== null && "admin-is")}>{readable(path, after)}</td>
                   </tr>
                 ))}
               </tbody>

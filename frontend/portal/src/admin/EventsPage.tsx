@@ -2,12 +2,14 @@ import type { Schemas } from "@bitsleuth/billing-api-client";
 import { Button, classes, Dialog, ErrorNotice, format, Notice, SkeletonCard, useBilling } from "@bitsleuth/billing-react";
 import { useState } from "react";
 import { navigate, useQueryParam } from "../router.js";
+import { useMay } from "./may.js";
 import { Empty, UserLink } from "./parts.js";
-import { useEvents, useRedrive } from "./queries.js";
-import { useAdminText } from "./text.js";
+import { useEvents, useRedrive, useTakeBack } from "./queries.js";
+import { SetAsideDialog } from "./SetAsideDialog.js";
+import { useAdminOptional, useAdminText } from "./text.js";
 
 type Event = Schemas["PaymentEventView"];
-const STATUSES = ["dead", "failed", "quarantined", "processed"] as const;
+const STATUSES = ["dead", "failed", "quarantined", "set_aside", "processed"] as const;
 
 /** Payment events; those that failed with the cause in plain words, and the way to send them again. */
 export function EventsPage() {
@@ -18,11 +20,13 @@ export function EventsPage() {
   const q = useQueryParam("q") ?? "";
   const events = useEvents(status, cursor, q);
   const [redriving, setRedriving] = useState<string[] | "all" | null>(null);
+  const [aside, setAside] = useState<Event | null>(null);
+  const may = useMay();
   return (
     <div className="bsb-stack bsb:gap-6">
       <div className="bsb-row bsb-between">
         <h1 className="bsb-h1">{t("events")}</h1>
-        {status === "dead" && !q && events.data && events.data.queue.dead > 0 && (
+        {status === "dead" && !q && events.data && events.data.queue.dead > 0 && may("POST /admin/events/redrive") && (
           <Button variant="primary" onClick={() => setRedriving("all")}>
             {t("redrive.all")}
           </Button>
@@ -55,7 +59,7 @@ export function EventsPage() {
       {events.data && events.data.events.length > 0 && (
         <ul className="bsb-card bsb-card-flush">
           {events.data.events.map((event) => (
-            <EventLine key={event.event_id} event={event} onRedrive={() => setRedriving([event.event_id])} />
+            <EventLine key={event.event_id} event={event} onRedrive={() => setRedriving([event.event_id])} onSetAside={() => setAside(event)} />
           ))}
         </ul>
       )}
@@ -64,6 +68,7 @@ export function EventsPage() {
         {events.data?.next && <Button onClick={() => setCursor(events.data.next ?? "")}>{t("more")}</Button>}
       </div>
       {redriving && <RedriveDialog which={redriving} onClose={() => setRedriving(null)} />}
+      {aside && <SetAsideDialog event={aside} onClose={() => setAside(null)} />}
     </div>
   );
 }
@@ -97,6 +102,12 @@ function Queue({ queue }: { queue: Schemas["QueueDepth"] | undefined }) {
           <dd>{queue ? format.number(queue[name], locale) : "–"}</dd>
         </div>
       ))}
+      {queue && queue.set_aside > 0 && (
+        <div className="bsb-2 bsb-small">
+          <dt className="bsb-hidden">{t("events.set_aside")}</dt>
+          <dd>{t("aside.count", { count: queue.set_aside })}</dd>
+        </div>
+      )}
       {queue && queue.waiting + queue.in_flight > 0 && (
         <div className="bsb-2 bsb-small">
           <dt className="bsb-hidden">{t("queue.waiting")}</dt>
@@ -114,14 +125,24 @@ const TONES: Readonly<Record<string, string>> = {
   dead: "bsb-badge-bad",
 };
 
-function EventLine({ event, onRedrive }: { event: Event; onRedrive: () => void }) {
+interface EventLineProps {
+  event: Event;
+  onRedrive: () => void;
+  onSetAside: () => void;
+}
+
+function EventLine({ event, onRedrive, onSetAside }: EventLineProps) {
   const t = useAdminText();
   const { locale } = useBilling();
   return (
     <li className="admin-line bsb-stack bsb:gap-2">
       <div className="bsb-row bsb-between bsb:items-start">
         <div className="bsb:min-w-0">
-          <h2 className="bsb-small bsb:font-semibold">{event.type}</h2>
+          <h2 className="bsb-small bsb:font-semibold">
+            {event.type}
+            {event.amount_cents !== null && event.currency && <span className="bsb-number"> · {format.money(event.amount_cents, event.currency, locale)}</span>}
+            {event.plan_id && <span className="bsb-2 bsb-mono"> · {event.plan_id}</span>}
+          </h2>
           <p className="bsb-2 bsb-tiny">
             {format.dateTime(event.received_at, locale)} · <span className="bsb-mono">{event.event_id}</span>
             {event.user_id && (
@@ -136,25 +157,68 @@ function EventLine({ event, onRedrive }: { event: Event; onRedrive: () => void }
           <span className={classes("bsb-badge", TONES[event.outcome ?? event.status])}>
             {t(`event.${event.outcome ?? event.status}`)}
           </span>
-          {event.status === "dead" && (
-            <Button size="small" onClick={onRedrive}>
-              {t("redrive")}
-              <span className="bsb-hidden"> {event.event_id}</span>
-            </Button>
-          )}
+          <Acts event={event} onRedrive={onRedrive} onSetAside={onSetAside} />
         </div>
       </div>
-      {event.cause && (
-        <div className="bsb-small">
-          <p>{event.cause}</p>
-          {event.remedy && <p className="bsb-2">{event.remedy}</p>}
-        </div>
+      {event.aside_reason && (
+        <p className="bsb-small">
+          {t("aside.said", { reason: event.aside_reason })} <span className="bsb-2 bsb-mono">{event.aside_by}</span>
+        </p>
       )}
+      <Cause event={event} />
       <details className="bsb-small">
         <summary className="bsb-summary bsb-2">{t("events.payload")}</summary>
         <pre className="admin-code bsb:mt-2">{JSON.stringify(event.payload, null, 2)}</pre>
       </details>
     </li>
+  );
+}
+
+/** Why it failed and what helps, in the page's language; beside it what was said at the time, with its ids. */
+function Cause({ event: { cause, code, remedy } }: { event: Event }) {
+  const optional = useAdminOptional();
+  if (!cause) return null;
+  const known = code ? optional("cause", code) : undefined;
+  return (
+    <div className="bsb-small">
+      <p>{known ?? cause}</p>
+      {remedy && <p className="bsb-2">{(code && optional("remedy", code)) ?? remedy}</p>}
+      {known && (
+        <p className="bsb-2 bsb-tiny bsb-mono" lang="en">
+          {cause}
+        </p>
+      )}
+    </div>
+  );
+}
+
+function Acts({ event, onRedrive, onSetAside }: EventLineProps) {
+  const t = useAdminText();
+  const may = useMay();
+  const back = useTakeBack();
+  const of = <span className="bsb-hidden"> {event.event_id}</span>;
+  const open = event.status === "dead" || event.status === "failed" || event.status === "quarantined";
+  return (
+    <>
+      {event.status === "dead" && may("POST /admin/events/redrive") && (
+        <Button size="small" onClick={onRedrive}>
+          {t("redrive")}
+          {of}
+        </Button>
+      )}
+      {open && event.code !== "unreadable" && may("POST /admin/events/set-aside") && (
+        <Button size="small" variant="ghost" onClick={onSetAside}>
+          {t("aside")}
+          {of}
+        </Button>
+      )}
+      {event.status === "set_aside" && may("POST /admin/events/take-back") && (
+        <Button size="small" variant="ghost" busy={back.isPending} onClick={() => back.mutate(event.event_id)}>
+          {t("aside.back")}
+          {of}
+        </Button>
+      )}
+    </>
   );
 }
 

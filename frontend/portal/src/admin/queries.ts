@@ -220,12 +220,26 @@ export const useErase = () =>
     ["users", "audit"],
   );
 
-/** The month in which `at` (Unix seconds) lies: all of it, or what fits. */
-export const useAudit = (at: number, { subject, actor, action }: { subject: string; actor: string; action: string }) =>
-  useAdminQuery(["audit", at, subject, actor, action], (client) => {
-    const query = { at: String(at), ...(subject ? { subject } : {}), ...(actor ? { actor } : {}), ...(action ? { action } : {}) };
-    return unwrap(client.GET("/admin/audit", { params: { query } }));
-  });
+export interface AuditAsked {
+  /** Unix seconds within the month. */
+  at: number;
+  subject: string;
+  actor: string;
+  action: string;
+}
+
+const auditQuery = ({ at, subject, actor, action }: AuditAsked) => ({ at: String(at), ...(subject ? { subject } : {}), ...(actor ? { actor } : {}), ...(action ? { action } : {}) });
+
+/** The newest of a month, or of it what fits. */
+export const useAudit = (asked: AuditAsked) =>
+  useAdminQuery(["audit", asked], (client) => unwrap(client.GET("/admin/audit", { params: { query: auditQuery(asked) } })));
+
+/** The whole month as a table, written by the service. */
+export const useAuditFile = () =>
+  useAdminMutation(
+    (client, asked: AuditAsked) => unwrap(client.GET("/admin/audit", { params: { query: { ...auditQuery(asked), format: "csv" } }, parseAs: "text" })),
+    [],
+  );
 
 export type Flags = Schemas["FlagList"];
 
@@ -247,5 +261,18 @@ export const useEvents = (status: string, cursor: string, q: string) =>
 export const useRedrive = () =>
   useAdminMutation(
     (client, body: Schemas["RedriveEvents"]) => unwrap(client.POST("/admin/events/redrive", { body })),
+    ["events", "audit"],
+  );
+
+/** What will never be ours leaves lists, queue and alarms; or comes back to be processed after all. */
+export const useSetAside = () =>
+  useAdminMutation(
+    (client, body: Schemas["SetAside"]) => unwrap(client.POST("/admin/events/set-aside", { body })),
+    ["events", "audit"],
+  );
+
+export const useTakeBack = () =>
+  useAdminMutation(
+    (client, event_id: string) => unwrap(client.POST("/admin/events/take-back", { body: { event_ids: [event_id] } })),
     ["events", "audit"],
   );

@@ -4,18 +4,22 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
+from billing.admin.event_subjects import Subject, Subjects
 from billing.aws import Aws
 from billing.errors import InvalidRequest
 from billing.intake.dead_letters import DeadLetter, DeadLetters
+from billing.intake.webhook import encode
 from billing.providers import PROVIDERS
+from billing.providers.interface import Notification
 from billing.rules.history import By
+from billing.rules.records import Account
 from billing.rules.times import rfc3339
 from billing.store.audit import AuditLog
 from billing.store.payment_events import Listed, PaymentEvent, PaymentEventStore
 
 View = dict[str, Any]
 _PAGE = 25
-_LISTS: tuple[Listed, ...] = ("processed", "failed", "quarantined")
+_LISTS: tuple[Listed, ...] = ("processed", "failed", "quarantined", "set_aside")
 # How far events of a kind are counted: more of them is the same message.
 _COUNTED = 1_000
 _CURSOR = re.compile(r"\d{12}#.{1,200}")
@@ -46,6 +50,7 @@ REMEDIES: Mapping[str, str] = {
     "never_finished": "The processor died or ran out of time: see its log, then send the event again.",
     "unreadable": "Find out who writes to the queue. It leaves by itself; sending it again changes nothing.",
     "processed_meanwhile": "Nothing is left to do; sending it again changes nothing.",
+    "set_aside": "Nothing is left to do. Take the event back first, should it be ours after all.",
 }
 _ANY_REMEDY = "Mend what the cause says, then send the event again."
 
@@ -84,9 +89,17 @@ def redrive_letters(
 
 class AdminEvents:
     def __init__(
-        self, aws: Aws, letters: DeadLetters, events: PaymentEventStore, audit: AuditLog, queue_url: str, dlq_url: str
+        self,
+        aws: Aws,
+        letters: DeadLetters,
+        events: PaymentEventStore,
+        audit: AuditLog,
+        subjects: Subjects,
+        queue_url: str,
+        dlq_url: str,
     ) -> None:
         self._aws = aws
+        self._subjects = subjects
         self._letters = letters
         self._events = events
         self._audit = audit
@@ -99,25 +112,27 @@ class AdminEvents:
             raise InvalidRequest("search for an id", errors=[{"path": "q", "message": "1 to 200 characters"}])
         ids = [text, *(f"{provider}#{text}" for provider in PROVIDERS)]
         dead = [letter for letter in self._letters.waiting(REDRIVEN_AT_ONCE) if letter.event_id in ids]
-        found = [self._dead(letter) for letter in dead[:1]]
+        accounts: dict[str, Account] = {}
+        found = [self._dead(letter, accounts) for letter in dead[:1]]
         if not found:
-            found = [_view(event) for event in map(self._events.get, ids) if event is not None]
+            found = [self._view(event, accounts) for event in map(self._events.get, ids) if event is not None]
         return {"events": found, "queue": self._depth(), "next": None}
 
     def list(self, status: str, cursor: str | None) -> Mapping[str, Any]:
-        """A page of events: `processed`, `failed` or `quarantined`, newest first, or `dead`, oldest first and all at
-        once."""
+        """A page of events: `processed`, `failed`, `quarantined` or `set_aside`, newest first, or `dead`, oldest
+        first and all at once."""
         if cursor and not _CURSOR.fullmatch(cursor):
             message = "what `next` said of the page before"
             raise InvalidRequest("the cursor is not valid", errors=[{"path": "cursor", "message": message}])
         following = None
+        accounts: dict[str, Account] = {}
         if status == "dead":
-            found = [self._dead(letter) for letter in self._letters.waiting(REDRIVEN_AT_ONCE)]
+            found = [self._dead(letter, accounts) for letter in self._letters.waiting(REDRIVEN_AT_ONCE)]
         elif kind := next((kind for kind in _LISTS if kind == status), None):
             events, following = self._events.newest(kind, _PAGE, cursor or None)
-            found = [_view(event) for event in events]
+            found = [self._view(event, accounts) for event in events]
         else:
-            message = "processed, failed, quarantined or dead"
+            message = "processed, failed, quarantined, set_aside or dead"
             raise InvalidRequest("this status is not known", errors=[{"path": "status", "message": message}])
         return {"events": found, "queue": self._depth(), "next": following}
 
@@ -135,6 +150,47 @@ class AdminEvents:
         ]
         return {"dry_run": dry_run, "items": items}
 
+    def set_aside(self, event_ids: Sequence[str], reason: str, *, admin: str, now: int) -> Mapping[str, Any]:
+        """Settles events that will never be ours, with the reason: they leave their list, the queue and the alarms."""
+        dead = self._letters.named(event_ids)
+        items: list[View] = []
+        done: list[str] = []
+        for event_id in dict.fromkeys(event_ids):
+            letters = dead.get(event_id, [])
+            event = self._events.get(event_id) or (letters[0].event if letters and _readable(letters[0]) else None)
+            if event is None:
+                message = "it cannot be read; it leaves by itself" if letters else "there is no such event"
+                items.append({"event_id": event_id, "outcome": "skipped", "reason": message})
+            elif event.status in ("failed", "quarantined") and self._events.set_aside(event, admin, reason):
+                done.append(event_id)
+                items.append({"event_id": event_id, "outcome": "set_aside", "reason": None})
+            else:
+                items.append({"event_id": event_id, "outcome": "skipped", "reason": "it is settled already"})
+        if done:
+            subject = done[0] if len(done) == 1 else f"{len(done)} payment events"
+            self._audit.note(By(actor=admin, action="set_aside", subject=subject, reason=reason), now, after=done)
+        # Only what is on record as settled leaves the queue: cut off before that, it is in both, and a repeat there.
+        gone = [item["event_id"] for item in items if item["reason"] in (None, "it is settled already")]
+        self._letters.drop([letter for event_id in gone for letter in dead.get(event_id, [])])
+        return {"items": items}
+
+    def take_back(self, event_ids: Sequence[str], *, admin: str, now: int) -> Mapping[str, Any]:
+        """Sends events that were set aside to be processed after all."""
+        items: list[View] = []
+        done: list[str] = []
+        for event_id in dict.fromkeys(event_ids):
+            event = self._events.get(event_id)
+            if event is None or not event.aside_reason or not event.payload or not self._events.take_back(event):
+                items.append({"event_id": event_id, "outcome": "skipped", "reason": "it is not set aside"})
+                continue
+            self._aws.call("sqs", "send_message", QueueUrl=self._queue_url, MessageBody=_message(event))
+            done.append(event_id)
+            items.append({"event_id": event_id, "outcome": "taken_back", "reason": None})
+        if done:
+            subject = done[0] if len(done) == 1 else f"{len(done)} payment events"
+            self._audit.note(By(actor=admin, action="take_back", subject=subject), now, after=done)
+        return {"items": items}
+
     def _depth(self) -> View:
         waiting, in_flight = self._counts(self._queue_url)
         dead, looked_at = self._counts(self._dlq_url)
@@ -146,6 +202,7 @@ class AdminEvents:
             # A dead letter failed too, and is listed so: what remains is tried again by itself.
             "failing": max(0, self._events.count("failed", _COUNTED) - dead),
             "quarantined": self._events.count("quarantined", _COUNTED),
+            "set_aside": self._events.count("set_aside", _COUNTED),
         }
 
     def _counts(self, url: str) -> tuple[int, int]:
@@ -153,8 +210,9 @@ class AdminEvents:
         answer = self._aws.call("sqs", "get_queue_attributes", QueueUrl=url, AttributeNames=list(names))
         return int(answer["Attributes"][names[0]]), int(answer["Attributes"][names[1]])
 
-    def _dead(self, letter: DeadLetter) -> View:
+    def _dead(self, letter: DeadLetter, accounts: dict[str, Account]) -> View:
         known = self._events.get(letter.event_id)
+        event = known or (letter.event if _readable(letter) else None)
         return {
             "event_id": letter.event_id,
             "provider": letter.provider,
@@ -167,25 +225,52 @@ class AdminEvents:
             "attempts": known.attempts if known else 0,
             "received_at": rfc3339(letter.received_at),
             "processed_at": None,
-            "user_id": known.user_id if known else None,
+            **self._about(event, accounts),
             "payload": dict(letter.payload),
         }
 
+    def _view(self, event: PaymentEvent, accounts: dict[str, Account]) -> View:
+        attention = event.status in ("failed", "quarantined")
+        return {
+            "event_id": event.event_id,
+            "provider": event.provider,
+            "type": event.type,
+            "status": "processed" if event.status in ("processed", "ignored") else event.status,
+            "outcome": event.outcome or (None if event.status in ("failed", "set_aside") else event.status),
+            "cause": event.reason or None,
+            "code": event.code or None,
+            "remedy": remedy(event.code) if attention else None,
+            "attempts": event.attempts,
+            "received_at": rfc3339(event.received_at),
+            "processed_at": rfc3339(event.processed_at),
+            **self._about(event, accounts),
+            "payload": dict(event.payload),
+        }
 
-def _view(event: PaymentEvent) -> View:
-    attention = event.status in ("failed", "quarantined")
-    return {
-        "event_id": event.event_id,
-        "provider": event.provider,
-        "type": event.type,
-        "status": event.status if attention else "processed",
-        "outcome": event.outcome or (None if event.status == "failed" else event.status),
-        "cause": event.reason or None,
-        "code": event.code or None,
-        "remedy": remedy(event.code) if attention else None,
-        "attempts": event.attempts,
-        "received_at": rfc3339(event.received_at),
-        "processed_at": rfc3339(event.processed_at),
-        "user_id": event.user_id,
-        "payload": dict(event.payload),
-    }
+    def _about(self, event: PaymentEvent | None, accounts: dict[str, Account]) -> View:
+        subject = Subject() if event is None else self._subjects.of(event, accounts)
+        return {
+            "user_id": subject.user_id,
+            "plan_id": subject.plan_id,
+            "amount_cents": subject.amount_cents,
+            "currency": subject.currency,
+            "aside_by": (event and event.aside_by) or None,
+            "aside_reason": (event and event.aside_reason) or None,
+        }
+
+
+def _readable(letter: DeadLetter) -> bool:
+    return letter.code != "unreadable"
+
+
+def _message(event: PaymentEvent) -> str:
+    """The event as its webhook queued it."""
+    notification = Notification(
+        provider=event.provider,
+        event_id=event.provider_event_id,
+        type=event.type,
+        created_at=event.created_at,
+        livemode=event.livemode,
+        payload=event.payload,
+    )
+    return encode(notification, event.received_at, event.secret_label, event.body_sha256)

@@ -256,6 +256,17 @@ class RedriveEvents(RequestBody):
     dry_run: bool = True
 
 
+class SetAside(RequestBody):
+    """Events that will never be ours."""
+
+    event_ids: list[EventId] = Field(min_length=1, max_length=25)
+    reason: Reason
+
+
+class TakeBack(RequestBody):
+    event_ids: list[EventId] = Field(min_length=1, max_length=25)
+
+
 class RenewTerm(RequestBody):
     provider: ProviderName | None = Field(None, description="Default: where the last term was bought")
 

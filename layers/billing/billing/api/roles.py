@@ -52,6 +52,8 @@ ROLES: Mapping[str, Role] = {
     "POST /admin/vouchers/{batch_id}/revoke": "admin",
     "GET /admin/events": "viewer",
     "POST /admin/events/redrive": "admin",
+    "POST /admin/events/set-aside": "admin",
+    "POST /admin/events/take-back": "admin",
     "GET /admin/audit": "viewer",
     "GET /admin/endpoints": "viewer",
     "POST /admin/endpoints": "admin",

@@ -4,7 +4,7 @@ Sending back is receive, filter, send, delete. Interrupted anywhere, a message i
 never in none; processing it twice has no effect, because every event has its effect once.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from billing.aws import Aws
@@ -36,6 +36,27 @@ class DeadLetter:
     payload: Mapping[str, Any]
     body: str
     handle: str
+
+    @property
+    def event(self) -> PaymentEvent:
+        """The event as far as the letter tells it: of one that no try of the processor ever recorded."""
+        notification, seen = decode(self.body)
+        return PaymentEvent(
+            event_id=self.event_id,
+            provider=self.provider,
+            provider_event_id=notification.event_id,
+            type=self.type,
+            created_at=self.created_at,
+            received_at=self.received_at,
+            processed_at=self.received_at,
+            status="failed",
+            payload=self.payload,
+            livemode=notification.livemode,
+            reason=self.cause,
+            code=self.code,
+            secret_label=str(seen.get("secret_label", "")),
+            body_sha256=str(seen.get("body_sha256", "")),
+        )
 
 
 class DeadLetters:
@@ -98,6 +119,23 @@ class DeadLetters:
         finally:
             self._release(kept)
         return chosen
+
+    def named(self, event_ids: Collection[str]) -> dict[str, list[DeadLetter]]:
+        """The letters of some events, by event; they are hidden from others for a minute, to be dropped or left."""
+        found: dict[str, list[DeadLetter]] = {}
+        others = []
+        for letter in self._receive():
+            if letter.event_id in event_ids:
+                found.setdefault(letter.event_id, []).append(letter)
+            else:
+                others.append(letter)
+        self._release(others)
+        return found
+
+    def drop(self, letters: Sequence[DeadLetter]) -> None:
+        """Takes letters out of the queue for good; what they told has to be on record."""
+        for letter in letters:
+            self._aws.call("sqs", "delete_message", QueueUrl=self._dlq_url, ReceiptHandle=letter.handle)
 
     def _receive(self) -> Iterator[DeadLetter]:
         """Every message that is visible, each once; they are hidden from others while we look."""
@@ -171,4 +209,6 @@ def _cause(event: PaymentEvent | None) -> tuple[str, str]:
         return "not recorded: the processor never finished a try", "never_finished"
     if event.status == "processed":
         return "processed meanwhile: sending it back changes nothing", "processed_meanwhile"
+    if event.status == "set_aside":
+        return f"set aside: {event.aside_reason}", "set_aside"
     return event.reason or event.status, event.code

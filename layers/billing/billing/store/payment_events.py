@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
 from billing.aws import Aws, AwsError
-from billing.data import dataclass
+from billing.data import dataclass, replace
 from billing.store.codec import item, values
 from billing.store.queries import all_items
 
-EventStatus = Literal["processed", "ignored", "quarantined", "failed"]
+EventStatus = Literal["processed", "ignored", "quarantined", "failed", "set_aside"]
 # Processed events stay long enough for every late repeat and dispute of a year, then time out.
 RETENTION_SECONDS = 400 * 86_400
 
@@ -19,7 +19,8 @@ RETENTION_SECONDS = 400 * 86_400
 class PaymentEvent:
     """`outcome` says what it changed, `reason` (for a failed one) the cause in plain words, `code` as one word.
 
-    `payload` is the minimal, allow-listed part of the delivery: what a replay needs and no more.
+    `payload` is the minimal, allow-listed part of the delivery: what a replay needs and no more. `aside_by` and
+    `aside_reason`: who set it aside, as something that will never be ours, and why.
     """
 
     event_id: str
@@ -39,18 +40,21 @@ class PaymentEvent:
     secret_label: str = ""
     body_sha256: str = ""
     attempts: int = 1
+    aside_by: str = ""
+    aside_reason: str = ""
 
 
-Listed = Literal["processed", "failed", "quarantined"]
-"""How events are listed: settled ones, those that fail, and those that are kept from having an effect. (Before there
-were three, what is quarantined was listed with what fails; it still says so itself.)"""
+Listed = Literal["processed", "failed", "quarantined", "set_aside"]
+"""How events are listed: settled ones, those that fail, those that are kept from having an effect, and those that
+somebody set aside. (Before there were several, what is quarantined was listed with what fails; it still says so
+itself.)"""
 # Every event goes into the list of its kind, so each list is spread over a few partitions.
 _LIST_SHARDS = 4
 
 
 def _listed(event: PaymentEvent) -> dict[str, str]:
     """Where an event is listed, newest first."""
-    kind: Listed = event.status if event.status in ("failed", "quarantined") else "processed"
+    kind: Listed = event.status if event.status in ("failed", "quarantined", "set_aside") else "processed"
     shard = zlib.crc32(event.event_id.encode()) % _LIST_SHARDS
     return {"listed": f"{kind}#{shard}", "listed_at": f"{event.received_at:012d}#{event.event_id}"}
 
@@ -130,6 +134,33 @@ class PaymentEventStore:
             raise
         counted: int = values(answer["Attributes"])["faults"]
         return counted
+
+    def set_aside(self, event: PaymentEvent, by: str, reason: str) -> bool:
+        """Settles an event that failed or is quarantined as none of ours: whatever comes of it later is a repeat.
+
+        False when it was settled meanwhile.
+        """
+        return self.record(replace(event, status="set_aside", aside_by=by, aside_reason=reason))
+
+    def take_back(self, event: PaymentEvent) -> bool:
+        """Counts an event that was set aside as failed again; True as well when it was taken back just before."""
+        back = replace(event, status="failed")
+        was_aside = "#status = :aside OR (#status = :failed AND aside_reason <> :none)"
+        try:
+            self._aws.call(
+                "dynamodb",
+                "put_item",
+                TableName=self._table,
+                Item=_item(back),
+                ConditionExpression=was_aside,
+                ExpressionAttributeNames={"#status": "status"},
+                ExpressionAttributeValues=item({":aside": "set_aside", ":failed": "failed", ":none": ""}),
+            )
+        except AwsError as error:
+            if error.code == "ConditionalCheckFailedException":
+                return False
+            raise
+        return True
 
     def get(self, event_id: str) -> PaymentEvent | None:
         answer = self._aws.call("dynamodb", "get_item", TableName=self._table, Key=item({"event_id": event_id}))
