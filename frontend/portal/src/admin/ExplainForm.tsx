@@ -1,7 +1,7 @@
 import type { Schemas } from "@bitsleuth/billing-api-client";
 import { Button, ErrorNotice, format, Notice, SkeletonCard, useBilling, usePlans } from "@bitsleuth/billing-react";
 import { useState } from "react";
-import { useReason } from "./parts.js";
+import { useAmounts, useReason } from "./parts.js";
 import { useExplain } from "./queries.js";
 import { useAdminText } from "./text.js";
 
@@ -84,10 +84,12 @@ function Why({ data }: { data: Schemas["Explanation"] }) {
   const t = useAdminText();
   const { locale } = useBilling();
   const inWords = useReason();
+  const amounts = useAmounts();
   if (data.allowed) {
+    const amount = amounts(data.value, data.also);
     const giver = data.sources[0];
     const what = giver ? (giver.plan_id ?? t(`record.${giver.kind === "plan" ? "other" : giver.kind}`)) : "";
-    return <p>{data.expires_at ? t("explain.gives_until", { what, until: format.dateTime(data.expires_at, locale) }) : t("explain.gives", { what })}</p>;
+    return <p>{amount && `${t("explain.amount", { amount })} `}{data.expires_at ? t("explain.gives_until", { what, until: format.dateTime(data.expires_at, locale) }) : t("explain.gives", { what })}</p>;
   }
   const plans = data.offers.map((plan) => `${plan.name} (${plan.plan_id})`).join(", ");
   return (

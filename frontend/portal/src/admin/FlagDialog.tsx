@@ -1,8 +1,8 @@
 import { ApiError } from "@bitsleuth/billing-api-client";
-import { Button, Dialog, ErrorNotice, Notice } from "@bitsleuth/billing-react";
+import { Button, Dialog, ErrorNotice, format, Notice, useBilling } from "@bitsleuth/billing-react";
 import { useState } from "react";
 import { Field } from "./parts.js";
-import { useSetFlag, type Flags } from "./queries.js";
+import { useRevenue, useSetFlag, type Flags } from "./queries.js";
 import { useAdminText } from "./text.js";
 
 const NAME = /^[a-z0-9][a-z0-9_.-]{0,63}$/;
@@ -16,6 +16,62 @@ interface FlagDialogProps {
   onClose: () => void;
 }
 
+/** How many of those who pay today a share would reach: places are spread evenly, so it is about that many. */
+export function useExpected(): (percent: number) => string {
+  const t = useAdminText();
+  const { locale } = useBilling();
+  const [today] = useState(() => new Date().toISOString().slice(0, 10));
+  const active = useRevenue({ from: today, to: today }).data?.totals.active;
+  return (percent) =>
+    active === undefined ? "" : t("flag.expected", { count: format.number(Math.round((active * percent) / 100), locale), all: format.number(active, locale) });
+}
+
+/** Off for everybody at once; what was in force can be put back as long as the dialog is open. */
+export function StopDialog({ name, flags, onClose }: FlagDialogProps) {
+  const t = useAdminText();
+  const save = useSetFlag();
+  const [before] = useState(() => flags.flags[name] ?? { percent: 0, allow: [] });
+  const expected = useExpected()(before.percent);
+  const newest = newestOf(save.error);
+  const set = (body: { percent: number; allow: readonly string[] }) =>
+    save.mutate({ name, body: { percent: body.percent, allow: [...body.allow], version: (newest ?? save.data ?? flags).version } });
+  const isOff = save.isSuccess && save.data.flags[name]?.percent === 0 && save.data.flags[name].allow.length === 0;
+  return (
+    <Dialog onClose={onClose} title={t("flag.stop_of", { name })} description={t("flag.stop.about")}>
+      <p className="bsb-number">
+        {t("rollout.share", { percent: before.percent })}
+        {before.allow.length > 0 && ` · ${t("rollout.allowed", { count: before.allow.length })}`}
+        {expected && ` · ${expected}`}
+      </p>
+      {save.isSuccess && (
+        <Notice
+          tone={isOff ? "warn" : "good"}
+          live
+          action={
+            isOff && (
+              <Button size="small" busy={save.isPending} onClick={() => set(before)}>
+                {t("flag.put_back")}
+              </Button>
+            )
+          }
+        >
+          {t(isOff ? "flag.stopped" : "flag.is_back")}
+        </Notice>
+      )}
+      {newest && <Notice tone="warn" title={t("flag.conflict")} live>{t("flag.now", { percent: newest.flags[name]?.percent ?? 0, count: newest.flags[name]?.allow.length ?? 0, version: newest.version })}</Notice>}
+      {save.isError && !newest && <ErrorNotice error={save.error} />}
+      <div className="bsb-dialog-actions">
+        <Button onClick={onClose}>{t(save.isSuccess ? "close" : "cancel")}</Button>
+        {!save.isSuccess && (
+          <Button variant="danger" busy={save.isPending} onClick={() => set({ percent: 0, allow: [] })}>
+            {t("flag.stop.do")}
+          </Button>
+        )}
+      </div>
+    </Dialog>
+  );
+}
+
 /** Sets a flag at the version that was seen. When somebody else was faster, it shows what is in force now and asks again. */
 export function FlagDialog({ name, flags, onClose }: FlagDialogProps) {
   const t = useAdminText();
@@ -25,6 +81,7 @@ export function FlagDialog({ name, flags, onClose }: FlagDialogProps) {
   const [listed, setListed] = useState((flags.flags[name]?.allow ?? []).join("\n"));
   const newest = newestOf(save.error);
   const now = newest?.flags[title];
+  const expected = useExpected();
   const share = /^\d{1,3}$/.test(percent) && Number(percent) <= 100 ? Number(percent) : null;
   const allow = [...new Set(listed.split(/[\s,]+/).filter(Boolean))];
   const unfit = allow.find((user) => !USER.test(user));
@@ -50,7 +107,7 @@ export function FlagDialog({ name, flags, onClose }: FlagDialogProps) {
             {(field) => <input {...field} className="bsb-input bsb-mono" autoComplete="off" spellCheck={false} value={title} onChange={(e) => setTitle(e.target.value)} />}
           </Field>
         )}
-        <Field id="flag-percent" label={t("flag.percent")} fault={share === null ? t("flag.percent.wrong") : undefined}>
+        <Field id="flag-percent" label={t("flag.percent")} hint={share === null ? "" : expected(share)} fault={share === null ? t("flag.percent.wrong") : undefined}>
           {(field) => (
             <div className="bsb-row bsb:flex-nowrap bsb:gap-4">
               <input

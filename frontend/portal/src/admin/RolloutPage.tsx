@@ -1,7 +1,8 @@
 import { isFlagOn, place } from "@bitsleuth/entitlements";
 import { Button, classes, ErrorNotice, format, SkeletonCard, useBilling } from "@bitsleuth/billing-react";
 import { useState } from "react";
-import { FlagDialog } from "./FlagDialog.js";
+import { FlagDialog, StopDialog, useExpected } from "./FlagDialog.js";
+import { useMay } from "./may.js";
 import { Empty } from "./parts.js";
 import { useFlags, type Flags } from "./queries.js";
 import { useAdminText } from "./text.js";
@@ -12,12 +13,14 @@ export function RolloutPage() {
   const { locale } = useBilling();
   const flags = useFlags();
   const [editing, setEditing] = useState<string | null>(null);
+  const [stopping, setStopping] = useState<string | null>(null);
+  const may = useMay();
   const names = Object.keys(flags.data?.flags ?? {}).sort();
   return (
     <div className="bsb-stack bsb:gap-6">
       <div className="bsb-row bsb-between">
         <h1 className="bsb-h1">{t("rollout")}</h1>
-        {flags.data && (
+        {flags.data && may("PUT /admin/flags/{name}") && (
           <Button variant="primary" onClick={() => setEditing("")}>
             {t("flag.add")}
           </Button>
@@ -31,20 +34,30 @@ export function RolloutPage() {
         <>
           <ul className="bsb-card bsb-card-flush">
             {names.map((name) => (
-              <FlagLine key={name} name={name} flags={flags.data} onEdit={() => setEditing(name)} />
+              <FlagLine key={name} name={name} flags={flags.data} onEdit={() => setEditing(name)} onStop={() => setStopping(name)} />
             ))}
           </ul>
           <WhoIsIn flags={flags.data} names={names} />
           <p className="bsb-2 bsb-small">{t("rollout.version", { version: format.number(flags.data.version, locale) })}</p>
         </>
       )}
+      {flags.data && stopping !== null && <StopDialog name={stopping} flags={flags.data} onClose={() => setStopping(null)} />}
       {flags.data && editing !== null && <FlagDialog name={editing} flags={flags.data} onClose={() => setEditing(null)} />}
     </div>
   );
 }
 
-function FlagLine({ name, flags, onEdit }: { name: string; flags: Flags; onEdit: () => void }) {
+interface FlagLineProps {
+  name: string;
+  flags: Flags;
+  onEdit: () => void;
+  onStop: () => void;
+}
+
+function FlagLine({ name, flags, onEdit, onStop }: FlagLineProps) {
   const t = useAdminText();
+  const expected = useExpected();
+  const may = useMay()("PUT /admin/flags/{name}");
   const flag = flags.flags[name];
   if (!flag) return null;
   return (
@@ -55,12 +68,23 @@ function FlagLine({ name, flags, onEdit }: { name: string; flags: Flags; onEdit:
           <p className="bsb-2 bsb-small bsb-number">
             {t("rollout.share", { percent: flag.percent })}
             {flag.allow.length > 0 && ` · ${t("rollout.allowed", { count: flag.allow.length })}`}
+            {expected(flag.percent) && ` · ${expected(flag.percent)}`}
           </p>
         </div>
-        <Button size="small" onClick={onEdit}>
-          {t("flag.change")}
-          <span className="bsb-hidden"> {name}</span>
-        </Button>
+        {may && (
+          <div className="bsb-row bsb:gap-1">
+            {(flag.percent > 0 || flag.allow.length > 0) && (
+              <Button size="small" variant="danger" onClick={onStop}>
+                {t("flag.stop")}
+                <span className="bsb-hidden"> {name}</span>
+              </Button>
+            )}
+            <Button size="small" onClick={onEdit}>
+              {t("flag.change")}
+              <span className="bsb-hidden"> {name}</span>
+            </Button>
+          </div>
+        )}
       </div>
       <progress className="bsb-meter" aria-label={name} value={flag.percent} max={100} />
     </li>

@@ -1,10 +1,10 @@
 import type { Schemas } from "@bitsleuth/billing-api-client";
-import { Button, ErrorNotice, format, SkeletonCard, useBilling, useFeatureTexts, usePlans } from "@bitsleuth/billing-react";
+import { Button, ErrorNotice, format, SkeletonCard, useBilling } from "@bitsleuth/billing-react";
 import { useState } from "react";
 import { useTitle } from "../title.js";
 import { AccountActions } from "./AccountActions.js";
 import { ExplainForm } from "./ExplainForm.js";
-import { Id, StatusBadge, useReason } from "./parts.js";
+import { Id, StatusBadge, useAmounts, useReason } from "./parts.js";
 import { useRevokeGrant, useUser } from "./queries.js";
 import { RefundDialog } from "./RefundDialog.js";
 import { useAdminText } from "./text.js";
@@ -56,11 +56,11 @@ export function UserPage({ userId }: { userId: string }) {
 function Entitlements({ user }: { user: User }) {
   const t = useAdminText();
   const { locale } = useBilling();
-  const texts = useFeatureTexts(usePlans().data?.features);
+  const amounts = useAmounts();
   const inWords = useReason();
-  const amount = ({ value, remaining }: User["entitlements"][number]) => {
+  const amount = ({ value, also, remaining }: User["entitlements"][number]) => {
     const left = typeof remaining === "number" ? t("has.left", { left: format.number(remaining, locale) }) : "";
-    return [texts.amount(value), left].filter(Boolean).join(", ");
+    return [amounts(value, also), left].filter(Boolean).join(", ");
   };
   return (
     <section className="bsb-card bsb-stack" aria-labelledby="has">

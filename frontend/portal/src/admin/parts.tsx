@@ -1,4 +1,5 @@
-import { classes, CopyButton, useOptionalText } from "@bitsleuth/billing-react";
+import type { Schemas } from "@bitsleuth/billing-api-client";
+import { classes, CopyButton, useFeatureTexts, useOptionalText, usePlans } from "@bitsleuth/billing-react";
 import type { ReactNode } from "react";
 import { useAdminText } from "./text.js";
 
@@ -80,6 +81,18 @@ export function StatusBadge({ of, status, about }: { of: "status" | "payment"; s
       {optional(of, status) ?? inWords(status)}
     </span>
   );
+}
+
+type Value = Schemas["EntitlementView"]["value"];
+
+/** How much of a feature there is, with the allowances that run beside the first one: "200 per month, and 1,200 per period". */
+export function useAmounts(): (value: Value | null, also: readonly Value[] | null | undefined) => string {
+  const t = useAdminText();
+  const texts = useFeatureTexts(usePlans().data?.features);
+  return (value, also) => {
+    const amounts = [value, ...(also ?? [])].map((one) => (one === null ? "" : texts.amount(one))).filter(Boolean);
+    return amounts.reduce((said, more) => (said ? t("has.beside", { said, more }) : more), "");
+  };
 }
 
 /** A reason code in words: a buyer's for leaving, a refund's, or as somebody wrote it. */

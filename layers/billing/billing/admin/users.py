@@ -106,6 +106,7 @@ class AdminUsers:
             "allowed": found.allowed,
             "scenario": None if isinstance(verdict, Entitlement) else verdict.scenario,
             "value": value(verdict) if isinstance(verdict, Entitlement) else None,
+            "also": [allowance.shown() for allowance in verdict.beside] if isinstance(verdict, Entitlement) else [],
             "expires_at": rfc3339(verdict.expires_at) if isinstance(verdict, Entitlement) else None,
             "sources": [source_view(s) for s in found.sources],
             "last": _last(found.last) if found.last else None,

@@ -329,6 +329,8 @@ class Explanation(Response):
     at: Time
     allowed: bool
     value: FeatureJson | None
+    also: list[FeatureJson]
+    """Allowances that run beside `value`, each with its own use."""
     scenario: Literal["not_in_plan", "limit_reached", "expired", "payment_failed"] | None
     """Why it is closed; null while it is open."""
     expires_at: Time | None
