@@ -11,19 +11,25 @@ type Entry = Schemas["AuditEntry"];
 
 // The log is kept for 400 days.
 const MONTHS = 14;
-const ABOUT_USERS = ["grant", "revoke_grant", "refund", "export"];
+const ABOUT_USERS = ["grant", "revoke_grant", "refund", "export", "add_note", "remove_note", "give_days", "cancel_subscription", "resume_subscription", "change_plan"];
 const ACTIONS: Readonly<Record<string, AdminKey>> = {
   accept_invoice: "did.accept_invoice",
+  add_note: "did.add_note",
   archive_plan: "did.archive_plan",
+  cancel_subscription: "did.cancel_subscription",
+  change_plan: "did.change_plan",
   create_plan: "did.create_plan",
   erase: "did.erase",
   export: "did.export",
+  give_days: "did.give_days",
   grant: "did.grant",
   move_subscribers: "did.move_subscribers",
   reconcile: "did.reconcile",
   redrive: "did.redrive",
   refund: "did.refund",
+  remove_note: "did.remove_note",
   replay: "did.replay",
+  resume_subscription: "did.resume_subscription",
   revoke_grant: "did.revoke_grant",
   set_aside: "did.set_aside",
   set_flag: "did.set_flag",
