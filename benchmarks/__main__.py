@@ -1,6 +1,6 @@
 """One run of everything, or of the parts that are named, in less than four minutes.
 
-    python -m benchmarks [--rounds 5] [cold transport door events gate calls growth]
+    python -m benchmarks [--rounds 5] [cold transport door events gate calls growth customers]
 
 CPU time, variants interleaved round by round; a ratio is the median of the rounds' own ratios, so that a busy machine
 changes the milliseconds but not the comparison.
@@ -9,7 +9,7 @@ changes the milliseconds but not the comparison.
 import argparse
 from collections.abc import Callable
 
-from benchmarks import calls, cold, events, gate, transport, verification
+from benchmarks import calls, cold, customers, events, gate, transport, verification
 
 PARTS: dict[str, Callable[[int], None]] = {
     "cold": cold.report,
@@ -19,6 +19,7 @@ PARTS: dict[str, Callable[[int], None]] = {
     "gate": lambda rounds: gate.python(),
     "calls": lambda rounds: calls.report(),
     "growth": events.growth,
+    "customers": customers.report,
 }
 
 
