@@ -79,7 +79,7 @@ export function PlanEditor({ offer, onDone }: PlanEditorProps) {
           <PriceFields draft={draft} set={set} faults={known} />
           <FeatureFields value={draft.features} onChange={(features) => set({ features })} faults={known} once={draft.prices.every(({ interval }) => interval === "once")} />
           <MoreFields draft={draft} set={set} faults={known} />
-          {changed && body && <OfferEffect offer={body} />}
+          {changed && body && <OfferEffect offer={body} before={offerOf(draftOf(plans)).body} />}
           {save.isError && Object.keys(faults).length === 0 && <ErrorNotice error={save.error} />}
           {Object.keys(faults).length > 0 && <Notice tone="bad" live>{t("plan.faults")}</Notice>}
           <div className="bsb-row">

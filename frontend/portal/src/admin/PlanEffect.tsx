@@ -10,10 +10,12 @@ type Effect = Schemas["PlanEffect"];
 const PAUSE = 500;
 
 /** Whom the draft touches and what it changes, asked of the service while it is written; of each plan that is sold. */
-export function OfferEffect({ offer }: { offer: Schemas["SaveOffer"] }) {
+export function OfferEffect({ offer, before }: { offer: Schemas["SaveOffer"]; before: Schemas["SaveOffer"] | null }) {
   const t = useAdminText();
   const settled = useSettled(offer);
-  const sold = settled.prices.filter(({ version }) => (version ?? 0) > 0);
+  const was = new Map(before?.prices.map((price) => [price.plan_id, JSON.stringify(versionOf(before, price))]));
+  // A plan that stays as it is gets no new version.
+  const sold = settled.prices.filter((price) => (price.version ?? 0) > 0 && was.get(price.plan_id) !== JSON.stringify(versionOf(settled, price)));
   if (sold.length === 0) return null;
   return (
     <section className="bsb-card bsb-stack" aria-labelledby="effect">

@@ -51,7 +51,7 @@ export function PlansPage() {
       {plans.data && offers.length > 0 && (
         <ul className="bsb-stack" aria-label={t("plans")}>
           {offers.map((offer) => (
-            <OfferLine key={offer.key} offer={offer} standing={plans.data.standing} onAsk={setAsked} />
+            <OfferLine key={offer.key} offer={offer} freeId={plans.data.free_plan_id} standing={plans.data.standing} onAsk={setAsked} />
           ))}
         </ul>
       )}
@@ -62,11 +62,13 @@ export function PlansPage() {
 }
 
 interface LineProps {
+  /** The plan of those who have bought nothing. */
+  freeId: string | null;
   standing: Standing;
   onAsk: (asked: Asked) => void;
 }
 
-function OfferLine({ offer, standing, onAsk }: LineProps & { offer: AdminOffer }) {
+function OfferLine({ offer, ...line }: LineProps & { offer: AdminOffer }) {
   const t = useAdminText();
   const [first] = offer.plans;
   if (!first) return null;
@@ -83,14 +85,14 @@ function OfferLine({ offer, standing, onAsk }: LineProps & { offer: AdminOffer }
       </div>
       <ul aria-label={first.name}>
         {offer.plans.map((plan) => (
-          <PlanLine key={plan.plan_id} plan={plan} standing={standing} onAsk={onAsk} />
+          <PlanLine key={plan.plan_id} plan={plan} {...line} />
         ))}
       </ul>
     </li>
   );
 }
 
-function PlanLine({ plan, standing, onAsk }: LineProps & { plan: AdminPlan }) {
+function PlanLine({ plan, freeId, standing, onAsk }: LineProps & { plan: AdminPlan }) {
   const t = useAdminText();
   const { locale } = useBilling();
   const movable = plan.version > 1 && plan.interval !== "once" && plan.price_cents > 0 && plan.status !== "archived";
@@ -111,7 +113,7 @@ function PlanLine({ plan, standing, onAsk }: LineProps & { plan: AdminPlan }) {
         {format.money(plan.price_cents, plan.currency, locale)}
         <span className="bsb-2 bsb-tiny bsb:block">{t(`interval.${plan.interval}`)}</span>
       </p>
-      <Holders plan={plan} standing={standing} />
+      {plan.plan_id === freeId ? <p className="bsb-2 bsb-small">{t("plans.everybody")}</p> : <Holders plan={plan} standing={standing} />}
       <div className="bsb-row bsb:justify-end bsb:gap-1">
         {movable && (
           <Button size="small" variant="ghost" onClick={() => onAsk({ kind: "move", plan })}>
