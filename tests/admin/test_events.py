@@ -264,6 +264,7 @@ def test_every_cause_has_a_remedy() -> None:
         "not_known_yet",
         "order_differs",
         "amount_out_of_bounds",
+        "seal_unknown",
     }
     assert parked | {errors.TryAgain.code, errors.ProviderUnavailable.code, errors.ProviderError.code} <= set(REMEDIES)
     assert remedy("something new").startswith("Mend what the cause says")

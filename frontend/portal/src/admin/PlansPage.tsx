@@ -3,6 +3,7 @@ import { Button, classes, ErrorNotice, format, Notice, SkeletonCard, useBilling 
 import { useState } from "react";
 import { navigate, useQueryParam } from "../router.js";
 import { ArchiveDialog } from "./ArchiveDialog.js";
+import { useMay } from "./may.js";
 import { MoveDialog } from "./MoveDialog.js";
 import { drafts, offersFrom, type AdminOffer } from "./offer.js";
 import { Empty } from "./parts.js";
@@ -18,6 +19,7 @@ type Standing = readonly Schemas["PlanStanding"][];
 export function PlansPage() {
   const t = useAdminText();
   const plans = useAdminPlans();
+  const may = useMay();
   const [asked, setAsked] = useState<Asked | null>(null);
   const [saved, setSaved] = useState(false);
   const editing = useQueryParam("edit");
@@ -29,16 +31,18 @@ export function PlansPage() {
     setSaved(published);
     navigate("/console/plans");
   };
-  if (isNew || edited) return <PlanEditor key={edited?.key ?? "new"} offer={edited ?? null} onDone={onDone} />;
+  if ((isNew || edited) && may("PUT /admin/offers")) return <PlanEditor key={edited?.key ?? "new"} offer={edited ?? null} onDone={onDone} />;
   const versions = (plans.data?.plans ?? []).filter(({ plan_id }) => plan_id === compared);
   if (plans.data && versions.length > 0) return <PlanVersions versions={versions} standing={plans.data.standing} />;
   return (
     <div className="bsb-stack bsb:gap-6">
       <div className="bsb-row bsb-between">
         <h1 className="bsb-h1">{t("plans")}</h1>
-        <Button variant="primary" onClick={() => navigate("/console/plans?new")}>
-          {t(drafts.read("new") ? "plans.new.go_on" : "plans.new")}
-        </Button>
+        {may("PUT /admin/offers") && (
+          <Button variant="primary" onClick={() => navigate("/console/plans?new")}>
+            {t(drafts.read("new") ? "plans.new.go_on" : "plans.new")}
+          </Button>
+        )}
       </div>
       {saved && (
         <Notice tone="good" live title={t("plans.saved")}>
@@ -70,13 +74,14 @@ interface LineProps {
 
 function OfferLine({ offer, ...line }: LineProps & { offer: AdminOffer }) {
   const t = useAdminText();
+  const may = useMay();
   const [first] = offer.plans;
   if (!first) return null;
   return (
     <li className="bsb-card bsb-card-flush">
       <div className="admin-line bsb-row bsb-between">
         <h2 className="bsb-h3">{first.name}</h2>
-        {first.status !== "archived" && (
+        {first.status !== "archived" && may("PUT /admin/offers") && (
           <Button size="small" onClick={() => navigate(`/console/plans?edit=${encodeURIComponent(first.plan_id)}`)}>
             {t(drafts.read(offer.key) ? "plans.go_on" : "edit")}
             <span className="bsb-hidden"> {first.name}</span>
@@ -95,6 +100,7 @@ function OfferLine({ offer, ...line }: LineProps & { offer: AdminOffer }) {
 function PlanLine({ plan, freeId, standing, onAsk }: LineProps & { plan: AdminPlan }) {
   const t = useAdminText();
   const { locale } = useBilling();
+  const may = useMay();
   const movable = plan.version > 1 && plan.interval !== "once" && plan.price_cents > 0 && plan.status !== "archived";
   const of = <span className="bsb-hidden"> {plan.plan_id}</span>;
   return (
@@ -121,7 +127,7 @@ function PlanLine({ plan, freeId, standing, onAsk }: LineProps & { plan: AdminPl
             {of}
           </Button>
         )}
-        {plan.status !== "archived" && (
+        {plan.status !== "archived" && may("POST /admin/plans/{plan_id}/archive") && (
           <Button size="small" variant="ghost" onClick={() => onAsk({ kind: "archive", plan })}>
             {t("archive")}
             {of}

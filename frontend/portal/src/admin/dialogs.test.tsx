@@ -5,6 +5,7 @@ import { beforeEach, expect, test, vi } from "vitest";
 import { catalogue, entitlements } from "../../../packages/billing-react/src/testing/fixtures.js";
 import { expectAccessible, refuse, service, show } from "../../../packages/billing-react/src/testing/server.js";
 import { EraseDialog } from "./EraseDialog.js";
+import { CallerContext } from "./may.js";
 import { RedriveDialog } from "./EventsPage.js";
 import { RefundDialog } from "./RefundDialog.js";
 import { RolloutPage } from "./RolloutPage.js";
@@ -19,7 +20,7 @@ const retype = async (label: string, text: string) => {
   await user.clear(screen.getByLabelText(label));
   if (text) await user.type(screen.getByLabelText(label), text);
 };
-beforeEach(() => api.answers({ "GET /billing/entitlements": entitlements(), "GET /billing/plans": catalogue }));
+beforeEach(() => api.answers({ "GET /billing/entitlements": entitlements(), "GET /billing/plans": catalogue, "GET /admin/revenue": { totals: { active: 120 } } }));
 
 // --- refunds ---------------------------------------------------------------------------------------------------------
 
@@ -95,7 +96,7 @@ test("yen have no smaller unit", async () => {
 
 test("nobody is erased before the whole id was typed, and then the books are accounted for", async () => {
   const ERASE = "DELETE /admin/users/usr_7";
-  api.answers({ [ERASE]: { user_id: "usr_7", erased_records: 4, kept_ledger_entries: 2 } });
+  api.answers({ [ERASE]: { user_id: "usr_7", erased_records: 4, kept_ledger_entries: 2, done: true } });
   show(<EraseDialog userId="usr_7" onClose={onClose} />);
   await user.type(screen.getByLabelText("Type the user id to confirm"), "usr_{Enter}");
   expect(enabled("Erase for good")).toBe(false);
@@ -117,6 +118,12 @@ test("whoever still pays is not erased, and it says why", async () => {
 
 // --- rollout ---------------------------------------------------------------------------------------------------------
 
+const showRollout = () =>
+  show(
+    <CallerContext value={{ user_id: "usr_admin", role: "admin", may: ["PUT /admin/flags/{name}"] }}>
+      <RolloutPage />
+    </CallerContext>,
+  );
 const flags = (version: number, percent: number, allow: string[] = []) => ({ version, salt: "salt", flags: { billing: { percent, allow } } });
 
 test("a flag that somebody else changed meanwhile is shown as it is, before it can be overwritten", async () => {
@@ -126,7 +133,7 @@ test("a flag that somebody else changed meanwhile is shown as it is, before it c
     "GET /admin/flags": flags(1, 10),
     [SET]: () => (sent(SET).length === 1 ? refuse(409, "version_conflict", { newest }) : flags(3, 60, ["usr_9"])),
   });
-  show(<RolloutPage />);
+  showRollout();
   await user.click(await screen.findByRole("button", { name: "Change billing" }));
   await retype("Share of the users", "101");
   expect(enabled("Save")).toBe(false);
@@ -145,7 +152,7 @@ test("a flag that somebody else changed meanwhile is shown as it is, before it c
 
 test("whether a user is in, and why, is told as every host decides it", async () => {
   api.answers({ "GET /admin/flags": flags(1, 50, ["usr_1"]) });
-  show(<RolloutPage />);
+  showRollout();
   const field = await screen.findByLabelText("User id");
   for (const [id, told] of [
     ["usr_1", "InbillingPlace 84 of 0–99. On the list by name."],
@@ -156,6 +163,26 @@ test("whether a user is in, and why, is told as every host decides it", async ()
     await user.type(field, id);
     expect(screen.getByRole("status").textContent).toBe(told);
   }
+});
+
+test("a flag is turned off for everybody at once, and put back as it was", async () => {
+  const SET = "PUT /admin/flags/billing";
+  api.answers({
+    "GET /admin/flags": flags(1, 30, ["usr_9"]),
+    [SET]: () => (sent(SET).length === 1 ? { version: 2, salt: "salt", flags: { billing: { percent: 0, allow: [] } } } : flags(3, 30, ["usr_9"])),
+  });
+  showRollout();
+  await screen.findByText(/about 36 of 120 who pay today/);
+  await press("Turn off billing");
+  await press("Off for everybody");
+  await screen.findByText("It is off for everybody.");
+  await expectAccessible();
+  await press("Put back as it was");
+  await screen.findByText("It is as it was.");
+  expect(sent(SET)).toEqual([
+    { percent: 0, allow: [], version: 1 },
+    { percent: 30, allow: ["usr_9"], version: 2 },
+  ]);
 });
 
 // --- dead letters ----------------------------------------------------------------------------------------------------

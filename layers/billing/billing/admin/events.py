@@ -40,6 +40,7 @@ REMEDIES: Mapping[str, str] = {
     "order_differs": "Somebody changed the invoice at the provider. Compare it with the order before deciding.",
     "double_left": "See what the provider says (a refund needs a balance), mend that, then send the event again. "
     "Reconciliation tries it every night as well.",
+    "seal_unknown": "Bring back the secret that sealed it, then send the event again.",
     "amount_out_of_bounds": "No payment is that large: look the object up at the provider. Nothing was booked.",
     "try_again": "The account was busy. Send the event again.",
     "aws_refused": "Throttled, or down: send the event again. If it is a permission: correct the policy first.",

@@ -525,6 +525,8 @@ export const de: Readonly<Record<AdminKey, Message>> = {
   "remedy.double_left": "Sehen, was der Anbieter sagt (eine Erstattung braucht Guthaben), das beheben, dann erneut senden. Es wird auch jede Nacht versucht.",
   "cause.amount_out_of_bounds": "Sein Betrag liegt außerhalb aller Grenzen.",
   "remedy.amount_out_of_bounds": "Keine Zahlung ist so groß: das Objekt beim Anbieter ansehen. Nichts wurde gebucht.",
+  "cause.seal_unknown": "Wer den Gutschein eingelöst hat, ist mit einem Geheimnis versiegelt, das fehlt.",
+  "remedy.seal_unknown": "Das Geheimnis zurückbringen, das es versiegelt hat, dann das Ereignis erneut senden.",
   "cause.try_again": "Das Konto war beschäftigt.",
   "remedy.try_again": "Das Ereignis erneut senden.",
   "cause.aws_refused": "AWS hat abgelehnt: gedrosselt, gestört oder eine Berechtigung.",

@@ -524,6 +524,8 @@ const texts = {
   "remedy.double_left": "See what the provider says (a refund needs a balance), mend that, then send the event again. It is tried every night as well.",
   "cause.amount_out_of_bounds": "Its amount is out of all bounds.",
   "remedy.amount_out_of_bounds": "No payment is that large: look the object up at the provider. Nothing was booked.",
+  "cause.seal_unknown": "Who redeemed its voucher is sealed by a secret that is gone.",
+  "remedy.seal_unknown": "Bring back the secret that sealed it, then send the event again.",
   "cause.try_again": "The account was busy.",
   "remedy.try_again": "Send the event again.",
   "cause.aws_refused": "AWS refused: throttled, down, or a permission.",

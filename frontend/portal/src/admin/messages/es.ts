@@ -525,6 +525,8 @@ export const es: Readonly<Record<AdminKey, Message>> = {
   "remedy.double_left": "Vea qué dice el proveedor (un reembolso necesita saldo), arréglelo y envíe el evento otra vez. También se intenta cada noche.",
   "cause.amount_out_of_bounds": "Su importe está fuera de todo límite.",
   "remedy.amount_out_of_bounds": "Ningún pago es tan grande: busque el objeto en el proveedor. No se anotó nada.",
+  "cause.seal_unknown": "Quién canjeó el vale está sellado con un secreto que falta.",
+  "remedy.seal_unknown": "Recupere el secreto que lo selló y envíe el evento otra vez.",
   "cause.try_again": "La cuenta estaba ocupada.",
   "remedy.try_again": "Envíe el evento otra vez.",
   "cause.aws_refused": "AWS rechazó: limitado, caído o un permiso.",
