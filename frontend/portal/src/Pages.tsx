@@ -1,5 +1,5 @@
-import { BillingPage, ButtonLink, CheckoutReturn, ErrorNotice, PricingTable, SkeletonCard } from "@bitsleuth/billing-react";
-import { Component, lazy, Suspense, type ReactNode } from "react";
+import { BillingPage, ButtonLink, CheckoutReturn, ErrorNotice, PricingTable, SkeletonCard, Vouchers } from "@bitsleuth/billing-react";
+import { Component, lazy, Suspense, useEffect, useState, type ReactNode } from "react";
 import { setQueryParam, useLocation, useQueryParam } from "./router.js";
 import { usePortalText } from "./text.js";
 import { useTitle } from "./title.js";
@@ -18,6 +18,7 @@ export function Pages() {
 
 function page(pathname: string): ReactNode {
   if (pathname === "/" || pathname === "/pricing") return <PricingPage />;
+  if (pathname === "/redeem") return <RedeemPage />;
   if (pathname === "/demo") return <DemoPage />;
   if (pathname === "/checkout/return") return <ReturnPage />;
   if (pathname === "/account" || pathname === "/account/billing") return <AccountPage />;
@@ -36,6 +37,27 @@ function PricingPage() {
         <p className="bsb-2 bsb:text-lg bsb:text-balance">{t("pricing.about")}</p>
       </div>
       <PricingTable interval={interval} onIntervalChange={(next) => setQueryParam("interval", next)} />
+      <p className="bsb-2 bsb:text-center">
+        <a className="bsb-link" href="/redeem">
+          {t("redeem.link")}
+        </a>
+      </p>
+    </div>
+  );
+}
+
+function RedeemPage() {
+  const t = usePortalText();
+  useTitle(t("redeem"));
+  // Behind the #, so that no server is told; and not left in the address.
+  const [code] = useState(() => decodeURIComponent(location.hash.slice(1)));
+  useEffect(() => {
+    if (code !== "") history.replaceState(null, "", location.pathname);
+  }, [code]);
+  return (
+    <div className="bsb-stack portal-narrow bsb:gap-6">
+      <h1 className="bsb-h1">{t("redeem")}</h1>
+      <Vouchers code={code} />
     </div>
   );
 }

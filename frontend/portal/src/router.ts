@@ -42,7 +42,7 @@ export function setQueryParam(name: string, value: string): void {
 }
 
 /** The pages; every other path of this origin belongs to the API or to a provider. */
-const OURS = ["/pricing", "/account", "/checkout/return", "/demo", "/console"];
+const OURS = ["/pricing", "/redeem", "/account", "/checkout/return", "/demo", "/console"];
 
 export const isOurs = (path: string) => path === "/" || OURS.some((own) => path === own || path.startsWith(`${own}/`));
 

@@ -28,3 +28,4 @@ export { Icon, type IconName } from "./ui/Icon.js";
 export { ErrorNotice, Notice } from "./ui/Notice.js";
 export { ScrollArea } from "./ui/ScrollArea.js";
 export { Skeleton, SkeletonCard, SkeletonLines } from "./ui/Skeleton.js";
+export { QrCode, Vouchers } from "./vouchers/index.js";

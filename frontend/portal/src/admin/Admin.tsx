@@ -1,5 +1,5 @@
 import { ErrorNotice, SkeletonCard, useUserId } from "@bitsleuth/billing-react";
-import type { ComponentType } from "react";
+import { lazy, Suspense, type ComponentType } from "react";
 import { RETURN_PATH } from "../identity-provider.js";
 import { useLocation } from "../router.js";
 import { useCaller } from "../staff.js";
@@ -15,12 +15,15 @@ import { NoRole, SignedIn, SignInPage } from "./SignInPage.js";
 import { useAdminText } from "./text.js";
 import { UsersPage } from "./UsersPage.js";
 
+const VouchersPage = lazy(() => import("./vouchers/VouchersPage.js"));
+
 /** Each section with the call that it begins with: who may not make it is not led there. */
 const SECTIONS = {
   plans: [PlansPage, "GET /admin/plans"],
   revenue: [RevenuePage, "GET /admin/revenue"],
   users: [UsersPage, "GET /admin/users"],
   invoices: [InvoicesPage, "GET /admin/invoices"],
+  vouchers: [VouchersPage, "GET /admin/vouchers"],
   events: [EventsPage, "GET /admin/events"],
   rollout: [RolloutPage, "GET /admin/flags"],
   audit: [AuditPage, "GET /admin/audit"],
@@ -65,7 +68,9 @@ function Sections({ section, may }: { section: string; may: readonly string[] })
           </a>
         ))}
       </nav>
-      <Page key={pathname} />
+      <Suspense fallback={<SkeletonCard heading lines={6} />}>
+        <Page key={pathname} />
+      </Suspense>
     </div>
   );
 }

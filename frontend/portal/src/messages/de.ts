@@ -18,6 +18,8 @@ export const de: PortalMessages = {
   "pricing.about": "Beginne kostenlos, und höre auf, wann du willst.",
   return: "Dein Kauf",
   missing: "Seite nicht gefunden",
+  redeem: "Gutscheine und Geschenke",
+  "redeem.link": "Einen Gutschein einlösen oder einen Plan verschenken",
   "missing.about": "Unter dieser Adresse gibt es nichts.",
   "demo.title": "Eine Premium-Funktion hinter ihrem Tor",
   "demo.about": "Der Steuerbericht unten gehört zum Pro-Plan und zum Steuerjahr-Pass. Kaufe eines davon, und er öffnet sich.",

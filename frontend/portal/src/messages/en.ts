@@ -18,6 +18,8 @@ const texts = {
   "pricing.about": "Start free, and stop whenever you want.",
   return: "Your purchase",
   missing: "Page not found",
+  redeem: "Vouchers and gifts",
+  "redeem.link": "Redeem a voucher, or give a plan away",
   "missing.about": "There is nothing at this address.",
   "demo.title": "A premium feature, behind its gate",
   "demo.about": "The tax report below belongs to the Pro plan and to the tax-year pass. Buy one of them and it opens.",

@@ -18,6 +18,8 @@ export const es: PortalMessages = {
   "pricing.about": "Empieza gratis y para cuando quieras.",
   return: "Tu compra",
   missing: "Página no encontrada",
+  redeem: "Vales y regalos",
+  "redeem.link": "Canjear un vale o regalar un plan",
   "missing.about": "No hay nada en esta dirección.",
   "demo.title": "Una función de pago, tras su puerta",
   "demo.about": "El informe fiscal de abajo pertenece al plan Pro y al pase del año fiscal. Compra uno y se abre.",

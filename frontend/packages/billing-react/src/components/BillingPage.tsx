@@ -13,6 +13,7 @@ import { PlanSection } from "./PlanSection.js";
 import { Prepaid } from "./Prepaid.js";
 import { MoneyUnderWay, Purchases } from "./Purchases.js";
 import { SignInAgain } from "./SignInAgain.js";
+import { Vouchers } from "../vouchers/index.js";
 import { UsageMeter } from "./UsageMeter.js";
 
 // The last on the page.
@@ -54,6 +55,7 @@ export function BillingPage({ pricingUrl = "/pricing" }: BillingPageProps) {
       <Prepaid status={status.data} />
       <Usage />
       <Purchases status={status.data} />
+      <Vouchers />
       <Suspense fallback={<SkeletonCard heading lines={3} />}>
         <Receipts />
       </Suspense>

@@ -1,7 +1,7 @@
 "use client";
 
 import { ApiError, unwrap, type Schemas } from "@bitsleuth/billing-api-client";
-import { useEffect, useState, type ReactNode } from "react";
+import { lazy, Suspense, useEffect, useState, type ReactNode } from "react";
 import { useBilling, useInBrowser, useUserId } from "../provider.js";
 import { useAccountKey } from "../key.js";
 import { usePlans, useRefreshAll, useStatus } from "../queries.js";
@@ -9,8 +9,12 @@ import { useT } from "../text.js";
 import { Button, ButtonLink } from "../ui/Button.js";
 import { Icon, type IconName } from "../ui/Icon.js";
 import { ErrorNotice, Notice } from "../ui/Notice.js";
+import { SkeletonCard } from "../ui/Skeleton.js";
 import { SaveKey } from "./SaveKey.js";
 import { SignInAgain } from "./SignInAgain.js";
+
+// Few buy for others.
+const GiftReady = lazy(() => import("../vouchers/GiftReady.js"));
 
 type Confirmation = Schemas["Confirmation"];
 
@@ -56,6 +60,13 @@ export function CheckoutReturn(props: CheckoutReturnProps) {
       <Outcome icon="alert" title={t("return.error")} about={t("return.error.about")}>
         <ErrorNotice error={error} onRetry={askAgain} />
       </Outcome>
+    );
+  }
+  if (status === "completed" && confirmation?.gift) {
+    return (
+      <Suspense fallback={<SkeletonCard heading lines={6} />}>
+        <GiftReady {...{ checkoutId, accountUrl }} />
+      </Suspense>
     );
   }
   if (status === "completed") return <Completed planId={confirmation?.plan_id ?? ""} {...{ continueUrl, accountUrl }} />;

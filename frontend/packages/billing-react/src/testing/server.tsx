@@ -18,7 +18,7 @@ export interface Call {
 }
 
 /** What any page may ask for. */
-const DEFAULTS: Record<string, Answer> = { "POST /billing/track": {}, "GET /billing/config": fixtures.config };
+const DEFAULTS: Record<string, Answer> = { "POST /billing/track": {}, "GET /billing/gifts": { gifts: [] }, "GET /billing/config": fixtures.config };
 
 const VERBS = { GET: http.get, POST: http.post, PUT: http.put, DELETE: http.delete };
 

@@ -399,6 +399,7 @@ export const de: Readonly<Record<AdminKey, Message>> = {
   "status.unconfirmed": "nicht bestätigt",
   "reason.voucher": "Gutschein",
   "users.status.redeemed": "Gutschein eingelöst",
+  vouchers: "Gutscheine",
   "record.other": "Kostenloser Plan",
   "status.canceling": "zum Ende des Zeitraums gekündigt",
   "status.granted": "vergeben",

@@ -398,6 +398,7 @@ const texts = {
   "status.unconfirmed": "not confirmed",
   "reason.voucher": "voucher",
   "users.status.redeemed": "Redeemed a voucher",
+  vouchers: "Vouchers",
   "record.other": "Free plan",
   "status.canceling": "canceled to the end of its period",
   "status.granted": "granted",

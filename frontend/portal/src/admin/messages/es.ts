@@ -399,6 +399,7 @@ export const es: Readonly<Record<AdminKey, Message>> = {
   "status.unconfirmed": "sin confirmar",
   "reason.voucher": "vale",
   "users.status.redeemed": "Vale canjeado",
+  vouchers: "Vales",
   "record.other": "Plan gratuito",
   "status.canceling": "cancelada al final de su periodo",
   "status.granted": "concedida",
