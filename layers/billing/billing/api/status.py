@@ -52,6 +52,7 @@ def subscription_status(account: Account, catalogue: Catalogue, now: int) -> Vie
                 "ends_at": rfc3339(runs[term.purchase_id].end if term.purchase_id in runs else None),
             }
             for term in _newest_first(account.terms)
+            if not _for_a_wallet_alone(term)
         ],
         "purchases": [
             _bought(purchase, catalogue, stand["purchase", purchase.purchase_id], now)
@@ -296,10 +297,17 @@ def _last_ended(
 
 def _unfinished(account: Account, checkout: Checkout, now: int) -> bool:
     """A page that waits to be paid; once money is on its way the purchase itself is shown."""
-    if checkout.status != "open" or not checkout.url or checkout.expires_at <= now or checkout.group == GIFT_GROUP:
+    if checkout.status != "open" or not checkout.url or checkout.expires_at <= now:
+        return False
+    if checkout.group == GIFT_GROUP or checkout.by_wallet:
         return False
     mine = [p for p in [*account.purchases, *account.terms] if p.purchase_id == checkout.session_id]
     return all(p.state == "pending" for p in mine)
+
+
+def _for_a_wallet_alone(term: Term) -> bool:
+    """An invoice that a wallet is or was asked to pay, to which nothing came: no buyer has anything to do with it."""
+    return term.by_wallet and not term.paid and not term.received_cents
 
 
 def _id(record: Subscription | Purchase) -> str:

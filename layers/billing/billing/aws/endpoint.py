@@ -9,6 +9,7 @@ from billing.errors import NotConfigured
 
 # As AWS's own tools name the variables AWS_ENDPOINT_URL_<service>.
 _SETTINGS = {"dynamodb": "DYNAMODB", "sqs": "SQS", "events": "EVENTBRIDGE", "secretsmanager": "SECRETS_MANAGER"}
+_SETTINGS["kms"] = "KMS"
 # The partition `aws` alone: other ones have other domains.
 _REGION = re.compile(r"(?!cn-)[a-z]{2}-(north|south|east|west|central){1,2}-\d")
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")

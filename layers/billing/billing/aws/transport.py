@@ -43,6 +43,7 @@ SERVICES = {
     "sqs": Service("AmazonSQS", "1.0"),
     "events": Service("AWSEvents", "1.1"),
     "secretsmanager": Service("secretsmanager", "1.1"),
+    "kms": Service("TrentService", "1.1"),
 }
 
 # Not carried out, and welcome later.
@@ -62,7 +63,7 @@ _MISSIGNED = frozenset(("InvalidSignatureException", "SignatureDoesNotMatch"))
 _REPEATABLE = frozenset(
     "GetItem Query Scan BatchGetItem TransactGetItems GetSecretValue ReceiveMessage GetQueueAttributes GetQueueUrl "
     "PutItem DeleteItem TransactWriteItems PutSecretValue SendMessage DeleteMessage ChangeMessageVisibility "
-    "PutEvents".split()
+    "PutEvents GenerateDataKey Decrypt".split()
 )
 _WITH_TOKEN = frozenset(("TransactWriteItems", "PutSecretValue", "CreateSecret", "UpdateSecret"))
 # An update that counts: done twice, it counts twice, whatever its condition says.

@@ -26,6 +26,7 @@ class Abilities:
     - `prices`: it sells by a price of its own per plan version; the others are told the amount with each order.
     - `events`: it can be asked for its events again, so that what never arrived is found.
     - `claims`: a refund is claimed by the buyer through a link that we hand over.
+    - `lightning`: it can open an invoice over Lightning alone and hands out its BOLT 11 text, for a wallet to pay.
     - `returns_surplus`: it gives back by itself what came in beyond the price.
     """
 
@@ -35,13 +36,14 @@ class Abilities:
     prices: bool = False
     events: bool = False
     claims: bool = False
+    lightning: bool = False
     returns_surplus: bool = False
 
 
 PROVIDERS: Mapping[str, Abilities] = {
     "stripe": Abilities(title="Stripe", rail="card", renews=True, prices=True, events=True),
     "bitpay": Abilities(title="BitPay", rail="bitcoin", returns_surplus=True),
-    "btcpay": Abilities(title="BTCPay Server", rail="bitcoin", claims=True),
+    "btcpay": Abilities(title="BTCPay Server", rail="bitcoin", claims=True, lightning=True),
     "mock": Abilities(title="Test mode", rail="card", renews=True),
 }
 # These cannot charge again by themselves: a recurring plan is sold as prepaid terms.

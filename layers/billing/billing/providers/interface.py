@@ -58,7 +58,8 @@ class Order:
     """A checkout to open at a provider. `checkout_id` is the idempotency key; `amount_cents` the price to charge.
 
     `repeated`: it may have been asked for before, and the answer lost. `gift`: one interval of the plan is paid once,
-    for somebody else; nothing renews.
+    for somebody else; nothing renews. `lightning_minutes`: an invoice over Lightning alone, for so long; 0: a page for
+    the buyer.
     """
 
     checkout_id: str
@@ -73,6 +74,7 @@ class Order:
     trial_days: int = 0
     repeated: bool = False
     gift: bool = False
+    lightning_minutes: int = 0
 
     @property
     def recurring(self) -> bool:

@@ -87,10 +87,10 @@ def book(before: Account, after: Account, catalogue: Catalogue, now: int) -> tup
 
 
 def _checkout_lines(before: Account, after: Account) -> Iterator[LedgerEntry]:
-    """An order that was opened: a step of the funnel, of no amount until it is paid."""
+    """An order that a buyer opened: a step of the funnel, of no amount until it is paid. A wallet takes no steps."""
     known = {c.checkout_id for c in before.checkouts}
     for checkout in after.checkouts:
-        if checkout.checkout_id not in known:
+        if checkout.checkout_id not in known and not checkout.by_wallet:
             yield _checkout_line(checkout)
 
 

@@ -320,7 +320,8 @@ class Purchase:
     Of a bitcoin invoice, None for cards: `received_cents` is all that came, less the network's fees, at the invoice's
     rate, and `received_sat` the same in satoshis. `returns_surplus`: its provider gives back by itself what came beyond
     the price. A person has decided about `decided_cents` of it. `doubles` names the
-    earlier purchase of the same plan for good. `poll_at`: when to look at the invoice again, None: never.
+    earlier purchase of the same plan for good. `poll_at`: when to look at the invoice again, None: never. `by_wallet`:
+    its invoice was opened for the buyer's wallet, which is asked to pay it (see `Mandate`).
     """
 
     provider: str
@@ -344,6 +345,7 @@ class Purchase:
     payment: Payment | None = None
     expires_at: int | None = None
     poll_at: int | None = None
+    by_wallet: bool = False
 
     @property
     def record(self) -> str:
@@ -518,6 +520,7 @@ class Checkout:
     """The one checkout a user may have open in a group of plans. `checkout_id` keys the call to the provider.
 
     It is our order: price, plan version and trial come from here, never from what the provider says we ordered.
+    `by_wallet`: it is a renewal that the buyer's wallet is asked to pay, and no page for the buyer.
     """
 
     checkout_id: str
@@ -533,10 +536,76 @@ class Checkout:
     session_id: str | None = None
     url: str | None = None
     trial_days: int = 0
+    by_wallet: bool = False
 
     @property
     def record(self) -> str:
         return f"checkout#{self.group}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One try to have a wallet renew: an invoice over Lightning alone, which ends at `payable_until`.
+
+    `invoice_id` None: the provider is being asked for it. `asked_at` None: no wallet has got to see it. `asks`: how
+    often one was asked. `outcome`: what went wrong with it, a trouble of `rules/renewal.py`; `renews_at`: when the
+    wallet has a new budget, if it was that.
+    """
+
+    number: int
+    checkout_id: str
+    payable_until: int
+    invoice_id: str | None = None
+    payment_hash: str | None = None
+    amount_sat: int | None = None
+    asked_at: int | None = None
+    asks: int = 0
+    outcome: str | None = None
+    renews_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mandate:
+    """The buyer's word that their wallet may be asked to renew what is prepaid in a group: for which plan, for at most
+    which price and how many satoshis, how many days before the end. It holds nothing that could pay.
+
+    `connection_id` names the connection, which is kept encrypted elsewhere. `ends_at`: the end that is to be renewed,
+    None: nothing is prepaid. `opened`: how many invoices there were. `tries`: how many came to nothing for this end.
+    `trouble`: why the last one did, a word of `rules/renewal.py`. `retry_at`: not before. `act_at`: when to look at it.
+    `hashes`: the newest payments that were asked for. `removed`: the connection is gone; what it was asked for before
+    may still be paid.
+    """
+
+    group: str
+    connection_id: str
+    plan_id: str
+    price_cents: int
+    currency: str
+    most_sat: int
+    lead_days: int
+    agreed_at: int
+    paused: bool = False
+    removed: bool = False
+    ends_at: int | None = None
+    opened: int = 0
+    tries: int = 0
+    trouble: str | None = None
+    trouble_at: int | None = None
+    retry_at: int | None = None
+    given_up: bool = False
+    renewed_at: int | None = None
+    act_at: int | None = None
+    attempt: Attempt | None = None
+    hashes: tuple[str, ...] = ()
+
+    @property
+    def record(self) -> str:
+        return f"mandate#{self.group}"
+
+    @property
+    def renews(self) -> bool:
+        """Whether all is well with it: nobody has to do anything for the next term."""
+        return not self.paused and not self.given_up and self.trouble is None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -624,6 +693,7 @@ Record = (
     | Grant
     | Renewal
     | Checkout
+    | Mandate
     | Booked
     | DeletedCustomer
     | RefundRequest
@@ -685,6 +755,14 @@ class Account:
     @property
     def checkouts(self) -> Iterator[Checkout]:
         return (r for r in self.records.values() if isinstance(r, Checkout))
+
+    @property
+    def mandates(self) -> Iterator[Mandate]:
+        return (r for r in self.records.values() if isinstance(r, Mandate))
+
+    def mandate_in(self, group: str) -> Mandate | None:
+        found = self.records.get(f"mandate#{group}")
+        return found if isinstance(found, Mandate) else None
 
     @property
     def doubles(self) -> Iterator[Double]:

@@ -16,6 +16,7 @@ from billing.rules.facts import Fact, Ref
 from billing.rules.plans import Catalogue, Plan
 from billing.rules.quotes import obstacle, overlap, quote, trial_days
 from billing.rules.records import UNDER_WAY, Account, Checkout
+from billing.rules.renewal import INVOICE_MINUTES, paid_by_hand_from
 from billing.rules.times import rfc3339
 from billing.rules.vouchers import GIFT_GROUP, gift_checkout
 from billing.store.accounts import AccountStore
@@ -96,12 +97,20 @@ class Checkouts:
         if _payable(checkout, now):
             return _view(checkout, reused=True)
         self._look_at_ended(before.checkout_in(group), user_id, now)
-        session = self._client(provider).create_checkout(self._order(account, checkout, plan, repeated=asked_before))
-        after = self._accounts.change(user_id, lambda account: self._opened(account, checkout, session, now))
-        opened = after.checkout_in(group)
+        return _view(self.open_noted(account, checkout, plan, now, repeated=asked_before), reused=False)
+
+    def open_noted(self, account: Account, checkout: Checkout, plan: Plan, now: int, *, repeated: bool) -> Checkout:
+        """Asks the provider for what is on record as `opening`, and puts on record what it answers.
+
+        `repeated`: it may have been asked before, and the answer lost.
+        """
+        order = self._order(account, checkout, plan, repeated=repeated)
+        session = self._client(checkout.provider).create_checkout(order)
+        after = self._accounts.change(account.user_id, lambda account: self._opened(account, checkout, session, now))
+        opened = after.checkout_in(checkout.group)
         if opened is None or opened.checkout_id != checkout.checkout_id:
             raise Conflict("another checkout was opened meanwhile: try again", code="checkout_in_progress")
-        return _view(opened, reused=False)
+        return opened
 
     def prepaid_seller(self, plan_id: str) -> str | None:
         """The first provider that sells this plan for a time, without renewing it."""
@@ -114,6 +123,7 @@ class Checkouts:
         """Raises where the buyer has it already, was shown other terms, or has not read what it would run beside."""
         catalogue = self._plans.catalogue()
         refuse_double(account, catalogue, plan, provider)
+        _refuse_beside_wallet(account, plan, now)
         if quote_id is not None:
             _refuse_other_terms(account, catalogue, plan, provider, now, quote_id)
         if not accept_overlap:
@@ -232,6 +242,7 @@ class Checkouts:
             trial_days=checkout.trial_days,
             repeated=repeated,
             gift=checkout.group == GIFT_GROUP,
+            lightning_minutes=INVOICE_MINUTES if checkout.by_wallet else 0,
         )
 
     def _plan_for_sale(self, plan_id: str) -> Plan:
@@ -297,6 +308,17 @@ def refuse_double(account: Account, catalogue: Catalogue, plan: Plan, provider: 
         plan_id=found.plan.plan_id,
         change="/billing/subscription/preview-change",
     )
+
+
+def _refuse_beside_wallet(account: Account, plan: Plan, now: int) -> None:
+    """While the buyer's wallet may still pay a renewal, a second invoice could be paid besides."""
+    wait_until = paid_by_hand_from(account, plan.group, now)
+    if wait_until is not None:
+        raise Conflict(
+            f"your wallet was asked to renew {plan.name}, and may still pay: by hand from {rfc3339(wait_until)}",
+            code="renewal_under_way",
+            retry_at=rfc3339(wait_until),
+        )
 
 
 def _refuse_other_terms(

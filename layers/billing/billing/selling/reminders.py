@@ -49,8 +49,10 @@ class Reminders:
         return next((t for days in self._days if (t := renewal.ends_at - days * DAY) > now), None)
 
     def _wanted(self, account: Account, renewal: Renewal) -> bool:
-        """The buyer asked for it, and no card pays on when the prepaid time is over."""
-        return renewal.wanted and not _covered(account, renewal, self._plans.catalogue())
+        """The buyer asked for it, and neither a card nor a wallet without trouble pays on when the time is over."""
+        mandate = account.mandate_in(renewal.group)
+        by_wallet = mandate is not None and mandate.renews
+        return renewal.wanted and not by_wallet and not _covered(account, renewal, self._plans.catalogue())
 
 
 def _covered(account: Account, renewal: Renewal, catalogue: Catalogue) -> bool:

@@ -12,6 +12,7 @@ from typing import Any
 
 from billing.data import MISSING, fields
 from billing.rules.records import (
+    Attempt,
     Booked,
     Bought,
     Checkout,
@@ -21,6 +22,7 @@ from billing.rules.records import (
     Dunning,
     Gift,
     Grant,
+    Mandate,
     Payment,
     Purchase,
     Record,
@@ -80,6 +82,7 @@ _KINDS: dict[str, type[Record]] = {
     "grant": Grant,
     "renewal": Renewal,
     "checkout": Checkout,
+    "mandate": Mandate,
     "mrr": Booked,
     "customer": DeletedCustomer,
     "refund": RefundRequest,
@@ -106,9 +109,9 @@ SHARDS = 4
 
 
 def shard(kind: str, number: int) -> str:
-    """A partition of an index: by time of poll (bitcoin invoices), remind, review (prepaid time), settle (refunds),
-    erase (erasures that were cut off) or decide (money too late for its subscription); of invoice, those that wait
-    for a person."""
+    """A partition of an index: by time of poll (bitcoin invoices), remind, renew (by a wallet), review (prepaid time),
+    settle (refunds), erase (erasures that were cut off) or decide (money too late for its subscription); of invoice,
+    those that wait for a person."""
     return f"{kind}#{number}"
 
 
@@ -133,6 +136,8 @@ def _due(user_id: str, record: Record) -> dict[str, object]:
         return {"due_shard": shard("decide", number), "due_at": max(p.paid_at for p in record.paid_late)}
     if isinstance(record, Renewal) and record.remind_at is not None:
         return {"due_shard": shard("remind", number), "due_at": record.remind_at}
+    if isinstance(record, Mandate) and record.act_at is not None:
+        return {"due_shard": shard("renew", number), "due_at": record.act_at}
     if isinstance(record, Booked) and record.review_at is not None:
         return {"due_shard": shard("review", number), "due_at": record.review_at}
     if isinstance(record, RefundRequest) and record.settle_at is not None:
@@ -156,13 +161,17 @@ def record_from_item(stored: Mapping[str, Any]) -> Record:
         known["unpaid"] = {key: Dunning(**value) for key, value in json.loads(known["unpaid"]).items()}
     if "others" in known:
         known["others"] = tuple(PlanItem(**value) for value in json.loads(known["others"]))
+    if "attempt" in known:
+        known["attempt"] = Attempt(**json.loads(known["attempt"]))
+    if "hashes" in known:
+        known["hashes"] = tuple(json.loads(known["hashes"]))
     for name in ("features", "positions", "since"):
         if name in known:
             known[name] = json.loads(known[name])
     return kind(**known)
 
 
-_NESTED = (Payment, Refund, Dispute, Dunning, Bought, PlanItem)
+_NESTED = (Payment, Refund, Dispute, Dunning, Bought, PlanItem, Attempt)
 
 
 def _plain(value: Any) -> dict[str, Any]:

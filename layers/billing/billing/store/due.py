@@ -15,9 +15,10 @@ from billing.store.codec import SHARDS, item, shard, values
 from billing.store.transactions import CONFLICT
 
 INDEX, WAITING = "due", "waiting"
-DueKind = Literal["poll", "remind", "review", "settle", "decide", "erase"]
+DueKind = Literal["poll", "remind", "renew", "review", "settle", "decide", "erase"]
 # The record's own name for the time the index sorts by.
 FIELDS: dict[DueKind, str] = {"poll": "poll_at", "remind": "remind_at", "review": "review_at", "settle": "settle_at"}
+FIELDS["renew"] = "act_at"
 # These stay due: the one until a person has decided, the other until nothing is left of the person.
 FIELDS |= {"decide": "due_at", "erase": "due_at"}
 

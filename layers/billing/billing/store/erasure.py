@@ -26,6 +26,7 @@ from billing.store.codec import Item, item, place_of, record_from_item, shard, v
 from billing.store.payment_events import PaymentEventStore, from_item
 from billing.store.queries import all_items
 from billing.store.transactions import LostRace, transact
+from billing.store.wallets import SEALED
 
 _LINKED = ("subscription#", "purchase#", "term#", "gift#")
 _KEPT = (*_LINKED, "mrr", LEDGER)
@@ -255,8 +256,8 @@ def _busy(user_id: str) -> Conflict:
 
 
 def _readable(stored: Item) -> dict[str, Any]:
-    """Plain values, with JSON attributes as what they hold."""
-    found = values(stored)
+    """Plain values, with JSON attributes as what they hold; without what could pay from somebody's wallet."""
+    found = {name: value for name, value in values(stored).items() if name not in SEALED}
     return {n: json.loads(v) if isinstance(v, str) and v[:1] in ("{", "[") else v for n, v in found.items()}
 
 

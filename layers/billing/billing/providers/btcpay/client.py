@@ -79,6 +79,11 @@ class About:
     permissions: tuple[tuple[str, str], ...]
 
 
+# One Lightning invoice and nothing else: a part that came on-chain would make the server write another one, while the
+# first could still be paid. Written at once, because nobody opens the page.
+_LIGHTNING_ALONE = {"paymentMethods": [LIGHTNING], "lazyPaymentMethods": False}
+
+
 class BTCPay(PrepaidClient):
     """`invoice_minutes`: how long the rate holds; `late_minutes`: how long after that a payment may still confirm."""
 
@@ -108,10 +113,10 @@ class BTCPay(PrepaidClient):
             "currency": order.currency,
             "metadata": {**metadata_of(order), "orderId": order.checkout_id, "itemDesc": order.plan.name},
             "checkout": {
-                "expirationMinutes": self._invoice_minutes,
+                "expirationMinutes": order.lightning_minutes or self._invoice_minutes,
                 "monitoringMinutes": self._late_minutes,
-                "redirectURL": order.success_url,
-                "redirectAutomatically": True,
+                **(_LIGHTNING_ALONE if order.lightning_minutes else {"redirectURL": order.success_url}),
+                "redirectAutomatically": not order.lightning_minutes,
             },
         }
         invoice = self._rest.create(

@@ -1,5 +1,6 @@
 """What facts about purchases, prepaid terms and checkouts change."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from billing.data import replace
@@ -14,6 +15,7 @@ from billing.rules.records import (
     Account,
     Checkout,
     Gift,
+    Mandate,
     Payment,
     Purchase,
     Renewal,
@@ -112,8 +114,10 @@ def _first_heard(account: Account, fact: PurchaseFact, *, recurring: bool) -> Pu
         return Gift(**known, voucher_id=voucher)
     if not recurring:
         return Purchase(**known)
-    trial = next((c.trial_days for c in account.checkouts if c.checkout_id == fact.checkout_id), 0)
-    return Term(**known, bonus_seconds=trial * DAY)
+    order = next((c for c in account.checkouts if c.checkout_id == fact.checkout_id), None)
+    if order is None:
+        return Term(**known)
+    return Term(**known, bonus_seconds=order.trial_days * DAY, by_wallet=order.by_wallet)
 
 
 def _money_in(fact: PurchaseFact, old: Purchase | None) -> Payment | None:
@@ -235,9 +239,12 @@ def _complete_checkout(account: Account, purchase: Purchase) -> Account:
 
 
 def renew(account: Account, catalogue: Catalogue) -> Account:
-    """Keeps the end of what is prepaid, group by group, for the reminders; a new end is reminded of anew."""
+    """Keeps the end of what is prepaid, group by group, for reminders and for wallets that renew; a new end is
+    reminded of anew."""
     last: dict[str, Run] = {}
-    for run in term_runs(account, catalogue):
+    runs = term_runs(account, catalogue)
+    paid = {run.term.purchase_id: run.term for run in runs if run.term.paid}
+    for run in runs:
         if run.term.paid and (run.plan.group not in last or run.end > last[run.plan.group].end):
             last[run.plan.group] = run
     renewals = {r.group: r for r in account.renewals}
@@ -260,7 +267,30 @@ def renew(account: Account, catalogue: Catalogue) -> Account:
             )
     # Nothing prepaid is left (returned, or turned invalid): there is no end to remind of.
     changed += [replace(old, remind_at=None) for group, old in renewals.items() if group not in last]
-    return account.put(*changed)
+    followed = [_followed(mandate, last.get(mandate.group), paid) for mandate in account.mandates]
+    return account.put(*changed, *followed)
+
+
+def _followed(mandate: Mandate, last: Run | None, paid: Mapping[str, Term]) -> Mandate:
+    """What a wallet is asked for follows the end of what is prepaid: a new end is renewed anew, once.
+
+    An attempt that was paid is over; one that is open stays, because its invoice can still be paid. An end that moved
+    back was given up or paid back by somebody: to ask for it again is the buyer's to say.
+    """
+    attempt, ends_at = mandate.attempt, last.end if last else None
+    done = paid.get(attempt.invoice_id or "") if attempt else None
+    if done is not None:
+        attempt = None
+        mandate = replace(mandate, renewed_at=done.payment.paid_at if done.payment else done.observed_at)
+    if ends_at == mandate.ends_at and attempt == mandate.attempt:
+        return mandate
+    back = mandate.ends_at is not None and (ends_at is None or ends_at < mandate.ends_at)
+    moved = replace(mandate, attempt=attempt, ends_at=ends_at, tries=0, retry_at=None, given_up=False)
+    moved = replace(moved, trouble="term_returned" if back else None, paused=mandate.paused or back)
+    if attempt is not None:
+        return moved
+    waits = ends_at is not None and not moved.paused
+    return replace(moved, act_at=ends_at - mandate.lead_days * DAY if ends_at is not None and waits else None)
 
 
 def checkout(account: Account, fact: CheckoutFact, _catalogue: Catalogue) -> Account | Ref:

@@ -1,0 +1,47 @@
+"""What a page shows of a wallet that renews, in the shapes of `billing.api.responses`."""
+
+from billing.api.views import View
+from billing.rules.plans import Plan
+from billing.rules.records import Account, Mandate
+from billing.rules.renewal import paid_by_hand_from
+from billing.rules.times import DAY, rfc3339
+
+
+def wallet_view(account: Account, mandate: Mandate, plan: Plan | None, now: int) -> View:
+    """What a wallet is asked for: when, how much, at most; how it stands, and why not better. `plan`: as it is sold."""
+    asks_at = None
+    if mandate.ends_at is not None and not mandate.paused and not mandate.given_up and mandate.attempt is None:
+        asks_at = max(mandate.ends_at - mandate.lead_days * DAY, mandate.retry_at or 0, now)
+    return {
+        "group": mandate.group,
+        "plan_id": mandate.plan_id,
+        "plan_name": plan.name if plan else mandate.plan_id,
+        "interval": plan.interval if plan else "month",
+        "state": state_of(mandate),
+        "trouble": mandate.trouble,
+        "trouble_at": rfc3339(mandate.trouble_at),
+        "price_cents": mandate.price_cents,
+        "currency": mandate.currency,
+        "price_now_cents": plan.price_cents if plan else None,
+        "currency_now": plan.currency if plan else None,
+        "most_sat": mandate.most_sat,
+        "asked_sat": mandate.attempt.amount_sat if mandate.attempt else None,
+        "days_before": mandate.lead_days,
+        "agreed_at": rfc3339(mandate.agreed_at),
+        "ends_at": rfc3339(mandate.ends_at),
+        "asks_at": rfc3339(asks_at),
+        "by_hand_from": rfc3339(paid_by_hand_from(account, mandate.group, now)),
+        "renewed_at": rfc3339(mandate.renewed_at),
+    }
+
+
+def state_of(mandate: Mandate) -> str:
+    if mandate.attempt is not None:
+        return "under_way"
+    if mandate.paused:
+        return "paused"
+    if mandate.given_up:
+        return "given_up"
+    if mandate.trouble is not None:
+        return "trouble"
+    return "waiting" if mandate.ends_at is not None else "nothing_prepaid"

@@ -1,0 +1,72 @@
+"""Texts that only a key in KMS can open again: each under a data key of its own (envelope encryption).
+
+KMS gives a data key twice, in clear and encrypted. The text is encrypted with the clear one (AES-256-GCM), which is
+then forgotten; the encrypted one lies beside it and is sent to KMS to open it. `about` is bound to both: what was
+sealed for one thing opens for no other.
+"""
+
+import base64
+import json
+import os
+from collections.abc import Mapping
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from billing.aws import Aws, AwsError
+from billing.data import dataclass
+
+_NONCE = 12
+# KMS's words for: not encrypted by this key, not for this, or not encrypted at all.
+_NOT_OURS = frozenset({"InvalidCiphertextException", "IncorrectKeyException"})
+
+
+class CannotOpen(Exception):
+    """It was sealed for something else, by another key, or was changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """Both as base64 text. Without KMS neither tells anything."""
+
+    content: str
+    data_key: str = ""
+
+
+class Sealer:
+    def __init__(self, aws: Aws, key_id: str) -> None:
+        self._aws = aws
+        self._key_id = key_id
+
+    def seal(self, text: str, about: Mapping[str, str]) -> Sealed:
+        made = self._aws.call(
+            "kms", "generate_data_key", KeyId=self._key_id, KeySpec="AES_256", EncryptionContext=dict(about)
+        )
+        nonce = os.urandom(_NONCE)
+        sealed = AESGCM(base64.b64decode(made["Plaintext"])).encrypt(nonce, text.encode(), _bound(about))
+        return Sealed(base64.b64encode(nonce + sealed).decode(), made["CiphertextBlob"])
+
+    def open(self, sealed: Sealed, about: Mapping[str, str]) -> str:
+        """Raises `CannotOpen`."""
+        try:
+            found = self._aws.call(
+                "kms",
+                "decrypt",
+                KeyId=self._key_id,
+                CiphertextBlob=sealed.data_key,
+                EncryptionContext=dict(about),
+            )
+        except AwsError as refused:
+            if refused.code in _NOT_OURS:
+                raise CannotOpen(refused.code) from refused
+            raise
+        content = base64.b64decode(sealed.content)
+        try:
+            key = AESGCM(base64.b64decode(found["Plaintext"]))
+            return key.decrypt(content[:_NONCE], content[_NONCE:], _bound(about)).decode()
+        except InvalidTag as changed:
+            raise CannotOpen("the text was changed, or sealed for something else") from changed
+
+
+def _bound(about: Mapping[str, str]) -> bytes:
+    return json.dumps(dict(about), sort_keys=True, separators=(",", ":")).encode()

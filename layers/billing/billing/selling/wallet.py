@@ -1,0 +1,97 @@
+"""What we ask of a buyer's wallet, whatever it speaks, and all that can come back."""
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from billing.data import dataclass
+from billing.rules.renewal import Trouble
+
+
+class WalletTrouble(Exception):
+    """The wallet could not be asked, or will not do what we need: `trouble` says why."""
+
+    def __init__(self, trouble: Trouble) -> None:
+        super().__init__(trouble)
+        self.trouble: Trouble = trouble
+
+
+class Connection(Protocol):
+    """A way to a wallet that lets us pay from it. `wallet`: the wallet's public key; `relays`: where it listens."""
+
+    @property
+    def wallet(self) -> str: ...
+
+    @property
+    def relays(self) -> tuple[str, ...]: ...
+
+    def text(self) -> str:
+        """All of it as one text: to be sealed at once, and shown to nobody."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Info:
+    """`encryption`: the best one that both sides know. `tells_budget`: it can be asked for one. `kept`: as JSON, to be
+    given back as `known`, for when the relays have lost it."""
+
+    encryption: str
+    tells_budget: bool
+    kept: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """In millisatoshis; `total_msat` None: the wallet sets us no limit."""
+
+    total_msat: int | None
+    used_msat: int = 0
+    period: str = "never"
+    renews_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LightningInvoice:
+    """A BOLT 11 text, read and its signature checked. `live`: it is of the network on which bitcoin is money."""
+
+    text: str
+    live: bool
+    amount_msat: int | None
+    expires_at: int
+    payment_hash: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What came of a request to pay. It decides nothing: only the provider's invoice does.
+
+    `claims_paid`: the wallet says so. `trouble`: what it says, or that it says nothing. `unseen`: no wallet has got the
+    request, for certain. `proven`: it showed what only a payment of this very invoice brings to light.
+    """
+
+    trouble: Trouble | None = None
+    claims_paid: bool = False
+    unseen: bool = False
+    proven: bool = False
+    renews_at: int | None = None
+
+
+class Wallet(Protocol):
+    def parse(self, text: str) -> Connection:
+        """Raises `InvalidRequest` for what is no connection, or leads where we do not go."""
+        ...
+
+    def info(self, connection: Connection) -> Info:
+        """Raises `WalletTrouble`, also for a wallet that cannot pay."""
+        ...
+
+    def budget(self, connection: Connection, known: Mapping[str, Any]) -> Budget | None:
+        """None: it does not tell. Raises `WalletTrouble`."""
+        ...
+
+    def read(self, bolt11: str) -> LightningInvoice | None:
+        """None: no invoice that a wallet would pay."""
+        ...
+
+    def pay(self, connection: Connection, invoice: LightningInvoice, until: int, known: Mapping[str, Any]) -> Answer:
+        """Asks once, and waits as long as a caller can. `until`: a wallet that looks will not pay later."""
+        ...
