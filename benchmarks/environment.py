@@ -27,6 +27,7 @@ VARIABLES = {
     "POWERTOOLS_SERVICE_NAME": "billing",
     "POWERTOOLS_TRACE_DISABLED": "true",
     "STAGE": "test",
+    "WALLET_KEY_ARN": "x",
 }
 
 

@@ -61,8 +61,10 @@ LOADS = {
     "create_checkout_session": {"pydantic"},
     "jwks": {"cryptography"},
     "renewals": {"pydantic"},
+    "renew_by_wallet": {"coincurve", "cryptography", "websockets"},
     "track": {"pydantic"},
     "vouchers": {"pydantic"},
+    "wallet": {"coincurve", "cryptography", "pydantic", "websockets"},
 }
 
 

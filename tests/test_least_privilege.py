@@ -31,6 +31,8 @@ ACTIONS = {
     },
     "get_queue_attributes": "sqs:GetQueueAttributes",
     "put_events": "events:PutEvents",
+    "generate_data_key": "kms:GenerateDataKey",
+    "decrypt": "kms:Decrypt",
 }
 # Asked for by Lambda itself under the function's role, when it gives up on a part of the stream.
 BY_LAMBDA = {name: {"sqs:SendMessage"} for name in ("PublishChangesFunction", "FollowVouchersFunction")}

@@ -307,7 +307,7 @@ def test_the_stream_wakes_its_consumer_for_ledger_lines_and_for_what_decides_acc
     (event,) = FUNCTIONS["PublishChangesFunction"]["Events"].values()
     patterns = " ".join(found["Pattern"] for found in event["Properties"]["FilterCriteria"]["Filters"])
     woken = set(re.findall(r'"prefix": "([^"]+)"', patterns))
-    assert woken == {LEDGER, SNAPSHOT, "subscription#", "purchase#", "term#", "grant#", "renewal#"}
+    assert woken == {LEDGER, SNAPSHOT, "subscription#", "purchase#", "term#", "grant#", "renewal#", "mandate#"}
 
 
 def test_logs_are_kept_for_a_while_and_not_for_ever() -> None:
@@ -343,7 +343,12 @@ def test_cloudwatch_may_publish_to_the_topic_of_the_alarms() -> None:
 def test_a_round_that_nobody_shall_repeat_is_repeated_neither_by_its_schedule_nor_by_lambda() -> None:
     """A schedule hands over and is done: what fails after that is tried twice again by Lambda, unless it is told."""
     alone = {name for name, properties in FUNCTIONS.items() if "ReservedConcurrentExecutions" in properties}
-    assert alone == {"PollCryptoInvoicesFunction", "ReconcileFunction", "MoveSubscribersFunction"}
+    assert alone == {
+        "PollCryptoInvoicesFunction",
+        "ReconcileFunction",
+        "RenewByWalletFunction",
+        "MoveSubscribersFunction",
+    }
     for name in alone:
         (schedule,) = FUNCTIONS[name]["Events"].values()
         assert schedule["Properties"]["RetryPolicy"] == {"MaximumRetryAttempts": 0}

@@ -19,7 +19,13 @@ from tests.aws.bad_server import BadServer, fine
 
 URL = "http://127.0.0.1:1"
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_REGION": "us-east-1"}
-NAMES = {"dynamodb": "DYNAMODB", "sqs": "SQS", "events": "EVENTBRIDGE", "secretsmanager": "SECRETS_MANAGER"}
+NAMES = {
+    "dynamodb": "DYNAMODB",
+    "sqs": "SQS",
+    "events": "EVENTBRIDGE",
+    "secretsmanager": "SECRETS_MANAGER",
+    "kms": "KMS",
+}
 
 
 @pytest.mark.parametrize(("service", "name"), NAMES.items())

@@ -215,4 +215,4 @@ def test_a_request_is_what_botocore_makes_of_it(environ: dict[str, str], what: t
 
 
 def test_every_service_that_a_function_may_call_is_compared() -> None:
-    assert set(SERVICES) == {"dynamodb", "sqs", "events", "secretsmanager"}
+    assert set(SERVICES) == {"dynamodb", "sqs", "events", "secretsmanager", "kms"}

@@ -15,7 +15,7 @@ from billing.log import Log
 from billing.reporting.publishing import SHOWN, Changes, domain_events, host_events, ledger_lines
 from billing.rules.host_events import OF_ACCOUNTS, HostEvent
 from billing.rules.ledger import book
-from billing.rules.records import Account, Grant, Record, Renewal
+from billing.rules.records import Account, Grant, Mandate, Record, Renewal
 from billing.store.accounts import ledger_item
 from billing.store.codec import Item, item, record_to_item
 from billing.store.customers import CustomerIndex
@@ -44,6 +44,18 @@ RENEWAL = Renewal(
     purchase_id="inv_1",
     ends_at=NOW,
     reminded_days=7,
+)
+MANDATE = Mandate(
+    group="main",
+    connection_id="wal_1",
+    plan_id="plus-month",
+    price_cents=900,
+    currency="USD",
+    most_sat=20_000,
+    lead_days=3,
+    agreed_at=NOW,
+    ends_at=NOW,
+    trouble="budget_used_up",
 )
 RECORDS: list[Record] = [subscription(payments={"in_1": payment()}, cancel_at=NOW), term("inv_1", NOW), GRANT]
 
@@ -83,6 +95,18 @@ def test_a_change_of_nothing_is_not_told() -> None:
 def test_a_renewal_that_is_put_off_without_a_reminder_is_not_told() -> None:
     stored = record_to_item(USER, RENEWAL)
     assert domain_events([told(record_to_item(USER, replace(RENEWAL, ends_at=NOW + 1)), stored, "MODIFY")]) == []
+
+
+def test_a_wallets_trouble_is_told_once_for_each_cause_and_nothing_that_could_pay_with_it() -> None:
+    before, after = record_to_item(USER, replace(MANDATE, trouble=None)), record_to_item(USER, MANDATE)
+    [entry] = domain_events([told(after, before, "MODIFY")])
+    schema = json.loads((SCHEMAS / "RenewalTrouble.schema.json").read_text())
+    Draft202012Validator(schema).validate(json.loads(entry["Detail"]))
+    assert "wal_1" not in entry["Detail"]
+    again = record_to_item(USER, replace(MANDATE, tries=2, act_at=NOW + 1))
+    assert domain_events([told(again, after, "MODIFY")]) == []
+    assert len(domain_events([told(record_to_item(USER, replace(MANDATE, given_up=True)), after, "MODIFY")])) == 1
+    assert domain_events([told(record_to_item(USER, replace(MANDATE, removed=True)), before, "MODIFY")]) == []
 
 
 def test_marking_a_line_as_folded_is_neither_an_event_nor_folded_again() -> None:

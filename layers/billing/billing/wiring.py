@@ -4,6 +4,7 @@ A function names at import what it will use (`refunds = Wiring(os.environ).refun
 initialises it. The functions on the hot path name their few collaborators themselves.
 """
 
+import time
 from collections.abc import Mapping
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
@@ -13,12 +14,16 @@ from billing.settings import Settings
 
 if TYPE_CHECKING:
     from billing.intake.applier import Applier
+    from billing.log import Log
     from billing.providers import Clients
     from billing.selling.checkout import Checkouts
+    from billing.selling.nostr_wallet import NostrWallet
     from billing.selling.receipts import Receipts
     from billing.selling.refunds import Refunds
     from billing.selling.subscriptions import Subscriptions
     from billing.selling.vouchers import Following, Vouchers
+    from billing.selling.wallet_renewals import WalletRenewals
+    from billing.selling.wallets import Vault, Wallets
     from billing.store.accounts import AccountStore
     from billing.store.audit import AuditLog
     from billing.store.counters import CounterStore
@@ -193,4 +198,54 @@ class Wiring:
 
         return Subscriptions(
             self.accounts, self.plans, PreviewStore(self.aws, self._accounts), self.applier, self.client
+        )
+
+    @cached_property
+    def _nostr_wallet(self) -> "NostrWallet":
+        from billing.nostr.relays import Relays
+        from billing.nostr.wallet import Wallets
+        from billing.selling.nostr_wallet import NostrWallet
+
+        relays = Relays.of(self.settings)
+        return NostrWallet(Wallets(relays), local=relays.reach.local)
+
+    @cached_property
+    def _vault(self) -> "Vault":
+        from billing.sealing import Sealer
+        from billing.selling.wallets import Vault
+        from billing.store.wallets import WalletStore
+
+        sealer = Sealer(self.aws, self.settings.required("WALLET_KEY_ARN"))
+        return Vault(WalletStore(self.aws, self._accounts), sealer, self._nostr_wallet)
+
+    @cached_property
+    def wallets(self) -> "Wallets":
+        from billing.selling.wallets import Wallets
+
+        return Wallets(
+            self.accounts,
+            self.plans,
+            self._vault,
+            self._nostr_wallet,
+            self.settings.providers,
+            self.settings.integer("WALLET_RENEWAL_DAYS", 3),
+            self.identities.moved,
+        )
+
+    def wallet_renewals(self, logger: "Log") -> "WalletRenewals":
+        from billing.selling.wallet_renewals import WalletRenewals
+
+        return WalletRenewals(
+            self.accounts,
+            self.plans,
+            self.due,
+            self.checkouts,
+            self.applier,
+            self.client,
+            self.settings.providers,
+            self._vault,
+            self._nostr_wallet,
+            lambda: int(time.time()),
+            logger,
+            live=self.settings.livemode,
         )

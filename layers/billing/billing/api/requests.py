@@ -275,6 +275,30 @@ class SetReminders(RequestBody):
     wanted: bool
 
 
+Satoshis = Annotated[int, Field(ge=1, le=10_000_000, description="At most so many for one term, whatever the rate")]
+
+
+class ConnectWallet(RequestBody):
+    """`connection` can pay from the buyer's wallet: it is sealed at once, and shown to nobody again."""
+
+    connection: str = Field(
+        min_length=1, max_length=4096, description="nostr+walletconnect://…, as the wallet gives it"
+    )
+    plan_id: PlanId = Field(description="What is to be renewed; its price of today is what is agreed to")
+    most_sat: Satoshis
+    accept_unlimited: bool = Field(
+        False, description="After a 409 `wallet_unlimited`: the buyer knows that the connection has no budget"
+    )
+
+
+class SetWallet(RequestBody):
+    paused: bool | None = None
+    most_sat: Satoshis | None = None
+    price_cents: int | None = Field(
+        None, ge=0, description="Today's price, to agree to it; another one by now is a 409 `quote_outdated`"
+    )
+
+
 class RefundInvoice(RequestBody):
     amount_cents: int | None = Field(None, ge=1, description="Absent: all that is left")
     surplus: bool = Field(False, description="Only an overpayment; access stays as it is")

@@ -358,13 +358,96 @@ class EndedPlan(PlanNamed):
 
 
 class RenewalView(Response):
-    """The end of what is prepaid in a group of plans, and whether its buyer wants to be reminded of it."""
+    """The end of what is prepaid in a group of plans, and whether its buyer wants to be reminded of it.
+
+    `by_wallet`: how the wallet stands that is to renew it; null: none is connected.
+    """
 
     group: str
     plan_id: str
     provider: str
     ends_at: Time
     reminders: bool
+    by_wallet: Literal["renews", "trouble", "paused"] | None = None
+
+
+WalletTrouble = Literal[
+    "relay_unreachable",
+    "wallet_gone",
+    "wallet_silent",
+    "wallet_busy",
+    "wallet_cannot_pay",
+    "connection_ended",
+    "budget_used_up",
+    "balance_too_low",
+    "payment_failed",
+    "not_arrived",
+    "price_raised",
+    "above_ceiling",
+    "plan_ended",
+    "plan_changed",
+    "term_returned",
+    "shop_unavailable",
+    "payment_held",
+]
+
+
+class WalletBudget(Response):
+    """What the wallet lets us spend, as it said last. `total_sat` null: it sets no limit."""
+
+    total_sat: int | None
+    used_sat: int
+    period: str
+    renews_at: Time | None
+
+
+class WalletConnection(Response):
+    """What may be seen of a connection: nothing of it can pay. `key_end`: how the wallet's public key ends."""
+
+    key_end: str
+    relays: list[str]
+    encryption: str
+    connected_at: Time
+    seen_at: Time
+    budget: WalletBudget | None
+    """Null where the wallet does not tell."""
+
+
+class WalletView(PlanNamed):
+    """A wallet that is asked to renew what is prepaid in a group of plans.
+
+    `state`: waiting for its day (`asks_at`), under_way, trouble (tried again at `asks_at`), paused, given_up, or
+    nothing_prepaid. `price_cents` is what was agreed to, `price_now_cents` what the plan costs now.
+    """
+
+    group: str
+    state: Literal["waiting", "under_way", "trouble", "paused", "given_up", "nothing_prepaid"]
+    trouble: WalletTrouble | None
+    trouble_at: Time | None
+    price_cents: int
+    currency: str
+    price_now_cents: int | None
+    currency_now: str | None
+    most_sat: int
+    asked_sat: int | None
+    """Of the invoice that is under way."""
+    days_before: int
+    agreed_at: Time
+    ends_at: Time | None
+    asks_at: Time | None
+    by_hand_from: Time | None
+    """While the wallet may still pay, nobody is given a second invoice; null: it can be paid by hand now."""
+    renewed_at: Time | None
+    connection: WalletConnection | None
+    """Null: it cannot be opened any more, and has to be connected anew."""
+
+
+class WalletList(Response):
+    """`available`: whether this shop can ask a wallet. `days_before`: when it is asked."""
+
+    available: bool
+    days_before: int
+    wallets: list[WalletView]
 
 
 class VoucherView(Response):

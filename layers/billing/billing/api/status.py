@@ -63,7 +63,7 @@ def subscription_status(account: Account, catalogue: Catalogue, now: int) -> Vie
             for redemption in sorted(account.redemptions, key=lambda r: (r.redeemed_at, r.record), reverse=True)
         ],
         "checkout": checkout and _checkout(checkout, catalogue),
-        "renewals": [renewal(r) for r in account.renewals if r.ends_at > now],
+        "renewals": [renewal(r, account.mandate_in(r.group)) for r in account.renewals if r.ends_at > now],
     }
 
 

@@ -8,7 +8,7 @@ from billing.rules.access import windows
 from billing.rules.allowances import Held
 from billing.rules.entitlements import Entitlement, Source
 from billing.rules.plans import FEATURES, Catalogue, Plan, feature, features_to_json
-from billing.rules.records import Account, Renewal
+from billing.rules.records import Account, Mandate, Renewal
 from billing.rules.times import rfc3339
 
 if TYPE_CHECKING:
@@ -73,14 +73,18 @@ def admin_plan(plan: Plan, offered: Sequence[str]) -> View:
     }
 
 
-def renewal(end: Renewal) -> View:
-    """The end of what is prepaid in a group of plans."""
+def renewal(end: Renewal, mandate: Mandate | None = None) -> View:
+    """The end of what is prepaid in a group of plans, and how the wallet stands that is to renew it."""
+    by_wallet = None
+    if mandate is not None and not mandate.removed:
+        by_wallet = "renews" if mandate.renews else "trouble" if mandate.trouble else "paused"
     return {
         "group": end.group,
         "plan_id": end.plan_id,
         "provider": end.provider,
         "ends_at": rfc3339(end.ends_at),
         "reminders": end.wanted,
+        "by_wallet": by_wallet,
     }
 
 

@@ -41,6 +41,9 @@ _SUBSCRIPTION = Limit("subscription", HOUR, user=60, prefix=600, provider=4)
 _VOUCHER = Limit("voucher", HOUR, user=20, prefix=60)
 # A page that waits for a bitcoin payment asks every three seconds, perhaps in two tabs.
 _INVOICE = Limit("invoice", MINUTE, user=60, prefix=600, provider=2)
+# Each goes out to a relay that the caller named.
+_TO_A_WALLET = Limit("to-a-wallet", HOUR, user=20, prefix=60)
+_WALLET = Limit("wallet", MINUTE, user=60, prefix=600)
 
 ROUTES: Mapping[str, Limit] = {
     "POST /auth/nostr": Limit("sign-in", MINUTE, prefix=60),
@@ -60,6 +63,11 @@ ROUTES: Mapping[str, Limit] = {
     "POST /billing/subscription/change": _SUBSCRIPTION,
     "POST /billing/subscription/cancel": _SUBSCRIPTION,
     "POST /billing/subscription/resume": _SUBSCRIPTION,
+    "GET /billing/wallet": _WALLET,
+    "POST /billing/wallet": _TO_A_WALLET,
+    "POST /billing/wallet/{group}/test": _TO_A_WALLET,
+    "PUT /billing/wallet/{group}": _WALLET,
+    "DELETE /billing/wallet/{group}": _WALLET,
     "GET /billing/checkout-sessions/{checkout_id}/invoice": _INVOICE,
     "GET /billing/invoices/{provider}/{purchase_id}": _INVOICE,
 }

@@ -37,6 +37,7 @@ SHOWN = {
     "TermChanged": ("provider", "purchase_id", "plan_id", "plan_version", "state", "amount_cents", "currency"),
     "GrantChanged": ("grant_id", "granted_at", "expires_at", "revoked_at"),
     "RenewalDue": ("group", "plan_id", "provider", "ends_at", "reminded_days"),
+    "RenewalTrouble": ("group", "plan_id", "ends_at", "trouble", "given_up"),
     "LedgerEntryWritten": (
         *("entry_id", "at", "kind", "movement", "amount_cents", "currency", "provider", "plan_id", "plan_version"),
         *("object_id", "reason"),
@@ -182,4 +183,8 @@ def _type(record: str, image: Mapping[str, Any], before: Mapping[str, Any]) -> s
     if record.startswith("renewal#"):
         # The host tells its user that prepaid time runs out, with a link to the renewal's invoice.
         return "RenewalDue" if image.get("reminded_days") not in (None, before.get("reminded_days")) else None
+    if record.startswith("mandate#"):
+        told = (image.get("trouble"), image.get("given_up"))
+        news = image.get("trouble") is not None and told != (before.get("trouble"), before.get("given_up"))
+        return "RenewalTrouble" if news and not image.get("removed") else None
     return _RECORD_EVENTS.get(record.partition("#")[0])

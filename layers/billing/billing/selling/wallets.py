@@ -23,9 +23,6 @@ from billing.store.accounts import AccountStore
 from billing.store.plans import PlanStore
 from billing.store.wallets import KeptBudget, KeptWallet, WalletStore
 
-# Satoshis that an agreement may name at most: a tenth of a bitcoin is no typing error's price.
-MOST_SAT = 10_000_000
-
 
 class Vault:
     """Connections as they are kept: sealed for one account, one group and one connection."""

@@ -1,0 +1,97 @@
+"""A wallet that speaks Nostr Wallet Connect, in the few words that renewal knows."""
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from billing.nostr import bolt11
+from billing.nostr.connection import Connection as NostrConnection
+from billing.nostr.wallet import Info as NostrInfo
+from billing.nostr.wallet import Payment, Wallets
+from billing.rules.renewal import Trouble
+from billing.selling.wallet import Answer, Budget, Connection, Info, LightningInvoice, WalletTrouble
+
+# By the wallet's refusal, by what stays unsure, and by why nothing was asked. What is not listed was the relays' doing.
+_TROUBLES: Mapping[str, Trouble] = {
+    "quota_exceeded": "budget_used_up",
+    "insufficient_balance": "balance_too_low",
+    "expired": "connection_ended",
+    "unauthorized": "connection_ended",
+    "restricted": "connection_ended",
+    "rate_limited": "wallet_busy",
+    "not_implemented": "wallet_cannot_pay",
+    "unsupported_encryption": "wallet_cannot_pay",
+    "silence": "wallet_silent",
+    "unreadable": "wallet_silent",
+    "internal": "payment_failed",
+    "failed": "payment_failed",
+    "other": "payment_failed",
+}
+_NOT_ASKED: Mapping[str, Trouble] = {
+    "no_info": "wallet_gone",
+    "no_encryption": "wallet_cannot_pay",
+    "not_listed": "wallet_cannot_pay",
+}
+
+
+class NostrWallet:
+    """`local`: relays on this machine, too."""
+
+    def __init__(self, wallets: Wallets, *, local: bool = False) -> None:
+        self._wallets, self._local = wallets, local
+
+    def parse(self, text: str) -> Connection:
+        return NostrConnection.parse(text, local=self._local)
+
+    def info(self, connection: Connection) -> Info:
+        looked = self._wallets.info(_own(connection))
+        if looked.info is None:
+            raise WalletTrouble("wallet_gone" if looked.state == "absent" else "relay_unreachable")
+        encryption = looked.info.encryption
+        if encryption is None or "pay_invoice" not in looked.info.methods:
+            raise WalletTrouble("wallet_cannot_pay")
+        tells = "get_budget" in looked.info.methods
+        return Info(encryption=encryption, tells_budget=tells, kept=looked.info.as_json())
+
+    def budget(self, connection: Connection, known: Mapping[str, Any]) -> Budget | None:
+        told = self._wallets.budget(_own(connection), NostrInfo.of_json(known))
+        if isinstance(told, str):
+            raise WalletTrouble(_TROUBLES[told])
+        if told is None:
+            return None
+        return Budget(
+            total_msat=told.total_msat, used_msat=told.used_msat, period=told.renewal, renews_at=told.renews_at
+        )
+
+    def read(self, bolt11_text: str) -> LightningInvoice | None:
+        try:
+            found = bolt11.decode(bolt11_text)
+        except bolt11.BadInvoice:
+            return None
+        return LightningInvoice(
+            text=bolt11_text,
+            live=found.network == "mainnet",
+            amount_msat=found.amount_msat,
+            expires_at=found.expires_at,
+            payment_hash=found.payment_hash,
+        )
+
+    def pay(self, connection: Connection, invoice: LightningInvoice, until: int, known: Mapping[str, Any]) -> Answer:
+        kept = NostrInfo.of_json(known)
+        payment = self._wallets.pay(_own(connection), invoice.text, until, kept)
+        if payment.reason != "quota_exceeded" or "get_budget" not in (payment.info or kept).methods:
+            return answer_of(payment)
+        told = self._wallets.budget(_own(connection), payment.info or kept)
+        renews_at = None if told is None or isinstance(told, str) else told.renews_at
+        return answer_of(payment, renews_at)
+
+
+def answer_of(payment: Payment, renews_at: int | None = None) -> Answer:
+    if payment.outcome == "paid":
+        return Answer(claims_paid=True, proven=payment.proven)
+    if payment.outcome == "not_delivered":
+        return Answer(trouble=_NOT_ASKED.get(payment.reason, "relay_unreachable"), unseen=True)
+    return Answer(trouble=_TROUBLES[payment.reason], renews_at=renews_at)
+
+
+def _own(connection: Connection) -> NostrConnection:
+    return cast(NostrConnection, connection)
