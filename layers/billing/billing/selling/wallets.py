@@ -129,6 +129,7 @@ class Wallets:
         return {
             "available": self._able(),
             "days_before": self._lead_days,
+            "last_sat": _last_sat(account),
             "wallets": [self._view(account, mandate, now) for mandate in account.mandates if not mandate.removed],
         }
 
@@ -239,6 +240,12 @@ class Wallets:
             kept = None
         plan = for_sale(self._plans.catalogue(), mandate)
         return wallet_view(account, mandate, plan, now) | {"connection": _connection(kept)}
+
+
+def _last_sat(account: Account) -> int | None:
+    """What the newest term came to: a measure for the ceiling of the next ones."""
+    paid = [t for t in account.terms if t.paid and t.payment is not None and t.received_sat]
+    return max(paid, key=lambda t: t.created_at).received_sat if paid else None
 
 
 def _find(account: Account, group: str) -> Mandate:

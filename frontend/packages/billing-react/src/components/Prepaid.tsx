@@ -1,7 +1,7 @@
 "use client";
 
 import type { Schemas } from "@bitsleuth/billing-api-client";
-import { useState } from "react";
+import { lazy, Suspense, useState } from "react";
 import { date } from "../format.js";
 import { useBilling } from "../provider.js";
 import { usePlans, useReminders, useRenew, type Status } from "../queries.js";
@@ -9,6 +9,9 @@ import { useT } from "../text.js";
 import { Button } from "../ui/Button.js";
 import { ErrorNotice } from "../ui/Notice.js";
 import { InvoiceDialog } from "./InvoiceDialog.js";
+
+// With its texts and the camera, after the page: few connect a wallet.
+const WalletRenewal = lazy(() => import("../wallet/WalletRenewal.js"));
 
 /** Time that is paid ahead in bitcoin: when it ends, the next invoice in one click, reminders as a choice. */
 export function Prepaid({ status }: { status: Status }) {
@@ -25,7 +28,8 @@ function Renewal({ renewal }: { renewal: Schemas["RenewalView"] }) {
     setAsked(on);
     reminders.mutate({ group: renewal.group, on }, { onSettled: () => setAsked(null) });
   }
-  const plan = usePlans().data?.plans.find(({ plan_id }) => plan_id === renewal.plan_id)?.name ?? renewal.plan_id;
+  const sold = usePlans().data?.plans.find(({ plan_id }) => plan_id === renewal.plan_id);
+  const plan = sold?.name ?? renewal.plan_id;
   const id = `bsb-prepaid-${renewal.group}`;
   return (
     <section className="bsb-card bsb-stack" aria-labelledby={id}>
@@ -47,6 +51,9 @@ function Renewal({ renewal }: { renewal: Schemas["RenewalView"] }) {
         <span>{t("prepaid.remind")}</span>
       </label>
       {reminders.isError && <ErrorNotice error={reminders.error} />}
+      <Suspense>
+        <WalletRenewal group={renewal.group} plan={sold} />
+      </Suspense>
     </section>
   );
 }

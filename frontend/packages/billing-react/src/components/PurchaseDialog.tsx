@@ -1,7 +1,7 @@
 "use client";
 
 import { ApiError, type Schemas } from "@bitsleuth/billing-api-client";
-import { useEffect, useRef, useState } from "react";
+import { lazy, Suspense, useEffect, useRef, useState } from "react";
 import type { Plan } from "../format.js";
 import { useBilling, useUserId } from "../provider.js";
 import { useOpenCheckout, useQuotes, useRefreshAll, useTrack } from "../queries.js";
@@ -16,6 +16,8 @@ import { Rails } from "./Rails.js";
 import { SellerLinks } from "./SellerLinks.js";
 import { SignIn } from "./SignIn.js";
 import { Overlap, Terms } from "./Terms.js";
+
+const WalletOffer = lazy(() => import("../wallet/WalletOffer.js"));
 
 export interface PurchaseDialogProps {
   plan: Plan;
@@ -40,6 +42,7 @@ export function PurchaseDialog(props: PurchaseDialogProps) {
   const [ownIdentity, setOwnIdentity] = useState(false);
   const [invoice, setInvoice] = useState<Schemas["CheckoutSession"] | null>(null);
   const [failure, setFailure] = useState<unknown>(null);
+  const [connecting, setConnecting] = useState(false);
   const [agreed, setAgreed] = useState<string | null>(null);
   const [busy, setBusy] = useState(false);
   const open = useRef(false);
@@ -128,20 +131,27 @@ export function PurchaseDialog(props: PurchaseDialogProps) {
       )}
       {failure !== null && !outdated && <ErrorNotice error={failure} />}
       {rail && <SellerLinks only={AGREED} />}
-      <div className="bsb-dialog-actions">
-        <Button onClick={onClose}>{t("cancel")}</Button>
-        {quote && !rail && quote.move !== "buy" ? (
-          <ButtonLink href={accountUrl} variant="primary">
-            {t("pricing.manage")}
-          </ButtonLink>
-        ) : (
-          rail && (
-            <Button variant="primary" busy={busy} disabled={!consented} onClick={() => void proceed()}>
-              {t("purchase.continue")}
-            </Button>
-          )
-        )}
-      </div>
+      {rail?.rail === "bitcoin" && !rail.renews && signedIn && plan.interval !== "once" && (
+        <Suspense>
+          <WalletOffer plan={plan} open={connecting} onOpen={setConnecting} />
+        </Suspense>
+      )}
+      {!connecting && (
+        <div className="bsb-dialog-actions">
+          <Button onClick={onClose}>{t("cancel")}</Button>
+          {quote && !rail && quote.move !== "buy" ? (
+            <ButtonLink href={accountUrl} variant="primary">
+              {t("pricing.manage")}
+            </ButtonLink>
+          ) : (
+            rail && (
+              <Button variant="primary" busy={busy} disabled={!consented} onClick={() => void proceed()}>
+                {t("purchase.continue")}
+              </Button>
+            )
+          )}
+        </div>
+      )}
     </Dialog>
   );
 }

@@ -18,7 +18,12 @@ export interface Call {
 }
 
 /** What any page may ask for. */
-const DEFAULTS: Record<string, Answer> = { "POST /billing/track": {}, "GET /billing/gifts": { gifts: [] }, "GET /billing/config": fixtures.config };
+const DEFAULTS: Record<string, Answer> = {
+  "POST /billing/track": {},
+  "GET /billing/gifts": { gifts: [] },
+  "GET /billing/config": fixtures.config,
+  "GET /billing/wallet": { available: false, days_before: 3, last_sat: null, wallets: [] },
+};
 
 const VERBS = { GET: http.get, POST: http.post, PUT: http.put, DELETE: http.delete };
 
