@@ -153,8 +153,8 @@ class History:
     @property
     def for_wallets(self) -> list[Invoice]:
         """The invoices that some wallet was shown, oldest first."""
-        shown = {bolt11.rpartition("n1")[2] for bolt11 in self.shop.wallet.seen}
-        return sorted((i for i in self.world.app.invoices.values() if i.id in shown), key=lambda i: i.created)
+        shown = set(self.shop.wallet.seen)
+        return sorted((i for i in self.world.app.invoices.values() if i.bolt11 in shown), key=lambda i: i.created)
 
     def check(self) -> None:
         account = self.world.account

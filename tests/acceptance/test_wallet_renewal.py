@@ -269,7 +269,7 @@ def test_more_satoshis_than_agreed_are_not_asked_for(btcpay: World) -> None:
 
 def test_a_lightning_invoice_that_outlives_its_own_is_not_sent(shop: Renewing) -> None:
     to_the_renewal(shop)
-    shop.wallet.minutes_over = 60
+    shop.world.app.outlives = 3600
     shop.live(1800)
     assert shop.wallet.seen == []
     assert shop.shown["trouble"] == "shop_unavailable"

@@ -14,6 +14,7 @@ from billing.providers.btcpay import BTCPay
 from billing.rules.plans import Plan
 from billing.rules.records import Mandate, Term
 from billing.sealing import Sealer
+from billing.selling.nostr_wallet import NostrWallet
 from billing.selling.wallet import Answer, Budget, Info, LightningInvoice, WalletTrouble
 from billing.selling.wallet_renewals import WalletRenewals, work_off
 from billing.selling.wallets import Vault, Wallets
@@ -86,7 +87,6 @@ class MemoryWallet:
     moods: list[str] = field(default_factory=list)
     absent: str = ""
     budget_now: Budget | None = None
-    minutes_over: int = 0
     seen: list[str] = field(default_factory=list)
     later: list[str] = field(default_factory=list)
 
@@ -104,16 +104,7 @@ class MemoryWallet:
         return self.budget_now
 
     def read(self, bolt11: str) -> LightningInvoice | None:
-        found = self.world.app.invoices.get(bolt11.rpartition("n1")[2])
-        if found is None:
-            return None
-        return LightningInvoice(
-            text=bolt11,
-            live=False,
-            amount_msat=found.satoshis * 1000,
-            expires_at=found.expires + 60 * self.minutes_over,
-            payment_hash=hashlib.sha256(found.id.encode()).hexdigest(),
-        )
+        return NostrWallet(cast(Any, None)).read(bolt11)
 
     def pay(self, connection: Any, invoice: LightningInvoice, until: int, known: Mapping[str, Any]) -> Answer:
         mood = self.moods.pop(0) if self.moods else "pays"
@@ -139,9 +130,7 @@ class MemoryWallet:
         return answers.get(mood, Answer(trouble="wallet_silent"))
 
     def send(self, bolt11: str) -> None:
-        invoice = self.world.app.invoices[bolt11.rpartition("n1")[2]]
-        if not invoice.counted and self.world.now < invoice.expires:
-            self.world.app.pay(invoice.id, lightning=True)
+        self.world.app.pay_bolt11(bolt11)
 
     def wake(self) -> None:
         """What it had put off, it pays now."""

@@ -443,8 +443,8 @@ class WalletView(PlanNamed):
 
 
 class WalletList(Response):
-    """`available`: whether this shop can ask a wallet. `days_before`: when it is asked. `last_sat`: what the newest term
-    came to in satoshis, for a first idea of the ceiling."""
+    """`available`: whether this shop can ask a wallet. `days_before`: when it is asked. `last_sat`: what the newest
+    term came to in satoshis, for a first idea of the ceiling."""
 
     available: bool
     days_before: int
