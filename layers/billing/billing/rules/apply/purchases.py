@@ -267,15 +267,16 @@ def renew(account: Account, catalogue: Catalogue) -> Account:
             )
     # Nothing prepaid is left (returned, or turned invalid): there is no end to remind of.
     changed += [replace(old, remind_at=None) for group, old in renewals.items() if group not in last]
-    followed = [_followed(mandate, last.get(mandate.group), paid) for mandate in account.mandates]
+    gone = {group for group, old in renewals.items() if old.purchase_id not in paid}
+    followed = [_followed(m, last.get(m.group), paid, returned=m.group in gone) for m in account.mandates]
     return account.put(*changed, *followed)
 
 
-def _followed(mandate: Mandate, last: Run | None, paid: Mapping[str, Term]) -> Mandate:
+def _followed(mandate: Mandate, last: Run | None, paid: Mapping[str, Term], *, returned: bool) -> Mandate:
     """What a wallet is asked for follows the end of what is prepaid: a new end is renewed anew, once.
 
-    An attempt that was paid is over; one that is open stays, because its invoice can still be paid. An end that moved
-    back was given up or paid back by somebody: to ask for it again is the buyer's to say.
+    An attempt that was paid is over; one that is open stays, because its invoice can still be paid. Where the last term
+    was `returned`, to ask for it again is the buyer's to say.
     """
     attempt, ends_at = mandate.attempt, last.end if last else None
     done = paid.get(attempt.invoice_id or "") if attempt else None
@@ -284,7 +285,7 @@ def _followed(mandate: Mandate, last: Run | None, paid: Mapping[str, Term]) -> M
         mandate = replace(mandate, renewed_at=done.payment.paid_at if done.payment else done.observed_at)
     if ends_at == mandate.ends_at and attempt == mandate.attempt:
         return mandate
-    back = mandate.ends_at is not None and (ends_at is None or ends_at < mandate.ends_at)
+    back = returned and mandate.ends_at is not None and (ends_at is None or ends_at < mandate.ends_at)
     moved = replace(mandate, attempt=attempt, ends_at=ends_at, tries=0, retry_at=None, given_up=False)
     moved = replace(moved, trouble="term_returned" if back else None, paused=mandate.paused or back)
     if attempt is not None:
