@@ -268,4 +268,4 @@ def test_of_two_admins_who_set_a_flag_the_second_sees_what_the_first_did(
     config = requests.get(f"{shop_engine.url}/billing/config", timeout=10).json()
     assert config["flags"][name] == {"percent": 0, "allow": [user]}
     admin.open(f"/console/audit?subject={name}")
-    expect(admin.page.get_by_role("listitem")).to_have_count(2)
+    expect(admin.page.get_by_role("main").get_by_role("listitem")).to_have_count(2)

@@ -1,16 +1,32 @@
-import { translator, type Translate } from "@bitsleuth/billing-react";
-import { useContext, useMemo } from "react";
+import { translator, type Message, type Translate } from "@bitsleuth/billing-react";
+import { use, useContext, useMemo } from "react";
+import type { Language } from "../language.js";
 import { TextsContext } from "../text.js";
-import { de } from "./messages/de.js";
 import { en, type AdminKey } from "./messages/en.js";
-import { es } from "./messages/es.js";
 
-const CATALOGUES = { en, de, es };
+type Catalogue = Readonly<Partial<Record<AdminKey, Message>>>;
 
-/** Texts of the admin pages; they travel with the admin chunk. */
+// English travels with the admin pages, for what a catalogue lacks; another language is fetched by whoever reads it.
+const fetchers: Record<Language, () => Promise<Catalogue>> = {
+  en: () => Promise.resolve(en),
+  de: () => import("./messages/de.js").then(({ de }) => de),
+  es: () => import("./messages/es.js").then(({ es }) => es),
+};
+const here: Partial<Record<Language, Catalogue>> = { en };
+const coming: Partial<Record<Language, Promise<Catalogue>>> = {};
+
+/** One that could not be fetched is English, until the page is loaded again. */
+function fetched(language: Language): Promise<Catalogue> {
+  return (coming[language] ??= fetchers[language]()
+    .catch(() => en)
+    .then((catalogue) => (here[language] = catalogue)));
+}
+
+/** Texts of the admin pages. */
 export function useAdminText(): Translate<AdminKey> {
   const { language } = useContext(TextsContext);
-  return useMemo(() => translator<AdminKey>(language, CATALOGUES[language], en), [language]);
+  const catalogue = here[language] ?? use(fetched(language));
+  return useMemo(() => translator<AdminKey>(language, catalogue, en), [language, catalogue]);
 }
 
 /** A text that may or may not be there, such as of a code that came with an answer. */
