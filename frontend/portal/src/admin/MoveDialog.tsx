@@ -1,7 +1,8 @@
 import type { Schemas } from "@bitsleuth/billing-api-client";
-import { Button, classes, Dialog, ErrorNotice, format, Notice, SkeletonCard, useBilling, useFeatureTexts, usePlans } from "@bitsleuth/billing-react";
+import { Button, classes, Dialog, ErrorNotice, FeatureChanges, format, Notice, SkeletonCard, useBilling } from "@bitsleuth/billing-react";
 import { useState } from "react";
 import { Field } from "./parts.js";
+import { Touched } from "./PlanEffect.js";
 import { useMove, useStartMove, useStopMove, useUndoMove, type AdminPlan } from "./queries.js";
 import { useAdminText } from "./text.js";
 
@@ -124,8 +125,6 @@ function Standing({ move }: { move: Move }) {
 function Effects({ plan, effects }: { plan: AdminPlan; effects: readonly Schemas["MoveEffect"][] }) {
   const t = useAdminText();
   const { locale } = useBilling();
-  const texts = useFeatureTexts(usePlans().data?.features);
-  const names = (keys: readonly string[]) => keys.map((key) => texts.name(key)).join(", ");
   if (effects.length === 0) return <p className="bsb-2">{t("move.nobody")}</p>;
   const dearer = effects.some((effect) => effect.price_change_cents > 0);
   return (
@@ -142,12 +141,17 @@ function Effects({ plan, effects }: { plan: AdminPlan; effects: readonly Schemas
                     after: format.money(plan.price_cents, plan.currency, locale),
                   })}
             </span>
-            {effect.features_gained.length > 0 && <span>{t("move.gained", { features: names(effect.features_gained) })}</span>}
-            {effect.features_lost.length > 0 && <span>{t("move.lost", { features: names(effect.features_lost) })}</span>}
-            {effect.features_changed.length > 0 && <span>{t("move.changed", { features: names(effect.features_changed) })}</span>}
+            <span className="bsb-number">
+              {t("move.mrr", {
+                now: format.money(effect.mrr_cents, effect.currency, locale),
+                change: (effect.mrr_change_cents > 0 ? "+" : "") + format.money(effect.mrr_change_cents, effect.currency, locale),
+              })}
+            </span>
+            <FeatureChanges changes={effect.changes} title={t("effect.features")} />
           </li>
         ))}
       </ul>
+      <Touched planId={plan.plan_id} />
       {dearer && <Notice tone="warn">{t("move.dearer")}</Notice>}
     </>
   );

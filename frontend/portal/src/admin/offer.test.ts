@@ -2,42 +2,18 @@
 import { expect, test } from "vitest";
 import { draftOf } from "./draft.js";
 import { drafts, driftOf, offersFrom } from "./offer.js";
-import type { AdminPlan } from "./queries.js";
+import { adminPlan } from "./testing.js";
 
-const plan = (plan_id: string, over: Partial<AdminPlan> = {}): AdminPlan => ({
-  plan_id,
-  version: 1,
-  name: "Pro",
-  description: "",
-  price_cents: 1900,
-  currency: "USD",
-  interval: "month",
-  tier: "pro",
-  rank: 20,
-  group: "main",
-  trial_days: 0,
-  duration_days: null,
-  features: { "ai.chat": { limit: 1000, per: "month" }, "tax.enhanced": true },
-  providers: [],
-  status: "active",
-  grace_days: 7,
-  optimistic: false,
-  after_purchase: false,
-  recommended: false,
-  position: 0,
-  provider_plan_ids: {},
-  ...over,
-});
-const year = plan("pro-year", { interval: "year", price_cents: 19000 });
+const year = adminPlan("pro-year", { interval: "year", price_cents: 19000 });
 
 test("the newest versions of a tier's month and year are one offer; what is archived or sold once stands alone", () => {
   const offers = offersFrom([
     year,
-    plan("pro-month", { version: 2 }),
-    plan("pro-month"),
-    plan("pass", { interval: "once", rank: 5 }),
-    plan("old-month", { status: "archived", rank: 1 }),
-    plan("free", { tier: "", rank: 0 }),
+    adminPlan("pro-month", { version: 2 }),
+    adminPlan("pro-month"),
+    adminPlan("pass", { interval: "once", rank: 5 }),
+    adminPlan("old-month", { status: "archived", rank: 1 }),
+    adminPlan("free", { tier: "", rank: 0 }),
   ]);
   expect(offers.map(({ plans }) => plans.map(({ plan_id, version }) => [plan_id, version]))).toEqual([
     [["free", 1]],
@@ -49,9 +25,9 @@ test("the newest versions of a tier's month and year are one offer; what is arch
 
 test("plans that differ in what they share have drifted, whatever the order of their features", () => {
   const turned = { "tax.enhanced": true, "ai.chat": { limit: 1000, per: "month" } };
-  expect(driftOf([plan("pro-month"), plan("pro-year", { ...year, features: turned })])).toEqual([]);
+  expect(driftOf([adminPlan("pro-month"), adminPlan("pro-year", { ...year, features: turned })])).toEqual([]);
   const less = { ...turned, "ai.chat": { limit: 800, per: "month" } };
-  expect(driftOf([plan("pro-month"), plan("pro-year", { ...year, features: less, name: "Pro yearly" })])).toEqual(["name", "features"]);
+  expect(driftOf([adminPlan("pro-month"), adminPlan("pro-year", { ...year, features: less, name: "Pro yearly" })])).toEqual(["name", "features"]);
 });
 
 test("a draft is kept until it is dropped, and what is no draft is none", () => {
