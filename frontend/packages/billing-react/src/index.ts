@@ -17,7 +17,7 @@ export { csv, download } from "./csv.js";
 export * as format from "./format.js";
 export { translator, type Message, type Messages, type Translate } from "./i18n.js";
 export { default as UnknownCard } from "./components/UnknownCard.js";
-export { useConfig, usePlans, useQueries, useRefreshAll, useStatus } from "./queries.js";
+export { useConfig, usePlans, useProviders, useQueries, useRefreshAll, useStatus } from "./queries.js";
 export { useFeatureTexts } from "./text-of-feature.js";
 export { useOptionalText, useT } from "./text.js";
 export { Button, ButtonLink } from "./ui/Button.js";

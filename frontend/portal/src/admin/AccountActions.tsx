@@ -1,14 +1,17 @@
 import { Button, ButtonLink, download, ErrorNotice, Icon, Notice } from "@bitsleuth/billing-react";
 import { useState } from "react";
+import { DaysDialog } from "./DaysDialog.js";
 import { EraseDialog } from "./EraseDialog.js";
 import { GrantDialog } from "./GrantDialog.js";
+import { useMay } from "./may.js";
 import { useExport } from "./queries.js";
 import { useAdminText } from "./text.js";
 
 /** What can be done to a whole account; `known`: something is stored about the user. */
-export function AccountActions({ userId, known }: { userId: string; known: boolean }) {
+export function AccountActions({ userId, known, planId }: { userId: string; known: boolean; planId: string | null }) {
   const t = useAdminText();
-  const [open, setOpen] = useState<"grant" | "erase" | null>(null);
+  const may = useMay();
+  const [open, setOpen] = useState<"grant" | "days" | "erase" | null>(null);
   const everything = useExport(userId);
   const save = () =>
     everything.mutate(undefined, {
@@ -17,17 +20,20 @@ export function AccountActions({ userId, known }: { userId: string; known: boole
   return (
     <>
       <div className="bsb-row">
-        <Button variant="primary" onClick={() => setOpen("grant")}>
-          {t("grant")}
-        </Button>
-        {known && (
+        {may("POST /admin/users/{user_id}/grants") && (
+          <Button variant="primary" onClick={() => setOpen("grant")}>
+            {t("grant")}
+          </Button>
+        )}
+        {may("POST /admin/users/{user_id}/days") && <Button onClick={() => setOpen("days")}>{t("days")}</Button>}
+        {known && may("GET /admin/users/{user_id}/export") && (
           <Button busy={everything.isPending} onClick={save}>
             <Icon name="download" size={16} />
             {t("export")}
           </Button>
         )}
         <ButtonLink href={`/console/audit?subject=${encodeURIComponent(userId)}`}>{t("audit")}</ButtonLink>
-        {known && (
+        {known && may("DELETE /admin/users/{user_id}") && (
           <Button variant="danger" onClick={() => setOpen("erase")}>
             {t("erase")}
           </Button>
@@ -40,6 +46,7 @@ export function AccountActions({ userId, known }: { userId: string; known: boole
         </Notice>
       )}
       {open === "grant" && <GrantDialog userId={userId} onClose={() => setOpen(null)} />}
+      {open === "days" && <DaysDialog userId={userId} planId={planId} onClose={() => setOpen(null)} />}
       {open === "erase" && <EraseDialog userId={userId} onClose={() => setOpen(null)} />}
     </>
   );

@@ -2,10 +2,12 @@ import { Button, ErrorNotice, format, SkeletonCard, useBilling } from "@bitsleut
 import { useState } from "react";
 import { setQueryParam, useQueryParam } from "../router.js";
 import { AcceptDialog } from "./AcceptDialog.js";
+import { useMay } from "./may.js";
 import { Empty, StatusBadge, UserLink } from "./parts.js";
 import { useInvoices, useRereadInvoice, type Invoice } from "./queries.js";
 import { RefundDialog } from "./RefundDialog.js";
 import { useAdminText } from "./text.js";
+import { waiting } from "./UserPage.js";
 
 /** Bitcoin invoices: those that wait for a decision, and all that are not final. */
 export function InvoicesPage() {
@@ -53,6 +55,7 @@ export function InvoicesPage() {
 function InvoiceCard({ invoice }: { invoice: Invoice }) {
   const t = useAdminText();
   const { locale } = useBilling();
+  const may = useMay();
   const reread = useRereadInvoice();
   const [refunding, setRefunding] = useState(false);
   const [accepting, setAccepting] = useState(false);
@@ -79,27 +82,24 @@ function InvoiceCard({ invoice }: { invoice: Invoice }) {
         ))}
       {reread.isError && <ErrorNotice error={reread.error} />}
       <div className="bsb-row">
-        {invoice.needs_decision && (
-          <>
-            <Button size="small" variant="primary" onClick={() => setAccepting(true)}>
-              {t("invoices.accept")}
-            </Button>
-            <Button size="small" onClick={() => setRefunding(true)}>
-              {t("refund")}
-            </Button>
-          </>
+        {invoice.needs_decision && may("POST /admin/invoices/{provider}/{purchase_id}/accept") && (
+          <Button size="small" variant="primary" onClick={() => setAccepting(true)}>
+            {t("invoices.accept")}
+          </Button>
         )}
-        <Button size="small" variant="ghost" busy={reread.isPending} onClick={() => reread.mutate(invoice)}>
-          {t("invoices.reread")}
-        </Button>
+        {invoice.needs_decision && may("POST /admin/users/{user_id}/refunds") && (
+          <Button size="small" onClick={() => setRefunding(true)}>
+            {t("refund")}
+          </Button>
+        )}
+        {may("POST /admin/invoices/{provider}/{purchase_id}/reread") && (
+          <Button size="small" variant="ghost" busy={reread.isPending} onClick={() => reread.mutate(invoice)}>
+            {t("invoices.reread")}
+          </Button>
+        )}
       </div>
       {accepting && <AcceptDialog invoice={invoice} onClose={() => setAccepting(false)} />}
-      {refunding && <RefundDialog userId={invoice.user_id} payment={paymentOf(invoice)} undecided onClose={() => setRefunding(false)} />}
+      {refunding && <RefundDialog userId={invoice.user_id} payment={waiting(invoice)} undecided onClose={() => setRefunding(false)} />}
     </li>
   );
-}
-
-/** An invoice as the payment that waits: what bought nothing is what can go back from here. */
-function paymentOf({ provider, purchase_id, undecided_cents, refunded_cents, currency }: Invoice) {
-  return { provider, payment_id: purchase_id, amount_cents: undecided_cents + refunded_cents, refunded_cents, currency };
 }

@@ -2,11 +2,15 @@ import type { Schemas } from "@bitsleuth/billing-api-client";
 import { Button, ErrorNotice, format, SkeletonCard, useBilling } from "@bitsleuth/billing-react";
 import { useState } from "react";
 import { useTitle } from "../title.js";
+import { AcceptDialog } from "./AcceptDialog.js";
 import { AccountActions } from "./AccountActions.js";
 import { ExplainForm } from "./ExplainForm.js";
+import { useMay } from "./may.js";
+import { Notes } from "./Notes.js";
 import { Id, StatusBadge, useAmounts, useReason } from "./parts.js";
-import { useRevokeGrant, useUser } from "./queries.js";
+import { useRevokeGrant, useUser, type Invoice } from "./queries.js";
 import { RefundDialog } from "./RefundDialog.js";
+import { SubscriptionCard } from "./SubscriptionCard.js";
 import { useAdminText } from "./text.js";
 import { Timeline } from "./Timeline.js";
 
@@ -27,7 +31,7 @@ export function UserPage({ userId }: { userId: string }) {
           <Id value={userId} what={t("user_id")} />
         </h1>
       </div>
-      <AccountActions userId={userId} known={user.data !== undefined} />
+      <AccountActions userId={userId} known={user.data !== undefined} planId={planOf(user.data)} />
       {user.isError && <ErrorNotice error={user.error} onRetry={() => void user.refetch()} />}
       {user.isPending && (
         <>
@@ -37,10 +41,13 @@ export function UserPage({ userId }: { userId: string }) {
       )}
       {user.data && (
         <>
+          <Undecided invoices={user.data.undecided} />
           <Entitlements user={user.data} />
           <ExplainForm userId={userId} features={user.data.entitlements.map((e) => e.feature)} />
+          <Subscriptions user={user.data} />
           <Payments user={user.data} />
           <Grants user={user.data} />
+          <Notes userId={userId} notes={user.data.notes} />
           <section className="bsb-stack" aria-labelledby="timeline">
             <h2 className="bsb-h2" id="timeline">
               {t("timeline")}
@@ -50,6 +57,111 @@ export function UserPage({ userId }: { userId: string }) {
         </>
       )}
     </div>
+  );
+}
+
+/** The plan that days are added to; null: they have none that is paid for. */
+function planOf(user: User | undefined): string | null {
+  const live = user?.status.subscriptions.find(({ open }) => open) ?? user?.status.terms.find(({ open }) => open);
+  return live?.plan_id ?? null;
+}
+
+/** Money that came and bought nothing: somebody has to decide. */
+function Undecided({ invoices }: { invoices: readonly Invoice[] }) {
+  const t = useAdminText();
+  const { locale } = useBilling();
+  const may = useMay();
+  const [open, setOpen] = useState<{ act: "accept" | "refund"; invoice: Invoice } | null>(null);
+  const close = () => setOpen(null);
+  if (invoices.length === 0 && !open) return null;
+  const amount = (invoice: Invoice, cents: number) => format.money(cents, invoice.currency, locale);
+  return (
+    <section className="bsb-stack" aria-labelledby="undecided">
+      <h2 className="bsb-h2" id="undecided">
+        {t("undecided")}
+      </h2>
+      <ul className="bsb-card bsb-card-flush">
+        {invoices.map((invoice) => (
+          <li key={`${invoice.provider}/${invoice.purchase_id}`} className="admin-line bsb-row bsb-between">
+            <div className="bsb:min-w-0">
+              <p>{t("invoices.of", { received: amount(invoice, invoice.received_cents), price: amount(invoice, invoice.amount_cents) })}</p>
+              <p className="bsb-2 bsb-tiny">
+                {invoice.plan_id} · {invoice.provider} · <span className="bsb-mono">{invoice.purchase_id}</span>
+              </p>
+            </div>
+            <div className="bsb-row">
+              <StatusBadge of="payment" status={invoice.status} />
+              {may("POST /admin/invoices/{provider}/{purchase_id}/accept") && (
+                <Button size="small" variant="primary" onClick={() => setOpen({ act: "accept", invoice })}>
+                  {t("invoices.accept")}
+                </Button>
+              )}
+              {may("POST /admin/users/{user_id}/refunds") && (
+                <Button size="small" onClick={() => setOpen({ act: "refund", invoice })}>
+                  {t("refund")}
+                </Button>
+              )}
+            </div>
+          </li>
+        ))}
+      </ul>
+      {open?.act === "accept" && <AcceptDialog invoice={open.invoice} onClose={close} />}
+      {open?.act === "refund" && <RefundDialog userId={open.invoice.user_id} payment={waiting(open.invoice)} undecided onClose={close} />}
+    </section>
+  );
+}
+
+/** An invoice as the payment that waits: what bought nothing is what can go back. */
+export function waiting({ provider, purchase_id, undecided_cents, refunded_cents, currency }: Invoice) {
+  return { provider, payment_id: purchase_id, amount_cents: undecided_cents + refunded_cents, refunded_cents, currency };
+}
+
+function Subscriptions({ user }: { user: User }) {
+  const t = useAdminText();
+  if (user.status.subscriptions.length === 0) return null;
+  return (
+    <section className="bsb-stack" aria-labelledby="subscriptions">
+      <h2 className="bsb-h2" id="subscriptions">
+        {t("subscriptions")}
+      </h2>
+      {user.status.subscriptions.map((subscription) => (
+        <SubscriptionCard
+          key={subscription.subscription_id}
+          userId={user.user_id}
+          subscription={subscription}
+          facts={user.facts.find(({ subscription_id }) => subscription_id === subscription.subscription_id)}
+        />
+      ))}
+    </section>
+  );
+}
+
+/** All that came and what went back, by currency. */
+function Money({ money }: { money: User["money"] }) {
+  const t = useAdminText();
+  const { locale } = useBilling();
+  return (
+    <>
+      {money.map((sum) => {
+        const amount = (cents: number) => format.money(cents, sum.currency, locale);
+        const figures = [
+          ["money.paid", sum.paid_cents],
+          ["money.returned", sum.returned_cents],
+          ...(sum.disputed_cents ? ([["money.disputed", sum.disputed_cents]] as const) : []),
+          ["money.kept", sum.kept_cents],
+        ] as const;
+        return (
+          <dl key={sum.currency} className="bsb-card admin-figures" aria-label={sum.currency}>
+            {figures.map(([name, cents]) => (
+              <div key={name}>
+                <dt className="bsb-2 bsb-small">{t(name)}</dt>
+                <dd className="bsb-h3 bsb-number">{amount(cents)}</dd>
+              </div>
+            ))}
+          </dl>
+        );
+      })}
+    </>
   );
 }
 
@@ -92,6 +204,7 @@ function Entitlements({ user }: { user: User }) {
 function Payments({ user }: { user: User }) {
   const t = useAdminText();
   const { locale } = useBilling();
+  const may = useMay();
   const [refunding, setRefunding] = useState<User["payments"][number] | null>(null);
   if (user.payments.length === 0) return null;
   return (
@@ -99,18 +212,26 @@ function Payments({ user }: { user: User }) {
       <h2 className="bsb-h2" id="payments">
         {t("payments")}
       </h2>
+      <Money money={user.money} />
       <ul className="bsb-card bsb-card-flush">
         {user.payments.map((payment) => (
           <li key={payment.payment_id} className="admin-line bsb-row bsb-between">
             <div className="bsb:min-w-0">
               <p className="bsb-number">{format.money(payment.amount_cents, payment.currency, locale)}</p>
               <p className="bsb-2 bsb-tiny">
-                {format.dateTime(payment.paid_at, locale)} · {payment.provider} · <span className="bsb-mono">{payment.payment_id}</span>
+                {format.dateTime(payment.paid_at, locale)} · {payment.provider} ·{" "}
+                {payment.url ? (
+                  <a className="bsb-mono" href={payment.url} target="_blank" rel="noreferrer">
+                    {payment.payment_id}
+                  </a>
+                ) : (
+                  <span className="bsb-mono">{payment.payment_id}</span>
+                )}
               </p>
             </div>
             <div className="bsb-row">
               <StatusBadge of="payment" status={payment.status} />
-              {payment.refunded_cents < payment.amount_cents && (
+              {payment.refunded_cents < payment.amount_cents && may("POST /admin/users/{user_id}/refunds") && (
                 <Button size="small" onClick={() => setRefunding(payment)}>
                   {t("refund")}
                   <span className="bsb-hidden"> {payment.payment_id}</span>
@@ -128,6 +249,7 @@ function Payments({ user }: { user: User }) {
 function Grants({ user }: { user: User }) {
   const t = useAdminText();
   const { locale } = useBilling();
+  const may = useMay();
   const revoke = useRevokeGrant(user.user_id);
   if (user.grants.length === 0) return null;
   return (
@@ -149,9 +271,11 @@ function Grants({ user }: { user: User }) {
             {grant.revoked_at ? (
               <span className="bsb-badge">{t("grant.revoked")}</span>
             ) : (
+              may("POST /admin/users/{user_id}/grants/{grant_id}/revoke") && (
               <Button size="small" variant="danger" busy={revoke.isPending && revoke.variables === grant.grant_id} onClick={() => revoke.mutate(grant.grant_id)}>
                 {t("grant.revoke")}
               </Button>
+              )
             )}
           </li>
         ))}

@@ -28,6 +28,17 @@ function useAdminMutation<Body, T>(call: (client: Client, body: Body) => Promise
   return useMutation({ mutationFn: (body: Body) => call(client, body), onSuccess }, queries);
 }
 
+/** An act with a preview: what only looked has touched nothing. */
+function useAdminAct<Body, T extends { outcome: "preview" | "done" | "unchanged" }>(call: (client: Client, body: Body) => Promise<T>) {
+  const { client, session } = useBilling();
+  const queries = useQueries();
+  const onSuccess = async ({ outcome }: T) => {
+    if (outcome === "preview") return;
+    await Promise.all(ACTED.map((key) => queries.invalidateQueries({ queryKey: ["admin", session.userId, key] })));
+  };
+  return useMutation({ mutationFn: (body: Body) => call(client, body), onSuccess }, queries);
+}
+
 export const useAdminPlans = () => useAdminQuery(["plans"], (client) => unwrap(client.GET("/admin/plans")));
 
 /** Writes the plans of an offer: what is new, and a version of each that differs. */
@@ -175,6 +186,55 @@ export const useRefund = (user_id: string) =>
     (client, body: Schemas["RefundPayment"]) =>
       unwrap(client.POST("/admin/users/{user_id}/refunds", { params: { path: { user_id } }, body })),
     ["user", "explain", "revenue", "invoices", "audit"],
+  );
+
+const ONE = "/admin/users/{user_id}/subscriptions/{subscription_id}";
+/** What an act on a subscription touches. */
+const ACTED = ["user", "users", "explain", "audit", "revenue"] as const;
+
+export const useCancelFor = (user_id: string, subscription_id: string) =>
+  useAdminAct((client, body: Schemas["CancelForUser"]) =>
+    unwrap(client.POST(`${ONE}/cancel`, { params: { path: { user_id, subscription_id } }, body })),
+  );
+
+export const useResumeFor = (user_id: string, subscription_id: string) =>
+  useAdminAct((client, dry_run: boolean) =>
+    unwrap(client.POST(`${ONE}/resume`, { params: { path: { user_id, subscription_id } }, body: { dry_run } })),
+  );
+
+export const usePreviewChangeFor = (user_id: string, subscription_id: string) =>
+  useAdminMutation(
+    (client, plan_id: string) =>
+      unwrap(client.POST(`${ONE}/preview-change`, { params: { path: { user_id, subscription_id } }, body: { plan_id } })),
+    [],
+  );
+
+export const useChangeFor = (user_id: string, subscription_id: string) =>
+  useAdminAct((client, preview_id: string) =>
+    unwrap(client.POST(`${ONE}/change`, { params: { path: { user_id, subscription_id } }, body: { preview_id } })),
+  );
+
+export const useRereadSubscription = (user_id: string) =>
+  useAdminAct((client, subscription_id: string) =>
+    unwrap(client.POST(`${ONE}/reread`, { params: { path: { user_id, subscription_id } } })),
+  );
+
+export const useGiveDays = (user_id: string) =>
+  useAdminAct((client, body: Schemas["GiveDays"]) =>
+    unwrap(client.POST("/admin/users/{user_id}/days", { params: { path: { user_id } }, body })),
+  );
+
+export const useAddNote = (user_id: string) =>
+  useAdminMutation(
+    (client, text: string) => unwrap(client.POST("/admin/users/{user_id}/notes", { params: { path: { user_id } }, body: { text } })),
+    ["user", "audit"],
+  );
+
+export const useRemoveNote = (user_id: string) =>
+  useAdminMutation(
+    (client, note_id: string) =>
+      unwrap(client.DELETE("/admin/users/{user_id}/notes/{note_id}", { params: { path: { user_id, note_id } } })),
+    ["user", "audit"],
   );
 
 export type Invoice = Schemas["AdminInvoice"];

@@ -3,7 +3,7 @@ import { render, screen, waitFor } from "@testing-library/react";
 import { BillingProvider, createSession } from "@bitsleuth/billing-react";
 import userEvent from "@testing-library/user-event";
 import { beforeEach, expect, test, vi } from "vitest";
-import { entitlements } from "../../../packages/billing-react/src/testing/fixtures.js";
+import { config, entitlements } from "../../../packages/billing-react/src/testing/fixtures.js";
 import { API, expectAccessible, service } from "../../../packages/billing-react/src/testing/server.js";
 import Admin from "./Admin.js";
 
@@ -18,6 +18,7 @@ const provider = {
   scope: "openid",
   token: "id",
 };
+const configured = { ...config, identity_provider: provider };
 const caller = (role: string, may: string[]) => ({ user_id: "usr_1", role, may });
 
 beforeEach(() => {
@@ -27,7 +28,7 @@ beforeEach(() => {
   api.answers({
     "GET /billing/entitlements": entitlements(),
     "GET /billing/plans": { plans: [], features: [], payment_providers: {} },
-    "GET /billing/config": { version: 0, salt: "", flags: {}, providers: [], sign_in: ["oidc"], identity_provider: provider, server_time: "2026-11-28T00:00:00Z" },
+    "GET /billing/config": configured,
     "GET /admin/users": { users: [], next: null, index: { changed_at: null, lag_seconds: null } },
     "GET /admin/plans": { plans: [] },
   });
@@ -57,14 +58,14 @@ test("one button leads to the identity provider, and remembers where one was", a
 });
 
 test("a role sees the sections that it may open, and no role none", async () => {
-  api.answers({ "GET /auth/me": caller("viewer", ["GET /admin/users", "GET /admin/audit"]) });
+  api.answers({ "GET /billing/config": configured, "GET /auth/me": caller("viewer", ["GET /admin/users", "GET /admin/audit"]) });
   open(4_000_000_000);
   expect(await screen.findByRole("link", { name: "Customers" })).toBeTruthy();
   expect(screen.getAllByRole("link").map((link) => link.getAttribute("href"))).not.toContain("/console/plans");
 });
 
 test("somebody without a role is told as whom they are signed in, and can be somebody else", async () => {
-  api.answers({ "GET /auth/me": caller("", []) });
+  api.answers({ "GET /billing/config": configured, "GET /auth/me": caller("", []) });
   open(4_000_000_000);
   expect(await screen.findByText("No role here")).toBeTruthy();
   expect(screen.getByText("usr_1")).toBeTruthy();
@@ -73,7 +74,7 @@ test("somebody without a role is told as whom they are signed in, and can be som
 });
 
 test("a sign-in that ends says so, with the way back in", async () => {
-  api.answers({ "GET /auth/me": caller("viewer", ["GET /admin/users"]) });
+  api.answers({ "GET /billing/config": configured, "GET /auth/me": caller("viewer", ["GET /admin/users"]) });
   const session = open(4_000_000_000);
   await screen.findByRole("link", { name: "Customers" });
   session.rejected?.((await session.token()) ?? "");

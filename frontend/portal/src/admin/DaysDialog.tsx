@@ -1,0 +1,87 @@
+import { Button, Dialog, ErrorNotice, format, Notice, useBilling, useFeatureTexts, usePlans } from "@bitsleuth/billing-react";
+import { useState } from "react";
+import { Field } from "./parts.js";
+import { useGiveDays } from "./queries.js";
+import { useAdminText } from "./text.js";
+
+/** Days of a plan beyond what the customer has: until when that reaches, then the gift. One key, so that it is given once. */
+export function DaysDialog({ userId, planId, onClose }: { userId: string; planId: string | null; onClose: () => void }) {
+  const t = useAdminText();
+  const { locale } = useBilling();
+  const { data } = usePlans();
+  const texts = useFeatureTexts(data?.features);
+  const preview = useGiveDays(userId);
+  const give = useGiveDays(userId);
+  const [key] = useState(() => crypto.randomUUID());
+  const [days, setDays] = useState("7");
+  const [plan, setPlan] = useState(planId ?? "");
+  const [reason, setReason] = useState("");
+  const until = (time: string) => format.dateTime(time, locale);
+  const wish = (dry_run: boolean) => ({ days: Number(days), plan_id: plan || null, reason, dry_run, idempotency_key: key });
+  if (give.data) {
+    return (
+      <Dialog onClose={onClose} title={t("days")}>
+        <Notice tone="good" live title={t(give.data.outcome === "unchanged" ? "act.unchanged" : "act.done")}>
+          {t("days.until", { until: until(give.data.until) })}
+        </Notice>
+        <div className="bsb-dialog-actions">
+          <Button variant="primary" onClick={onClose}>
+            {t("close")}
+          </Button>
+        </div>
+      </Dialog>
+    );
+  }
+  const edit = (set: (value: string) => void) => (value: string) => {
+    preview.reset();
+    set(value);
+  };
+  return (
+    <Dialog onClose={onClose} title={t("days")} description={t("days.about")}>
+      <form
+        className="bsb-stack"
+        onSubmit={(event) => {
+          event.preventDefault();
+          if (preview.data) give.mutate(wish(false));
+          else preview.mutate(wish(true));
+        }}
+      >
+        <Field id="days-count" label={t("days.count")}>
+          {(field) => <input {...field} className="bsb-input bsb-number" type="number" required min={1} max={366} value={days} onChange={({ target }) => edit(setDays)(target.value)} />}
+        </Field>
+        <Field id="days-plan" label={t("plan")}>
+          {(field) => (
+            <select {...field} className="bsb-input" required value={plan} onChange={({ target }) => edit(setPlan)(target.value)}>
+              <option value="">{t("choose")}</option>
+              {(data?.plans ?? [])
+                .filter((one) => one.price_cents > 0)
+                .map((one) => (
+                  <option key={one.plan_id} value={one.plan_id}>
+                    {one.name} · {one.plan_id}
+                  </option>
+                ))}
+              {planId && !data?.plans.some((one) => one.plan_id === planId) && <option value={planId}>{planId}</option>}
+            </select>
+          )}
+        </Field>
+        <Field id="days-reason" label={t("reason")}>
+          {(field) => <input {...field} className="bsb-input" required maxLength={500} value={reason} onChange={({ target }) => edit(setReason)(target.value)} />}
+        </Field>
+        {preview.data && (
+          <Notice live title={t("days.until", { until: until(preview.data.until) })}>
+            <p className="bsb-small">{t("days.opens", { features: preview.data.features.map((name) => texts.name(name)).join(", ") })}</p>
+            <p className="bsb-small">{t("days.no_charge")}</p>
+          </Notice>
+        )}
+        {preview.isError && <ErrorNotice error={preview.error} />}
+        {give.isError && <ErrorNotice error={give.error} />}
+        <div className="bsb-dialog-actions">
+          <Button onClick={onClose}>{t("cancel")}</Button>
+          <Button type="submit" variant="primary" busy={preview.isPending || give.isPending}>
+            {preview.data ? t("days.do", { count: Number(days) }) : t("refund.preview")}
+          </Button>
+        </div>
+      </form>
+    </Dialog>
+  );
+}
