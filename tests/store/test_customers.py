@@ -14,7 +14,7 @@ from billing.errors import InvalidRequest
 from billing.log import Log
 from billing.reporting.publishing import Changes, changed_accounts
 from billing.rules.consequences import consequences
-from billing.rules.records import Grant, Record
+from billing.rules.records import Grant, Record, Term
 from billing.store.accounts import AccountStore
 from billing.store.codec import item
 from billing.store.customers import CustomerIndex, Filters
@@ -113,6 +113,25 @@ def test_a_customer_is_found_by_the_beginning_or_the_end_of_an_id(town: Town, te
     town.become("usr_findme", card(7))
     town.become("usr_other", card(8))
     assert town.found(text) == [("usr_findme", what)]
+
+
+@pytest.mark.parametrize("text", ["4a5e1e4baab8", "afdeda33b"])
+def test_who_paid_in_bitcoin_is_found_by_the_transaction(town: Town, text: str) -> None:
+    txid = "4a5e1e4baab89f3a32518a88c31bc87f618f76673e2cc77ab2127b7afdeda33b"
+    paid = Term(
+        provider="btcpay",
+        purchase_id="inv_1",
+        plan_id="plus-month",
+        plan_version=1,
+        state="paid",
+        amount_cents=900,
+        currency="USD",
+        observed_at=NOW,
+        created_at=NOW,
+        transactions=(txid,),
+    )
+    town.become("usr_bitcoin", paid)
+    assert town.found(text) == [("usr_bitcoin", "transaction")]
 
 
 def test_three_characters_are_a_beginning_and_no_end(town: Town) -> None:

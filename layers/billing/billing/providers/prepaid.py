@@ -83,7 +83,7 @@ class Seen:
     """An invoice at the provider, in our words. `amount` is its decimal text of the price.
 
     `received_cents` is what came in less the network's fees, valued at the invoice's rate, and `received_sat` the same
-    in satoshis. `ended`: its page takes no payment any more.
+    in satoshis. `ended`: its page takes no payment any more. `transactions`: the ids on the chain of what came.
     """
 
     state: PurchaseState
@@ -96,10 +96,15 @@ class Seen:
     received_cents: int = 0
     received_sat: int = 0
     due_cents: int = 0
+    transactions: tuple[str, ...] = ()
 
     @property
     def amount_cents(self) -> int:
         return minor_nearest(Decimal(self.amount), self.currency)
+
+
+# Of one invoice. Whoever sends dust does not fill a record.
+MOST_TRANSACTIONS = 10
 
 
 def facts_of(provider: str, invoice_id: str, metadata: object, seen: Seen, now: int) -> tuple[Fact, ...]:
@@ -121,6 +126,7 @@ def facts_of(provider: str, invoice_id: str, metadata: object, seen: Seen, now: 
         received_sat=seen.received_sat,
         returns_surplus=PROVIDERS[provider].returns_surplus,
         expires_at=seen.expires_at,
+        transactions=seen.transactions[:MOST_TRANSACTIONS],
         poll=True,
     )
     if not seen.ended:

@@ -104,5 +104,6 @@ def _ids(account: Account) -> Iterator[tuple[str, IdKind]]:
                 yield from ((ref, "transaction") for ref in payment.refs)
         else:
             yield record.purchase_id, "invoice" if isinstance(record, Term) else "purchase"
+            yield from ((txid, "transaction") for txid in record.transactions)
             if record.payment is not None:
                 yield from ((ref, "transaction") for ref in record.payment.refs)

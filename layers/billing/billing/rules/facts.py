@@ -141,6 +141,7 @@ class PurchaseFact(_Fact):
     and `user_id` is a hint. `received_cents` is all that came less the network's fees, at the invoice's rate,
     `received_sat` the same in satoshis; `paid_at` when the price was reached, or the last of it came. Where
     `returns_surplus`, the provider gives back by itself what came beyond the price. `tax_cents` None: not told.
+    `transactions`: ids on the chain, by which a person may ask.
     """
 
     purchase_id: str
@@ -161,6 +162,7 @@ class PurchaseFact(_Fact):
     refs: tuple[str, ...] = ()
     fee_cents: int | None = None
     tax_cents: int | None = None
+    transactions: tuple[str, ...] = ()
     poll: bool = False
 
 

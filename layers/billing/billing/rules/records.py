@@ -322,6 +322,7 @@ class Purchase:
     the price. A person has decided about `decided_cents` of it. `doubles` names the
     earlier purchase of the same plan for good. `poll_at`: when to look at the invoice again, None: never. `by_wallet`:
     its invoice was opened for the buyer's wallet, which is asked to pay it (see `Mandate`).
+    `transactions`: the ids on the chain by which its buyer can be found; nothing is decided by them.
     """
 
     provider: str
@@ -346,6 +347,7 @@ class Purchase:
     expires_at: int | None = None
     poll_at: int | None = None
     by_wallet: bool = False
+    transactions: tuple[str, ...] = ()
 
     @property
     def record(self) -> str:

@@ -159,6 +159,8 @@ def record_from_item(stored: Mapping[str, Any]) -> Record:
         known["payment"] = _payment(json.loads(known["payment"]))
     if "unpaid" in known:
         known["unpaid"] = {key: Dunning(**value) for key, value in json.loads(known["unpaid"]).items()}
+    if "transactions" in known:
+        known["transactions"] = tuple(json.loads(known["transactions"]))
     if "others" in known:
         known["others"] = tuple(PlanItem(**value) for value in json.loads(known["others"]))
     if "attempt" in known:

@@ -35,7 +35,7 @@ _PASSES = 5
 # What tells that a record was changed, or a line folded, since it was read.
 _CHANGING = ("account_version", "folded")
 # Attributes that lead back to the person, or that say when a line was told.
-_PERSONAL = ("customer_id", "checkout_id", "account_version")
+_PERSONAL = ("customer_id", "checkout_id", "account_version", "transactions")
 # Seconds after which an erasure that is not done was cut off: longer than any function that erases may run.
 _CUT_OFF = 600
 # A page of an export is what the store reads at once, 1 MB at most: as JSON well below the 6 MB of an answer.

@@ -67,6 +67,7 @@ def seen_in(invoice: Mapping[str, Any], *, sees_refunds: bool) -> Seen:
         received_cents=received,
         received_sat=int(paid) if in_bitcoin else 0,
         due_cents=max(0, minor_nearest(price, currency) - received) if state == "underpaid" else 0,
+        transactions=transactions_in(invoice),
     )
 
 

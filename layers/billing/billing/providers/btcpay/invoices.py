@@ -69,6 +69,7 @@ def seen_in(invoice: Mapping[str, Any], methods: Sequence[Mapping[str, Any]]) ->
         received_cents=received,
         received_sat=int(bitcoin * SATOSHIS),
         due_cents=_due_cents(invoice, methods, price, received) if state == "underpaid" else 0,
+        transactions=transactions_in(methods),
     )
 
 

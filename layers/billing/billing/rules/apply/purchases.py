@@ -53,11 +53,13 @@ def purchase(account: Account, fact: PurchaseFact, catalogue: Catalogue) -> Acco
             received_cents=fact.received_cents if fact.poll else None,
             received_sat=fact.received_sat if fact.poll else None,
             expires_at=first_known(fact.expires_at, old.expires_at),
+            transactions=tuple(sorted({*old.transactions, *fact.transactions})),
         )
         # "Pending" says that nothing is decided: it takes nothing back that was, however late it is read.
         undecided = new.state == "pending" and old.state == "failed"
         if undecided or _purchase_rank(new) <= _purchase_rank(old):
-            return account.put(replace(old, created_at=created_at, payment=_named(old.payment, fact)))
+            told = replace(old, created_at=created_at, transactions=new.transactions)
+            return account.put(replace(told, payment=_named(old.payment, fact)))
     new = replace(new, payment=_invoice_money(fact, old) if fact.poll else _money_in(fact, old))
     if fact.poll:
         new = replace(new, poll_at=next_poll(new, fact.observed_at))
@@ -108,6 +110,7 @@ def _first_heard(account: Account, fact: PurchaseFact, *, recurring: bool) -> Pu
         "received_sat": fact.received_sat if fact.poll else None,
         "returns_surplus": fact.returns_surplus,
         "expires_at": fact.expires_at,
+        "transactions": tuple(sorted(fact.transactions)),
     }
     voucher = given_by(fact.checkout_id)
     if voucher is not None:
