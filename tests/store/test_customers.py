@@ -203,8 +203,11 @@ def test_a_batch_of_the_stream_is_in_the_list_and_its_age_is_told(town: Town) ->
         def fold(self, lines: list[Any]) -> int:
             return 0
 
+        def take_in(self, events: list[Any], now: int) -> None:
+            """Nobody is told."""
+
     town.become("usr_a", card(1), told=False)
-    changes = Changes(town.aws, "bus", Quiet(), town.index, "", Log())  # type: ignore[arg-type]
+    changes = Changes(town.aws, "bus", Quiet(), town.index, Quiet(), "", Log())  # type: ignore[arg-type]
     assert town.index.state() is None
     removed = stream("usr_a", name="REMOVE", at=NOW + 1)  # tells of the change without an image to publish
     changes.publish([removed], NOW + 4)

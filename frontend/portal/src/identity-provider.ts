@@ -75,7 +75,8 @@ export async function renewSignIn(refresh: string): Promise<AdoptedTokens> {
   const config = await unwrap(createBillingClient().GET("/billing/config"));
   if (!config.identity_provider) throw new ApiError(400, "not_renewable", "there is no identity provider any more");
   const tokens = await ask(config.identity_provider, { grant_type: "refresh_token", refresh_token: refresh });
-  return adopted(config.identity_provider, tokens);
+  const next = adopted(config.identity_provider, tokens);
+  return { ...next, refresh: next.refresh ?? refresh };
 }
 
 interface Tokens {

@@ -69,7 +69,7 @@ export interface SessionOptions {
 
 export interface AdoptedTokens {
   readonly token: string;
-  /** The next one, where it is replaced at each use. */
+  /** What renews it next: often another one each time. */
   readonly refresh: string | null;
 }
 
@@ -111,13 +111,12 @@ export function createSession({ apiUrl = "", storage, now = Date.now, fetch, ren
   }
 
   function adopt(token: string, refresh: string | null = null): void {
-    const expiry = claims(token).exp;
-    const expiresAt = typeof expiry === "number" ? expiry * 1000 : Number.MAX_SAFE_INTEGER;
-    keep({ token, refresh, expiresAt, adopted: true });
+    // One that does not say when it ends is never too old.
+    keep({ token, refresh, expiresAt: Number(claims(token).exp) * 1000 || Number.MAX_SAFE_INTEGER, adopted: true });
   }
 
   /** Elsewhere a token may live for minutes only: it is renewed at its end, not at every call. */
-  const isFresh = () => current !== null && current.expiresAt - now() > (current.adopted ? ADOPTED_BEFORE_MS : REFRESH_BEFORE_MS);
+  const isFresh = () => current !== null && current.expiresAt > now() + (current.adopted ? ADOPTED_BEFORE_MS : REFRESH_BEFORE_MS);
 
   /** Another tab may have renewed, or signed out: a refresh token that is used twice ends the sign-in in all of them. */
   function followOtherTabs(): void {
@@ -132,14 +131,14 @@ export function createSession({ apiUrl = "", storage, now = Date.now, fetch, ren
     // Who signs out, or in as somebody else, meanwhile is not to be signed in again by the answer.
     const isStillAsked = () => current?.refresh === refresh;
     try {
-      if (current?.adopted) {
-        const next = await renewAdopted?.(refresh);
-        if (next && isStillAsked()) adopt(next.token, next.refresh ?? refresh);
-      } else {
-        const signal = AbortSignal.timeout(PATIENCE_MS);
-        const tokens = await unwrap(client.POST("/auth/refresh", { body: { refresh_token: refresh }, signal }));
-        if (isStillAsked()) accept(tokens, current?.by ?? null);
+      if (current?.adopted && renewAdopted) {
+        const next = await renewAdopted(refresh);
+        if (isStillAsked()) adopt(next.token, next.refresh);
+        return current && current.token;
       }
+      const signal = AbortSignal.timeout(PATIENCE_MS);
+      const tokens = await unwrap(client.POST("/auth/refresh", { body: { refresh_token: refresh }, signal }));
+      if (isStillAsked()) accept(tokens, current?.by ?? null);
     } catch (error) {
       // Only the service's own refusal ends the session; one that is away does not, nor what answers in its place.
       if (isRefusal(error) && isStillAsked()) end();
@@ -245,11 +244,8 @@ function claims(token: string): Record<string, unknown> {
 }
 
 function userOf(stored: Stored | null): string | null {
-  return stored && text(claims(stored.token).sub);
-}
-
-function text(value: unknown): string | null {
-  return typeof value === "string" ? value : null;
+  const user = stored && claims(stored.token).sub;
+  return typeof user === "string" ? user : null;
 }
 
 function read(store: Pick<Storage, "getItem">): Stored | null {

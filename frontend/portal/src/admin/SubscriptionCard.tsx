@@ -107,7 +107,7 @@ function FactList({ subscription, facts }: Pick<SubscriptionCardProps, "subscrip
     <span className="bsb-row bsb:gap-2">
       <Id value={value} what={what} />
       {url && (
-        <a className="bsb-small" href={url} target="_blank" rel="noreferrer">
+        <a className="bsb-small bsb:whitespace-nowrap" href={url} target="_blank" rel="noreferrer">
           {t("sub.at", { provider: titleOf(subscription.provider) })}
           <span className="bsb-hidden"> {what}</span> <Icon name="external" size={12} />
         </a>
@@ -115,7 +115,7 @@ function FactList({ subscription, facts }: Pick<SubscriptionCardProps, "subscrip
     </span>
   );
   rows.push([t("record.subscription"), id(subscription.subscription_id, facts?.url, t("record.subscription"))]);
-  if (facts?.customer_id) rows.push([t("matched.customer"), id(facts.customer_id, facts.customer_url, t("matched.customer"))]);
+  if (facts?.customer_id) rows.push([t("sub.customer"), id(facts.customer_id, facts.customer_url, t("sub.customer"))]);
   return (
     <dl className="admin-facts bsb-small">
       {rows.map(([label, value]) => (

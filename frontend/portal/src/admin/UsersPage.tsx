@@ -1,6 +1,6 @@
 import type { Schemas } from "@bitsleuth/billing-api-client";
 import { Button, ButtonLink, csv, download, ErrorNotice, format, Icon, SkeletonCard, useBilling } from "@bitsleuth/billing-react";
-import { useState } from "react";
+import { useEffect, useState } from "react";
 import { navigate, useLocation, useQueryParam } from "../router.js";
 import { Empty, StatusBadge, UserLink } from "./parts.js";
 import { useAdminPlans, useAllCustomers, useCustomers, type CustomerFilters } from "./queries.js";
@@ -43,6 +43,11 @@ function Customers({ asked }: { asked: URLSearchParams }) {
   const customers = useCustomers(filters);
   const found = customers.data?.pages.flatMap((page) => page.users) ?? [];
   const filtered = Object.keys(filters).length > 0;
+  // Who looks for one and finds one is there.
+  const only = filters.q && !customers.hasNextPage && found.length === 1 ? found[0]?.user_id : undefined;
+  useEffect(() => {
+    if (only) navigate(`/console/users?user=${encodeURIComponent(only)}`, { replace: true });
+  }, [only]);
   return (
     <div className="bsb-stack bsb:gap-6">
       <div className="bsb-stack bsb:gap-1">

@@ -303,7 +303,7 @@ const de = {
   "cancel.waives": "Die offene Zahlung von {price} wird nicht mehr eingezogen.",
   "cancel.why": "Warum gehst du? (freiwillig)",
   "cancel.no_reason": "Keine Angabe",
-  "cancel.comment": "Was sollten wir wissen?",
+  "cancel.comment": "Was sollten wir wissen? Wir bewahren es 180 Tage auf.",
   "cancel.switch": "Vielleicht passt ein kleinerer Plan besser.",
   "cancel.switch_do": "Andere Pläne ansehen",
   "cancel.keep": "Plan behalten",

@@ -302,7 +302,7 @@ const texts = {
   "cancel.waives": "The open payment of {price} is no longer collected.",
   "cancel.why": "Why are you leaving? (optional)",
   "cancel.no_reason": "Rather not say",
-  "cancel.comment": "Anything we should know?",
+  "cancel.comment": "Anything we should know? We keep it for 180 days.",
   "cancel.switch": "A smaller plan may fit better.",
   "cancel.switch_do": "See other plans",
   "cancel.keep": "Keep my plan",

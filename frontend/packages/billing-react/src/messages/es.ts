@@ -303,7 +303,7 @@ const es = {
   "cancel.waives": "El pago pendiente de {price} ya no se cobrará.",
   "cancel.why": "¿Por qué te vas? (opcional)",
   "cancel.no_reason": "Prefiero no decirlo",
-  "cancel.comment": "¿Algo que debamos saber?",
+  "cancel.comment": "¿Algo que debamos saber? Lo guardamos 180 días.",
   "cancel.switch": "Quizá te convenga un plan menor.",
   "cancel.switch_do": "Ver otros planes",
   "cancel.keep": "Conservar mi plan",

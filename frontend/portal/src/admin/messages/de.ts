@@ -372,6 +372,7 @@ export const de: Readonly<Record<AdminKey, Message>> = {
   "sub.price": "Preis",
   "sub.period": "Laufender Zeitraum",
   "sub.since": "Seit",
+  "sub.customer": "Kunde beim Anbieter",
   "sub.trial": "Testzeit endet",
   "sub.ends": "Endet",
   "sub.canceled_at": "Gekündigt am",

@@ -371,6 +371,7 @@ const texts = {
   "sub.price": "Price",
   "sub.period": "Current period",
   "sub.since": "Since",
+  "sub.customer": "Customer",
   "sub.trial": "Trial ends",
   "sub.ends": "Ends",
   "sub.canceled_at": "Canceled on",

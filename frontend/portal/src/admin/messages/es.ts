@@ -372,6 +372,7 @@ export const es: Readonly<Record<AdminKey, Message>> = {
   "sub.price": "Precio",
   "sub.period": "Periodo actual",
   "sub.since": "Desde",
+  "sub.customer": "Cliente",
   "sub.trial": "Fin de la prueba",
   "sub.ends": "Termina",
   "sub.canceled_at": "Cancelada el",
