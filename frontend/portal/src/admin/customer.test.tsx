@@ -68,7 +68,7 @@ beforeEach(() =>
 const as = (role: "viewer" | "support" | "admin", page = <UserPage userId="usr_7" />) =>
   show(<CallerContext value={{ user_id: "usr_staff", role, may: mayOf(role) }}>{page}</CallerContext>);
 
-const OF_SUPPORT = ["Grant a feature", "Give days", "Read again", "Refund", "Revoke", "Remove", "Add note"];
+const OF_SUPPORT = ["Grant features", "Give days", "Read again", "Refund", "Revoke", "Remove", "Add note"];
 const OF_ADMIN = ["Export", "Erase", "Accept as paid", "Change plan", "Take back the end", "Cancel subscription"];
 
 test.each([
