@@ -15,7 +15,7 @@ from billing.rules.plans import Plan
 from billing.rules.records import Mandate, Term
 from billing.sealing import Sealer
 from billing.selling.nostr_wallet import NostrWallet
-from billing.selling.wallet import Answer, Budget, Info, LightningInvoice, WalletTrouble
+from billing.selling.wallet import Answer, Budget, Info, LightningInvoice, Wallet, WalletTrouble
 from billing.selling.wallet_renewals import WalletRenewals, work_off
 from billing.selling.wallets import Vault, Wallets
 from billing.store.wallets import KeptBudget, KeptWallet, WalletStore
@@ -142,13 +142,14 @@ class MemoryWallet:
 class Renewing:
     """A shop whose buyer has a wallet."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, wallet: Wallet | None = None) -> None:
         self.world = world
         self.wallet = MemoryWallet(world)
+        asked = wallet or self.wallet
         self.kept = MemoryWallets()
-        vault = Vault(cast(WalletStore, self.kept), Sealer(cast(Aws, MemoryKms()), "key"), self.wallet)
+        vault = Vault(cast(WalletStore, self.kept), Sealer(cast(Aws, MemoryKms()), "key"), asked)
         client: Callable[[str], Any] = lambda _: world.player.client()  # noqa: E731
-        self.wallets = Wallets(world.accounts, world.plans, vault, self.wallet, ["btcpay"], LEAD_DAYS)
+        self.wallets = Wallets(world.accounts, world.plans, vault, asked, ["btcpay"], LEAD_DAYS)
         self.renewals = WalletRenewals(
             world.accounts,
             world.plans,
@@ -158,7 +159,7 @@ class Renewing:
             client,
             ["btcpay"],
             vault,
-            self.wallet,
+            asked,
             lambda: world.now,
             SILENT,
             live=False,
