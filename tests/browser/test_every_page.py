@@ -11,7 +11,8 @@ from tests.browser.conftest import Visitor
 pytestmark = pytest.mark.browser
 
 BUYER = ["/pricing", "/pricing?interval=year", "/demo", "/account/billing", "/checkout/return", "/nowhere"]
-OWNER = [f"/console/{section}" for section in ("plans", "revenue", "users", "invoices", "events", "rollout", "audit")]
+SECTIONS = ("plans", "revenue", "users", "invoices", "events", "endpoints", "rollout", "audit")
+OWNER = [f"/console/{section}" for section in SECTIONS]
 
 
 # The themes differ in nothing but colour.

@@ -5,6 +5,7 @@ import { useLocation } from "../router.js";
 import { useCaller } from "../staff.js";
 import { useTitle } from "../title.js";
 import { AuditPage } from "./AuditPage.js";
+import { EndpointsPage } from "./EndpointsPage.js";
 import { EventsPage } from "./EventsPage.js";
 import { InvoicesPage } from "./InvoicesPage.js";
 import { CallerContext, type AdminCall } from "./may.js";
@@ -25,6 +26,7 @@ const SECTIONS = {
   invoices: [InvoicesPage, "GET /admin/invoices"],
   vouchers: [VouchersPage, "GET /admin/vouchers"],
   events: [EventsPage, "GET /admin/events"],
+  endpoints: [EndpointsPage, "GET /admin/endpoints"],
   rollout: [RolloutPage, "GET /admin/flags"],
   audit: [AuditPage, "GET /admin/audit"],
 } as const satisfies Record<string, readonly [ComponentType, AdminCall]>;

@@ -336,3 +336,54 @@ export const useTakeBack = () =>
     (client, event_id: string) => unwrap(client.POST("/admin/events/take-back", { body: { event_ids: [event_id] } })),
     ["events", "audit"],
   );
+
+const ONE_ENDPOINT = "/admin/endpoints/{endpoint_id}";
+const ofEndpoint = (endpoint_id: string) => ({ params: { path: { endpoint_id } } });
+const ENDPOINTS = ["endpoints", "deliveries", "audit"];
+
+export const useEndpoints = () => useAdminQuery(["endpoints"], (client) => unwrap(client.GET("/admin/endpoints")));
+
+export const useCreateEndpoint = () =>
+  useAdminMutation((client, body: Schemas["CreateEndpoint"]) => unwrap(client.POST("/admin/endpoints", { body })), ENDPOINTS);
+
+export const useChangeEndpoint = () =>
+  useAdminMutation(
+    (client, { endpoint_id, body }: { endpoint_id: string; body: Schemas["ChangeEndpoint"] }) =>
+      unwrap(client.PATCH(ONE_ENDPOINT, { ...ofEndpoint(endpoint_id), body })),
+    ENDPOINTS,
+  );
+
+export const useRemoveEndpoint = () =>
+  useAdminMutation((client, endpoint_id: string) => unwrap(client.DELETE(ONE_ENDPOINT, ofEndpoint(endpoint_id))), ENDPOINTS);
+
+export const useRotateSecret = () =>
+  useAdminMutation(
+    (client, endpoint_id: string) => unwrap(client.POST(`${ONE_ENDPOINT}/secret`, ofEndpoint(endpoint_id))),
+    ENDPOINTS,
+  );
+
+export const useEndOldSecret = () =>
+  useAdminMutation(
+    (client, endpoint_id: string) => unwrap(client.POST(`${ONE_ENDPOINT}/secret/end-old`, ofEndpoint(endpoint_id))),
+    ENDPOINTS,
+  );
+
+export const useTestEndpoint = () =>
+  useAdminMutation(
+    (client, endpoint_id: string) => unwrap(client.POST(`${ONE_ENDPOINT}/test`, ofEndpoint(endpoint_id))),
+    ENDPOINTS,
+  );
+
+export const useResend = () =>
+  useAdminMutation(
+    (client, { endpoint_id, body }: { endpoint_id: string; body: Schemas["ResendEvents"] }) =>
+      unwrap(client.POST(`${ONE_ENDPOINT}/resend`, { ...ofEndpoint(endpoint_id), body })),
+    ENDPOINTS,
+  );
+
+/** A page of what an endpoint was told, the newest first. */
+export const useDeliveries = (endpoint_id: string, state: string, cursor: string) =>
+  useAdminQuery(["deliveries", endpoint_id, state, cursor], (client) => {
+    const query = { state, ...(cursor && { cursor }) };
+    return unwrap(client.GET(`${ONE_ENDPOINT}/deliveries`, { params: { path: { endpoint_id }, query } }));
+  });

@@ -25,7 +25,7 @@ const DEFAULTS: Record<string, Answer> = {
   "GET /billing/wallet": { available: false, days_before: 3, last_sat: null, wallets: [] },
 };
 
-const VERBS = { GET: http.get, POST: http.post, PUT: http.put, DELETE: http.delete };
+const VERBS = { GET: http.get, POST: http.post, PUT: http.put, PATCH: http.patch, DELETE: http.delete };
 
 /** A service that gives the answers it is told; `calls` are those it got. Anything else fails the test. */
 export function service() {
