@@ -1,5 +1,6 @@
 import { BillingPage, ButtonLink, CheckoutReturn, ErrorNotice, PricingTable, SkeletonCard, Vouchers } from "@bitsleuth/billing-react";
 import { Component, lazy, Suspense, useEffect, useState, type ReactNode } from "react";
+import { Questions } from "./Questions.js";
 import { setQueryParam, useLocation, useQueryParam } from "./router.js";
 import { usePortalText } from "./text.js";
 import { useTitle } from "./title.js";
@@ -42,6 +43,7 @@ function PricingPage() {
           {t("redeem.link")}
         </a>
       </p>
+      <Questions />
     </div>
   );
 }

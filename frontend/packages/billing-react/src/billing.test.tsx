@@ -72,14 +72,14 @@ test("cancelling names the day and the losses, sends the reason, and can be take
   });
   show(<BillingPage />);
   await userEvent.click(await screen.findByRole("button", { name: "Cancel plan" }));
-  const dialog = within(screen.getByRole("dialog", { name: "Cancel Plus, monthly?" }));
+  const dialog = within(await screen.findByRole("dialog", { name: "Cancel Plus, monthly?" }));
   expect(dialog.getByText(/You keep everything until January 15, 2027/)).toBeTruthy();
   expect((await dialog.findByText("AI chat")).nextElementSibling?.textContent).toBe("200 per month becomes none");
   await userEvent.selectOptions(dialog.getByRole("combobox"), "unused");
   await userEvent.click(dialog.getByRole("button", { name: "Cancel plan" }));
   expect(await screen.findByText("Ends on January 15, 2027. Nothing more will be charged.")).toBeTruthy();
   expect(screen.queryByRole("dialog")).toBeNull();
-  const said = screen.getByText("Plus, monthly is cancelled and ends on January 15, 2027. Nothing more will be charged.");
+  const said = await screen.findByText("Plus, monthly is cancelled and ends on January 15, 2027. Nothing more will be charged.");
   await waitFor(() => expect(document.activeElement?.contains(said)).toBe(true));
   expect(api.calls.find(({ call }) => call.endsWith("/cancel"))?.body).toEqual({ subscription_id: "sub_1", at_period_end: true, reason: "unused" });
   await userEvent.click(screen.getByRole("button", { name: "Keep Plus, monthly" }));

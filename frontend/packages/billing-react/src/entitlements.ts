@@ -36,6 +36,8 @@ export class EntitlementStore {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #failures = 0;
   #following = false;
+  /** While it is above 0 nothing is read: what somebody reads at a gate does not go because the gate opens. */
+  held = 0;
   readonly #listeners = new Set<() => void>();
 
   constructor(
@@ -67,6 +69,7 @@ export class EntitlementStore {
 
   /** Reads again; calls at the same time share one request. */
   refresh(): Promise<void> {
+    if (this.held) return Promise.resolve();
     this.#request ??= this.#read().finally(() => (this.#request = null));
     return this.#request;
   }
@@ -89,11 +92,11 @@ export class EntitlementStore {
     try {
       const asked = unwrap(this.client.GET("/billing/entitlements", { signal: AbortSignal.timeout(PATIENCE_MS) }));
       const entitlements = await within(PATIENCE_MS, asked);
-      if (!Array.isArray(entitlements?.entitlements)) throw new ApiError(0, "network", "Something else answered.");
+      if (!Array.isArray(entitlements?.entitlements)) throw new ApiError(0, "network", "The billing service did not answer.");
       // Whoever signed out, or in as somebody else, meanwhile does not see what the other one has.
       if (this.session.userId !== userId) return;
       // What the host's servers would refuse is not shown as open.
-      if (this.session.refused) throw new ApiError(403, "host_refused", "The host's server did not take the session.");
+      if (this.session.refused) throw new ApiError(403, "host_refused", "The host refused.");
       this.#failures = 0;
       this.#set({ state: "ready", entitlements, error: null, at: this.now(), answeredAt: this.now() });
       const ends = entitlements.token_expires_at;

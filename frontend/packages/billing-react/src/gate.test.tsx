@@ -4,7 +4,7 @@ import userEvent from "@testing-library/user-event";
 import { expect, test } from "vitest";
 import { Protected } from "./protected.js";
 import { useEntitlements } from "./provider.js";
-import { catalogue, entitlements, invoice, quotes } from "./testing/fixtures.js";
+import { catalogue, entitlements, invoice, invoiceState, quotes } from "./testing/fixtures.js";
 import { expectAccessible, refuse, service, show } from "./testing/server.js";
 
 const api = service();
@@ -54,6 +54,29 @@ test("a stranger who buys at the gate keeps the dialog while becoming known", as
   await userEvent.click(screen.getByRole("button", { name: "Continue to payment" }));
   expect(await screen.findByRole("dialog", { name: "Pay with bitcoin" })).toBeTruthy();
   expect(await screen.findByRole("timer")).toBeTruthy();
+});
+
+test("what was paid at the gate stays to be read, and then the gate is open", async () => {
+  const checkout = { checkout_id: "co_1", provider: "btcpay", url: "https://pay.test/1", expires_at: "2027-01-01T00:15:00Z", reused: false };
+  let opened = false;
+  api.answers({
+    "GET /billing/plans": catalogue,
+    "GET /billing/entitlements": () => (opened ? entitlements({ feature: "tax.enhanced", value: true }) : entitlements()),
+    "GET /billing/entitlements/:feature": () => refuse(402, "feature_locked", { scenario: "not_in_plan" }),
+    "GET /billing/quotes": quotes(),
+    "POST /billing/create-checkout-session": checkout,
+    "GET /billing/checkout-sessions/:id/invoice": () => invoice({ invoice: invoiceState("paid", 1900), received_cents: 1900 }),
+  });
+  show(<Protected feature="tax.enhanced">the report</Protected>);
+  await userEvent.click(await screen.findByRole("button", { name: "Unlock with Pro, $19 / month" }));
+  await userEvent.click(await screen.findByRole("radio", { name: /Bitcoin/ }));
+  opened = true;
+  await userEvent.click(screen.getByRole("button", { name: "Continue to payment" }));
+  expect(await screen.findByText("Your plan is open.")).toBeTruthy();
+  act(() => void globalThis.dispatchEvent(new Event("online")));
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  await userEvent.click(screen.getByRole("button", { name: "Done" }));
+  expect(await screen.findByText("the report")).toBeTruthy();
 });
 
 test("many gates share one request", async () => {

@@ -55,9 +55,9 @@ test("a change that would be refused is not offered", async () => {
 
 test("a failed catalogue can be asked for again", async () => {
   let broken = true;
-  api.answers({ ...free, "GET /billing/plans": () => (broken ? refuse(400, "nope") : catalogue) });
+  api.answers({ ...free, "GET /billing/plans": () => (broken ? refuse(409, "conflict") : catalogue) });
   show(<PricingTable />, null);
-  expect((await screen.findByRole("alert")).textContent).toContain("Refused: nope.");
+  expect((await screen.findByRole("alert")).textContent).toContain("This has changed.");
   broken = false;
   await userEvent.click(screen.getByRole("button", { name: "Try again" }));
   expect(await card("Pro")).toBeTruthy();
@@ -221,7 +221,7 @@ test("nothing is sold on a guess of what one has already", async () => {
   api.answers({
     "GET /billing/plans": catalogue,
     "GET /billing/entitlements": entitlements(),
-    "GET /billing/quotes": () => (up ? quotes({ "pro-month": { move: "upgrade", rails: [] } }) : refuse(400, "strange")),
+    "GET /billing/quotes": () => (up ? quotes({ "pro-month": { move: "upgrade", rails: [] } }) : refuse(409, "conflict")),
   });
   show(<PricingTable />);
   const again = await screen.findByRole("button", { name: "Try again" });

@@ -84,7 +84,7 @@ export function useInBrowser(): boolean {
 
 export function useBilling(): Billing {
   const billing = useContext(Context);
-  if (!billing) throw new Error("Put a <BillingProvider> around this component.");
+  if (!billing) throw new Error("Put a <BillingProvider> around this.");
   return billing;
 }
 

@@ -95,15 +95,17 @@ export function useRefreshAll(): () => Promise<void> {
 
 export function useOpenCheckout() {
   const { client } = useBilling();
+  const queries = useQueries();
   const mutationFn = (body: Schemas["CreateCheckoutSession"]) =>
     unwrap(client.POST("/billing/create-checkout-session", { body }));
-  return useMutation({ mutationFn }, useQueries());
+  // What was begun is offered again wherever its buyer comes back to; nobody waits for that.
+  const onSuccess = () => void queries.invalidateQueries({ queryKey: ["status"] });
+  return useMutation({ mutationFn, onSuccess }, queries);
 }
 
 export function usePreviewChange() {
   const { client } = useBilling();
-  const mutationFn = (plan_id: string) =>
-    unwrap(client.POST("/billing/subscription/preview-change", { body: { plan_id } }));
+  const mutationFn = (body: Schemas["PreviewChange"]) => unwrap(client.POST("/billing/subscription/preview-change", { body }));
   return useMutation({ mutationFn }, useQueries());
 }
 

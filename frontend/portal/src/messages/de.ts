@@ -16,6 +16,7 @@ export const de: PortalMessages = {
   footer: "Bezahlt wird beim Zahlungsanbieter. Wir speichern keine Namen, keine E-Mail-Adressen und keine Wallet-Schlüssel.",
   "pricing.title": "Kenne deine Bitcoin. Zahle, wie du magst.",
   "pricing.about": "Beginne kostenlos, und höre auf, wann du willst.",
+  questions: "Fragen und Antworten",
   return: "Dein Kauf",
   missing: "Seite nicht gefunden",
   redeem: "Gutscheine und Geschenke",

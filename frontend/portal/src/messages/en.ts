@@ -16,6 +16,7 @@ const texts = {
   footer: "Payments happen at the payment provider. We keep no names, no e-mail addresses and no wallet keys.",
   "pricing.title": "Know your bitcoin. Pay how you like.",
   "pricing.about": "Start free, and stop whenever you want.",
+  questions: "Questions and answers",
   return: "Your purchase",
   missing: "Page not found",
   redeem: "Vouchers and gifts",

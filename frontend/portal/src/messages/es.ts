@@ -16,6 +16,7 @@ export const es: PortalMessages = {
   footer: "Se paga en el proveedor de pagos. No guardamos nombres, correos ni claves de cartera.",
   "pricing.title": "Conoce tus bitcoins. Paga como quieras.",
   "pricing.about": "Empieza gratis y para cuando quieras.",
+  questions: "Preguntas y respuestas",
   return: "Tu compra",
   missing: "Página no encontrada",
   redeem: "Vales y regalos",

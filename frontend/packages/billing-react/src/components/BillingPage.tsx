@@ -1,6 +1,6 @@
 "use client";
 
-import { lazy, Suspense } from "react";
+import { lazy, Suspense, useState } from "react";
 import { useAccountKey } from "../key.js";
 import { useEntitlements, useInBrowser, useUserId } from "../provider.js";
 import { useStatus } from "../queries.js";
@@ -12,6 +12,7 @@ import { OpenCheckout } from "./OpenCheckout.js";
 import { PlanSection } from "./PlanSection.js";
 import { Prepaid } from "./Prepaid.js";
 import { MoneyUnderWay, Purchases } from "./Purchases.js";
+import { SignIn, wasScanned } from "./SignIn.js";
 import { SignInAgain } from "./SignInAgain.js";
 import { Vouchers } from "../vouchers/index.js";
 import { UsageMeter } from "./UsageMeter.js";
@@ -25,12 +26,14 @@ export interface BillingPageProps {
 
 /** Everything a buyer may want to see or do: plan, usage, changes, receipts, the key that holds it. */
 export function BillingPage({ pricingUrl = "/pricing" }: BillingPageProps) {
-  const signedIn = useUserId() !== null;
+    const t = useT();
+  const userId = useUserId();
   const inBrowser = useInBrowser();
   const status = useStatus();
   const account = useAccountKey(status.data);
+  const [scannedAs] = useState(() => inBrowser && wasScanned() && userId);
   if (!inBrowser) return <BillingSkeleton />;
-  if (!signedIn) {
+  if (userId === null) {
     return (
       <section className="bsb bsb-card bsb-stack bsb:max-w-md">
         <SignInAgain />
@@ -49,6 +52,15 @@ export function BillingPage({ pricingUrl = "/pricing" }: BillingPageProps) {
   }
   return (
     <div className="bsb bsb-stack bsb:gap-6">
+      {scannedAs === userId && (
+        <section className="bsb-card bsb-stack" aria-labelledby="bsb-scanned">
+          <h2 className="bsb-h2" id="bsb-scanned">
+            {t("signin.scanned")}
+          </h2>
+          <p className="bsb-2">{t("signin.scanned_about")}</p>
+          <SignIn existing />
+        </section>
+      )}
       <OpenCheckout checkout={status.data.checkout} />
       <MoneyUnderWay status={status.data} />
       <PlanSection status={status.data} pricingUrl={pricingUrl} />

@@ -33,7 +33,7 @@ export interface CancelDialogProps {
 }
 
 /** When it ends, what is lost, why (if one likes to say), done. */
-export function CancelDialog({ subscription, onClose, onDone, onSwitch }: CancelDialogProps) {
+export default function CancelDialog({ subscription, onClose, onDone, onSwitch }: CancelDialogProps) {
   const t = useT();
   const { locale } = useBilling();
   const named = usePlanName();

@@ -1,7 +1,7 @@
 "use client";
 
 import type { Schemas } from "@bitsleuth/billing-api-client";
-import { useEffect, useState } from "react";
+import { useCallback, useEffect, useState } from "react";
 import { date, money, type Plan } from "../format.js";
 import { useBilling } from "../provider.js";
 import { useChangePlan, usePlans, usePreviewChange, useQuotes } from "../queries.js";
@@ -15,13 +15,15 @@ import { FeatureChanges } from "./FeatureChanges.js";
 export interface ChangePlanDialogProps {
   /** Preset; absent: the dialog starts with the choice. */
   planId?: string;
+  /** Of several, which; absent: the only one. */
+  subscriptionId?: string;
   onClose: () => void;
   /** Told in words what was done. */
   onDone?: (said: string) => void;
 }
 
 /** Choose another plan, see what it costs today and next, agree, done. */
-export function ChangePlanDialog({ planId, onClose, onDone }: ChangePlanDialogProps) {
+export default function ChangePlanDialog({ planId, subscriptionId, onClose, onDone }: ChangePlanDialogProps) {
   const t = useT();
   const named = usePlanName();
   const [chosen, setChosen] = useState(planId ?? null);
@@ -34,7 +36,7 @@ export function ChangePlanDialog({ planId, onClose, onDone }: ChangePlanDialogPr
   return (
     <Dialog onClose={onClose} title={chosen ? t("change.title_to", { plan: name }) : t("change.title")}>
       {chosen ? (
-        <Confirm planId={chosen} plan={name} onBack={planId ? onClose : () => setChosen(null)} onDone={done} />
+        <Confirm planId={chosen} subscriptionId={subscriptionId} plan={name} onBack={planId ? onClose : () => setChosen(null)} onDone={done} />
       ) : (
         <ChoosePlan onChoose={setChosen} />
       )}
@@ -73,7 +75,13 @@ function ChoosePlan({ onChoose }: { onChoose: (planId: string) => void }) {
         ))}
       </fieldset>
       <div className="bsb-dialog-actions">
-        <Button variant="primary" disabled={value === ""} onClick={() => onChoose(value)}>
+        <Button variant="primary" disabled={value === ""}
+          onClick={(event) => {
+            // The button goes: the dialog keeps the focus, and gives it to what comes next.
+            event.currentTarget.closest("dialog")?.focus();
+            onChoose(value);
+          }}
+        >
           {t("change.preview")}
         </Button>
       </div>
@@ -83,21 +91,26 @@ function ChoosePlan({ onChoose }: { onChoose: (planId: string) => void }) {
 
 interface ConfirmProps {
   planId: string;
+  subscriptionId: string | undefined;
   plan: string;
   onBack: () => void;
   onDone: (said: string) => void;
 }
 
-function Confirm({ planId, plan, onBack, onDone }: ConfirmProps) {
+function Confirm({ planId, subscriptionId, plan, onBack, onDone }: ConfirmProps) {
   const t = useT();
   const { locale } = useBilling();
   const preview = usePreviewChange();
   const change = useChangePlan();
   const [agreed, setAgreed] = useState(false);
   const { mutate } = preview;
-  useEffect(() => mutate(planId), [mutate, planId]);
+  const ask = useCallback(
+    () => mutate({ plan_id: planId, ...(subscriptionId ? { subscription_id: subscriptionId } : {}) }),
+    [mutate, planId, subscriptionId],
+  );
+  useEffect(ask, [ask]);
 
-  if (preview.isError) return <ErrorNotice error={preview.error} onRetry={() => mutate(planId)} />;
+  if (preview.isError) return <ErrorNotice error={preview.error} onRetry={ask} />;
   if (!preview.data) return <SkeletonLines lines={5} />;
   const { data } = preview;
   const charged = data.amount_due_cents > 0;
@@ -114,11 +127,12 @@ function Confirm({ planId, plan, onBack, onDone }: ConfirmProps) {
           <span>{t("change.consent", { amount: money(data.amount_due_cents, data.currency, locale) })}</span>
         </label>
       )}
-      {change.isError && <ErrorNotice error={change.error} onRetry={() => mutate(planId)} />}
+      {change.isError && <ErrorNotice error={change.error} onRetry={ask} />}
       <div className="bsb-dialog-actions">
         <Button onClick={onBack}>{t("back")}</Button>
         <Button
           variant="primary"
+          main={!charged}
           busy={change.isPending}
           disabled={charged && !agreed}
           onClick={() => change.mutate(data.preview_id, { onSuccess: () => onDone(said) })}

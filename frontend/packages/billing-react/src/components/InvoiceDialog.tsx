@@ -1,6 +1,8 @@
 "use client";
 
-import { lazy, Suspense } from "react";
+import { lazy, Suspense, useEffect } from "react";
+import { useBilling } from "../provider.js";
+import type { EntitlementStore } from "../entitlements.js";
 import { useT } from "../text.js";
 import { Dialog } from "../ui/Dialog.js";
 import { Skeleton } from "../ui/Skeleton.js";
@@ -28,9 +30,20 @@ interface InvoiceDialogProps {
 
 export function InvoiceDialog({ of, plan, url, onAgain, onClose }: InvoiceDialogProps) {
   const t = useT();
+  const { store } = useBilling();
+  useEffect(() => hold(store), [store]);
   return (
     <Dialog onClose={onClose} title={t("invoice.title")} description={plan}>
       <CryptoInvoice of={of} onDone={onClose} {...(url ? { url } : {})} {...(onAgain ? { onAgain } : {})} />
     </Dialog>
   );
+}
+
+/** A gate that opens behind the dialog would take it away before its buyer has read what became of the payment. */
+function hold(store: EntitlementStore): () => void {
+  store.held++;
+  return () => {
+    store.held--;
+    void store.refresh();
+  };
 }

@@ -12,7 +12,7 @@ import { Button, ButtonLink } from "../ui/Button.js";
 import { Icon } from "../ui/Icon.js";
 import { ErrorNotice } from "../ui/Notice.js";
 import { Skeleton, SkeletonCard } from "../ui/Skeleton.js";
-import { ChangePlanDialog } from "./ChangePlanDialog.js";
+import { ChangePlanDialog } from "./dialogs.js";
 import { PurchaseDialog } from "./PurchaseDialog.js";
 import { StartFree } from "./StartFree.js";
 import UnknownCard from "./UnknownCard.js";

@@ -54,7 +54,7 @@ export function OpenCheckout({ checkout }: { checkout: Status["checkout"] }) {
         <InvoiceDialog
           of={{ checkoutId: checkout.checkout_id }}
           url={checkout.url}
-          plan={checkout.plan_name}
+          plan={named(checkout)}
           onClose={() => setPaying(false)}
         />
       )}

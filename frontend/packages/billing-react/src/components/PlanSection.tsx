@@ -12,8 +12,7 @@ import { Button, ButtonLink } from "../ui/Button.js";
 import { classes } from "../ui/classes.js";
 import { Icon } from "../ui/Icon.js";
 import { ErrorNotice, Notice } from "../ui/Notice.js";
-import { CancelDialog } from "./CancelDialog.js";
-import { ChangePlanDialog } from "./ChangePlanDialog.js";
+import { CancelDialog, ChangePlanDialog } from "./dialogs.js";
 import { RenewButton } from "./Prepaid.js";
 import { Said } from "./Said.js";
 
@@ -113,7 +112,8 @@ function LivePlan({ subscription, now, onDone }: LivePlanProps) {
           </Button>
         )}
       </div>
-      {dialog === "change" && <ChangePlanDialog onClose={() => setDialog(null)} onDone={onDone} />}
+      {can("payment_method") && <p className="bsb-2 bsb-tiny">{t("plan.payment_method.about")}</p>}
+      {dialog === "change" && <ChangePlanDialog subscriptionId={subscription.subscription_id} onClose={() => setDialog(null)} onDone={onDone} />}
       {dialog === "cancel" && (
         <CancelDialog
           subscription={subscription}

@@ -4,14 +4,15 @@ import type { Schemas } from "@bitsleuth/billing-api-client";
 import { useEffect, useState } from "react";
 import { yearlySaving, type Plan } from "../format.js";
 import { below, isRecurring, offersOf, planAt, type Interval, type Offer } from "../offers.js";
-import { usePlans, useQuotes, useTrack, type Quote } from "../queries.js";
+import { usePlans, useQuotes, useStatus, useTrack, type Quote } from "../queries.js";
 import { useT } from "../text.js";
 import { Icon, type IconName } from "../ui/Icon.js";
 import { ErrorNotice } from "../ui/Notice.js";
 import { Skeleton, SkeletonLines } from "../ui/Skeleton.js";
-import { ChangePlanDialog } from "./ChangePlanDialog.js";
+import { ChangePlanDialog } from "./dialogs.js";
 import { CompareTable } from "./CompareTable.js";
 import { OfferCard } from "./OfferCard.js";
+import { OpenCheckout } from "./OpenCheckout.js";
 import { PurchaseDialog } from "./PurchaseDialog.js";
 import { Said } from "./Said.js";
 
@@ -32,6 +33,7 @@ export function PricingTable(props: PricingTableProps) {
   const t = useT();
   const catalogue = usePlans();
   const offered = useQuotes();
+  const status = useStatus();
   const [own, setOwn] = useState<"month" | "year">("month");
   // What choosing meant is kept: once it is paid, the plan is the buyer's own, and the dialog must not turn into another.
   const [chosen, setChosen] = useState<{ plan: Plan; buys: boolean } | null>(null);
@@ -81,6 +83,7 @@ export function PricingTable(props: PricingTableProps) {
   return (
     <div className="bsb bsb-stack bsb:gap-8">
       {said && <Said text={said} />}
+      {status.data && !chosen && <OpenCheckout checkout={status.data.checkout} />}
       <Ways quotes={catalogue.data.quotes} providers={catalogue.data.payment_providers} />
       {recurring.some((offer) => offer.plans.year) && (
         <IntervalChoice
@@ -122,7 +125,7 @@ function Ways({ quotes, providers }: { quotes: readonly Quote[]; providers: Sche
   if (rails.some(({ provider }) => providers[provider]?.lightning)) said.push({ icon: "bolt", text: t("invoice.lightning") });
   if (said.length === 0) return null;
   return (
-    <ul className="bsb-row bsb-2 bsb-small bsb:justify-center bsb:gap-x-5" aria-label={t("pricing.ways")}>
+    <ul className="bsb-ways bsb-row bsb-2 bsb-small bsb:justify-center bsb:gap-x-5" aria-label={t("pricing.ways")}>
       {[...said, { icon: "lock" as const, text: t("pricing.no_email") }].map(({ icon, text }) => (
         <li key={icon} className="bsb-row bsb:gap-1.5">
           <Icon name={icon} size={16} />
@@ -174,7 +177,7 @@ function IntervalChoice(props: { offers: Offer[]; value: "month" | "year"; onCha
 function PricingSkeleton() {
   return (
     <div className="bsb bsb-stack bsb:gap-8" aria-busy="true">
-      <span className="bsb:self-center">
+      <span className="bsb-ways bsb-row bsb:self-center">
         <Skeleton width="18rem" height="1.25rem" />
       </span>
       <span className="bsb:self-center">

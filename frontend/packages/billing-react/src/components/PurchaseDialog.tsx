@@ -32,7 +32,7 @@ export interface PurchaseDialogProps {
 export function PurchaseDialog(props: PurchaseDialogProps) {
   const { plan, onClose, onRedirect = (url) => location.assign(url), accountUrl = "/account/billing" } = props;
   const t = useT();
-  const named = usePlanName();
+  const name = usePlanName()({ plan_name: plan.name, interval: plan.interval });
   const { session, signer } = useBilling();
   const signedIn = useUserId() !== null;
   const offered = useQuotes();
@@ -89,7 +89,7 @@ export function PurchaseDialog(props: PurchaseDialogProps) {
 
   if (invoice) {
     const of = { checkoutId: invoice.checkout_id };
-    return <InvoiceDialog of={of} url={invoice.url} plan={plan.name} onAgain={() => setInvoice(null)} onClose={onClose} />;
+    return <InvoiceDialog of={of} url={invoice.url} plan={name} onAgain={() => setInvoice(null)} onClose={onClose} />;
   }
   if (ownIdentity && !signedIn) {
     return (
@@ -104,7 +104,7 @@ export function PurchaseDialog(props: PurchaseDialogProps) {
     );
   }
   return (
-    <Dialog onClose={onClose} title={t("purchase.title", { plan: named({ plan_name: plan.name, interval: plan.interval }) })}>
+    <Dialog onClose={onClose} title={t("purchase.title", { plan: name })}>
       {outdated && <Notice tone="warn" live>{t("error.quote_outdated")}</Notice>}
       {rail ? (
         <>

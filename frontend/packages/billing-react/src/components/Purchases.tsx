@@ -68,7 +68,8 @@ export function MoneyUnderWay({ status }: { status: Status }) {
 }
 
 function Invoice({ row, onClose }: { row: Row; onClose: () => void }) {
-  return <InvoiceDialog of={{ provider: row.provider, purchaseId: row.purchase_id }} plan={row.plan_name} onClose={onClose} />;
+  const named = usePlanName();
+  return <InvoiceDialog of={{ provider: row.provider, purchaseId: row.purchase_id }} plan={named(row)} onClose={onClose} />;
 }
 
 /** One-time purchases and prepaid terms, those with trouble explained. */

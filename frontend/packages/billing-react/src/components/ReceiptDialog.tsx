@@ -23,7 +23,7 @@ export default function ReceiptDialog({ of, onClose }: { of: Receipt; onClose: (
   const queryFn = () => unwrap(client.GET("/billing/receipts/{provider}/{payment_id}", { params: { path } }));
   const receipt = useQuery({ queryKey: ["receipt", path], queryFn }, useQueries());
   return (
-    <Dialog onClose={onClose} title={t("receipts.receipt")} description={of.number} width="34rem" prints>
+    <Dialog onClose={onClose} title={t("receipts.receipt")} width="34rem" prints>
       {receipt.data ? (
         <Paper receipt={receipt.data} />
       ) : receipt.isError ? (

@@ -92,6 +92,9 @@ export function SignIn({ onDone, existing = false }: SignInProps) {
 
 const HASH = "#key=";
 
+/** Whether this page was opened by a code that another device showed. */
+export const wasScanned = () => takeFromLink() !== "";
+
 /** The backup text of a link that was scanned from another device; nobody is signed in by a link alone. */
 function takeFromLink(): string {
   if (typeof location === "undefined" || !location.hash.startsWith(HASH)) return "";

@@ -2,6 +2,7 @@
 
 import { useId, useLayoutEffect, useRef, type CSSProperties, type MouseEvent, type ReactNode } from "react";
 import { useT } from "../text.js";
+import { useBackCloses } from "./back.js";
 import { Button } from "./Button.js";
 import { Icon } from "./Icon.js";
 
@@ -32,6 +33,7 @@ export function Dialog({ onClose, title, description, children, width, waits = f
     if (waits) (dialog?.querySelector<HTMLElement>("[data-main]") ?? dialog)?.focus();
     return () => dialog?.close();
   }, [waits]);
+  useBackCloses(onClose);
   // Who selects text and lets go outside has not pressed the backdrop.
   const pressed = useRef<EventTarget | null>(null);
   const onBackdrop = (event: MouseEvent) => {

@@ -32,9 +32,15 @@ export function Notice({ tone = "plain", title, children, action, live = false }
   );
 }
 
+/** Whether the same may be asked again: not what is refused for good, only what is away or has changed meanwhile. */
+function canHelp(error: unknown): boolean {
+  return !(error instanceof ApiError) || error.retryable || error.status === 409 || error.code === "unexpected_answer";
+}
+
 /** What went wrong, in the reader's words, with a way to try again and the id that support needs. */
-export function ErrorNotice({ error, onRetry }: { error: unknown; onRetry?: (() => void) | undefined }) {
+export function ErrorNotice({ error, onRetry: again }: { error: unknown; onRetry?: (() => void) | undefined }) {
   const t = useT();
+  const onRetry = canHelp(error) ? again : undefined;
   const requestId = (error as { requestId?: string | null }).requestId;
   const confirmUrl = error instanceof ApiError ? error.problem.confirm_url : undefined;
   return (
