@@ -19,8 +19,9 @@ form { margin: 0; } .actions { display: flex; flex-wrap: wrap; gap: .5rem; }
 button, .button { font: inherit; min-height: 2.75rem; padding: .4rem 1rem; border-radius: .5rem; cursor: pointer;
   border: 1px solid var(--line); background: transparent;
   color: inherit; text-decoration: none; display: inline-block; }
+textarea { font: inherit; width: 100%; } input, select { font: inherit; max-width: 100%; }
 button.primary { background: var(--accent); border-color: var(--accent); color: var(--on-accent); font-weight: 600; }
-button:focus-visible, a:focus-visible, input:focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }
+:is(button, a, input, textarea, select):focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }
 .status { font-weight: 600; font-size: 1.1rem; }
 table { border-collapse: collapse; width: 100%; } th, td { text-align: left; padding: .35rem .5rem .35rem 0;
   border-bottom: 1px solid var(--line); overflow-wrap: anywhere; }
