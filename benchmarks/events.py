@@ -23,8 +23,10 @@ from benchmarks.calls import load
 from benchmarks.cloud import SECRET, EmptyCloud
 from benchmarks.environment import ROOT
 from billing.aws import Aws
+from billing.rules.past import filed
 from billing.rules.plans import Plan
 from billing.rules.records import Account, Payment, Subscription
+from billing.rules.times import DAY
 from billing.store.accounts import AccountStore
 from billing.store.codec import record_to_item
 from billing.store.plans import PlanStore
@@ -157,6 +159,7 @@ def report(rounds: int) -> None:
 # --- growth ----------------------------------------------------------------------------------------------------------
 
 
+_BEGAN = 1_791_000_000
 # What grows, and from how much to how much: a hundred times, or what a large shop has.
 GROWTH = {
     "users": (10, 1000),
@@ -167,8 +170,8 @@ GROWTH = {
 
 
 def growth(rounds: int) -> None:
-    """CPU of an event with effect, and the write units of its transaction."""
-    print("Growth: CPU ms and write units of a further payment, median; up to 1.15 it does not grow")
+    """CPU of the two events of a renewal (the next period, and its payment), and the write units of their commits."""
+    print("Growth: CPU ms and write units of a renewal, median; up to 1.15 it does not grow")
     print(f"{'':40}{'CPU':>8}{'units':>8}{'CPU':>9}{'units':>8}")
     for name, amounts in GROWTH.items():
         (cpu, units), (more_cpu, more_units) = (_measured(name, amount, rounds) for amount in amounts)
@@ -185,19 +188,37 @@ def _measured(name: str, amount: int, rounds: int) -> tuple[float, float]:
         user = "usr_growth"
         _put(local, user, amount if name.startswith("payments") else 1)
         shop, cpu, units = Shop(local), [], []
-        for n in range(4 * rounds):
+        for n in range(1, 4 * rounds + 1):
             with _counted() as writes:
-                cpu.append(shop.cpu(_recorded("payment.succeeded", user, f"-g{n}", plan_id=PLAN)))
+                cpu.append(sum(map(shop.cpu, _renewal(user, n))))
             units.append(sum(writes))
     return statistics.median(cpu[2:]), statistics.median(units)
 
 
+def _renewal(user: str, number: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The next period of a subscription, and its payment."""
+    period = {f"{name}_start": _BEGAN + number * DAY for name in ("current_period", "period")}
+    period |= {f"{name}_end": _BEGAN + (number + 1) * DAY for name in ("current_period", "period")}
+    renewed = _recorded("subscription.updated.active", user, plan_id=PLAN, **period)
+    paid = _recorded("payment.succeeded", user, f"-g{number}", plan_id=PLAN, **period, paid_at=period["period_start"])
+    renewed["id"] += str(number)
+    renewed["created"] = paid["created"] = period["period_start"]
+    return renewed, paid
+
+
 def _put(local: LocalAws, user: str, payments: int) -> None:
     """A user with a subscription that was paid so often, as the store would have left it."""
-    paid = {
-        f"in_old{n}": Payment(payment_id=f"in_old{n}", amount_cents=900, currency="USD", paid_at=1_600_000_000 + n)
-        for n in range(payments)
-    }
+    paid = {}
+    for n in range(payments):
+        start = _BEGAN - (payments - 1 - n) * DAY
+        paid[f"in_old{n}"] = Payment(
+            payment_id=f"in_old{n}",
+            amount_cents=900,
+            currency="USD",
+            paid_at=start,
+            period_start=start,
+            period_end=start + DAY,
+        )
     thing = _recorded("subscription.created", user)["data"]
     subscription = Subscription(
         provider="mock",
@@ -208,11 +229,14 @@ def _put(local: LocalAws, user: str, payments: int) -> None:
         status="active",
         observed_at=1,
         created_at=thing["created"],
-        current_period_start=thing["current_period_start"],
-        current_period_end=thing["current_period_end"],
+        current_period_start=_BEGAN,
+        current_period_end=_BEGAN + DAY,
         payments=paid,
     )
-    account = Account(user).put(subscription)
+    account, before = Account(user).put(subscription), None
+    while account != before:
+        before, (subscription,) = account, account.subscriptions
+        account = filed(account, subscription)
     for record in account.records.values():
         local.aws.call("dynamodb", "put_item", TableName="AccountsTable", Item=record_to_item(user, record))
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
-from billing.errors import Parked
+from billing.errors import Parked, PastNeeded
 from billing.intake.applier import Applier
 from billing.intake.processing import Delivery, Processor
 from billing.providers import mock
@@ -23,10 +23,10 @@ from billing.rules.consequences import Consequences
 from billing.rules.entitlements import Snapshot, Source
 from billing.rules.history import By
 from billing.rules.ledger import LedgerEntry, positions
-from billing.rules.records import Account
+from billing.rules.records import Account, PastPayment
 from billing.rules.vouchers import Issued, Taken, Voucher, VoucherChange
 from billing.selling.checkout import Checkouts
-from billing.store.accounts import AccountStore
+from billing.store.accounts import AccountStore, after_event, nothing_past, with_past
 from billing.store.payment_events import PaymentEvent
 from billing.store.transactions import Duplicate, ForeignLink, LostRace
 from fakes.base import Clock, Request
@@ -56,8 +56,15 @@ class MemoryAccounts:
         self.before_commit: Callable[[], None] | None = None
         self._sleep: Callable[[float], None] = lambda seconds: None
 
-    def load(self, user_id: str) -> Account:
-        return self.accounts.get(user_id, Account(user_id))
+    def load(self, user_id: str, *, whole: bool = False) -> Account:
+        account = self.accounts.get(user_id, Account(user_id))
+        past = [r for r in account.records.values() if isinstance(r, PastPayment)]
+        account = replace(account, records={k: r for k, r in account.records.items() if r not in past})
+        if nothing_past(account.records):
+            return account
+        return with_past(replace(account, whole=whole), past if whole else ())
+
+    given = AccountStore.given
 
     def owner(self, provider: str, object_ids: Iterable[str]) -> str | None:
         return next((self.links[f"{provider}#{i}"] for i in object_ids if f"{provider}#{i}" in self.links), None)
@@ -74,7 +81,7 @@ class MemoryAccounts:
             hook()
         if event and self._settled(event):
             raise Duplicate
-        after = decided.after
+        after = after_event(decided, event)
         if decided.changed:
             if self.load(after.user_id).version != decided.before.version:
                 raise LostRace
@@ -84,7 +91,11 @@ class MemoryAccounts:
             for link in decided.links:
                 if self.links.get(link, after.user_id) != after.user_id:
                     raise ForeignLink(link)
-            self.accounts[after.user_id] = after
+            if any(self.links.get(link) == after.user_id for link in decided.once):
+                raise PastNeeded
+            stored = self.accounts.get(after.user_id, after)
+            kept = {k: r for k, r in stored.records.items() if isinstance(r, PastPayment)}
+            self.accounts[after.user_id] = replace(after, records={**kept, **after.records}, whole=True)
             self.sources[after.user_id] = decided.sources
             self.ledger += decided.lines
             self.links |= dict.fromkeys(decided.links, after.user_id)
@@ -289,7 +300,7 @@ class World:
 
     def meaning(self) -> dict[str, Any]:
         """The end state without what a different way to it may change: versions, and when something was looked at."""
-        records = _without(asdict(self.account)["records"], "observed_at")
+        records = _without(asdict(self.accounts.load(USER, whole=True))["records"], "observed_at")
         return {
             "records": {key: record for key, record in records.items() if key != self.account.booked.record},
             "sources": self.accounts.sources.get(USER, ()),

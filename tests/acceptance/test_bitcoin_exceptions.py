@@ -218,13 +218,13 @@ def test_what_is_heard_while_a_person_accepts_is_not_undone(btcpay: World, monke
     loads = []
     load = btcpay.memory.load
 
-    def another_comes_between(user_id: str) -> Account:
+    def another_comes_between(user_id: str, *, whole: bool = False) -> Account:
         loads.append(user_id)
         if len(loads) == 2:
             btcpay.app.pay(invoice, satoshis(btcpay, invoice) - satoshis(btcpay, invoice) * 3 // 4)
             btcpay.settle()
             assert btcpay.bought.state == "paid_late"
-        return load(user_id)
+        return load(user_id, whole=whole)
 
     monkeypatch.setattr(btcpay.memory, "load", another_comes_between)
     btcpay.desk.accept("btcpay", invoice, "usr_admin", btcpay.now)

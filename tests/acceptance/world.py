@@ -316,7 +316,7 @@ class World:
 
     @property
     def account(self) -> Account:
-        return self.accounts.load(USER)
+        return self.accounts.load(USER, whole=True)
 
     @property
     def bought(self) -> Purchase:
@@ -331,9 +331,7 @@ class World:
 
     @property
     def payments(self) -> list[Payment]:
-        paid = [p for s in self.account.subscriptions for p in s.payments.values()]
-        bought = [r for r in self.account.records.values() if isinstance(r, Purchase)]
-        return paid + [r.payment for r in bought if r.payment is not None and r.paid]
+        return [payment for _, payment in self.account.income]
 
     def books(self, *kinds: str) -> list[tuple[str, int]]:
         """(kind, amount) of the ledger's lines of some kinds, oldest first."""

@@ -17,7 +17,6 @@ from hypothesis import strategies as st
 
 from billing.errors import Parked
 from billing.rules.apply import apply
-from billing.rules.apply.subscriptions import PAYMENTS_KEPT
 from billing.rules.facts import (
     CheckoutFact,
     CustomerDeletedFact,
@@ -377,13 +376,6 @@ def test_money_back_and_news_of_a_payment_of_years_ago_count_once() -> None:
     world.deliver_all([*reversed(world.messages), *world.messages])
     assert world.believed()["money"] == in_order.believed()["money"] == world.told()["money"]
     assert (world.money()[first, "USD"], world.money().get((second, "USD"))) == (600, None)
-
-
-def test_only_the_newest_payments_are_kept() -> None:
-    paid = [payment_fact(f"in_{n}", NOW + n) for n in range(PAYMENTS_KEPT + 3)]
-    kept = the_subscription(after(fact(), *paid)).payments
-    assert list(kept) == [f"in_{n}" for n in range(3, PAYMENTS_KEPT + 3)]
-    assert the_subscription(after(fact(), *reversed(paid))).payments == kept
 
 
 def test_a_dispute_won_and_lost_in_one_second_ends_the_same_in_every_order() -> None:

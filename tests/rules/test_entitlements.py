@@ -10,12 +10,14 @@ from hypothesis import strategies as st
 
 from billing.rules.allowances import quota
 from billing.rules.entitlements import (
+    ENDED_KEPT,
     Entitlement,
     Refusal,
     Source,
     decide,
     evaluate,
     free_source,
+    remembered,
     sources,
     sources_from_json,
     sources_to_json,
@@ -224,3 +226,28 @@ def test_a_grant_gives_its_own_features() -> None:
     )
     known = sources(Account(USER, records={grant.record: grant}), CATALOGUE)
     assert evaluate(known, NOW)["ai.chat"].value == Allowance(9)
+
+
+# --- what a snapshot keeps -------------------------------------------------------------------------------------------
+
+
+def test_a_snapshot_keeps_the_newest_of_what_is_over_and_all_that_is_to_come() -> None:
+    over = [source(until=NOW - n, start=NOW - 99, ai_chat=True) for n in range(ENDED_KEPT + 5)]
+    ahead = [source(until=NOW + n, ai_chat=True) for n in range(1, ENDED_KEPT + 5)]
+    never = [source("refunded", until=NOW - 10, start=NOW - 10, ai_chat=True)]
+    kept = remembered([*reversed(over), *never, *ahead], NOW)
+    assert list(kept) == [*reversed(over[:ENDED_KEPT]), *never, *ahead]
+
+
+@given(st.lists(st.sampled_from(["active", "refunded"]), max_size=40), times)
+def test_what_a_snapshot_forgets_decides_nothing(reasons: list[str], now: int) -> None:
+    known = [
+        source(reason, until=NOW - 50 + 3 * n, start=NOW - 60 + 3 * n * (reason == "refunded"), ai_chat=True)
+        for n, reason in enumerate(reasons)
+    ]
+    kept = remembered(known, now)
+    for later in range(now, NOW + 150, 7):
+        assert evaluate(kept, later) == evaluate(known, later)
+        one, other = decide(kept, "ai.chat", later), decide(known, "ai.chat", later)
+        assert isinstance(one, Refusal) == isinstance(other, Refusal)
+        assert getattr(one, "scenario", "") == getattr(other, "scenario", "")

@@ -24,7 +24,7 @@ from billing.providers.interface import Client, Notification
 from billing.providers.stripe.client import Options, StripeClient
 from billing.rules.access import Window, windows
 from billing.rules.plans import Catalogue
-from billing.rules.records import Account, DeletedCustomer, Purchase, Record, Subscription
+from billing.rules.records import Account, DeletedCustomer, PastPayment, Purchase, Record, Subscription
 from billing.store.accounts import AccountStore
 from billing.store.payment_events import PaymentEventStore
 from billing.store.plans import PlanStore
@@ -125,7 +125,7 @@ class World:
 
     @property
     def account(self) -> Account:
-        return self.stores.load("usr_1")
+        return self.stores.load("usr_1", whole=True)
 
     def windows(self) -> list[Window]:
         return windows(self.account, self.stores.plans)
@@ -155,6 +155,8 @@ def _essence(record: Record) -> Any:
         payments = {k: _payment(p) for k, p in record.payments.items()}
         # That a customer was deleted is noted only of a user of whom something else was heard first.
         return replace(record, observed_at=0, unpaid=unpaid, payments=payments, customer_id=None)
+    if isinstance(record, PastPayment):
+        return replace(record, payment=_payment(record.payment))
     if isinstance(record, Purchase):
         return replace(record, observed_at=0, payment=record.payment and _payment(record.payment))
     return record

@@ -1,15 +1,18 @@
 """What the account store on DynamoDB and the one in memory, which tests of order use, promise alike."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from billing.aws import Aws
+from billing.errors import PastNeeded
 from billing.rules.consequences import Consequences, consequences
-from billing.rules.records import Account
+from billing.rules.past import filed
+from billing.rules.records import TOLD_KEPT, Account, Dispute, Payment, Subscription
 from billing.store.accounts import AccountStore
-from billing.store.payment_events import PaymentEventStore
+from billing.store.payment_events import PaymentEvent, PaymentEventStore
 from billing.store.transactions import Duplicate, ForeignLink, LostRace
 from memory import MemoryAccounts
 from samples import CATALOGUE, NOW, USER
@@ -134,3 +137,98 @@ def test_what_was_decided_on_an_account_that_changed_meanwhile_is_decided_again(
     assert seen == [0, 1]
     assert set(accounts.load(USER).records) == set(after.records) >= {SUBSCRIPTION.record, PURCHASE.record}
     assert accounts.change(USER, lambda account: None) == accounts.load(USER)  # type: ignore[misc]
+
+
+# --- what was told last ----------------------------------------------------------------------------------------------
+
+
+def told(number: int, status: Any = "processed") -> PaymentEvent:
+    return replace(EVENT, event_id=f"mock#evt_{number}", provider_event_id=f"evt_{number}", status=status)
+
+
+def test_the_events_that_changed_an_account_last_are_known_by_the_account(accounts: Accounts) -> None:
+    for number in range(TOLD_KEPT + 1):
+        account = accounts.load(USER)
+        changed = having(account, replace(SUBSCRIPTION, observed_at=NOW + number))
+        accounts.commit(consequences(account, changed, CATALOGUE, NOW), told(number))
+    account = accounts.load(USER)
+    assert [n for n in range(TOLD_KEPT + 3) if account.knows(told(n).event_id)] == list(range(1, TOLD_KEPT + 1))
+
+
+def test_an_event_whose_work_is_not_done_is_not_known(accounts: Accounts) -> None:
+    nobody = accounts.load(USER)
+    accounts.commit(consequences(nobody, having(nobody, SUBSCRIPTION), CATALOGUE, NOW), told(1, "failed"))
+    assert not accounts.load(USER).knows("mock#evt_1")
+
+
+# --- what is past ----------------------------------------------------------------------------------------------------
+
+
+def month(number: int, **more: Any) -> Payment:
+    start = NOW - number * 30 * 86_400
+    return Payment(
+        payment_id=f"in_{number}",
+        amount_cents=900,
+        currency="USD",
+        paid_at=start,
+        period_start=start,
+        period_end=start + 30 * 86_400,
+        **more,
+    )
+
+
+def paid(accounts: Accounts, *payments: Payment) -> Account:
+    """The account after these payments were told, one after the other."""
+
+    def telling(payment: Payment) -> Callable[[Account], Consequences]:
+        return lambda before: consequences(before, filed(before, known(before), payment), CATALOGUE, NOW)
+
+    def known(before: Account) -> Subscription:
+        return next(before.subscriptions, SUBSCRIPTION)
+
+    for payment in payments:
+        accounts.change(USER, telling(payment))  # type: ignore[misc]
+    return accounts.load(USER, whole=True)
+
+
+def test_what_is_past_is_only_read_when_it_is_asked_for(accounts: Accounts) -> None:
+    everything = paid(accounts, month(3), month(2), month(1), month(0))
+    read = accounts.load(USER)
+    assert (read.whole, everything.whole) == (False, True)
+    assert [p.payment_id for _, p in read.at_hand] == ["in_0"]
+    assert sorted(p.payment_id for _, p in everything.payments) == ["in_0", "in_1", "in_2", "in_3"]
+    assert next(read.subscriptions) == next(everything.subscriptions)
+    found = accounts.given(USER, lambda account: account.payment("mock", "in_3"))  # type: ignore[misc]
+    assert found is not None
+    assert found[1] == month(3)
+
+
+def test_a_user_with_nothing_past_is_whole_at_once(accounts: Accounts) -> None:
+    paid(accounts, month(0))
+    assert accounts.load(USER).whole
+
+
+def test_a_payment_that_was_not_read_is_not_written_as_a_new_one(accounts: Accounts, events: Events) -> None:
+    before = paid(accounts, month(2), month(1), month(0))
+    read = accounts.load(USER)
+    again = filed(read, next(read.subscriptions), replace(month(2), paid_at=NOW + 9))
+    with pytest.raises(PastNeeded):
+        accounts.commit(consequences(read, again, CATALOGUE, NOW), EVENT)
+    assert events.get("mock#evt_1") is None
+    assert accounts.load(USER, whole=True) == before
+
+
+def test_what_counts_again_is_on_its_subscription_alone(accounts: Accounts) -> None:
+    paid(accounts, month(2), month(1), month(0))
+    taken = Dispute(dispute_id="dp_1", amount_cents=900, status="open", observed_at=NOW)
+
+    def charged_back(before: Account) -> Consequences:
+        record, payment = before.payment("mock", "in_2")  # type: ignore[misc]
+        assert isinstance(record, Subscription)
+        after = filed(before, record, replace(payment, disputes={"dp_1": taken}))
+        return consequences(before, after, CATALOGUE, NOW)
+
+    accounts.change(USER, charged_back)  # type: ignore[misc]
+    found = [p for _, p in accounts.load(USER, whole=True).payments if p.payment_id == "in_2"]
+    assert [p.disputes for p in found] == [{"dp_1": taken}]
+    assert "in_2" in next(accounts.load(USER).subscriptions).payments

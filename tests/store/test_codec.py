@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing.rules.apply.subscriptions import PAYMENTS_KEPT
+from billing.rules.past import COVERING_KEPT
 from billing.rules.records import (
     Booked,
     Checkout,
@@ -19,6 +19,7 @@ from billing.rules.records import (
     Gift,
     Grant,
     Mandate,
+    PastPayment,
     Payment,
     Purchase,
     Record,
@@ -29,7 +30,7 @@ from billing.rules.records import (
     Subscription,
     Term,
 )
-from billing.store.codec import item, record_from_item, record_to_item, values
+from billing.store.codec import item, packed, record_from_item, record_to_item, unpacked, values
 
 texts = st.text("abc_-#:é", min_size=1, max_size=8)
 features = st.dictionaries(texts, st.one_of(st.booleans(), st.integers(0, 99), st.just({"limit": 5, "per": "month"})))
@@ -74,6 +75,7 @@ MAPPINGS: dict[tuple[type, str], st.SearchStrategy[Any]] = {
     (Booked, "since"): st.dictionaries(texts, texts, max_size=2),
 }
 KINDS: list[type[Any]] = [
+    PastPayment,
     Subscription,
     Purchase,
     Term,
@@ -139,7 +141,7 @@ def test_a_subscription_whose_provider_gave_up_collecting_can_still_be_read() ->
     assert record_from_item(record_to_item("usr_1", subscription)) == subscription
 
 
-def test_all_the_payments_that_are_kept_fit_into_an_item_even_if_each_was_returned_and_disputed() -> None:
+def test_twice_the_payments_that_stay_fit_into_an_item_even_if_each_was_returned_and_disputed() -> None:
     """DynamoDB refuses an item beyond 400 KB, and with it every further change of the account."""
     name, at = "x" * 27, 1_790_000_000
     back = Refund(
@@ -159,7 +161,7 @@ def test_all_the_payments_that_are_kept_fit_into_an_item_even_if_each_was_return
             refunds={name: back},
             disputes={name: taken},
         )
-        for n in range(PAYMENTS_KEPT)
+        for n in range(2 * COVERING_KEPT)
     }
     subscription = Subscription(
         provider="stripe",
@@ -175,3 +177,15 @@ def test_all_the_payments_that_are_kept_fit_into_an_item_even_if_each_was_return
     )
     stored = record_to_item("usr_1", subscription)
     assert sum(len(key) + len(str(value)) for key, value in stored.items()) < 400_000
+
+
+@given(st.lists(features, max_size=60))
+def test_a_packed_value_comes_back_as_it_was(value: Any) -> None:
+    assert unpacked(packed(value)) == value
+
+
+def test_what_repeats_costs_little_to_store_and_what_is_short_stays_readable() -> None:
+    plan = {f"feature.{n}": True for n in range(200)}
+    assert len(packed([plan, plan, plan])) < 1024
+    assert packed([{"ai.chat": True}]) == '[{"ai.chat":true}]'
+    assert unpacked('[{"ai.chat": true}]') == [{"ai.chat": True}]

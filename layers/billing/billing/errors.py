@@ -3,6 +3,11 @@
 from collections.abc import Mapping, Sequence
 
 
+class PastNeeded(Exception):
+    """What is asked of an account cannot be said without its past payments, which are only read when they are needed:
+    `AccountStore.given` and `change` read them and ask again."""
+
+
 class BillingError(Exception):
     """A refusal the caller can act on. `code` is stable and part of the API, and an instance may carry a more precise
     one; `detail` is for people."""

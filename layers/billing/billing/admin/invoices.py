@@ -146,7 +146,7 @@ class InvoiceDesk:
 
     def _late(self, provider: str, payment_id: str) -> tuple[str, Subscription, Payment]:
         user_id = self._accounts.owner(provider, [payment_id])
-        found = _payment_of(self._accounts.load(user_id), payment_id) if user_id else None
+        found = _payment_of(self._accounts.load(user_id, whole=True), payment_id) if user_id else None
         if user_id is None or found is None:
             raise NotFound(f"no {provider} invoice {payment_id} is known here")
         return user_id, *found
@@ -195,7 +195,7 @@ class InvoiceDesk:
 
 
 def _payment_of(account: Account, payment_id: str) -> tuple[Subscription, Payment] | None:
-    found = ((s, s.payments[payment_id]) for s in account.subscriptions if payment_id in s.payments)
+    found = ((of, p) for of, p in account.payments if isinstance(of, Subscription) and p.payment_id == payment_id)
     return next(found, None)
 
 

@@ -68,7 +68,7 @@ class AdminUsers:
         return self._found(text)
 
     def show(self, user_id: str, now: int) -> Mapping[str, Any]:
-        account, catalogue = self._known(user_id), self._plans.catalogue()
+        account, catalogue = self._known(user_id, whole=True), self._plans.catalogue()
         counters = self._counters.read_all(user_id)
         open_now = evaluate(with_free(sources(account, catalogue), catalogue), now).values()
         return {
@@ -168,7 +168,7 @@ class AdminUsers:
         return self._refunds.refund(wanted, wish.idempotency_key, admin, now)
 
     def _within(self, most_cents: int, user_id: str, wish: RefundPayment, now: int, wanted: Wanted) -> None:
-        found = self._known(user_id).payment(wish.provider, wish.payment_id)
+        found = self._known(user_id, whole=True).payment(wish.provider, wish.payment_id)
         back = found[1].given_back_cents if found else 0
         if back + self._refunds.preview(wanted, now)["amount_cents"] > most_cents:
             raise NotAllowed(
@@ -177,8 +177,8 @@ class AdminUsers:
                 most_cents=most_cents,
             )
 
-    def _known(self, user_id: str) -> Account:
-        account = self._accounts.load(user_id)
+    def _known(self, user_id: str, *, whole: bool = False) -> Account:
+        account = self._accounts.load(user_id, whole=whole)
         if account.version == 0:
             raise NotFound("nothing is stored about this user")
         return account
@@ -204,7 +204,7 @@ class AdminUsers:
             object_id = text.removeprefix(f"{provider}#")
             owner = self._accounts.owner(provider, [object_id])
             if owner is not None:
-                return owner, _what(self._accounts.load(owner), object_id)
+                return owner, _what(self._accounts.load(owner, whole=True), object_id)
             event = self._events.get(f"{provider}#{object_id}")
             if event is not None and event.user_id is not None:
                 return event.user_id, "event"

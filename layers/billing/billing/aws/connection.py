@@ -11,6 +11,8 @@ _CONNECT_SECONDS, _ANSWER_SECONDS = 2.0, 5.0
 # AWS closes what was idle for a minute or so, and a frozen process does not notice.
 _IDLE_SECONDS = 50
 _LONGEST_HEAD = 64 * 1024
+# To tell the socket a new time limit costs a call of the system: one that is this much too long will do.
+_INEXACT = 0.05
 
 
 class NotSent(OSError):
@@ -34,6 +36,7 @@ class Connection:
         except OSError as error:
             raise NotSent(f"no connection to {host}: {error or type(error).__name__}") from error
         self._used_at = time.time()
+        self._limit = 0.0
 
     def is_usable(self) -> bool:
         """Whether it is still open, as far as one can tell; by the clock that goes on while we are frozen."""
@@ -51,7 +54,7 @@ class Connection:
     def ask(self, request: bytes, ends_at: float) -> tuple[Answer, bool]:
         """The whole answer, and whether the connection can be kept. Raises `ValueError` for what is no answer."""
         try:
-            self._socket.settimeout(_left(ends_at, _ANSWER_SECONDS))
+            self._wait_at_most(_left(ends_at, _ANSWER_SECONDS))
             self._socket.sendall(request)
         except OSError as error:
             raise NotSent(f"not sent: {error or type(error).__name__}") from error
@@ -97,11 +100,17 @@ class Connection:
             body += chunk[:-2]
 
     def _more(self, ends_at: float) -> bytes:
-        self._socket.settimeout(_left(ends_at))
+        left = _left(ends_at)
+        if not left <= self._limit <= left + _INEXACT:
+            self._wait_at_most(left)
         found = self._socket.recv(64 * 1024)
         if not found:
             raise ConnectionResetError("closed before the answer was whole")
         return found
+
+    def _wait_at_most(self, seconds: float) -> None:
+        self._socket.settimeout(seconds)
+        self._limit = seconds
 
     def close(self) -> None:
         self._socket.close()

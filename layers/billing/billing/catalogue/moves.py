@@ -7,6 +7,7 @@ less notice than the move promises, is in a trial or owes a payment is put off t
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Literal
 
 from billing.data import dataclass, replace
@@ -150,7 +151,8 @@ class Mover:
     ) -> Iterator[Candidate]:
         for user_id, fact in found:
             try:
-                account = self._applier.account_after(self._accounts.load(user_id), fact.provider, [fact], now)
+                after = partial(self._applier.account_after, provider=fact.provider, facts=[fact], now=now)
+                account = self._accounts.given(user_id, after)
             except Parked:
                 continue  # reconciliation finds and names it
             record = account.records.get(f"subscription#{fact.provider}#{fact.subscription_id}")

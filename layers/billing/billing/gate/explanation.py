@@ -4,7 +4,6 @@ Judged by what was stored then, which is what every gate answered from, not by w
 account's history begins, its records say when they gave access.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,6 +13,7 @@ from billing.rules.entitlements import Entitlement, Refusal, Source, decide, sou
 from billing.rules.history import code
 from billing.rules.plans import Catalogue, Plan
 from billing.store.accounts import HISTORY, AccountStore
+from billing.store.codec import unpacked
 
 _ENTRIES = 200
 
@@ -67,7 +67,7 @@ def _last(accounts: AccountStore, user_id: str, feature: str, at: int, known: Se
     after: Mapping[str, Any] | None = None
     for entry in accounts.past(user_id, HISTORY, _ENTRIES, at):
         gone_by = at if after is None else int(after["at"])
-        for source in sources_from_json(json.loads(entry["sources"])):
+        for source in sources_from_json(unpacked(entry["sources"])):
             until = gone_by if source.until is None else min(source.until, gone_by)
             given = source.features.get(feature) and max(source.start, entry["at"]) < until
             if given and after is not None and until == gone_by and (last is None or until > last.until):

@@ -52,6 +52,8 @@ class Applier:
 
         def decide(before: Account) -> Consequences:
             nonlocal outcome
+            if event is not None and before.knows(event.event_id):
+                raise Duplicate
             after, catalogue = self._apply_all(before, provider, facts, now)
             outcome = "unchanged" if after is before else "applied"
             return consequences(before, after, catalogue, now)

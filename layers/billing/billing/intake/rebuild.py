@@ -3,9 +3,11 @@
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 
+from billing.data import replace
 from billing.errors import Parked
 from billing.intake.applier import Applier
 from billing.intake.processing import Processor, notification_of
+from billing.rules.past import whole
 from billing.rules.records import Account, Purchase, Record, Subscription
 from billing.store.accounts import AccountStore
 from billing.store.payment_events import PaymentEventStore
@@ -28,9 +30,8 @@ class Rebuilder:
 
     def compare(self, user_id: str, now: int) -> list[str]:
         """Where the live state is not what the audit records make, in words; empty when it is the same."""
-        rebuilt, live = self.rebuild(user_id, now), self._accounts.load(user_id)
-        told = {k: r for k, r in rebuilt.records.items() if isinstance(r, Subscription | Purchase)}
-        known = {k: r for k, r in live.records.items() if isinstance(r, Subscription | Purchase)}
+        told = _objects(self.rebuild(user_id, now))
+        known = _objects(self._accounts.load(user_id, whole=True))
         found = [f"{key}: only in the audit records" for key in sorted(told.keys() - known.keys())]
         found += [f"{key}: in no audit record" for key in sorted(known.keys() - told.keys())]
         for key in sorted(told.keys() & known.keys()):
@@ -48,6 +49,15 @@ class Rebuilder:
             except Parked:
                 continue  # told of something later events bring; they are read in full
         return account
+
+
+def _objects(account: Account) -> dict[str, Record]:
+    """What the provider has told of, each subscription with all of its payments, wherever they are kept."""
+    return {
+        key: replace(r, payments=whole(account, r), past_until=None) if isinstance(r, Subscription) else r
+        for key, r in account.records.items()
+        if isinstance(r, Subscription | Purchase)
+    }
 
 
 def differences(live: Record, told: Record) -> Iterator[str]:

@@ -6,6 +6,7 @@ stop at any time; the next one goes on from there.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Literal, Protocol
 
 from billing.data import dataclass, field, fields, replace
@@ -17,6 +18,7 @@ from billing.providers import renewing_client
 from billing.providers.interface import Client, Notification, RecurringProviderClient, Unreadable
 from billing.rules.apply import apply
 from billing.rules.facts import DunningFact, Fact, PaymentFact, SubscriptionFact
+from billing.rules.past import known_payment
 from billing.rules.records import Account, Subscription
 from billing.rules.times import DAY
 from billing.store.accounts import AccountStore
@@ -38,6 +40,8 @@ Kind = Literal[
 # A round that has not come to its end by then (seconds) is begun anew: whatever holds it up must not keep live
 # subscriptions from being looked at.
 STUCK_AFTER = DAY
+# When it was last looked at, and where its payments are kept, the provider does not say.
+_OURS = frozenset({"observed_at", "payments", "past_until"})
 
 
 class Settle(Protocol):
@@ -183,7 +187,7 @@ class Reconciler:
             try:
                 user_id = self._applier.user_of(self._provider, [fact], now)
                 users[user_id] = None
-                found = self._difference(self._accounts.load(user_id), fact)
+                found = self._accounts.given(user_id, partial(self._difference, fact=fact))
                 if found is None:
                     continue
                 kind, detail = found
@@ -225,9 +229,9 @@ class Reconciler:
         after = apply(account, fact, self._plans.catalogue())
         if isinstance(fact, PaymentFact):
             known = account.records.get(f"subscription#{fact.provider}#{fact.subscription_id}")
-            paid = known.payments if isinstance(known, Subscription) else {}
+            paid = isinstance(known, Subscription) and known_payment(account, known, fact.payment_id, fact.paid_at)
             absent = f"we have no payment of {fact.amount_cents} {fact.currency}"
-            return None if fact.payment_id in paid else ("missing", absent)
+            return None if paid else ("missing", absent)
         if isinstance(fact, DunningFact):
             record = account.records.get(f"subscription#{fact.provider}#{fact.subscription_id}")
             bill = record.unpaid.get(fact.invoice_id) if isinstance(record, Subscription) else None
@@ -242,7 +246,7 @@ class Reconciler:
         changed = [
             f"{f.name}: {getattr(old, f.name)} → {getattr(new, f.name)}"
             for f in fields(old)
-            if f.name != "observed_at" and getattr(old, f.name) != getattr(new, f.name)
+            if f.name not in _OURS and getattr(old, f.name) != getattr(new, f.name)
         ]
         return ("differs", ", ".join(changed)) if changed else None
 

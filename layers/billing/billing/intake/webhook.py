@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from billing import deadline
@@ -71,19 +71,21 @@ def _is_storable(notification: Notification, received_at: object) -> bool:
         json.dumps([*texts, notification.payload], ensure_ascii=False).encode()
     except UnicodeEncodeError:
         return False
-    if not all(abs(number) <= _LARGEST_NUMBER for number in _numbers(notification.payload)):
-        return False
-    return len(notification.key.encode()) <= _LONGEST_KEY
+    return _counts_exactly(notification.payload) and len(notification.key.encode()) <= _LONGEST_KEY
 
 
-def _numbers(value: Any) -> Iterator[int | float]:
-    if isinstance(value, dict):
-        value = list(value.values())
-    if isinstance(value, list):
-        for inner in value:
-            yield from _numbers(inner)
-    elif isinstance(value, int | float):
-        yield value
+def _counts_exactly(value: Mapping[str, Any] | list[Any]) -> bool:
+    """Whether each number in it is one."""
+    for inner in value if isinstance(value, list) else value.values():
+        kind = type(inner)
+        if kind is str:
+            continue
+        if kind is dict or kind is list:
+            if not _counts_exactly(inner):
+                return False
+        elif (kind is int or kind is float) and not -_LARGEST_NUMBER <= inner <= _LARGEST_NUMBER:
+            return False
+    return True
 
 
 def encode(notification: Notification, received_at: int, secret_label: str, body_sha256: str) -> str:

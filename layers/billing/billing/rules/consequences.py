@@ -7,11 +7,11 @@ history and for finding the account again. The store writes the whole in one tra
 from collections.abc import Iterable
 
 from billing.data import dataclass, replace
-from billing.rules.entitlements import Source, sources
+from billing.rules.entitlements import Source, remembered, sources
 from billing.rules.history import By, Change, changes
 from billing.rules.ledger import LedgerEntry, book
 from billing.rules.plans import Catalogue
-from billing.rules.records import Account, Purchase, Record, Subscription
+from billing.rules.records import Account, PastPayment, Purchase, Record, Subscription
 from billing.rules.vouchers import VoucherChange, gifts_changed
 
 
@@ -22,7 +22,8 @@ class Consequences:
     `records` are those that differ, `lines` what the ledger books, `sources` what gives access from now on, `history`
     what a person would say happened, `links` the provider ids (<provider>#<id>) that lead to this account from now on.
     `vouchers`: what is written of vouchers with it, or must not have changed meanwhile.
-    `by`: the admin who made the change, for the history and the audit log. `at` is in Unix seconds.
+    `by`: the admin who made the change, for the history and the audit log. `at` is in Unix seconds. `once`: those of
+    the links that nobody may have had before, because that would be a payment of which we had not read.
     """
 
     before: Account
@@ -35,6 +36,7 @@ class Consequences:
     history: tuple[Change, ...]
     links: frozenset[str]
     vouchers: tuple[VoucherChange, ...] = ()
+    once: frozenset[str] = frozenset()
 
     @property
     def changed(self) -> bool:
@@ -50,6 +52,8 @@ def consequences(
     vouchers: tuple[VoucherChange, ...] = (),
 ) -> Consequences:
     """All that follows when `before` becomes `after`. Booking may be due although no record differs: time passed."""
+    if after is before and not vouchers and not _review_is_due(before, now):
+        return _nothing(before, now, by)
     after, lines = book(before, after, catalogue, now)
     records = tuple(r for key, r in after.records.items() if before.records.get(key) != r)
     if records or lines:
@@ -61,11 +65,37 @@ def consequences(
         by=by,
         records=records,
         lines=tuple(lines),
-        sources=sources(after, catalogue),
+        sources=remembered(sources(after, catalogue), now),
         history=tuple(changes(before, after)),
         links=links_of(after.records.values()) - links_of(before.records.values()),
         vouchers=(*vouchers, *gifts_changed(before, after)),
+        once=frozenset() if before.whole else _payments(after) - _payments(before),
     )
+
+
+def _review_is_due(account: Account, now: int) -> bool:
+    """Whether a prepaid term began or ended since the books were written."""
+    return account.booked.review_at is not None and account.booked.review_at <= now
+
+
+def _nothing(account: Account, now: int, by: By | None) -> Consequences:
+    """What follows from a repeat."""
+    return Consequences(
+        before=account,
+        after=account,
+        at=now,
+        by=by,
+        records=(),
+        lines=(),
+        sources=(),
+        history=(),
+        links=frozenset(),
+    )
+
+
+def _payments(account: Account) -> frozenset[str]:
+    """The payments of subscriptions that were read, as links."""
+    return frozenset(f"{of.provider}#{p.payment_id}" for of, p in account.at_hand if isinstance(of, Subscription))
 
 
 def links_of(records: Iterable[Record]) -> frozenset[str]:
@@ -73,9 +103,11 @@ def links_of(records: Iterable[Record]) -> frozenset[str]:
     links: set[str] = set()
     for record in records:
         if isinstance(record, Subscription):
-            ids = [record.subscription_id, record.customer_id]
+            ids: list[str | None] = [record.subscription_id, record.customer_id]
             for payment in record.payments.values():
                 ids += [payment.payment_id, *payment.refs]
+        elif isinstance(record, PastPayment):
+            ids = [record.payment.payment_id, *record.payment.refs]
         elif isinstance(record, Purchase):
             ids = [record.purchase_id, record.customer_id, *(record.payment.refs if record.payment else ())]
         else:

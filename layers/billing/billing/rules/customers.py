@@ -10,7 +10,7 @@ from typing import Literal
 from billing.data import dataclass
 from billing.rules.entitlements import Source
 from billing.rules.plans import Credits
-from billing.rules.records import LIVE, Account, Purchase, Subscription, Term
+from billing.rules.records import LIVE, Account, PastPayment, Purchase, Subscription, Term
 
 IdKind = Literal["user", "customer", "subscription", "purchase", "invoice", "transaction"]
 # The best of what is open says how a customer stands.
@@ -93,6 +93,9 @@ def _ids(account: Account) -> Iterator[tuple[str, IdKind]]:
     """Every id that a person may be asked about: ours, a provider's, a bank's or a wallet's."""
     yield account.user_id, "user"
     for record in account.records.values():
+        if isinstance(record, PastPayment):
+            yield record.payment.payment_id, "invoice"
+            yield from ((ref, "transaction") for ref in record.payment.refs)
         if not isinstance(record, Subscription | Purchase):
             continue
         if record.customer_id:

@@ -23,6 +23,8 @@ from billing.rules.plans import (
 from billing.rules.records import Account
 
 Scenario = Literal["not_in_plan", "limit_reached", "expired", "payment_failed"]
+# Of what is over, so many of one kind, plan and reason stay in a snapshot.
+ENDED_KEPT = 10
 # Reasons that a customer mends by paying.
 PAYMENT_REASONS = frozenset({"past_due", "unpaid", "incomplete", "underpaid", "paid_late", "disputed"})
 
@@ -110,6 +112,22 @@ def sources(account: Account, catalogue: Catalogue) -> tuple[Source, ...]:
             )
         )
     return tuple(found)
+
+
+def remembered(all_sources: Sequence[Source], now: int) -> tuple[Source, ...]:
+    """What a snapshot keeps: all that gives something now or later, and the newest of what is over, by plan and reason:
+    they explain a refusal. However much somebody buys, it does not grow with that."""
+    over: dict[object, list[Source]] = {}
+    for source in all_sources if len(all_sources) > ENDED_KEPT else ():
+        if source.until is not None and source.until <= now:
+            key = source.kind, source.plan_id, source.reason, source.until > source.start
+            over.setdefault(key, []).append(source)
+    gone = {
+        id(source)
+        for several in over.values()
+        for source in sorted(several, key=lambda s: (s.until or 0, s.start, s.id))[:-ENDED_KEPT]
+    }
+    return tuple(s for s in all_sources if id(s) not in gone)
 
 
 def free_source(plan: Plan) -> Source:

@@ -24,6 +24,7 @@ from billing.rules.records import (
     Refund,
     Subscription,
     Term,
+    is_income,
 )
 from billing.rules.times import day_of
 
@@ -114,8 +115,9 @@ _Sourced = tuple[Subscription | Purchase, Payment]
 
 
 def _payments(account: Account) -> dict[tuple[str, str], _Sourced]:
-    """Income by provider and payment id."""
-    return {(record.provider, payment.payment_id): (record, payment) for record, payment in account.income}
+    """Income by provider and payment id, as far as it was read: what was not, nobody has changed."""
+    found = ((record, payment) for record, payment in account.at_hand if is_income(record))
+    return {(record.provider, payment.payment_id): (record, payment) for record, payment in found}
 
 
 def _money_lines(before: Account, after: Account, now: int) -> Iterator[LedgerEntry]:
@@ -123,16 +125,15 @@ def _money_lines(before: Account, after: Account, now: int) -> Iterator[LedgerEn
     version = before.version + 1
     for key, (source, payment) in new.items():
         lines = _PaymentLines(source, payment, version)
-        yield from lines.of_change(old[key][1] if key in old else None, _why_paid(source, payment, before))
+        yield from lines.of_change(old[key][1] if key in old else None, _why_paid(source, payment, before, after))
     for key in old.keys() - new.keys():
-        # The provider took a payment back (a bitcoin invoice turned invalid after it was settled). Old payments of a
-        # subscription only leave its record because it keeps the newest; that is no reversal.
+        # The provider took a payment back: a bitcoin invoice turned invalid after it was settled.
         source, payment = old[key]
         if isinstance(source, Purchase):
             yield _PaymentLines(source, payment, version).reversal(now)
 
 
-def _why_paid(source: Subscription | Purchase, payment: Payment, before: Account) -> str:
+def _why_paid(source: Subscription | Purchase, payment: Payment, before: Account, after: Account) -> str:
     """first, renewal, purchase or term: whether this payment completes an order."""
     if isinstance(source, Purchase):
         return "term" if isinstance(source, Term) else "purchase"
@@ -140,7 +141,8 @@ def _why_paid(source: Subscription | Purchase, payment: Payment, before: Account
     earlier = known.payments.values() if isinstance(known, Subscription) else ()
     if any(p.amount_cents for p in earlier):
         return "renewal"
-    first = min(source.payments.values(), key=lambda p: (p.amount_cents == 0, p.paid_at, p.payment_id))
+    every = (p for of, p in after.at_hand if of is source)
+    first = min(every, key=lambda p: (p.amount_cents == 0, p.paid_at, p.payment_id))
     return "first" if first.payment_id == payment.payment_id else "renewal"
 
 

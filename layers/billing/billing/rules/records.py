@@ -5,10 +5,12 @@ newest observation a record reflects. Every mapping is keyed by the provider's o
 and the order of arrival does not matter.
 """
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from typing import Literal
 
 from billing.data import dataclass, field, replace
+from billing.errors import PastNeeded
 
 SubscriptionStatus = Literal[
     "trialing", "active", "past_due", "unpaid", "paused", "incomplete", "incomplete_expired", "canceled"
@@ -204,6 +206,8 @@ class Subscription:
     `others`: further plans of ours in it. `recurring_cents`: what the first item costs per interval in `currency`, all
     units, less the discounts that stay; None where the provider does not say: the plan's price.
     `customer_discount`: a discount of the customer's is taken off it. `unpaid`: its invoices that are not paid, by id.
+    `payments`: those that decide access; the others are `PastPayment`s, none of them paid after `past_until` (None:
+    there are none).
     """
 
     provider: str
@@ -234,6 +238,7 @@ class Subscription:
     others: tuple[Item, ...] = ()
     unpaid: Mapping[str, Dunning] = field(default_factory=dict)
     payments: Mapping[str, Payment] = field(default_factory=dict)
+    past_until: int | None = None
 
     @property
     def record(self) -> str:
@@ -299,8 +304,10 @@ class Subscription:
     @property
     def paid_late(self) -> tuple[Payment, ...]:
         """Money for time that had been given up, or of a subscription that had ended: a person has to judge it."""
-        found = (p for p in self.payments.values() if p.kept_cents > 0 and p.accepted_by is None)
-        return tuple(p for p in found if self._came_late(p))
+        return tuple(p for p in self.payments.values() if self.undecided(p))
+
+    def undecided(self, payment: Payment) -> bool:
+        return payment.kept_cents > 0 and payment.accepted_by is None and self._came_late(payment)
 
     def _came_late(self, payment: Payment) -> bool:
         if payment.given_up_at is not None:
@@ -308,6 +315,20 @@ class Subscription:
         ended = self.ended_at if self.status == "canceled" else None
         bought_until = payment.paid_at if payment.period_end is None else payment.period_end
         return ended is not None and payment.paid_at > ended and bought_until > ended
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PastPayment:
+    """A payment of a subscription that no longer decides access: see `past`."""
+
+    provider: str
+    subscription_id: str
+    payment: Payment
+
+    @property
+    def record(self) -> str:
+        # "~" sorts behind every letter: it lies outside the key range that is read to decide access.
+        return f"~payment#{self.provider}#{self.subscription_id}#{self.payment.payment_id}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -688,6 +709,7 @@ class Double:
 
 Record = (
     Subscription
+    | PastPayment
     | Purchase
     | Term
     | Gift
@@ -703,17 +725,32 @@ Record = (
 )
 
 
+# Of one purchase or renewal a provider sends three or four events that change something, and repeats them within hours.
+TOLD_KEPT = 8
 # How the pseudonym begins that stands for an erased user.
 ERASED = "erased_"
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Everything that decides access of one user, and `version`, the optimistic lock of the whole."""
+    """Everything that decides access of one user, and `version`, the optimistic lock of the whole.
+
+    `whole`: what is past was read as well, or there is nothing. `told`: the events that changed it last, in short: see
+    `knows`.
+    """
 
     user_id: str
     version: int = 0
     records: Mapping[str, Record] = field(default_factory=dict)
+    whole: bool = True
+    told: tuple[str, ...] = ()
+
+    def knows(self, event_id: str) -> bool:
+        """Whether an event is one of the last that changed this. Of one that is not, only its marker tells."""
+        return _short(event_id) in self.told
+
+    def after_event(self, event_id: str) -> "Account":
+        return replace(self, told=(*self.told, _short(event_id))[-TOLD_KEPT:])
 
     @property
     def erased(self) -> bool:
@@ -775,23 +812,44 @@ class Account:
         return (r for r in self.records.values() if isinstance(r, RefundRequest))
 
     @property
-    def payments(self) -> Iterator[tuple[Subscription | Purchase, Payment]]:
-        """All money that came, with what it was for; bitcoin that does not count (yet) is among it."""
+    def at_hand(self) -> Iterator[tuple[Subscription | Purchase, Payment]]:
+        """The payments that were read, with what they were for: of an account that is not whole, not all of them."""
         for record in self.records.values():
             if isinstance(record, Subscription):
                 yield from ((record, payment) for payment in record.payments.values())
+            elif isinstance(record, PastPayment):
+                of = self.records.get(f"subscription#{record.provider}#{record.subscription_id}")
+                if isinstance(of, Subscription):
+                    yield of, record.payment
             elif isinstance(record, Purchase) and record.payment is not None:
                 yield record, record.payment
 
     @property
+    def payments(self) -> Iterator[tuple[Subscription | Purchase, Payment]]:
+        """All money that came, with what it was for; bitcoin that does not count (yet) is among it.
+
+        Raises `PastNeeded` where not all of it was read.
+        """
+        if not self.whole:
+            raise PastNeeded
+        return self.at_hand
+
+    @property
     def income(self) -> Iterator[tuple[Subscription | Purchase, Payment]]:
-        """Money that is ours. What came for an underpaid or late invoice is not, until somebody accepts it."""
-        return ((record, p) for record, p in self.payments if isinstance(record, Subscription) or record.paid)
+        """Money that is ours, all of it."""
+        return ((record, payment) for record, payment in self.payments if is_income(record))
 
     def payment(self, provider: str, name: str) -> tuple[Subscription | Purchase, Payment] | None:
-        """A payment by any of its names at the provider, with what it was for."""
-        named = (p for p in self.payments if p[0].provider == provider and name in (p[1].payment_id, *p[1].refs))
-        return next(named, None)
+        """A payment by any of its names at the provider, with what it was for.
+
+        Raises `PastNeeded` where it may be among those that were not read.
+        """
+        for record, payment in self.at_hand:
+            if record.provider == provider and name in (payment.payment_id, *payment.refs):
+                return record, payment
+        if not self.whole:
+            raise PastNeeded
+        return None
 
     def put(self, *records: Record) -> "Account":
         """The account with these records; itself when they change nothing."""
@@ -813,6 +871,16 @@ class Account:
         """The checkout the user last opened in a group of plans."""
         found = self.records.get(f"checkout#{group}")
         return found if isinstance(found, Checkout) else None
+
+
+def _short(event_id: str) -> str:
+    """Sixteen hexadecimal digits: no two events of one account will ever have the same."""
+    return hashlib.sha256(event_id.encode()).hexdigest()[:16]
+
+
+def is_income(record: Subscription | Purchase) -> bool:
+    """What came for an underpaid or late invoice is not ours, until somebody accepts it."""
+    return isinstance(record, Subscription) or record.paid
 
 
 def first_known(first: int | None, second: int | None) -> int | None:

@@ -44,21 +44,23 @@ class Doubles:
 
         Raises `Parked` with the cause when some of it could not be done yet.
         """
-        account, catalogue = self.accounts.load(user_id), self.plans.catalogue()
+        account, catalogue = self.accounts.load(user_id, whole=True), self.plans.catalogue()
         found = surplus(account, catalogue)
         if not dry_run:
             for subscription, _ in found:
                 where = {"user_id": user_id, "subscription_id": subscription.subscription_id, "policy": self.policy}
                 self.logger.error("double_subscription", extra=where)
             if self.policy == "refund":
-                account = self._note(account, now)
+                if found:
+                    self._note(user_id, now)
+                    account = self.accounts.load(user_id, whole=True)
                 for double in account.doubles:
                     self._undo(account, double, now)
         left = {record.record: record for record, _ in found}
         left |= {s.record: s for d in account.doubles if (s := _of(account, d)) and any(owed(account, s, d))}
         return list(left.values())
 
-    def _note(self, account: Account, now: int) -> Account:
+    def _note(self, user_id: str, now: int) -> None:
         def decide(before: Account) -> Consequences | None:
             catalogue = self.plans.catalogue()
             new = [
@@ -68,14 +70,14 @@ class Doubles:
             ]
             return consequences(before, before.put(*new), catalogue, now) if new else None
 
-        return self.accounts.change(account.user_id, decide) if surplus(account, self.plans.catalogue()) else account
+        self.accounts.change(user_id, decide)
 
     def _undo(self, account: Account, double: Double, now: int) -> None:
         """Cancels it, and pays back what it took for time that the other one covers."""
         subscription = _of(account, double)
         if subscription is not None and subscription.status in LIVE:
             self._cancel(account.user_id, subscription, now)
-            account = self.accounts.load(account.user_id)
+            account = self.accounts.load(account.user_id, whole=True)
             subscription = _of(account, double)
         for payment in owed(account, subscription, double) if subscription else ():
             self._pay_back(account.user_id, double, payment, now)
@@ -109,7 +111,9 @@ class Doubles:
 
 def owed(account: Account, subscription: Subscription, double: Double) -> Iterator[Payment]:
     """What it took for time that the other one covers, is not paid back, and is not on its way."""
-    for payment in subscription.payments.values():
+    for of, payment in account.payments:
+        if of is not subscription:
+            continue
         paid_until = payment.paid_at if payment.period_end is None else payment.period_end
         if paid_until > double.covered_from and refundable_cents(account, subscription, payment) > 0:
             yield payment

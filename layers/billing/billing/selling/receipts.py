@@ -10,6 +10,7 @@ from billing.errors import NotConfigured, NotFound, ProviderError, ProviderUnava
 from billing.providers import PREPAID, prepaid_client
 from billing.providers.interface import Client
 from billing.rules.access import term_runs
+from billing.rules.past import whole
 from billing.rules.plans import Catalogue, Plan
 from billing.rules.records import Account, Payment, Purchase, Subscription, Term
 from billing.rules.times import DAY, day_of, rfc3339
@@ -66,14 +67,14 @@ class Receipts:
 
     def list(self, user_id: str) -> Mapping[str, Any]:
         """Every payment, newest first; without its link where the provider is silent or not set up any more."""
-        receipts = receipts_of(self._accounts.load(user_id), self._plans.catalogue())
+        receipts = receipts_of(self._accounts.load(user_id, whole=True), self._plans.catalogue())
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             linked = list(pool.map(self._linked, receipts[:LINKED]))
         return {"receipts": [view(receipt) for receipt in [*linked, *receipts[LINKED:]]]}
 
     def show(self, user_id: str, provider: str, payment_id: str) -> Mapping[str, Any]:
         """One of them as a document. What was paid in bitcoin is asked of its provider, and of nobody else."""
-        receipts = receipts_of(self._accounts.load(user_id), self._plans.catalogue())
+        receipts = receipts_of(self._accounts.load(user_id, whole=True), self._plans.catalogue())
         found = next((r for r in receipts if (r.provider, r.payment.payment_id) == (provider, payment_id)), None)
         if found is None:
             raise NotFound("there is no such receipt")
@@ -116,6 +117,7 @@ class Receipts:
 def receipts_of(account: Account, catalogue: Catalogue) -> list[Receipt]:
     """The payments of an account as receipts without links, newest first."""
     runs = {run.term.purchase_id: (run.start, run.end) for run in term_runs(account, catalogue)}
+    paid = {s.record: tuple(whole(account, s).values()) for s in account.subscriptions}
     receipts = []
     for record, payment in account.income:
         plan_id = payment.plan_id or record.plan_id
@@ -128,19 +130,20 @@ def receipts_of(account: Account, catalogue: Catalogue) -> list[Receipt]:
                 record=record,
                 plan_id=plan_id,
                 plan=plan,
-                reason=_reason(record, payment),
+                reason=_reason(record, payment, paid.get(record.record, ())),
                 period=_period(record, payment, plan, runs),
             )
         )
     return sorted(receipts, key=lambda r: (r.payment.paid_at, r.payment.payment_id), reverse=True)
 
 
-def _reason(record: Subscription | Purchase, payment: Payment) -> Reason:
+def _reason(record: Subscription | Purchase, payment: Payment, paid: Sequence[Payment]) -> Reason:
+    """`paid`: all payments of the subscription."""
     if not isinstance(record, Subscription):
         return "term" if isinstance(record, Term) else "once"
     mine = (payment.paid_at, payment.payment_id)
     earlier = sorted(
-        (p for p in record.payments.values() if (p.paid_at, p.payment_id) < mine and p.amount_cents > 0),
+        (p for p in paid if (p.paid_at, p.payment_id) < mine and p.amount_cents > 0),
         key=lambda p: (p.paid_at, p.payment_id),
     )
     if not earlier:

@@ -20,6 +20,7 @@ from billing.providers.interface import Client, RefundParts
 from billing.rules.consequences import Consequences, consequences
 from billing.rules.entitlements import evaluate, sources
 from billing.rules.history import By
+from billing.rules.past import filed
 from billing.rules.plans import Catalogue
 from billing.rules.records import (
     SURPLUS,
@@ -74,7 +75,7 @@ class Refunds:
 
     def preview(self, wanted: Wanted, now: int) -> Mapping[str, Any]:
         """What a refund would do; nothing is written and nobody is asked."""
-        account = self._accounts.load(wanted.user_id)
+        account = self._accounts.load(wanted.user_id, whole=True)
         record, payment = _payment(account, wanted)
         amount, left = _amount(account, record, payment, wanted)
         return _effect(wanted.provider, payment, left, amount, dry_run=True) | {
@@ -93,7 +94,7 @@ class Refunds:
         lost = features_lost(before, record, payment, request.amount_cents, self._plans.catalogue(), now)
         left = refundable_cents(before, record, payment, surplus=wanted.surplus)
         answer = self._ask(wanted.user_id, request, now) if request.status == "reserved" else RefundParts()
-        account = self._accounts.load(wanted.user_id)
+        account = self._accounts.load(wanted.user_id, whole=True)
         _, payment = _payment(account, wanted)
         after = request_of(account, request.provider, request.request_id) or request
         parts = parts_of(payment, after)
@@ -268,12 +269,10 @@ def features_lost(
     """The features that are open now and would not be after this refund."""
     imagined = Refund(refund_id="imagined", amount_cents=amount, status="succeeded", observed_at=now)
     after = replace(payment, refunds={**payment.refunds, imagined.refund_id: imagined})
-    changed: Subscription | Purchase
     if isinstance(record, Subscription):
-        changed = replace(record, payments={**record.payments, payment.payment_id: after})
+        then = filed(account, record, after)
     else:
-        changed = replace(record, payment=after)
-    then = replace(account, records={**account.records, record.record: changed})
+        then = account.put(replace(record, payment=after))
     return sorted(evaluate(sources(account, catalogue), now).keys() - evaluate(sources(then, catalogue), now).keys())
 
 

@@ -5,6 +5,7 @@ attribute each, because nested maps are slow to decode and nothing queries insid
 out. Numbers are integers throughout.
 """
 
+import binascii
 import json
 import zlib
 from collections.abc import Mapping
@@ -23,6 +24,7 @@ from billing.rules.records import (
     Gift,
     Grant,
     Mandate,
+    PastPayment,
     Payment,
     Purchase,
     Record,
@@ -43,13 +45,14 @@ _text = json.JSONEncoder(separators=(",", ":"), sort_keys=True).encode
 
 
 def attribute(value: object) -> Item:
-    """One scalar: str, bool or int."""
-    if isinstance(value, bool):
-        return {"BOOL": value}
-    if isinstance(value, int):
-        return {"N": str(value)}
-    if isinstance(value, str):
+    """One scalar, a str, bool or int itself and not a kind of it; what is nested becomes its JSON text."""
+    kind = type(value)  # of which the commonest comes first: an event writes some seventy
+    if kind is str:
         return {"S": value}
+    if kind is int:
+        return {"N": str(value)}
+    if kind is bool:
+        return {"BOOL": value}
     return {"S": _text(value)}
 
 
@@ -71,10 +74,31 @@ def values(stored: Mapping[str, Any]) -> dict[str, Any]:
     return {name: scalar(value) for name, value in stored.items()}
 
 
+# A text this long is packed: what repeats in it (the features of a plan, source by source) costs write units.
+_LONG = 700
+_PACKED = "z:"
+
+
+def packed(value: object) -> str:
+    """A nested value as its JSON text; a long one compressed."""
+    text = _text(value)
+    if len(text) < _LONG:
+        return text
+    return _PACKED + binascii.b2a_base64(zlib.compress(text.encode()), newline=False).decode()
+
+
+def unpacked(text: str) -> Any:
+    """The inverse of `packed`, and of JSON."""
+    if text.startswith(_PACKED):
+        text = zlib.decompress(binascii.a2b_base64(text[len(_PACKED) :])).decode()
+    return json.loads(text)
+
+
 # --- records -------------------------------------------------------------------------------------------------------
 
 _KINDS: dict[str, type[Record]] = {
     "subscription": Subscription,
+    "~payment": PastPayment,
     "purchase": Purchase,
     "term": Term,
     "gift": Gift,
@@ -173,6 +197,7 @@ def record_from_item(stored: Mapping[str, Any]) -> Record:
     return kind(**known)
 
 
+_SCALARS = (str, int, bool)
 _NESTED = (Payment, Refund, Dispute, Dunning, Bought, PlanItem, Attempt)
 
 
@@ -181,7 +206,9 @@ def _plain(value: Any) -> dict[str, Any]:
     written: dict[str, Any] = {}
     for f in fields(value):
         inner = getattr(value, f.name)
-        if isinstance(inner, Mapping):
+        if inner is None or type(inner) in _SCALARS:
+            pass
+        elif isinstance(inner, Mapping):
             inner = {k: _plain(v) if isinstance(v, _NESTED) else v for k, v in inner.items()}
         elif isinstance(inner, tuple):
             inner = tuple(_plain(v) if isinstance(v, _NESTED) else v for v in inner)

@@ -99,7 +99,7 @@ class CustomerIndex:
         return retry(lambda: self._refresh(user_id, now), self._sleep)
 
     def _refresh(self, user_id: str, now: int) -> bool:
-        account = self._accounts.load(user_id)
+        account = self._accounts.load(user_id, whole=True)
         known = self._known(user_id)
         seen = self._accounts.snapshot(user_id, consistent=True)
         wanted = _items(customer(account, seen.sources, now)) if account.version else {}

@@ -6,7 +6,6 @@ rest. While records are on their way both accounts are locked: what is told mean
 step can be repeated: an erasure that was cut off is due in the index until it is done, and asking again goes on too.
 """
 
-import json
 import re
 import uuid
 from collections.abc import Iterator
@@ -20,15 +19,15 @@ from billing.errors import Conflict, InvalidRequest
 from billing.rules.consequences import links_of
 from billing.rules.history import By
 from billing.rules.records import ERASED
-from billing.store.accounts import LEDGER, LOCKED, SNAPSHOT
+from billing.store.accounts import LEDGER, LOCKED, PAST, SNAPSHOT
 from billing.store.audit import AuditLog
-from billing.store.codec import Item, item, place_of, record_from_item, shard, values
+from billing.store.codec import Item, item, place_of, record_from_item, shard, unpacked, values
 from billing.store.payment_events import PaymentEventStore, from_item
 from billing.store.queries import all_items
 from billing.store.transactions import LostRace, transact
 from billing.store.wallets import SEALED
 
-_LINKED = ("subscription#", "purchase#", "term#", "gift#")
+_LINKED = ("subscription#", "purchase#", "term#", "gift#", PAST)
 _KEPT = (*_LINKED, "mrr", LEDGER)
 _TOMBSTONE, _IDENTITY = "~erasure", "~identity#"
 _PASSES = 5
@@ -258,7 +257,8 @@ def _busy(user_id: str) -> Conflict:
 def _readable(stored: Item) -> dict[str, Any]:
     """Plain values, with JSON attributes as what they hold; without what could pay from somebody's wallet."""
     found = {name: value for name, value in values(stored).items() if name not in SEALED}
-    return {n: json.loads(v) if isinstance(v, str) and v[:1] in ("{", "[") else v for n, v in found.items()}
+    nested = {n for n, v in found.items() if isinstance(v, str) and (v[:1] in ("{", "[") or n == "sources")}
+    return {n: unpacked(v) if n in nested else v for n, v in found.items()}
 
 
 def _due(user_id: str, now: int) -> dict[str, Any]:

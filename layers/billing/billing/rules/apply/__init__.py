@@ -50,7 +50,8 @@ def apply(account: Account, fact: Fact, catalogue: Catalogue) -> Account | Ref:
     """The account after the fact, or the object that must be read from the provider before it can be judged.
 
     Returns the same object when nothing changes. Raises `Parked` when the fact speaks of something no one knows yet
-    (a price of no plan, a refund of an unknown payment): its event waits, and is not lost.
+    (a price of no plan, a refund of an unknown payment): its event waits, and is not lost. Raises `PastNeeded` when it
+    may speak of a payment that was not read with the account.
     """
     for name in _AMOUNTS:
         if abs(getattr(fact, name, None) or 0) > LARGEST:

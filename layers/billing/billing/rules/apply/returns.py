@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from billing.data import replace
 from billing.rules.apply.purchases import mark_doubles, renew, with_beyond
 from billing.rules.facts import CustomerDeletedFact, DisputeFact, FraudWarningFact, Ref, RefundFact
+from billing.rules.past import filed
 from billing.rules.plans import Catalogue
 from billing.rules.polling import next_poll
 from billing.rules.records import Account, DeletedCustomer, Dispute, Payment, Purchase, Refund, Subscription
@@ -109,7 +110,7 @@ def _on_payment(
     record, payment = found
     changed = change(payment)
     if isinstance(record, Subscription):
-        return account.put(replace(record, payments={**record.payments, payment.payment_id: changed}))
+        return filed(account, record, changed)
     return account.put(replace(record, payment=changed))
 
 

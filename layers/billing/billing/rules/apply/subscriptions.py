@@ -3,6 +3,7 @@
 from billing.data import replace
 from billing.errors import Parked
 from billing.rules.facts import DunningFact, ItemFact, PaymentFact, Ref, SubscriptionFact
+from billing.rules.past import check_past, filed, known_payment
 from billing.rules.plans import Catalogue, Plan
 from billing.rules.records import (
     INVOICE_STATES,
@@ -16,10 +17,8 @@ from billing.rules.records import (
     first_known,
 )
 
-# Payments kept on a subscription's record, so that money back and news of any of them still count: fifty years of
-# months. It is a bound, because an account whose item outgrows DynamoDB's 400 KB could never be written again.
-PAYMENTS_KEPT = 600
-# And so many invoices that are not paid.
+# Invoices that are not paid, of a subscription: it is a bound, because an item that outgrows DynamoDB's 400 KB could
+# never be written again.
 UNPAID_KEPT = 24
 
 
@@ -38,7 +37,8 @@ def subscription(account: Account, fact: SubscriptionFact, catalogue: Catalogue)
     new = _subscription_from(fact, catalogue, old)
     if told == known and new != old and not fact.reread:
         return Ref("subscription", fact.subscription_id)
-    return account.put(new)
+    check_past(account, old, new)
+    return filed(account, new)
 
 
 def _subscription_rank(seen: Subscription | SubscriptionFact) -> tuple[bool, int]:
@@ -112,6 +112,7 @@ def _subscription_from(fact: SubscriptionFact, catalogue: Catalogue, old: Subscr
         others=tuple(_item(*pair) for pair in ours[1:]),
         unpaid=old.unpaid if old else {},
         payments=old.payments if old else {},
+        past_until=old.past_until if old else None,
     )
 
 
@@ -134,7 +135,7 @@ def payment(account: Account, fact: PaymentFact, catalogue: Catalogue) -> Accoun
     if not isinstance(subscription, Subscription):
         return Ref("subscription", fact.subscription_id)
     told = _payment_from(fact, catalogue)
-    old = subscription.payments.get(fact.payment_id)
+    old = known_payment(account, subscription, fact.payment_id, fact.paid_at)
     if old is not None:
         # The same payment told twice: what is booked stays, what was missing is filled in.
         told = replace(
@@ -145,9 +146,8 @@ def payment(account: Account, fact: PaymentFact, catalogue: Catalogue) -> Accoun
             fee_cents=first_known(old.fee_cents, told.fee_cents),
             given_up_at=first_known(old.given_up_at, told.given_up_at),
         )
-    kept = sorted({**subscription.payments, told.payment_id: told}.values(), key=lambda p: (p.paid_at, p.payment_id))
     unpaid = {key: known for key, known in subscription.unpaid.items() if key != told.payment_id}
-    return account.put(replace(subscription, payments={p.payment_id: p for p in kept[-PAYMENTS_KEPT:]}, unpaid=unpaid))
+    return filed(account, replace(subscription, unpaid=unpaid), told)
 
 
 def paid_plans(fact: PaymentFact, catalogue: Catalogue) -> list[Bought]:
@@ -191,7 +191,7 @@ def dunning(account: Account, fact: DunningFact, _catalogue: Catalogue) -> Accou
     subscription = account.records.get(f"subscription#{fact.provider}#{fact.subscription_id}")
     if not isinstance(subscription, Subscription):
         return Ref("subscription", fact.subscription_id)
-    if fact.invoice_id in subscription.payments:
+    if known_payment(account, subscription, fact.invoice_id, fact.observed_at) is not None:
         return account
     old = subscription.unpaid.get(fact.invoice_id)
     new = Dunning(
@@ -216,7 +216,7 @@ def dunning(account: Account, fact: DunningFact, _catalogue: Catalogue) -> Accou
         else:
             new = replace(new, action_required=asked or new.action_required)
     kept = sorted({**subscription.unpaid, new.invoice_id: new}.values(), key=_worth_keeping)
-    return account.put(replace(subscription, unpaid={d.invoice_id: d for d in kept[-UNPAID_KEPT:]}))
+    return filed(account, replace(subscription, unpaid={d.invoice_id: d for d in kept[-UNPAID_KEPT:]}))
 
 
 def _worth_keeping(dunning: Dunning) -> tuple[bool, int, str]:
@@ -238,5 +238,4 @@ def _dunning_rank(dunning: Dunning) -> tuple[int, int, int, bool, int]:
 
 def accept_late(account: Account, subscription: Subscription, payment: Payment, admin: str, now: int) -> Account:
     """A person lets money count that came after it was given up."""
-    accepted = replace(payment, accepted_by=admin, accepted_at=now)
-    return account.put(replace(subscription, payments={**subscription.payments, payment.payment_id: accepted}))
+    return filed(account, subscription, replace(payment, accepted_by=admin, accepted_at=now))
