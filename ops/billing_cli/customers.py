@@ -25,6 +25,6 @@ def rebuild(context: typer.Context) -> None:
     for page in index.everybody():
         for user_id in page:
             read += 1
-            mended += index.refresh(user_id, int(time.time()))
+            mended += index.refresh(user_id, int(time.time()), whole=True)
         console.print(f"[dim]{read} accounts read[/]")
     console.print(f"[green]✓[/] {read} accounts read, {mended} mended in the list")

@@ -14,7 +14,8 @@ from billing.errors import InvalidRequest
 from billing.log import Log
 from billing.reporting.publishing import Changes, changed_accounts
 from billing.rules.consequences import consequences
-from billing.rules.records import Grant, Record, Term
+from billing.rules.past import filed
+from billing.rules.records import Grant, PastPayment, Record, Term
 from billing.store.accounts import AccountStore
 from billing.store.codec import item
 from billing.store.customers import CustomerIndex, Filters
@@ -274,3 +275,86 @@ def test_a_page_costs_as_many_calls_among_many_as_among_few(town: Town, monkeypa
         town.become(f"usr_{n}", card(n))
     assert cost() == few
     assert set(few) == {"query"}
+
+
+# --- what is past ----------------------------------------------------------------------------------------------------
+
+
+def pay(town: Town, user_id: str, months: int, at: int = NOW) -> list[int]:
+    """So many payments, month by month, each told by the stream; how many writes each cost the index."""
+    written = []
+    for n in range(months):
+        start = NOW + n * 30 * DAY
+        before = town.accounts.load(user_id)
+        bought = replace(card(1), current_period_start=start, current_period_end=start + 30 * DAY, payments={})
+        known = next(before.subscriptions, bought)
+        told = payment(f"in_{n}", paid_at=start, period_start=start, period_end=start + 30 * DAY, refs=(f"pi_{n}x",))
+        moved_on = replace(bought, payments=known.payments, past_until=known.past_until)
+        decided = consequences(before, filed(before, moved_on, told), CATALOGUE, at)
+        town.accounts.commit(decided)
+        for record in decided.records:
+            if isinstance(record, PastPayment):
+                town.index.keep(user_id, record)
+        town.index.refresh(user_id, at)
+        note = town.index._known(user_id)
+        assert note is not None
+        written.append(len(note["keys"]))
+    return written
+
+
+def test_old_payments_are_found_and_no_note_grows_with_them(town: Town) -> None:
+    sizes = pay(town, "usr_a", 8)
+    assert sizes[2:] == sizes[1:-1]
+    for n in range(8):
+        assert town.found(f"in_{n}") == [("usr_a", "invoice")]
+        assert town.found(f"pi_{n}x") == [("usr_a", "transaction")]
+
+
+def test_what_the_stream_tells_of_a_past_payment_first_or_last_comes_to_the_same(town: Town) -> None:
+    pay(town, "usr_a", 3)
+    before = sorted(map(str, town.everything()))
+    account = town.accounts.load("usr_a", whole=True)
+    for record in account.records.values():
+        if isinstance(record, PastPayment):
+            town.index.keep("usr_a", record)
+    assert town.index.refresh("usr_a", NOW) is False
+    assert sorted(map(str, town.everything())) == before
+
+
+def test_an_index_that_was_lost_has_old_payments_again(town: Town) -> None:
+    pay(town, "usr_a", 4)
+    kept = town.everything()
+    for one in kept:
+        key = {"user_id": one["user_id"], "record": one["record"]}
+        town.aws.call("dynamodb", "delete_item", TableName="AccountsTable", Key=key)
+    town.index.refresh("usr_a", NOW, whole=True)
+    assert sorted(one["record"]["S"] for one in town.everything()) == sorted(one["record"]["S"] for one in kept)
+
+
+def test_a_note_from_before_is_taken_over_and_loses_nobody(town: Town) -> None:
+    pay(town, "usr_a", 4)
+    note = town.index._known("usr_a")
+    assert note is not None
+    old = {key: mark.lstrip("+-") for key, mark in note["keys"].items()}
+    for one in town.everything():  # what is past stood in the one note
+        if one["user_id"]["S"].startswith("found"):
+            old[f"{one['user_id']['S']}|{one['record']['S']}"] = "0" * 8
+        elif one["record"]["S"].startswith("~payment#"):
+            key = {"user_id": one["user_id"], "record": one["record"]}
+            town.aws.call("dynamodb", "delete_item", TableName="AccountsTable", Key=key)
+    stored = {"user_id": "customer_of#usr_a", "record": "customer", "account": 1, "keys": old, "turn": 9}
+    town.aws.call("dynamodb", "put_item", TableName="AccountsTable", Item=item(stored))
+    assert town.index.refresh("usr_a", NOW)
+    assert [town.found(f"in_{n}") for n in range(4)] == [[("usr_a", "invoice")]] * 4
+    assert len((town.index._known("usr_a") or {})["keys"]) == len(note["keys"])
+
+
+def test_nothing_leads_to_a_person_whose_old_payments_were_kept_when_they_are_erased(town: Town) -> None:
+    pay(town, "usr_a", 4)
+    erasure = ErasureStore(town.aws, "AccountsTable", PaymentEventStore(town.aws, "PaymentEventsTable"))
+    pseudonym = erasure.erase("usr_a", "usr_admin", NOW).pseudonym
+    town.index.refresh("usr_a", NOW)
+    for record in town.accounts.load(pseudonym, whole=True).records.values():
+        if isinstance(record, PastPayment):
+            town.index.keep(pseudonym, record)
+    assert town.everything() == []

@@ -6,15 +6,16 @@ once; the rollups count each line exactly once. docs/events/ has a schema of eac
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from billing.aws import OUR_FAULT, Aws, AwsError
 from billing.hosts.outbox import HostEvents
 from billing.log import Log
 from billing.rules.host_events import HostEvent, alert_of, of_change
-from billing.store.accounts import LEDGER, SNAPSHOT, ledger_entry
-from billing.store.codec import values
+from billing.rules.records import PastPayment
+from billing.store.accounts import LEDGER, PAST, SNAPSHOT, ledger_entry
+from billing.store.codec import record_from_item, values
 from billing.store.customers import CustomerIndex
 from billing.store.metrics import MetricsStore, Stored
 
@@ -82,6 +83,8 @@ class Changes:
 
     def _publish(self, records: Sequence[Mapping[str, Any]], now: int) -> dict[str, list[dict[str, str]]]:
         folded = self._metrics.fold(ledger_lines(records))
+        for user_id, payment in past_payments(records):
+            self._customers.keep(user_id, payment)
         changed = changed_accounts(records)
         for user_id in changed:
             self._customers.refresh(user_id, now)
@@ -122,6 +125,16 @@ def changed_accounts(records: Iterable[Mapping[str, Any]]) -> dict[str, int]:
         for record in records
         if record["dynamodb"]["Keys"]["record"]["S"] == SNAPSHOT
     }
+
+
+def past_payments(records: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, PastPayment]]:
+    """The payments that went into records of their own, or changed there, and whose they are."""
+    for record in records:
+        image = record["dynamodb"].get("NewImage")
+        if image is not None and image["record"]["S"].startswith(PAST):
+            found = record_from_item(image)
+            if isinstance(found, PastPayment):
+                yield image["user_id"]["S"], found
 
 
 def ledger_lines(records: Iterable[Mapping[str, Any]]) -> list[Stored]:

@@ -90,12 +90,9 @@ def _ends_at(account: Account, ahead: Sequence[Source]) -> int | None:
 
 
 def _ids(account: Account) -> Iterator[tuple[str, IdKind]]:
-    """Every id that a person may be asked about: ours, a provider's, a bank's or a wallet's."""
+    """Every id that a person may be asked about: ours, a provider's, a bank's or a wallet's; without `past_ids`."""
     yield account.user_id, "user"
     for record in account.records.values():
-        if isinstance(record, PastPayment):
-            yield record.payment.payment_id, "invoice"
-            yield from ((ref, "transaction") for ref in record.payment.refs)
         if not isinstance(record, Subscription | Purchase):
             continue
         if record.customer_id:
@@ -110,3 +107,9 @@ def _ids(account: Account) -> Iterator[tuple[str, IdKind]]:
             yield from ((txid, "transaction") for txid in record.transactions)
             if record.payment is not None:
                 yield from ((ref, "transaction") for ref in record.payment.refs)
+
+
+def past_ids(record: PastPayment) -> Iterator[tuple[str, IdKind]]:
+    """The ids that lead to a payment for as long as there is an account."""
+    yield record.payment.payment_id, "invoice"
+    yield from ((ref, "transaction") for ref in record.payment.refs)

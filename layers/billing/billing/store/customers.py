@@ -2,7 +2,8 @@
 
 The stream's consumer calls `refresh` for every account that changed. It reads the account as it is now and writes what
 differs, so a repeat changes nothing and the newest state wins whatever the order. What an account has in the index is
-noted beside (`customer_of#<user>`), so that what no longer holds is found and removed.
+noted beside (`customer_of#<user>`), so that what no longer holds is found and removed. The ids of a payment hold for
+good: once it is past (see `rules.past`) they have a note of their own, so that no note grows with what was ever paid.
 
 A list (all, a plan, a status, a rail, at risk, with credits, by their end) lies in four partitions, each sorted by
 time; an id that can be searched lies in one of four, as it is written and once more from its end. A page reads a
@@ -19,8 +20,8 @@ from typing import Any
 
 from billing.aws import Aws
 from billing.data import asdict, dataclass
-from billing.rules.customers import Customer, IdKind, customer
-from billing.rules.records import ERASED
+from billing.rules.customers import Customer, IdKind, customer, past_ids
+from billing.rules.records import ERASED, PastPayment
 from billing.store.accounts import AccountStore
 from billing.store.codec import SHARDS, Item, item, values
 from billing.store.queries import all_items, pages
@@ -30,6 +31,8 @@ _ALL, _ENDS = "all", "ends"
 _STATE: Item = item({"user_id": "customers#state", "record": "customers"})
 # One transaction holds at most 100 writes; ids are only ever added before, so that none of them can be too many.
 _WRITES = 90
+# The length of a mark, and how that of an id begins that leads to a payment.
+_MARK, _FOR_GOOD = 8, "+"
 # What a page reads at most before it says that there is more, when few of what it reads fit the filters.
 _READ = 1_000
 _PER_QUERY = 100
@@ -92,23 +95,41 @@ class CustomerIndex:
 
     # --- keeping -----------------------------------------------------------------------------------------------------
 
-    def refresh(self, user_id: str, now: int) -> bool:
-        """Brings what the index has of an account to what the account is; whether anything had to be written."""
+    def refresh(self, user_id: str, now: int, *, whole: bool = False) -> bool:
+        """Brings what the index has of an account to what the account is; whether anything had to be written.
+
+        `whole`: with the ids of what is past, which are there already unless the index was lost.
+        """
         if user_id.startswith(ERASED):
             return False
-        return retry(lambda: self._refresh(user_id, now), self._sleep)
+        changed = retry(lambda: self._refresh(user_id, now), self._sleep)
+        for record in self._accounts.load(user_id, whole=True).records.values() if whole else ():
+            if isinstance(record, PastPayment):
+                self.keep(user_id, record)
+        return changed
 
     def _refresh(self, user_id: str, now: int) -> bool:
-        account = self._accounts.load(user_id, whole=True)
         known = self._known(user_id)
+        had = known["keys"] if known else {}
+        # Before there were marks of what holds for good, every id was in this note.
+        unmarked = any(key.startswith("found") and len(mark) == _MARK for key, mark in had.items())
+        account = self._accounts.load(user_id, whole=unmarked)
+        past = [r for r in account.records.values() if isinstance(r, PastPayment)]
+        for record in past:
+            self.keep(user_id, record)
         seen = self._accounts.snapshot(user_id, consistent=True)
         wanted = _items(customer(account, seen.sources, now)) if account.version else {}
-        had = known["keys"] if known else {}
         fresh = {key: stored for key, stored in wanted.items() if had.get(key) != _print(stored)}
-        gone = [key for key in had if key not in wanted]
+        hold = {_key_of(one) for record in past for one in _past_items(user_id, record)}
+        if wanted:
+            hold |= {key for key, mark in had.items() if mark.startswith(_FOR_GOOD)}
+        gone = [key for key in had if key not in wanted and key not in hold]
+        if not wanted:
+            gone += self._past(user_id)
         if known is None and not wanted:
             return False
-        if not fresh and not gone:
+        keys = {key: _print(stored) for key, stored in wanted.items()}
+        if keys == had and not gone:
             return False
         puts = [{"Put": {"TableName": self._table, "Item": stored}} for stored in fresh.values()]
         deletes = [{"Delete": {"TableName": self._table, "Key": _key(key)}} for key in gone]
@@ -116,9 +137,30 @@ class CustomerIndex:
         while len(writes) > _WRITES:  # of an account with very many ids; each write stands for itself
             transact(self._aws, writes[:_WRITES])
             writes = writes[_WRITES:]
-        keys = {key: _print(stored) for key, stored in wanted.items()}
         transact(self._aws, [*writes, self._note(user_id, account.version, keys, known)])
         return True
+
+    def keep(self, user_id: str, record: PastPayment) -> None:
+        """Sees to it that a payment is found once it is past, and noted where an erasure finds it."""
+        if user_id.startswith(ERASED):
+            return
+        found = _past_items(user_id, record)
+        note = {"user_id": f"customer_of#{user_id}", "record": record.record, "keys": [_key_of(one) for one in found]}
+        writes = [{"Put": {"TableName": self._table, "Item": item(one)}} for one in (*found, note)]
+        retry(lambda: transact(self._aws, writes), self._sleep)
+
+    def _past(self, user_id: str) -> list[str]:
+        """All that was kept of what is past, and the notes of it."""
+        request: dict[str, Any] = {
+            "TableName": self._table,
+            "KeyConditionExpression": "user_id = :noted AND begins_with(#record, :past)",
+            "ExpressionAttributeNames": {"#record": "record"},
+            "ExpressionAttributeValues": item({":noted": f"customer_of#{user_id}", ":past": "~payment#"}),
+        }
+        found = []
+        for note in map(values, all_items(self._aws, request)):
+            found += [*json.loads(note["keys"]), f"{note['user_id']}|{note['record']}"]
+        return found
 
     def _known(self, user_id: str) -> dict[str, Any] | None:
         key = item({"user_id": f"customer_of#{user_id}", "record": "customer"})
@@ -261,11 +303,26 @@ def _items(found: Customer | None) -> dict[str, Item]:
         for name, at in places
     ]
     for text, what in found.ids:
-        named = {"owner": found.user_id, "id": text, "what": what}
-        stored.append({"user_id": f"found#{number}", "record": f"{text.lower()}#{found.user_id}", **named})
-        backwards = f"{text.lower()[::-1]}#{found.user_id}"
-        stored.append({"user_id": f"found_back#{number}", "record": backwards, **named})
-    return {f"{one['user_id']}|{one['record']}": item(one) for one in stored}
+        stored += _ways(found.user_id, text, what)
+    return {_key_of(one): item(one) for one in stored}
+
+
+def _ways(user_id: str, text: str, what: IdKind) -> list[dict[str, Any]]:
+    """By its beginning, and by its end."""
+    number = zlib.crc32(user_id.encode()) % SHARDS
+    named = {"owner": user_id, "id": text, "what": what}
+    return [
+        {"user_id": f"found#{number}", "record": f"{text.lower()}#{user_id}", **named},
+        {"user_id": f"found_back#{number}", "record": f"{text.lower()[::-1]}#{user_id}", **named},
+    ]
+
+
+def _past_items(user_id: str, record: PastPayment) -> list[dict[str, Any]]:
+    return [one for name, what in past_ids(record) for one in _ways(user_id, name, what)]
+
+
+def _key_of(stored: Mapping[str, Any]) -> str:
+    return f"{stored['user_id']}|{stored['record']}"
 
 
 def _shown(found: Customer) -> dict[str, Any]:
@@ -278,5 +335,7 @@ def _key(key: str) -> Item:
 
 
 def _print(stored: Item) -> str:
-    """A short mark of what an item holds, to see whether it has to be written again."""
-    return f"{zlib.crc32(json.dumps(stored, sort_keys=True).encode()):08x}"
+    """A short mark of what an item holds, to see whether it has to be written again, and whether it holds for good."""
+    lasting = _FOR_GOOD if stored.get("what", {}).get("S") in ("invoice", "transaction") else "-"
+    sort = lasting if "what" in stored else ""
+    return f"{sort}{zlib.crc32(json.dumps(stored, sort_keys=True).encode()):0{_MARK}x}"
