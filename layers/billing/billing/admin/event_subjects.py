@@ -7,6 +7,7 @@ from billing.data import dataclass
 from billing.providers import PROVIDERS, load
 from billing.providers.interface import Notification
 from billing.rules.facts import DisputeFact, PaymentFact, PurchaseFact, RefundFact, Translation
+from billing.rules.past import whole
 from billing.rules.plans import Catalogue
 from billing.rules.records import Account, Purchase, Subscription
 from billing.store.accounts import AccountStore
@@ -59,7 +60,7 @@ class Subjects:
     def _ours(self, event: PaymentEvent, meaning: Translation, user_id: str, known: dict[str, Account]) -> Subject:
         """What our own record says of the object that an event names, where the event itself says too little."""
         if user_id not in known:
-            known[user_id] = self._accounts.load(user_id)
+            known[user_id] = self._accounts.load(user_id, whole=True)
         named = {*_ids(event.payload), *(ref.id.partition("/")[0] for ref in meaning.rereads)}
         for record in known[user_id].records.values():
             if not isinstance(record, Subscription | Purchase) or record.provider != event.provider:
@@ -69,7 +70,7 @@ class Subjects:
                     return Subject(plan_id=record.plan_id, amount_cents=record.amount_cents, currency=record.currency)
                 continue
             paid = next(
-                (p for p in record.payments.values() if named & {p.payment_id, *p.refs}),
+                (p for p in whole(known[user_id], record).values() if named & {p.payment_id, *p.refs}),
                 None,
             )
             if paid is not None:
