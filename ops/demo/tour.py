@@ -9,6 +9,8 @@ import requests
 from rich.markup import escape
 
 from billing.providers.signatures import sign_timestamped
+from billing.rules.times import DAY
+from demo.passing import pass_time
 from demo.shop import Shop, open_shop
 from local.host import EngineError
 from local.progress import Steps, console
@@ -46,6 +48,8 @@ class Tour:
         invoice = self._step("Choose bitcoin: an invoice opens, to show in the page", self._invoice)
         self._step("Pay half of it: what is due is said, nothing opens", lambda: self._pay_half(invoice))
         self._step("Pay the rest, and it is confirmed: a month opens", lambda: self._pay_rest(invoice))
+        self._step("Connect a Lightning wallet: what it will be asked is said", self._connect)
+        self._step("Four weeks pass: the wallet is asked, and the term renews itself", self._renews)
 
     def _locked(self) -> str:
         answer = self._entitlement()
@@ -121,10 +125,29 @@ class Tour:
         term = self._term(invoice["purchase_id"])
         return f"{term['status']}, until {term['ends_at']}"
 
-    def _term(self, invoice_id: str) -> dict[str, Any]:
-        terms = self._shop.call("GET", "/billing/subscription-status", user=self._user).json()["terms"]
-        found: dict[str, Any] = next(term for term in terms if term["purchase_id"] == invoice_id)
+    def _connect(self) -> str:
+        wish = {"connection": self._shop.wallet.string_of(self._shop.wallet.connect()), "plan_id": PLAN}
+        answer = self._shop.call("POST", "/billing/wallet", {**wish, "most_sat": 40_000}, user=self._user)
+        self._expect(answer.status_code == 200, answer.text)
+        shown = answer.json()
+        return f"{shown['price_cents']} cents, at most {shown['most_sat']} sat, on {shown['asks_at']}"
+
+    def _renews(self) -> str:
+        pass_time(self._shop, self._user, 28 * DAY)
+        self._shop.engine.invoke("RenewByWalletFunction", {})
+        deadline = time.monotonic() + _PATIENCE
+        while len(paid := [t for t in self._terms() if t["status"] == "paid"]) < 2:
+            self._expect(time.monotonic() < deadline, "the term was not renewed")
+            time.sleep(0.05)
+        return f"prepaid until {max(term['ends_at'] for term in paid)}"
+
+    def _terms(self) -> list[dict[str, Any]]:
+        status = self._shop.call("GET", "/billing/subscription-status", user=self._user).json()
+        found: list[dict[str, Any]] = status["terms"]
         return found
+
+    def _term(self, invoice_id: str) -> dict[str, Any]:
+        return next(term for term in self._terms() if term["purchase_id"] == invoice_id)
 
     def _until(self, status: int) -> str:
         """Waits until the account has the feature, or has it no more; gates that cache close a little later."""
