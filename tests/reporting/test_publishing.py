@@ -311,6 +311,16 @@ def test_two_reminders_of_one_version_are_two_events_in_their_order() -> None:
     assert one.place < two.place
 
 
+def test_a_wallets_trouble_is_told_to_hosts_each_time_it_comes() -> None:
+    first = told(record_to_item(USER, MANDATE))
+    later = json.loads(json.dumps(first))
+    later["dynamodb"]["ApproximateCreationDateTime"] += 86_400  # the same again, after it had been well
+    one, two = host_events([first, later])
+    assert one.type == "RenewalTrouble"
+    assert one.event_id != two.event_id
+    assert one.place < two.place
+
+
 def test_a_chargeback_and_a_customer_who_left_are_alerts_of_their_own() -> None:
     def line(**values: Any) -> dict[str, Any]:
         kept = {"entry_id": "e", "at": NOW, "amount_cents": -900, "currency": "USD", "provider": "stripe"}

@@ -17,6 +17,7 @@ OF_ACCOUNTS = (
     "GrantChanged",
     "LedgerEntryWritten",
     "RenewalDue",
+    "RenewalTrouble",
 )
 # What an operator wants to hear of at once. They go to endpoints alone, not to the bus.
 ALERTS = ("ChargebackOpened", "CustomerLost", "DeadLettersFound", "ProviderAway", "EndpointPaused")
@@ -64,8 +65,9 @@ def of_change(type_: str, record: str, at: int, detail: Mapping[str, Any]) -> Ho
     """
     user_id, version = detail["user_id"], detail["account_version"]
     rank = "0" if type_ == "EntitlementsChanged" else "1"
-    if type_ == "RenewalDue":  # noted beside the account's changes, and more than once at one version
-        rank, record = f"2#{at:012d}", f"{record}#{detail['ends_at']}#{detail['reminded_days']}"
+    if type_ in ("RenewalDue", "RenewalTrouble"):  # noted beside the account's changes, more than once at one version
+        told = detail["reminded_days"] if type_ == "RenewalDue" else f"{detail['trouble']}#{at}"
+        rank, record = f"2#{at:012d}", f"{record}#{detail['ends_at']}#{told}"
     return HostEvent(
         event_id=_id(user_id, version, record, type_),
         type=type_,

@@ -704,6 +704,7 @@ export const de: Readonly<Record<AdminKey, Message>> = {
   "told.GrantChanged": "jemand erhielt Funktionen, oder sie wurden zurückgenommen",
   "told.LedgerEntryWritten": "eine Zeile im Hauptbuch",
   "told.RenewalDue": "vorausbezahlte Zeit läuft bald ab",
+  "told.RenewalTrouble": "die Wallet eines Kunden konnte nicht verlängern",
   "told.ChargebackOpened": "Alarm: eine Bank holte eine Zahlung zurück",
   "told.CustomerLost": "Alarm: ein Kunde ging",
   "told.DeadLettersFound": "Alarm: Zahlungsereignisse brauchen einen Menschen",

@@ -703,6 +703,7 @@ const texts = {
   "told.GrantChanged": "somebody was given features, or they were taken back",
   "told.LedgerEntryWritten": "a line of the ledger",
   "told.RenewalDue": "prepaid time runs out soon",
+  "told.RenewalTrouble": "a customer's wallet could not renew",
   "told.ChargebackOpened": "alert: a bank took a payment back",
   "told.CustomerLost": "alert: a customer left",
   "told.DeadLettersFound": "alert: payment events need a person",

@@ -704,6 +704,7 @@ export const es: Readonly<Record<AdminKey, Message>> = {
   "told.GrantChanged": "alguien recibió funciones, o se le retiraron",
   "told.LedgerEntryWritten": "una línea del libro mayor",
   "told.RenewalDue": "el tiempo prepagado se acaba pronto",
+  "told.RenewalTrouble": "el monedero de un cliente no pudo renovar",
   "told.ChargebackOpened": "alerta: un banco retiró un pago",
   "told.CustomerLost": "alerta: se fue un cliente",
   "told.DeadLettersFound": "alerta: hay eventos de pago que necesitan a una persona",
