@@ -1,5 +1,5 @@
 import { BillingPage, ButtonLink, CheckoutReturn, ErrorNotice, PricingTable, SkeletonCard, Vouchers } from "@bitsleuth/billing-react";
-import { Component, lazy, Suspense, useEffect, useState, type ReactNode } from "react";
+import { Component, lazy, Suspense, type ReactNode } from "react";
 import { Questions } from "./Questions.js";
 import { setQueryParam, useLocation, useQueryParam } from "./router.js";
 import { usePortalText } from "./text.js";
@@ -51,15 +51,10 @@ function PricingPage() {
 function RedeemPage() {
   const t = usePortalText();
   useTitle(t("redeem"));
-  // Behind the #, so that no server is told; and not left in the address.
-  const [code] = useState(() => decodeURIComponent(location.hash.slice(1)));
-  useEffect(() => {
-    if (code !== "") history.replaceState(null, "", location.pathname);
-  }, [code]);
   return (
     <div className="bsb-stack portal-narrow bsb:gap-6">
       <h1 className="bsb-h1">{t("redeem")}</h1>
-      <Vouchers code={code} />
+      <Vouchers />
     </div>
   );
 }

@@ -1,6 +1,6 @@
 "use client";
 
-import { useId, useState, type FormEvent } from "react";
+import { useEffect, useId, useState, type FormEvent } from "react";
 import { date } from "../format.js";
 import { useBilling, useUserId } from "../provider.js";
 import { signerOf } from "../signers/index.js";
@@ -12,18 +12,24 @@ import { useVoucherText } from "./texts.js";
 import { useWhat } from "./what.js";
 
 export interface RedeemVoucherProps {
-  /** A code that came with the address, say. */
+  /** To begin with; default: what stands behind the # of the page's address, as on a printed card. */
   code?: string;
 }
 
+const inAddress = () => (typeof location === "undefined" ? null : readCode(location.hash.slice(1)));
+
 /** Type a code, see what it gives, redeem it. Whoever is not signed in is, with a key of this browser, on the way. */
-export default function RedeemVoucher({ code: given = "" }: RedeemVoucherProps) {
+export default function RedeemVoucher({ code: given }: RedeemVoucherProps) {
   const t = useVoucherText();
   const what = useWhat();
   const id = useId();
   const { locale, session, signer } = useBilling();
   const signedIn = useUserId() !== null;
-  const [typed, setTyped] = useState(given);
+  const [typed, setTyped] = useState(() => given ?? inAddress() ?? "");
+  useEffect(() => {
+    // A code is worth money: it does not stay in the address.
+    if (inAddress() !== null) history.replaceState(null, "", location.pathname + location.search);
+  }, []);
   const [fault, setFault] = useState(false);
   const [failure, setFailure] = useState<unknown>(null);
   const [busy, setBusy] = useState(false);
