@@ -74,6 +74,11 @@ class Visitor:
         self.page.locator("h1, h2").first.wait_for()
         expect(self.page.locator("[aria-busy=true]")).to_have_count(0)
 
+    def escape(self) -> None:
+        """Closes the dialog on top, and waits until the entry that it had in the history is gone too."""
+        self.page.keyboard.press("Escape")
+        self.page.wait_for_function("!history.state?.bsbDialog")
+
     def buy(self, plan: str = "Pro", pay: str = "Pay 19") -> None:
         """From the price list through the provider's page and back."""
         self.page.get_by_role("article", name=plan).get_by_role("button").click()

@@ -10,8 +10,8 @@ from tests.browser.conftest import Visitor
 
 pytestmark = pytest.mark.browser
 
-BUYER = ["/pricing", "/pricing?interval=year", "/demo", "/account/billing", "/checkout/return", "/nowhere"]
-SECTIONS = ("plans", "revenue", "users", "invoices", "events", "endpoints", "rollout", "audit")
+BUYER = ["/pricing", "/pricing?interval=year", "/demo", "/account/billing", "/redeem", "/checkout/return", "/nowhere"]
+SECTIONS = ("plans", "revenue", "users", "invoices", "vouchers", "events", "endpoints", "rollout", "audit")
 OWNER = [f"/console/{section}" for section in SECTIONS]
 
 
@@ -43,7 +43,7 @@ def test_pages_and_their_dialogs_are_accessible(
         visitor.button(name).click()
         visitor.dialog().wait_for()
         look(name)
-        visitor.page.keyboard.press("Escape")
+        visitor.escape()
     visitor.open("/console/plans", user=ADMIN, admin=True)
     for path in OWNER:
         look(path, path)

@@ -1,0 +1,106 @@
+"""Vouchers, clicked through on the real stack: made and shown by an admin, redeemed by a stranger, bought as a gift."""
+
+import re
+from typing import Literal
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from demo.shop import ADMIN, Shop
+from tests.browser.conftest import Visitor
+
+pytestmark = pytest.mark.browser
+CODE = re.compile(r"^[0-9A-Z]{5}(-[0-9A-Z]{5}){3}$")
+
+
+def make(admin: Visitor) -> str:
+    """A batch of two for Pro; its first code."""
+    admin.open("/console/vouchers", user=ADMIN, admin=True)
+    admin.button("Make vouchers").click()
+    form = admin.dialog()
+    form.get_by_label("Plan", exact=True).select_option("pro-month")
+    form.get_by_label("How many vouchers").fill("2")
+    form.get_by_label("Note").fill("for the browser")
+    form.get_by_role("button", name="Make vouchers").click()
+    admin.button("Show the unused codes").click()
+    code = admin.dialog().get_by_text(CODE).first.text_content()
+    assert code
+    return code
+
+
+def test_an_admin_makes_vouchers_and_a_stranger_redeems_one(admin: Visitor, visitor: Visitor) -> None:
+    code = make(admin)
+    admin.button("Cards to cut out").click()
+    expect(admin.dialog().get_by_role("img").first).to_be_visible()
+    visitor.open(f"/redeem#{code}")
+    expect(visitor.page.get_by_label("Code")).to_have_value(code)
+    assert visitor.page.url.endswith("/redeem"), "the code does not stay in the address"
+    visitor.page.get_by_label("Code").press("Enter")
+    expect(visitor.text("It gives you Pro for a month.")).to_be_visible()
+    visitor.button("Redeem").click()
+    expect(visitor.text("Redeemed: Pro for a month.")).to_be_visible()
+    visitor.open("/demo")
+    expect(visitor.text("Open through Pro")).to_be_visible()
+    admin.escape()
+    admin.page.reload()
+    expect(admin.page.get_by_role("row", name=re.compile("1 Redeemed"))).to_be_visible()
+
+
+def test_a_gift_is_bought_and_its_code_opens_the_plan_for_somebody_else(
+    visitor: Visitor, guest_of_shop: Visitor
+) -> None:
+    visitor.open("/redeem")
+    visitor.button("Buy a gift").click()
+    visitor.dialog().get_by_label("Plan", exact=True).select_option("pro-month")
+    visitor.button("Continue to payment").click()
+    visitor.button("Pay 19").click()
+    expect(visitor.heading("Your gift is ready")).to_be_visible()
+    code = visitor.page.get_by_text(CODE).first.text_content()
+    assert code
+    visitor.open("/demo")
+    expect(visitor.heading("Enhanced tax report is not in your plan")).to_be_visible()
+    guest_of_shop.open(f"/redeem#{code}")
+    guest_of_shop.button("See what it gives").click()
+    guest_of_shop.button("Redeem").click()
+    expect(guest_of_shop.text("Redeemed: Pro for a month.")).to_be_visible()
+    visitor.open("/account/billing")
+    expect(visitor.text("Redeemed by somebody")).to_be_visible()
+
+
+@pytest.fixture
+def guest_of_shop(shop_engine: Shop, chromium: Browser) -> Visitor:
+    return Visitor(shop_engine, chromium)
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 390), ("dark", 1280)])
+def test_their_pages_are_accessible_and_fit(
+    shop_engine: Shop, chromium: Browser, scheme: Literal["light", "dark"], width: int
+) -> None:
+    page = Visitor(shop_engine, chromium, color_scheme=scheme, viewport={"width": width, "height": 900})
+    found = {}
+
+    def look(what: str) -> None:
+        page.settle()
+        found[what] = [*page.violations(), page.page.evaluate("document.documentElement.scrollWidth > innerWidth")]
+
+    make(page)
+    look("codes")
+    page.button("Cards to cut out").click()
+    look("cards")
+    page.escape()
+    look("batch")
+    page.button("Revoke unused").click()
+    look("revoke")
+    page.open("/console/vouchers")
+    look("batches")
+    page.button("Make vouchers").click()
+    look("make")
+    page.open("/redeem")
+    look("redeem")
+    page.page.get_by_label("Code").fill("a typing error")
+    page.page.get_by_label("Code").press("Enter")
+    look("typing error")
+    page.button("Buy a gift").click()
+    look("buy a gift")
+    page.close()
+    assert {what: faults for what, faults in found.items() if faults != [False]} == {}
