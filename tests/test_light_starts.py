@@ -19,7 +19,7 @@ MODULES = {
     "jwks": 88,
     "plans": 67,
     "process_payment_events": 104,
-    "publish_changes": 74,
+    "publish_changes": 76,
     "subscription_status": 75,
     "usage": 77,
     "webhook_bitpay": 66,

@@ -64,8 +64,9 @@ def test_nobody_can_erase_the_audit_log(ask: Ask, cloud: Cloud) -> None:
     now = int(time.time())
     log = AuditLog(cloud.aws, cloud.tables["AccountsTable"])
     log.note(By(actor="usr_admin", action="refund", subject=USER), now)
-    (erase,) = [route for route in OF_USERS if route.method == "DELETE"]
-    assert ask(erase, time.strftime("audit#%Y-%m", time.gmtime(now))).status == 400
+    for route in OF_USERS:
+        if route.method == "DELETE":
+            assert ask(route, time.strftime("audit#%Y-%m", time.gmtime(now))).status == 400, route
     assert [entry["action"] for entry in log.month(now)] == ["refund"]
 
 

@@ -26,13 +26,13 @@ from billing.rules.plans import Allowance, Credits, FeatureValue
 from billing.rules.records import Account, Grant
 from samples import CATALOGUE, FREE, NOW, USER
 
-FEATURES = ["ai.chat", "ai.insights", "wallets.max"]
-values: st.SearchStrategy[FeatureValue] = st.one_of(
-    st.booleans(),
-    st.integers(0, 50),
-    st.builds(Allowance, st.integers(1, 999)),
-    st.builds(Credits, st.integers(1, 999)),
-)
+# Of one feature all values are of one kind, as the catalogue has it; what is counted can also be bought in packs.
+VALUES: dict[str, st.SearchStrategy[FeatureValue]] = {
+    "ai.chat": st.builds(Allowance, st.integers(1, 999)) | st.builds(Credits, st.integers(1, 999)),
+    "ai.insights": st.booleans(),
+    "wallets.max": st.integers(0, 50),
+}
+FEATURES = list(VALUES)
 times = st.integers(NOW - 100, NOW + 100)
 some_sources = st.lists(
     st.builds(
@@ -44,7 +44,7 @@ some_sources = st.lists(
         start=times,
         until=st.none() | times,
         reason=st.sampled_from(["active", "past_due", "canceled", "paid", "granted"]),
-        features=st.dictionaries(st.sampled_from(FEATURES), values),
+        features=st.fixed_dictionaries({}, optional=VALUES),
     ),
     max_size=6,
 )
