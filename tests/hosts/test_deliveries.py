@@ -214,7 +214,7 @@ def test_more_than_a_page_is_told_at_once(outbox: Outbox) -> None:
 def test_what_was_to_be_told_to_a_deleted_endpoint_is_told_to_nobody(outbox: Outbox) -> None:
     outbox.endpoint()
     outbox.take_in(change(1))
-    outbox.store.delete_endpoint("ep_1")
+    outbox.store.delete_endpoint("ep_1", outbox.now)
     assert outbox.deliver() == 0
     assert not outbox.told
     assert not list(outbox.store.due(outbox.now + 10**6, 10))

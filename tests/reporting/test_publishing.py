@@ -10,6 +10,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from billing.aws import Aws, AwsError, NoAnswer
+from billing.errors import TryAgain
 from billing.hosts.outbox import HostEvents
 from billing.log import Log
 from billing.reporting.publishing import SHOWN, Changes, domain_events, host_events, ledger_lines
@@ -159,7 +160,7 @@ class Bus:
 
     def __init__(self) -> None:
         self.refuses: set[str] = set()
-        self.trouble: AwsError | None = None
+        self.trouble: Exception | None = None
         self.taken: list[str] = []
         self.set_aside: list[dict[str, Any]] = []
 
@@ -200,9 +201,15 @@ class Hosts:
 
     def __init__(self) -> None:
         self.taken: list[HostEvent] = []
+        self.forgotten: list[str] = []
+        self.in_time = True
 
     def take_in(self, events: Sequence[HostEvent], now: int) -> None:
         self.taken += events
+
+    def forget(self, account: str) -> bool:
+        self.forgotten.append(account)
+        return self.in_time
 
 
 @pytest.fixture
@@ -268,9 +275,10 @@ def book_of(count: int) -> list[Any]:
     return [replace(line, entry_id=f"{line.entry_id}-{n}") for n in range(count)]
 
 
-def test_what_passes_by_itself_is_never_set_aside(changes: Changes, bus: Bus) -> None:
-    bus.trouble = NoAnswer("PutEvents", "ReadTimeout")
-    with pytest.raises(NoAnswer):
+@pytest.mark.parametrize("trouble", [NoAnswer("PutEvents", "ReadTimeout"), TryAgain("others wrote")])
+def test_what_passes_by_itself_is_never_set_aside(changes: Changes, bus: Bus, trouble: Exception) -> None:
+    bus.trouble = trouble
+    with pytest.raises(type(trouble)):
         changes.publish(grants("usr_1"), NOW)
     assert not bus.set_aside
 
@@ -340,3 +348,27 @@ def test_hosts_hear_it_even_when_the_bus_does_not_take_it(changes: Changes, bus:
     bus.refuses = {"usr_1"}
     changes.publish(grants("usr_1"), NOW)
     assert [event.type for event in hosts.taken] == ["GrantChanged"]
+
+
+def _erased(user: str) -> dict[str, Any]:
+    keys = item({"user_id": user, "record": "entitlements"})
+    change = {"SequenceNumber": "1", "ApproximateCreationDateTime": float(NOW), "Keys": keys, "OldImage": keys}
+    return {"eventName": "REMOVE", "dynamodb": change}
+
+
+def test_of_whoever_is_erased_hosts_hear_only_what_comes_after(changes: Changes, hosts: Hosts) -> None:
+    before, of_another = grants("usr_1", "usr_2")
+    (after,) = grants("usr_1")
+    batch = [before, of_another, _erased("usr_1"), after]
+    changes.publish([_numbered(number, record) for number, record in enumerate(batch)], NOW)
+    assert hosts.forgotten == ["usr_1"]
+    assert [event.lane for event in hosts.taken] == ["usr_2", "usr_1"]
+
+
+def test_what_could_not_be_forgotten_in_time_comes_again(changes: Changes, hosts: Hosts, bus: Bus) -> None:
+    hosts.in_time = False
+    batch = [_numbered(number, record) for number, record in enumerate([*grants("usr_1", "usr_2"), _erased("usr_1")])]
+    assert changes.publish(batch, NOW) == {"batchItemFailures": [{"itemIdentifier": "0"}]}
+    hosts.in_time = True
+    assert changes.publish(batch, NOW) == {"batchItemFailures": []}
+    assert [event.lane for event in hosts.taken] == ["usr_2"]

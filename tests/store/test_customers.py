@@ -207,6 +207,9 @@ def test_a_batch_of_the_stream_is_in_the_list_and_its_age_is_told(town: Town) ->
         def take_in(self, events: list[Any], now: int) -> None:
             """Nobody is told."""
 
+        def forget(self, account: str) -> bool:
+            return True
+
     town.become("usr_a", card(1), told=False)
     changes = Changes(town.aws, "bus", Quiet(), town.index, Quiet(), "", Log())  # type: ignore[arg-type]
     assert town.index.state() is None

@@ -90,7 +90,7 @@ class AdminEndpoints:
 
     def delete(self, endpoint_id: str, *, admin: str, now: int) -> None:
         endpoint, _ = self._get(endpoint_id)
-        self._store.delete_endpoint(endpoint_id)
+        self._store.delete_endpoint(endpoint_id, now)
         self._note("delete_endpoint", endpoint, admin, now)
 
     def rotate(self, endpoint_id: str, *, admin: str, now: int) -> dict[str, Any]:
@@ -127,9 +127,10 @@ class AdminEndpoints:
         endpoint, _ = self._get(endpoint_id)
         at, _, event_id = delivery_id.partition(".")
         found = self._store.find(endpoint_id, event_id, int(at)) if at.isascii() and at.isdigit() else None
-        if found is None:
+        lane = None if found is None else self._store.add_again(found, now)
+        if lane is None:
             raise NotFound("no such delivery, or it is more than a month old")
-        self._wakes.send([self._store.add_again(found, now)])
+        self._wakes.send([lane])
         self._note("resend_event", endpoint, admin, now, after={"event_id": event_id})
         return {"lanes": 1}
 

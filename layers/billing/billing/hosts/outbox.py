@@ -50,3 +50,7 @@ class HostEvents:
         for endpoint, _ in self._store.endpoints():
             wanted = [event for event in events if event.type in endpoint.event_types]
             self._wakes.send(self._store.add(endpoint.endpoint_id, wanted, now))
+
+    def forget(self, account: str) -> bool:
+        """Of somebody who was erased nothing is kept, and nothing more is told. False: not all yet, call again."""
+        return self._store.forget(account)

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from billing.aws import OUR_FAULT, Aws, AwsError
+from billing.errors import TryAgain
 from billing.hosts.outbox import HostEvents
 from billing.log import Log
 from billing.rules.host_events import HostEvent, alert_of, of_change
@@ -76,7 +77,8 @@ class Changes:
         try:
             return self._publish(records, now)
         except Exception as error:
-            if len(records) > 1 or (isinstance(error, AwsError) and error.code not in OUR_FAULT):
+            passes = isinstance(error, TryAgain) or (isinstance(error, AwsError) and error.code not in OUR_FAULT)
+            if len(records) > 1 or passes:
                 raise
             self._set_aside(records[0], error)
             return {"batchItemFailures": []}
@@ -90,7 +92,12 @@ class Changes:
             self._customers.refresh(user_id, now)
         if changed:
             self._customers.taken_in(max(changed.values()), now)
-        self._hosts.take_in(host_events(records), now)
+        erased = erased_accounts(records)
+        if not all(map(self._hosts.forget, erased)):
+            # The stream comes again with all of it, and finds less to forget.
+            return {"batchItemFailures": [{"itemIdentifier": _sequence(records[0])}]}
+        left = [r for place, r in enumerate(records) if place > erased.get(r["dynamodb"]["Keys"]["user_id"]["S"], -1)]
+        self._hosts.take_in(host_events(left), now)
         entries = [(_sequence(record), entry) for record in records for entry in domain_events([record])]
         for start in range(0, len(entries), _PUT_LIMIT):
             chunk = entries[start : start + _PUT_LIMIT]
@@ -135,6 +142,18 @@ def past_payments(records: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, P
             found = record_from_item(image)
             if isinstance(found, PastPayment):
                 yield image["user_id"]["S"], found
+
+
+def erased_accounts(records: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+    """The users who were erased, and the place of the record that says so: nothing deletes a snapshot but an erasure.
+
+    What the stream told of them before comes before it, so nothing of it is left when that is forgotten.
+    """
+    return {
+        record["dynamodb"]["Keys"]["user_id"]["S"]: place
+        for place, record in enumerate(records)
+        if record["eventName"] == "REMOVE" and record["dynamodb"]["Keys"]["record"]["S"] == SNAPSHOT
+    }
 
 
 def ledger_lines(records: Iterable[Mapping[str, Any]]) -> list[Stored]:

@@ -2,21 +2,24 @@
 
 Lanes: `endpoints` holds the endpoints and how they do; `<endpoint>#<account>` the events of one account for one
 endpoint, and its head: where it stands, when it is due, and who works on it. A lane that has nothing to tell is not in
-the index of what is due. Delivered events stay for a month, to be listed and sent again.
+the index of what is due. Delivered events stay for a month, to be listed and sent again. `deleted` names the endpoints
+that are gone for as long as something of theirs may be left: an erasure takes that away, too.
 """
 
 import json
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, Literal
 
+from billing import deadline
 from billing.aws import Aws, AwsError
 from billing.data import dataclass, fields
 from billing.rules.host_events import HostEvent
 from billing.rules.times import DAY
 from billing.store.codec import Item, item, values
 from billing.store.queries import all_items
-from billing.store.transactions import CONFLICT, LostRace, retry
+from billing.store.transactions import CONFLICT, LostRace, retry, transact
 
 KEPT_SECONDS = 30 * DAY
 # Longer than any event of it: a head that is gone would begin its lane anew.
@@ -24,7 +27,7 @@ _HEAD_KEPT_SECONDS = 2 * KEPT_SECONDS
 _SHARDS = 4
 # Of one transaction: a hundred writes, one of them the head's.
 _MOST_WRITES = 50
-_ENDPOINTS, _HEAD, _EVENT = "endpoints", "head", "event#"
+_ENDPOINTS, _DELETED, _HEAD, _EVENT = "endpoints", "deleted", "head", "event#"
 _HEALTH = "#health"
 _CONDITION = "ConditionalCheckFailed"
 
@@ -69,7 +72,10 @@ class Health:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """One event for one endpoint, and how its newest try went. `status` is the answer's, 0 for none."""
+    """One event for one endpoint, and how its newest try went. `status` is the answer's, 0 for none.
+
+    `ttl`: when it goes by itself. What is sent again goes with what it repeats.
+    """
 
     lane: str
     place: str
@@ -77,6 +83,7 @@ class Delivery:
     type: str
     body: str
     accepted_at: int
+    ttl: int
     state: State = "waiting"
     tries: int = 0
     status: int = 0
@@ -146,8 +153,10 @@ class HostEventStore:
             put["ConditionExpression"] = "attribute_not_exists(place)"
         self._write("put_item", put)
 
-    def delete_endpoint(self, endpoint_id: str) -> None:
+    def delete_endpoint(self, endpoint_id: str, now: int) -> None:
         """Its lanes are emptied by whoever comes to them, and its deliveries go by themselves."""
+        was_there = item({"lane": _DELETED, "place": endpoint_id, "ttl": now + _HEAD_KEPT_SECONDS})
+        self._write("put_item", {"TableName": self._table, "Item": was_there})
         for place in (endpoint_id, endpoint_id + _HEALTH):
             key = item({"lane": _ENDPOINTS, "place": place})
             self._aws.call("dynamodb", "delete_item", TableName=self._table, Key=key)
@@ -188,6 +197,7 @@ class HostEventStore:
                 type=event.type,
                 body=event.body,
                 accepted_at=now,
+                ttl=now + KEPT_SECONDS,
             )
             by_lane.setdefault(delivery.lane, []).append(delivery)
         for deliveries in by_lane.values():
@@ -195,8 +205,17 @@ class HostEventStore:
                 self._add(deliveries[start : start + _MOST_WRITES], now)
         return list(by_lane)
 
-    def add_again(self, delivery: Delivery, now: int) -> str:
-        """An event once more, under its own id, beside its lane: nothing that comes after it is told again."""
+    def add_again(self, delivery: Delivery, now: int) -> str | None:
+        """An event once more, under its own id, beside its lane: nothing that comes after it is told again.
+
+        None: it is gone. What is repeated says so, so that whoever takes it away finds the other, too.
+        """
+        try:
+            self._update(
+                delivery.lane, delivery.place, "SET again = :yes", {":yes": True}, condition="attribute_exists(place)"
+            )
+        except LostRace:
+            return None
         lane = lane_of(endpoint_of(delivery.lane), f"again#{delivery.event_id}")
         place = f"{_EVENT}{now:012d}"
         again = Delivery(
@@ -206,9 +225,41 @@ class HostEventStore:
             type=delivery.type,
             body=delivery.body,
             accepted_at=now,
+            ttl=delivery.ttl,
         )
         self._add([again], now)
         return lane
+
+    # --- taking away -------------------------------------------------------------------------------------------------
+
+    def forget(self, account: str) -> bool:
+        """Takes away what was kept of an account, told or not, for each endpoint that is there or was.
+
+        False: there is no time for the rest; called again it goes on. Whoever delivers one of them just now finds that
+        the lane is not theirs any more.
+        """
+        for known in (_ENDPOINTS, _DELETED):
+            for found in list(self._query({":lane": known}, "lane = :lane", ConsistentRead=True)):
+                if not found["place"].endswith(_HEALTH) and not self._forget(found["place"], account):
+                    return False
+        return True
+
+    def _forget(self, endpoint_id: str, account: str) -> bool:
+        ours = self._whole(lane_of(endpoint_id, account))
+        again = [lane_of(endpoint_id, f"again#{i['event_id']}") for i in ours if i.get("again")]
+        # The lane itself last: it names the others, should this be cut off.
+        left = [*(stored for lane in again for stored in self._whole(lane)), *ours]
+        while left:
+            if deadline.over():
+                return False
+            keys = [item({"lane": i["lane"], "place": i["place"]}) for i in left[:_MOST_WRITES]]
+            deletes = [{"Delete": {"TableName": self._table, "Key": key}} for key in keys]
+            retry(partial(transact, self._aws, deletes))
+            left = left[_MOST_WRITES:]
+        return True
+
+    def _whole(self, lane: str) -> list[dict[str, Any]]:
+        return list(self._query({":lane": lane}, "lane = :lane", ConsistentRead=True))
 
     def _add(self, deliveries: Sequence[Delivery], now: int) -> None:
         left = list(deliveries)
@@ -542,7 +593,7 @@ def _listed(delivery: Delivery) -> dict[str, str]:
 
 def _delivery_item(delivery: Delivery) -> Item:
     stored = {f.name: getattr(delivery, f.name) for f in fields(Delivery)}
-    return item({**stored, **_listed(delivery), "ttl": delivery.accepted_at + KEPT_SECONDS})
+    return item({**stored, **_listed(delivery)})
 
 
 def _delivery(stored: Mapping[str, Any]) -> Delivery:
