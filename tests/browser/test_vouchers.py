@@ -4,7 +4,7 @@ import re
 from typing import Literal
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Page, expect
 
 from demo.shop import ADMIN, Shop
 from tests.browser.conftest import Visitor
@@ -44,6 +44,58 @@ def test_an_admin_makes_vouchers_and_a_stranger_redeems_one(admin: Visitor, visi
     admin.escape()
     admin.page.reload()
     expect(admin.page.get_by_role("row", name=re.compile("1 Redeemed"))).to_be_visible()
+
+
+def by_keyboard(page: Page, name: str, *, backwards: bool = False) -> None:
+    """Steps on, until what has the focus is called so."""
+    for _ in range(80):
+        focused = page.locator(":focus")
+        if focused.count() and name == focused.evaluate(
+            "e => (e.labels?.[0] ?? e).textContent.replace(/\\s+/g, ' ').trim()"
+        ):
+            return
+        page.keyboard.press("Shift+Tab" if backwards else "Tab")
+    pytest.fail(f"no key leads to {name!r}")
+
+
+def test_one_is_redeemed_and_another_revoked_without_a_mouse(admin: Visitor, visitor: Visitor) -> None:
+    code = make(admin)
+    admin.escape()
+    by_keyboard(admin.page, "Revoke 2")
+    admin.page.keyboard.press("Enter")
+    expect(admin.page.get_by_label("Reason")).to_be_focused()
+    admin.page.keyboard.type("lost on the way")
+    admin.page.keyboard.press("Enter")
+    expect(admin.dialog()).to_have_count(0)
+    expect(admin.text("One voucher is revoked.")).to_be_visible()
+    expect(admin.page.get_by_role("row", name="2 Revoked")).to_be_visible()
+    visitor.open("/redeem")
+    visitor.settle()
+    by_keyboard(visitor.page, "Code")
+    visitor.page.keyboard.type(code.lower().replace("-", " ").replace("0", "o").replace("1", "l"))
+    by_keyboard(visitor.page, "See what it gives")
+    visitor.page.keyboard.press("Enter")
+    expect(visitor.text("It gives you Pro for a month.")).to_be_visible()
+    by_keyboard(visitor.page, "Redeem")
+    visitor.page.keyboard.press("Space")
+    expect(visitor.text("Redeemed: Pro for a month.")).to_be_visible()
+    by_keyboard(visitor.page, "Another code")
+
+
+def test_of_two_tabs_that_redeem_at_once_both_say_that_it_is_had(admin: Visitor, visitor: Visitor, user: str) -> None:
+    code = make(admin)
+    visitor.open("/redeem", user=user)
+    tabs = [visitor.page, visitor.context.new_page()]
+    for tab in tabs:
+        tab.goto("/redeem")
+        tab.get_by_label("Code").fill(code)
+        tab.get_by_label("Code").press("Enter")
+        expect(tab.get_by_text("It gives you Pro for a month.")).to_be_visible()
+    for tab in tabs:
+        tab.get_by_role("button", name="Redeem", exact=True).click(no_wait_after=True)
+    told = re.compile("^(Redeemed: |You have redeemed this code already: )Pro for a month")
+    said = {tab.get_by_text(told).text_content() for tab in tabs}
+    assert len(said) == 2, said
 
 
 def test_a_gift_is_bought_and_its_code_opens_the_plan_for_somebody_else(

@@ -3,13 +3,15 @@
 import csv
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import Any
 
 import pytest
 
 from billing.rules.records import Redemption
+from billing.rules.vouchers import Voucher
+from billing.store.vouchers import VoucherStore
 from samples import USER
 from tests.functions.conftest import Answer, Cloud, recorded
 
@@ -219,6 +221,47 @@ def test_guessing_ends_soon(call: Call) -> None:
     assert answers == [404] * 20 + [429] * 2
 
 
+def test_guessing_with_new_keys_ends_at_the_address_and_before_anything_is_looked_up(
+    call: Call, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code, *_ = codes(call, batch(call))
+    for n in range(60):
+        call("vouchers.preview", body={"code": "0" * 20}, user=f"usr_guess_{n}")
+
+    def looked(*_: object) -> None:
+        pytest.fail("somebody over the limit is not looked up for")
+
+    monkeypatch.setattr(VoucherStore, "get", looked)
+    for event in ("vouchers.preview", "vouchers.redeem"):
+        refused = call(event, body={"code": code}, user="usr_guess_new")
+        assert (refused.status, refused.problem) == (429, "too_many_requests")
+
+
+def test_a_code_as_people_type_it_opens_what_it_is_for(call: Call) -> None:
+    code, *_ = codes(call, batch(call))
+    typed = code.lower().replace("-", " ").replace("0", "o").replace("1", "l")
+    assert redeem(call, f" {typed}\n").status == 200
+    assert redeem(call, code).json["already"] is True
+
+
+def test_one_that_is_redeemed_while_it_is_revoked_stays_with_who_has_it(
+    call: Call, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch_id = batch(call)
+    code, *_ = codes(call, batch_id)
+    close = VoucherStore.close_unused
+
+    def meanwhile(store: VoucherStore, vouchers: Sequence[Voucher]) -> set[str]:
+        assert redeem(call, code).status == 200
+        return close(store, vouchers)
+
+    monkeypatch.setattr(VoucherStore, "close_unused", meanwhile)
+    answer = call("admin_vouchers.revoke", path={"batch_id": batch_id}, body={"reason": "lost on the way"})
+    assert answer.json["revoked"] == 2
+    assert answer.json["counts"] == {"ready": 0, "redeemed": 1, "expired": 0, "revoked": 2}
+    assert redemptions(cloud)[0].closed is None
+
+
 @pytest.mark.parametrize(
     ("changes", "path"),
     [
@@ -277,6 +320,8 @@ def test_a_holder_who_was_erased_is_nobody_to_follow(load: Load, call: Call, clo
     erase["routeKey"] = erase["requestContext"]["routeKey"] = "DELETE /admin/users/{user_id}"
     erase["pathParameters"] = {"user_id": USER}
     assert load("admin_users").handler(erase, None)["statusCode"] == 200
+    again = redeem(call, code)
+    assert (again.status, again.problem) == (409, "voucher_used"), "an erasure makes no second one of it"
     wish = {"reason": "sold twice", "used": True}
     assert call("admin_vouchers.revoke", path={"batch_id": batch_id}, body=wish).json["revoked"] == 3
     assert redemptions(cloud) == []

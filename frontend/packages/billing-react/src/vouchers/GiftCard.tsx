@@ -10,7 +10,7 @@ export function GiftCard({ what, code, url }: { what: string; code: string; url:
   const page = url.split("#")[0] ?? url;
   return (
     <div className="bsb-stack bsb:items-center bsb:text-center">
-      <p className="bsb-h3">{t("card.title", { what })}</p>
+      <p className="bsb-h3 bsb:font-semibold">{t("card.title", { what })}</p>
       <QrCode text={url} label={url} />
       <CopyLine value={code} what={t("gifts.code")} />
       <p className="bsb-2 bsb-small bsb:break-words bsb:max-w-full">{t("card.how", { url: page })}</p>

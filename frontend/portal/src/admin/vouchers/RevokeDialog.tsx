@@ -9,11 +9,13 @@ interface RevokeDialogProps {
   batch: BatchDetail;
   /** One voucher, used or not; without it all that are unused. */
   line?: BatchDetail["vouchers"][number];
+  /** How many it were: none where somebody was faster. */
+  onRevoked: (count: number) => void;
   onClose: () => void;
 }
 
 /** Takes vouchers back, with the reason. */
-export function RevokeDialog({ batch, line, onClose }: RevokeDialogProps) {
+export function RevokeDialog({ batch, line, onRevoked, onClose }: RevokeDialogProps) {
   const t = useVouchersText();
   const common = useAdminText();
   const revoke = useRevokeVouchers(batch.batch_id);
@@ -21,13 +23,22 @@ export function RevokeDialog({ batch, line, onClose }: RevokeDialogProps) {
   const [returned, setReturned] = useState(false);
   const used = line !== undefined && line.state !== "ready";
   const title = line ? t("revoke.number", { number: line.number }) : t("revoke.title");
+  const about = line ? t(used ? "revoke.used" : "revoke.single") : t("revoke.about", { count: batch.counts.ready });
   return (
-    <Dialog onClose={onClose} title={title} description={used ? t("revoke.used") : t("revoke.about", { count: line ? 1 : batch.counts.ready })}>
+    <Dialog onClose={onClose} title={title} description={about}>
       <form
         className="bsb-stack"
         onSubmit={(event) => {
           event.preventDefault();
-          revoke.mutate({ reason, used, returned, numbers: line ? [line.number] : null }, { onSuccess: onClose });
+          revoke.mutate(
+            { reason, used, returned, numbers: line ? [line.number] : null },
+            {
+              onSuccess: ({ revoked }) => {
+                onRevoked(revoked);
+                onClose();
+              },
+            },
+          );
         }}
       >
         <Field id="revoke-reason" label={t("reason")}>

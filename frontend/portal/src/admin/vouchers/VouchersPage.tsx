@@ -1,4 +1,4 @@
-import { Button, classes, ErrorNotice, format, ScrollArea, SkeletonCard, useBilling } from "@bitsleuth/billing-react";
+import { Button, classes, ErrorNotice, format, Notice, ScrollArea, SkeletonCard, useBilling } from "@bitsleuth/billing-react";
 import { useState } from "react";
 import { navigate, useQueryParam } from "../../router.js";
 import { useMay } from "../may.js";
@@ -70,7 +70,7 @@ function About({ batch }: { batch: Batch }) {
   ];
   return (
     <div className="bsb-stack bsb:min-w-0 bsb:gap-1">
-      <p className="bsb-h3">{what(batch)}</p>
+      <p className="bsb-h3 bsb:font-semibold">{what(batch)}</p>
       <p className="bsb:break-words">{batch.note}</p>
       <p className="bsb-2 bsb-small bsb:break-words">{facts.filter(Boolean).join(" · ")}</p>
     </div>
@@ -83,6 +83,7 @@ function OpenBatch({ batchId }: { batchId: string }) {
   const found = useBatch(batchId);
   const codes = useCodes(batchId);
   const [revoking, setRevoking] = useState<BatchDetail["vouchers"][number] | "unused" | null>(null);
+  const [revoked, setRevoked] = useState<number | null>(null);
   const batch = found.data;
   return (
     <div className="bsb-stack bsb:gap-6">
@@ -97,6 +98,11 @@ function OpenBatch({ batchId }: { batchId: string }) {
       {found.isError && <ErrorNotice error={found.error} onRetry={() => void found.refetch()} />}
       {found.isPending && <SkeletonCard lines={6} />}
       {codes.isError && <ErrorNotice error={codes.error} />}
+      {revoked !== null && (
+        <Notice tone={revoked > 0 ? "good" : "warn"} live>
+          {revoked > 0 ? t("revoke.done", { count: revoked }) : t("revoke.nothing")}
+        </Notice>
+      )}
       {batch && (
         <>
           <section className="bsb-card bsb-stack">
@@ -105,7 +111,7 @@ function OpenBatch({ batchId }: { batchId: string }) {
               {(["ready", "redeemed", "expired", "revoked"] as const).map((state) => (
                 <div key={state}>
                   <dt className="bsb-2 bsb-small">{t(state)}</dt>
-                  <dd className="bsb-h2 bsb-number bsb:m-0">{batch.counts[state]}</dd>
+                  <dd className="bsb-h2 bsb-number bsb:m-0 bsb:font-semibold">{batch.counts[state]}</dd>
                 </div>
               ))}
             </dl>
@@ -159,7 +165,12 @@ function OpenBatch({ batchId }: { batchId: string }) {
       )}
       {codes.data && <CodesDialog codes={codes.data} onClose={() => codes.reset()} />}
       {batch && revoking !== null && (
-        <RevokeDialog batch={batch} {...(revoking === "unused" ? {} : { line: revoking })} onClose={() => setRevoking(null)} />
+        <RevokeDialog
+          batch={batch}
+          {...(revoking === "unused" ? {} : { line: revoking })}
+          onRevoked={setRevoked}
+          onClose={() => setRevoking(null)}
+        />
       )}
     </div>
   );

@@ -38,6 +38,9 @@ const en = {
   "revoke.number": "Revoke voucher {number}",
   "revoke.title": "Revoke vouchers?",
   "revoke.about": "{count} unused can no longer be redeemed. What was redeemed stays.",
+  "revoke.single": "It can no longer be redeemed then.",
+  "revoke.done": { one: "One voucher is revoked.", other: "{count} vouchers are revoked." },
+  "revoke.nothing": "Nothing was revoked: somebody redeemed it just now. Look at the list.",
   "revoke.used": "Whoever redeemed it loses what it gave.",
   "revoke.returned": "What it was sold for was given back: take it out of the books",
   reason: "Reason",
@@ -56,7 +59,7 @@ const en = {
   currency: "Currency",
   expires: "To be redeemed until (empty: no end)",
   note: "Note",
-  "note.hint": "For whom or what. Only admins see it.",
+  "note.hint": "For whom or what. Whoever works in the console sees it.",
 } as const;
 
 type Key = keyof typeof en;
@@ -98,6 +101,9 @@ const de: Catalogue = {
   "revoke.number": "Gutschein {number} widerrufen",
   "revoke.title": "Gutscheine widerrufen?",
   "revoke.about": "{count} unbenutzte lassen sich nicht mehr einlösen. Was eingelöst ist, bleibt.",
+  "revoke.single": "Er lässt sich dann nicht mehr einlösen.",
+  "revoke.done": { one: "Ein Gutschein ist widerrufen.", other: "{count} Gutscheine sind widerrufen." },
+  "revoke.nothing": "Nichts wurde widerrufen: Gerade hat ihn jemand eingelöst. Sieh in die Liste.",
   "revoke.used": "Wer ihn eingelöst hat, verliert, was er gab.",
   "revoke.returned": "Das Geld dafür wurde zurückgegeben: aus den Büchern nehmen",
   reason: "Grund",
@@ -116,7 +122,7 @@ const de: Catalogue = {
   currency: "Währung",
   expires: "Einzulösen bis (leer: ohne Ende)",
   note: "Notiz",
-  "note.hint": "Für wen oder wofür. Nur Admins sehen sie.",
+  "note.hint": "Für wen oder wofür. Wer in der Konsole arbeitet, sieht sie.",
 };
 
 const es: Catalogue = {
@@ -155,6 +161,9 @@ const es: Catalogue = {
   "revoke.number": "Revocar el vale {number}",
   "revoke.title": "¿Revocar vales?",
   "revoke.about": "{count} sin usar ya no se podrán canjear. Lo canjeado se queda.",
+  "revoke.single": "Ya no se podrá canjear.",
+  "revoke.done": { one: "Un vale queda revocado.", other: "{count} vales quedan revocados." },
+  "revoke.nothing": "No se revocó nada: alguien lo acaba de canjear. Mira la lista.",
   "revoke.used": "Quien lo canjeó pierde lo que daba.",
   "revoke.returned": "Se devolvió lo cobrado por él: quitarlo de los libros",
   reason: "Motivo",
@@ -173,7 +182,7 @@ const es: Catalogue = {
   currency: "Moneda",
   expires: "Para canjear hasta (vacío: sin fin)",
   note: "Nota",
-  "note.hint": "Para quién o para qué. Solo la ven los administradores.",
+  "note.hint": "Para quién o para qué. La ve quien trabaja en la consola.",
 };
 
 const CATALOGUES = { en, de, es };
