@@ -61,6 +61,9 @@ STATUSES = {
     "renewals.open": 404,
     "renewals.remind": 404,
     "track": 204,
+    "wallet.connect": 400,
+    "wallet.remove": 204,
+    "wallet.test": 404,
     "vouchers.preview": 404,
     "vouchers.redeem": 404,
     # Signed with another key, or long ago.

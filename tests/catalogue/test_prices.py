@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from billing.admin.plans import AdminPlans
-from billing.api.requests import CreatePlan, UpdatePlan
+from billing.api.requests import ArchivePlan, CreatePlan, UpdatePlan
 from billing.aws import Aws
 from billing.catalogue.prices import PlanPrices
 from billing.errors import InvalidRequest, ProviderError
@@ -87,7 +87,7 @@ def test_when_stripe_does_not_answer_no_plan_is_made(desk: Desk) -> None:
 
 def test_archiving_a_plan_archives_its_price(desk: Desk) -> None:
     price = desk.create()
-    desk.admin.archive("gold")
+    desk.admin.archive("gold", ArchivePlan())
     assert not desk.shop.books.objects[price]["active"]
 
 

@@ -111,7 +111,7 @@ def test_a_reservation_is_held_and_settled(person: Person) -> None:
 
 def test_the_rollout_document_is_the_same_for_everybody_and_cacheable(shop_engine: Shop) -> None:
     answer = requests.get(f"{shop_engine.url}/billing/config", timeout=30)
-    assert answer.json()["sign_in"] == ["nostr", "development"]
+    assert answer.json()["sign_in"] == ["nostr", "oidc", "development"]
     again = requests.get(answer.url, headers={"if-none-match": answer.headers["etag"]}, timeout=30)
     assert again.status_code == 304
 

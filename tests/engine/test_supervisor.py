@@ -67,6 +67,11 @@ def test_what_runs_by_the_clock_rests_while_the_shop_lives_at_another_time(engin
     with engine.without_schedules():
         assert engine._supervisor.resting == {
             *("PollCryptoInvoicesFunction", "SendRenewalRemindersFunction", "BookLapsedTermsFunction"),
-            *("ReconcileFunction", "MoveSubscribersFunction", "FinishErasuresFunction"),
+            *(
+                "ReconcileFunction",
+                "MoveSubscribersFunction",
+                "FinishErasuresFunction",
+                *("WatchHostEventsFunction", "RenewByWalletFunction"),
+            ),
         }
     assert not engine._supervisor.resting

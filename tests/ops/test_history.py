@@ -84,7 +84,7 @@ def shop(template: dict[str, Any], tmp_path: Path) -> Iterator[Shop]:
             },
         )
         signer = Signer({DEV_ISSUER: generate_key_set("dev")}, DEV_ISSUER)
-        yield Shop(cast(Any, engine), mock, bitpay, btcpay, StripeApp(), signer)
+        yield Shop(cast(Any, engine), mock, bitpay, btcpay, StripeApp(), *[cast(Any, None)] * 3, signer)
 
 
 def test_a_made_up_past_is_lived_through_the_real_code_and_its_books_agree(shop: Shop) -> None:

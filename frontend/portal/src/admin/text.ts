@@ -12,20 +12,21 @@ const fetchers: Record<Language, () => Promise<Catalogue>> = {
   de: () => import("./messages/de.js").then(({ de }) => de),
   es: () => import("./messages/es.js").then(({ es }) => es),
 };
-const here: Partial<Record<Language, Catalogue>> = { en };
-const coming: Partial<Record<Language, Promise<Catalogue>>> = {};
+// A promise with a `status` is one that React need not wait for.
+const coming: Partial<Record<Language, Promise<Catalogue>>> = {
+  en: Object.assign(Promise.resolve(en), { status: "fulfilled", value: en }),
+};
 
 /** One that could not be fetched is English, until the page is loaded again. */
 function fetched(language: Language): Promise<Catalogue> {
-  return (coming[language] ??= fetchers[language]()
-    .catch(() => en)
-    .then((catalogue) => (here[language] = catalogue)));
+  return (coming[language] ??= fetchers[language]().catch(() => en));
 }
 
 /** Texts of the admin pages. */
 export function useAdminText(): Translate<AdminKey> {
   const { language } = useContext(TextsContext);
-  const catalogue = here[language] ?? use(fetched(language));
+  // Always asked for in the same way: a component that waited is rendered again, and must do then what it did before.
+  const catalogue = use(fetched(language));
   return useMemo(() => translator<AdminKey>(language, catalogue, en), [language, catalogue]);
 }
 
