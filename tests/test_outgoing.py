@@ -46,6 +46,11 @@ NAME = "hooks.example.com"
         ("64:ff9b:1::a00:1", False),
         ("2002:7f00:1::", False),
         ("ff02::1", False),
+        ("::127.0.0.1", False),
+        ("2001:0:7f00:1::1", False),
+        ("fec0::1", False),
+        ("240.0.0.1", False),
+        ("198.18.0.1", False),
     ],
 )
 def test_an_address_inside_is_no_public_one_however_it_is_written(address: str, public: bool) -> None:
@@ -57,6 +62,48 @@ def test_one_private_address_among_several_refuses_the_name(monkeypatch: pytest.
     with pytest.raises(Unreachable) as refused:
         place_of(f"https://{NAME}/")
     assert refused.value.code == "private_address"
+
+
+@pytest.mark.parametrize("inside", ["10.0.0.1", "::ffff:127.0.0.1", "fe80::1%1", "64:ff9b::7f00:1"])
+def test_a_name_that_was_public_when_it_was_set_is_refused_when_it_is_not_any_more(
+    monkeypatch: pytest.MonkeyPatch, inside: str
+) -> None:
+    answers = [("93.184.216.34",), (inside,)]
+    monkeypatch.setattr(outgoing, "_addresses", lambda host, port: answers.pop(0))
+    monkeypatch.setattr(socket, "create_connection", lambda *_: pytest.fail("it was connected to"))
+    assert place_of(f"https://{NAME}/").addresses
+    with pytest.raises(Unreachable) as refused:
+        post(f"https://{NAME}/", {}, b"{}", 2)
+    assert refused.value.code == "private_address"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"https://user@{NAME}/",
+        f"https://@{NAME}/",
+        f"https://{NAME}@10.0.0.1/",
+        f"https://{NAME}:22/",
+        f"https://{NAME}:0/",
+        f"https://{NAME}:80/",
+        f"https://{NAME}:99999/",
+        f"https://{NAME}:443:443/",
+        f"https://{NAME}./",
+        f"https://{NAME}\\@10.0.0.1/",
+        f"https://{NAME}/\r\nhost: elsewhere",
+        "https://[::ffff:127.0.0.1]/",
+        "https://[fe80::1%25eth0]/",
+        "https://0x7f.1/",
+        "https://127.1/",
+    ],
+)
+def test_what_is_no_name_of_the_internet_on_a_usual_port_is_not_even_looked_up(
+    monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    monkeypatch.setattr(outgoing, "_addresses", lambda host, port: pytest.fail("it was looked up"))
+    with pytest.raises(Unreachable) as refused:
+        place_of(url)
+    assert refused.value.code == "bad_url"
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:1/x", "http://localhost/", "https://127.0.0.1/"])
@@ -188,7 +235,17 @@ def _drips(connection: socket.socket) -> None:
         connection.sendall(b"x")
 
 
-@pytest.mark.parametrize("serve", [lambda connection: time.sleep(3), _drips], ids=["silent", "drop by drop"])
+def _goes_on(connection: socket.socket) -> None:
+    ends_at = time.monotonic() + 3
+    while time.monotonic() < ends_at:
+        connection.sendall(b"HTTP/1.1 102 Processing\r\n\r\n")
+
+
+@pytest.mark.parametrize(
+    "serve",
+    [lambda connection: time.sleep(3), _drips, _goes_on],
+    ids=["silent", "drop by drop", "not yet, not yet"],
+)
 def test_an_answer_that_does_not_end_is_not_waited_for(start: Start, serve: Callable[[socket.socket], None]) -> None:
     server = start(serve)
     began = time.monotonic()

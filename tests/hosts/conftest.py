@@ -1,6 +1,6 @@
 """An outbox on moto, a host whose answers a test chooses, and a time that a test moves."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import pytest
 
@@ -36,10 +36,15 @@ class Outbox:
         self.told: list[tuple[str, Mapping[str, str], bytes]] = []
         # What hosts answer, by URL: a status, with Retry-After, or nothing at all.
         self.answers: dict[str, list[int | Reply | str]] = {}
+        # What happens once, while the next receiver thinks about its answer.
+        self.meanwhile: Callable[[], object] | None = None
         self.deliveries = Deliveries(self.store, self.queue, lambda: KEY, self._post, SILENT, lambda: 0.0)
 
     def _post(self, url: str, headers: Mapping[str, str], body: bytes, seconds: float) -> Reply:
         self.told.append((url, headers, body))
+        happens, self.meanwhile = self.meanwhile, None
+        if happens is not None:
+            happens()
         answers = self.answers.get(url) or [200]
         answer = answers.pop(0) if len(answers) > 1 else answers[0]
         if isinstance(answer, str):

@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from billing.data import replace
 from billing.outgoing import Reply
 from billing.rules.host_events import PAUSED_AFTER, TRIES, WAITS
@@ -202,6 +204,87 @@ def test_what_comes_late_is_told_all_the_same(outbox: Outbox) -> None:
     outbox.take_in(change(1))
     outbox.deliver()
     assert change(1).event_id in outbox.order()
+
+
+@pytest.mark.parametrize("late", [1, 3], ids=["behind where it stood", "behind what it has just told"])
+@pytest.mark.parametrize("answer", [200, 500], ids=["taken", "not taken"])
+def test_what_comes_late_while_its_lane_is_told_is_told_all_the_same(outbox: Outbox, late: int, answer: int) -> None:
+    endpoint = outbox.endpoint()
+    outbox.take_in(change(2))
+    outbox.deliver()
+    outbox.take_in(change(4), change(5))
+    outbox.answers[endpoint.url] = [200, Reply(answer, 0), 200]
+    outbox.meanwhile = lambda: outbox.take_in(change(late))
+    outbox.deliver()
+    outbox.now += WAITS[0]
+    outbox.deliver_due()
+    outbox.deliver_due()
+    assert set(outbox.order()) == {change(n).event_id for n in (2, late, 4, 5)}
+    waiting, _ = outbox.store.newest("ep_1", "waiting", 10)
+    assert not waiting
+    assert not list(outbox.store.due(outbox.now + 10**6, 10))
+
+
+def test_a_second_hint_and_a_second_worker_find_a_lane_that_is_somebody_elses(outbox: Outbox) -> None:
+    outbox.endpoint()
+    outbox.take_in(change(1), change(2))
+    others: list[int] = []
+    outbox.meanwhile = lambda: others.append(outbox.deliver())
+    assert outbox.deliver() == 2
+    assert others == [0]
+    assert outbox.order() == [change(1).event_id, change(2).event_id]
+
+
+def test_an_endpoint_that_hangs_holds_up_no_other(outbox: Outbox) -> None:
+    hangs = outbox.endpoint()
+    outbox.endpoint("ep_2")
+    outbox.answers[hangs.url] = ["timed_out"]
+    outbox.take_in(change(1), change(2))
+    outbox.meanwhile = lambda: outbox.deliver("ep_2#usr_1")
+    assert outbox.deliver() == 0
+    assert outbox.order("ep_2") == [change(1).event_id, change(2).event_id]
+
+
+def test_a_secret_that_is_replaced_while_a_lane_is_told_signs_from_the_next_time_on(outbox: Outbox) -> None:
+    before = outbox.endpoint()
+    outbox.take_in(change(1))
+    after = replace(before, generations=("b", "a"), version=2)
+    outbox.meanwhile = lambda: outbox.store.put_endpoint(after, expected=1)
+    outbox.deliver()
+    outbox.take_in(change(2))
+    outbox.deliver()
+    signed = [
+        [is_genuine([secret_of(KEY, "ep_1", generation)], headers, body, outbox.now) for generation in "ab"]
+        for _, headers, body in outbox.told
+    ]
+    assert signed == [[True, False], [True, True]]
+
+
+def test_one_that_is_sent_again_does_not_hold_up_or_repeat_what_is_newer(outbox: Outbox) -> None:
+    outbox.endpoint()
+    outbox.take_in(change(1))
+    outbox.deliver()
+    (told,), _ = outbox.store.newest("ep_1", "delivered", 1)
+    outbox.take_in(change(2))
+    again = outbox.store.add_again(told, outbox.now)
+    assert again is not None
+    assert outbox.deliver(again) == 1
+    assert outbox.deliver() == 1
+    assert outbox.order() == [change(n).event_id for n in (1, 1, 2)]
+
+
+def test_all_since_a_moment_while_it_is_told_keeps_the_order_of_what_is_new(outbox: Outbox) -> None:
+    outbox.endpoint()
+    outbox.take_in(change(1), change(2))
+    outbox.deliver()
+    (first, *_) = outbox.store.following("ep_1#usr_1", "event#", 10)
+    outbox.take_in(change(3), change(4))
+    outbox.meanwhile = lambda: outbox.store.rewind("ep_1#usr_1", first.place, outbox.now)
+    outbox.deliver()
+    outbox.deliver_due()
+    order = outbox.order()
+    assert order[-4:] == [change(n).event_id for n in (1, 2, 3, 4)]
+    assert list(dict.fromkeys(order)) == [change(n).event_id for n in (1, 2, 3, 4)]
 
 
 def test_more_than_a_page_is_told_at_once(outbox: Outbox) -> None:

@@ -61,7 +61,8 @@ def place_of(url: str, *, at_home: bool = False) -> Place:
     host, tls = parts.hostname or "", parts.scheme == "https"
     if parts.username is not None or parts.password is not None or parts.fragment or not host:
         raise Unreachable("bad_url")
-    port = port or (443 if tls else 80)
+    if port is None:
+        port = 443 if tls else 80
     if not at_home and (not tls or port not in PORTS or host_name(host) != host):
         raise Unreachable("bad_url")
     if parts.scheme not in ("https", "http"):

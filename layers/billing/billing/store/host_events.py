@@ -389,14 +389,44 @@ class HostEventStore:
         )
 
     def put_off(self, claim: Claim, following: str, due_at: int, failures: int, *, paused: bool = False) -> bool:
-        """The lane is due again at `due_at`; or, of a paused endpoint, when that is enabled again."""
+        """The lane is due again at `due_at`; or, of a paused endpoint, when that is enabled again.
+
+        It goes on at `following`, or before it, where something came in late while the lane was ours.
+        """
         shard = paused_shard(endpoint_of(claim.lane)) if paused else _shard(claim.lane)
-        return self._if_ours(
-            claim,
-            "SET #following = :following, due_at = :due_at, due_shard = :shard, failures = :failures REMOVE lease",
-            {":following": following, ":due_at": due_at, ":shard": shard, ":failures": failures},
-            condition="lease = :token",
-        )
+
+        def attempt() -> bool:
+            found = self._head(claim.lane)
+            if found is None or found.get("lease") != claim.token:
+                return False
+            given = {":following": following, ":due_at": due_at, ":shard": shard, ":failures": failures}
+            if found["news"] != claim.news:
+                given[":following"] = self._untold(claim, found["following"], following)
+            self._update(
+                claim.lane,
+                _HEAD,
+                "SET #following = :following, due_at = :due_at, due_shard = :shard, failures = :failures REMOVE lease",
+                {**given, ":token": claim.token, ":news": found["news"]},
+                names={"#following": "following"},
+                condition="lease = :token AND news = :news",
+            )
+            return True
+
+        return retry(attempt)
+
+    def _head(self, lane: str) -> dict[str, Any] | None:
+        found = self._query({":lane": lane, ":head": _HEAD}, "lane = :lane AND place = :head", ConsistentRead=True)
+        return next(iter(found), None)
+
+    def _untold(self, claim: Claim, stands: str, following: str) -> str:
+        """The first place before `following` that nobody came to: it was taken in while the lane was being told."""
+        start = min(claim.following, stands)
+        if start >= following:
+            return following
+        between = {":lane": claim.lane, ":from": start, ":to": following}
+        found = self._query(between, "lane = :lane AND place BETWEEN :from AND :to", ConsistentRead=True)
+        late = (i["place"] for i in found if i["place"] < following and i["state"] == "waiting")
+        return next(late, following)
 
     def _if_ours(self, claim: Claim, update: str, given: Mapping[str, object], condition: str) -> bool:
         try:
