@@ -17,8 +17,6 @@ from types import ModuleType
 from typing import Any
 from unittest.mock import patch
 
-import yaml
-
 from benchmarks.calls import load
 from benchmarks.cloud import SECRET, EmptyCloud
 from benchmarks.environment import ROOT
@@ -33,6 +31,7 @@ from billing.store.plans import PlanStore
 from local.deliveries import delivery
 from local.emulator import Emulator
 from local.host import free_port
+from local.tables import create_tables, read_template
 
 PLAN = "plus-month"
 _TABLES = {
@@ -41,13 +40,6 @@ _TABLES = {
     "PaymentEventsTable": "PAYMENT_EVENTS_TABLE",
     "MetricsTable": "METRICS_TABLE",
 }
-
-
-class _Template(yaml.SafeLoader):
-    """CloudFormation's short tags as nothing: the tables need none of them."""
-
-
-_Template.add_multi_constructor("!", lambda loader, suffix, node: None)
 
 
 def plan(plan_id: str, features: int = 10) -> Plan:
@@ -69,12 +61,7 @@ class LocalAws:
     def __init__(self, folder: Path, stack: ExitStack, features: int) -> None:
         emulator = Emulator(free_port(), folder / "emulator.log")
         stack.callback(emulator.stop)
-        template = yaml.load((ROOT / "template.yaml").read_text(), _Template)  # noqa: S506 a SafeLoader
-        dynamodb = emulator.client("dynamodb")
-        for name in _TABLES:
-            properties = template["Resources"][name]["Properties"]
-            wanted = ("AttributeDefinitions", "KeySchema", "BillingMode", "GlobalSecondaryIndexes")
-            dynamodb.create_table(TableName=name, **{k: properties[k] for k in wanted if k in properties})
+        create_tables(emulator.client("dynamodb"), read_template(), _TABLES)
         self.queue = emulator.client("sqs").create_queue(QueueName="payment-events")["QueueUrl"]
         variables = {**EmptyCloud().variables, **emulator.owner, "PAYMENT_EVENTS_QUEUE_URL": self.queue}
         self.variables = variables | {variable: table for table, variable in _TABLES.items()}

@@ -26,9 +26,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from benchmarks.environment import ROOT
 from billing.aws import Aws
 from billing.hosts.deliveries import Deliveries
 from billing.hosts.outbox import HostEvents, Wakes
@@ -210,7 +207,7 @@ def run(aws: Aws, *, deliveries: int, accounts: int, workers: int, seed: int, en
     receivers = {}
     for number in range(endpoints):
         endpoint_id = f"ep_{number}"
-        receivers[endpoint_id] = Receiver(endpoint_id, random.Random(seed + number), clock)  # noqa: S311
+        receivers[endpoint_id] = Receiver(endpoint_id, random.Random(seed + number), clock)  # noqa: S311 as above
         store.put_endpoint(
             Endpoint(
                 endpoint_id=endpoint_id,
@@ -275,26 +272,17 @@ def run(aws: Aws, *, deliveries: int, accounts: int, workers: int, seed: int, en
     return report
 
 
-class _Template(yaml.SafeLoader):
-    """CloudFormation's short tags as nothing: the table needs none of them."""
-
-
-_Template.add_multi_constructor("!", lambda loader, suffix, node: None)
-
-
 @contextmanager
 def _emulated() -> Iterator[Aws]:
     from local.emulator import Emulator
     from local.host import free_port
+    from local.tables import create_tables, read_template
 
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory())
         emulator = Emulator(free_port(), Path(folder) / "emulator.log")
         stack.callback(emulator.stop)
-        template = yaml.load((ROOT / "template.yaml").read_text(), _Template)  # noqa: S506 a SafeLoader
-        properties = template["Resources"][TABLE]["Properties"]
-        wanted = ("AttributeDefinitions", "KeySchema", "BillingMode", "GlobalSecondaryIndexes")
-        emulator.client("dynamodb").create_table(TableName=TABLE, **{k: properties[k] for k in wanted})
+        create_tables(emulator.client("dynamodb"), read_template(), [TABLE])
         yield Aws(environ=emulator.owner)
 
 

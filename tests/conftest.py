@@ -2,19 +2,19 @@
 
 import logging
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import botocore.session
 import pytest
 import requests
-import yaml
 from hypothesis import settings
 from moto.server import ThreadedMotoServer
 
 from demo.shop import Shop, open_shop
 from local.engine import Engine
+from local.tables import create_tables, read_template
 
 pytest_plugins = ["local.pytest_plugin"]
 ROOT = Path(__file__).parents[1]
@@ -25,40 +25,10 @@ settings.register_profile("default", deadline=None)
 settings.load_profile("default")
 
 
-class _Template(yaml.SafeLoader):
-    """Reads CloudFormation's short tags as plain data: the tables need none of them."""
-
-
-_Template.add_multi_constructor("!", lambda loader, suffix, node: _plain(loader, node))
-
-
-def _plain(loader: yaml.SafeLoader, node: yaml.Node) -> Any:
-    if isinstance(node, yaml.ScalarNode):
-        return loader.construct_scalar(node)
-    if isinstance(node, yaml.SequenceNode):
-        return loader.construct_sequence(node, deep=True)
-    return loader.construct_mapping(node, deep=True)
-
-
 @pytest.fixture(scope="session")
 def template() -> dict[str, Any]:
     """template.yaml as data; an intrinsic function is its argument."""
-    return yaml.load((ROOT / "template.yaml").read_text(), _Template)  # noqa: S506 a SafeLoader
-
-
-def create_tables(client: Any, template: Mapping[str, Any]) -> dict[str, str]:
-    """Every table of the template with its keys and indexes, named and listed by its logical id."""
-    names = {}
-    for logical_id, resource in template["Resources"].items():
-        if resource["Type"] != "AWS::DynamoDB::Table":
-            continue
-        properties = resource["Properties"]
-        create = {k: properties[k] for k in ("AttributeDefinitions", "KeySchema", "BillingMode")}
-        if "GlobalSecondaryIndexes" in properties:
-            create["GlobalSecondaryIndexes"] = properties["GlobalSecondaryIndexes"]
-        client.create_table(TableName=logical_id, **create)
-        names[logical_id] = logical_id
-    return names
+    return read_template()
 
 
 _LOOPBACK = ("127.0.0.1", "::1", "localhost", "0.0.0.0")  # noqa: S104 nothing is bound here

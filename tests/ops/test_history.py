@@ -24,7 +24,7 @@ from fakes.mock import MockProvider
 from fakes.stripe.app import StripeApp
 from local.emulator import Emulator
 from local.host import EngineError, free_port
-from tests.conftest import create_tables
+from local.tables import create_tables
 
 # One of each story, and time enough for all of them but the years.
 CUSTOMERS, DAYS = 28, 110
@@ -83,8 +83,10 @@ def shop(template: dict[str, Any], tmp_path: Path) -> Iterator[Shop]:
                 "BITPAY_MERCHANT_TOKEN": "merchant-token",
             },
         )
+        # Nobody signs in at an identity provider or pays by a wallet in that past.
+        unused: dict[str, Any] = {"issuer": None, "relay": None, "wallet": None}
         signer = Signer({DEV_ISSUER: generate_key_set("dev")}, DEV_ISSUER)
-        yield Shop(cast(Any, engine), mock, bitpay, btcpay, StripeApp(), *[cast(Any, None)] * 3, signer)
+        yield Shop(cast(Any, engine), mock, bitpay, btcpay, StripeApp(), **unused, _signer=signer)
 
 
 def test_a_made_up_past_is_lived_through_the_real_code_and_its_books_agree(shop: Shop) -> None:
