@@ -28,6 +28,12 @@ class InvalidRequest(BillingError):
     code = "invalid_request"
 
 
+def invalid_cursor() -> InvalidRequest:
+    """For a `cursor` that no page gave."""
+    fault = {"path": "cursor", "message": "what `next` said of the page before"}
+    return InvalidRequest("the cursor is not valid", errors=[fault])
+
+
 class RequestTooLarge(BillingError):
     code = "request_too_large"
 

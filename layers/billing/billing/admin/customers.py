@@ -6,7 +6,7 @@ from typing import Any
 
 from billing.admin.users import AdminUsers
 from billing.api.http import chosen
-from billing.errors import InvalidRequest
+from billing.errors import InvalidRequest, invalid_cursor
 from billing.providers import PROVIDERS
 from billing.rules.times import DAY, rfc3339
 from billing.store.customers import CustomerIndex, Filters
@@ -50,8 +50,7 @@ class Customers:
 
     def page(self, asked: Filters, query: Mapping[str, str], now: int) -> Mapping[str, Any]:
         if query.get("cursor") and not _CURSOR.fullmatch(query["cursor"]):
-            message = "what `next` said of the page before"
-            raise InvalidRequest("this is no cursor", errors=[{"path": "cursor", "message": message}])
+            raise invalid_cursor()
         limit = _number(query, "limit", 1, _LONGEST_PAGE) if "limit" in query else _PAGE
         found, following = self._index.page(asked, query.get("cursor", ""), limit, now)
         return {"users": [_view(one) for one in found], "next": following, "index": self._state()}

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from billing.admin.event_subjects import Subject, Subjects
 from billing.aws import Aws
-from billing.errors import InvalidRequest
+from billing.errors import InvalidRequest, invalid_cursor
 from billing.intake.dead_letters import DeadLetter, DeadLetters
 from billing.intake.webhook import encode
 from billing.providers import PROVIDERS
@@ -123,8 +123,7 @@ class AdminEvents:
         """A page of events: `processed`, `failed`, `quarantined` or `set_aside`, newest first, or `dead`, oldest
         first and all at once."""
         if cursor and not _CURSOR.fullmatch(cursor):
-            message = "what `next` said of the page before"
-            raise InvalidRequest("the cursor is not valid", errors=[{"path": "cursor", "message": message}])
+            raise invalid_cursor()
         following = None
         accounts: dict[str, Account] = {}
         if status == "dead":

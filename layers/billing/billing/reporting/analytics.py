@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from itertools import islice
 from typing import Any, get_args
 
-from billing.errors import InvalidRequest
+from billing.errors import InvalidRequest, invalid_cursor
 from billing.reporting.ranges import Range, day_in, range_of
 from billing.rules.ledger import INVOLUNTARY, EntryKind, LedgerEntry
 from billing.rules.rollups import FIGURES, added_up, is_behind
@@ -71,8 +71,7 @@ class Analytics:
             message = f"one of {', '.join(FIGURES)}"
             raise InvalidRequest("no lines add up to this figure", errors=[{"path": "figure", "message": message}])
         if cursor and not _CURSOR.fullmatch(cursor):
-            message = "what `next` said of the page before"
-            raise InvalidRequest("the cursor is not valid", errors=[{"path": "cursor", "message": message}])
+            raise invalid_cursor()
         first = last = query.get("day", "")
         if not first:
             asked = range_of(query, 0)

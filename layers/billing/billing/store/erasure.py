@@ -15,7 +15,7 @@ from typing import Any
 from billing import deadline
 from billing.aws import Aws
 from billing.data import asdict, dataclass
-from billing.errors import Conflict, InvalidRequest
+from billing.errors import Conflict, invalid_cursor
 from billing.rules.consequences import links_of
 from billing.rules.history import By
 from billing.rules.records import ERASED
@@ -72,7 +72,7 @@ class ErasureStore:
         if cursor.startswith(_EVENTS):
             return self._page_of_events(user_id, cursor)
         if len(cursor) > _LONGEST:
-            raise _no_cursor()
+            raise invalid_cursor()
         request = self._account(user_id)
         if cursor:
             request["ExclusiveStartKey"] = item({"user_id": user_id, "record": cursor})
@@ -85,7 +85,7 @@ class ErasureStore:
         if cursor != _EVENTS:
             place = _PLACE.fullmatch(cursor)
             if place is None:
-                raise _no_cursor()
+                raise invalid_cursor()
             key = {"user_id": user_id, "created_at": int(place[1]), "event_id": place[2]}
             request["ExclusiveStartKey"] = item(key)
         page = self._aws.call("dynamodb", "query", **request, Limit=_PAGE)
@@ -264,7 +264,3 @@ def _readable(stored: Item) -> dict[str, Any]:
 def _due(user_id: str, now: int) -> dict[str, Any]:
     """When to go on with an erasure that is not done, or that a function was killed in."""
     return {"due_shard": shard("erase", place_of(user_id)), "due_at": now + _CUT_OFF}
-
-
-def _no_cursor() -> InvalidRequest:
-    return InvalidRequest("this is no cursor", errors=[{"path": "cursor", "message": "take it from the page before"}])
