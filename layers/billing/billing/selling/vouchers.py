@@ -71,9 +71,12 @@ class Vouchers:
             taken = Taken(name, seal(self._secrets()[0], name, user_id, rules.redemption_id(code)))
             return consequences(account, after, catalogue, now, vouchers=(taken,))
 
-        after = self._accounts.change(user_id, decide)
-        if f"redemption#{rules.redemption_id(code)}" not in after.records:
+        try:
+            after = self._accounts.change(user_id, decide)
+        except Conflict:  # by this very user in another tab, perhaps, since the account was read
             before = after = self._accounts.load(user_id)
+            if f"redemption#{rules.redemption_id(code)}" not in after.records:
+                raise
         return _given(before, after, code, self._plans.catalogue(), now)
 
     def gifts(self, user_id: str, now: int) -> Mapping[str, Any]:
@@ -112,17 +115,13 @@ class Vouchers:
 
     def _ready(self, code: str, account: Account, now: int) -> Voucher | None:
         """The voucher that this account may redeem; None when it has. Raises, saying why, where it may not."""
-        redemption = f"redemption#{rules.redemption_id(code)}"
-        if redemption in account.records:
+        if f"redemption#{rules.redemption_id(code)}" in account.records:
             return None
         voucher = self._store.get(rules.voucher_id(code))
         if voucher is None:
             raise NotFound("there is no voucher with this code", code="voucher_unknown")
         state = voucher.state(now)
         if state == "redeemed":
-            # By this very user in another tab, perhaps: then what was read of the account is older than the voucher.
-            if redemption in self._accounts.load(account.user_id).records:
-                return None
             raise Conflict("this voucher was redeemed already", code="voucher_used")
         if state == "expired":
             raise Conflict(
