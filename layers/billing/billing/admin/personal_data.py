@@ -11,7 +11,7 @@ from billing.rules.times import rfc3339
 from billing.store.accounts import AccountStore
 from billing.store.audit import AuditLog
 from billing.store.due import DueStore
-from billing.store.erasure import Erased, ErasureStore
+from billing.store.erasure import ErasureStore
 
 
 class PersonalData:
@@ -57,11 +57,9 @@ def finish_erasures(due: DueStore, erasure: ErasureStore, now: int, limit: int) 
             break
         try:
             erased = erasure.go_on(found.user_id, now)
-        except Conflict:
-            # Others keep writing; the next round tries again.
-            erased = Erased("", 0, 0, done=False)
-        if erased is None or erased.done:
-            done += 1
-        else:
+        except Conflict:  # others keep writing: the next round tries again
             left += 1
+            continue
+        finished = erased is None or erased.done
+        done, left = done + finished, left + (not finished)
     return done, left
