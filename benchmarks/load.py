@@ -128,6 +128,18 @@ def _share(seconds: list[float], percent: int) -> float:
     return found[min(len(found) - 1, len(found) * percent // 100)]
 
 
+@contextmanager
+def beside(work: Callable[[], None], stop: threading.Event) -> Iterator[None]:
+    """Does `work` in a thread of its own until the block ends: then `stop` is set, and the work waited for."""
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
 @dataclass(frozen=True, slots=True)
 class Load:
     """One run against an open shop; `report` fills as it goes."""
@@ -240,21 +252,15 @@ class Load:
         name = "VisibilityTimeout"
         before = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=[name])["Attributes"][name]
         sqs.set_queue_attributes(QueueUrl=queue, Attributes={name: str(_VISIBILITY_SECONDS)})
-        killing = random.Random(seed)  # noqa: S311
+        killing = random.Random(seed)  # noqa: S311 a load, no secret
 
         def kill() -> None:
             while not stop.wait(killing.uniform(2, 15)):
                 self.report.kills += engine.kill_workers(killing.choice((PROCESSOR, PUBLISHER)))
 
-        thread = threading.Thread(target=kill, daemon=True)
         try:
-            with engine.trouble(seed) as trouble:
-                thread.start()
-                try:
-                    yield
-                finally:
-                    stop.set()
-                    thread.join()
+            with engine.trouble(seed) as trouble, beside(kill, stop):
+                yield
             self.report.troubles = trouble.counts
         finally:
             sqs.set_queue_attributes(QueueUrl=queue, Attributes={name: before})
@@ -269,13 +275,8 @@ class Load:
             stripe.faults = []
 
         stripe.faults = [Fault("slow", times=sys.maxsize, seconds=_SILENT_SECONDS)] if seconds else []
-        thread = threading.Thread(target=come_back, daemon=True)
-        thread.start()
-        try:
+        with beside(come_back, came_back):
             yield
-        finally:
-            came_back.set()
-            thread.join()
 
     @contextmanager
     def watching(self, aws: Aws) -> Iterator[None]:
@@ -286,13 +287,8 @@ class Load:
             while not stop.wait(0.5):
                 self.report.waiting_at_most = max(self.report.waiting_at_most, self._waiting(aws))
 
-        thread = threading.Thread(target=watch, daemon=True)
-        thread.start()
-        try:
+        with beside(watch, stop):
             yield
-        finally:
-            stop.set()
-            thread.join()
 
     def drain(self, aws: Aws, patience: float) -> None:
         """Waits until the queue is empty."""
