@@ -109,6 +109,12 @@ class Visitor:
         assert self.problems == []
 
 
+def forget_plans(shop: Shop) -> None:
+    """Has buyers see the plans as they are now: each function that shows them keeps its catalogue for a minute."""
+    for function in ("PlansFunction", "SubscriptionStatusFunction"):
+        shop.engine.kill_workers(function)
+
+
 def launch(kind: BrowserType, *more: str) -> Browser:
     executable = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if executable is None:

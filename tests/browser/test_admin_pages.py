@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, Locator, expect
 from billing.intake.webhook import encode
 from billing.providers.interface import Notification
 from demo.shop import ADMIN, Shop
-from tests.browser.conftest import Visitor
+from tests.browser.conftest import Visitor, forget_plans
 
 pytestmark = pytest.mark.browser
 
@@ -33,7 +33,7 @@ def test_a_new_plan_is_for_sale_at_once_and_a_new_version_of_it_too(
     def offer() -> Locator:
         """What a newcomer sees. Browsers and instances keep the catalogue for a minute: both are new ones here."""
         admin.page.wait_for_load_state("networkidle")
-        shop_engine.engine.kill_workers("PlansFunction")
+        forget_plans(shop_engine)
         visitor = Visitor(shop_engine, chromium)
         visitors.append(visitor)
         visitor.open("/pricing")
@@ -80,7 +80,7 @@ def test_subscribers_are_moved_to_a_new_version_and_back(
     plan = {"plan_id": "club-month", "name": "Club", "price_cents": 700, "currency": "USD", "interval": "month"}
     plan |= {"group": "club", "features": {"ai.insights": True}}
     assert shop_engine.call("POST", "/admin/plans", plan, user=ADMIN, admin=True).status_code == 201
-    shop_engine.engine.kill_workers("PlansFunction")
+    forget_plans(shop_engine)
     visitor.open("/pricing", user=user)
     visitor.buy("Club", "Pay 7")
     newer = {name: value for name, value in plan.items() if name != "plan_id"} | {"version": 1, "price_cents": 800}
@@ -97,7 +97,7 @@ def test_subscribers_are_moved_to_a_new_version_and_back(
     admin.button("Start").click()
     expect(admin.text("Nobody was moved yet")).to_be_visible()
     assert work() == "done"
-    shop_engine.engine.kill_workers("SubscriptionStatusFunction")  # it keeps its catalogue for a minute
+    forget_plans(shop_engine)
     visitor.open("/account/billing")
     expect(visitor.text(re.compile("with its newest version, for \\$8.00"))).to_be_visible()
     admin.open("/console/plans")

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import expect
 
 from demo.shop import ADMIN, Shop
-from tests.browser.conftest import Visitor
+from tests.browser.conftest import Visitor, forget_plans
 
 pytestmark = pytest.mark.browser
 STEPS = 5
@@ -43,8 +43,7 @@ def test_changing_a_price_and_seeing_who_is_touched(
     plan = {"plan_id": "crew-month", "name": "Crew", "price_cents": 700, "currency": "USD", "interval": "month"}
     plan |= {"group": "crew", "features": {"ai.insights": True}}
     assert shop_engine.call("POST", "/admin/plans", plan, user=ADMIN, admin=True).status_code == 201
-    for reads_plans in ("PlansFunction", "SubscriptionStatusFunction"):  # each for a minute from its memory
-        shop_engine.engine.kill_workers(reads_plans)
+    forget_plans(shop_engine)
     visitor.open("/pricing", user=user)
     visitor.buy("Crew", "Pay 7")
     admin.open("/console")
