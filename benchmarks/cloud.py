@@ -27,12 +27,12 @@ from billing.rules.plans import Plan
 from billing.store.plans import _plan_item
 from local.deliveries import delivery
 
-SECRET = "secret-of-the-benchmark"  # noqa: S105
+SECRET = "secret-of-the-benchmark"  # noqa: S105 opens nothing
 USER = "usr_0123456789abcdef"
 _FREE = {"plan_id": "free", "name": "Free", "price_cents": 0, "interval": "month"}
 _PASS = {"plan_id": "tax-2026", "name": "Tax year", "price_cents": 4900, "interval": "once", "group": "tax-2026"}
 PLANS = [
-    Plan(**plan, version=1, currency="USD", features={"ai.insights": True})  # type: ignore[arg-type]
+    Plan(**plan, version=1, currency="USD", features={"ai.insights": True})  # type: ignore[arg-type]  # values of several types
     for plan in (_FREE, _PASS)
 ]
 

@@ -111,7 +111,7 @@ def report(rounds: int) -> None:
 
 
 def _measured(table: OrderedTable, count: int, rounds: int) -> dict[str, tuple[float, int, int]]:
-    index = CustomerIndex(table, "AccountsTable", None)  # type: ignore[arg-type]
+    index = CustomerIndex(table, "AccountsTable", None)  # type: ignore[arg-type]  # it only reads here
     middle = f"{NOW - count // 2 * 60:012d}#usr_"
     last = next(iter(everybody(1))).ids[-1][0][-8:]
     asked: dict[str, Callable[[], object]] = {

@@ -41,7 +41,7 @@ def report(rounds: int) -> None:
         environ = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_REGION": "us-east-1"}
         aws = Aws(environ=environ | {"AWS_ENDPOINT_URL": url, "AWS_CA_BUNDLE": str(certificate)})
         clients = {
-            name: boto3.client(name, endpoint_url=url, verify=str(certificate), **credentials)  # type: ignore[call-overload]
+            name: boto3.client(name, endpoint_url=url, verify=str(certificate), **credentials)  # type: ignore[call-overload]  # by a name
             for name in ("dynamodb", "sqs")
         }
         print(f"A call to AWS: CPU of the client in µs, median of {rounds} rounds of {CALLS}")

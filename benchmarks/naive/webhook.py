@@ -26,7 +26,7 @@ class Received(BaseModel):
 def receive() -> Received:
     signature = app.current_event.headers["stripe-signature"]
     secret = secrets.get("STRIPE_WEBHOOK_SECRET")
-    event = stripe.Webhook.construct_event(app.current_event.decoded_body, signature, secret)  # type: ignore[no-untyped-call]
+    event = stripe.Webhook.construct_event(app.current_event.decoded_body, signature, secret)  # type: ignore[no-untyped-call]  # the SDK's
     queue.send_message(MessageBody=json.dumps(event.to_dict()))
     return Received(received=True)
 
