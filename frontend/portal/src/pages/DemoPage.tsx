@@ -4,6 +4,7 @@ import { useTitle } from "../title.js";
 import { gains, SAMPLE } from "./gains.js";
 
 const FEATURE = "tax.enhanced";
+const loading = <SkeletonCard heading lines={6} />;
 
 /** A premium feature behind its gate, so that buying can be seen to open it. */
 export default function DemoPage() {
@@ -15,7 +16,7 @@ export default function DemoPage() {
         <h1 className="bsb-h1">{t("demo.title")}</h1>
         <p className="bsb-2 bsb:text-lg">{t("demo.about")}</p>
       </div>
-      <Protected feature={FEATURE} loading={<SkeletonCard heading lines={6} />}>
+      <Protected feature={FEATURE} loading={loading}>
         <Report />
       </Protected>
     </div>
@@ -26,10 +27,12 @@ function Report() {
   const t = usePortalText();
   const { locale } = useBilling();
   const source = useEntitlements().get(FEATURE)?.sources[0];
-  const plan = usePlans().data?.plans.find(({ plan_id }) => plan_id === source?.plan_id);
+  const plans = usePlans();
+  const plan = plans.data?.plans.find(({ plan_id }) => plan_id === source?.plan_id);
   const rows = gains(SAMPLE);
   const money = (cents: number) => format.money(cents, "USD", locale, { exact: false });
   const total = rows.reduce((sum, row) => sum + row.gain_cents, 0);
+  if (plans.isPending) return loading; // the plan's name, where it came late, would move what stands below it
   return (
     <section className="bsb-stack" aria-labelledby="report">
       <div className="bsb-stack bsb:gap-1">
