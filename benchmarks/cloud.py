@@ -70,6 +70,8 @@ class EmptyCloud:
             return {"SecretString": SECRET, "Name": "x", "ARN": "arn:x", "VersionId": "x" * 32}
         if "salt" in request.get("UpdateExpression", ""):
             return {"Attributes": {"salt": {"S": "a salt of this day"}}}
+        if "lease" in request.get("UpdateExpression", ""):  # a lane that is due, of an endpoint that is gone
+            return {"Attributes": {"following": {"S": "0"}, "news": {"N": "0"}}}
         if operation == "get_queue_attributes":
             return {"Attributes": dict.fromkeys(request["AttributeNames"], "0")}
         return {"put_events": {"FailedEntryCount": 0, "Entries": []}}.get(operation, {})
@@ -118,9 +120,8 @@ def event_for(function: str, cloud: EmptyCloud) -> dict[str, Any]:
         body_of_mock = (ROOT / "events" / "mock" / "purchase.updated.json").read_bytes()
         message = {"messageId": "m", "body": encode(mock.minimise(body_of_mock), now, "1", "hash")}
         return {"Records": [message]}
-    names = [f"api/{function}.json", f"stream/{function}.json", f"schedule/{function}.json"]
-    names += [str(path.relative_to(ROOT / "events")) for path in sorted((ROOT / "events/api").glob(f"{function}.*"))]
-    return recorded(next(name for name in names if (ROOT / "events" / name).exists()))
+    found = sorted(path for path in (ROOT / "events").glob(f"*/{function}.*json"))
+    return recorded(str(found[0].relative_to(ROOT / "events")))
 
 
 # --- behind TLS ------------------------------------------------------------------------------------------------------

@@ -87,6 +87,7 @@ def everybody(count: int) -> Iterator[Customer]:
             since=NOW - number * 60,
             status="past_due" if number % 2 == 0 else "active",
             plans=(("plus-month", "pro-month", "pro-year")[number % 3],),
+            versions=(("plus-month@1", "pro-month@1", "pro-year@1")[number % 3],),
             rails=(("stripe", "btcpay")[number % 2],),
             at_risk=number % 2 == 0,
             ends_at=NOW + number % 60 * _DAY if number % 2 == 0 else None,

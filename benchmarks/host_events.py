@@ -33,7 +33,8 @@ from billing.log import SILENT
 from billing.outgoing import Reply, post
 from billing.rules.host_events import EVENT_TYPES, HostEvent, of_change
 from billing.rules.host_signatures import is_genuine, secret_of
-from billing.store.host_events import Delivery, Endpoint, HostEventStore
+from billing.store.host_events import HostEventStore
+from billing.store.outbox import Delivery, Endpoint
 
 KEY = "key-of-the-run"
 TABLE = "HostEventsTable"

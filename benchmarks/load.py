@@ -1,7 +1,7 @@
 """Signed payment events at the local engine: bursts, repeats, shuffles, and with --faults every trouble there is.
 
     make load                                       # 200 users, about 800 events
-    make load ARGS="--users 2500 --faults"          # ten thousand events, some minutes
+    make load ARGS="--users 1200 --faults"          # ten thousand events, some minutes
     make load ARGS="--users 40 --faults --outage 6" # Stripe is silent for six hours, at sixty times the speed
 
 Every event is sent by the rules of the mock provider or of Stripe's stand-in, signed, some of them twice or thrice and

@@ -1,13 +1,14 @@
 """How many small faults in the rules the fast tests notice: `make mutants`, or `ARGS="--count 500 --seed 7"`.
 
 Each mutant is one change (another comparison, a number one higher, a condition turned round …) in a copy of the
-repository; it is killed when a test that reaches it fails. Whatever survives is a missing test, or a change that means
-the same.
+repository; it is killed when a test that reaches it fails, or does not end. Whatever survives is a missing test, or a
+change that means the same.
 """
 
 import argparse
 import ast
 import json
+import multiprocessing
 import os
 import random
 import shutil
@@ -16,9 +17,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 # Loaded once here, for all the children: what tests lean on, and none of what is changed.
 import boto3  # noqa: F401
@@ -42,11 +44,19 @@ TESTS = (
     "tests/selling",
     "tests/admin",
     "tests/intake",
+    "tests/store",
+    "tests/catalogue",
 )
 COPIED = ("layers", "functions", "ops", "tests", "benchmarks", "events", "docs", "pyproject.toml", "template.yaml")
-# One mutant may loop for ever: then it is killed.
-SECONDS = 240
-QUIETLY = ("-p", "no:cacheprovider", "-p", "no:xdist", "-m", "not engine")
+# A mutant may loop for ever, or wait: one test may take so much of the processor, and so long.
+CPU_SECONDS, SECONDS = 60, 600
+# A survivor runs all tests that reach it, up to so many seconds of them: the slowest may then not have been asked.
+ASKED_SECONDS = 90
+# From where this process loads what is to be changed; its packages, which may lie in the repository too, stay.
+_ORIGINALS = {"", *(str(ROOT / place) for place in ("", "layers/billing", "functions", "ops", "python/src", "tests"))}
+# So many tests have to pass without any change before a failure counts as a mutant that was noticed.
+CONTROLS = 300
+QUIETLY = ("-p", "no:cacheprovider", "-m", "not engine", "--assert=plain")
 
 _COMPARISONS: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.Lt: ast.LtE,
@@ -116,14 +126,17 @@ def mutants(path: Path) -> Iterator[Mutant]:
 
 
 def _code(tree: ast.AST) -> Iterator[ast.AST]:
-    """What runs: no annotations, and nothing in an f-string, whose parts have no place of their own."""
+    """What decides: no annotations, no options of a decorator, and nothing in an f-string: its parts have no place."""
     yield tree
     for name, value in ast.iter_fields(tree):
-        if name in ("annotation", "returns") or isinstance(tree, ast.JoinedStr):
+        if name in ("annotation", "returns", "decorator_list") or isinstance(tree, ast.JoinedStr):
             continue
         for child in value if isinstance(value, list) else [value]:
             if isinstance(child, ast.AST):
                 yield from _code(child)
+
+
+Verdicts: TypeAlias = "multiprocessing.SimpleQueue[tuple[Mutant, bool]]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,16 +153,28 @@ class Reach:
         found = {test for line in range(mutant.line, last + 1) for test in lines.get(str(line), ())}
         if found <= {""}:
             found = {test for tests in lines.values() for test in tests}
-        return sorted(found - {""}, key=self.seconds.__getitem__)
+        asked, left = [], float(ASKED_SECONDS)
+        for test in sorted(found - {""}, key=self.seconds.__getitem__):
+            left -= self.seconds[test]
+            if left < 0:
+                break
+            asked.append(test)
+        return asked
+
+    def fastest(self, count: int) -> list[str]:
+        reaching = {test for lines in self.lines.values() for tests in lines.values() for test in tests} - {""}
+        return sorted(reaching, key=self.seconds.__getitem__)[:count]
 
 
 def reach(copy: Path) -> Reach:
     """Runs the tests once, without the paths of whoever asked, which would lead back to the original."""
     env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     env |= {"MUTATED": ":".join(map(str, MUTATED)), "REACHED": str(copy / "reached.json")}
-    pytest = [sys.executable, "-B", "-m", "pytest", "-q", "-p", "benchmarks.reached", *QUIETLY]
+    command = [sys.executable, "-B", "-m", "pytest", "-q", "-p", "benchmarks.reached", *QUIETLY]
     # Some need what is not copied, such as the front end's modules: what fails without any change judges none.
-    subprocess.run([*pytest, *TESTS], cwd=copy, env=env, stdout=subprocess.DEVNULL, check=False)
+    done = subprocess.run([*command, *TESTS], cwd=copy, env=env, stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
+        sys.exit(f"The tests did not run:\n{done.stdout[-2000:]}")
     return Reach(**json.loads((copy / "reached.json").read_text()))
 
 
@@ -157,67 +182,99 @@ def killed(mutant: Mutant, copy: Path, known: Reach) -> bool:
     target = copy / mutant.path
     source = target.read_bytes()
     tests = known.tests(mutant, source)
+    if not tests:
+        return False
     target.write_bytes(source[: mutant.start] + mutant.after.encode() + source[mutant.end :])
     try:
-        return bool(tests) and not passes(copy, tests)
+        code = run(copy, tests)
     finally:
         target.write_bytes(source)
+    if code in (pytest.ExitCode.USAGE_ERROR, pytest.ExitCode.NO_TESTS_COLLECTED):
+        # The change may have kept a module from loading; a test that is not found in any case judges nothing.
+        return run(copy, tests) == pytest.ExitCode.OK
+    return code != pytest.ExitCode.OK
 
 
-def passes(copy: Path, tests: list[str]) -> bool:
-    """Whether these tests pass there. In a child of this process, which has loaded what never changes."""
+class Limits:
+    """Ends the process when one of its tests does not end."""
+
+    @staticmethod
+    def pytest_runtest_logstart() -> None:
+        signal.setitimer(signal.ITIMER_PROF, CPU_SECONDS)
+        signal.alarm(SECONDS)
+
+
+def run(copy: Path, tests: list[str]) -> int:
+    """How these tests end there; negative after a signal. In a child of this process: it has loaded what never changes.
+
+    A signal is the end of a test that takes too long (`Limits`).
+    """
     child = os.fork()
     if not child:
         code = 1
         try:
             os.chdir(copy)
-            sys.path[:] = [place for place in sys.path if not place.startswith(str(ROOT))]
+            sys.path[:] = [place for place in sys.path if place not in _ORIGINALS]
             quiet = os.open(os.devnull, os.O_WRONLY)
             os.dup2(quiet, 1)
             os.dup2(quiet, 2)
-            code = int(pytest.main(["-q", "-x", *QUIETLY, *tests]))
+            Limits.pytest_runtest_logstart()
+            code = int(pytest.main(["-q", "-x", *QUIETLY, *tests], plugins=[Limits]))
         finally:
             os._exit(code)
-    ends_at = time.monotonic() + SECONDS
-    while time.monotonic() < ends_at:
-        done, status = os.waitpid(child, os.WNOHANG)
-        if done:
-            return status == 0
-        time.sleep(0.02)
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
-    return False
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def judge(chosen: Sequence[Mutant], copy: Path, known: Reach, verdicts: Verdicts) -> None:
+    for mutant in chosen:
+        verdicts.put((mutant, killed(mutant, copy, known)))
 
 
 def main() -> int:
-    arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--count", type=int, default=40)
-    arguments.add_argument("--seed", type=int, default=1)
-    given = arguments.parse_args()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--count", type=int, default=40)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="how many are judged at once")
+    arguments = parser.parse_args()
     paths = [p for place in MUTATED for p in ((ROOT / place).rglob("*.py") if place.suffix == "" else [ROOT / place])]
     every = [mutant for path in sorted(paths) for mutant in mutants(path.relative_to(ROOT))]
-    chosen = random.Random(given.seed).sample(every, min(given.count, len(every)))  # noqa: S311 a sample
+    chosen = random.Random(arguments.seed).sample(every, min(arguments.count, len(every)))  # noqa: S311 a sample
     survivors, began = [], time.monotonic()
+    sys.dont_write_bytecode = True  # a changed source of the same size and second would be taken for the one before
+    processes = multiprocessing.get_context("fork")
     with tempfile.TemporaryDirectory() as directory:
-        copy = Path(directory)
-        for name in COPIED:
-            source = ROOT / name
-            ignored = shutil.ignore_patterns("__pycache__")
-            if source.is_dir():
-                shutil.copytree(source, copy / name, ignore=ignored)
-            else:
-                shutil.copy(source, copy / name)
-        known = reach(copy)
-        for number, mutant in enumerate(chosen, start=1):
-            if not killed(mutant, copy, known):
+        copies = [Path(directory) / str(job) for job in range(arguments.jobs)]
+        for copy in copies:
+            copy_sources(copy)
+        known = reach(copies[0])
+        if run(copies[0], known.fastest(CONTROLS)):
+            sys.exit("The tests fail without any change: run them by hand before mutants are judged by them.")
+        verdicts: Verdicts = processes.SimpleQueue()
+        for job, copy in enumerate(copies):
+            processes.Process(target=judge, args=(chosen[job :: len(copies)], copy, known, verdicts)).start()
+        for number in range(1, len(chosen) + 1):
+            mutant, dead = verdicts.get()
+            if not dead:
                 survivors.append(mutant)
                 print(f"survived  {mutant.path}:{mutant.line}  {mutant.before}  →  {mutant.after}", flush=True)
-            elif number % 10 == 0:
+            if number % 10 == 0:
                 print(f"{number} of {len(chosen)}", flush=True)
-    dead = len(chosen) - len(survivors)
-    share = f"{dead / len(chosen):.1%}"
-    print(f"{dead} of {len(chosen)} killed ({share}), of {len(every)} there are; {time.monotonic() - began:.0f} s")
+    killed_ones = len(chosen) - len(survivors)
+    share = f"{killed_ones / len(chosen):.1%}"
+    print(
+        f"{killed_ones} of {len(chosen)} killed ({share}), of {len(every)} there are; {time.monotonic() - began:.0f} s"
+    )
     return 0
+
+
+def copy_sources(copy: Path) -> None:
+    copy.mkdir()
+    for name in COPIED:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, copy / name)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,9 @@
-"""A pytest plugin: which lines of the mutated modules each passing test reaches, and its seconds: JSON in $REACHED."""
+"""A pytest plugin: which lines of the mutated modules each passing test reaches, and its seconds: JSON in $REACHED.
 
+What a file of tests computes while it is loaded, such as the rows of a table, is reached by all of its tests.
+"""
+
+import inspect
 import json
 import os
 import sys
@@ -15,17 +19,18 @@ import pytest
 _TOOL = sys.monitoring.COVERAGE_ID
 _ROOT = Path.cwd()
 _mutated = tuple(str(_ROOT / place) for place in os.environ["MUTATED"].split(":"))
-# Path and line, and the tests that reach it: what runs on import is reached before any test, by "".
+# Path and line, and who reaches it: a test, or a file of tests while it is loaded. What a mutated module itself runs
+# when it is imported is reached by "".
 _reached: dict[tuple[str, int], set[str]] = defaultdict(set)
 _seconds: dict[str, float] = {}
 _failed: set[str] = set()
-_test = ""
+_running = ""
 
 
 def _line(code: CodeType, line: int) -> Any:
     if code.co_filename.startswith(_mutated):
-        _reached[code.co_filename, line].add(_test)
-    return sys.monitoring.DISABLE  # once for each test is enough
+        _reached[code.co_filename, line].add(_running if code.co_flags & inspect.CO_OPTIMIZED else "")
+    return sys.monitoring.DISABLE  # once for each is enough
 
 
 def pytest_configure() -> None:
@@ -34,13 +39,25 @@ def pytest_configure() -> None:
     sys.monitoring.set_events(_TOOL, sys.monitoring.events.LINE)
 
 
+def _begin(what: str) -> None:
+    global _running
+    _running = what
+    sys.monitoring.restart_events()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector: pytest.Collector) -> Iterator[None]:
+    if isinstance(collector, pytest.Module):
+        _begin(collector.nodeid)
+    return (yield)  # type: ignore[return-value] # a wrapper gives on what it got
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
-    global _test
-    _test, began = item.nodeid, time.monotonic()
-    sys.monitoring.restart_events()
+    began = time.monotonic()
+    _begin(item.nodeid)
     result = yield
-    _seconds[_test], _test = time.monotonic() - began, ""
+    _seconds[item.nodeid] = time.monotonic() - began
     return result  # type: ignore[return-value] # a wrapper gives on what it got
 
 
@@ -51,7 +68,11 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 
 def pytest_unconfigure() -> None:
     sys.monitoring.set_events(_TOOL, sys.monitoring.events.NO_EVENTS)
+    of_file: dict[str, set[str]] = defaultdict(set)
+    for test in _seconds:
+        of_file[test.partition("::")[0]].add(test)
     lines: dict[str, dict[int, list[str]]] = defaultdict(dict)
-    for (path, line), tests in _reached.items():
+    for (path, line), names in _reached.items():
+        tests = {test for name in names for test in of_file.get(name, {name})}
         lines[str(Path(path).relative_to(_ROOT))][line] = sorted(tests - _failed)
     Path(os.environ["REACHED"]).write_text(json.dumps({"seconds": _seconds, "lines": lines}))

@@ -10,7 +10,7 @@ from billing.rules.plans import Plan
 from billing.settings import Settings
 from fakes.stripe import shapes
 from fakes.stripe.app import StripeApp
-from fakes.stripe.books import Object
+from fakes.stripe.payments import Object
 
 _TAX_PERCENT = 19
 # What another product may put where we read our own.

@@ -20,9 +20,9 @@ def show(request: Request) -> Response:
     query = request.only("at", *_FILTERS, "format")
     as_csv = wants_csv(query, request.headers)
     chosen = {name: query[name] for name in _FILTERS if query.get(name)}
-    found = audit.month(seconds(query, "at", request.now), **chosen, limit=_EXPORTED if as_csv else 100)
+    stored = audit.month(seconds(query, "at", request.now), **chosen, limit=_EXPORTED if as_csv else 100)
     names = ("actor", "action", "subject", "before", "after")
-    entries = [{"at": rfc3339(e["at"]), "reason": e.get("reason"), **{name: e[name] for name in names}} for e in found]
+    entries = [{"at": rfc3339(e["at"]), "reason": e.get("reason"), **{name: e[name] for name in names}} for e in stored]
     if not as_csv:
         return Response({"entries": entries})
     rows = [{**entry, **{name: json.dumps(entry[name]) for name in ("before", "after")}} for entry in entries]

@@ -8,18 +8,16 @@ from typing import Any, cast
 from billing.admin.endpoints import AdminEndpoints
 from billing.api.http import Call, Request, Response, chosen, endpoint
 from billing.api.requests import ChangeEndpoint, CreateEndpoint, ResendEvents
-from billing.hosts.outbox import Wakes
 from billing.log import Log
 from billing.outgoing import place_of
-from billing.store.host_events import STATES, HostEventStore, State
+from billing.store.outbox import STATES, State
 from billing.wiring import Wiring
 
 LIMIT = 50
 
 logger = Log()
 wire = Wiring(os.environ, "dynamodb", "sqs")
-store = HostEventStore(wire.aws, wire.settings.required("HOST_EVENTS_TABLE"))
-wakes = Wakes(wire.aws, wire.settings.required("HOST_EVENTS_QUEUE_URL"), logger)
+store, wakes = wire.host_events, wire.wakes(logger)
 key = partial(wire.settings.secret, "ENDPOINT_SECRETS_KEY")
 endpoints = AdminEndpoints(store, wakes, wire.audit, key, partial(place_of, at_home=wire.settings.at_home))
 

@@ -42,8 +42,8 @@ def save_offer(request: Request) -> Mapping[str, Any]:
     before = {price.plan_id: plans.newest(price.plan_id) for price in body.prices}
     saved = plans.save_offer(body)
     for plan in saved:
-        known = before[plan["plan_id"]]
-        _noted(request, "update_plan" if known else "create_plan", known, plan)
+        old = before[plan["plan_id"]]
+        _noted(request, "update_plan" if old else "create_plan", old, plan)
     return {"plans": saved}
 
 

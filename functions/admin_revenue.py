@@ -24,7 +24,9 @@ def revenue(request: Request) -> Response:
 
 
 def lines(request: Request) -> Response:
-    query = request.only("currency", "day", "from", "to", "plan_id", "provider", "kind", "figure", "cursor", "format")
+    query = request.only(
+        "currency", "day", "from", "to", "plan_id", "provider", "kind", "cohort", "figure", "cursor", "format"
+    )
     return _answer(request, analytics.lines(query), "lines")
 
 

@@ -29,10 +29,10 @@ customers = Customers(wire.customers, users)
 def find(request: Request) -> Response:
     """By an id, whole or in part; without one the list, filtered. As JSON or as CSV."""
     query = request.only(*FILTERS, "q", "cursor", "limit", "format")
-    found = customers.find(query, request.now)
+    page = customers.find(query, request.now)
     if wants_csv(query, request.headers):
-        return csv_file(to_csv(customers.rows(found)), "customers.csv")
-    return Response(found)
+        return csv_file(to_csv(customers.rows(page)), "customers.csv")
+    return Response(page)
 
 
 def explain(request: Request) -> Mapping[str, Any]:

@@ -29,10 +29,10 @@ def make(request: Request) -> Response:
 
 def codes(request: Request) -> Response:
     query = request.only("format")
-    found = vouchers.codes(request.path["batch_id"], request.user_id, request.now)
+    batch = vouchers.codes(request.path["batch_id"], request.user_id, request.now)
     if wants_csv(query, request.headers):
-        return csv_file(to_csv(rows(found)), f"{request.path['batch_id']}.csv")
-    return Response(found)
+        return csv_file(to_csv(rows(batch)), f"{request.path['batch_id']}.csv")
+    return Response(batch)
 
 
 def revoke(request: Request) -> Mapping[str, Any]:

@@ -33,9 +33,9 @@ def identities() -> Identities:
 def sign_in(request: Request) -> Mapping[str, Any]:
     url = f"{settings.public_url}/auth/nostr"
     proof = nostr.verify(request.headers.get("authorization", ""), "POST", url, request.body, request.now)
-    asked = request.parse(SignInWithNostr)
+    body = request.parse(SignInWithNostr)
     keep = nostr.REPLAY_SECONDS
-    return session_tokens(identities().sign_in(proof.public_key, proof.event_id, keep, request.now, asked.link_to))
+    return session_tokens(identities().sign_in(proof.public_key, proof.event_id, keep, request.now, body.link_to))
 
 
 def refresh(request: Request) -> Mapping[str, Any]:
@@ -49,7 +49,7 @@ def sign_out(request: Request) -> Response:
 
 def me(request: Request) -> Mapping[str, Any]:
     """Free of charge: what the authorizer found out already."""
-    return {"user_id": request.own_user(None), "role": request.role, "may": roles.allowed(request.role)}
+    return {"user_id": request.own_user(), "role": request.role, "may": roles.allowed(request.role)}
 
 
 _counted: Mapping[str, Call] = {

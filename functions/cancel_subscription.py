@@ -19,7 +19,7 @@ def cancel(request: Request) -> Mapping[str, Any]:
     body = request.parse(CancelSubscription)
     left: list[str] = []
     status = subscriptions.cancel(
-        request.own_user(None),
+        request.own_user(),
         at_period_end=body.at_period_end,
         reason=body.reason,
         comment=body.comment,
@@ -29,13 +29,13 @@ def cancel(request: Request) -> Mapping[str, Any]:
     )
     if body.comment:
         for subscription_id in left:
-            notes.left(request.user_id, subscription_id, body.comment, request.now)
+            notes.left(request.user_id, subscription_id, body.comment, request.now, request.now)
     return status
 
 
 def resume(request: Request) -> Mapping[str, Any]:
     body = request.parse(ResumeSubscription)
-    return subscriptions.resume(request.own_user(None), request.now, subscription_id=body.subscription_id)
+    return subscriptions.resume(request.own_user(), request.now, subscription_id=body.subscription_id)
 
 
 handler = endpoint(

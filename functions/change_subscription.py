@@ -16,13 +16,11 @@ subscriptions = wire.subscriptions
 
 def preview(request: Request) -> Mapping[str, Any]:
     body = request.parse(PreviewChange)
-    return subscriptions.preview(
-        request.own_user(None), body.plan_id, request.now, subscription_id=body.subscription_id
-    )
+    return subscriptions.preview(request.own_user(), body.plan_id, request.now, subscription_id=body.subscription_id)
 
 
 def change(request: Request) -> Mapping[str, Any]:
-    return subscriptions.change(request.own_user(None), request.parse(ChangeSubscription).preview_id, request.now)
+    return subscriptions.change(request.own_user(), request.parse(ChangeSubscription).preview_id, request.now)
 
 
 handler = endpoint(

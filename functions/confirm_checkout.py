@@ -1,4 +1,4 @@
-"""POST /billing/checkout-sessions/{checkout_id}/confirm: the return from the payment page does not wait."""
+"""POST /billing/checkout-sessions/{checkout_id}/confirm: access on return, without waiting for a webhook."""
 
 import os
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ accounts, client, applier = wire.accounts, wire.client, wire.applier
 
 
 def confirm_checkout(request: Request) -> Mapping[str, Any]:
-    user_id = request.own_user(request.only("user_id").get("user_id"))
+    user_id = request.queried_user()
     return confirm(accounts, applier, client, user_id, request.path["checkout_id"], request.now)
 
 

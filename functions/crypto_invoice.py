@@ -15,14 +15,14 @@ accounts, client = wire.accounts, wire.client
 
 
 def of_a_checkout(request: Request) -> Mapping[str, Any]:
-    user_id = request.own_user(None)
+    user_id = request.own_user()
     provider, invoice_id = of_checkout(accounts, user_id, request.path["checkout_id"])
     return show(accounts, client, user_id, provider, invoice_id, request.now)
 
 
 def by_id(request: Request) -> Mapping[str, Any]:
     provider, invoice_id = request.path["provider"], request.path["purchase_id"]
-    return show(accounts, client, request.own_user(None), provider, invoice_id, request.now)
+    return show(accounts, client, request.own_user(), provider, invoice_id, request.now)
 
 
 handler = endpoint(

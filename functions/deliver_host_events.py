@@ -1,4 +1,4 @@
-"""The queue of lanes: what hosts are to be told is told, in order, to whoever answers."""
+"""The queue's consumer for hosts: sends what waits in each lane to its endpoint, in order."""
 
 import json
 import os
@@ -8,16 +8,13 @@ from typing import Any
 
 from billing import deadline
 from billing.hosts.deliveries import Deliveries
-from billing.hosts.outbox import Wakes
 from billing.log import Log
 from billing.outgoing import post
-from billing.store.host_events import HostEventStore
 from billing.wiring import Wiring
 
 logger = Log()
 wire = Wiring(os.environ, "dynamodb", "sqs")
-store = HostEventStore(wire.aws, wire.settings.required("HOST_EVENTS_TABLE"))
-wakes = Wakes(wire.aws, wire.settings.required("HOST_EVENTS_QUEUE_URL"), logger)
+store, wakes = wire.host_events, wire.wakes(logger)
 key = partial(wire.settings.secret, "ENDPOINT_SECRETS_KEY")
 deliveries = Deliveries(store, wakes, key, partial(post, at_home=wire.settings.at_home), logger)
 

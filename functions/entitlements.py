@@ -26,7 +26,7 @@ gate = Gate(accounts, f"{settings.portal_url}/pricing")
 
 
 def show_all(request: Request) -> Response:
-    user_id = request.own_user(request.only("user_id").get("user_id"))
+    user_id = request.queried_user()
     seconds = settings.integer("ENTITLEMENT_TOKEN_SECONDS", TOKEN_SECONDS)
     statement = Statement(accounts, counters, plans.catalogue(), user_id, request.now, seconds)
     return unless_known(request, statement.etag, lambda: _signed(statement))
@@ -43,9 +43,9 @@ def check(request: Request) -> dict[str, Any]:
     user_id, catalogue = request.own_user(query.get("user_id")), plans.catalogue()
     # Whoever has heard that the account changed asks what it is now, not what the authorizer kept.
     fresh = chosen(query, "fresh", "false", "true") == "true"
-    known = None if fresh else known_sources(request.context)
-    found = gate.check(user_id, feature, catalogue, request.now, known)
-    left = _left(user_id, found, request.now)
+    cached = None if fresh else known_sources(request.context)
+    opened = gate.check(user_id, feature, catalogue, request.now, cached)
+    left = _left(user_id, opened, request.now)
     if left.remaining == 0:  # a cached no is never trusted: more may have been bought since
         left = _left(user_id, gate.check(user_id, feature, catalogue, request.now), request.now)
     if left.quota and left.remaining == 0:
@@ -53,9 +53,9 @@ def check(request: Request) -> dict[str, Any]:
     return {"allowed": True, **entitlement(left)}
 
 
-def _left(user_id: str, found: Entitlement, now: int) -> Held:
-    counted = isinstance(found.value, Allowance)
-    return held(found, counters.read(user_id, found.feature).counter if counted else Counter(), now)
+def _left(user_id: str, opened: Entitlement, now: int) -> Held:
+    counted = isinstance(opened.value, Allowance)
+    return held(opened, counters.read(user_id, opened.feature).counter if counted else Counter(), now)
 
 
 handler = endpoint(

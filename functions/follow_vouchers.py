@@ -1,4 +1,4 @@
-"""The Accounts stream's consumer for vouchers: what became of one reaches the account of who redeemed it."""
+"""The Accounts stream's consumer for vouchers: one that is given back or disputed ends where it was redeemed."""
 
 import os
 import time

@@ -16,7 +16,7 @@ return_url = f"{wire.settings.portal_url}/account"
 
 
 def open_portal(request: Request) -> Mapping[str, Any]:
-    return {"url": portal_link(accounts, client, return_url, request.own_user(None))}
+    return {"url": portal_link(accounts, client, return_url, request.own_user())}
 
 
 handler = endpoint(limited({"POST /billing/portal-session": open_portal}, wire.limits), Log())

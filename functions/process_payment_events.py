@@ -22,12 +22,19 @@ settings = Settings(os.environ, aws.fetch_secret)
 accounts = AccountStore(aws, settings.accounts_table, settings.payment_events_table)
 plans = PlanStore(aws, settings.plans_table)
 client = Clients(settings)
-applier = Applier(accounts, plans, client)
+applier = Applier(accounts, plans, client, moves=True)
 events = PaymentEventStore(aws, settings.payment_events_table)
 logger = Log()
 aftercare = Aftercare(accounts, plans, applier, client, settings.optional("DOUBLE_SUBSCRIPTIONS", "refund"), logger)
 
-processor = Processor(applier, events, livemode=settings.livemode, aftercare=aftercare.settle)
+
+def left(user_id: str, subscription_id: str, text: str, at: int, now: int) -> None:
+    from billing.store.notes import NoteStore  # few say why they leave: a start does without
+
+    NoteStore(aws, settings.accounts_table).left(user_id, subscription_id, text, at, now)
+
+
+processor = Processor(applier, events, livemode=settings.livemode, aftercare=aftercare.settle, left=left)
 batch = Batch(
     *(processor, aws, settings.queue_url, settings.required("PAYMENT_EVENTS_DLQ_URL"), logger),
     first_wait=settings.integer("FIRST_WAIT_SECONDS", FIRST_WAIT),

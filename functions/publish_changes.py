@@ -12,8 +12,8 @@ from billing.reporting.publishing import Changes
 from billing.settings import Settings
 from billing.store.accounts import AccountStore
 from billing.store.customers import CustomerIndex
-from billing.store.host_events import HostEventStore
 from billing.store.metrics import MetricsStore
+from billing.store.outbox import Outbox
 
 aws = Aws("dynamodb", "events")
 settings = Settings(os.environ, aws.fetch_secret)
@@ -22,7 +22,7 @@ customers = CustomerIndex(aws, settings.accounts_table, AccountStore(aws, settin
 set_aside_url = settings.required("CHANGES_DLQ_URL")
 logger = Log()
 wakes = Wakes(aws, settings.required("HOST_EVENTS_QUEUE_URL"), logger)
-hosts = HostEvents(HostEventStore(aws, settings.required("HOST_EVENTS_TABLE")), wakes)
+hosts = HostEvents(Outbox(aws, settings.required("HOST_EVENTS_TABLE")), wakes)
 changes = Changes(aws, settings.required("EVENT_BUS"), metrics, customers, hosts, set_aside_url, logger)
 
 

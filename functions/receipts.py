@@ -14,11 +14,11 @@ receipts = wire.receipts
 
 
 def list_all(request: Request) -> Mapping[str, Any]:
-    return receipts.list(request.own_user(None))
+    return receipts.list(request.own_user())
 
 
 def show(request: Request) -> Mapping[str, Any]:
-    return receipts.show(request.own_user(None), request.path["provider"], request.path["payment_id"])
+    return receipts.show(request.own_user(), request.path["provider"], request.path["payment_id"])
 
 
 handler = endpoint(

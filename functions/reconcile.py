@@ -14,6 +14,7 @@ from billing.providers import PROVIDERS, Clients
 from billing.selling.aftercare import Aftercare
 from billing.settings import Settings
 from billing.store.accounts import AccountStore
+from billing.store.notes import NoteStore
 from billing.store.payment_events import PaymentEventStore
 from billing.store.plans import PlanStore
 from billing.store.progress import ProgressStore
@@ -32,9 +33,10 @@ client = Clients(settings)
 events = PaymentEventStore(aws, settings.payment_events_table)
 applier = Applier(accounts, plans, client)
 logger = Log()
+notes = NoteStore(aws, settings.accounts_table)
 aftercare = Aftercare(accounts, plans, applier, client, settings.optional("DOUBLE_SUBSCRIPTIONS", "refund"), logger)
 
-processor = Processor(applier, events, livemode=settings.livemode, aftercare=aftercare.settle)
+processor = Processor(applier, events, livemode=settings.livemode, aftercare=aftercare.settle, left=notes.left)
 progress = ProgressStore(aws, settings.accounts_table)
 reconcilers = {
     name: Reconciler(name, client, accounts, plans, events, applier, processor, progress, aftercare.settle, logger)

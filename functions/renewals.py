@@ -17,12 +17,12 @@ renewals = Renewals(wire.accounts, wire.plans, wire.checkouts)
 
 def open_invoice(request: Request) -> Mapping[str, Any]:
     body = request.parse(RenewTerm)
-    return renewals.open_invoice(request.own_user(None), request.path["group"], body.provider, request.now)
+    return renewals.open_invoice(request.own_user(), request.path["group"], body.provider, request.now)
 
 
 def set_reminders(request: Request) -> Mapping[str, Any]:
     wanted = request.parse(SetReminders).wanted
-    return renewals.set_reminders(request.own_user(None), request.path["group"], wanted=wanted, now=request.now)
+    return renewals.set_reminders(request.own_user(), request.path["group"], wanted=wanted, now=request.now)
 
 
 handler = endpoint(

@@ -13,8 +13,7 @@ from billing.wiring import Wiring
 LIMIT = 250
 
 wire = Wiring(os.environ)
-days = [int(part) for part in wire.settings.optional("RENEWAL_REMINDER_DAYS", "7,1").split(",")]
-reminders = Reminders(wire.accounts, wire.plans, wire.due, days)
+reminders = Reminders(wire.accounts, wire.plans, wire.due, wire.settings.reminder_days)
 logger = Log()
 
 

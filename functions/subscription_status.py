@@ -18,14 +18,16 @@ plans = PlanStore(aws, settings.plans_table)
 
 
 def show(request: Request) -> dict[str, Any]:
-    user_id = request.own_user(request.only("user_id").get("user_id"))
-    return subscription_status(accounts.load(user_id), plans.catalogue(), request.now)
+    account = accounts.load(request.queried_user(), whole=True)  # a page shows what is over, too
+    return subscription_status(account, plans.catalogue(), request.now, max(settings.reminder_days))
 
 
 def quote(request: Request) -> dict[str, Any]:
-    user_id = request.own_user(request.only("user_id").get("user_id"))
-    account = accounts.load(user_id)
-    return {"quotes": quotes(account, plans.catalogue(), settings.providers, request.now)}
+    user_id = request.queried_user()
+    # Never older than the price list beside it: a plan without a quote could not be bought.
+    catalogue = plans.catalogue(fresh=True)
+    offers = accounts.evaluate(user_id, lambda account: quotes(account, catalogue, settings.providers, request.now))
+    return {"quotes": offers}
 
 
 handler = endpoint({"GET /billing/subscription-status": show, "GET /billing/quotes": quote}, Log())

@@ -24,13 +24,13 @@ usage = Usage(gate, CounterStore(aws, settings.accounts_table))
 
 def use(request: Request) -> Mapping[str, Any]:
     call = use_feature(request.body)
-    return usage.use(request.own_user(None), call, plans.catalogue(), request.now, known_sources(request.context))
+    return usage.use(request.own_user(), call, plans.catalogue(), request.now, known_sources(request.context))
 
 
 def use_all(request: Request) -> Mapping[str, Any]:
     calls = use_features(request.body)
-    known = known_sources(request.context)
-    return {"items": usage.use_all(request.own_user(None), calls, plans.catalogue(), request.now, known)}
+    cached = known_sources(request.context)
+    return {"items": usage.use_all(request.own_user(), calls, plans.catalogue(), request.now, cached)}
 
 
 handler = endpoint({"POST /billing/usage": use, "POST /billing/usage/batch": use_all}, Log())

@@ -15,15 +15,15 @@ vouchers = wire.vouchers
 
 
 def preview(request: Request) -> Mapping[str, Any]:
-    return vouchers.preview(request.own_user(None), request.parse(RedeemVoucher).code, request.now)
+    return vouchers.preview(request.own_user(), request.parse(RedeemVoucher).code, request.now)
 
 
 def redeem(request: Request) -> Mapping[str, Any]:
-    return vouchers.redeem(request.own_user(None), request.parse(RedeemVoucher).code, request.now)
+    return vouchers.redeem(request.own_user(), request.parse(RedeemVoucher).code, request.now)
 
 
 def gifts(request: Request) -> Mapping[str, Any]:
-    return vouchers.gifts(request.own_user(request.only("user_id").get("user_id")), request.now)
+    return vouchers.gifts(request.queried_user(), request.now)
 
 
 handler = endpoint(

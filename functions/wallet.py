@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from billing.api.http import Request, Response, endpoint
-from billing.api.requests import ConnectWallet, SetWallet
+from billing.api.requests import ConnectWallet, SayOfConnection, SetWallet
 from billing.identity.call_limits import limited
 from billing.log import Log
+from billing.rules.records import Said
 from billing.wiring import Wiring
 
 wire = Wiring(os.environ)
@@ -15,39 +16,45 @@ wallets = wire.wallets
 
 
 def show(request: Request) -> Mapping[str, Any]:
-    return wallets.show(request.own_user(None), request.now)
+    return wallets.show(request.own_user(), request.now)
+
+
+def said(by_buyer: SayOfConnection | None) -> Said | None:
+    return Said(**by_buyer.model_dump()) if by_buyer is not None else None
 
 
 def connect(request: Request) -> Mapping[str, Any]:
-    asked = request.parse(ConnectWallet)
+    body = request.parse(ConnectWallet)
     return wallets.connect(
-        request.own_user(None),
-        asked.connection,
-        asked.plan_id,
-        asked.most_sat,
+        request.own_user(),
+        body.connection,
+        body.plan_id,
+        body.most_sat,
         request.now,
-        accept_unlimited=asked.accept_unlimited,
+        accept_unlimited=body.accept_unlimited,
+        said=said(body.said),
     )
 
 
 def test(request: Request) -> Mapping[str, Any]:
-    return wallets.test(request.own_user(None), request.path["group"], request.now)
+    return wallets.test(request.own_user(), request.path["group"], request.now)
 
 
 def change(request: Request) -> Mapping[str, Any]:
-    asked = request.parse(SetWallet)
+    body = request.parse(SetWallet)
     return wallets.set(
-        request.own_user(None),
+        request.own_user(),
         request.path["group"],
         request.now,
-        paused=asked.paused,
-        most_sat=asked.most_sat,
-        price_cents=asked.price_cents,
+        paused=body.paused,
+        most_sat=body.most_sat,
+        price_cents=body.price_cents,
+        said=said(body.said),
     )
 
 
 def remove(request: Request) -> Response:
-    wallets.remove(request.own_user(None), request.path["group"], request.now)
+    wallets.remove(request.own_user(), request.path["group"], request.now)
     return Response(None, 204)
 
 

@@ -11,9 +11,10 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "layers" / "billing"))
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from billing.api import responses
+from billing.api.answers.problems import FeatureLockedProblem, InvalidRequestProblem, Problem
 from billing.api.http import path_pattern
-from billing.api.routes import ROUTES, Route
+from billing.api.route import Route
+from billing.api.routes import ROUTES
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "openapi.json"
 ERRORS = {
@@ -30,14 +31,14 @@ ERRORS = {
     503: "The payment provider did not answer",
 }
 EVERY_CALL = (400, 413, 429, 500)
-PROBLEMS: dict[int, type[BaseModel]] = {400: responses.InvalidRequestProblem, 402: responses.FeatureLockedProblem}
+PROBLEMS: dict[int, type[BaseModel]] = {400: InvalidRequestProblem, 402: FeatureLockedProblem}
 REF = "#/components/schemas/{model}"
 
 
 def document() -> dict[str, Any]:
     """The OpenAPI 3.1 document, with every key in a stable order."""
     routes = ROUTES
-    models: set[type[BaseModel]] = {responses.Problem, *PROBLEMS.values()}
+    models: set[type[BaseModel]] = {Problem, *PROBLEMS.values()}
     models |= {model for route in routes for model in (route.request, route.response) if model}
     wanted = sorted(models, key=lambda model: model.__name__)
     _, schemas = models_json_schema([(model, "validation") for model in wanted], ref_template=REF)
@@ -116,11 +117,13 @@ def _answers(route: Route) -> dict[str, Any]:
     content: dict[str, Any] = {"application/json": {"schema": {"$ref": REF.format(model=route.response.__name__)}}}
     if "format" in route.query:
         content["text/csv"] = {"schema": {"type": "string"}}
+    if route.text:
+        content = {route.text: {"schema": {"type": "string"}}}
     done: dict[str, Any] = {"description": "Done"} | ({} if route.status == 204 else {"content": content})
     answers: dict[str, Any] = {str(route.status): done}
     statuses = {*EVERY_CALL, *route.errors, *(() if route.auth == "none" else (401, 403))}
     for status in sorted(statuses):
-        model = PROBLEMS.get(status, responses.Problem)
+        model = PROBLEMS.get(status, Problem)
         problem = {"schema": {"$ref": REF.format(model=model.__name__)}}
         answers[str(status)] = {"description": ERRORS[status], "content": {"application/problem+json": problem}}
     return answers

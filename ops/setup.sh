@@ -32,12 +32,13 @@ if ! .venv/bin/python -c '' 2>/dev/null; then
     "$python" -m venv --clear .venv
 fi
 
-# uv installs in seconds what pip installs in minutes; pip does it where uv has no wheel.
+# uv installs in seconds what pip installs in minutes; pip does it where uv has no wheel. Both compile what they install:
+# some environments forbid Python to keep what it compiles later.
 install() {
     local python=$1
     shift
     if [[ -x .venv/bin/uv ]]; then
-        .venv/bin/uv pip install --quiet --python "$python" "$@"
+        .venv/bin/uv pip install --quiet --compile-bytecode --python "$python" "$@"
     else
         "$python" -m pip install --quiet --disable-pip-version-check "$@"
     fi
@@ -62,11 +63,11 @@ if ! done_before .local/emulator/.stamp ops/local/requirements-emulator.txt; the
     mark_done .local/emulator/.stamp ops/local/requirements-emulator.txt
 fi
 
-if ! done_before .local/runtime/.stamp ops/local/requirements-runtime.txt; then
+if ! done_before .local/runtime/.stamp ops/local/requirements-runtime.txt ops/setup.sh; then
     say "Installing the Lambda runtime client into .local/runtime"
     rm -rf .local/runtime
     install .venv/bin/python --target .local/runtime -r ops/local/requirements-runtime.txt
-    mark_done .local/runtime/.stamp ops/local/requirements-runtime.txt
+    mark_done .local/runtime/.stamp ops/local/requirements-runtime.txt ops/setup.sh
 fi
 
 if [[ -f frontend/package-lock.json ]] && ! done_before frontend/node_modules/.stamp frontend/package-lock.json; then

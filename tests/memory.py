@@ -26,7 +26,7 @@ from billing.rules.ledger import LedgerEntry, positions
 from billing.rules.records import Account, PastPayment
 from billing.rules.vouchers import Issued, Taken, Voucher, VoucherChange
 from billing.selling.checkout import Checkouts
-from billing.store.accounts import AccountStore, after_event, nothing_past, with_past
+from billing.store.accounts import AccountStore, after_event, lacking, nothing_past, with_past
 from billing.store.payment_events import PaymentEvent
 from billing.store.transactions import Duplicate, ForeignLink, LostRace
 from fakes.base import Clock, Request
@@ -58,13 +58,15 @@ class MemoryAccounts:
 
     def load(self, user_id: str, *, whole: bool = False) -> Account:
         account = self.accounts.get(user_id, Account(user_id))
-        past = [r for r in account.records.values() if isinstance(r, PastPayment)]
-        account = replace(account, records={k: r for k, r in account.records.items() if r not in past})
+        past = [r for k, r in account.records.items() if isinstance(r, PastPayment) or k in account.behind]
+        read = {k: r for k, r in account.records.items() if r not in past}
+        account = replace(account, records=read, behind=frozenset())
         if nothing_past(account.records):
             return account
+        whole = whole or lacking(account.records)
         return with_past(replace(account, whole=whole), past if whole else ())
 
-    given = AccountStore.given
+    evaluate = AccountStore.evaluate
 
     def owner(self, provider: str, object_ids: Iterable[str]) -> str | None:
         return next((self.links[f"{provider}#{i}"] for i in object_ids if f"{provider}#{i}" in self.links), None)
@@ -83,6 +85,7 @@ class MemoryAccounts:
             raise Duplicate
         after = after_event(decided, event)
         if decided.changed:
+            assert len({line.record for line in decided.lines}) == len(decided.lines), "written twice in a transaction"
             if self.load(after.user_id).version != decided.before.version:
                 raise LostRace
             vouchers = dict(self.vouchers)
@@ -94,8 +97,11 @@ class MemoryAccounts:
             if any(self.links.get(link) == after.user_id for link in decided.once):
                 raise PastNeeded
             stored = self.accounts.get(after.user_id, after)
-            kept = {k: r for k, r in stored.records.items() if isinstance(r, PastPayment)}
-            self.accounts[after.user_id] = replace(after, records={**kept, **after.records}, whole=True)
+            kept = {k: r for k, r in stored.records.items() if isinstance(r, PastPayment) or k in stored.behind}
+            left = {r.record: r for r in decided.left}
+            behind = after.behind if after.whole else stored.behind | left.keys()
+            records = {**kept, **left, **after.records}
+            self.accounts[after.user_id] = replace(after, records=records, whole=True, behind=frozenset(behind))
             self.sources[after.user_id] = decided.sources
             self.ledger += decided.lines
             self.links |= dict.fromkeys(decided.links, after.user_id)

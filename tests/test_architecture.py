@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -60,8 +61,10 @@ LOADS = {
     "change_subscription": {"pydantic"},
     "create_checkout_session": {"pydantic"},
     "jwks": {"cryptography"},
+    "messages": {"coincurve", "cryptography", "pydantic", "websockets"},
     "renewals": {"pydantic"},
     "renew_by_wallet": {"coincurve", "cryptography", "websockets"},
+    "send_messages": {"coincurve", "cryptography", "websockets"},
     "track": {"pydantic"},
     "vouchers": {"pydantic"},
     "wallet": {"coincurve", "cryptography", "pydantic", "websockets"},
@@ -103,11 +106,14 @@ def _code(node: ast.AST) -> Iterator[ast.AST]:
         yield from _code(child)
 
 
-GRAPH = {name: imports(path) for name, path in MODULES.items()}
+@cache
+def graph() -> dict[str, set[str]]:
+    """What each module imports; read when a test asks, not by every process that only collects this file."""
+    return {name: imports(path) for name, path in MODULES.items()}
 
 
 def ours(name: str) -> set[str]:
-    return GRAPH[name] & MODULES.keys()
+    return graph()[name] & MODULES.keys()
 
 
 def third_party(names: set[str]) -> set[str]:
@@ -120,8 +126,7 @@ def kind(module: str) -> str:
 
 def uses(place: str) -> tuple[set[str], set[str]]:
     """What the modules of a folder, or a module beside the folders, import: places of ours, packages of others."""
-    graph = [GRAPH[name] for name in MODULES if kind(name) == place]
-    named = set().union(*graph)
+    named = set().union(*(found for name, found in graph().items() if kind(name) == place))
     return {kind(name) for name in named & MODULES.keys()} - {place}, third_party(named)
 
 
@@ -190,6 +195,14 @@ def test_no_arrow_points_back() -> None:
 
     for module in MODULES:
         visit(module, ())
+
+
+def test_a_log_line_is_written_in_one_way() -> None:
+    """`logging` is only loaded to make a library quieter."""
+    assert {name for name in MODULES if "logging" in imports(MODULES[name])} == {
+        "nostr.relay",
+        "providers.stripe.client",
+    }
 
 
 def test_nothing_in_the_package_reads_the_environment() -> None:

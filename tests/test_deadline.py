@@ -2,7 +2,6 @@
 
 import math
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,11 +20,10 @@ class Context:
 
 
 @pytest.fixture(autouse=True)
-def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     now = [1000.0]
     monkeypatch.setattr("billing.deadline.time.monotonic", lambda: now[0])
-    yield now
-    deadline.begin(None)
+    return now
 
 
 def test_a_call_gets_its_own_limit_or_what_is_left_but_for_the_reserve(clock: list[float]) -> None:

@@ -2,6 +2,7 @@
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 from typing import get_args
 
@@ -15,6 +16,7 @@ MESSAGES = ROOT / "frontend" / "packages" / "billing-react" / "src" / "messages"
 TO_PROVIDERS = {"bad_webhook"}
 
 
+@cache
 def codes() -> set[str]:
     """The codes of errors.py, and those that a refusal is given where it is raised."""
     errors = ast.parse((ROOT / "layers/billing/billing/errors.py").read_text())

@@ -2,12 +2,13 @@
 
 import socket
 import threading
+import time
 from typing import Any
 
 import pytest
 
 from billing import internet
-from billing.internet import NotPublic, connect, host_name, is_public
+from billing.internet import NotPublic, UnknownHost, connect, host_name, is_public, look_up
 
 
 @pytest.mark.parametrize("address", ["1.1.1.1", "8.8.8.8", "2606:4700:4700::1111", "2a00:1450:4001::200e"])
@@ -89,52 +90,76 @@ def test_names(text: str, name: str | None) -> None:
     assert host_name(text) == name
 
 
-def answers(*addresses: str, asked: list[str] | None = None) -> internet.Resolve:
-    """A name server that answers with these."""
+class Names:
+    """A name server that leads every name to `addresses`; `asked`: what it was asked for."""
 
-    def resolve(host: str, port: int, **_: Any) -> list[Any]:
-        if asked is not None:
-            asked.append(host)
-        families = [socket.AF_INET6 if ":" in one else socket.AF_INET for one in addresses]
+    def __init__(self) -> None:
+        self.addresses: tuple[str, ...] = ("127.0.0.1",)
+        self.asked: list[str] = []
+
+    def __call__(self, host: str, port: int, **_: Any) -> list[Any]:
+        self.asked.append(host)
+        families = [socket.AF_INET6 if ":" in one else socket.AF_INET for one in self.addresses]
         return [
             (family, socket.SOCK_STREAM, 6, "", (one, port, 0, 0) if ":" in one else (one, port))
-            for family, one in zip(families, addresses, strict=True)
+            for family, one in zip(families, self.addresses, strict=True)
         ]
-
-    return resolve
-
-
-@pytest.mark.parametrize(
-    "addresses", [("127.0.0.1",), ("1.1.1.1", "10.0.0.1"), ("2606:4700::1", "::1"), ("169.254.169.254",), ()]
-)
-def test_one_address_within_is_enough_to_use_none(addresses: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
-    def contacted(*_: Any) -> None:
-        raise AssertionError("a socket was opened")
-
-    monkeypatch.setattr(internet.socket, "socket", contacted)
-    with pytest.raises(NotPublic):
-        connect("relay.example.com", 443, 1, resolve=answers(*addresses))
 
 
 @pytest.fixture
-def listener(monkeypatch: pytest.MonkeyPatch) -> Any:
+def names(monkeypatch: pytest.MonkeyPatch) -> Names:
+    names = Names()
+    monkeypatch.setattr(socket, "getaddrinfo", names)
+    return names
+
+
+def connected(port: int, seconds: float = 2.0) -> socket.socket:
+    return connect(look_up("relay.example.com", port), time.monotonic() + seconds)
+
+
+@pytest.mark.parametrize(
+    "addresses", [("127.0.0.1",), ("1.1.1.1", "10.0.0.1"), ("2606:4700::1", "::1"), ("169.254.169.254",)]
+)
+def test_one_address_within_is_enough_to_use_none(addresses: tuple[str, ...], names: Names) -> None:
+    names.addresses = addresses
+    with pytest.raises(NotPublic):
+        look_up("relay.example.com", 443)
+    assert len(look_up("relay.example.com", 443, inside=True)) == len(addresses)
+
+
+def test_a_name_without_an_address(names: Names) -> None:
+    names.addresses = ()
+    with pytest.raises(UnknownHost):
+        look_up("relay.example.com", 443)
+
+
+def test_a_resolver_that_keeps_silent_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    released = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [released.wait(5)][1:])
+    with pytest.raises(UnknownHost):
+        look_up("relay.example.com", 443, 0.05)
+    assert not released.is_set()
+    released.set()
+
+
+@pytest.fixture
+def listener(names: Names, monkeypatch: pytest.MonkeyPatch) -> Any:
     """A socket of this machine, whose address passes for a public one."""
     monkeypatch.setattr(internet, "is_public", lambda address: address.startswith("127.0.0."))
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield server
 
 
-def test_a_name_is_asked_for_once_and_what_was_looked_at_is_used(listener: socket.socket) -> None:
-    asked: list[str] = []
+def test_a_name_is_asked_for_once_and_what_was_looked_at_is_used(listener: socket.socket, names: Names) -> None:
     port = listener.getsockname()[1]
-    with connect("relay.example.com", port, 2, resolve=answers("127.0.0.1", asked=asked)) as connection:
+    with connected(port) as connection:
         assert connection.getpeername() == ("127.0.0.1", port)
-    assert asked == ["relay.example.com"]
+    assert names.asked == ["relay.example.com"]
 
 
-def test_the_next_address_is_tried(listener: socket.socket) -> None:
-    port = listener.getsockname()[1]
-    with connect("relay.example.com", port, 2, resolve=answers("127.0.0.9", "127.0.0.1")) as connection:
+def test_the_next_address_is_tried(listener: socket.socket, names: Names) -> None:
+    names.addresses = ("127.0.0.9", "127.0.0.1")
+    with connected(listener.getsockname()[1]) as connection:
         assert connection.getpeername()[0] == "127.0.0.1"
 
 
@@ -142,10 +167,9 @@ def test_nobody_there(listener: socket.socket) -> None:
     port = listener.getsockname()[1]
     listener.close()
     with pytest.raises(OSError, match="refused"):
-        connect("relay.example.com", port, 2, resolve=answers("127.0.0.1"))
+        connected(port)
 
 
 def test_no_time_left(listener: socket.socket) -> None:
     with pytest.raises(TimeoutError):
-        connect("relay.example.com", listener.getsockname()[1], 0, resolve=answers("127.0.0.1"))
-    assert threading.active_count() >= 1
+        connected(listener.getsockname()[1], 0)

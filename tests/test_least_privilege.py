@@ -15,6 +15,8 @@ import pytest
 
 from tests.test_template import FUNCTIONS, statements
 
+# What one process has read of the sources, the next would read again.
+pytestmark = pytest.mark.xdist_group("least_privilege")
 ROOT = Path(__file__).parents[1]
 LAYER, HANDLERS = ROOT / "layers" / "billing", ROOT / "functions"
 # As our code writes them: operations, and the parts of a transaction.

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from billing import log as destination
 from billing.log import SILENT, Log
 
 
@@ -26,3 +27,12 @@ def test_nothing_that_is_added_hides_what_filters_and_alarms_look_at(capsys: pyt
     line = json.loads(capsys.readouterr().out)
     assert (line["message"], line["level"]) == ("processed", "INFO")
     assert line["timestamp"].endswith("Z")
+
+
+def test_a_command_whose_answer_is_what_it_prints_has_its_log_beside_it(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(destination, "stream", "stderr")
+    Log().warning("provider away")
+    told = capsys.readouterr()
+    assert (told.out, json.loads(told.err)["message"]) == ("", "provider away")

@@ -1,6 +1,7 @@
 """The pages are served in the cloud as they are here: the same headers, the same paths to the API."""
 
 import json
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -33,9 +34,22 @@ def test_a_page_reaches_its_own_origin_and_the_token_address_of_the_identity_pro
     (tmp_path / "index.html").write_text("")
     answer = Pages(tmp_path, token_url=token_url).answer(Request(EnvironBuilder(path="/console/plans").get_environ()))
     assert answer is not None
-    answer.close()
     sources = dict(part.split(None, 1) for part in answer.headers["Content-Security-Policy"].split("; "))
     assert sources["connect-src"].split() == ["'self'", *filter(None, [token_url])]
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"), [({}, 200), ({"Range": "bytes=1-2"}, 206), ({"If-None-Match": "*"}, 304)]
+)
+def test_a_page_that_nobody_fetches_to_its_end_leaves_no_file_open(
+    tmp_path: Path, headers: dict[str, str], status: int
+) -> None:
+    (tmp_path / "index.html").write_text("page")
+    before = set(os.listdir("/proc/self/fd"))
+    answer = Pages(tmp_path).answer(Request(EnvironBuilder(path="/", headers=headers).get_environ()))
+    assert answer is not None
+    assert answer.status_code == status
+    assert set(os.listdir("/proc/self/fd")) == before
 
 
 def test_no_policy_allows_code_or_style_from_elsewhere_or_inline() -> None:

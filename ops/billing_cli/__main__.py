@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from billing import log
 from billing.aws import AwsError
 from billing.errors import BillingError, NotConfigured
 from billing_cli import (
@@ -12,16 +13,19 @@ from billing_cli import (
     customers,
     deploy,
     dlq,
+    endpoints,
     explain,
     flags,
     invoices,
     metrics,
     moves,
+    nostr,
     plans,
     reconcile,
     secrets,
     stripe,
     tokens,
+    vouchers,
 )
 from billing_cli.output import refused
 from billing_cli.stack import LOCAL, Stack
@@ -42,10 +46,12 @@ app = typer.Typer(cls=Commands, no_args_is_help=True, add_completion=False, pret
 app.add_typer(bitcoin.app, name="bitcoin")
 app.add_typer(customers.app, name="customers")
 app.add_typer(dlq.app, name="dlq")
+app.add_typer(endpoints.app, name="endpoints")
 app.add_typer(flags.app, name="flags")
 app.add_typer(invoices.app, name="invoices")
 app.add_typer(metrics.app, name="metrics")
 app.add_typer(moves.app, name="moves")
+app.add_typer(nostr.app, name="nostr")
 app.add_typer(plans.app, name="plans")
 app.command()(deploy.deploy)
 app.command()(deploy.destroy)
@@ -56,6 +62,7 @@ app.command()(reconcile.rebuild)
 app.add_typer(secrets.app, name="secrets")
 app.add_typer(stripe.app, name="stripe")
 app.add_typer(tokens.app, name="tokens")
+app.add_typer(vouchers.app, name="vouchers")
 
 
 @app.callback()
@@ -70,4 +77,5 @@ def choose(
 
 
 if __name__ == "__main__":
+    log.stream = "stderr"  # what is printed is the answer, perhaps a file
     app(prog_name="billing")

@@ -11,7 +11,7 @@ from billing.providers import PREPAID, load
 from billing.providers.bitpay import BitPay
 from billing.providers.btcpay import BTCPay
 from billing.providers.btcpay.checkup import check
-from billing.providers.prepaid import Check
+from billing.providers.interface import Check
 from billing.settings import Settings
 from billing_cli.output import console
 from billing_cli.stack import Stack
@@ -35,11 +35,11 @@ def doctor(context: typer.Context) -> None:
     failed = False
     for name in offered:
         console.print(f"[bold]{name}[/]")
-        for found in checks(name, stack.settings):
-            failed |= found.level == "fail"
-            console.print(f"{_MARKS[found.level]} {found.subject}: {escape(found.found)}")
-            if found.remedy:
-                console.print(f"  → {found.remedy}", style="dim", markup=False)
+        for one in checks(name, stack.settings):
+            failed |= one.level == "fail"
+            console.print(f"{_MARKS[one.level]} {one.subject}: {escape(one.finding)}")
+            if one.remedy:
+                console.print(f"  → {one.remedy}", style="dim", markup=False)
     if failed:
         raise typer.Exit(1)
 

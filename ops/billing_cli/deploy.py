@@ -62,7 +62,7 @@ def stack_name(stage: str) -> str:
 
 def chosen(pairs: Sequence[str]) -> dict[str, str]:
     """Name=Value pairs as parameters; an origin loses the slash at its end. Ends the command on anything else."""
-    found: dict[str, str] = {}
+    parameters: dict[str, str] = {}
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not equals or not name.isidentifier():
@@ -71,14 +71,14 @@ def chosen(pairs: Sequence[str]) -> dict[str, str]:
         if name in ORIGINS and value != (origin := value.rstrip("/").lower()):
             console.print(f"[yellow]![/] {name}: taken as {origin}, since an origin has no slash at its end")
             value = origin
-        found[name] = value
-    if found.get("HostOrigin") and found.get("HostOrigin") == found.get("PortalUrl"):
+        parameters[name] = value
+    if parameters.get("HostOrigin") and parameters.get("HostOrigin") == parameters.get("PortalUrl"):
         console.print("[yellow]![/] HostOrigin and PortalUrl are one origin: it is allowed once")
-    return found
+    return parameters
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class StackState:
     """A stack as CloudFormation has it; `status` "" for one that was never made."""
 
     status: str
@@ -100,17 +100,17 @@ class Account:
     def region(self) -> str:
         return str(self._session.get_config_variable("region") or "")
 
-    def stack(self, name: str) -> Found:
+    def stack(self, name: str) -> StackState:
         try:
-            found = self.client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
+            described = self.client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
         except ClientError as error:
             if "does not exist" in error.response["Error"]["Message"]:
-                return Found("", {}, {})
+                return StackState("", {}, {})
             raise
-        return Found(
-            found["StackStatus"],
-            {p["ParameterKey"]: p["ParameterValue"] for p in found.get("Parameters", [])},
-            {o["OutputKey"]: o["OutputValue"] for o in found.get("Outputs", [])},
+        return StackState(
+            described["StackStatus"],
+            {p["ParameterKey"]: p["ParameterValue"] for p in described.get("Parameters", [])},
+            {o["OutputKey"]: o["OutputValue"] for o in described.get("Outputs", [])},
         )
 
     def secret_names(self, stack: str) -> set[str]:
@@ -124,27 +124,27 @@ class Account:
 # --- before ----------------------------------------------------------------------------------------------------------
 
 
-def preflight(account: Account, stage: str, parameters: Mapping[str, str]) -> Found:
+def preflight(account: Account, stage: str, parameters: Mapping[str, str]) -> StackState:
     """Who deploys where, and what would make CloudFormation roll back after minutes, said at once."""
     who = account.client("sts").get_caller_identity()
     if not account.region:
         raise _stop("no region is set: export AWS_REGION, or set one in the profile")
     name = stack_name(stage)
     _say(f"{name} in account {who['Account']}, {account.region}, as {who['Arn']}")
-    found = account.stack(name)
-    if found.status in ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED"):
+    stack = account.stack(name)
+    if stack.status in ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED"):
         raise _stop(
             f"{name} failed when it was first made and can only be deleted: make destroy STAGE={stage}, then again"
         )
-    if found.status.endswith("_IN_PROGRESS"):
-        raise _stop(f"{name} is being changed ({found.status}): wait until that has ended")
-    if not found.status and (left := account.secret_names(name)):
+    if stack.status.endswith("_IN_PROGRESS"):
+        raise _stop(f"{name} is being changed ({stack.status}): wait until that has ended")
+    if not stack.status and (left := account.secret_names(name)):
         raise _stop(
             f"an earlier {name} left its secrets ({', '.join(sorted(left))}), and CloudFormation cannot make what is "
             "there. docs/deployment.md, a stack that was there before, says how to keep or to drop them"
         )
-    _check_places(account, {**found.parameters, **parameters})
-    return found
+    _check_places(account, {**stack.parameters, **parameters})
+    return stack
 
 
 def _check_places(account: Account, parameters: Mapping[str, str]) -> None:
@@ -166,17 +166,17 @@ def _check_places(account: Account, parameters: Mapping[str, str]) -> None:
         )
 
 
-def parameters_for(stage: str, found: Found, given: Mapping[str, str]) -> dict[str, str]:
+def parameters_for(stage: str, stack: StackState, chosen: Mapping[str, str]) -> dict[str, str]:
     """What is passed to `sam deploy`: what was given, and on the first time what the stage implies.
 
     What a stack has already and nobody names keeps its value; the addresses follow from the pages' own.
     """
-    wanted = {"Stage": stage, **given}
-    if not found.status and stage == "prod":
+    wanted = {"Stage": stage, **chosen}
+    if not stack.status and stage == "prod":
         wanted.setdefault("Livemode", "true")
-    pages = found.outputs.get("PagesUrl", "")
+    pages = stack.outputs.get("PagesUrl", "")
     for name in ("PublicUrl", "PortalUrl"):
-        if pages and name not in given and not found.parameters.get(name):
+        if pages and name not in chosen and not stack.parameters.get(name):
             wanted[name] = pages
     return wanted
 
@@ -311,33 +311,33 @@ def deploy(
     """Build and deploy a stage, with its keys, pages and plans, and check it. A second run changes nothing."""
     if stage not in STAGES:
         raise _stop(f"{stage} is no stage: {', '.join(STAGES)}")
-    given, account, name = chosen(parameters or []), Account(), stack_name(stage)
-    found = preflight(account, stage, given)
+    wanted, account, name = chosen(parameters or []), Account(), stack_name(stage)
+    state = preflight(account, stage, wanted)
     if built is None:
         _say("Building")
         sam("build")
     template = (built or ROOT / ".aws-sam" / "build") / "template.yaml"
     ask = stage == "prod" and not yes
-    _say("Deploying the stack" if found.status else "Making the stack: about ten minutes, most of them CloudFront's")
-    deploy_stack(stage, template, parameters_for(stage, found, given), ask=ask)
-    found = account.stack(name)
-    if not (found.parameters.get("PublicUrl") and found.parameters.get("PortalUrl")):
-        _say(f"Telling the stack its own address, {found.outputs['PagesUrl']}")
-        deploy_stack(stage, template, parameters_for(stage, found, given), ask=False)
-        found = account.stack(name)
-    _done(f"{name} is {found.status}")
-    offered = [part.strip() for part in found.parameters["ProviderMode"].split(",")]
+    _say("Deploying the stack" if state.status else "Making the stack: about ten minutes, most of them CloudFront's")
+    deploy_stack(stage, template, parameters_for(stage, state, wanted), ask=ask)
+    state = account.stack(name)
+    if not (state.parameters.get("PublicUrl") and state.parameters.get("PortalUrl")):
+        _say(f"Telling the stack its own address, {state.outputs['PagesUrl']}")
+        deploy_stack(stage, template, parameters_for(stage, state, wanted), ask=False)
+        state = account.stack(name)
+    _done(f"{name} is {state.status}")
+    offered = [part.strip() for part in state.parameters["ProviderMode"].split(",")]
     store = Secrets(account, name)
     written = write_own_secrets(store, stage, offered)
     _done(f"wrote {', '.join(written)}" if written else "signing keys and pepper are there")
-    stale = upload_pages(account, found.outputs["PagesBucketName"], PAGES)
+    stale = upload_pages(account, state.outputs["PagesBucketName"], PAGES)
     if stale:
-        invalidate(account, found.outputs["PagesDistributionId"], stale)
+        invalidate(account, state.outputs["PagesDistributionId"], stale)
     _done(f"the pages are there{', and edges forget the older ones' if stale else ''}")
     stack = Stack(name)
     empty = [name for provider in offered for name in NEEDED.get(provider, ()) if not store.filled(name)]
     import_plans(stack, offered, empty)
-    summary(stack, found, offered, empty)
+    summary(stack, state, offered, empty)
 
 
 def import_plans(stack: Stack, offered: Sequence[str], empty: Sequence[str]) -> None:
@@ -350,12 +350,12 @@ def import_plans(stack: Stack, offered: Sequence[str], empty: Sequence[str]) -> 
         plans.import_file(stack, SEEDS)
 
 
-def summary(stack: Stack, found: Found, offered: Sequence[str], empty: Sequence[str]) -> None:
+def summary(stack: Stack, state: StackState, offered: Sequence[str], empty: Sequence[str]) -> None:
     """Addresses, what is empty, what is wrong at Stripe, and what a person does next."""
-    public = found.parameters["PublicUrl"]
-    console.print(f"\n[bold]Pages[/]  {found.parameters['PortalUrl']}/pricing")
-    console.print(f"[bold]API[/]    {public}  [dim](behind it {found.outputs['ApiUrl']})[/]", soft_wrap=True)
-    console.print(f"[bold]Admin[/]  {found.parameters['PortalUrl']}/console")
+    public = state.parameters["PublicUrl"]
+    console.print(f"\n[bold]Pages[/]  {state.parameters['PortalUrl']}/pricing")
+    console.print(f"[bold]API[/]    {public}  [dim](behind it {state.outputs['ApiUrl']})[/]", soft_wrap=True)
+    console.print(f"[bold]Admin[/]  {state.parameters['PortalUrl']}/console")
     if "stripe" in offered and "STRIPE_SECRET_KEY" not in empty:
         console.print("\n[bold]Stripe[/]")
         stripe.print_checks(stack)
@@ -363,8 +363,8 @@ def summary(stack: Stack, found: Found, offered: Sequence[str], empty: Sequence[
     steps = [f"{provider} sends its webhooks to {public}/billing/webhook/{provider}" for provider in offered]
     steps += [f"ops/billing --stack {stack.name} secrets put {name}" for name in empty]
     if empty:
-        steps.append(f"then once more: make deploy STAGE={found.parameters['Stage']}")
-    if not found.parameters.get("AdminUsers") and not found.parameters.get("OidcIssuer"):
+        steps.append(f"then once more: make deploy STAGE={state.parameters['Stage']}")
+    if not state.parameters.get("AdminUsers") and not state.parameters.get("OidcIssuer"):
         steps.append("nobody is an admin yet: docs/identity.md")
     steps.append("subscribe an address to the stack's topic Alarms")
     for step in steps:
@@ -379,12 +379,12 @@ def destroy(
     if stage not in STAGES:
         raise _stop(f"{stage} is no stage: {', '.join(STAGES)}")
     account, name = Account(), stack_name(stage)
-    found = account.stack(name)
-    if not found.status:
+    state = account.stack(name)
+    if not state.status:
         raise _stop(f"there is no stack {name} in {account.region}")
     if not yes and typer.prompt(f"Type {name} to delete it") != name:
         raise _stop("nothing was deleted")
-    if bucket := found.outputs.get("PagesBucketName"):
+    if bucket := state.outputs.get("PagesBucketName"):
         _empty(account, bucket)
         _done("the pages' bucket is empty")
     client = account.client("cloudformation")

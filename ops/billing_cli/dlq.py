@@ -26,11 +26,11 @@ def letters_of(stack: Stack) -> DeadLetters:
 @app.command("list")
 def show_all(context: typer.Context, limit: Annotated[int, typer.Option(min=1)] = 100) -> None:
     """What waits in the dead-letter queue, and the cause of each."""
-    found = letters_of(context.obj).waiting(limit)
-    if not found:
+    letters = letters_of(context.obj).waiting(limit)
+    if not letters:
         console.print("The dead-letter queue is empty.")
         return
-    rows = [(letter.event_id, letter.type, moment(letter.created_at), letter.cause) for letter in found]
+    rows = [(letter.event_id, letter.type, moment(letter.created_at), letter.cause) for letter in letters]
     table("Dead letters", ["event", "type", "created", "cause"], rows)
     console.print("Mend the cause, then: billing dlq redrive --dry-run")
 
@@ -38,7 +38,7 @@ def show_all(context: typer.Context, limit: Annotated[int, typer.Option(min=1)] 
 @app.command()
 def show(context: typer.Context, event_id: str) -> None:
     """One dead letter with its minimal payload."""
-    letter = next((found for found in letters_of(context.obj).waiting(10_000) if found.event_id == event_id), None)
+    letter = next((dead for dead in letters_of(context.obj).waiting(10_000) if dead.event_id == event_id), None)
     if letter is None:
         console.print(f"{event_id} is not in the dead-letter queue.", markup=False)
         raise typer.Exit(1)

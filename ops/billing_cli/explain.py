@@ -28,8 +28,8 @@ def show(
     stack: Stack = context.obj
     when = _moment(at)
     accounts = AccountStore(stack.aws, stack.settings.accounts_table)
-    found = explain(accounts, user, PlanStore(stack.aws, stack.settings.plans_table).catalogue(), feature, when)
-    _decision(found, user)
+    explained = explain(accounts, user, PlanStore(stack.aws, stack.settings.plans_table).catalogue(), feature, when)
+    _decision(explained, user)
     rows = [
         (
             s.kind,
@@ -38,30 +38,30 @@ def show(
             s.reason,
             moment(s.start) if s.start else "always",
             _until(s.until),
-            _open(s, found),
+            _open(s, explained),
         )
-        for s in found.sources
+        for s in explained.sources
     ]
     if rows:
         table("Sources", ["kind", "id", "plan", "reason", "from", "until", "open"], rows)
-    if isinstance(found.decision, Entitlement) and not at:
-        _use(stack, user, found.decision, when)
+    if isinstance(explained.decision, Entitlement) and not at:
+        _use(stack, user, explained.decision, when)
     events = PaymentEventStore(stack.aws, stack.settings.payment_events_table).of_user(user, when)
     rows_of_events = [(moment(e.created_at), e.type, e.event_id, e.status, e.outcome or e.reason) for e in events]
     if rows_of_events:
         table("Events until then, newest first", ["time", "type", "event", "status", "outcome"], rows_of_events)
-    if found.offers:
-        offers = [(p.plan_id, p.name, format_money(p.price_cents, p.currency), p.interval) for p in found.offers]
+    if explained.offers:
+        offers = [(p.plan_id, p.name, format_money(p.price_cents, p.currency), p.interval) for p in explained.offers]
         table("What would open it", ["plan", "name", "price", "interval"], offers)
 
 
-def _decision(found: Explanation, user: str) -> None:
-    if isinstance(found.decision, Refusal):
-        verdict = f"[red]locked[/]: {found.decision.scenario.replace('_', ' ')}"
+def _decision(explained: Explanation, user: str) -> None:
+    if isinstance(explained.decision, Refusal):
+        verdict = f"[red]locked[/]: {explained.decision.scenario.replace('_', ' ')}"
     else:
-        end = found.decision.expires_at
+        end = explained.decision.expires_at
         verdict = "[green]open[/] for good" if end is None else f"[green]open[/] until {moment(end)}"
-    console.print(f"[bold]{found.feature}[/] of {user} at {moment(found.at)}: {verdict}\n")
+    console.print(f"[bold]{explained.feature}[/] of {user} at {moment(explained.at)}: {verdict}\n")
 
 
 def _use(stack: Stack, user: str, entitlement: Entitlement, now: int) -> None:
@@ -73,8 +73,8 @@ def _use(stack: Stack, user: str, entitlement: Entitlement, now: int) -> None:
         console.print(f"{left.remaining} left of {left.quota.allowance}{credits_}{resets}\n")
 
 
-def _open(source: object, found: Explanation) -> str:
-    return "yes" if source in getattr(found.decision, "sources", ()) and found.allowed else ""
+def _open(source: object, explained: Explanation) -> str:
+    return "yes" if source in getattr(explained.decision, "sources", ()) and explained.allowed else ""
 
 
 def _until(end: int | None) -> str:
@@ -85,7 +85,7 @@ def _moment(text: str) -> int:
     if not text:
         return int(time.time())
     try:
-        given = datetime.fromisoformat(text)
+        when = datetime.fromisoformat(text)
     except ValueError as error:
         raise typer.BadParameter("write it as 2026-11-22T21:00") from error
-    return int((given if given.tzinfo else given.replace(tzinfo=UTC)).timestamp())
+    return int((when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp())

@@ -53,13 +53,15 @@ def _say(invoice: Mapping[str, Any]) -> None:
         console.print(f"accepted by {invoice['accepted_by']}")
     if invoice["undecided_cents"]:
         console.print(f"[yellow]{money('undecided_cents')} waits for a decision[/]")
+    if invoice["vanished_cents"]:
+        console.print(f"[yellow]{money('vanished_cents')} that had counted is not there any more[/]")
     if invoice["doubles"]:
         console.print(f"paid for what {invoice['doubles']} had bought already")
     for refund in invoice["refunds"]:
-        told = f", told as {refund['told']}" if refund["told"] else ""
+        stated = f", told as {refund['told']}" if refund["told"] else ""
         how = _WAITS.get(refund["waits_for"], refund["status"])
         back = format_money(refund["amount_cents"], invoice["currency"])
-        console.print(f"refund {refund['refund_id']}: {back}{told}, {how}", soft_wrap=True)
+        console.print(f"refund {refund['refund_id']}: {back}{stated}, {how}", soft_wrap=True)
     for url in invoice.get("claim_urls", []):
         console.print(f"The buyer has not claimed {url}", soft_wrap=True)
 
@@ -70,8 +72,8 @@ def show_open(
     flagged: Annotated[bool, typer.Option("--flagged", help="Only those that wait for a decision.")] = False,
 ) -> None:
     """Invoices that may still change."""
-    found = _desk(context.obj).open(_LIMIT, flagged=flagged)["invoices"]
-    if not found:
+    invoices = _desk(context.obj).open(_LIMIT, flagged=flagged)["invoices"]
+    if not invoices:
         console.print("No invoice waits for a decision." if flagged else "No invoice is open.")
         return
     rows = [
@@ -85,7 +87,7 @@ def show_open(
             format_money(i["undecided_cents"], i["currency"]) if i["undecided_cents"] else "",
             i["created_at"],
         )
-        for i in found
+        for i in invoices
     ]
     table("Open invoices", ["provider", "invoice", "user", "status", "price", "received", "undecided", "created"], rows)
 

@@ -34,8 +34,8 @@ def check(context: typer.Context) -> None:
     """Add up the whole ledger and compare. Lines written in the last seconds may still be on their way."""
     metrics = metrics_of(context.obj)
     lines = [line for page in metrics.ledger() for _, line in page]
-    kept = metrics.everything(metrics.generations().reading)
-    wrong = differences(counters(lines), kept)
+    stored = metrics.everything(metrics.generations().reading)
+    wrong = differences(counters(lines), stored)
     if wrong:
         table(f"{len(wrong)} figures differ", ["series", "day", "counter", "ledger", "rollups"], wrong)
         console.print("If it stays like this: billing metrics rebuild")
@@ -70,7 +70,7 @@ def lines(
     """The ledger lines of a day or month: what its figures are made of."""
     metrics = metrics_of(context.obj)
     currencies = [currency] if currency else metrics.generations().currencies
-    found = [
+    chosen = [
         (user_id, line)
         for of_day in days_of(day)
         for code in currencies
@@ -88,7 +88,7 @@ def lines(
             format_money(line.amount_cents, line.currency),
             line.object_id,
         )
-        for user_id, line in found
+        for user_id, line in chosen
     ]
     table(
         f"{len(rows)} lines of {day}" if rows else f"Lines of {day}",
@@ -96,19 +96,19 @@ def lines(
         rows,
     )
     sums: Counter[tuple[str, str]] = Counter()
-    for _, line in found:
+    for _, line in chosen:
         sums[line.currency, line.kind] += line.amount_cents
     for (of_currency, of_kind), amount in sorted(sums.items()):
         console.print(f"{of_kind:14} {format_money(amount, of_currency)}")
 
 
-def days_of(asked: str) -> list[str]:
+def days_of(text: str) -> list[str]:
     """The days of a month (2026-11), or the one that was named. Raises `typer.BadParameter`."""
     try:
-        first = date.fromisoformat(asked if len(asked) == 10 else f"{asked}-01")
+        first = date.fromisoformat(text if len(text) == 10 else f"{text}-01")
     except ValueError:
         raise typer.BadParameter("a day such as 2026-11-22 or a month such as 2026-11", param_hint="--day") from None
-    count = 1 if len(asked) == 10 else monthrange(first.year, first.month)[1]
+    count = 1 if len(text) == 10 else monthrange(first.year, first.month)[1]
     return [(first + timedelta(days=number)).isoformat() for number in range(count)]
 
 

@@ -63,8 +63,8 @@ def start(
     """Move subscribers of older versions with their next period, hour by hour; or go on with a wider share."""
     now, stack = int(time.time()), context.obj
     if dry_run:
-        found = _mover(stack).survey(plan_id, to, percent=percent, notice_days=notice_days, now=now)
-        table(f"{plan_id} to version {to}", ["subscriptions", ""], [(str(found[v]), _VERDICTS[v]) for v in _VERDICTS])
+        counts = _mover(stack).survey(plan_id, to, percent=percent, notice_days=notice_days, now=now)
+        table(f"{plan_id} to version {to}", ["subscriptions", ""], [(str(counts[v]), _VERDICTS[v]) for v in _VERDICTS])
         return
     by = By(actor=context.obj.operator, action="move_subscribers", subject=plan_id)
     wanted = {"percent": percent, "per_hour": per_hour, "notice_days": notice_days}

@@ -33,8 +33,8 @@ class OperatorAws(Aws):
 
 def _refusal(error: ClientError) -> AwsError:
     answer: Any = error.response  # the stubs lack the reasons and the item
-    told = answer.get("Error", {})
+    details = answer.get("Error", {})
     # Of SQS, botocore tells the code of an older protocol and keeps the present one beside it.
-    code = told.get("QueryErrorCode") or told.get("Code", "")
+    code = details.get("QueryErrorCode") or details.get("Code", "")
     reasons = answer.get("CancellationReasons", ())
-    return AwsError(error.operation_name, code, told.get("Message", ""), reasons, answer.get("Item"))
+    return AwsError(error.operation_name, code, details.get("Message", ""), reasons, answer.get("Item"))

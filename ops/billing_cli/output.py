@@ -19,11 +19,11 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str | Text
 
     Into a pipe each row is one line. A text is shown as it is: others may have written it.
     """
-    found = [tuple(Text(cell) if isinstance(cell, str) else cell for cell in row) for row in rows]
-    if not found:
+    cells = [tuple(Text(cell) if isinstance(cell, str) else cell for cell in row) for row in rows]
+    if not cells:
         console.print(f"[bold]{title}[/]: none")
         return
-    longest = max(row[-1].cell_len for row in found)
+    longest = max(row[-1].cell_len for row in cells)
     shown = Table(
         *(Column(name, no_wrap=True) for name in columns[:-1]),
         Column(columns[-1], overflow="fold", min_width=min(longest, _LAST_COLUMN)),
@@ -35,7 +35,7 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str | Text
         padding=(0, 2, 0, 0),
         pad_edge=False,
     )
-    for row in found:
+    for row in cells:
         shown.add_row(*row)
     needed = Measurement.get(console, console.options.update(max_width=_UNLIMITED), shown)
     shown.width = max(needed.minimum, min(needed.maximum, console.width)) if console.is_terminal else needed.maximum

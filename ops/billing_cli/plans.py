@@ -43,21 +43,21 @@ def sync(
     The audit log names you.
     """
     try:
-        found = prices_of(context.obj).sync(dry_run=dry_run)
+        results = prices_of(context.obj).sync(dry_run=dry_run)
     except ProviderError as error:
         refused("Stripe:", error)
         raise typer.Exit(1) from error
-    if not found:
+    if not results:
         console.print("No plan of this stack is sold through Stripe.")
         return
     if not dry_run:
-        for synced in (s for s in found if s.changes):
+        for synced in (s for s in results if s.changes):
             context.obj.note("sync_prices", synced.plan_id, after=list(synced.changes))
     rows = [
-        (s.plan_id, str(s.version), s.price_id or "-", "\n".join((*s.changes, *s.problems)) or "same") for s in found
+        (s.plan_id, str(s.version), s.price_id or "-", "\n".join((*s.changes, *s.problems)) or "same") for s in results
     ]
     table("Would change" if dry_run else "Synced", ["plan", "version", "price", "difference"], rows)
-    if any(s.problems for s in found):
+    if any(s.problems for s in results):
         console.print("[red]A price that differs is never changed:[/] put a new version of that plan on sale.")
         raise typer.Exit(1)
 

@@ -103,13 +103,13 @@ def replay(
 def rebuild(context: typer.Context, user_id: str) -> None:
     """Make a user's state again from the audit records, and show where the live one differs. Changes nothing."""
     try:
-        found = rebuilder_of(context.obj).compare(user_id, int(time.time()))
+        differences = rebuilder_of(context.obj).compare(user_id, int(time.time()))
     except ProviderError as error:
         refused("The provider did not answer:", error)
         raise typer.Exit(1) from error
-    for difference in found:
+    for difference in differences:
         console.print(f"[yellow]•[/] {escape(difference)}")
-    if found:
+    if differences:
         console.print(
             "As the live state has it → as the records make it. Mend it with: billing reconcile, billing replay"
         )

@@ -19,8 +19,8 @@ def show(context: typer.Context) -> None:
     """Every secret of the stack, and since when it has a value."""
     stack: Stack = context.obj
     filters = [{"Key": "name", "Values": [f"{stack.name}/"]}]
-    found = stack.aws.call("secretsmanager", "list_secrets", Filters=filters, MaxResults=100)["SecretList"]
-    rows = [(s["Name"].partition("/")[2], _since(stack, s["Name"])) for s in found]
+    secrets = stack.aws.call("secretsmanager", "list_secrets", Filters=filters, MaxResults=100)["SecretList"]
+    rows = [(s["Name"].partition("/")[2], _since(stack, s["Name"])) for s in secrets]
     table("Secrets", ["name", "value"], sorted(rows, key=itemgetter(0)))
 
 

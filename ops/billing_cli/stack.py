@@ -42,6 +42,7 @@ _NAMES = {
     "BTCPAY_URL": "BtcpayUrl",
     "BTCPAY_STORE_ID": "BtcpayStoreId",
     "BTCPAY_PROXY": "BtcpayProxy",
+    "NOSTR_INDEXES": "NostrIndexes",
 }
 _SECRETS = (
     "STRIPE_SECRET_KEY",
@@ -53,6 +54,8 @@ _SECRETS = (
     "BITPAY_MERCHANT_KEY",
     "BTCPAY_API_KEY",
     "BTCPAY_WEBHOOK_SECRET",
+    "NOSTR_SERVICE_KEY",
+    "VOUCHER_SECRET",
 )
 
 
@@ -92,15 +95,17 @@ class Stack:
 
     def _environment(self) -> dict[str, str]:
         try:
-            found = self.aws.call("cloudformation", "describe_stacks", StackName=self.name)["Stacks"][0]
+            described = self.aws.call("cloudformation", "describe_stacks", StackName=self.name)["Stacks"][0]
         except AwsError as error:
             raise _refuse(
                 f"The stack {self.name} cannot be read: {error}\n"
                 "Account and region are those of your shell: AWS_PROFILE, AWS_REGION. `--stack local` is `make run`."
             ) from error
-        values: dict[str, Any] = {o["OutputKey"]: o["OutputValue"] for o in found.get("Outputs", [])}
-        values |= {p["ParameterKey"]: p["ParameterValue"] for p in found.get("Parameters", [])}
+        values: dict[str, Any] = {o["OutputKey"]: o["OutputValue"] for o in described.get("Outputs", [])}
+        values |= {p["ParameterKey"]: p["ParameterValue"] for p in described.get("Parameters", [])}
         environment = {name: values[key] for name, key in _NAMES.items() if key in values}
+        if self._local:
+            environment["NOSTR_LOCAL_RELAYS"] = "true"
         if values.get("BtcpayCaArn"):
             environment["BTCPAY_CA"] = f"{REFERENCE}{values['BtcpayCaArn']}"
         return environment | {name: f"{REFERENCE}{self.name}/{name}" for name in _SECRETS}

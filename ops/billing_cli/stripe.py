@@ -6,7 +6,8 @@ from rich.markup import escape
 from billing.catalogue.prices import PlanPrices
 from billing.errors import NotConfigured, ProviderError
 from billing.providers import Clients
-from billing.providers.stripe.checkup import Check, check, set_up
+from billing.providers.interface import Check
+from billing.providers.stripe.checkup import check, set_up
 from billing.providers.stripe.client import asking, sdk_client
 from billing.store.plans import PlanStore
 from billing_cli.output import console
@@ -30,21 +31,21 @@ def doctor(context: typer.Context) -> None:
 def print_checks(stack: Stack) -> bool:
     """One line for each thing that was looked at, with the remedy where it is wrong; False when one fails."""
     checks = list(_checks(stack))
-    for found in checks:
-        console.print(f"{_MARKS[found.level]} {found.subject}: {escape(found.found)}")
-        if found.remedy:
-            console.print(f"  → {found.remedy}", style="dim", markup=False)
-    return not any(found.level == "fail" for found in checks)
+    for one in checks:
+        console.print(f"{_MARKS[one.level]} {one.subject}: {escape(one.finding)}")
+        if one.remedy:
+            console.print(f"  → {one.remedy}", style="dim", markup=False)
+    return not any(one.level == "fail" for one in checks)
 
 
 def _checks(stack: Stack) -> list[Check]:
     try:
         api = sdk_client(stack.settings)
         with asking():
-            found = list(check(api, webhook_url(stack)))
+            own = list(check(api, webhook_url(stack)))
     except (NotConfigured, ProviderError) as error:
         return [Check("fail", "key", str(error), "billing secrets put STRIPE_SECRET_KEY")]
-    return [*found, *_secrets(stack), *_prices(stack)]
+    return [*own, *_secrets(stack), *_prices(stack)]
 
 
 def _secrets(stack: Stack) -> list[Check]:

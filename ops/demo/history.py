@@ -29,20 +29,20 @@ _PATIENCE = 300
 def live_once(shop: Shop, progress: Callable[[str], None]) -> None:
     """Gives the shop its past, unless it has it. Raises `EngineError` when it has customers of its own already."""
     office = Office(shop)
-    known = ProgressStore(office.aws, office.accounts_table)
-    if known.finished_at(_NAME):
+    progress_store = ProgressStore(office.aws, office.accounts_table)
+    if progress_store.finished_at(_NAME):
         return
-    if known.load(_NAME) or office.metrics.generations().currencies:
+    if progress_store.load(_NAME) or office.metrics.generations().currencies:
         raise EngineError(
             "This shop has customers already, and their past is over: a made-up one needs an empty shop.\n"
             'make run ARGS="--fresh --history" forgets what is there and begins anew.'
         )
     now = int(time.time())
-    known.save(_NAME, Progress("events", None, now), now)
+    progress_store.save(_NAME, Progress("events", None, now), now)
     History(shop, office, progress).live()
     progress("Adding up the books")
     wait_for_rollups(office.metrics)
-    known.save(_NAME, None, now)
+    progress_store.save(_NAME, None, now)
 
 
 class History:

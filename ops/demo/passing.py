@@ -1,11 +1,12 @@
 """Time that passes for one buyer: the functions only know the present, so what is known of the buyer moves into the
-past, in the account and at the stand-in for BTCPay Server alike."""
+past, in the account and at the stand-ins of the mock provider and of BTCPay Server alike."""
 
 import time
 from collections.abc import Mapping
 from typing import Any
 
 from billing.data import fields, replace
+from billing.errors import PastNeeded
 from billing.rules.apply.purchases import renew
 from billing.rules.consequences import Consequences, consequences
 from billing.rules.records import Account
@@ -28,7 +29,14 @@ def pass_time(shop: Shop, user_id: str, seconds: int) -> None:
             for payment in invoice.payments:
                 payment["when"] -= seconds
 
+    mine = {
+        key: _earlier(thing, seconds) for key, thing in shop.mock.objects.items() if thing.get("user_id") == user_id
+    }
+    shop.mock.objects.update(mine)
+
     def earlier(account: Account) -> Consequences:
+        if not account.whole:
+            raise PastNeeded
         moved = replace(account, records={key: _earlier(r, seconds) for key, r in account.records.items()})
         return consequences(account, renew(moved, catalogue), catalogue, int(time.time()))
 

@@ -20,6 +20,7 @@ from fakes.bitpay import BitPay
 from fakes.btcpay import BTCPay
 from fakes.issuer import Issuer
 from fakes.mock import MockProvider
+from fakes.nostr.reader import Reader
 from fakes.nostr.relay import Relay
 from fakes.nostr.wallet import Wallet
 from fakes.stripe.app import StripeApp
@@ -33,8 +34,8 @@ STORE = "local-store"
 PROVIDERS = "mock,btcpay,bitpay,stripe"
 # Where the identity provider sends people back to.
 SIGNED_IN = "/console/signed-in"
-# How far the relay's port is from the API's.
-RELAY = 106
+# How far the ports of the relay, and of who reads messages there, are from the API's.
+RELAY, READER = 106, 107
 _TOKEN_SECONDS = 30 * 86_400
 
 
@@ -57,6 +58,7 @@ class Shop:
     issuer: Issuer
     relay: Relay
     wallet: Wallet
+    reader: Reader
     _signer: Signer
 
     @property
@@ -114,6 +116,8 @@ def open_shop(
         # Beside a chosen port the stand-ins get theirs of our choosing too: the stack is then the same at each start.
         relay = open_until_the_end.enter_context(Relay(port and port + RELAY, btcpay.clock))
         wallet = Wallet(relay, btcpay.pay_bolt11, btcpay.clock, memory=state and state / "wallet.json")
+        reader = Reader(relay, btcpay.clock, memory=state and state / "reader.json")
+        open_until_the_end.enter_context(Server(reader, port and port + READER))
         for offset, stand_in in enumerate((mock, bitpay, btcpay, stripe, issuer, wallet), 100):
             open_until_the_end.enter_context(Server(stand_in, port and port + offset))
         chosen = {
@@ -129,6 +133,7 @@ def open_shop(
             "BtcpayStoreId": STORE,
             "BtcpayLightning": "true",
             "StripeApiBase": stripe.url,
+            "NostrIndexes": relay.url,
             **issuer.parameters(),
             **(parameters or {}),
         }
@@ -145,7 +150,10 @@ def open_shop(
             dev_keys = {DEV_ISSUER: vault["DEV_TOKEN_KEYS"]}
             here = engine.api_url + SIGNED_IN
             issuer.returns_to |= {here, here.replace("127.0.0.1", "localhost")}
-            shop = Shop(engine, mock, bitpay, btcpay, stripe, issuer, relay, wallet, Signer(dev_keys, DEV_ISSUER))
+            issuer.leaves_to |= {to.removesuffix("/signed-in") for to in issuer.returns_to}
+            shop = Shop(
+                engine, mock, bitpay, btcpay, stripe, issuer, relay, wallet, reader, Signer(dev_keys, DEV_ISSUER)
+            )
             engine.serve_pages(PAGES, shop.sign_in)
             seed_plans(shop)
             if state:
@@ -173,8 +181,8 @@ def write_environment(shop: Shop, path: Path) -> None:
 
 def seeds() -> list[dict[str, Any]]:
     """The plans of an empty shop."""
-    found: list[dict[str, Any]] = json.loads(PLANS.read_text())
-    return found
+    plans: list[dict[str, Any]] = json.loads(PLANS.read_text())
+    return plans
 
 
 def seed_plans(shop: Shop) -> None:
@@ -187,7 +195,7 @@ def seed_plans(shop: Shop) -> None:
 def _vault(state: Path | None) -> dict[str, str]:
     """This machine's own secrets, made once and kept with the state."""
     path = state and state / "secrets.json"
-    known: dict[str, str] = json.loads(path.read_text()) if path and path.exists() else {}
+    stored: dict[str, str] = json.loads(path.read_text()) if path and path.exists() else {}
     signing = generate_key_set("local-1")
     vault = {
         "TOKEN_SIGNING_KEYS": signing,
@@ -196,6 +204,7 @@ def _vault(state: Path | None) -> dict[str, str]:
         "BILLING_WEBHOOK_SECRET": secrets.token_hex(32),
         "ENDPOINT_SECRETS_KEY": secrets.token_hex(32),
         "VOUCHER_SECRET": secrets.token_hex(32),
+        "NOSTR_SERVICE_KEY": secrets.token_hex(32),
         "BITPAY_API_KEY": secrets.token_hex(22),
         "BITPAY_MERCHANT_TOKEN": secrets.token_hex(22),
         "BITPAY_MERCHANT_KEY": secrets.token_hex(32),
@@ -203,9 +212,9 @@ def _vault(state: Path | None) -> dict[str, str]:
         "BTCPAY_WEBHOOK_SECRET": secrets.token_hex(20),
         "STRIPE_SECRET_KEY": f"sk_test_{secrets.token_hex(16)}",
         "STRIPE_WEBHOOK_SECRET": f"whsec_{secrets.token_hex(16)}",
-        **known,
+        **stored,
     }
-    if path and vault != known:
+    if path and vault != stored:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch(mode=0o600)
         path.write_text(json.dumps(vault))

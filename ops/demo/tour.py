@@ -60,8 +60,8 @@ class Tour:
     def _checkout(self) -> dict[str, Any]:
         answer = self._shop.call("POST", "/billing/create-checkout-session", {"plan_id": PLAN}, user=self._user)
         self._expect(answer.status_code == 200, answer.text)
-        found: dict[str, Any] = answer.json()
-        return found
+        checkout: dict[str, Any] = answer.json()
+        return checkout
 
     def _pay(self, checkout: dict[str, Any]) -> str:
         page = requests.get(checkout["url"], timeout=10)
@@ -99,14 +99,14 @@ class Tour:
         return self._until(402)
 
     def _invoice(self) -> dict[str, Any]:
-        wish = {"plan_id": PLAN, "provider": "btcpay"}
-        opened = self._shop.call("POST", "/billing/create-checkout-session", wish, user=self._user)
+        body = {"plan_id": PLAN, "provider": "btcpay"}
+        opened = self._shop.call("POST", "/billing/create-checkout-session", body, user=self._user)
         self._expect(opened.status_code == 200, opened.text)
         path = f"/billing/checkout-sessions/{opened.json()['checkout_id']}/invoice"
         invoice = self._shop.call("GET", path, user=self._user)
         self._expect(invoice.status_code == 200, invoice.text)
-        found: dict[str, Any] = invoice.json()
-        return found
+        shown: dict[str, Any] = invoice.json()
+        return shown
 
     def _pay_half(self, invoice: dict[str, Any]) -> str:
         invoice_id = invoice["purchase_id"]
@@ -126,8 +126,8 @@ class Tour:
         return f"{term['status']}, until {term['ends_at']}"
 
     def _connect(self) -> str:
-        wish = {"connection": self._shop.wallet.string_of(self._shop.wallet.connect()), "plan_id": PLAN}
-        answer = self._shop.call("POST", "/billing/wallet", {**wish, "most_sat": 40_000}, user=self._user)
+        body = {"connection": self._shop.wallet.string_of(self._shop.wallet.connect()), "plan_id": PLAN}
+        answer = self._shop.call("POST", "/billing/wallet", {**body, "most_sat": 40_000}, user=self._user)
         self._expect(answer.status_code == 200, answer.text)
         shown = answer.json()
         return f"{shown['price_cents']} cents, at most {shown['most_sat']} sat, on {shown['asks_at']}"
@@ -143,8 +143,8 @@ class Tour:
 
     def _terms(self) -> list[dict[str, Any]]:
         status = self._shop.call("GET", "/billing/subscription-status", user=self._user).json()
-        found: list[dict[str, Any]] = status["terms"]
-        return found
+        terms: list[dict[str, Any]] = status["terms"]
+        return terms
 
     def _term(self, invoice_id: str) -> dict[str, Any]:
         return next(term for term in self._terms() if term["purchase_id"] == invoice_id)
@@ -169,13 +169,13 @@ class Tour:
 
     def _step(self, name: str, do: Callable[[], Any]) -> Any:
         started = time.monotonic()
-        found = do()
+        result = do()
         took = (time.monotonic() - started) * 1000
-        said = found if isinstance(found, str) else found.get("bip21", "").partition("&")[0]
+        said = result if isinstance(result, str) else result.get("bip21", "").partition("&")[0]
         console.print(f"[green]✓[/] {name:{_WIDTH}} [dim]{took:>6,.0f} ms[/]")
         if said:
             console.print(f"  [dim]{escape(said)}[/]", soft_wrap=True)
-        return found
+        return result
 
     def _expect(self, true: bool, otherwise: str) -> None:
         if not true:

@@ -242,9 +242,9 @@ class Town:
         """From now on Plus begins with a week for nothing."""
         version = next(p["version"] for p in self._office.admin_plans.list()["plans"] if p["plan_id"] == "plus-month")
         body = {k: v for k, v in next(p for p in seeds() if p["plan_id"] == "plus-month").items() if k != "plan_id"}
-        wish = UpdatePlan.model_validate({**body, "trial_days": 7, "version": version})
+        edit = UpdatePlan.model_validate({**body, "trial_days": 7, "version": version})
         by = By(actor=ADMIN, action="update_plan", subject="plus-month")
-        self._office.audit.note(by, self.now, after=self._office.admin_plans.update("plus-month", wish))
+        self._office.audit.note(by, self.now, after=self._office.admin_plans.update("plus-month", edit))
         yield DAY
 
     def _says_thanks(self) -> Life:
@@ -284,7 +284,7 @@ class Town:
             )
 
     def _refund(self, user: str, bought: str, amount_cents: int | None) -> None:
-        wish = RefundPayment(
+        body = RefundPayment(
             provider="mock",
             payment_id=self._last_payment(bought),
             amount_cents=amount_cents,
@@ -292,13 +292,13 @@ class Town:
             undecided=False,
             idempotency_key=_id(),
         )
-        self._office.users.refund(user, ADMIN, self.now, wish)
+        self._office.users.refund(user, ADMIN, self.now, body)
 
     def _last_payment(self, bought: str) -> str:
         """A subscription's newest payment; a purchase is its own."""
         things = self._shop.mock.objects.values()
-        found: str = [bought, *(t["id"] for t in things if t.get("subscription") == bought and "paid_at" in t)][-1]
-        return found
+        newest: str = [bought, *(t["id"] for t in things if t.get("subscription") == bought and "paid_at" in t)][-1]
+        return newest
 
     def _invoice(self, user: str) -> str:
         newest = max(self._office.accounts.load(user).checkouts, key=lambda c: c.created_at)

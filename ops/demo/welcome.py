@@ -24,6 +24,7 @@ def welcome(shop: Shop, console: Console, environment: Path, *, past: bool) -> N
         ("", shop.btcpay.url, "BTCPay Server's: pay half, too much, or late"),
         ("", shop.bitpay.url, "BitPay's"),
         ("Wallet", shop.wallet.url, "give out a connection, pay, refuse, go away"),
+        ("Messages", shop.reader.url, "a buyer's Nostr key: reads what is written to it"),
         ("AWS", shop.engine.endpoint_url, "access key and secret: test, region us-east-1"),
         ("Logs", _short(shop.engine.log_folder), "one file per function"),
     ]

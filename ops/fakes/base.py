@@ -132,6 +132,11 @@ def post(url: str, body: bytes, headers: Mapping[str, str]) -> int:
         return 0
 
 
+def no_webhooks(message: Any, tries: int, now: int) -> tuple[bytes, Mapping[str, str]]:
+    """What a stand-in renders that sends none."""
+    raise NotImplementedError("it sends no webhooks")
+
+
 class Webhooks:
     """Sends deliveries when they are due, and again after `retry_after` seconds each, by the provider's clock.
 
@@ -322,9 +327,9 @@ class App:
     def _dispatch(self, request: Request) -> Answer:
         self.tick()
         for method, expression, handler in self._routes:
-            found = expression.fullmatch(request.path)
-            if found and method == request.method:
-                params = {name: urllib.parse.unquote(value) for name, value in found.groupdict().items()}
+            match = expression.fullmatch(request.path)
+            if match and method == request.method:
+                params = {name: urllib.parse.unquote(value) for name, value in match.groupdict().items()}
                 return handler(replace(request, params=params))
         return json_answer({"error": "no such path", "path": request.path}, 404)
 

@@ -41,31 +41,31 @@ class InvoicePages:
 
     def _home(self, _: Request) -> Answer:
         rows = "".join(
-            f'<tr><td><a href="{found.path}">{found.invoice_id}</a></td>'
-            f"<td>{found.price}</td><td>{found.status}</td></tr>"
-            for found in map(self._show, reversed(list(self._every())))
-            if found
+            f'<tr><td><a href="{shown.path}">{shown.invoice_id}</a></td>'
+            f"<td>{shown.price}</td><td>{shown.status}</td></tr>"
+            for shown in map(self._show, reversed(list(self._every())))
+            if shown
         )
         table = f"<table><tr><th>Invoice</th><th>Price</th><th>Status</th></tr>{rows}</table>"
         return page("Invoices", table, provider=self._provider)
 
     def one(self, request: Request) -> Answer:
-        found = self._show(self._asked(request))
-        if found is None:
+        shown = self._show(self._asked(request))
+        if shown is None:
             return page("No such invoice", "", provider=self._provider, status=404)
-        body = f'<p class="status" role="status">Status: {found.status}</p>{facts_list(dict(found.rows))}'
-        at = self._acting(found)
-        body += actions([button(at, label, primary=first, fields={"act": act}) for act, label, first in found.choices])
-        if found.back:
-            body += f'<p><a class="button" href="{escape(found.back[0])}">{found.back[1]}</a></p>'
+        body = f'<p class="status" role="status">Status: {shown.status}</p>{facts_list(dict(shown.rows))}'
+        at = self._acting(shown)
+        body += actions([button(at, label, primary=first, fields={"act": act}) for act, label, first in shown.choices])
+        if shown.back:
+            body += f'<p><a class="button" href="{escape(shown.back[0])}">{shown.back[1]}</a></p>'
         return page("Pay with bitcoin", body, provider=self._provider)
 
-    def _acting(self, found: Shown) -> str:
-        return f"{found.path.partition('?')[0].removesuffix('/' + found.invoice_id)}/{found.invoice_id}"
+    def _acting(self, shown: Shown) -> str:
+        return f"{shown.path.partition('?')[0].removesuffix('/' + shown.invoice_id)}/{shown.invoice_id}"
 
     def act(self, request: Request) -> Answer:
-        found, act = self._show(request.params["id"]), request.form["act"]
-        assert found is not None
-        if act in {choice for choice, _, _ in found.choices}:
-            self._do(found.invoice_id, act)
-        return redirect(found.path)
+        shown, act = self._show(request.params["id"]), request.form["act"]
+        assert shown is not None
+        if act in {choice for choice, _, _ in shown.choices}:
+            self._do(shown.invoice_id, act)
+        return redirect(shown.path)

@@ -42,6 +42,8 @@ CODES = {
 
 
 _NO_REFUND = ("preview", "canceled", "failure")
+# How often the network has confirmed what came.
+_CONFIRMED = {"confirmed": 1, "complete": 6}
 
 
 class BitPay(App):
@@ -69,9 +71,9 @@ class BitPay(App):
         self.refunds: dict[str, dict[str, Any]] = {}
         self.webhooks = Webhooks(self.clock, self._render, retry_after=RETRY_AFTER, send=send)
         if memory is not None and memory.exists():
-            known = json.loads(memory.read_text(), parse_float=Decimal)
-            self.invoices = {key: Invoice(**value) for key, value in known["invoices"].items()}
-            self.refunds = known["refunds"]
+            stored = json.loads(memory.read_text(), parse_float=Decimal)
+            self.invoices = {key: Invoice(**value) for key, value in stored["invoices"].items()}
+            self.refunds = stored["refunds"]
         self.route("POST", "/invoices", self._create)
         self.route("GET", "/invoices/guid/{guid}", self._by_guid)
         self.route("GET", "/invoices/{id}", self._get)
@@ -94,8 +96,8 @@ class BitPay(App):
 
     def _error(self, status: int, code: str, words: str) -> Answer:
         """https://developer.bitpay.com has the codes; a wrong token or signature has none."""
-        told = {"status": "error", "code": code, "data": None} if code else {}
-        return json_answer({**told, "error": words}, self.error_status or status)
+        body = {"status": "error", "code": code, "data": None} if code else {}
+        return json_answer({**body, "error": words}, self.error_status or status)
 
     def _create(self, request: Request) -> Answer:
         # Amounts stay text on the way through: this end must not round what the other end sent exactly.
@@ -164,10 +166,10 @@ class BitPay(App):
         refused = self._unsigned(request, request.query.get("token"))
         if refused:
             return refused
-        found = [self._refund_json(r) for r in self.refunds.values() if r["invoice"] == request.query.get("invoiceId")]
-        if not found and self.error_status:
+        made = [self._refund_json(r) for r in self.refunds.values() if r["invoice"] == request.query.get("invoiceId")]
+        if not made and self.error_status:
             return self._error(404, "020201", "Refund not found")
-        return exact_json(found if self.bare_refunds else {"data": found})
+        return exact_json(made if self.bare_refunds else {"data": made})
 
     def _refund_by_guid(self, request: Request) -> Answer:
         refused = self._unsigned(request, request.query.get("token"))
@@ -199,6 +201,7 @@ class BitPay(App):
 
     def _invoice_json(self, invoice: Invoice) -> dict[str, Any]:
         request, currency = invoice.request, invoice.request["currency"]
+        confirmed = _CONFIRMED.get(invoice.status, 0)
         return {
             "id": invoice.id,
             "url": f"{self.url}/invoice?id={invoice.id}",
@@ -217,7 +220,8 @@ class BitPay(App):
             "displayAmountPaid": f"{Decimal(invoice.paid) / 100_000_000:.8f}",
             **({"transactionCurrency": "BTC"} if invoice.received else {}),
             "transactions": [
-                {"amount": amount, "txid": "f" * 64, "receivedTime": _stamp(when)} for when, amount in invoice.received
+                {"amount": amount, "confirmations": confirmed, "txid": "f" * 64, "receivedTime": _stamp(when)}
+                for when, amount in invoice.received
             ],
             "paymentTotals": {"BTC": invoice.satoshis},
             "paymentDisplayTotals": {"BTC": f"{Decimal(invoice.satoshis) / 100_000_000:.8f}"},
@@ -336,10 +340,10 @@ class BitPay(App):
 
     def _notify_refund(self, refund: Mapping[str, Any]) -> None:
         url = self.invoices[refund["invoice"]].request.get("notificationURL")
-        told = {"success": (7003, "refund_success"), "failure": (7004, "refund_failure")}.get(refund["status"])
-        if told is None:
+        event = {"success": (7003, "refund_success"), "failure": (7004, "refund_failure")}.get(refund["status"])
+        if event is None:
             return
-        code, name = told
+        code, name = event
         data = {k: refund[k] for k in ("id", "invoice", "status", "amount", "currency")}
         # Signed with the token of the facade that made it: without that facade there is none that we could know.
         if url and self.merchant_token:

@@ -86,9 +86,9 @@ class BTCPay(App):
         self.refunds = Refunds(self)
         self.claims = self.refunds.claims
         if memory is not None and memory.exists():
-            known = json.loads(memory.read_text())
-            self.claims.update(known["claims"])
-            for key, value in known["invoices"].items():
+            stored = json.loads(memory.read_text())
+            self.claims.update(stored["claims"])
+            for key, value in stored["invoices"].items():
                 self.invoices[key] = Invoice(**{**value, "amount": Decimal(value["amount"])})
         store = "/api/v1/stores/{store}"
         self.route("POST", f"{store}/invoices", self._create)
@@ -141,8 +141,8 @@ class BTCPay(App):
         return self.refused(request, "") or json_answer(key)
 
     def _info(self, request: Request) -> Answer:
-        told = {"version": self.version, "onion": None, "supportedPaymentMethods": list(self.methods)}
-        return self.refused(request, "") or json_answer({**told, "fullySynched": True, "syncStatus": []})
+        info = {"version": self.version, "onion": None, "supportedPaymentMethods": list(self.methods)}
+        return self.refused(request, "") or json_answer({**info, "fullySynched": True, "syncStatus": []})
 
     def _create(self, request: Request) -> Answer:
         refused = self.refused(request, CREATE)
@@ -179,22 +179,22 @@ class BTCPay(App):
 
     def _list(self, request: Request) -> Answer:
         order = request.query.get("orderId")
-        found = [i for i in self.invoices.values() if order is None or i.metadata.get("orderId") == order]
-        return self.refused(request, VIEW) or json_answer([self._invoice_json(i) for i in found])
+        invoices = [i for i in self.invoices.values() if order is None or i.metadata.get("orderId") == order]
+        return self.refused(request, VIEW) or json_answer([self._invoice_json(i) for i in invoices])
 
-    def found(self, request: Request, permission: str = VIEW) -> Invoice | Answer:
+    def invoice_of(self, request: Request, permission: str = VIEW) -> Invoice | Answer:
         invoice = self.invoices.get(request.params["id"])
         missing = json_answer({"code": "invoice-not-found", "message": "The invoice was not found"}, 404)
         here = invoice if invoice is not None and invoice.store == self.store_id else missing
         return self.refused(request, permission) or here
 
     def _get(self, request: Request) -> Answer:
-        found = self.found(request)
-        return found if isinstance(found, Answer) else json_answer(self._invoice_json(found))
+        invoice = self.invoice_of(request)
+        return invoice if isinstance(invoice, Answer) else json_answer(self._invoice_json(invoice))
 
     def _methods(self, request: Request) -> Answer:
-        found = self.found(request)
-        return found if isinstance(found, Answer) else json_answer(self.methods_json(found))
+        invoice = self.invoice_of(request)
+        return invoice if isinstance(invoice, Answer) else json_answer(self.methods_json(invoice))
 
     def due(self, invoice: Invoice) -> int:
         """What is still asked for, in satoshis: with the fee of one more payment, negative when overpaid."""
@@ -203,7 +203,7 @@ class BTCPay(App):
 
     def methods_json(self, invoice: Invoice) -> list[dict[str, Any]]:
         due, methods = self.due(invoice), methods_of(invoice, self.methods)
-        found = []
+        shown = []
         for name in methods:
             mine = [p for p in invoice.counted if p["method"] == name]
             # A Lightning invoice is for the whole: after a first payment the server makes another one on demand.
@@ -211,7 +211,7 @@ class BTCPay(App):
             destination = {"BTC-CHAIN": invoice.address, "BTC-LN": bolt11}.get(name, "")
             scheme = f"bitcoin:{destination}?amount={btc(max(due, 0))}" if name == "BTC-CHAIN" else "lightning:"
             link = scheme if name == "BTC-CHAIN" else f"{scheme}{destination}" if destination else ""
-            found.append(
+            shown.append(
                 {
                     "paymentMethodId": name,
                     "currency": "BTC",
@@ -228,17 +228,17 @@ class BTCPay(App):
                     "additionalData": {},
                 }
             )
-        return found
+        return shown
 
     def _mark(self, request: Request) -> Answer:
-        found = self.found(request, MODIFY)
-        if isinstance(found, Answer):
-            return found
-        if request.json["status"] not in markable(found):
+        invoice = self.invoice_of(request, MODIFY)
+        if isinstance(invoice, Answer):
+            return invoice
+        if request.json["status"] not in markable(invoice):
             words = "Status can only be marked to invalid or settled within certain conditions."
             return json_answer([{"path": "status", "message": words}], 422)
-        self.mark(found.id, request.json["status"])
-        return json_answer(self._invoice_json(found))
+        self.mark(invoice.id, request.json["status"])
+        return json_answer(self._invoice_json(invoice))
 
     def _invoice_json(self, invoice: Invoice) -> dict[str, Any]:
         decimals = DECIMALS.get(invoice.currency, 2)
@@ -257,7 +257,7 @@ class BTCPay(App):
             "additionalStatus": invoice.additional,
             "availableStatusesForManualMarking": markable(invoice),
             "metadata": invoice.metadata,
-            "checkout": {"speedPolicy": "MediumSpeed", **invoice.checkout},
+            "checkout": {"speedPolicy": "MediumSpeed", "paymentTolerance": 0.0, **invoice.checkout},
             "receipt": {"enabled": True, "showQR": True, "showPayments": True},
             "archived": False,
         }
@@ -352,8 +352,8 @@ class BTCPay(App):
             self.notify(invoice, "InvoiceInvalid", manuallyMarked=True)
 
     def _notify_payment(self, invoice: Invoice, payment: Mapping[str, Any], kind: str, *, late: bool) -> None:
-        told = {"paymentMethodId": payment["method"], "payment": payment_json(payment, invoice)}
-        self.notify(invoice, kind, afterExpiration=late, **told)
+        details = {"paymentMethodId": payment["method"], "payment": payment_json(payment, invoice)}
+        self.notify(invoice, kind, afterExpiration=late, **details)
 
     def notify(self, invoice: Invoice, kind: str, **more: object) -> None:
         self.send_event(kind, {"invoiceId": invoice.id, "metadata": invoice.metadata, **more}, invoice.store)

@@ -34,26 +34,26 @@ class Refunds:
     # --- the API ---
 
     def _refund(self, request: Request) -> Answer:
-        found = self._app.found(request, CREATE)
-        if isinstance(found, Answer):
-            return found
-        if found.status not in ("Settled", "Invalid") and not (
-            found.status == "Expired" and found.additional in ("PaidLate", "PaidOver", "PaidPartial")
+        invoice = self._app.invoice_of(request, CREATE)
+        if isinstance(invoice, Answer):
+            return invoice
+        if invoice.status not in ("Settled", "Invalid") and not (
+            invoice.status == "Expired" and invoice.additional in ("PaidLate", "PaidOver", "PaidPartial")
         ):
             return json_answer({"code": "non-refundable", "message": "Cannot refund this invoice"}, 400)
         wanted = request.json
         faults = [
-            *self._faulty_methods(found, wanted),
+            *self._faulty_methods(invoice, wanted),
             *([] if len(wanted.get("name") or "") <= 50 else [("name", "The name should be maximum 50 characters.")]),
         ]
         if wanted.get("refundVariant") == "Custom" and Decimal(wanted.get("customAmount") or 0) <= 0:
             faults.append(("customAmount", "Amount must be greater than 0"))
-        if wanted.get("refundVariant") == "OverpaidAmount" and found.additional != "PaidOver":
+        if wanted.get("refundVariant") == "OverpaidAmount" and invoice.additional != "PaidOver":
             faults.append(("refundVariant", "Invoice is not overpaid"))
         if faults:
             return json_answer([{"path": path, "message": message} for path, message in faults], 422)
         claim = self.make(
-            found,
+            invoice,
             wanted["refundVariant"],
             wanted.get("customAmount"),
             wanted.get("customCurrency"),
@@ -64,17 +64,17 @@ class Refunds:
 
     def _faulty_methods(self, invoice: "Invoice", wanted: Mapping[str, Any]) -> list[tuple[str, str]]:
         """Every server up to now takes BTC-LNURL, the default where there is nothing else, for nonsense."""
-        asked = wanted.get("payoutMethods") or [wanted.get("payoutMethodId") or self._app.methods[0]]
+        wanted_methods = wanted.get("payoutMethods") or [wanted.get("payoutMethodId") or self._app.methods[0]]
         key = "payoutMethods" if wanted.get("payoutMethods") else "payoutMethodId"
-        usable = [m for m in asked if m in self._app.payout_methods and m != "BTC-LNURL"]
-        if usable and (key == "payoutMethodId" or len(usable) == len(asked)):
+        usable = [m for m in wanted_methods if m in self._app.payout_methods and m != "BTC-LNURL"]
+        if usable and (key == "payoutMethodId" or len(usable) == len(wanted_methods)):
             return []
         return [(key, "Please select one of the payment methods which were available for the original invoice")]
 
     def _list(self, request: Request) -> Answer:
         every = request.query.get("includeArchived") == "true"
-        found = [self._json(claim) for claim in self.claims.values() if every or not claim["archived"]]
-        return self._app.refused(request, VIEW) or json_answer(found)
+        claims = [self._json(claim) for claim in self.claims.values() if every or not claim["archived"]]
+        return self._app.refused(request, VIEW) or json_answer(claims)
 
     def _get(self, request: Request) -> Answer:
         claim = self.claims.get(request.params["id"])
@@ -179,8 +179,8 @@ class Refunds:
                 self.move(payout, "Cancelled")
 
     def _tell(self, kind: str, payout: Mapping[str, Any]) -> None:
-        told = {"payoutId": payout["id"], "pullPaymentId": payout["pullPaymentId"], "payoutState": payout["state"]}
-        self._app.send_event(kind, told)
+        details = {"payoutId": payout["id"], "pullPaymentId": payout["pullPaymentId"], "payoutState": payout["state"]}
+        self._app.send_event(kind, details)
 
     # --- its page ---
 

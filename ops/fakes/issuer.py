@@ -1,7 +1,8 @@
 """A stand-in for an identity provider: OpenID Connect with code and PKCE, for one client without a secret.
 
-Who signs in is chosen on its page. It is as strict as a real one: the address to return to must be a registered one, a
-code opens once and with its verifier alone, and a refresh token is replaced at each use.
+Who signs in is chosen on its page, which remembers that until they sign out there. It is as strict as a real one: the
+addresses to return to must be registered ones, a code opens once and with its verifier alone, a refresh token is
+replaced at each use, and nobody is signed out by a link without a token of theirs before they say so.
 """
 
 import base64
@@ -11,8 +12,9 @@ import json
 import secrets
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
+from http.cookies import SimpleCookie
 from urllib.parse import urlencode
 
 import jwt
@@ -36,6 +38,7 @@ GROUPS = {
 }
 _CODE_SECONDS = 60
 _TOKEN_SECONDS = 900
+_COOKIE = "stand_in_session"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +52,16 @@ class _Code:
 
 
 class Issuer(App):
-    """`returns_to`: the addresses that the client registered. `token_seconds`: how long a token lives."""
+    """`returns_to` and `leaves_to`: the addresses that the client registered, for coming back signed in and signed
+    out. `token_seconds`: how long a token lives."""
 
     def __init__(self, *, token_seconds: int = _TOKEN_SECONDS, now: Callable[[], float] = time.time) -> None:
         super().__init__(Clock(now))
         self.webhooks = Webhooks(self.clock, lambda message, tries, at: (b"", {}), retry_after=())
         self.token_seconds = token_seconds
         self.returns_to: set[str] = set()
+        self.leaves_to: set[str] = set()
+        self._sessions: dict[str, str] = {}
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._kid = secrets.token_hex(8)
         self._codes: dict[str, _Code] = {}
@@ -65,6 +71,8 @@ class Issuer(App):
         self.route("GET", "/authorize", self._choose)
         self.route("POST", "/authorize", self._chosen)
         self.route("POST", "/token", self._token)
+        self.route("GET", "/logout", self._leave)
+        self.route("POST", "/logout", self._leave)
 
     def parameters(self) -> dict[str, str]:
         """What a stack is told of it."""
@@ -75,6 +83,7 @@ class Issuer(App):
             "OidcClientId": CLIENT_ID,
             "OidcAuthorizationUrl": f"{self.url}/authorize",
             "OidcTokenUrl": f"{self.url}/token",
+            "OidcEndSessionUrl": f"{self.url}/logout",
             "OidcScope": "openid offline_access",
             **GROUPS,
         }
@@ -85,6 +94,7 @@ class Issuer(App):
                 "issuer": self.url,
                 "authorization_endpoint": f"{self.url}/authorize",
                 "token_endpoint": f"{self.url}/token",
+                "end_session_endpoint": f"{self.url}/logout",
                 "jwks_uri": f"{self.url}/keys",
                 "response_types_supported": ["code"],
                 "subject_types_supported": ["public"],
@@ -101,65 +111,98 @@ class Issuer(App):
         return json_answer({"keys": [{**public, "kid": self._kid, "use": "sig", "alg": "ES256"}]})
 
     def _choose(self, request: Request) -> Answer:
-        asked = request.query
-        if fault := self._fault(asked):
+        params = request.query
+        if fault := self._fault(params):
             return page(
                 "This sign-in cannot go on", f"<p>{escape(fault)}</p>", provider="an identity provider", status=400
             )
-        kept = "".join(
-            f'<input type="hidden" name="{escape(name)}" value="{escape(value)}">' for name, value in asked.items()
-        )
+        person = self._sessions.get(_session_of(request))
+        if person and params.get("prompt") != "select_account":
+            return redirect(self._coming_back(params, person))
         buttons = "".join(
             f'<p><button name="person" value="{name}">{escape(title)}</button></p>'
             for name, (title, _) in PEOPLE.items()
         )
         return page(
             "Who are you?",
-            f'<form method="post" action="/authorize">{kept}{buttons}</form>',
+            f'<form method="post" action="/authorize">{_kept(params)}{buttons}</form>',
             provider="an identity provider",
         )
 
     def _chosen(self, request: Request) -> Answer:
-        asked = request.form
-        if self._fault(asked) or asked.get("person") not in PEOPLE:
+        params = request.form
+        if self._fault(params) or params.get("person") not in PEOPLE:
             return json_answer({"error": "invalid_request"}, 400)
+        session = secrets.token_urlsafe(24)
+        self._sessions[session] = params["person"]
+        back = redirect(self._coming_back(params, params["person"]))
+        return replace(back, headers={**back.headers, "Set-Cookie": f"{_COOKIE}={session}; {_COOKIE_RULES}"})
+
+    def _coming_back(self, params: dict[str, str], person: str) -> str:
         code = secrets.token_urlsafe(24)
         self._codes[code] = _Code(
-            asked["person"],
-            asked["code_challenge"],
-            asked["redirect_uri"],
-            asked.get("nonce", ""),
-            asked.get("scope", ""),
+            person,
+            params["code_challenge"],
+            params["redirect_uri"],
+            params.get("nonce", ""),
+            params.get("scope", ""),
             self.clock.now() + _CODE_SECONDS,
         )
-        back = {"code": code, "state": asked.get("state", ""), "iss": self.url}
-        return redirect(f"{asked['redirect_uri']}?{urlencode(back)}")
+        back = {"code": code, "state": params.get("state", ""), "iss": self.url}
+        return f"{params['redirect_uri']}?{urlencode(back)}"
 
-    def _fault(self, asked: dict[str, str]) -> str | None:
-        if asked.get("client_id") != CLIENT_ID:
+    def _leave(self, request: Request) -> Answer:
+        """OpenID Connect RP-Initiated Logout 1.0: at once with a token of this issuer's, else after a question."""
+        params = request.form if request.method == "POST" else request.query
+        to, hint = params.get("post_logout_redirect_uri", ""), params.get("id_token_hint")
+        ours = params.get("client_id", CLIENT_ID) == CLIENT_ID and (self._gave_out(hint) if hint else True)
+        named = bool(hint) or "client_id" in params
+        if not ours or (to and not (named and to in self.leaves_to)):
+            text = "<p>This client did not register this address, or the token is not one of ours.</p>"
+            return page("This sign-out cannot go on", text, provider="an identity provider", status=400)
+        if not hint and "sure" not in params:
+            button = '<button name="sure" value="1">Sign out</button>'
+            form = f'<form method="post" action="/logout">{_kept(params)}{button}</form>'
+            return page("Sign out?", form, provider="an identity provider")
+        self._sessions.pop(_session_of(request), None)
+        gone = page("You are signed out", "", provider="an identity provider")
+        state = {"state": params["state"]} if "state" in params else {}
+        back = redirect(f"{to}?{urlencode(state)}" if state else to) if to else gone
+        return replace(back, headers={**back.headers, "Set-Cookie": f"{_COOKIE}=; Max-Age=0; {_COOKIE_RULES}"})
+
+    def _gave_out(self, token: str) -> bool:
+        """Whether a token is of this issuer and client; one that has ended still says who signs out."""
+        try:
+            jwt.decode(token, self._key.public_key(), ["ES256"], audience=CLIENT_ID, options={"verify_exp": False})
+        except jwt.InvalidTokenError:
+            return False
+        return True
+
+    def _fault(self, params: dict[str, str]) -> str | None:
+        if params.get("client_id") != CLIENT_ID:
             return "No such client is registered."
-        if asked.get("redirect_uri") not in self.returns_to:
+        if params.get("redirect_uri") not in self.returns_to:
             return "The client did not register this address to return to."
-        if asked.get("response_type") != "code" or "openid" not in asked.get("scope", "").split():
+        if params.get("response_type") != "code" or "openid" not in params.get("scope", "").split():
             return "Only the code of OpenID Connect is given out here."
-        if asked.get("code_challenge_method") != "S256" or len(asked.get("code_challenge", "")) != 43:
+        if params.get("code_challenge_method") != "S256" or len(params.get("code_challenge", "")) != 43:
             return "A client without a secret has to send a challenge (PKCE, S256)."
         return None
 
     def _token(self, request: Request) -> Answer:
         """Any page may ask: a code opens with its verifier alone, whoever brings it."""
-        asked = request.form
-        if asked.get("client_id") != CLIENT_ID:
+        params = request.form
+        if params.get("client_id") != CLIENT_ID:
             return self._refused("invalid_client")
-        if asked.get("grant_type") == "authorization_code":
-            code = self._codes.pop(asked.get("code", ""), None)
-            if code is None or code.good_until < self.clock.now() or code.redirect_uri != asked.get("redirect_uri"):
+        if params.get("grant_type") == "authorization_code":
+            code = self._codes.pop(params.get("code", ""), None)
+            if code is None or code.good_until < self.clock.now() or code.redirect_uri != params.get("redirect_uri"):
                 return self._refused("invalid_grant")
-            if not hmac.compare_digest(_challenge(asked.get("code_verifier", "")), code.challenge):
+            if not hmac.compare_digest(_challenge(params.get("code_verifier", "")), code.challenge):
                 return self._refused("invalid_grant")
             return self._tokens(code.person, code.nonce, renews="offline_access" in code.scope.split())
-        if asked.get("grant_type") == "refresh_token":
-            person = self._refreshable.pop(asked.get("refresh_token", ""), None)
+        if params.get("grant_type") == "refresh_token":
+            person = self._refreshable.pop(params.get("refresh_token", ""), None)
             return self._tokens(person, "", renews=True) if person else self._refused("invalid_grant")
         return self._refused("unsupported_grant_type")
 
@@ -183,7 +226,20 @@ class Issuer(App):
         return json_answer(answer, headers=_TO_ANY_PAGE)
 
 
+_COOKIE_RULES = "Path=/; HttpOnly; SameSite=Lax"
 _TO_ANY_PAGE = {"Access-Control-Allow-Origin": "*", "Cache-Control": "no-store"}
+
+
+def _session_of(request: Request) -> str:
+    cookie = SimpleCookie(request.headers.get("cookie", "")).get(_COOKIE)
+    return cookie.value if cookie else ""
+
+
+def _kept(params: dict[str, str]) -> str:
+    """What was asked, for the form that goes on with it."""
+    return "".join(
+        f'<input type="hidden" name="{escape(name)}" value="{escape(value)}">' for name, value in params.items()
+    )
 
 
 def _challenge(verifier: str) -> str:

@@ -65,12 +65,14 @@ class MockProvider(App):
     # --- the API --------------------------------------------------------------------------------------------------
 
     def create_checkout(self, request: Request) -> Answer:
-        wish = request.json
-        known = next((o for o in self._all("checkout") if o["checkout_id"] == wish["checkout_id"]), None)
-        if known is None:
-            known = self._new("checkout", "chs", {**wish, "plan_version": int(wish["plan_version"]), "status": "open"})
-        url = f"{self.url}/checkout/{known['id']}"
-        return json_answer({"id": known["id"], "url": url, "expires_at": known["expires_at"]})
+        order = request.json
+        checkout = next((o for o in self._all("checkout") if o["checkout_id"] == order["checkout_id"]), None)
+        if checkout is None:
+            checkout = self._new(
+                "checkout", "chs", {**order, "plan_version": int(order["plan_version"]), "status": "open"}
+            )
+        url = f"{self.url}/checkout/{checkout['id']}"
+        return json_answer({"id": checkout["id"], "url": url, "expires_at": checkout["expires_at"]})
 
     def expire_checkout(self, request: Request) -> Answer:
         session = self.objects[request.params["id"]]
@@ -83,66 +85,66 @@ class MockProvider(App):
 
     def read(self, request: Request) -> Answer:
         """Everything there is to know about one object, each as in its events."""
-        found = self.objects.get(request.params["id"])
-        if found is None:
+        one = self.objects.get(request.params["id"])
+        if one is None:
             return json_answer({"error": "no such object"}, 404)
-        things = [found]
-        if found["object"] == "checkout":
-            things = [found] if found["status"] in ("completed", "expired") else []
-            things += [self.objects[found[k]] for k in ("subscription", "purchase") if found.get(k)]
-        things += [o for o in self.objects.values() if o.get("payment") == found["id"]]
+        things = [one]
+        if one["object"] == "checkout":
+            things = [one] if one["status"] in ("completed", "expired") else []
+            things += [self.objects[one[k]] for k in ("subscription", "purchase") if one.get(k)]
+        things += [o for o in self.objects.values() if o.get("payment") == one["id"]]
         things += [o for o in self._all("payment") if o["subscription"] in [t["id"] for t in things]]
         return json_answer([{**t, "observed_at": self.clock.now()} for t in things])
 
     def list_subscriptions(self, request: Request) -> Answer:
         """A page of the live subscriptions in the order of their ids, and where the next one starts."""
         after, live = request.query.get("after", ""), ("trialing", "active", "past_due")
-        found = [s for s in self._all("subscription") if s["status"] in live and s["id"] > after]
-        page = sorted(found, key=lambda s: str(s["id"]))[:PAGE]
+        live_ones = [s for s in self._all("subscription") if s["status"] in live and s["id"] > after]
+        page = sorted(live_ones, key=lambda s: str(s["id"]))[:PAGE]
         things = [{**s, "observed_at": self.clock.now()} for s in page]
-        return json_answer({"data": things, "next": page[-1]["id"] if len(found) > PAGE else None})
+        return json_answer({"data": things, "next": page[-1]["id"] if len(live_ones) > PAGE else None})
 
     def change_subscription(self, request: Request) -> Answer:
         subscription = self.objects.get(request.params["id"])
         if subscription is None or subscription["status"] in ("canceled", "incomplete_expired"):
             return json_answer({"error": "this subscription has ended"}, 409)
-        wish = request.json
-        if wish.get("key") in self._keys:
-            return self._keys[wish["key"]]
-        answer = self._changes[request.params["what"]](self, subscription, wish)
-        if "key" in wish:
-            self._keys[wish["key"]] = answer
+        change = request.json
+        if change.get("key") in self._keys:
+            return self._keys[change["key"]]
+        answer = self._changes[request.params["what"]](self, subscription, change)
+        if "key" in change:
+            self._keys[change["key"]] = answer
         return answer
 
-    def _cancel(self, subscription: Thing, wish: Thing) -> Answer:
-        subscription["cancel_reason"] = wish.get("reason")
-        if wish["at_period_end"]:
+    def _cancel(self, subscription: Thing, change: Thing) -> Answer:
+        subscription["cancel_reason"] = change.get("reason")
+        if change["at_period_end"]:
             subscription["cancel_at_period_end"] = True
             self._tell("subscription.updated", subscription)
         else:
             self._end(subscription)
         return json_answer({})
 
-    def _resume(self, subscription: Thing, wish: Thing) -> Answer:
+    def _resume(self, subscription: Thing, change: Thing) -> Answer:
         subscription |= {"cancel_at_period_end": False, "cancel_reason": None, "scheduled_plan_id": None}
         subscription["scheduled_plan_version"] = None
         subscription.pop("scheduled", None)
         self._tell("subscription.updated", subscription)
         return json_answer({})
 
-    def _preview(self, subscription: Thing, wish: Thing) -> Answer:
-        return json_answer(self._prorate(subscription, wish, wish["proration_date"] or self.clock.now()))
+    def _preview(self, subscription: Thing, change: Thing) -> Answer:
+        return json_answer(self._prorate(subscription, change, change["proration_date"] or self.clock.now()))
 
-    def _change(self, subscription: Thing, wish: Thing) -> Answer:
-        if wish["at_period_end"]:
-            subscription |= {"scheduled_plan_id": wish["plan_id"], "scheduled_plan_version": wish["plan_version"]}
-            subscription["scheduled"] = wish
+    def _change(self, subscription: Thing, change: Thing) -> Answer:
+        if change["at_period_end"]:
+            subscription |= {"scheduled_plan_id": change["plan_id"], "scheduled_plan_version": change["plan_version"]}
+            subscription["scheduled"] = change
             self._tell("subscription.updated", subscription)
             return json_answer({})
-        preview = self._prorate(subscription, wish, wish["proration_date"])
+        preview = self._prorate(subscription, change, change["proration_date"])
         if subscription.get("declines"):
             return json_answer({"error": "the card was declined: the plan stays as it is"}, 402)
-        self._set_plan(subscription, wish)
+        self._set_plan(subscription, change)
         self._tell("subscription.updated", subscription)
         if preview["amount_due_cents"]:
             self._collect(subscription, preview["amount_due_cents"])
@@ -156,19 +158,19 @@ class MockProvider(App):
     }
 
     def create_refund(self, request: Request) -> Answer:
-        wish = request.json
-        if wish["key"] in self._keys:
-            return self._keys[wish["key"]]
-        payment = self.objects.get(wish["payment"])
+        body = request.json
+        if body["key"] in self._keys:
+            return self._keys[body["key"]]
+        payment = self.objects.get(body["payment"])
         if payment is None:
             return json_answer({"error": "no such payment"}, 404)
         left = payment["amount_cents"] - self._refunded(payment)
-        amount = left if wish["amount_cents"] is None else wish["amount_cents"]
+        amount = left if body["amount_cents"] is None else body["amount_cents"]
         if not 0 < amount <= left:
             return json_answer({"error": f"at most {left} can be refunded"}, 409)
-        refund = self._refund(payment, amount, wish["reason"], wish["key"])
-        self._keys[wish["key"]] = json_answer({**refund, "observed_at": self.clock.now()})
-        return self._keys[wish["key"]]
+        refund = self._refund(payment, amount, body["reason"], body["key"])
+        self._keys[body["key"]] = json_answer({**refund, "observed_at": self.clock.now()})
+        return self._keys[body["key"]]
 
     def portal(self, request: Request) -> Answer:
         return json_answer({"url": f"{self.url}/?return_url={request.query.get('return_url', '')}"})
@@ -274,9 +276,9 @@ class MockProvider(App):
         )
 
     def _renew(self, subscription: Thing, *, declined: bool) -> None:
-        if wish := subscription.pop("scheduled", None):
+        if change := subscription.pop("scheduled", None):
             subscription |= {"scheduled_plan_id": None, "scheduled_plan_version": None}
-            self._set_plan(subscription, wish)
+            self._set_plan(subscription, change)
         subscription["current_period_start"] = subscription["current_period_end"]
         subscription["current_period_end"] = add_interval(subscription["current_period_end"], subscription["interval"])
         if declined:
@@ -359,27 +361,27 @@ class MockProvider(App):
 
     # --- small things ---------------------------------------------------------------------------------------------
 
-    def _prorate(self, subscription: Thing, wish: Thing, at: int) -> Thing:
+    def _prorate(self, subscription: Thing, change: Thing, at: int) -> Thing:
         """Unused time of the old plan is credited; the new one is charged for the same rest, or a fresh period."""
         start, end = subscription["current_period_start"], subscription["current_period_end"]
         rest = max(0, end - at)
         credit = subscription["amount_cents"] * rest // (end - start) if subscription["status"] == "active" else 0
-        same = wish["interval"] == subscription["interval"]
-        charge = wish["amount_cents"] * rest // (end - start) if same else wish["amount_cents"]
+        same = change["interval"] == subscription["interval"]
+        charge = change["amount_cents"] * rest // (end - start) if same else change["amount_cents"]
         return {
             "amount_due_cents": max(0, charge - credit),
             "credit_cents": credit,
-            "currency": wish["currency"],
-            "next_amount_cents": wish["amount_cents"],
-            "next_billing_at": end if same else add_interval(at, wish["interval"]),
+            "currency": change["currency"],
+            "next_amount_cents": change["amount_cents"],
+            "next_billing_at": end if same else add_interval(at, change["interval"]),
         }
 
-    def _set_plan(self, subscription: Thing, wish: Thing) -> None:
-        if wish["interval"] != subscription["interval"]:
+    def _set_plan(self, subscription: Thing, change: Thing) -> None:
+        if change["interval"] != subscription["interval"]:
             now = self.clock.now()
-            subscription |= {"current_period_start": now, "current_period_end": add_interval(now, wish["interval"])}
+            subscription |= {"current_period_start": now, "current_period_end": add_interval(now, change["interval"])}
         for name in ("plan_id", "plan_version", "plan_name", "amount_cents", "currency", "interval"):
-            subscription[name] = wish[name]
+            subscription[name] = change[name]
 
     def _refunded(self, payment: Thing) -> int:
         refunds = [r for r in self._all("refund") if r["payment"] == payment["id"] and r["status"] != "failed"]

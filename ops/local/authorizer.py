@@ -69,11 +69,6 @@ class Authorizer:
             raise Refused(403, "Forbidden")
         return verdict.context
 
-    def forget(self) -> None:
-        """Empties the cache, as a deployment of the API's stage does."""
-        with self._lock:
-            self._verdicts.clear()
-
     def _ask(self, event: dict[str, Any], identity: tuple[str, ...]) -> _Verdict:
         request = {key: value for key, value in event.items() if key not in {"body", "isBase64Encoded"}}
         context = event["requestContext"]
@@ -94,9 +89,9 @@ class Authorizer:
         kind, _, name = source.removeprefix("$").rpartition(".")
         match kind:
             case "request.header":
-                found: str | None = event["headers"].get(name.lower())
+                value: str | None = event["headers"].get(name.lower())
             case "request.querystring":
-                found = event.get("queryStringParameters", {}).get(name)
+                value = event.get("queryStringParameters", {}).get(name)
             case _:
-                found = event["requestContext"].get(name)
-        return found
+                value = event["requestContext"].get(name)
+        return value

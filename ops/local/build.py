@@ -8,6 +8,9 @@ import platform
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from .host import ROOT, WORK, run
 
@@ -18,6 +21,11 @@ class Build:
 
     template: Path
     digest: str
+
+    def read(self) -> dict[str, Any]:
+        """The template as data, with intrinsic functions in their long form, as `sam build` writes them."""
+        template: dict[str, Any] = yaml.load(self.template.read_text(), yaml.CSafeLoader)
+        return template
 
     def artifact(self, logical_id: str) -> Path:
         return self.template.parent / logical_id

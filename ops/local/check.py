@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -14,6 +15,8 @@ from rich.console import Console
 from .host import ROOT
 
 console = Console(highlight=False)
+# A process that may not keep what it compiled compiles every test, and whatever it imports of ours, at each start.
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,7 @@ class Check:
             stderr=subprocess.STDOUT,
             text=True,
             check=False,
+            env=ENVIRONMENT,
         )
         seconds = f"[dim]{time.monotonic() - began:.1f} s[/]"
         if done.returncode:

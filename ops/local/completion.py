@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import yaml
-
 from .build import Build
 from .emulator import Emulator
 from .gateway import Gateway
@@ -46,15 +44,15 @@ def number_limits(emulator: Emulator, stack: Stack) -> None:
 
 
 def _expiry_attribute(client: Any, table: str) -> str | None:
-    found = client.describe_time_to_live(TableName=table)["TimeToLiveDescription"]
-    attribute: str | None = found.get("AttributeName")
-    return attribute if found["TimeToLiveStatus"] in {"ENABLED", "ENABLING"} else None
+    settings = client.describe_time_to_live(TableName=table)["TimeToLiveDescription"]
+    attribute: str | None = settings.get("AttributeName")
+    return attribute if settings["TimeToLiveStatus"] in {"ENABLED", "ENABLING"} else None
 
 
 def check(emulator: Emulator, build: Build, stack: Stack, gateway: Gateway) -> None:
     """Raises EngineError naming every route, authorizer, time to live or trigger that is declared but not there."""
     missing = [
-        *_missing_routes(yaml.safe_load(build.template.read_text()), gateway),
+        *_missing_routes(build.read(), gateway),
         *_missing_expiry(emulator, stack),
         *_missing_triggers(emulator, stack),
     ]

@@ -158,8 +158,8 @@ class _Exchange(BaseHTTPRequestHandler):
     def _forward(self, body: bytes) -> tuple[int, dict[str, str], bytes]:
         self._emulator.request(self.command, self.path, body, dict(self.headers))
         answer = self._emulator.getresponse()
-        kept = {"content-type", "x-amzn-requestid", "x-amz-crc32", "x-amzn-query-error"}
-        headers = {name: value for name, value in answer.getheaders() if name.lower() in kept}
+        passed_on = {"content-type", "x-amzn-requestid", "x-amz-crc32", "x-amzn-query-error"}
+        headers = {name: value for name, value in answer.getheaders() if name.lower() in passed_on}
         return answer.status, headers, answer.read()
 
     def _send(self, status: int, headers: dict[str, str], body: bytes) -> None:

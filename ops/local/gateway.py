@@ -95,12 +95,6 @@ class Gateway:
             raise EngineError(f"The HTTP API calls {arn}, which the stack does not have")
         return self._logical_ids[arn]
 
-    def forget_authorizations(self) -> None:
-        """Empties the authorizers' caches."""
-        for route in self.routes.values():
-            if route.authorizer:
-                route.authorizer.forget()
-
     def answer(self, request: Request) -> Response:
         """Answers one request as API Gateway would."""
         if self._cors and request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
@@ -128,9 +122,9 @@ class Gateway:
 
     def _match(self, method: str, path: str) -> tuple[Route, dict[str, str]]:
         for route in self._ordered:
-            found = route.pattern.fullmatch(path)
-            if found and route.key.split()[0] in {method, "ANY"}:
-                return route, found.groupdict()
+            match = route.pattern.fullmatch(path)
+            if match and route.key.split()[0] in {method, "ANY"}:
+                return route, match.groupdict()
         raise Refused(404, "Not Found")
 
     def _event(self, request: Request, route: Route, variables: dict[str, str]) -> dict[str, Any]:

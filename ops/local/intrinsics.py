@@ -86,7 +86,7 @@ class Intrinsics:
         raise EngineError(f"The local engine does not know Fn::{function} in an API definition")
 
     def _substitute(self, text: str, variables: dict[str, str]) -> str:
-        return re.sub(r"\$\{([^!}]+)\}", lambda found: variables.get(found[1]) or self._lookup(found[1]), text)
+        return re.sub(r"\$\{([^!}]+)\}", lambda match: variables.get(match[1]) or self._lookup(match[1]), text)
 
     def _holds(self, condition: Any) -> bool:
         [(name, argument)] = condition.items()

@@ -57,6 +57,10 @@ class Pages:
             response = send_from_directory(self._root, path if Path(path).suffix else "index.html", request.environ)
         except NotFound:
             return Response("Not found", 404)
+        # Read here: the development server leaves a file open when the browser hangs up at the wrong moment.
+        response.direct_passthrough = False
+        response.set_data(response.get_data())
+        response.close()
         response.headers.update(self._headers)
         # Everything in assets/ carries a hash of its content in its name.
         lasting = path.startswith("assets/")

@@ -13,13 +13,22 @@ LOG_LINES = 20
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks what uses a fixture `…_engine`, and keeps the users of each on one process of xdist: it starts once."""
+    """Marks what uses a fixture `…_engine`, and keeps the users of each on one process of xdist: it starts once.
+
+    So do the users of a fixture that a file makes once for all its tests: two processes would each make it.
+    """
     for item in items:
-        for name in getattr(item, "fixturenames", ()):
-            if name.endswith("_engine"):
-                item.add_marker(pytest.mark.engine)
-                item.add_marker(pytest.mark.xdist_group(name))
-                break
+        engine = next((name for name in getattr(item, "fixturenames", ()) if name.endswith("_engine")), None)
+        if engine:
+            item.add_marker(pytest.mark.engine)
+            item.add_marker(pytest.mark.xdist_group(engine))
+        elif _has_a_fixture_of_its_file(item) and not item.get_closest_marker("xdist_group"):
+            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+
+
+def _has_a_fixture_of_its_file(item: pytest.Item) -> bool:
+    info = getattr(item, "_fixtureinfo", None)
+    return info is not None and any(defined[-1].scope == "module" for defined in info.name2fixturedefs.values())
 
 
 @pytest.hookimpl(wrapper=True)

@@ -145,8 +145,8 @@ class Supervisor:
         try:
             return self._functions[logical_id]
         except KeyError:
-            known = ", ".join(sorted(self._functions))
-            raise EngineError(f"There is no function {logical_id}; the template has {known}") from None
+            names = ", ".join(sorted(self._functions))
+            raise EngineError(f"There is no function {logical_id}; the template has {names}") from None
 
     def invoke(self, logical_id: str, event: bytes) -> Outcome:
         return self.function(logical_id).invoke(event, str(uuid.uuid4()))

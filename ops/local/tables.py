@@ -10,11 +10,11 @@ import yaml
 from .host import ROOT
 
 
-class _Plain(yaml.SafeLoader):
+class _Plain(yaml.CSafeLoader):
     """Reads CloudFormation's short tags as plain data: the tables need none of them."""
 
 
-def _argument(loader: yaml.SafeLoader, suffix: str, node: yaml.Node) -> Any:
+def _argument(loader: yaml.CSafeLoader, suffix: str, node: yaml.Node) -> Any:
     if isinstance(node, yaml.ScalarNode):
         return loader.construct_scalar(node)
     if isinstance(node, yaml.SequenceNode):

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from fakes.stripe import shapes
-from fakes.stripe.books import DAY, Object
+from fakes.stripe.payments import DAY, Object
 from tests.acceptance.world import World, open_world
 
 
@@ -77,6 +77,7 @@ def test_an_odd_value_of_another_product_is_no_fault(world: World, odd: Object) 
         ("customer.deleted", {"object": "customer", "id": "cus_other", "metadata": {"user_id": "42"}}),
         ("coupon.created", {"object": "coupon", "id": "25% off for Jenny"}),
         ("customer.discount.created", {"object": "discount", "coupon": {"id": "25% off"}}),
+        ("customer.discount.created", {"object": "discount", "id": "di_other", "customer": "cus_other"}),
         ("invoice.paid", {"object": "invoice", "id": "in_other", "lines": {"data": ["odd", {"amount": "x"}]}}),
         ("customer.subscription.updated", {"object": "subscription", "id": None}),
         ("customer.subscription.updated", {"object": "subscription", "items": {"data": {}}}),

@@ -1,56 +1,14 @@
-"""Where the money of a bitcoin invoice is: received, kept, given back, and never out of sight, in whatever order it is
-told. The plan is the pass of 49.00 unless it says otherwise."""
-
-import json
-from dataclasses import replace
-from decimal import ROUND_UP, Decimal
-from itertools import permutations
-from typing import Any, cast
+"""Bitcoin money that bought nothing is never out of sight, in whatever order it is told."""
 
 import pytest
 
-from billing.errors import Conflict, ProviderError
-from billing.rules.plans import Plan
+from billing.errors import Conflict
+from billing.rules.access import term_runs
+from billing.rules.terms import add_interval
 from billing.rules.times import DAY
-from fakes.base import Fault, Request
-from tests.acceptance.world import USER, Shelf, World
+from tests.acceptance.bitcoin import FEATURE, PRICE, accept, books, confirm, flagged, give_back, opened, sats
+from tests.acceptance.world import World
 from tests.samples import PLUS, PRO, TAX_PASS
-
-FEATURE = "tax.export"
-PRICE = TAX_PASS.price_cents
-
-
-def opened(world: World, plan: Plan = TAX_PASS) -> str:
-    return world.session(world.checkout(plan))
-
-
-def sats(world: World, invoice: str, cents: int) -> int:
-    """So many cents at the invoice's rate, in satoshis."""
-    found = world.app.invoices[invoice]
-    return int((Decimal(found.satoshis) * cents / PRICE).to_integral_value(ROUND_UP))
-
-
-def confirm(world: World, invoice: str) -> None:
-    (world.app.settle if world.player.name == "btcpay" else world.app.complete)(invoice)
-
-
-def books(world: World) -> int:
-    return sum(amount for _, amount in world.books("payment", "refund", "refund_failed"))
-
-
-def flagged(world: World) -> list[str]:
-    return [found["purchase_id"] for found in world.desk.open(25, flagged=True)["invoices"]]
-
-
-def accept(world: World, invoice: str) -> dict[str, Any]:
-    return world.desk.accept(world.player.name, invoice, "usr_admin", world.now)
-
-
-def give_back(world: World, invoice: str, cents: int | None = None, *, surplus: bool = False, key: str = "k1") -> Any:
-    return world.desk.refund(world.player.name, invoice, cents, key, "usr_admin", world.now, surplus=surplus)
-
-
-# --- money that bought nothing --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("told", ["by a webhook", "by nobody"])
@@ -198,6 +156,142 @@ def test_more_money_after_all_was_given_back_opens_nothing_by_itself(btcpay: Wor
     assert (btcpay.has(FEATURE), books(btcpay), flagged(btcpay)) == (True, PRICE, [])
 
 
+def accepted_and_gone(world: World, cents: int = PRICE, kept: int = 0) -> str:
+    """Unconfirmed for too long, accepted by a person, and then replaced by the buyer: only `kept` is still there."""
+    invoice = opened(world)
+    for part in (kept, cents - kept):
+        if part:
+            world.app.pay(invoice, sats(world, invoice, part))
+    world.app.invalidate(invoice)
+    world.settle()
+    accept(world, invoice)
+    assert (world.has(FEATURE), books(world), flagged(world)) == (True, min(cents, PRICE), [])
+    world.app.advance(60)
+    world.app.invoices[invoice].payments[-1]["status"] = "Invalid"
+    world.poll(8 * DAY)
+    return invoice
+
+
+def test_what_was_accepted_and_then_vanished_is_taken_back_and_shown(btcpay: World) -> None:
+    """Nobody tells of it: it is found by looking. A person believed in it, so a person hears that it is gone."""
+    invoice = accepted_and_gone(btcpay)
+    assert (btcpay.bought.status, btcpay.has(FEATURE), books(btcpay)) == ("failed", False, 0)
+    (found,) = btcpay.desk.open(25, flagged=True)["invoices"]
+    assert (found["purchase_id"], found["needs_decision"]) == (invoice, True)
+    assert (found["vanished_cents"], found["undecided_cents"], found["refundable_cents"]) == (PRICE, 0, 0)
+    btcpay.poll(9 * DAY)
+    assert (books(btcpay), flagged(btcpay)) == (0, [invoice]), "looked at again, it is booked back once"
+    accept(btcpay, invoice)
+    assert (btcpay.has(FEATURE), btcpay.bought.accepted_by, flagged(btcpay)) == (False, None, [])
+
+
+def test_what_is_left_of_what_was_accepted_is_decided_about_again(btcpay: World) -> None:
+    invoice = accepted_and_gone(btcpay, kept=2000)
+    (found,) = btcpay.desk.open(25, flagged=True)["invoices"]
+    assert (found["vanished_cents"], found["undecided_cents"], found["accepted_by"]) == (PRICE - 2000, 2000, None)
+    assert (btcpay.has(FEATURE), books(btcpay)) == (False, 0)
+    accept(btcpay, invoice)
+    assert (btcpay.has(FEATURE), books(btcpay), flagged(btcpay)) == (True, 2000, [])
+
+
+def test_what_vanished_and_came_again_opens_nothing_by_itself(btcpay: World) -> None:
+    invoice = accepted_and_gone(btcpay)
+    btcpay.app.pay(invoice)
+    btcpay.settle()
+    (found,) = btcpay.desk.open(25, flagged=True)["invoices"]
+    assert (found["vanished_cents"], found["undecided_cents"]) == (0, PRICE)
+    assert (btcpay.has(FEATURE), books(btcpay)) == (False, 0)
+
+
+def test_the_time_a_term_waited_is_given_once_however_often_its_money_came(btcpay: World) -> None:
+    invoice = opened(btcpay, PLUS)
+    btcpay.app.pay(invoice)
+    btcpay.app.invalidate(invoice)
+    btcpay.app.advance(3 * DAY)
+    btcpay.settle()
+    accept(btcpay, invoice)
+    assert btcpay.term.waited_seconds == pytest.approx(3 * DAY, abs=60)
+    [first] = btcpay.app.invoices[invoice].payments
+    first["status"] = "Invalid"
+    btcpay.poll(8 * DAY)
+    assert (btcpay.term.waited_seconds, btcpay.has("ai.insights")) == (0, False)
+    first["status"] = "Settled"
+    btcpay.app.advance(2 * DAY)
+    btcpay.poll(8 * DAY)
+    accept(btcpay, invoice)
+    waited = btcpay.now - btcpay.term.payment.paid_at  # type: ignore[union-attr]
+    assert btcpay.term.waited_seconds == waited
+    [run] = term_runs(btcpay.account, btcpay.plans.catalogue())
+    assert run.end == add_interval(run.start, "month") + waited
+
+
+@pytest.mark.parametrize("left", [0, 2000])
+def test_what_the_server_had_settled_and_is_replaced_on_the_chain_is_taken_back_and_shown(
+    btcpay: World, left: int
+) -> None:
+    """A server that asks for no confirmation settles at once, never leaves that state, and tells nobody."""
+    invoice = opened(btcpay)
+    for part in (left, PRICE - left):
+        if part:
+            btcpay.app.pay(invoice, sats(btcpay, invoice, part))
+    confirm(btcpay, invoice)
+    btcpay.settle()
+    assert (btcpay.has(FEATURE), books(btcpay), flagged(btcpay)) == (True, PRICE, [])
+    btcpay.app.invoices[invoice].payments[-1]["status"] = "Invalid"
+    btcpay.poll(8 * DAY)
+    assert btcpay.app.invoices[invoice].status == "Settled"
+    (found,) = btcpay.desk.open(25, flagged=True)["invoices"]
+    assert (found["vanished_cents"], found["undecided_cents"]) == (PRICE - left, left)
+    assert (btcpay.has(FEATURE), books(btcpay)) == (False, 0)
+    accept(btcpay, invoice)
+    assert (btcpay.has(FEATURE), books(btcpay), flagged(btcpay)) == (left > 0, left, [])
+
+
+def test_what_the_server_had_settled_and_is_there_again_counts_again(btcpay: World) -> None:
+    invoice = opened(btcpay)
+    btcpay.app.pay(invoice)
+    confirm(btcpay, invoice)
+    btcpay.settle()
+    [payment] = btcpay.app.invoices[invoice].payments
+    payment["status"] = "Invalid"
+    btcpay.poll(8 * DAY)
+    assert (btcpay.has(FEATURE), books(btcpay)) == (False, 0)
+    payment["status"] = "Settled"
+    btcpay.poll(8 * DAY)
+    assert (btcpay.has(FEATURE), books(btcpay), flagged(btcpay)) == (True, PRICE, [])
+
+
+def test_what_the_store_forgives_is_settled_as_the_server_says(btcpay: World) -> None:
+    invoice = opened(btcpay)
+    btcpay.app.invoices[invoice].checkout["paymentTolerance"] = 10.0
+    btcpay.app.pay(invoice, sats(btcpay, invoice, PRICE - 480))
+    btcpay.app.invoices[invoice].status, btcpay.app.invoices[invoice].additional = "Processing", "None"
+    btcpay.app.settle(invoice)
+    btcpay.settle()
+    assert (btcpay.has(FEATURE), books(btcpay), flagged(btcpay)) == (True, PRICE - 480, [])
+
+
+def test_a_surplus_that_vanished_is_shown_and_takes_nothing_away(btcpay: World) -> None:
+    invoice = accepted_and_gone(btcpay, PRICE + 1500, kept=PRICE)
+    (found,) = btcpay.desk.open(25, flagged=True)["invoices"]
+    assert (found["vanished_cents"], found["accepted_by"]) == (1500, "usr_admin")
+    assert (btcpay.has(FEATURE), books(btcpay)) == (True, PRICE)
+    accept(btcpay, invoice)
+    assert (btcpay.has(FEATURE), books(btcpay), flagged(btcpay)) == (True, PRICE, [])
+
+
+def test_a_surplus_kept_by_decision_is_in_sight_again_when_its_invoice_turns_invalid(btcpay: World) -> None:
+    invoice = opened(btcpay)
+    btcpay.app.pay(invoice, sats(btcpay, invoice, 6400))
+    confirm(btcpay, invoice)
+    btcpay.settle()
+    accept(btcpay, invoice)
+    btcpay.app.advance(60)
+    btcpay.app.invalidate(invoice)
+    btcpay.settle()
+    assert (btcpay.has(FEATURE), books(btcpay), flagged(btcpay)) == (False, 0, [invoice])
+
+
 def test_metadata_wiped_while_the_payment_confirms_changes_nothing(bitcoin: World) -> None:
     invoice = opened(bitcoin)
     bitcoin.app.pay(invoice)
@@ -222,456 +316,3 @@ def test_what_waits_for_a_person_is_found_behind_any_number_of_open_invoices(btc
         btcpay.checkouts.create(user, PLUS.plan_id, "btcpay", btcpay.now)
     assert order.provider == "btcpay"
     assert [found["purchase_id"] for found in btcpay.desk.open(1, flagged=True)["invoices"]] == [late]
-
-
-# --- received, given back, kept -------------------------------------------------------------------------------------
-
-
-def overpaid(world: World, cents: int) -> str:
-    invoice = opened(world)
-    world.app.pay(invoice, sats(world, invoice, cents))
-    confirm(world, invoice)
-    world.settle()
-    return invoice
-
-
-# (paid, how it is given back at the server: variant, amount, currency) -> access, books
-RETURNS = {
-    "the surplus in bitcoin": (6400, ("OverpaidAmount", None, None), True, PRICE),
-    "half of ten tens and one": (10_000, ("Custom", "51.00", "USD"), True, PRICE),
-    "all of it in money": (6400, ("Fiat", None, None), False, 0),
-    "all of it in bitcoin": (6400, ("RateThen", None, None), False, 0),
-    "as much as the price, of twice as much": (9800, ("Custom", "49.00", "USD"), True, PRICE),
-    "a part of the price too": (6400, ("Custom", "20.00", "USD"), True, PRICE - 500),
-    "more than ever came": (6400, ("Custom", "640.00", "USD"), False, 0),
-}
-
-
-@pytest.mark.parametrize("case", RETURNS)
-@pytest.mark.parametrize("told", ["by a webhook", "by nobody"])
-def test_the_surplus_goes_first_and_the_price_last(btcpay: World, case: str, told: str) -> None:
-    paid, (variant, amount, currency), access, booked = RETURNS[case]
-    btcpay.app.tells_refunds = told == "by a webhook"
-    invoice = overpaid(btcpay, paid)
-    btcpay.app.advance(60)
-    btcpay.app.refunds.by_the_server(invoice, variant, amount, currency)
-    btcpay.settle()
-    btcpay.poll(900)
-    assert (btcpay.has(FEATURE), books(btcpay)) == (access, booked)
-    assert btcpay.bought.status == ("refunded" if not access else "partially_refunded" if booked < PRICE else "paid")
-
-
-def test_a_surplus_that_the_server_gave_back_is_not_given_back_again(btcpay: World) -> None:
-    invoice = overpaid(btcpay, 9800)
-    btcpay.app.refunds.by_the_server(invoice, "Custom", "49.00", "USD")
-    btcpay.settle()
-    with pytest.raises(Conflict, match="at most 0"):
-        give_back(btcpay, invoice, surplus=True)
-
-
-@pytest.mark.parametrize("order", list(permutations(range(3))))
-def test_refunds_in_any_order_leave_the_same(btcpay: World, order: tuple[int, ...]) -> None:
-    invoice = overpaid(btcpay, 6400)
-    made = ["10.00", "8.00", "12.00"]
-    for number in order:
-        btcpay.app.advance(7)
-        btcpay.app.refunds.by_the_server(invoice, "Custom", made[number], "USD")
-        if number == 1:
-            btcpay.settle()
-    btcpay.settle()
-    assert (books(btcpay), btcpay.has(FEATURE)) == (PRICE - 1500, True)
-
-
-@pytest.mark.parametrize(("amount", "cents"), [("47.775", 4778), ("10.505", 1051), ("0.004", 0)])
-def test_amounts_that_others_make_are_rounded_and_told(btcpay: World, amount: str, cents: int) -> None:
-    invoice = btcpay.buy(TAX_PASS)
-    btcpay.app.refunds.by_the_server(invoice, "Custom", amount, "USD")
-    assert btcpay.settle() == 0
-    (refund,) = btcpay.desk.reread("btcpay", invoice, btcpay.now)["refunds"]
-    assert (refund["amount_cents"], refund["told"]) == (cents, f"{amount} USD")
-
-
-def test_half_paid_where_a_further_payment_costs_a_fee(btcpay: World) -> None:
-    btcpay.app.network_fee = 3000
-    invoice = opened(btcpay, PLUS)
-    btcpay.app.pay(invoice, btcpay.app.invoices[invoice].satoshis // 2)
-    btcpay.app.advance(3700)
-    btcpay.settle()
-    assert (btcpay.bought.received_cents, btcpay.bought.due_cents) == (449, 451)
-    accept(btcpay, invoice)
-    assert btcpay.books("payment") == [("payment", 449)]
-
-
-def test_topped_up_with_its_fee_is_the_price_and_no_more(btcpay: World) -> None:
-    btcpay.app.network_fee = 3000
-    invoice = opened(btcpay)
-    btcpay.app.pay(invoice, sats(btcpay, invoice, 2000))
-    btcpay.app.pay(invoice)
-    confirm(btcpay, invoice)
-    btcpay.settle()
-    assert (btcpay.bought.status, btcpay.bought.received_cents, books(btcpay)) == ("paid", PRICE, PRICE)
-    assert flagged(btcpay) == []
-
-
-def test_a_payment_smaller_than_its_fee_is_nothing_and_never_less(btcpay: World) -> None:
-    btcpay.app.network_fee = 3000
-    invoice = opened(btcpay, PLUS)
-    btcpay.app.pay(invoice, 1)
-    btcpay.app.pay(invoice, 600)
-    btcpay.app.advance(3700)
-    btcpay.settle()
-    assert (btcpay.bought.received_cents, flagged(btcpay)) == (0, [])
-    with pytest.raises(Conflict, match="only money that bought nothing"):
-        accept(btcpay, invoice)
-
-
-def test_a_withdrawn_claim_gives_access_and_books_back_without_anybody_asking(btcpay: World) -> None:
-    invoice = btcpay.buy(TAX_PASS)
-    made = give_back(btcpay, invoice)
-    btcpay.settle()
-    assert not btcpay.has(FEATURE)
-    btcpay.app.refunds.archive(made["refund_id"])
-    btcpay.poll(6 * 3600 + 60)
-    assert (btcpay.bought.status, btcpay.has(FEATURE), books(btcpay)) == ("paid", True, PRICE)
-
-
-def test_archiving_leaves_what_was_paid_out(btcpay: World) -> None:
-    invoice = btcpay.buy(TAX_PASS)
-    made = give_back(btcpay, invoice)
-    btcpay.app.refunds.claim(made["refund_id"], "20.00")
-    btcpay.app.refunds.claim(made["refund_id"], "9.00", "AwaitingApproval")
-    btcpay.settle()
-    assert btcpay.bought.status == "refunded", "one paid part of several is not the whole: the rest may be claimed"
-    btcpay.app.advance(60)
-    btcpay.app.refunds.archive(made["refund_id"])
-    btcpay.settle()
-    btcpay.poll(DAY)
-    assert (btcpay.bought.status, books(btcpay), btcpay.has(FEATURE)) == ("partially_refunded", PRICE - 2000, True)
-
-
-def test_whose_turn_a_claim_is_is_said(btcpay: World) -> None:
-    invoice = btcpay.buy(TAX_PASS)
-    made = give_back(btcpay, invoice)
-    turns = []
-    payout = btcpay.app.refunds.claim(made["refund_id"], "49.00", "AwaitingApproval")
-    for state in ("", "AwaitingPayment", "Completed"):
-        if state:
-            btcpay.app.advance(60)
-            btcpay.app.refunds.move(payout, state)
-        btcpay.settle()
-        (refund,) = btcpay.bought.payment.refunds.values() if btcpay.bought.payment else ()
-        turns.append((refund.status, refund.waits_for))
-    assert turns == [("pending", "approval"), ("pending", "payment"), ("succeeded", None)]
-
-
-@pytest.mark.parametrize(
-    ("methods", "payout", "asked"),
-    [
-        (("BTC-LN",), ("BTC-LN",), "BTC-LN"),
-        (("BTC-LNURL",), ("BTC-LN",), "BTC-LN"),
-        (("BTC-CHAIN", "BTC-LN"), ("BTC-LN",), "BTC-LN"),
-        (("BTC-CHAIN", "BTC-LN"), ("BTC-CHAIN", "BTC-LN"), "BTC-CHAIN"),
-    ],
-)
-def test_a_refund_goes_by_a_way_that_the_store_has(
-    btcpay: World, methods: tuple[str, ...], payout: tuple[str, ...], asked: str
-) -> None:
-    btcpay.app.methods, btcpay.app.payout_methods = methods, payout
-    bodies: list[Any] = []
-    handle = btcpay.app.handle
-    btcpay.app.handle = lambda request: (_remember(bodies, request), handle(request))[1]
-    invoice = opened(btcpay)
-    btcpay.app.pay(invoice, lightning="BTC-CHAIN" not in methods)
-    btcpay.app.settle(invoice)
-    btcpay.settle()
-    made = give_back(btcpay, invoice)
-    assert made["refund_id"] in btcpay.app.claims
-    assert bodies[-1]["payoutMethodId"] == asked
-
-
-def _remember(bodies: list[Any], request: Request) -> None:
-    if request.path.endswith("/refund"):
-        bodies.append(json.loads(request.body))
-
-
-# --- BitPay -----------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("status", ["preview", "canceled", "failure", "a new word"])
-def test_a_refund_that_bitpay_has_not_promised_takes_nothing_and_undoes_what_it_took(
-    bitpay: World, status: str
-) -> None:
-    invoice = bitpay.buy(TAX_PASS)
-    refund = bitpay.app.refund(invoice, "49.00", status="created")
-    bitpay.poll(600)
-    assert not bitpay.has(FEATURE)
-    refund["status"] = status
-    bitpay.poll(6 * 3600)
-    assert (bitpay.has(FEATURE), books(bitpay)) == (True, PRICE)
-    again = bitpay.app.refund(invoice, "49.00", status=status)
-    bitpay.poll(12 * 3600)
-    assert (bitpay.has(FEATURE), bitpay.account.version > 0, bool(again)) == (True, True, True)
-
-
-@pytest.mark.parametrize("kind", ["overpayment", "underpayment"])
-def test_what_bitpay_returns_by_itself_never_touches_the_price(bitpay: World, kind: str) -> None:
-    invoice = overpaid(bitpay, 6400 if kind == "overpayment" else PRICE)
-    assert flagged(bitpay) == []
-    bitpay.app.refund(invoice, "15.00", status="success", kind=kind)
-    bitpay.poll(900)
-    assert (bitpay.has(FEATURE), books(bitpay), bitpay.bought.status) == (True, PRICE, "paid")
-
-
-def test_underpaid_at_bitpay_is_no_longer_to_decide_once_bitpay_returned_it(bitpay: World) -> None:
-    invoice = opened(bitpay)
-    bitpay.app.pay(invoice, sats(bitpay, invoice, 2000))
-    bitpay.app.advance(1000)
-    bitpay.poll(600)
-    assert flagged(bitpay) == [invoice]
-    bitpay.app.refund(invoice, "20.00", status="created", kind="underpayment")
-    bitpay.poll(3600)
-    assert flagged(bitpay) == []
-
-
-def alone(world: World) -> None:
-    """The smallest documented set-up: the pos facade, and nothing else."""
-    client = cast(Any, world.applier._client("bitpay"))
-    client._merchant_key = client._merchant_token = ""
-    world.app.merchant_token = ""
-
-
-@pytest.mark.parametrize("told", ["by its notification", "by nobody"])
-def test_a_refund_in_the_dashboard_is_noticed_with_the_pos_facade_alone(bitpay: World, told: str) -> None:
-    alone(bitpay)
-    invoice = bitpay.buy(TAX_PASS)
-    bitpay.app.webhooks.lose = told == "by nobody"
-    refund = bitpay.app.refund(invoice, "49.00", status="pending")
-    bitpay.app.finish_refund(refund["id"])
-    bitpay.settle()
-    if told == "by nobody":
-        bitpay.poll(900)
-    assert (bitpay.bought.status, bitpay.has(FEATURE), books(bitpay)) == ("refunded", False, 0)
-    assert bitpay.desk.open(10, flagged=False, offered=["bitpay"])["cannot_see"] == {
-        "bitpay": ["refunds_until_complete"]
-    }
-
-
-@pytest.mark.parametrize("code", ["040107", "040108", "040117"])
-def test_an_invoice_that_bitpay_will_not_cancel_runs_out_by_itself(bitpay: World, code: str) -> None:
-    opened(bitpay, PLUS)
-    bitpay.app.no_cancel = code
-    bitpay.buy(PRO)
-    assert bitpay.has("tax.enhanced")
-
-
-@pytest.mark.parametrize("status", [200, 400, 401, 403, 404, 500])
-def test_no_such_invoice_is_no_such_invoice_under_whatever_status(bitpay: World, status: int) -> None:
-    bitpay.app.error_status = status
-    bitpay.app.faults = [Fault("lose", "POST", "/invoices")]
-    invoice = bitpay.buy(TAX_PASS)
-    assert bitpay.has(FEATURE)
-    assert list(bitpay.app.invoices) == [invoice]
-
-
-@pytest.mark.parametrize("status", [401, 403, 500])
-def test_a_wrong_token_is_our_setting_and_no_outage(bitpay: World, status: int) -> None:
-    bitpay.app.error_status, bitpay.app.token = status, "another-token"
-    for _ in range(5):
-        with pytest.raises(ProviderError, match="BITPAY_API_KEY") as refused:
-            bitpay.checkout(TAX_PASS)
-        assert refused.value.code == "provider_error"
-
-
-@pytest.mark.parametrize("trouble", ["a bare list", "none", "refused", "down"])
-def test_refunds_that_cannot_be_read_hide_no_purchase(bitpay: World, trouble: str) -> None:
-    bitpay.app.bare_refunds = trouble == "a bare list"
-    bitpay.app.error_status = 500 if trouble == "none" else None
-    if trouble in ("refused", "down"):
-        bitpay.app.faults = [Fault("refuse", "GET", "/refunds", times=99, status=403 if trouble == "refused" else 503)]
-    bitpay.buy(TAX_PASS)
-    assert bitpay.has(FEATURE)
-
-
-def test_a_notification_sent_again_after_our_reading_lagged_is_no_repeat(bitpay: World) -> None:
-    invoice = opened(bitpay)
-    bitpay.app.notify_again(invoice)
-    bitpay.settle()
-    bitpay.app.webhooks.lose = True
-    bitpay.app.pay(invoice)
-    confirm(bitpay, invoice)
-    bitpay.app.invoices[invoice].status = "new"
-    bitpay.app.webhooks.lose = False
-    bitpay.app.notify_again(invoice)
-    bitpay.settle()
-    bitpay.app.webhooks.lose = True
-    confirm(bitpay, invoice)
-    bitpay.app.advance(1)
-    first = bitpay.app.webhooks.deliveries[-1]
-    bitpay.app.webhooks.lose = False
-    bitpay.app.webhooks.again(first)
-    bitpay.settle()
-    assert bitpay.has(FEATURE)
-
-
-def test_a_delivery_of_the_server_sent_again_by_hand_is_read_again(btcpay: World) -> None:
-    invoice = opened(btcpay)
-    btcpay.app.webhooks.wait_idle()
-    first = btcpay.app.webhooks.deliveries[-1]
-    btcpay.settle()
-    btcpay.app.webhooks.lose = True
-    btcpay.app.pay(invoice)
-    confirm(btcpay, invoice)
-    btcpay.app.webhooks.lose = False
-    btcpay.app.advance(1)
-    btcpay.app.webhooks.again(first)
-    btcpay.settle()
-    assert btcpay.has(FEATURE)
-
-
-# --- whose order it is ------------------------------------------------------------------------------------------------
-
-
-def stranger(world: World, metadata: dict[str, Any], amount: str | None = "0.01") -> str:
-    """An invoice that somebody else opens in the same store."""
-    body = {"amount": amount, "currency": "USD", "metadata": metadata}
-    request = Request(
-        method="POST",
-        path="/api/v1/stores/store/invoices",
-        headers={"authorization": "token api-key"},
-        body=json.dumps(body).encode(),
-    )
-    answer = world.app.handle(request)
-    assert answer is not None
-    return str(json.loads(answer.body)["id"])
-
-
-FORGED = {
-    "user_id": USER,
-    "plan_id": "pro-year",
-    "plan_version": "1",
-    "checkout_id": "chk_forged",
-    "orderId": "chk_forged",
-    "amount_cents": "1",
-    "currency": "USD",
-    "trial_days": "700",
-}
-
-
-def test_an_invoice_for_a_cent_that_calls_itself_a_year_of_pro_waits_for_a_person(btcpay: World) -> None:
-    btcpay.checkout(TAX_PASS)
-    invoice = stranger(btcpay, FORGED)
-    btcpay.app.pay(invoice, 100)
-    btcpay.app.settle(invoice)
-    assert btcpay.settle() == 0
-    assert not btcpay.has("tax.enhanced")
-    waiting = [event for event in btcpay.memory.events.values() if event.status == "quarantined"]
-    assert waiting
-    assert all(event.code == "not_ordered_here" and invoice in event.reason for event in waiting)
-    assert books(btcpay) == 0
-
-
-def test_our_own_order_opened_again_elsewhere_is_not_ours(btcpay: World) -> None:
-    ours = opened(btcpay, PRO)
-    copy = stranger(btcpay, dict(btcpay.app.invoices[ours].metadata), "19.00")
-    btcpay.app.pay(copy)
-    btcpay.app.settle(copy)
-    assert btcpay.settle() == 0
-    assert not btcpay.has("tax.enhanced")
-
-
-@pytest.mark.parametrize("metadata", [{**FORGED, "user_id": "usr_of_a_test_stack"}, {"orderId": "66"}, {}])
-def test_another_shop_or_stack_in_the_same_store_is_nothing_to_us(btcpay: World, metadata: dict[str, Any]) -> None:
-    invoice = stranger(btcpay, metadata)
-    btcpay.app.pay(invoice, 100)
-    btcpay.app.settle(invoice)
-    assert btcpay.settle() == 0
-    assert {event.status for event in btcpay.memory.events.values()} == {"ignored"}
-    assert btcpay.memory.accounts == {}
-    assert books(btcpay) == 0
-
-
-def test_another_store_on_the_server_is_nothing_to_us(btcpay: World) -> None:
-    invoice = stranger(btcpay, FORGED)
-    btcpay.app.invoices[invoice].store = "another"
-    btcpay.app.pay(invoice)
-    assert btcpay.settle() == 0
-    assert btcpay.has("tax.enhanced") is False
-
-
-def test_money_without_any_order_is_listed_and_not_swallowed(btcpay: World) -> None:
-    invoice = stranger(btcpay, {}, None)
-    btcpay.app.pay(invoice, 5000)
-    assert btcpay.settle() == 0
-    assert any(event.status == "quarantined" for event in btcpay.memory.events.values())
-
-
-def test_the_trial_comes_from_our_order(btcpay: World) -> None:
-    shelf = cast(Shelf, btcpay.plans)
-    shelf.plans = replace(shelf.plans, plans=tuple(replace(p, trial_days=14) for p in shelf.plans.plans))
-    invoice = opened(btcpay, PLUS)
-    btcpay.app.invoices[invoice].metadata["trial_days"] = "700"
-    btcpay.player.pay(invoice)
-    btcpay.settle()
-    assert btcpay.term.bonus_seconds == 14 * DAY
-
-
-# --- buying twice -----------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("told", ["by a webhook", "by nobody"])
-def test_a_pass_whose_payment_is_on_its_way_is_not_sold_again(bitcoin: World, told: str) -> None:
-    bitcoin.app.webhooks.lose = told == "by nobody"
-    invoice = opened(bitcoin)
-    bitcoin.app.pay(invoice)
-    bitcoin.app.advance(3700)
-    bitcoin.settle()
-    with pytest.raises(Conflict, match="is on its way") as refused:
-        bitcoin.checkout(TAX_PASS)
-    assert refused.value.code == "payment_on_its_way"
-    confirm(bitcoin, invoice)
-    bitcoin.app.webhooks.lose = False
-    bitcoin.app.advance(60)
-    bitcoin.poll(900)
-    assert bitcoin.has(FEATURE)
-
-
-def test_a_pass_paid_twice_all_the_same_is_flagged(btcpay: World) -> None:
-    first = opened(btcpay)
-    btcpay.app.advance(3700)
-    btcpay.settle()
-    second = opened(btcpay)
-    btcpay.player.pay(second)
-    btcpay.settle()
-    assert flagged(btcpay) == []
-    btcpay.app.advance(60)
-    btcpay.app.pay(first)
-    btcpay.app.mark(first, "Settled")
-    btcpay.settle()
-    (found,) = btcpay.desk.open(25, flagged=True)["invoices"]
-    assert (found["purchase_id"], found["doubles"], found["undecided_cents"]) == (first, second, PRICE)
-    give_back(btcpay, first)
-    assert flagged(btcpay) == []
-    assert btcpay.has(FEATURE)
-
-
-# --- clocks -----------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("told", ["by a webhook", "by nobody"])
-def test_a_server_whose_clock_was_an_hour_ahead_delays_nothing(btcpay: World, told: str) -> None:
-    btcpay.app.skew = 3600
-    btcpay.app.webhooks.lose = told == "by nobody"
-    invoice = opened(btcpay)
-    btcpay.app.pay(invoice)
-    btcpay.settle()
-    btcpay.app.skew = 0
-    btcpay.app.advance(60)
-    confirm(btcpay, invoice)
-    btcpay.settle()
-    btcpay.poll(120)
-    assert btcpay.has(FEATURE)
-    made = give_back(btcpay, invoice)
-    btcpay.app.advance(60)
-    btcpay.app.refunds.archive(made["refund_id"])
-    btcpay.desk.reread("btcpay", invoice, btcpay.now)
-    assert btcpay.has(FEATURE)

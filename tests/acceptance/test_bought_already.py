@@ -9,7 +9,7 @@ import pytest
 from billing.errors import Conflict
 from billing.rules.plans import Catalogue, Plan
 from fakes.base import Fault
-from fakes.stripe.books import DAY
+from fakes.stripe.payments import DAY
 from tests.acceptance.world import Shelf, World, open_world
 from tests.samples import PLUS, PRO, TAX_PASS
 

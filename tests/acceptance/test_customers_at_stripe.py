@@ -6,7 +6,7 @@ import pytest
 
 from billing.errors import NotFound
 from billing.selling.portal import portal_link
-from fakes.stripe.books import Object
+from fakes.stripe.payments import Object
 from tests.acceptance.world import USER, World, open_world
 from tests.samples import PLUS, PRO, TAX_PASS
 

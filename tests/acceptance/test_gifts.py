@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
+from billing.api.status import subscription_status
 from billing.errors import Conflict, NotFound
 from billing.rules.facts import DisputeFact
 from billing.rules.records import Gift
 from billing.selling.refunds import Wanted
+from tests.acceptance.test_bitcoin_exceptions import satoshis
 from tests.acceptance.world import USER, World
 from tests.samples import PLUS, TAX_PASS
 
@@ -69,6 +71,21 @@ def test_a_gift_opens_nothing_for_who_paid_and_all_of_it_for_who_redeems(world: 
     assert not world.has("ai.insights")
     assert world.books("payment") == [("payment", 900)]
     assert not any(line.kind == "mrr" for line in world.memory.ledger), "nobody has agreed to pay again"
+
+
+def test_an_account_with_nothing_but_gifts_for_others_holds_something(world: World) -> None:
+    def holds(user_id: str) -> bool:
+        status = subscription_status(world.accounts.load(user_id), world.plans.catalogue(), world.now)
+        return bool(status["holds"])
+
+    assert not holds(USER)
+    world.checkouts.create(USER, "plus-month", None, world.now, gift=True)
+    assert holds(USER), "who pays the page that waits finds the code with this account alone"
+    code, _ = give(world)
+    assert holds(USER)
+    assert not holds(FRIEND)
+    world.vouchers.redeem(FRIEND, code, world.now)
+    assert holds(FRIEND)
 
 
 def test_what_was_bought_renews_nothing(world: World) -> None:
@@ -198,3 +215,13 @@ def test_a_code_that_nobody_made_is_unknown(world: World) -> None:
         world.vouchers.redeem(FRIEND, unknown, world.now)
     assert refused.value.code == "voucher_unknown"
     assert code != unknown
+
+
+def test_a_gift_that_was_begun_in_bitcoin_says_how_its_invoice_stands(bitcoin: World) -> None:
+    invoice = bitcoin.session(bitcoin.checkout(PLUS, gift=True))
+    bitcoin.app.pay(invoice, satoshis(bitcoin, invoice) * 3 // 4)
+    bitcoin.settle()
+    bitcoin.poll(120)
+    (shown,) = bitcoin.vouchers.gifts(USER, bitcoin.now)["gifts"]
+    assert (shown["voucher"], shown["invoice"]["state"], shown["invoice"]["payable"]) == (None, "missing", True)
+    assert 0 < shown["invoice"]["received_cents"] < 900

@@ -7,7 +7,8 @@ import pytest
 
 from billing.errors import ProviderUnavailable
 from fakes.base import Fault
-from fakes.stripe.books import DAY, Object, item_of
+from fakes.stripe.payments import DAY, Object
+from fakes.stripe.subscriptions import item_of
 from tests.acceptance.world import World, open_world
 
 

@@ -143,9 +143,16 @@ def test_who_does_not_want_reminders_gets_none(bitcoin: World) -> None:
 
 def test_who_pays_on_by_card_is_not_reminded(bitcoin: World) -> None:
     bitcoin.buy(PLUS)
-    with_card(bitcoin, current_period_end=NOW + 60 * DAY)
+    with_card(bitcoin, current_period_end=NOW + 60 * DAY, trial_end=NOW)
     bitcoin.app.advance(25 * DAY)
     assert reminders(bitcoin).send(bitcoin.now, 10) == 0
+
+
+def test_a_card_that_never_paid_silences_no_reminder(bitcoin: World) -> None:
+    bitcoin.buy(PLUS)
+    with_card(bitcoin, current_period_end=NOW + 60 * DAY)
+    bitcoin.app.advance(25 * DAY)
+    assert reminders(bitcoin).send(bitcoin.now, 10) == 1
 
 
 def test_buying_beside_a_card_is_explained_before_it_is_paid(bitcoin: World) -> None:

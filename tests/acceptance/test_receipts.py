@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 
-from billing.api import responses
+from billing.api.answers.payments import ReceiptDocument, ReceiptList
 from billing.errors import NotFound, ProviderUnavailable
 from billing.rules.times import DAY, rfc3339
 from billing.selling.invoices import show as show_invoice
@@ -22,13 +22,13 @@ def receipts(world: World) -> Receipts:
 
 def listed(world: World) -> list[dict[str, Any]]:
     found: Any = receipts(world).list(USER)
-    TypeAdapter(responses.ReceiptList).validate_python(found)
+    TypeAdapter(ReceiptList).validate_python(found)
     return list(found["receipts"])
 
 
 def document(world: World, receipt: dict[str, Any]) -> Any:
     found = receipts(world).show(USER, receipt["provider"], receipt["payment_id"])
-    TypeAdapter(responses.ReceiptDocument).validate_python(found)
+    TypeAdapter(ReceiptDocument).validate_python(found)
     return found
 
 
@@ -53,6 +53,14 @@ def test_a_pass_says_that_it_was_bought_once_and_how_long_it_lasts(stripe: World
     days = TAX_PASS.duration_days
     assert receipt["period_end"] == (days and rfc3339(stripe.payments[0].paid_at + days * DAY))
     assert document(stripe, receipt)["bitcoin"] is None
+
+
+def test_a_gift_is_called_one_and_its_time_is_not_its_buyers(stripe: World, bitcoin: World) -> None:
+    for world, plan in ((stripe, TAX_PASS), (bitcoin, PLUS)):
+        world.buy(plan, gift=True)
+        (receipt,) = listed(world)
+        assert (receipt["reason"], receipt["plan_name"], receipt["period_end"]) == ("gift", plan.name, None)
+        assert document(world, receipt)["amount_cents"] == plan.price_cents
 
 
 def test_the_first_payment_a_later_period_and_an_upgrade_are_told_apart(stripe: World) -> None:

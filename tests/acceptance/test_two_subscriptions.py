@@ -15,7 +15,8 @@ from billing.providers.stripe import reads
 from billing.store.progress import Progress
 from fakes.base import Fault
 from fakes.stripe import shapes
-from fakes.stripe.books import DAY, Object, Refused, item_of
+from fakes.stripe.payments import DAY, Object, Refused
+from fakes.stripe.subscriptions import item_of
 from tests.acceptance.world import USER, World, open_world
 
 

@@ -19,6 +19,7 @@ from billing.rules.access import term_runs
 from billing.rules.plans import Catalogue
 from billing.rules.renewal import INVOICE_MINUTES, MARGIN
 from billing.rules.times import DAY
+from examples import examples
 from fakes.base import Fault
 from fakes.btcpay_invoice import RATES, Invoice
 from tests.acceptance.wallets import Renewing
@@ -187,7 +188,7 @@ class History:
 LATER = [("moods", ["pays later"]), ("to the renewal", 0)]
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(15, 100), deadline=None, suppress_health_check=list(HealthCheck))
 @given(steps)
 @example([*LATER, ("remove", 0), ("by hand", 0), ("wake", 0)])
 @example([*LATER, ("by hand", 0), ("wake", 0)])

@@ -9,7 +9,7 @@ from billing.nostr.relay import Reach
 from billing.nostr.relays import Relays
 from billing.nostr.wallet import Wallets
 from billing.rules.renewal import MARGIN
-from billing.selling.nostr_wallet import NostrWallet
+from billing.selling.wallet_over_nostr import NostrWallet
 from fakes.nostr.relay import Relay
 from fakes.nostr.wallet import Wallet
 from fakes.nostr.wallet_kinds import Connected
@@ -101,7 +101,7 @@ def test_a_false_failure_is_a_term_all_the_same(shop: Nostr) -> None:
 
 def test_a_wallet_that_no_relay_knows_is_not_connected(shop: Nostr) -> None:
     text = shop.there.string_of(shop.there.connect())
-    shop.there._relay.forget(13194, shop.there.public)
+    shop.there.withdraw()
     with pytest.raises(Conflict) as refused:
         shop.wallets.connect(USER, text, PLUS.plan_id, 20_000, shop.world.now, accept_unlimited=False)
     assert refused.value.extensions["trouble"] == "wallet_gone"

@@ -8,9 +8,11 @@ import pytest
 from billing.errors import Conflict, InvalidRequest, NotFound
 from billing.rules.access import term_runs
 from billing.rules.plans import Catalogue
+from billing.rules.records import Said
 from billing.rules.renewal import MARGIN
-from billing.rules.times import DAY
-from billing.selling.wallet import Budget
+from billing.rules.times import DAY, rfc3339
+from billing.selling.reminders import Reminders
+from billing.selling.wallet_interface import Budget
 from fakes.base import Fault
 from tests.acceptance.wallets import CONNECTION, Renewing
 from tests.acceptance.world import USER, World
@@ -267,6 +269,31 @@ def test_more_satoshis_than_agreed_are_not_asked_for(btcpay: World) -> None:
     assert len(shop.terms) == 2
 
 
+def test_a_ceiling_that_was_lowered_while_the_invoice_was_looked_at_holds(shop: Renewing) -> None:
+    to_the_renewal(shop)
+    read = shop.wallet.read
+
+    def meanwhile(bolt11: str) -> Any:
+        shop.wallets.set(USER, "main", shop.world.now, paused=None, most_sat=5_000, price_cents=None)
+        return read(bolt11)
+
+    shop.wallet.read = meanwhile  # type: ignore[method-assign]
+    shop.live(1800)
+    assert shop.wallet.seen == []
+    assert shop.shown["trouble"] == "above_ceiling"
+
+
+def test_an_invoice_for_the_plan_before_is_not_paid_by_who_agreed_to_another(shop: Renewing) -> None:
+    to_the_renewal(shop)
+    shop.wallet.moods = ["unseen"]
+    shop.live(60)
+    assert shop.mandate.attempt is not None
+    shop.connect(PRO)
+    shop.live(1800)
+    assert shop.wallet.seen == []
+    assert shop.shown["trouble"] == "plan_changed"
+
+
 def test_a_lightning_invoice_that_outlives_its_own_is_not_sent(shop: Renewing) -> None:
     to_the_renewal(shop)
     shop.world.app.outlives = 3600
@@ -379,3 +406,47 @@ def test_connected_anew_the_old_connection_is_gone(shop: Renewing) -> None:
     assert before.connection_id != after.connection_id == shop.mandate.connection_id
     shop.live(29 * DAY)
     assert len(shop.terms) == 2
+
+
+def reminded(shop: Renewing) -> int:
+    """How many reminders are told a week before the end."""
+    (end,) = shop.world.account.renewals
+    at = end.ends_at - 7 * DAY
+    return Reminders(shop.world.accounts, shop.world.plans, shop.world.due, [7, 1]).send(at, 25)
+
+
+def test_who_said_that_the_connection_ends_before_is_reminded_and_the_wallet_is_asked_all_the_same(
+    shop: Renewing,
+) -> None:
+    asked_at = shop.mandate.act_at
+    assert asked_at is not None
+    shop.connect(said=Said(ends_at=asked_at))
+    assert (shop.shown["foreseen"], shop.shown["said"]["ends_at"]) == ("connection_ends", rfc3339(asked_at))
+    assert reminded(shop) == 1
+    shop.live(30 * DAY)
+    assert len(shop.terms) == 2
+
+
+def test_who_said_that_it_lasts_is_not_reminded(shop: Renewing) -> None:
+    asked_at = shop.mandate.act_at
+    assert asked_at is not None
+    shop.connect(said=Said(ends_at=asked_at + 1, budget_sat=500_000, period="monthly"))
+    assert shop.shown["foreseen"] is None
+    assert reminded(shop) == 0
+
+
+def test_a_budget_below_what_the_last_term_came_to_is_foreseen_until_it_is_raised(shop: Renewing) -> None:
+    change = {"paused": None, "most_sat": None, "price_cents": None}
+    shop.connect(said=Said(budget_sat=1, period="monthly"))
+    assert shop.shown["foreseen"] == "budget_too_small"
+    raised = shop.wallets.set(USER, "main", shop.world.now, said=Said(budget_sat=500_000, period="yearly"), **change)
+    assert (raised["foreseen"], raised["said"]["period"]) == (None, "yearly")
+    paused = shop.wallets.set(USER, "main", shop.world.now, **{**change, "paused": True})
+    assert paused["said"]["budget_sat"] == 500_000, "what is not named stays"
+
+
+def test_a_budget_that_the_wallet_tells_is_not_its_owners_to_say(shop: Renewing) -> None:
+    shop.wallet.budget_now = Budget(total_msat=50_000_000, used_msat=0, period="monthly", renews_at=None)
+    shown = shop.connect(said=Said(budget_sat=1, ends_at=shop.world.now + 400 * DAY))
+    assert (shown["said"]["budget_sat"], shown["foreseen"]) == (None, None)
+    assert shown["said"]["ends_at"] is not None

@@ -14,11 +14,12 @@ from billing.providers.btcpay import BTCPay
 from billing.rules.plans import Plan
 from billing.rules.records import Mandate, Term
 from billing.sealing import Sealer
-from billing.selling.nostr_wallet import NostrWallet
-from billing.selling.wallet import Answer, Budget, Info, LightningInvoice, Wallet, WalletTrouble
+from billing.selling.wallet_connections import WalletConnections
+from billing.selling.wallet_interface import Answer, Budget, Info, LightningInvoice, Wallet, WalletTrouble
+from billing.selling.wallet_over_nostr import NostrWallet
 from billing.selling.wallet_renewals import WalletRenewals, work_off
-from billing.selling.wallets import Vault, Wallets
-from billing.store.wallets import KeptBudget, KeptWallet, WalletStore
+from billing.selling.wallet_vault import Vault
+from billing.store.wallets import StoredBudget, StoredWallet, WalletStore
 from tests.acceptance.world import USER, World
 from tests.samples import PLUS
 
@@ -50,15 +51,15 @@ class MemoryWallets:
     """What `WalletStore` promises."""
 
     def __init__(self) -> None:
-        self.kept: dict[tuple[str, str], KeptWallet] = {}
+        self.kept: dict[tuple[str, str], StoredWallet] = {}
 
-    def put(self, user_id: str, group: str, kept: KeptWallet) -> None:
+    def put(self, user_id: str, group: str, kept: StoredWallet) -> None:
         self.kept[user_id, group] = kept
 
-    def find(self, user_id: str, group: str) -> KeptWallet | None:
+    def find(self, user_id: str, group: str) -> StoredWallet | None:
         return self.kept.get((user_id, group))
 
-    def saw(self, user_id: str, group: str, kept: KeptWallet, budget: KeptBudget | None, now: int) -> None:
+    def saw(self, user_id: str, group: str, kept: StoredWallet, budget: StoredBudget | None, now: int) -> None:
         if self.kept.get((user_id, group)) is not None:
             self.kept[user_id, group] = replace(self.kept[user_id, group], budget=budget, seen_at=now)
 
@@ -98,7 +99,9 @@ class MemoryWallet:
     def info(self, connection: Any) -> Info:
         if self.absent:
             raise WalletTrouble(cast(Any, self.absent))
-        return Info(encryption="nip44_v2", tells_budget=self.budget_now is not None, kept={"methods": ["pay_invoice"]})
+        return Info(
+            encryption="nip44_v2", tells_budget=self.budget_now is not None, as_stored={"methods": ["pay_invoice"]}
+        )
 
     def budget(self, connection: Any, known: Mapping[str, Any]) -> Budget | None:
         return self.budget_now
@@ -149,7 +152,7 @@ class Renewing:
         self.kept = MemoryWallets()
         vault = Vault(cast(WalletStore, self.kept), Sealer(cast(Aws, MemoryKms()), "key"), asked)
         client: Callable[[str], Any] = lambda _: world.player.client()  # noqa: E731
-        self.wallets = Wallets(world.accounts, world.plans, vault, asked, ["btcpay"], LEAD_DAYS)
+        self.wallets = WalletConnections(world.accounts, world.plans, vault, asked, ["btcpay"], LEAD_DAYS)
         self.renewals = WalletRenewals(
             world.accounts,
             world.plans,

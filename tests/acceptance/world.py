@@ -211,7 +211,7 @@ class MemoryDue:
             Waiting(user_id, key)
             for user_id, account in self._accounts.accounts.items()
             for key, record in account.records.items()
-            if isinstance(record, Purchase) and record.undecided
+            if isinstance(record, Purchase) and record.wants_a_person
         ][:limit]
 
     def claim(self, due: Due, next_at: int | None, **also: int) -> bool:

@@ -11,7 +11,7 @@ import pytest
 from billing import errors
 from billing.admin.event_subjects import Subjects
 from billing.admin.events import REMEDIES, AdminEvents, remedy
-from billing.api import admin as shapes
+from billing.api.answers.events import PaymentEventList, RedriveResult, SettledResult
 from billing.aws import Aws
 from billing.errors import InvalidRequest
 from billing.intake.dead_letters import DeadLetters
@@ -90,7 +90,7 @@ def test_dead_failing_and_quarantined_are_three_lists_with_three_counts(queues: 
     assert report["events"][0]["remedy"] == remedy("other_mode")
     counts = {name: report["queue"][name] for name in ("dead", "failing", "quarantined")}
     assert counts == {"dead": 1, "failing": 1, "quarantined": 1}
-    shapes.PaymentEventList.model_validate_json(json.dumps(report))
+    PaymentEventList.model_validate_json(json.dumps(report))
 
 
 def test_an_event_is_found_by_its_id_wherever_it_stands(queues: Queues) -> None:
@@ -171,8 +171,8 @@ def test_what_will_never_be_ours_is_set_aside_with_a_reason_and_leaves_every_lis
         *("set_aside", "another shop's"),
         ["stripe#evt_1", "stripe#evt_2"],
     )
-    shapes.PaymentEventList.model_validate_json(json.dumps(report))
-    shapes.SettledResult.model_validate_json(json.dumps(done))
+    PaymentEventList.model_validate_json(json.dumps(report))
+    SettledResult.model_validate_json(json.dumps(done))
 
 
 def test_an_event_that_was_set_aside_has_no_effect_when_it_is_delivered_again(queues: Queues) -> None:
@@ -281,6 +281,6 @@ def test_every_answer_has_the_documented_shape(queues: Queues) -> None:
     queues.die(1)
     queues.events.record(replace(told("stripe#evt_2"), outcome="applied"))
     for status in ("dead", "failed", "processed"):
-        shapes.PaymentEventList.model_validate_json(json.dumps(queues.desk.list(status, None)))
+        PaymentEventList.model_validate_json(json.dumps(queues.desk.list(status, None)))
     dry = queues.desk.redrive(["stripe#evt_1", "stripe#evt_9"], dry_run=True, admin="usr_admin", now=NOW)
-    shapes.RedriveResult.model_validate_json(json.dumps(dry))
+    RedriveResult.model_validate_json(json.dumps(dry))

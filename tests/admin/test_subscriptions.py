@@ -6,9 +6,9 @@ import pytest
 from pydantic import ValidationError
 
 from billing.admin.subscriptions import SubscriptionDesk
-from billing.api.customer import DaysGiven, SubscriptionEffect
+from billing.api.answers.buying import ChangePreviewView
+from billing.api.answers.users import DaysGiven, SubscriptionEffect
 from billing.api.requests import CancelForUser, ChangeSubscription, GiveDays, ResumeForUser
-from billing.api.responses import ChangePreviewView
 from billing.aws import Aws
 from billing.errors import Conflict, InvalidRequest, NotFound, ProviderError, ProviderUnavailable
 from billing.rules.records import Grant

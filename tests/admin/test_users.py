@@ -9,9 +9,10 @@ import pytest
 from billing.admin.notes import Notes
 from billing.admin.personal_data import PersonalData
 from billing.admin.users import AdminUsers
-from billing.api import admin as shapes
+from billing.api.answers.base import Response
+from billing.api.answers.payments import RefundEffect
+from billing.api.answers.users import Erasure, Explanation, GrantView, UserDetail, UserExport
 from billing.api.requests import GrantFeatures, RefundPayment
-from billing.api.responses import Response
 from billing.aws import Aws
 from billing.errors import Conflict, InvalidRequest, NotAllowed, NotFound
 from billing.intake.applier import Applier
@@ -149,7 +150,7 @@ def test_a_renewal_is_one_line_with_its_amount_though_two_events_told_of_it(desk
         ("paid", 900),
     ]
     assert told[0]["until"] == rfc3339(later + 30 * DAY)
-    shapes.UserDetail.model_validate_json(json.dumps(desk.users.show(USER, later + DAY)))
+    UserDetail.model_validate_json(json.dumps(desk.users.show(USER, later + DAY)))
 
 
 def test_what_is_scheduled_says_what_and_when_and_what_says_nothing_is_left_out(desk: Desk) -> None:
@@ -182,7 +183,7 @@ def test_a_feature_that_a_change_of_plan_took_away_is_answered_with_that_change(
         "then_plan_id": "plus-month",
     }
     assert "pro-month" in [plan["plan_id"] for plan in why["offers"]]
-    shapes.Explanation.model_validate_json(json.dumps(why))
+    Explanation.model_validate_json(json.dumps(why))
     while_pro = desk.users.explain(USER, "tax.enhanced", NOW + 3 * DAY, NOW + 9 * DAY)
     assert (while_pro["allowed"], while_pro["last"], while_pro["offers"]) == (True, None, [])
 
@@ -340,14 +341,14 @@ def test_every_answer_has_the_documented_shape(desk: Desk) -> None:
     wish = GrantFeatures(features={"ai.chat": {"limit": 5, "per": "month"}}, reason="x")  # type: ignore[dict-item]
     dry = RefundPayment(provider="stripe", payment_id="in_1", dry_run=True, idempotency_key="refund-key-1")
     answers: list[tuple[type[Response], Any]] = [
-        (shapes.GrantView, desk.users.grant(USER, ADMIN, NOW, wish)),
-        (shapes.UserDetail, desk.users.show(USER, NOW)),
-        (shapes.Explanation, desk.users.explain(USER, "ai.chat", NOW, NOW)),
-        (shapes.RefundEffect, desk.users.refund(USER, ADMIN, NOW, dry)),
-        (shapes.UserExport, desk.personal_data.export(USER, ADMIN, NOW)),
+        (GrantView, desk.users.grant(USER, ADMIN, NOW, wish)),
+        (UserDetail, desk.users.show(USER, NOW)),
+        (Explanation, desk.users.explain(USER, "ai.chat", NOW, NOW)),
+        (RefundEffect, desk.users.refund(USER, ADMIN, NOW, dry)),
+        (UserExport, desk.personal_data.export(USER, ADMIN, NOW)),
     ]
     desk.become(ENDED, at=NOW + 5 * DAY)
-    answers.append((shapes.Erasure, desk.personal_data.erase(USER, ADMIN, NOW + 6 * DAY)))
+    answers.append((Erasure, desk.personal_data.erase(USER, ADMIN, NOW + 6 * DAY)))
     for shape, answer in answers:
         shape.model_validate_json(json.dumps(answer))
 
@@ -356,7 +357,7 @@ def test_every_answer_has_the_documented_shape(desk: Desk) -> None:
 
 
 def test_their_page_has_facts_with_the_providers_pages_money_and_what_can_be_done(desk: Desk) -> None:
-    shown = shapes.UserDetail.model_validate(desk.users.show(USER, NOW))
+    shown = UserDetail.model_validate(desk.users.show(USER, NOW))
     [facts] = shown.facts
     assert (facts.customer_id, facts.acts) == ("cus_1", ["cancel_at_end", "cancel_now", "change"])
     assert facts.url == f"https://stripe.example/subscription/{BOUGHT.subscription_id}"
@@ -370,7 +371,7 @@ def test_their_page_has_facts_with_the_providers_pages_money_and_what_can_be_don
 def test_money_that_went_back_is_no_longer_what_they_brought(desk: Desk) -> None:
     refund = Refund(refund_id="re_1", amount_cents=200, status="succeeded", observed_at=NOW)
     desk.become(replace(BOUGHT, payments={"in_1": replace(BOUGHT.payments["in_1"], refunds={"re_1": refund})}))
-    [money] = shapes.UserDetail.model_validate(desk.users.show(USER, NOW)).money
+    [money] = UserDetail.model_validate(desk.users.show(USER, NOW)).money
     assert (money.returned_cents, money.kept_cents) == (200, money.paid_cents - 200)
 
 
@@ -378,8 +379,8 @@ def test_why_somebody_left_is_shown_with_their_words_for_half_a_year(desk: Desk)
     notes = NoteStore(desk.aws, "AccountsTable")
     desk.become(replace(ENDED, cancel_reason="too_expensive"))
     for _ in range(2):  # a call that is repeated says it once
-        notes.left(USER, BOUGHT.subscription_id, "I found another one", NOW)
-    shown = shapes.UserDetail.model_validate(desk.users.show(USER, NOW))
+        notes.left(USER, BOUGHT.subscription_id, "I found another one", NOW, NOW)
+    shown = UserDetail.model_validate(desk.users.show(USER, NOW))
     assert shown.facts[0].cancel_reason == "too_expensive"
     assert shown.facts[0].acts == []
     [said] = shown.notes

@@ -5,7 +5,6 @@ import email.utils
 import json
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,14 +29,12 @@ TRANSACT = ("transact_write_items", {"TransactItems": [{"Put": {"TableName": "t"
 
 
 @pytest.fixture(autouse=True)
-def _quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody pauses, and nobody waits long for an answer."""
     waited, here = time.sleep, threading.get_ident()
     monkeypatch.setattr(time, "sleep", lambda seconds: None if threading.get_ident() == here else waited(seconds))
     monkeypatch.setattr("billing.aws.connection._ANSWER_SECONDS", 0.3)
     monkeypatch.delenv("AWS_NEW_RETRIES_2026", raising=False)  # the figures below are of the older rules
-    yield
-    deadline.begin(None)
 
 
 def ask_ours(url: str, operation: str, request: dict[str, Any]) -> str:
@@ -254,7 +251,7 @@ def test_when_nothing_is_left_nothing_is_begun() -> None:
 
 
 def test_a_pause_that_would_outlive_the_invocation_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("billing.aws.transport.random.random", lambda: 1.0)
+    monkeypatch.setattr("random.random", lambda: 1.0)
     with BadServer(refuses("ThrottlingException")) as server:
         deadline.begin(Left(deadline.RESERVE + 0.5))
         assert ask_ours(server.url, *GET) == "ThrottlingException"

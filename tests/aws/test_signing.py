@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from billing.aws import transport
 from billing.aws.connection import Answer
 from billing.aws.transport import SERVICES, Transport
+from examples import examples
 
 SESSION = botocore.session.get_session()
 # What botocore adds after signing, and what it adds to SQS for the sake of an older protocol.
@@ -184,7 +185,7 @@ def clients(service: str, region: str, url: str | None, key: str, secret: str, t
     return client
 
 
-@settings(max_examples=1000)
+@settings(max_examples=examples(300, 1000))
 @given(environments, operations, moments)
 def test_a_request_is_what_botocore_makes_of_it(environ: dict[str, str], what: tuple[str, str, Any], now: int) -> None:
     service, name, request = what

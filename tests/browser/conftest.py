@@ -19,7 +19,16 @@ FLAGS = (
     "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
     "--disable-component-update --disable-sync"
 ).split()
+# The address bar's list of suggestions is two pages of its own in each window, which nobody sees: without them a window
+# costs half. Naming features takes the place of Playwright's list, so what matters of that one stands here too.
+FLAGS.append(
+    "--disable-features=WebUIOmniboxPopup,WebUIOmniboxAimPopup,AimEnabled,AvoidCorsURLLoaderRestartOnRedirect,"
+    "AvoidUnnecessaryBeforeUnloadCheckSync,DestroyProfileOnBrowserClose,HttpsFirstBalancedModeAutoEnable,HttpsUpgrades,"
+    "LensOverlay,MediaRouter,NetworkTimeServiceQuerying,OptimizationHints,PaintHolding,PreconnectToSearch,"
+    "ThirdPartyStoragePartitioning"
+)
 PATIENCE_MS = 15_000
+expect.set_options(timeout=PATIENCE_MS)
 _numbers = itertools.count(int(time.time()))
 
 
@@ -75,8 +84,12 @@ class Visitor:
         expect(self.page.locator("[aria-busy=true]")).to_have_count(0)
 
     def escape(self) -> None:
-        """Closes the dialog on top, and waits until the entry that it had in the history is gone too."""
+        """Closes the dialog on top, and waits as `closed` does."""
         self.page.keyboard.press("Escape")
+        self.closed()
+
+    def closed(self) -> None:
+        """Waits until the entry that a dialog had in the history is gone: to go elsewhere before that is aborted."""
         # Not by `wait_for_function`: the pages' policy forbids it to evaluate a text.
         for _ in range(PATIENCE_MS // 50):
             if not self.page.evaluate("history.state?.bsbDialog"):
@@ -97,7 +110,10 @@ class Visitor:
         self.context.add_init_script("window.nostr = {signEvent: (event) => window.extensionSigns(event)}")
 
     def violations(self, *rules: str, within: str = "html") -> list[str]:
-        """What axe finds on the page as it is now, by these rules or by all."""
+        """What axe finds on the page as it is now, by these rules or by all; by all, once the page's own heading is there."""
+        if not rules and within == "html":
+            # What stands around a page, such as a notice, may be there before it.
+            self.page.locator("h1").first.wait_for()
         if not self.page.evaluate("'axe' in window"):
             self.page.evaluate(AXE.read_text())
         options = {"resultTypes": ["violations"], **({"runOnly": list(rules)} if rules else {})}
@@ -142,6 +158,15 @@ def host_chromium(chromium: Browser, host_engine: Host) -> Iterator[Browser]:
     browser = launch(chromium.browser_type, host_engine.resolver)
     yield browser
     browser.close()
+
+
+@pytest.fixture(scope="session")
+def places(shop_engine: Shop, chromium: Browser) -> dict[str, str]:
+    """The admin's pages by name, each with something on it."""
+    # Not at the top: it is written with what stands here.
+    from tests.browser.everything import fill
+
+    return fill(shop_engine, chromium)
 
 
 @pytest.fixture

@@ -152,6 +152,7 @@ def _away(guest: Visitor, host: Adopted) -> None:
     guest.button("Insight").click()
     expect(guest.dialog().get_by_role("heading", name=UNKNOWN)).to_be_visible(timeout=30_000)
     guest.dialog().get_by_role("button", name="Close").first.click()
+    guest.closed()
 
 
 def _hanging(guest: Visitor, host: Adopted) -> None:

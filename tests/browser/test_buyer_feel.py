@@ -1,4 +1,4 @@
-"""How the buyer's pages feel: nothing jumps, Back closes a dialog, the keyboard is enough, paper has what it must."""
+"""How the buyer's pages feel: Back closes a dialog, the keyboard is enough, paper has what it must."""
 
 import re
 from typing import Literal
@@ -7,21 +7,10 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from demo.shop import Shop
+from tests.browser.buyers import in_bitcoin
 from tests.browser.conftest import Visitor
 
 pytestmark = pytest.mark.browser
-
-# Layout shifts that nobody's click caused, summed by the browser itself.
-WATCH = """
-window.shifted = 0;
-window.movers = [];
-new PerformanceObserver((list) => {
-  for (const entry of list.getEntries()) if (!entry.hadRecentInput) {
-    window.shifted += entry.value;
-    for (const {node} of entry.sources) window.movers.push(node?.className || node?.nodeName);
-  }
-}).observe({type: "layout-shift", buffered: true});
-"""
 
 
 def press(visitor: Visitor, name: str | re.Pattern[str], kind: str = "button") -> None:
@@ -34,32 +23,9 @@ def press(visitor: Visitor, name: str | re.Pattern[str], kind: str = "button") -
     raise AssertionError(f"the keyboard does not reach {name}")
 
 
-def bitcoin_invoice(visitor: Visitor, user: str) -> None:
-    visitor.open("/pricing", user=user)
-    visitor.page.get_by_role("article", name="Pro").get_by_role("button").click()
-    visitor.page.get_by_role("radio", name="Bitcoin").check()
-    visitor.button("Continue to payment").click()
-    visitor.page.get_by_role("timer").wait_for()
-
-
-@pytest.mark.parametrize("width", [390, 1280])
-def test_nothing_moves_while_a_page_loads(shop_engine: Shop, chromium: Browser, user: str, width: int) -> None:
-    visitor = Visitor(shop_engine, chromium, viewport={"width": width, "height": 900}, reduced_motion="no-preference")
-    visitor.context.add_init_script(WATCH)
-    visitor.open("/pricing", user=user)
-    visitor.buy()
-    moved = {}
-    for path in ("/pricing", "/pricing?interval=year", "/account/billing", "/demo", "/checkout/return"):
-        visitor.open(path).settle()
-        visitor.page.wait_for_timeout(1000)
-        shifted, movers = visitor.page.evaluate("[window.shifted, window.movers]")
-        moved[path] = (round(shifted, 3), movers)
-    visitor.close()
-    assert {path: found for path, found in moved.items() if found[0] > 0.05} == {}
-
-
 def test_back_closes_the_dialog_and_the_invoice_is_offered_again(visitor: Visitor, user: str) -> None:
-    bitcoin_invoice(visitor, user)
+    visitor.open("/pricing", user=user)
+    in_bitcoin(visitor)
     amount = visitor.dialog().get_by_text(re.compile(r"^0\.\d+ BTC$")).first.inner_text()
     visitor.page.go_back()
     expect(visitor.dialog()).to_have_count(0)

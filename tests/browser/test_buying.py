@@ -1,12 +1,12 @@
 """Buyers' paths, clicked through on the real stack: the pages, the API, the queue, the mock provider."""
 
 import re
-import time
 
 import pytest
 import requests
 from playwright.sync_api import expect
 
+from tests.browser.buyers import at_the_desk
 from tests.browser.conftest import Visitor
 
 pytestmark = pytest.mark.browser
@@ -152,7 +152,7 @@ def test_a_cancellation_keeps_the_plan_until_the_day_it_names_and_can_be_taken_b
 def test_a_failed_renewal_is_told_with_a_way_out(visitor: Visitor, user: str) -> None:
     visitor.open("/pricing", user=user)
     visitor.buy()
-    _at_the_desk(visitor, user, "fail")
+    at_the_desk(visitor, user, "fail")
     visitor.open("/account/billing")
     expect(visitor.text("The last payment did not go through")).to_be_visible()
     visitor.button("Fix payment").click()
@@ -164,23 +164,11 @@ def test_a_full_refund_of_a_purchase_closes_what_it_opened(visitor: Visitor, use
     visitor.buy("Tax year 2026", "Pay 49")
     visitor.open("/demo")
     expect(visitor.text("Open through Tax year 2026")).to_be_visible()
-    _at_the_desk(visitor, user, "refund")
+    at_the_desk(visitor, user, "refund", "purchase")
     visitor.page.reload()
     expect(visitor.heading("Enhanced tax report is not in your plan")).to_be_visible()
     visitor.open("/account/billing")
     expect(visitor.text("Refunded").first).to_be_visible()
-
-
-def _at_the_desk(visitor: Visitor, user: str, deed: str) -> None:
-    """Plays the provider's side of this user's newest subscription or purchase, and waits until it has its effect."""
-    kinds = ("subscription",) if deed == "fail" else ("purchase",)
-    mine = [o for o in visitor.shop.mock.objects.values() if o.get("user_id") == user and o["object"] in kinds]
-    before = visitor.shop.call("GET", "/billing/subscription-status", user=user).json()
-    requests.post(f"{visitor.shop.mock.url}/desk/{mine[-1]['id']}/{deed}", timeout=10).raise_for_status()
-    deadline = time.monotonic() + 15
-    while visitor.shop.call("GET", "/billing/subscription-status", user=user).json() == before:
-        assert time.monotonic() < deadline, f"{deed} had no effect"
-        time.sleep(0.1)
 
 
 def test_bitcoin_is_underpaid_topped_up_and_settled_and_a_card_beside_it_is_warned_of(

@@ -117,6 +117,9 @@ def test_a_gift_is_bought_and_its_code_opens_the_plan_for_somebody_else(
     expect(guest_of_shop.text("Redeemed: Pro for a month.")).to_be_visible()
     visitor.open("/account/billing")
     expect(visitor.text("Redeemed by somebody")).to_be_visible()
+    expect(visitor.page.get_by_role("row").filter(has_text="$19.00")).to_contain_text("a gift")
+    visitor.button("Receipt").click()
+    expect(visitor.dialog()).to_contain_text("a gift")
 
 
 @pytest.fixture

@@ -1,7 +1,9 @@
 """A wallet that renews, as its owner sees it: connected by hand, asked while nobody looks, told of when it cannot."""
 
+import re
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import requests
@@ -115,3 +117,32 @@ def test_a_budget_used_up_is_told_paid_by_hand_and_the_connection_goes_on(
     made.budget_sat = 100_000
     pass_and_ask(visitor, user, 30 * DAY)
     until(lambda: terms(visitor, user) == 3)
+
+
+def test_a_budget_and_an_end_that_a_wallet_does_not_tell_are_typed_in_and_foreseen(
+    visitor: Visitor, user: str, wallet: Wallet
+) -> None:
+    wallet.become("Zeus")
+    buy_a_term(visitor, user)
+    connect(visitor, wallet)
+    soon = datetime.now(UTC) + timedelta(days=10)
+    visitor.button("Budget and end").click()
+    visitor.page.get_by_label("Budget, in satoshis").fill("90000")
+    visitor.page.get_by_label("New every").select_option(label="year")
+    visitor.page.get_by_label(re.compile("^Ends on")).fill(f"{soon:%Y-%m-%d}")
+    assert visitor.violations() == []
+    visitor.page.get_by_role("button", name="Save", exact=True).click()
+    budget = visitor.text("As you said: a budget of 90,000 sat, new every year.")
+    end = visitor.text(f"the connection ends on {soon:%B} {soon.day}, {soon.year}.")
+    foreseen = visitor.text("The connection ends before your wallet is asked.")
+    for said in (budget, end, foreseen):
+        expect(said).to_be_visible()
+    visitor.page.reload()
+    for said in (budget, end, foreseen):
+        expect(said).to_be_visible()
+    visitor.button("Budget and end").click()
+    visitor.page.get_by_label("Budget, in satoshis").fill("")
+    visitor.page.get_by_label(re.compile("^Ends on")).fill("")
+    visitor.page.get_by_role("button", name="Save", exact=True).click()
+    for said in (budget, end, foreseen):
+        expect(said).to_have_count(0)

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from billing.api.admin import PlanEffect
+from billing.api.answers.plans import PlanEffect
 from billing.api.requests import UpdatePlan
 from billing.catalogue.effect import plan_effect, standing_list
 from billing.errors import NotFound

@@ -11,7 +11,7 @@ import requests
 
 from demo.shop import Shop
 from fakes.stripe.app import sign
-from fakes.stripe.books import item_of
+from fakes.stripe.subscriptions import item_of
 
 FEATURE = "tax.enhanced"
 DAY = 86_400

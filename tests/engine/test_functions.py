@@ -1,6 +1,5 @@
 """Functions run on AWS's runtime client as they would there: environments, errors, timeouts, rights."""
 
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import botocore.session
@@ -46,11 +45,12 @@ def test_a_function_that_takes_too_long_is_stopped_and_replaced(echo):
     assert echo()["pid"] != before["pid"]
 
 
-def test_workers_can_be_killed_in_the_middle_of_an_invocation(probe_engine, echo):
+def test_workers_can_be_killed_in_the_middle_of_an_invocation(probe_engine, echo, eventually):
     echo()
+    begun = probe_engine.logs("EchoFunction").count("SLEEPS")
     with ThreadPoolExecutor(1) as pool:
         running = pool.submit(echo, do="sleep", seconds=1.9)
-        time.sleep(0.3)
+        eventually(lambda: probe_engine.logs("EchoFunction").count("SLEEPS") > begun)
         assert probe_engine.kill_workers("EchoFunction") >= 1
         with pytest.raises(FunctionError, match="exited"):
             running.result()

@@ -19,7 +19,9 @@ from billing.intake.processing import Delivery, Processor
 from billing.providers import mock
 from billing.providers.interface import Notification
 from billing.providers.signatures import sign_timestamped
-from billing.rules.records import Account
+from billing.rules.consequences import Consequences, consequences
+from billing.rules.ended import AT_HAND
+from billing.rules.records import Account, Payment, Term
 from billing.store.accounts import LEDGER, AccountStore
 from billing.store.payment_events import PaymentEvent, PaymentEventStore
 from billing.store.plans import PlanStore
@@ -183,6 +185,51 @@ def process(stack: Stack, aws: Aws, notification: Notification) -> str:
     events = PaymentEventStore(aws, engine.resource("PaymentEventsTable"))
     now = int(time.time())
     return Processor(applier, events, livemode=False).process(notification, Delivery(received_at=now), now)
+
+
+def test_what_is_over_leaves_the_range_that_is_read_and_is_still_paid_back(
+    stack: Stack, eventually: Eventually
+) -> None:
+    """The processor may delete what it moves; a refund of the oldest finds it there."""
+    plans = PlanStore(DyingAws(stack.shop), stack.shop.engine.resource("PlansTable")).catalogue()
+    now, number = int(time.time()), 30
+    terms = [month_ago(n, now, stack.user) for n in range(1, number + 1)]
+
+    def bought(before: Account) -> Consequences:
+        return consequences(before, before.put(*terms), plans, now)
+
+    stack.accounts.change(stack.user, bought)
+    assert stack.account.whole
+    told = [stack.recorded("subscription.created"), stack.recorded("payment.succeeded")]
+    refund = stack.recorded("refund.created", payment=terms[-1].purchase_id, amount_cents=100)
+    for event in (*told, refund):
+        assert stack.deliver(event) == 200
+        eventually(stack.settled(event), 60)
+    assert len(list(stack.account.terms)) <= AT_HAND
+    whole = stack.accounts.load(stack.user, whole=True)
+    assert len(list(whole.terms)) == number
+    found = whole.payment("mock", terms[-1].purchase_id)
+    assert found is not None
+    assert found[0].record in whole.behind
+    assert found[1].refunded_cents == 100
+    assert ("refund", -100) in stack.ledger()
+
+
+def month_ago(number: int, now: int, user: str) -> Term:
+    """A month that was prepaid so many months ago."""
+    at = now - (number + 1) * 31 * 86_400
+    return Term(
+        provider="mock",
+        purchase_id=f"inv_{number}_{user}",
+        plan_id="pro-month",
+        plan_version=1,
+        state="paid",
+        amount_cents=1900,
+        currency="USD",
+        observed_at=at,
+        created_at=at,
+        payment=Payment(payment_id=f"inv_{number}_{user}", amount_cents=1900, currency="USD", paid_at=at),
+    )
 
 
 @pytest.mark.parametrize("answered", [False, True], ids=["before", "after"])

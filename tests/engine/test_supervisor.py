@@ -71,7 +71,7 @@ def test_what_runs_by_the_clock_rests_while_the_shop_lives_at_another_time(engin
                 "ReconcileFunction",
                 "MoveSubscribersFunction",
                 "FinishErasuresFunction",
-                *("WatchHostEventsFunction", "RenewByWalletFunction"),
+                *("WatchHostEventsFunction", "RenewByWalletFunction", "SendMessagesFunction"),
             ),
         }
     assert not engine._supervisor.resting

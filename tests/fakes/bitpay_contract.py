@@ -50,7 +50,9 @@ _INVOICE_FIELDS: dict[str, Any] = {
     "transactionCurrency": _TEXT,
     "transactions": {
         "type": "array",
-        "items": _object("amount txid receivedTime", amount=_WHOLE, txid=_TEXT, receivedTime=_STAMP),
+        "items": _object(
+            "amount txid receivedTime", amount=_WHOLE, confirmations=_WHOLE, txid=_TEXT, receivedTime=_STAMP
+        ),
     },
     "paymentTotals": _map(_WHOLE),
     "paymentDisplayTotals": _map(_TEXT),

@@ -56,6 +56,7 @@ def tokens(issuer: Issuer, code: str, **other: str) -> requests.Response:
 def settings(issuer: Issuer) -> Settings:
     names = {"Issuer": "ISSUER", "Audience": "AUDIENCE", "JwksUrl": "JWKS_URL", "ClientId": "CLIENT_ID"}
     names |= {"AuthorizationUrl": "AUTHORIZATION_URL", "TokenUrl": "TOKEN_URL", "Scope": "SCOPE"}
+    names |= {"EndSessionUrl": "END_SESSION_URL"}
     names |= {f"{role}Group": f"{role.upper()}_GROUP" for role in ("Viewer", "Support", "Admin")}
     env = {f"OIDC_{names[name.removeprefix('Oidc')]}": value for name, value in issuer.parameters().items()}
     return Settings({**env, "STAGE": "test", "IDENTITY_PEPPER": "p" * 32})
@@ -112,9 +113,36 @@ def test_its_document_says_what_a_stack_is_told(issuer: Issuer) -> None:
     page = identity_provider(settings(issuer))
     assert page is not None
     assert (page["token"], page["token_url"]) == ("id", told["OidcTokenUrl"])
+    assert page["end_session_url"] == said["end_session_endpoint"]
 
 
 def test_a_token_ends(issuer: Issuer) -> None:
     token = tokens(issuer, returned(issuer, "admin")["code"]).json()["id_token"]
     with pytest.raises(NotAuthenticated):
         oidc_verifier(settings(issuer)).verify(token, issuer.clock.now() + issuer.token_seconds + 60)
+
+
+def test_whoever_signed_in_is_remembered_until_they_sign_out_there(issuer: Issuer) -> None:
+    home = RETURN.removesuffix("/signed-in")
+    issuer.leaves_to.add(home)
+    browser = requests.Session()
+    browser.post(f"{issuer.url}/authorize", {**asked(), "person": "support"}, allow_redirects=False, timeout=10)
+
+    def known(**other: str) -> bool:
+        again = browser.get(f"{issuer.url}/authorize", params=asked(**other), allow_redirects=False, timeout=10)
+        return again.status_code == 303
+
+    def leave(**asks: str) -> requests.Response:
+        return browser.get(f"{issuer.url}/logout", params=asks, allow_redirects=False, timeout=10)
+
+    assert (known(), known(prompt="select_account")) == (True, False)
+    token = tokens(issuer, returned(issuer, "support")["code"]).json()["id_token"]
+    assert leave(id_token_hint=token, post_logout_redirect_uri="https://elsewhere.example/").status_code == 400
+    assert leave(id_token_hint="made up").status_code == 400
+    assert "Sign out?" in leave(client_id=CLIENT_ID, post_logout_redirect_uri=home).text
+    assert known()
+    issuer.advance(issuer.token_seconds + 60)
+    assert (
+        leave(id_token_hint=token, post_logout_redirect_uri=home, state="s2").headers["Location"] == f"{home}?state=s2"
+    )
+    assert not known()

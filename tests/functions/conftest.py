@@ -15,6 +15,7 @@ from billing.identity.tokens import DEV_ISSUER, Signer, Verifier, generate_key_s
 from billing.intake.webhook import encode
 from billing.providers.interface import Notification
 from billing.store.accounts import AccountStore
+from billing.store.identities import IdentityStore
 from billing.store.payment_events import PaymentEventStore
 from billing.store.plans import PlanStore
 from fakes.base import Server
@@ -207,3 +208,17 @@ def queued(*notifications: Notification) -> dict[str, Any]:
 def logged(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
     """The lines of the log since it was last asked."""
     return [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
+
+
+@pytest.fixture
+def key_moves(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """From the call on, USER's key opens another account just after somebody looked at what it opens."""
+    looked = IdentityStore.opened_by
+
+    def opened_by(self: IdentityStore, user_id: str) -> str | None:
+        found = looked(self, user_id)
+        if user_id == USER and found == USER:
+            self.link(USER, "usr_desktop", 1)
+        return found
+
+    return lambda: monkeypatch.setattr(IdentityStore, "opened_by", opened_by)

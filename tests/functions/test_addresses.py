@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from billing.api.routes import ROUTES, Route
+from billing.api.route import Route
+from billing.api.routes import ROUTES
 from billing.rules.history import By
 from billing.store.audit import AuditLog
 from samples import USER

@@ -1,15 +1,16 @@
 """Admins say where hosts are told what happens; the secret is seen once, and every act is in the audit log."""
 
-import importlib
 import json
 import re
+import socket
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
 import pytest
 
-from billing.outgoing import Unreachable
+from billing import internet
+from billing.internet import is_public
 from billing.rules.host_events import EVENT_TYPES
 from billing.store.host_events import HostEventStore
 from samples import NOW
@@ -33,15 +34,15 @@ PLACES = {
 def names(monkeypatch: pytest.MonkeyPatch) -> None:
     """Names that lead where a test says; 203.0.113.0/24 stands for the public internet."""
 
-    def addresses(host: str, port: int) -> tuple[str, ...]:
-        if host not in PLACES:
-            raise Unreachable("unknown_host")
-        return PLACES[host]
+    real = socket.getaddrinfo
 
-    outgoing = importlib.import_module("billing.outgoing")
-    monkeypatch.setattr(outgoing, "_addresses", addresses)
-    judge = outgoing.is_public
-    monkeypatch.setattr(outgoing, "is_public", lambda a: a.startswith("203.0.113.") or judge(a))
+    def look_up(host: str | bytes, port: int, *how: Any, **named: Any) -> list[Any]:
+        if isinstance(host, bytes) or not host.endswith("example.com"):
+            return real(host, port, *how, **named)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (one, port)) for one in PLACES.get(host, ())]
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    monkeypatch.setattr(internet, "is_public", lambda a: a.startswith("203.0.113.") or is_public(a))
 
 
 def create(call: Call, **changes: Any) -> Answer:

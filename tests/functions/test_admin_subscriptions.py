@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from billing.api import admin, customer
+from billing.api.answers.users import SubscriptionEffect, UserDetail
 from samples import USER
 from tests.functions.conftest import Answer, Cloud
 from tests.functions.test_checkout_handlers import buy
@@ -31,10 +31,10 @@ def act(call: Call, what: str, **body: Any) -> Answer:
 
 
 def test_an_admin_sees_the_effect_cancels_and_takes_it_back_and_the_buyer_sees_the_same(call: Call) -> None:
-    shown = customer.SubscriptionEffect.model_validate(act(call, "cancel", dry_run=True).json)
+    shown = SubscriptionEffect.model_validate(act(call, "cancel", dry_run=True).json)
     assert (shown.outcome, shown.subscription.next.kind) == ("preview", "ends")
     assert subscription_of(call)["next"]["kind"] == "renews"
-    done = customer.SubscriptionEffect.model_validate(act(call, "cancel").json)
+    done = SubscriptionEffect.model_validate(act(call, "cancel").json)
     assert (done.outcome, done.subscription.next.kind) == ("done", "ends")
     assert subscription_of(call)["next"]["kind"] == "ends"
     assert act(call, "cancel").json["outcome"] == "unchanged"
@@ -50,7 +50,7 @@ def test_an_admin_sees_the_effect_cancels_and_takes_it_back_and_the_buyer_sees_t
 
 def test_what_a_buyer_says_as_they_leave_is_on_their_page(call: Call) -> None:
     call("cancel_subscription.cancel", body={"reason": "other", "comment": "Moving to a cave"})
-    page = admin.UserDetail.model_validate(call("admin_users.show", path={"user_id": USER}).json)
+    page = UserDetail.model_validate(call("admin_users.show", path={"user_id": USER}).json)
     assert [note.text for note in page.notes] == ["Moving to a cave"]
     assert page.facts[0].acts == ["cancel_now", "resume"]
 

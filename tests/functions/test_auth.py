@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from billing.api.responses import Caller, PublicConfig
+from billing.api.answers.sign_in import Caller, PublicConfig
 from billing.api.roles import ROLES
 from samples import USER
 from tests.functions.conftest import Answer, Cloud
@@ -51,7 +51,7 @@ def test_a_page_learns_where_to_sign_in_and_which_token_is_ours(
     found = PublicConfig.model_validate(called(module, "GET /billing/config").json)
     assert found.identity_provider is not None
     assert found.identity_provider.token == "id"
-    assert found.identity_provider.client_id == "portal"
+    assert (found.identity_provider.client_id, found.identity_provider.end_session_url) == ("portal", "")
     monkeypatch.setenv("OIDC_AUDIENCE", "https://api.example")
     found = PublicConfig.model_validate(called(module, "GET /billing/config").json)
     assert found.identity_provider is not None

@@ -221,3 +221,20 @@ def test_an_account_whose_only_key_has_moved_cannot_buy(call: Call, cloud: Cloud
     answer = open_checkout(call)
     assert (answer.status, answer.problem) == (409, "account_moved")
     assert not any(o["object"] == "checkout" for o in cloud.provider.objects.values())
+
+
+def test_a_key_that_moves_while_its_account_buys_leaves_nothing_behind(
+    call: Call, cloud: Cloud, key_moves: Callable[[], None]
+) -> None:
+    key_moves()
+    answer = open_checkout(call)
+    assert (answer.status, answer.problem) == (409, "account_moved")
+    assert cloud.accounts.load(USER).version == 0
+    assert not any(o["object"] == "checkout" for o in cloud.provider.objects.values())
+
+
+def test_an_account_whose_own_key_moved_buys_with_another_one(call: Call, cloud: Cloud) -> None:
+    identities = IdentityStore(cloud.aws, cloud.tables["AccountsTable"])
+    identities.link("usr_spare", USER, 1)
+    identities.link(USER, "usr_other", 2)
+    assert open_checkout(call).status == 200

@@ -23,7 +23,8 @@ from schemathesis import Case, GenerationMode
 from schemathesis.checks import content_type_conformance, response_schema_conformance, status_code_conformance
 from schemathesis.core.failures import FailureGroup
 
-from billing.api.routes import ROUTES, Route
+from billing.api.route import Route
+from billing.api.routes import ROUTES
 from samples import PLUS, USER
 from tests.functions.conftest import Cloud
 

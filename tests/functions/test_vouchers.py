@@ -325,3 +325,14 @@ def test_a_holder_who_was_erased_is_nobody_to_follow(load: Load, call: Call, clo
     wish = {"reason": "sold twice", "used": True}
     assert call("admin_vouchers.revoke", path={"batch_id": batch_id}, body=wish).json["revoked"] == 3
     assert redemptions(cloud) == []
+
+
+def test_a_key_that_moves_while_its_account_redeems_leaves_the_voucher(
+    call: Call, cloud: Cloud, key_moves: Callable[[], None]
+) -> None:
+    code, *_ = codes(call, batch(call))
+    key_moves()
+    answer = redeem(call, code)
+    assert (answer.status, answer.problem) == (409, "account_moved")
+    assert redemptions(cloud) == []
+    assert redeem(call, code, OTHER).status == 200

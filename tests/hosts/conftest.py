@@ -10,7 +10,8 @@ from billing.hosts.outbox import HostEvents, Wakes
 from billing.log import SILENT
 from billing.outgoing import Reply, Unreachable
 from billing.rules.host_events import EVENT_TYPES, HostEvent, of_change
-from billing.store.host_events import Endpoint, HostEventStore
+from billing.store.host_events import HostEventStore
+from billing.store.outbox import Endpoint
 from samples import NOW
 
 KEY = "the-stacks-own-key"

@@ -7,7 +7,7 @@ import pytest
 from billing import deadline
 from billing.aws import Aws
 from billing.rules.host_events import alert_of, of_change
-from billing.store.host_events import KEPT_SECONDS
+from billing.store.outbox import KEPT_SECONDS
 from samples import NOW
 from tests.hosts.conftest import Outbox, change
 

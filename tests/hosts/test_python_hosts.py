@@ -353,3 +353,41 @@ def test_without_a_secret_nothing_is_received() -> None:
         Receiver([], lambda event: None)
     with pytest.raises(ValueError, match="whsec_"):
         Receiver(["hunter2"], lambda event: None).receive(*told(1))
+
+
+def test_what_one_process_hears_closes_in_another_where_they_share_what_changed(api: Api) -> None:
+    class Shared:
+        """Stands for a store that all processes read."""
+
+        def __init__(self) -> None:
+            self.versions: dict[str, int] = {}
+            self.ids: set[str] = set()
+
+        def version_of(self, user_id: str) -> int | None:
+            return self.versions.get(user_id)
+
+        def note(self, user_id: str, version: int) -> None:
+            self.versions[user_id] = max(version, self.versions.get(user_id, 0))
+
+        def has(self, event_id: str) -> bool:
+            return event_id in self.ids
+
+        def add(self, event_id: str) -> None:
+            self.ids.add(event_id)
+
+    shared = Shared()
+    old = Caller(SESSION, token({"ai.chat": True}, version=1))
+    heard: list[str] = []
+    one, two = (Gate(api.url, changes=shared) for _ in range(2))
+    alone = Gate(api.url)
+    receivers = [
+        gate.receiver([SECRET], lambda event: heard.append(event.event_id), handled=shared) for gate in (one, two)
+    ]
+    assert all(isinstance(gate.decide("ai.chat", old), Use) for gate in (one, two, alone))
+
+    api.version = 2  # of which the feature is no part
+    assert [receiver.receive(*told(2)) for receiver in receivers] == [200, 200]
+    assert heard == ["evt_2"]
+    assert all(isinstance(gate.decide("ai.chat", old), Refusal) for gate in (one, two))
+    # One that was not told believes its token to the end.
+    assert isinstance(alone.decide("ai.chat", old), Use)

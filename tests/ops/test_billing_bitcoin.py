@@ -27,7 +27,7 @@ def of_btcpay(app: BTCPay, **more: str) -> dict[str, tuple[str, str]]:
         "BTCPAY_WEBHOOK_SECRET": "secret",
         **more,
     }
-    return {found.subject: (found.level, found.found) for found in checks("btcpay", Settings(env))}
+    return {check.subject: (check.level, check.finding) for check in checks("btcpay", Settings(env))}
 
 
 def test_a_server_that_is_as_it_must_be(btcpay: BTCPay) -> None:
@@ -71,7 +71,7 @@ def of_bitpay(**more: str) -> dict[str, tuple[str, str]]:
             "BITPAY_API_KEY": "pos-token",
             **more,
         }
-        return {found.subject: (found.level, found.found) for found in checks("bitpay", Settings(env))}
+        return {check.subject: (check.level, check.finding) for check in checks("bitpay", Settings(env))}
 
 
 def test_the_pos_facade_alone_is_told_what_it_cannot_see() -> None:

@@ -147,7 +147,7 @@ class Cloud(deploy.Account):
     region = "eu-central-1"  # type: ignore[assignment] # a property there, a fact here
 
     def __init__(self, status: str = "", left: frozenset[str] = frozenset(), places: int = 1000) -> None:
-        self._found = deploy.Found(status, {}, {})
+        self._found = deploy.StackState(status, {}, {})
         self._left = left
         self._places = places
 
@@ -160,7 +160,7 @@ class Cloud(deploy.Account):
     def get_account_settings(self) -> dict[str, Any]:
         return {"AccountLimit": {"ConcurrentExecutions": self._places}}
 
-    def stack(self, name: str) -> deploy.Found:
+    def stack(self, name: str) -> deploy.StackState:
         return self._found
 
     def secret_names(self, stack: str) -> set[str]:
@@ -200,14 +200,14 @@ def test_an_origin_loses_its_slash_and_anything_else_is_refused(capsys: pytest.C
 
 
 def test_the_first_prod_takes_real_money_and_a_later_one_keeps_what_it_has() -> None:
-    fresh, there = deploy.Found("", {}, {}), deploy.Found("UPDATE_COMPLETE", {"Livemode": "false"}, {})
+    fresh, there = deploy.StackState("", {}, {}), deploy.StackState("UPDATE_COMPLETE", {"Livemode": "false"}, {})
     assert deploy.parameters_for("prod", fresh, {})["Livemode"] == "true"
     assert "Livemode" not in deploy.parameters_for("prod", there, {})
     assert deploy.parameters_for("prod", fresh, {"Livemode": "false"})["Livemode"] == "false"
 
 
 def test_an_address_of_ones_own_is_kept() -> None:
-    found = deploy.Found(
+    found = deploy.StackState(
         "CREATE_COMPLETE", {"PublicUrl": "https://b.example", "PortalUrl": ""}, {"PagesUrl": "https://p"}
     )
     assert deploy.parameters_for("dev", found, {}) == {"Stage": "dev", "PortalUrl": "https://p"}

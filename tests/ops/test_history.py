@@ -83,8 +83,8 @@ def shop(template: dict[str, Any], tmp_path: Path) -> Iterator[Shop]:
                 "BITPAY_MERCHANT_TOKEN": "merchant-token",
             },
         )
-        # Nobody signs in at an identity provider or pays by a wallet in that past.
-        unused: dict[str, Any] = {"issuer": None, "relay": None, "wallet": None}
+        # Nobody signs in at an identity provider, pays by a wallet or reads messages in that past.
+        unused: dict[str, Any] = dict.fromkeys(("issuer", "relay", "wallet", "reader"))
         signer = Signer({DEV_ISSUER: generate_key_set("dev")}, DEV_ISSUER)
         yield Shop(cast(Any, engine), mock, bitpay, btcpay, StripeApp(), **unused, _signer=signer)
 

@@ -20,7 +20,7 @@ Resources: {}
 
 def test_values_become_defaults_and_everything_else_stays() -> None:
     values = {"PortalUrl": "http://127.0.0.1:3000", "Bare": "x", "Unknown": "y"}
-    changed = yaml.safe_load(with_defaults(TEMPLATE, values))
+    changed = with_defaults(yaml.safe_load(TEMPLATE), values)
     expected = yaml.safe_load(TEMPLATE)
     expected["Parameters"]["PortalUrl"]["Default"] = values["PortalUrl"]
     assert changed == expected

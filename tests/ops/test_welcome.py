@@ -27,7 +27,7 @@ class _Place:
 def shop() -> Shop:
     place: Any = _Place()
     signer = Signer({DEV_ISSUER: generate_key_set("dev")}, DEV_ISSUER)
-    return Shop(cast(Any, place), place, place, place, place, place, place, place, signer)
+    return Shop(cast(Any, place), *[place] * 8, signer)
 
 
 @pytest.mark.parametrize("past", [True, False])

@@ -17,6 +17,7 @@ from coincurve import PrivateKey
 from billing.errors import BadWebhook, Conflict, ProviderError, ProviderUnavailable
 from billing.providers import bitpay
 from billing.providers.bitpay import BitPay
+from billing.providers.bitpay.invoices import confirmed_in
 from billing.providers.interface import Order
 from billing.rules.facts import CheckoutFact, Fact, PurchaseFact, Ref, RefundFact
 from billing.rules.plans import Plan
@@ -327,7 +328,19 @@ def test_the_invoice_page_data_follow_the_payment(fake: FakeBitPay) -> None:
     fake.pay(invoice_id, satoshis - 100)
     assert client.invoice(invoice_id, 0).due_btc == "0.00000100"
     fake.pay(invoice_id)
-    assert (client.invoice(invoice_id, 0).state, client.invoice(invoice_id, 0).bip21) == ("processing", None)
+    shown = client.invoice(invoice_id, 0)
+    assert (shown.state, shown.bip21) == ("processing", None)
+    assert (shown.confirmations, shown.confirmed) == (1, 0)
+    fake.confirm(invoice_id)
+    assert client.invoice(invoice_id, 0).confirmed == 1
+
+
+@pytest.mark.parametrize(
+    ("told", "confirmed"),
+    [([], None), ([{"confirmations": 2}, {"confirmations": 0}], 0), ([{"confirmations": 1}, {}], None)],
+)
+def test_confirmations_are_those_that_all_payments_have_and_none_is_made_up(told: list[Any], confirmed: Any) -> None:
+    assert confirmed_in({"transactions": told}) == confirmed
 
 
 def test_there_is_no_subscription_to_change(fake: FakeBitPay) -> None:

@@ -328,3 +328,20 @@ def test_the_invoice_page_data_follow_the_payment(fake: FakeBTCPay) -> None:
     fake.advance(3601)
     shown = client.invoice(invoice_id, 0)
     assert (shown.address, shown.bip21, shown.due_btc) == (None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("speed", "told"), [("MediumSpeed", (1, 0)), ("LowSpeed", (6, None)), ("HighSpeed", (0, None))]
+)
+def test_how_many_confirmations_there_are_is_told_only_where_the_server_lets_one_know(
+    fake: FakeBTCPay, speed: str, told: tuple[int, int | None]
+) -> None:
+    client = connected(fake)
+    invoice_id = client.create_checkout(ORDER).session_id
+    fake.invoices[invoice_id].checkout["speedPolicy"] = speed
+    assert client.invoice(invoice_id, 0).confirmed is None
+    fake.pay(invoice_id)
+    shown = client.invoice(invoice_id, 0)
+    assert (shown.confirmations, shown.confirmed) == told
+    fake.settle(invoice_id)
+    assert client.invoice(invoice_id, 0).confirmed is None

@@ -1,5 +1,6 @@
 """A provider that hangs, dribbles, breaks off or cannot serve: the caller gets an answer, others are not held up."""
 
+import json
 import socket
 import threading
 import time
@@ -100,15 +101,13 @@ def server() -> Iterator[BadServer]:
 
 
 @pytest.fixture(autouse=True)
-def _short(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _short(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tenths of the real times; each call still has the same parts."""
     monkeypatch.setattr(breakers, "CONNECT", 0.3)
     monkeypatch.setattr(breakers, "ANSWER", 0.4)
     monkeypatch.setattr("billing.providers.rest.ANSWER", 0.4)
     monkeypatch.setattr("billing.providers.stripe.client.ANSWER", 0.4)
     monkeypatch.setattr(breakers, "_LEAST", 0.1)
-    yield
-    deadline.begin(None)
 
 
 def rest(server: BadServer) -> Callable[[], object]:
@@ -266,7 +265,7 @@ def test_what_is_no_number_of_seconds_asks_for_none(header: str | None, seconds:
     assert breakers.seconds_of(header) == seconds
 
 
-def test_going_away_and_coming_back_are_said_once(caplog: pytest.LogCaptureFixture) -> None:
+def test_going_away_and_coming_back_are_said_once(capsys: pytest.CaptureFixture[str]) -> None:
     now = [1000.0]
     breaker = Breaker("Stripe", lambda: now[0])
     for _ in range(3):
@@ -274,4 +273,5 @@ def test_going_away_and_coming_back_are_said_once(caplog: pytest.LogCaptureFixtu
         now[0] += 500
     breaker.answered()
     breaker.answered()
-    assert [record.message for record in caplog.records] == ["provider away", "provider back"]
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["message"] for line in lines] == ["provider away", "provider back"]

@@ -9,7 +9,7 @@ from datetime import date
 
 import pytest
 
-from billing.api import admin as shapes
+from billing.api.answers.reports import ChurnReport, CohortReport, FunnelReport, LedgerLines, RevenueReport
 from billing.api.http import wants_csv
 from billing.aws import Aws
 from billing.errors import InvalidRequest
@@ -239,10 +239,10 @@ def test_csv_is_asked_for_by_parameter_or_header() -> None:
 
 
 def test_every_report_has_the_documented_shape(analytics: Analytics) -> None:
-    shapes.RevenueReport.model_validate_json(json.dumps(analytics.revenue(SEPTEMBER, None, NOW)))
-    shapes.FunnelReport.model_validate_json(json.dumps(analytics.funnel(SEPTEMBER)))
-    shapes.ChurnReport.model_validate_json(json.dumps(analytics.churn(SEPTEMBER, None, NOW)))
-    shapes.CohortReport.model_validate_json(json.dumps(analytics.cohorts(at(11, 20))))
+    RevenueReport.model_validate_json(json.dumps(analytics.revenue(SEPTEMBER, None, NOW)))
+    FunnelReport.model_validate_json(json.dumps(analytics.funnel(SEPTEMBER)))
+    ChurnReport.model_validate_json(json.dumps(analytics.churn(SEPTEMBER, None, NOW)))
+    CohortReport.model_validate_json(json.dumps(analytics.cohorts(at(11, 20))))
 
 
 def test_months_come_newest_first_and_the_one_that_runs_is_so_far(analytics: Analytics) -> None:
@@ -298,7 +298,7 @@ def test_a_days_figures_are_followed_to_the_lines_that_add_up_to_them(stored: An
         ("usr_ann", "mrr", "new", 900),
     }
     assert page["next"] is None
-    shapes.LedgerLines.model_validate_json(json.dumps(page))
+    LedgerLines.model_validate_json(json.dumps(page))
 
 
 def test_on_every_day_the_lines_add_up_to_what_the_report_says(stored: Analytics) -> None:
@@ -332,6 +332,15 @@ def test_lines_are_chosen_by_the_figure_that_they_add_up_to(stored: Analytics) -
     assert amounts("disputed_cents") == []
     with pytest.raises(InvalidRequest):
         amounts("arr_cents")
+
+
+def test_a_cohorts_lines_add_up_to_who_is_left_of_it(stored: Analytics) -> None:
+    cohorts = stored.cohorts(1_767_139_200 + 366 * 86_400)["cohorts"]
+    assert cohorts
+    for cohort in cohorts:
+        query = {"currency": "USD", "from": f"{cohort['month']}-01", "to": "2026-12-31", "cohort": cohort["month"]}
+        lines = stored.lines({**query, "figure": "active"})["lines"]
+        assert len([line for line in lines if line["movement"] == "new"]) == cohort["size"]
 
 
 def test_the_lines_of_a_month_and_a_provider_add_up_to_its_row_over_all_pages(

@@ -139,6 +139,11 @@ def test_the_lines_behind_every_cell_add_up_to_it(histories: list[Any], first: i
         *((row, [line for line in within if line.plan_id == row["key"]]) for row in report["by_plan"]),
         *((row, [line for line in within if line.provider == row["key"]]) for row in report["by_provider"]),
     ]
+    funnel = {step["step"]: step["count"] for step in analytics.funnel(asked)["steps"]}
+    for step, figure in (("checkout_started", "checkout_started"), ("paid", "paid"), ("active", "became_active")):
+        behind = [line for line in within if is_behind(line, figure)]
+        counted = sum(line.users if line.kind == "mrr" else 1 for line in behind)
+        assert counted == funnel[step], step
     of_months = [(row, [line for line in lines if day_of(line.at)[:7] == row["month"]]) for row in churn["months"]]
     users = ("users_new", "users_returning", "users_lost")
     lost = ("users_lost", "users_lost_voluntary", "mrr_lost_cents")

@@ -13,11 +13,11 @@ from billing.aws import Aws, AwsError, NoAnswer
 from billing.errors import TryAgain
 from billing.hosts.outbox import HostEvents
 from billing.log import Log
-from billing.reporting.publishing import SHOWN, Changes, domain_events, host_events, ledger_lines
+from billing.reporting.publishing import SHOWN, Changes, domain_events, host_events, ledger_lines, past_records
 from billing.rules.host_events import OF_ACCOUNTS, HostEvent
 from billing.rules.ledger import book
-from billing.rules.records import Account, Grant, Mandate, Record, Renewal
-from billing.store.accounts import ledger_item
+from billing.rules.records import Account, Grant, Mandate, PastPayment, Record, Renewal
+from billing.store.accounts import MOVED, ledger_item
 from billing.store.codec import Item, item, record_to_item
 from billing.store.customers import CustomerIndex
 from billing.store.metrics import MetricsStore
@@ -142,14 +142,53 @@ def test_the_stream_wakes_the_publisher_for_every_record_it_tells_of(template: d
         )
 
     snapshot = item({"user_id": USER, "record": "entitlements", "version": 3, "sources": []})
-    stored = [*(record_to_item(USER, r) for r in (*RECORDS, RENEWAL)), *lines(), snapshot]
+    stored = [*(record_to_item(USER, r) for r in (*RECORDS, RENEWAL)), *lines(), snapshot, *past()]
     silent = [item({"user_id": USER, "record": r}) for r in ("usage#ai.chat", "~history#1", "mrr", "checkout#main")]
     for image in (*stored, *silent):
         for name, old in (("INSERT", None), ("MODIFY", {**image, **item({"folded": 0})})):
             record = told(image, old, name)
-            if domain_events([record]) or ledger_lines([record]):
+            if domain_events([record]) or ledger_lines([record]) or list(past_records([record])):
                 assert passes(record), f"{name} of {image['record']} would not be told"
     assert not any(passes(told(image)) for image in silent)
+
+
+def past() -> list[Item]:
+    behind = record_to_item(USER, term("inv_1", NOW), behind=True)
+    return [record_to_item(USER, PastPayment(provider="stripe", subscription_id="sub_1", payment=payment())), behind]
+
+
+def test_what_the_index_of_customers_notes_of_them_is_not_taken_for_them() -> None:
+    """Its notes come down the same stream: what cannot be read there would hold up all that is behind it."""
+    written: list[dict[str, Any]] = []
+
+    class Table:
+        def call(self, service: str, operation: str, **request: Any) -> dict[str, Any]:
+            assert (service, operation) == ("dynamodb", "transact_write_items")
+            written.extend(one["Put"]["Item"] for one in request["TransactItems"])
+            return {}
+
+    index = CustomerIndex(cast(Aws, Table()), "accounts", cast(Any, None))
+    records = [record for _, record in past_records(map(told, past()))]
+    assert len(records) == len(past())
+    for record in records:
+        index.keep(USER, record)
+    assert len(written) > len(records)
+    for image in written:
+        assert list(past_records([told(image)])) == []
+        assert domain_events([told(image)]) == host_events([told(image)]) == []
+
+
+def test_what_went_to_another_place_is_no_news_and_what_changed_there_is() -> None:
+    """A term that is over and is refunded is told as any other."""
+    ahead, behind = record_to_item(USER, term("inv_1", NOW)), past()[1]
+    moved = {MOVED: {"BOOL": True}}
+    assert domain_events([told({**behind, **moved}), told({**ahead, **moved})]) == []
+    assert host_events([told({**behind, **moved})]) == []
+    refunded = record_to_item(USER, term("inv_1", NOW, state="failed"), behind=True)
+    was = record_to_item(USER, term("inv_1", NOW, state="failed"))
+    assert domain_events([told(refunded, {**behind, **moved}, "MODIFY")]) == domain_events([told(was, ahead, "MODIFY")])
+    (event,), (known,) = host_events([told(refunded)]), host_events([told(was)])
+    assert event == known
 
 
 # --- a record that fails, and the others behind it -------------------------------------------------------------------

@@ -451,3 +451,21 @@ def test_money_for_time_before_the_end_did_not_come_too_late() -> None:
 def test_late_money_that_was_given_back_waits_for_nobody() -> None:
     back = payment(900, period_start=NOW, period_end=PERIOD_END, given_up_at=NOW + 9, refunds=refunds((900, "pending")))
     assert subscription(payments={"pay_1": back}).paid_late == ()
+
+
+UNPAID = {
+    "past due": subscription("past_due", payments=invoice(NOW - 30 * DAY, NOW), unpaid=owed()),
+    "unpaid": subscription("unpaid", payments=invoice(NOW - 30 * DAY, NOW)),
+    "given up": given_up(),
+    "a first debit on its way": subscription(payments={}),
+}
+
+
+@pytest.mark.parametrize("record", UNPAID.values(), ids=UNPAID)
+def test_a_period_that_is_not_paid_begins_no_allowance(record: Subscription) -> None:
+    assert {w.period for w in windows(Account(USER).put(record), CATALOGUE) if w.kind == "subscription"} == {None}
+
+
+def test_a_paid_period_and_a_trial_begin_an_allowance() -> None:
+    for record in (subscription(), subscription("trialing", trial_end=PERIOD_END)):
+        assert [w.period for w in windows(Account(USER).put(record), CATALOGUE)] == [(NOW, PERIOD_END)]

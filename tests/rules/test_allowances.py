@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing.rules.allowances import MAX_RESERVATIONS, Counter, Pack, Quota, quota
+from billing.rules.allowances import MAX_RESERVATIONS, Counter, Pack, Quota, held, quota
 from billing.rules.entitlements import Entitlement, Source, evaluate
 from billing.rules.plans import Allowance, Credits, FeatureValue
 
@@ -110,6 +110,14 @@ def test_an_annual_allowance_and_one_of_the_month_are_used_side_by_side() -> Non
 def test_switches_and_plain_numbers_are_not_counted() -> None:
     assert quota(entitlement(True), NOW) is None
     assert quota(entitlement(5), NOW) is None
+
+
+def test_a_token_carries_the_value_or_of_what_is_counted_what_is_left() -> None:
+    assert held(entitlement(True), Counter(), NOW).claim is True
+    assert held(entitlement(5), Counter(), NOW).claim == 5
+    three_used = Counter(period=NOVEMBER, used=3)
+    counted = held(entitlement(Allowance(10), None), three_used, NOW).claim
+    assert counted == {"limit": 10, "remaining": 7, "resets_at": DECEMBER}
 
 
 def test_a_new_period_begins_the_allowance_anew_and_keeps_spent_credits() -> None:

@@ -42,7 +42,7 @@ def refunded(amount: int, status: Any) -> Any:
         (invoice("processing", 900), NOW, "confirming", False, True, False),
         (invoice("paid_late", 900), LATER, "held", False, True, False),
         (invoice("failed", 900), LATER, "held", False, True, False),
-        (invoice("failed", 900, payment=refunded(900, "pending")), LATER, "refunded", False, False, True),
+        (invoice("failed", 900, payment=refunded(900, "pending")), LATER, "returning", False, True, False),
         (invoice("underpaid", 450, payment=partly_back(450, 200, "pending")), LATER, "returning", False, True, False),
         (invoice("underpaid", 450, payment=partly_back(450, 200, "succeeded")), LATER, "held", False, True, False),
         (invoice("underpaid", 450, payment=refunded(450, "succeeded")), LATER, "refunded", False, False, True),

@@ -321,6 +321,21 @@ def test_the_ids_of_lines_are_unique_even_when_a_state_comes_again() -> None:
     assert len({line.entry_id for line in books.lines}) == len(books.lines)
 
 
+def test_a_refund_that_fails_as_more_money_is_seen_is_one_line() -> None:
+    """One item of the table may be written once in a transaction."""
+    books = Books()
+
+    def seen(beyond: int, status: str) -> Term:
+        refund = Refund(refund_id="re_1", amount_cents=300, status=status, observed_at=NOW)  # type: ignore[arg-type]
+        paid = payment("inv_1", refunds={"re_1": refund}, beyond_cents=beyond)
+        return term("inv_1", NOW, payment=paid, received_cents=900 + beyond)
+
+    books.become(seen(0, "pending"))
+    lines = books.become(seen(100, "failed"))
+    assert [(e.entry_id, e.amount_cents) for e in lines] == [("refund_failed:btcpay:re_1:2", 300)]
+    assert books.total("payment", "refund", "refund_failed") == 900
+
+
 STATUSES = st.sampled_from(["trialing", "active", "past_due", "unpaid", "paused", "canceled"])
 STATES = st.lists(
     st.tuples(

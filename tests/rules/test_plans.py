@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from billing.rules.plans import Allowance, Catalogue, Credits, faults_of, features_from_json, features_to_json
-from samples import CATALOGUE, FREE, PLUS, PRO
+from samples import CATALOGUE, DAY_PASS, FREE, PLUS, PLUS_TRIAL, PRO, TAX_PASS
 
 features = st.dictionaries(
     st.text(min_size=1),
@@ -65,3 +65,25 @@ def test_the_free_plan_is_the_highest_active_one_that_costs_nothing_and_recurs()
 def test_a_price_is_in_money(currency: str, sold: bool) -> None:
     """Minor units are those of money: two digits of a bitcoin are not right to the satoshi."""
     assert (faults_of(replace(PLUS, currency=currency)) == []) is sold
+
+
+FAULTS = {
+    "as it should be": (TAX_PASS, []),
+    "with a trial": (PLUS_TRIAL, []),
+    "for days": (DAY_PASS, []),
+    "free": (FREE, []),
+    "no currency": (replace(PLUS, currency="QQQ"), ["currency"]),
+    "a coin": (replace(PLUS, currency="BTC"), ["currency", "currency"]),
+    "days of what renews": (replace(PLUS, duration_days=3), ["duration_days"]),
+    "a trial of what is bought once": (replace(TAX_PASS, trial_days=3), ["trial_days"]),
+    "a trial of what is free": (replace(FREE, trial_days=3), ["trial_days"]),
+    "free, once": (replace(TAX_PASS, price_cents=0), ["price_cents"]),
+    "an unknown feature": (replace(PLUS, features={"nothing.here": True}), ["features/nothing.here"]),
+    "a feature of another kind": (replace(PLUS, features={"ai.insights": 5}), ["features/ai.insights"]),
+}
+
+
+@pytest.mark.parametrize("case", FAULTS)
+def test_what_is_wrong_with_a_plan_is_said_of_its_field(case: str) -> None:
+    plan, paths = FAULTS[case]
+    assert [fault["path"] for fault in faults_of(plan)] == paths

@@ -5,14 +5,15 @@ from typing import Any
 
 import pytest
 
-from billing.api import responses
+from billing.api.answers.plans import QuoteList
 from billing.api.status import quotes
-from billing.rules.plans import Catalogue
+from billing.rules.apply.purchases import mark_doubles
+from billing.rules.plans import Allowance, Catalogue, Credits, Plan
 from billing.rules.quotes import included_in, quote
-from billing.rules.records import Account, Checkout, Record
+from billing.rules.records import Account, Checkout, Dispute, Purchase, Record, Refund
 from billing.rules.terms import add_interval
 from billing.rules.times import DAY, rfc3339
-from samples import CATALOGUE, NOW, PLUS, PLUS_TRIAL, PRO, TAX_PASS, USER
+from samples import CATALOGUE, DAY_PASS, NOW, PLUS, PLUS_TRIAL, PRO, TAX_PASS, USER
 from tests.rules.test_access import PERIOD_END, payment, purchase, subscription, term
 
 TRIAL = replace(PLUS_TRIAL, status="active")
@@ -26,7 +27,7 @@ def account(*records: Record) -> Account:
 def shown(who: Account, plan_id: str, now: int = NOW) -> dict[str, Any]:
     """The quote of a plan as the API has it, held against its documented shape."""
     everything = quotes(who, SHOP, ["stripe", "btcpay", "mock"], now)
-    responses.QuoteList.model_validate({"quotes": everything})
+    QuoteList.model_validate({"quotes": everything})
     return next(q for q in everything if q["plan_id"] == plan_id)
 
 
@@ -59,6 +60,19 @@ def test_who_had_a_trial_is_charged_from_today(past: Record) -> None:
 def test_a_trial_by_card_that_runs_is_added_to_what_bitcoin_buys() -> None:
     trialing = subscription("trialing", trial_end=NOW + 3 * DAY, current_period_end=NOW + 3 * DAY)
     assert rail(account(trialing), "plus-trial", "btcpay")["trial_days"] == 3
+
+
+def test_what_is_left_of_a_trial_is_added_to_one_term_and_not_to_the_next() -> None:
+    trialing = subscription("trialing", trial_end=NOW + 3 * DAY, current_period_end=NOW + 3 * DAY)
+    first = term(bonus_seconds=3 * DAY)
+    assert rail(account(trialing, first), "plus-trial", "btcpay")["trial_days"] == 0
+    unpaid = term("failed", bonus_seconds=3 * DAY, payment=None)
+    assert rail(account(trialing, unpaid), "plus-trial", "btcpay")["trial_days"] == 3
+
+
+def test_what_was_left_of_a_trial_that_was_cancelled_is_not_added() -> None:
+    over = subscription("canceled", trial_end=NOW + 3 * DAY, ended_at=NOW)
+    assert rail(account(over), "plus-trial", "btcpay")["trial_days"] == 0
 
 
 def test_the_invoice_of_the_same_order_does_not_use_the_trial_up() -> None:
@@ -120,6 +134,60 @@ def test_a_purchase_without_duration_is_for_good() -> None:
     assert (once["access_until"], once["renews"], once["due_now_cents"]) == (None, False, 4900)
 
 
+def test_credits_add_up_and_are_sold_again_and_again() -> None:
+    pack = replace(TAX_PASS, plan_id="pack", group="pack", features={"ai.chat": Credits(50)})
+    shop = Catalogue((*SHOP.plans, pack))
+    both = [
+        purchase(plan_id="pack", purchase_id=name, received_cents=4900, payment=replace(payment(4900), payment_id=name))
+        for name in ("pur_1", "pur_2")
+    ]
+    (again,) = [q for q in quotes(account(*both), shop, ["mock", "btcpay"], NOW) if q["plan_id"] == "pack"]
+    assert (again["move"], [rail["provider"] for rail in again["rails"]]) == ("buy", ["mock", "btcpay"])
+    assert [p.doubles for p in mark_doubles(account(*both), pack).purchases] == [None, None]
+
+
+def bought(purchase_id: str, plan: Plan, paid_at: int, **more: Any) -> Purchase:
+    paid = replace(payment(plan.price_cents), payment_id=purchase_id, paid_at=paid_at)
+    known: dict[str, Any] = {"received_cents": plan.price_cents, "amount_cents": plan.price_cents, "payment": paid}
+    return purchase(plan_id=plan.plan_id, purchase_id=purchase_id, **{**known, **more})
+
+
+def marked(purchase: Purchase, **more: Any) -> Purchase:
+    """With this of its payment."""
+    assert purchase.payment is not None
+    return replace(purchase, payment=replace(purchase.payment, **more))
+
+
+FIRST, SECOND = bought("pur_2", TAX_PASS, NOW), bought("pur_1", TAX_PASS, NOW + 1)
+GIVEN_BACK = {"re_1": Refund(refund_id="re_1", amount_cents=4900, status="succeeded", observed_at=NOW)}
+DISPUTED = {"dp_1": Dispute(dispute_id="dp_1", amount_cents=4900, status="open", observed_at=NOW)}
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "doubles"),
+    [
+        (FIRST, SECOND, "pur_2"),
+        (FIRST, replace(SECOND, doubles="pur_2"), "pur_2"),
+        (FIRST, replace(SECOND, received_cents=None), None),  # by card: the provider would have refused it
+        (FIRST, replace(SECOND, state="failed"), None),
+        (replace(FIRST, state="failed"), replace(SECOND, doubles="pur_2"), None),
+        (marked(FIRST, refunds=GIVEN_BACK), replace(SECOND, doubles="pur_2"), None),
+        (marked(FIRST, disputes=DISPUTED), replace(SECOND, doubles="pur_2"), None),
+        (replace(FIRST, plan_id="other"), SECOND, None),
+    ],
+)
+def test_what_is_for_good_is_bought_once(first: Purchase, second: Purchase, doubles: str | None) -> None:
+    after = {p.purchase_id: p.doubles for p in mark_doubles(account(first, second), TAX_PASS).purchases}
+    assert after == {"pur_2": None, "pur_1": doubles}
+
+
+def test_what_lasts_for_days_or_renews_is_bought_again() -> None:
+    days = account(bought("pur_1", DAY_PASS, NOW), bought("pur_2", DAY_PASS, NOW + 1))
+    assert [p.doubles for p in mark_doubles(days, DAY_PASS).purchases] == [None, None]
+    renewing = account(bought("pur_1", PLUS, NOW), bought("pur_2", PLUS, NOW + 1))
+    assert [p.doubles for p in mark_doubles(renewing, PLUS).purchases] == [None, None]
+
+
 def test_what_another_plan_has_is_named() -> None:
     assert shown(account(subscription(plan_id="pro-month")), "tax-2026")["included_in"] is None, "it adds the exports"
     whole = Catalogue((*SHOP.plans, replace(PRO, plan_id="all", features={**PRO.features, "tax.export": True})))
@@ -127,6 +195,22 @@ def test_what_another_plan_has_is_named() -> None:
     assert included_in(account(), whole, TAX_PASS, NOW) is None
     ended = subscription("canceled", plan_id="all", ended_at=NOW - 1)
     assert included_in(account(ended), whole, TAX_PASS, NOW) is None
+
+
+@pytest.mark.parametrize(("uses", "included"), [(199, True), (200, True), (201, False)])
+def test_a_pass_with_an_allowance_is_included_in_a_plan_that_allows_as_much(uses: int, *, included: bool) -> None:
+    chats = replace(DAY_PASS, features={"ai.chat": Allowance(uses)})
+    found = included_in(account(subscription()), SHOP, chats, NOW)
+    assert found == (PLUS if included else None)
+
+
+def test_a_smaller_plan_is_said_to_be_in_what_is_paid_ahead_and_the_same_by_the_year_is_not() -> None:
+    has = account(term(plan_id="pro-month"))
+    assert [shown(has, name)["included_in"] for name in ("plus-month", "pro-year")] == ["Pro", None]
+    assert shown(account(term()), "pro-month")["included_in"] is None
+
+
+TO_PRO: dict[str, Any] = {"scheduled_plan_id": "pro-month", "scheduled_plan_version": 1}
 
 
 @pytest.mark.parametrize(
@@ -141,6 +225,8 @@ def test_what_another_plan_has_is_named() -> None:
         ((subscription(plan_id="pro-month"),), "pro-year", "switch", None),
         ((subscription("past_due"),), "pro-month", "upgrade", "payment_open"),
         ((subscription(cancel_at_period_end=True),), "pro-month", "upgrade", "cancellation_scheduled"),
+        ((subscription(**TO_PRO),), "pro-month", "upgrade", "change_scheduled"),
+        ((subscription(**TO_PRO),), "pro-year", "upgrade", None),
         ((subscription("canceled", ended_at=NOW),), "pro-month", "buy", None),
         ((term(),), "plus-month", "current", None),
         ((term(),), "pro-month", "buy", None),
@@ -166,6 +252,11 @@ def test_the_id_is_that_of_the_terms_not_of_the_moment() -> None:
     used = subscription("canceled", ended_at=NOW - DAY)
     others = [quote_id(account(used)), quote_id(account(term())), quote_id(account(), plan=replace(TRIAL, version=2))]
     assert len({quote_id(account()), *others}) == 4
+    beside = [
+        quote(account(card), SHOP, PLUS, "btcpay", NOW, prepaid=True).quote_id
+        for card in (subscription(), subscription(cancel_at_period_end=True))
+    ]
+    assert beside[0] != beside[1], "whether the card is charged again beside it is shown"
 
 
 def test_a_stranger_has_no_plan_of_their_own() -> None:

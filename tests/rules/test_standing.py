@@ -5,14 +5,16 @@ from typing import Any
 
 import pytest
 
-from billing.api import responses
+from billing.api.answers.status import SubscriptionStatus
 from billing.api.status import subscription_status
 from billing.rules.access import DELIVERY_SLACK, windows
-from billing.rules.records import Account, Dispute, Record, Refund, Subscription
+from billing.rules.records import Account, Dispute, Record, Redemption, Refund, Renewal, Subscription
+from billing.rules.standing import plan_until
 from billing.rules.terms import add_interval
 from billing.rules.times import DAY, rfc3339
-from samples import CATALOGUE, NOW, USER
+from samples import CATALOGUE, NOW, PLUS, USER
 from tests.rules.test_access import PERIOD_END, given_up, invoice, owed, payment, purchase, subscription, term
+from tests.rules.test_ends import mandate
 
 LATER = NOW + 5 * DAY
 MONTH = add_interval(NOW, "month")
@@ -20,7 +22,7 @@ MONTH = add_interval(NOW, "month")
 
 def status(*records: Record, now: int = NOW) -> dict[str, Any]:
     found = subscription_status(Account(USER).put(*records), CATALOGUE, now)
-    responses.SubscriptionStatus.model_validate(found)
+    SubscriptionStatus.model_validate(found)
     return found
 
 
@@ -61,7 +63,7 @@ CASES: dict[str, Any] = {
         dunned(), LATER, NOW + 7 * DAY, (None, None), ("retries", LATER), ["fix_payment", "cancel"],
     ),
     "the grace is over": (
-        dunned(), NOW + 8 * DAY, None, (NOW + 7 * DAY, "unpaid"), ("retries", LATER), ["fix_payment", "cancel"],
+        dunned(), NOW + 8 * DAY, None, (NOW + 7 * DAY, "unpaid"), ("due", None), ["fix_payment", "cancel"],
     ),
     "past due and cancelled": (
         dunned(cancel_at_period_end=True), LATER, NOW + 7 * DAY, (None, None), ("ends", NOW + 7 * DAY), [],
@@ -82,6 +84,10 @@ CASES: dict[str, Any] = {
         subscription("canceled", ended_at=LATER, cancel_reason="payment_failed"), NOW + 20 * DAY, None,
         (LATER, "unpaid"), ("none", None), ["resubscribe"],
     ),
+    "canceled when its grace was long over": (
+        subscription("canceled", ended_at=NOW + 20 * DAY, cancel_reason="payment_failed", unpaid=owed(attempt_count=4)),
+        NOW + 25 * DAY, None, (NOW + 7 * DAY, "unpaid"), ("none", None), ["resubscribe"],
+    ),
     "its payment is disputed": (
         subscription(payments=invoice(disputes=disputed(LATER))), NOW + 6 * DAY, None, (LATER, "disputed"),
         ("renews", PERIOD_END), ["change", "cancel", "payment_method"],
@@ -100,10 +106,17 @@ CASES: dict[str, Any] = {
     ),
     "an upgrade in a paid month was not paid": (
         dunned(payments=invoice(NOW - 10 * DAY, NOW + 20 * DAY), plan_id="pro-month"), NOW + 10 * DAY,
-        NOW + 20 * DAY, (None, None), ("retries", LATER), ["fix_payment", "cancel"],
+        NOW + 20 * DAY, (None, None), ("due", None), ["fix_payment", "cancel"],
+    ),
+    "a trial ended in the second in which it began": (
+        subscription("canceled", trial_end=PERIOD_END, payments={}, ended_at=NOW), LATER, None, (NOW, "canceled"),
+        ("none", None), ["resubscribe"],
+    ),
+    "canceled and never begun": (
+        subscription("canceled", payments={}, ended_at=NOW), LATER, None, (None, None), ("none", None), ["resubscribe"],
     ),
     "its renewal was not heard of": (
-        subscription(), PERIOD_END + DAY, None, (PERIOD_END + DELIVERY_SLACK, "unconfirmed"), ("renews", PERIOD_END),
+        subscription(), PERIOD_END + DAY, None, (PERIOD_END + DELIVERY_SLACK, "unconfirmed"), ("awaited", PERIOD_END),
         ["change", "cancel", "payment_method"],
     ),
 }  # fmt: skip
@@ -154,11 +167,43 @@ def test_what_another_source_gives_is_not_lost_by_cancelling() -> None:
 
 
 @pytest.mark.parametrize(
+    ("money", "ahead"),
+    [
+        (payment(900), 1),
+        (payment(900, refunds=refunded(LATER)), 0),
+        (payment(900, disputes=disputed(LATER)), 0),
+    ],
+)
+def test_what_went_back_or_is_disputed_is_paid_ahead_no_more(money: Any, ahead: int) -> None:
+    bought = term(payment=money)
+    end = Renewal(
+        group="main",
+        plan_id=bought.plan_id,
+        plan_version=1,
+        provider=bought.provider,
+        purchase_id=bought.purchase_id,
+        ends_at=MONTH,
+    )
+    assert len(status(bought, end, now=NOW + 6 * DAY)["renewals"]) == ahead
+
+
+def test_a_connected_wallet_is_told_of_when_its_term_is_over_and_not_once_it_is_removed() -> None:
+    bought, agreed = term(), mandate()
+    after = status(bought, agreed, now=MONTH + 60 * DAY)
+    assert (after["renewals"], after["wallets"]) == ([], ["main"])
+    assert status(bought, replace(agreed, removed=True))["wallets"] == []
+
+
+FAILED_LATER = {"re_2": Refund(refund_id="re_2", amount_cents=900, status="failed", observed_at=NOW + 6 * DAY)}
+
+
+@pytest.mark.parametrize(
     ("record", "now", "until", "ended"),
     [
         (term(), LATER, MONTH, (None, None)),
         (term(), MONTH, None, (MONTH, "expired")),
         (term(payment=payment(900, refunds=refunded(LATER))), NOW + 6 * DAY, None, (LATER, "refunded")),
+        (term(payment=payment(900, refunds=refunded(LATER) | FAILED_LATER)), NOW + 7 * DAY, None, (LATER, "refunded")),
         (term(payment=payment(900, disputes=disputed(LATER))), NOW + 6 * DAY, None, (LATER, "disputed")),
         (term("pending"), LATER, None, (None, None)),
         (term("failed"), LATER, None, (None, None)),
@@ -177,6 +222,24 @@ def test_a_term_replaced_by_a_bigger_one_ended_then() -> None:
     terms = {t["plan_id"]: t for t in status(term(), bigger, now=NOW + 6 * DAY)["terms"]}
     smaller = terms["plus-month"]
     assert (smaller["ended_at"], smaller["end_reason"]) == (rfc3339(LATER), "replaced")
+
+
+def test_what_was_replaced_before_it_began_ended_then_and_waits_no_more() -> None:
+    waiting = term(purchase_id="pur_2", payment=replace(payment(900), payment_id="pay_2", paid_at=NOW + 60))
+    voucher = Redemption(
+        redemption_id="red_1",
+        redeemed_at=NOW + 90,
+        plan_id=PLUS.plan_id,
+        plan_version=1,
+        worth_cents=900,
+        currency="USD",
+    )
+    bigger = term(plan_id="pro-month", purchase_id="pur_3", amount_cents=1900)
+    bigger = replace(bigger, payment=replace(payment(1900), payment_id="pay_3", paid_at=LATER))
+    found = status(term(), waiting, voucher, bigger, now=NOW + 6 * DAY)
+    second = next(t for t in found["terms"] if t["purchase_id"] == "pur_2")
+    for view in (second, *found["vouchers"]):
+        assert (view["ended_at"], view["end_reason"]) == (rfc3339(LATER), "replaced")
 
 
 def test_who_has_nothing_any_more_reads_what_ended_when_and_why() -> None:
@@ -203,3 +266,29 @@ def test_terms_that_follow_each_other_are_one_time_of_access() -> None:
 def test_what_comes_next_costs_what_recurs_in_what_is_charged() -> None:
     (found,) = status(subscription(recurring_cents=415, currency="EUR"))["subscriptions"]
     assert (found["next"]["amount_cents"], found["next"]["currency"]) == (415, "EUR")
+
+
+REACHES: dict[str, tuple[tuple[Record, ...], int | None]] = {
+    "nothing": ((), None),
+    "a card renews": ((subscription(),), None),
+    "a trial goes on": ((subscription("trialing", trial_end=PERIOD_END),), None),
+    "a card set to end": ((subscription(cancel_at_period_end=True),), PERIOD_END),
+    "set to end after it has renewed": ((subscription(cancel_at=PERIOD_END + DAY),), None),
+    "a card that is not paid": ((dunned(),), NOW + 7 * DAY),
+    "a term": ((term(),), MONTH),
+    "two terms": ((term(), term(purchase_id="pur_2")), add_interval(MONTH, "month")),
+    "a term, while the card renews": ((term(), subscription()), None),
+    "a term, while the card ends": ((term(), subscription(cancel_at_period_end=True)), MONTH),
+    "a term, and a card that nothing was heard of for long": (
+        (term(), subscription(current_period_start=NOW - 60 * DAY, current_period_end=NOW - 30 * DAY)), MONTH
+    ),
+    "a term of another plan": ((term(plan_id="pro-month"),), None),
+    "a term, and another plan's card": ((term(), subscription(plan_id="pro-month")), MONTH),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", REACHES)
+def test_how_far_a_plan_reaches(case: str) -> None:
+    records, until = REACHES[case]
+    assert plan_until(Account(USER).put(*records), CATALOGUE, PLUS, LATER) == until
+    assert plan_until(Account(USER).put(*records), CATALOGUE, None, LATER) is None

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from billing.rules.plans import Plan
-from billing.rules.records import Payment, Term
+from billing.rules.records import Payment, Refund, Term
 from billing.rules.terms import Run, add_interval, chain
 from billing.rules.times import DAY
 
@@ -121,7 +121,38 @@ def test_renewing_the_higher_plan_goes_before_a_queued_downgrade() -> None:
 
 def test_another_currency_waits_because_its_value_cannot_be_set_off() -> None:
     runs = laid(paid("a", at("2026-04-01T00:00:00")), paid("b", at("2026-04-16T00:00:00"), PRO, currency="EUR"))
-    assert runs["b"].start == runs["a"].end
+    assert runs["b"].start == runs["a"].end == at("2026-05-01T00:00:00")
+    assert runs["b"].end == at("2026-06-01T00:00:00")
+    assert (runs["a"].value_cents, runs["b"].value_cents) == (1000, 3000)
+
+
+def test_a_term_that_cost_nothing_waits_because_nothing_can_be_set_off_against_it() -> None:
+    runs = laid(
+        paid("a", at("2026-04-01T00:00:00")), replace(paid("b", at("2026-04-16T00:00:00"), PRO), amount_cents=0)
+    )
+    assert runs["b"].start == runs["a"].end == at("2026-05-01T00:00:00")
+
+
+def refunded(term: Term, at: int) -> Term:
+    assert term.payment is not None
+    back = Refund(refund_id="re_1", amount_cents=term.amount_cents, status="succeeded", observed_at=at)
+    return replace(term, payment=replace(term.payment, refunds={"re_1": back}))
+
+
+def test_what_another_payment_bought_does_not_move_into_time_that_was_used_before_a_refund() -> None:
+    first, second = paid("inv_1", at("2026-01-01")), paid("inv_2", at("2026-01-05"))
+    assert laid(refunded(first, at("2026-02-20")), second)["inv_2"] == laid(first, second)["inv_2"]
+    early = laid(refunded(first, at("2026-01-10")), second)
+    assert (early["inv_1"].end, early["inv_1"].closed) == (at("2026-01-10"), True)
+    assert (early["inv_2"].start, early["inv_2"].end) == (at("2026-01-10"), at("2026-02-10"))
+    unused = laid(first, refunded(second, at("2026-01-10")), paid("inv_3", at("2026-01-20")))
+    assert "inv_2" not in unused
+    assert unused["inv_3"].start == unused["inv_1"].end
+
+
+def test_a_refunded_upgrade_leaves_what_it_had_taken_over() -> None:
+    first, bigger = paid("inv_1", at("2026-01-01")), paid("inv_2", at("2026-01-05"), PRO)
+    assert laid(first, refunded(bigger, at("2026-01-10"))) == laid(first)
 
 
 def test_groups_do_not_wait_for_each_other() -> None:
@@ -148,3 +179,54 @@ def test_runs_never_overlap_and_no_value_appears_or_is_lost(bought: list[tuple[i
     runs = sorted((r for r in laid(*terms).values() if r.end > r.start), key=lambda r: r.start)
     assert all(before.end <= after.start for before, after in pairwise(runs))
     assert sum(r.value_cents for r in laid(*terms).values()) == sum(t.amount_cents for t in terms)
+
+
+def laid_step_by_step(terms: list[tuple[Term, Plan]]) -> list[tuple[str, int, int, int, bool]]:
+    """The rules word by word, for one group: each term looks at every run before it."""
+    runs: list[Run] = []
+    for term, plan in terms:
+        assert term.payment is not None
+        at, credit, kept = term.payment.paid_at, 0, []
+        for run in runs:
+            same_money = term.currency == run.term.currency
+            if run.end > at and plan.rank > run.plan.rank and same_money:
+                unused = run.value_cents * (run.end - max(run.start, at)) // (run.end - run.start)
+                credit += unused
+                cut = {"start": min(run.start, at), "end": at, "value_cents": run.value_cents - unused}
+                kept.append(replace(run, **cut, replaced=True))
+            else:
+                kept.append(run)
+        begins = max([at, *(run.end for run in kept)])
+        ended = max((run.end for run in kept), default=None)
+        nothing_ran = all(run.end <= at for run in runs)
+        if nothing_ran and ended is not None and at <= ended + plan.grace_days * DAY:
+            begins = ended
+        length = add_interval(begins, plan.interval) - begins
+        bonus = term.bonus_seconds + credit * length // term.amount_cents
+        runs = [*kept, Run(term, plan, begins, begins + length + bonus, term.amount_cents + credit)]
+    return [(r.term.purchase_id, r.start, r.end, r.value_cents, r.replaced) for r in runs]
+
+
+MAX_YEAR = replace(PRO, plan_id="max", rank=3, price_cents=9000, interval="year", grace_days=0)
+long_histories = st.lists(
+    st.tuples(
+        st.integers(0, 500),
+        st.sampled_from([PLUS, PLUS, PLUS, PRO, MAX_YEAR]),
+        st.integers(0, 3),
+        st.sampled_from(["USD", "USD", "EUR"]),
+    ),
+    max_size=25,
+)
+
+
+@given(long_histories)
+def test_a_long_history_is_laid_as_if_each_term_looked_at_all_before_it(
+    bought: list[tuple[int, Plan, int, str]],
+) -> None:
+    ordered = sorted(bought, key=lambda one: one[0])
+    terms = [
+        (paid(f"p{i:02}", day * DAY, plan, bonus=b * DAY, currency=currency), plan)
+        for i, (day, plan, b, currency) in enumerate(ordered)
+    ]
+    found = [(r.term.purchase_id, r.start, r.end, r.value_cents, r.replaced) for r in chain(terms)]
+    assert found == laid_step_by_step(terms)

@@ -11,10 +11,11 @@ from billing.rules.consequences import Consequences, consequences
 from billing.rules.entitlements import Entitlement, decide
 from billing.rules.ledger import positions
 from billing.rules.plans import Credits
-from billing.rules.records import Account, Payment, Redemption, Term
+from billing.rules.records import Account, Dispute, Gift, Payment, Redemption, Refund, Term
 from billing.rules.standing import standings
 from billing.rules.terms import add_interval
 from billing.rules.times import DAY
+from billing.rules.vouchers import Voucher
 from samples import CATALOGUE, NOW, PLUS, PRO, TAX_PASS, USER
 
 SECRET = "a-secret-of-the-service"
@@ -196,11 +197,11 @@ def test_a_voucher_that_is_closed_gives_nothing_and_says_why(closed: str, reason
     assert (standing.open, standing.reason, standing.ended_at) == (False, reason, NOW + DAY)
 
 
-def test_what_follows_a_closed_voucher_moves_up() -> None:
+def test_what_follows_a_closed_voucher_moves_up_to_where_that_was_closed() -> None:
     account = become(Account(USER), redemption(), term(NOW + DAY)).after
     found = become(account, redemption(closed="revoked", closed_at=NOW + 2 * DAY))
     (paid,) = [s for s in found.sources if s.kind == "term"]
-    assert paid.start == NOW + DAY
+    assert paid.start == NOW + 2 * DAY
 
 
 def test_a_one_time_plan_lasts_as_a_purchase_does() -> None:
@@ -216,3 +217,56 @@ def test_a_voucher_is_judged_by_what_was_done_to_it_and_by_its_date() -> None:
     assert fresh.state(NOW) == "expired"
     assert replace(fresh, holder="sealed").state(NOW) == "redeemed"
     assert replace(fresh, holder="sealed", closed="revoked").state(NOW) == "revoked"
+
+
+def gift(state: str = "paid", **payment: Any) -> Gift:
+    paid = Payment(payment_id="inv_9", amount_cents=900, currency="USD", paid_at=NOW, **payment)
+    return Gift(
+        provider="btcpay",
+        purchase_id="inv_9",
+        plan_id="plus-month",
+        plan_version=1,
+        state=state,  # type: ignore[arg-type]
+        amount_cents=900,
+        currency="USD",
+        observed_at=NOW,
+        created_at=NOW,
+        payment=paid if state == "paid" else None,
+        voucher_id="v1",
+    )
+
+
+BACK = {"re_1": Refund(refund_id="re_1", amount_cents=900, status="succeeded", observed_at=NOW)}
+CONTESTED = {"dp_1": Dispute(dispute_id="dp_1", amount_cents=900, status="open", observed_at=NOW)}
+WON = {"dp_1": Dispute(dispute_id="dp_1", amount_cents=900, status="won", observed_at=NOW)}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "issued"),
+    [
+        (None, gift("pending"), []),
+        (None, gift("processing"), []),
+        (gift("pending"), gift("failed"), []),
+        (None, gift(), [None]),
+        (gift("pending"), gift(), [None]),
+        (gift(), gift(), []),
+        (gift(), gift("failed"), ["unconfirmed"]),
+        (gift("failed"), gift(), [None]),
+        (gift(), gift(refunds=BACK), ["refunded"]),
+        (gift(), gift(disputes=CONTESTED), ["disputed"]),
+        (gift(disputes=CONTESTED), gift(disputes=WON), [None]),
+    ],
+)
+def test_a_gifts_voucher_is_open_as_long_as_what_was_paid_for_it(
+    before: Gift | None, after: Gift, issued: list[str | None]
+) -> None:
+    was = Account(USER).put(*([before] if before else []))
+    found = vouchers.gifts_changed(was, was.put(after))
+    assert [(one.voucher_id, one.plan_id, one.closed) for one in found] == [("v1", "plus-month", c) for c in issued]
+
+
+def test_where_one_reason_follows_another_it_ended_with_the_first() -> None:
+    charged_back = vouchers.followed(redemption(), Voucher(voucher_id="v1", closed="disputed"), NOW + 1)
+    given_back = vouchers.followed(charged_back, Voucher(voucher_id="v1", closed="refunded", returned=True), NOW + DAY)
+    assert (given_back.closed, given_back.closed_at) == ("refunded", NOW + 1)
+    assert vouchers.followed(given_back, Voucher(voucher_id="v1"), NOW + 2 * DAY).closed_at is None

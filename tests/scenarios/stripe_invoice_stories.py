@@ -4,8 +4,8 @@ from typing import Any
 
 from billing.rules.access import DELIVERY_SLACK
 from fakes.stripe import shapes
-from fakes.stripe.books import item_of
-from fakes.stripe.books import period_end as one_period
+from fakes.stripe.subscriptions import item_of
+from fakes.stripe.subscriptions import period_end as one_period
 from tests.providers.stripe.stripe_shop import DAY, START, Shop
 from tests.scenarios.stripe_stories import End, intent_of, period_end, story
 

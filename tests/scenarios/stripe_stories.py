@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from fakes.stripe.books import item_of
+from fakes.stripe.subscriptions import item_of
 from tests.providers.stripe.stripe_shop import Shop
 
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from billing.rules.access import DELIVERY_SLACK
-from fakes.stripe.books import item_of
+from fakes.stripe.subscriptions import item_of
 from tests.providers.stripe.stripe_shop import DAY, START, Shop
 from tests.scenarios.stripe_stories import End, intent_of, period_end, story
 

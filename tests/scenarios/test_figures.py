@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from billing.rules.facts import Ref
-from fakes.stripe.books import item_of
+from fakes.stripe.subscriptions import item_of
 from tests.providers.stripe.stripe_shop import DAY, Shop
 from tests.scenarios.stripe_world import World, notifications, shop_in_process, shuffled_with_repeats
 
@@ -138,9 +138,25 @@ def test_a_discount_of_the_customers_counts_and_stays_over_events_that_do_not_te
     for seed in SEEDS:
         world.deliver(shuffled_with_repeats(notifications(shop), seed))
         assert mrr_of(world) == mrr
-    shop.books.objects[sub["customer"]]["discount"] = None
+    shop.books.end_discount(sub["customer"])
     shop.app.advance(60)
     read_anew(world, sub)
+    assert mrr_of(world) == 900
+
+
+def test_a_coupon_put_on_a_customer_afterwards_is_told_by_its_own_event_alone() -> None:
+    shop = shop_in_process()
+    sub = shop.subscribe()
+    world = World(shop)
+    world.deliver(notifications(shop))
+    assert mrr_of(world) == 900
+    shop.app.advance(60)
+    shop.books.discount_customer(sub["customer"], "forever", percent_off=25)
+    world.deliver(notifications(shop)[-1:])
+    assert mrr_of(world) == 675
+    shop.app.advance(60)
+    shop.books.end_discount(sub["customer"])
+    world.deliver(notifications(shop)[-1:])
     assert mrr_of(world) == 900
 
 

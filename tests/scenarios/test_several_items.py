@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from fakes.stripe.books import item_of
+from fakes.stripe.subscriptions import item_of
 from tests.providers.stripe.stripe_shop import DAY, Shop
 from tests.scenarios.stripe_invoice_stories import price
 from tests.scenarios.stripe_world import World, notifications, shop_in_process, shuffled_with_repeats

@@ -8,7 +8,7 @@ import pytest
 from billing.errors import Parked
 from billing.intake.processing import Delivery
 from billing.providers.interface import Notification
-from fakes.stripe.books import item_of
+from fakes.stripe.subscriptions import item_of
 from tests.providers.stripe.stripe_shop import DAY, Shop
 from tests.scenarios.stripe_stories import intent_of
 from tests.scenarios.stripe_world import World, notifications, shop_in_process, shuffled_with_repeats

@@ -6,7 +6,7 @@ import pytest
 
 from billing.errors import Conflict, NotFound
 from billing.rules.plans import Plan
-from fakes.stripe.books import item_of
+from fakes.stripe.subscriptions import item_of
 from tests.providers.stripe.stripe_shop import DAY, plan
 from tests.selling.test_subscriptions import USER, Desk, cancel, desk
 

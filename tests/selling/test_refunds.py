@@ -15,7 +15,7 @@ from billing.providers.interface import Client, RefundParts
 from billing.rules.records import RefundRequest
 from billing.selling.refunds import ASKING, Refunds, Wanted
 from fakes.base import Fault
-from fakes.stripe.books import Refused
+from fakes.stripe.payments import Refused
 from tests.acceptance.world import USER, World, open_world
 from tests.samples import PLUS, TAX_PASS
 

@@ -6,11 +6,14 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 
-from billing.api import responses
+from billing.api.answers.buying import ChangePreviewView
+from billing.api.answers.payments import ReceiptList
+from billing.api.answers.status import SubscriptionStatus
 from billing.api.status import subscription_status
 from billing.aws import Aws
 from billing.errors import Conflict, NotFound
 from billing.intake.applier import Applier
+from billing.intake.processing import Delivery, Processor
 from billing.providers import Clients
 from billing.providers.interface import Client
 from billing.rules.facts import Ref
@@ -22,10 +25,12 @@ from billing.selling.refunds import Refunds, Wanted
 from billing.selling.subscriptions import Subscriptions
 from billing.settings import Settings
 from billing.store.accounts import AccountStore
+from billing.store.notes import LEAVING_SECONDS, NoteStore
+from billing.store.payment_events import PaymentEventStore
 from billing.store.plans import PlanStore
 from billing.store.previews import PREVIEW_SECONDS, PreviewStore
 from fakes.base import Fault
-from fakes.stripe.books import item_of
+from fakes.stripe.subscriptions import item_of
 from tests.providers.stripe.stripe_shop import DAY, START, Shop
 from tests.scenarios.stripe_world import shop_in_process
 
@@ -112,12 +117,12 @@ def holds(model: Any, answer: Any) -> Any:
 def test_an_upgrade_costs_what_was_shown_and_counts_at_once(desk: Desk) -> None:
     sub = desk.subscribe()
     desk.shop.app.advance(10 * DAY)
-    shown = holds(responses.ChangePreviewView, desk.subscriptions.preview(USER, "pro_month", desk.now))
+    shown = holds(ChangePreviewView, desk.subscriptions.preview(USER, "pro_month", desk.now))
     assert (shown["kind"], shown["at_period_end"]) == ("upgrade", False)
     (gain,) = shown["features"]
     assert (gain["feature"], gain["before"]) == ("wallets.max", None)
     desk.shop.app.advance(300)
-    status = holds(responses.SubscriptionStatus, desk.subscriptions.change(USER, shown["preview_id"], desk.now))
+    status = holds(SubscriptionStatus, desk.subscriptions.change(USER, shown["preview_id"], desk.now))
     assert status["plan_id"] == "pro_month"
     assert desk.shop.books.objects[sub["latest_invoice"]]["amount_paid"] == shown["amount_due_cents"] > 0
 
@@ -246,6 +251,40 @@ def test_cancelling_keeps_access_until_the_periods_end_and_can_be_taken_back(des
     assert desk.record(sub).ends_at is None
 
 
+def test_what_somebody_says_as_they_leave_on_stripes_own_page_is_kept_as_our_form_keeps_it(
+    desk: Desk, tables: dict[str, str]
+) -> None:
+    sub, aws = desk.subscribe(), Aws("dynamodb")
+    notes = NoteStore(aws, tables["AccountsTable"])
+    events = PaymentEventStore(aws, tables["PaymentEventsTable"])
+    processor = Processor(desk.applier, events, livemode=False, left=notes.left)
+    said = {"feedback": "too_expensive", "comment": "call me on 555"}
+    desk.shop.client.api.v1.subscriptions.update(
+        sub["id"], {"cancel_at_period_end": True, "cancellation_details": said}
+    )
+    left_at = desk.now
+
+    def deliver() -> None:
+        for told in desk.shop.notifications():
+            assert "555" not in repr(told)
+            processor.process(told, Delivery(received_at=desk.now), desk.now)
+
+    deliver()
+    deliver()
+    [note] = notes.of(USER, desk.now)
+    assert (note.text, note.author, note.about) == ("call me on 555", None, sub["id"])
+    assert note.ttl == left_at + LEAVING_SECONDS
+    assert "555" not in repr(desk.accounts.load(USER))
+    desk.shop.app.advance(40 * DAY)
+    deliver()  # that it has ended, with the same words
+    assert desk.record(sub).status == "canceled"
+    assert [n.ttl for n in notes.of(USER, desk.now)] == [left_at + LEAVING_SECONDS]
+    desk.shop.app.advance(LEAVING_SECONDS)
+    notes.remove(USER, note.note_id)
+    processor.process(desk.shop.notifications()[-1], Delivery(received_at=desk.now), desk.now)
+    assert notes.of(USER, desk.now) == []
+
+
 def test_cancelling_now_ends_it_now(desk: Desk) -> None:
     sub = desk.subscribe()
     cancel(desk, at_period_end=False)
@@ -287,7 +326,7 @@ def test_receipts_list_everything_newest_first_with_links(desk: Desk) -> None:
     desk.shop.app.advance(DAY)
     session = desk.shop.buy("tax_pass", "chk_2")
     desk.catch_up("checkout", session["id"])
-    found = holds(responses.ReceiptList, desk.receipts.list(USER))["receipts"]
+    found = holds(ReceiptList, desk.receipts.list(USER))["receipts"]
     assert [r["plan_id"] for r in found] == ["tax_pass", "plus_month"]
     assert ["/receipts/" in found[0]["url"], "/invoices/" in found[1]["url"]] == [True, True]
     assert "standin.example" not in repr(desk.accounts.load(USER))

@@ -10,7 +10,7 @@ from billing.aws import Aws
 from billing.errors import PastNeeded
 from billing.rules.consequences import Consequences, consequences
 from billing.rules.past import filed
-from billing.rules.records import TOLD_KEPT, Account, Dispute, Payment, Subscription
+from billing.rules.records import RECENT_EVENTS, Account, Dispute, Payment, Subscription
 from billing.store.accounts import AccountStore
 from billing.store.payment_events import PaymentEvent, PaymentEventStore
 from billing.store.transactions import Duplicate, ForeignLink, LostRace
@@ -147,12 +147,12 @@ def told(number: int, status: Any = "processed") -> PaymentEvent:
 
 
 def test_the_events_that_changed_an_account_last_are_known_by_the_account(accounts: Accounts) -> None:
-    for number in range(TOLD_KEPT + 1):
+    for number in range(RECENT_EVENTS + 1):
         account = accounts.load(USER)
         changed = having(account, replace(SUBSCRIPTION, observed_at=NOW + number))
         accounts.commit(consequences(account, changed, CATALOGUE, NOW), told(number))
     account = accounts.load(USER)
-    assert [n for n in range(TOLD_KEPT + 3) if account.knows(told(n).event_id)] == list(range(1, TOLD_KEPT + 1))
+    assert [n for n in range(RECENT_EVENTS + 3) if account.knows(told(n).event_id)] == list(range(1, RECENT_EVENTS + 1))
 
 
 def test_an_event_whose_work_is_not_done_is_not_known(accounts: Accounts) -> None:
@@ -198,7 +198,7 @@ def test_what_is_past_is_only_read_when_it_is_asked_for(accounts: Accounts) -> N
     assert [p.payment_id for _, p in read.at_hand] == ["in_0"]
     assert sorted(p.payment_id for _, p in everything.payments) == ["in_0", "in_1", "in_2", "in_3"]
     assert next(read.subscriptions) == next(everything.subscriptions)
-    found = accounts.given(USER, lambda account: account.payment("mock", "in_3"))  # type: ignore[misc]
+    found = accounts.evaluate(USER, lambda account: account.payment("mock", "in_3"))  # type: ignore[misc]
     assert found is not None
     assert found[1] == month(3)
 

@@ -16,6 +16,7 @@ from billing.rules.records import (
     Dispute,
     Double,
     Dunning,
+    Ended,
     Gift,
     Grant,
     Mandate,
@@ -73,6 +74,9 @@ MAPPINGS: dict[tuple[type, str], st.SearchStrategy[Any]] = {
     (Redemption, "features"): features,
     (Booked, "positions"): st.dictionaries(texts, COUNTS, max_size=2),
     (Booked, "since"): st.dictionaries(texts, texts, max_size=2),
+    (Ended, "laid"): st.dictionaries(texts, st.tuples(st.integers(), st.integers(), st.integers(), st.booleans())),
+    (Ended, "until"): st.dictionaries(texts, st.integers(), max_size=2),
+    (Ended, "newest"): st.dictionaries(texts, st.tuples(st.integers(), st.integers(), texts), max_size=2),
 }
 KINDS: list[type[Any]] = [
     PastPayment,
@@ -89,6 +93,7 @@ KINDS: list[type[Any]] = [
     DeletedCustomer,
     Double,
     RefundRequest,
+    Ended,
 ]
 
 

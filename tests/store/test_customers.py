@@ -8,23 +8,25 @@ from typing import Any
 import pytest
 
 from billing.admin.customers import Customers, filters_of
-from billing.api import admin as shapes
+from billing.api.answers.users import UserList
 from billing.aws import Aws
 from billing.errors import InvalidRequest
 from billing.log import Log
 from billing.reporting.publishing import Changes, changed_accounts
 from billing.rules.consequences import consequences
 from billing.rules.past import filed
+from billing.rules.plans import Catalogue
 from billing.rules.records import Grant, PastPayment, Record, Term
 from billing.store.accounts import AccountStore
 from billing.store.codec import item
 from billing.store.customers import CustomerIndex, Filters
 from billing.store.erasure import ErasureStore
 from billing.store.payment_events import PaymentEventStore
-from samples import CATALOGUE, NOW, PRO
+from samples import CATALOGUE, NOW, PLUS, PRO
 from tests.rules.test_ledger import payment, subscription, term
 
 DAY = 86_400
+_PLANS = Catalogue((*CATALOGUE.plans, replace(PLUS, version=2)))
 
 
 class Town:
@@ -38,7 +40,7 @@ class Town:
     def become(self, user_id: str, *records: Record, at: int = NOW, told: bool = True) -> None:
         before = self.accounts.load(user_id)
         after = replace(before, records={**before.records, **{r.record: r for r in records}})
-        self.accounts.commit(consequences(before, after, CATALOGUE, at))
+        self.accounts.commit(consequences(before, after, _PLANS, at))
         if told:
             self.index.refresh(user_id, at)
 
@@ -78,6 +80,21 @@ def test_customers_are_listed_the_newest_first_and_by_what_they_have(town: Town)
     assert town.users(rail="btcpay") == ["usr_c"]
     assert town.users(at_risk=True) == ["usr_b"]
     assert town.users(rail="stripe", plan="plus-month") == ["usr_a"]
+
+
+def test_the_customers_of_one_version_of_a_plan_are_a_list_of_their_own(town: Town) -> None:
+    town.become("usr_a", card(1))
+    town.become("usr_b", card(2, plan_version=2))
+    assert town.users(plan="plus-month") == ["usr_b", "usr_a"]
+    assert (town.users(plan="plus-month", version=1), town.users(plan="plus-month", version=2)) == (
+        ["usr_a"],
+        ["usr_b"],
+    )
+    assert town.users(plan="plus-month", version=2, at_risk=True) == []
+    town.become("usr_a", card(1, plan_version=2, observed_at=NOW + 1))  # moved
+    assert town.users(plan="plus-month", version=1) == []
+    [first, *_] = town.index.page(Filters(plan="plus-month", version=2), "", 50, NOW)[0]
+    assert tuple(first["versions"]) == ("plus-month@2",)
 
 
 def test_who_ends_soon_is_listed_by_the_end_and_only_until_then(town: Town) -> None:
@@ -233,7 +250,7 @@ def test_the_answers_have_the_documented_shape(town: Town, desk: Customers) -> N
     town.become("usr_a", card(1))
     town.become("usr_b", Grant(grant_id="g", features={"x": True}, granted_by="a", reason="r", granted_at=NOW))
     for answer in (desk.page(Filters(), {}, NOW), desk.search("usr", NOW), desk.search("usr_new", NOW)):
-        shapes.UserList.model_validate_json(json.dumps(answer))
+        UserList.model_validate_json(json.dumps(answer))
     assert [u["status"] for u in desk.page(Filters(), {}, NOW)["users"]] == ["active", "granted"]
     assert desk.rows(desk.page(Filters(), {}, NOW))[0]["plans"] == "plus-month"
 
@@ -247,6 +264,8 @@ def test_whoever_is_not_in_the_index_yet_is_found_by_a_whole_id(desk: Customers)
     ("query", "wrong"),
     [
         ({"rail": "cheque"}, "rail"),
+        ({"version": "2"}, "plan"),
+        ({"plan": "plus-month", "version": "0"}, "version"),
         ({"ends_within_days": "0"}, "ends_within_days"),
         ({"ends_within_days": "٣"}, "ends_within_days"),
         ({"at_risk": "yes"}, "at_risk"),
@@ -293,13 +312,13 @@ def pay(town: Town, user_id: str, months: int, at: int = NOW) -> list[int]:
         known = next(before.subscriptions, bought)
         told = payment(f"in_{n}", paid_at=start, period_start=start, period_end=start + 30 * DAY, refs=(f"pi_{n}x",))
         moved_on = replace(bought, payments=known.payments, past_until=known.past_until)
-        decided = consequences(before, filed(before, moved_on, told), CATALOGUE, at)
+        decided = consequences(before, filed(before, moved_on, told), _PLANS, at)
         town.accounts.commit(decided)
         for record in decided.records:
             if isinstance(record, PastPayment):
                 town.index.keep(user_id, record)
         town.index.refresh(user_id, at)
-        note = town.index._known(user_id)
+        note = town.index._noted(user_id)
         assert note is not None
         written.append(len(note["keys"]))
     return written
@@ -336,7 +355,7 @@ def test_an_index_that_was_lost_has_old_payments_again(town: Town) -> None:
 
 def test_a_note_from_before_is_taken_over_and_loses_nobody(town: Town) -> None:
     pay(town, "usr_a", 4)
-    note = town.index._known("usr_a")
+    note = town.index._noted("usr_a")
     assert note is not None
     old = {key: mark.lstrip("+-") for key, mark in note["keys"].items()}
     for one in town.everything():  # what is past stood in the one note
@@ -349,7 +368,7 @@ def test_a_note_from_before_is_taken_over_and_loses_nobody(town: Town) -> None:
     town.aws.call("dynamodb", "put_item", TableName="AccountsTable", Item=item(stored))
     assert town.index.refresh("usr_a", NOW)
     assert [town.found(f"in_{n}") for n in range(4)] == [[("usr_a", "invoice")]] * 4
-    assert len((town.index._known("usr_a") or {})["keys"]) == len(note["keys"])
+    assert len((town.index._noted("usr_a") or {})["keys"]) == len(note["keys"])
 
 
 def test_nothing_leads_to_a_person_whose_old_payments_were_kept_when_they_are_erased(town: Town) -> None:

@@ -129,5 +129,5 @@ def test_what_waits_for_a_person_has_an_index_of_its_own(accounts: AccountStore,
     (found,) = (d for d in due.due("poll", None, 99) if d.user_id == "usr_late")
     assert due.claim(found, NOW + 99)
     assert len(due.waiting(1)) == 1, "looking at it again decides nothing"
-    put(accounts, "usr_late", replace(late, decided_cents=900))
+    put(accounts, "usr_late", replace(late, decided_cents=900, accepted_by="usr_admin"))
     assert due.waiting(1) == []

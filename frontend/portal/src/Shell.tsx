@@ -1,10 +1,14 @@
 import { Button, Dialog, SellerLinks, SignIn, SignOutDialog, useUserId } from "@bitsleuth/billing-react";
+import { RenewalNotice } from "@bitsleuth/billing-react/notice";
 import { useState, type ReactNode } from "react";
 import { LANGUAGES, type Language } from "./language.js";
 import { MAIN, useLocation } from "./router.js";
 import { useWorksHere } from "./staff.js";
 import { usePortalText } from "./text.js";
 import { useTheme } from "./theme.js";
+
+/** The billing page tells what ends in its own place; who works here, or has just paid, has other things to see. */
+const HAS_ITS_OWN = /^\/(account|console|checkout)\b/;
 
 interface ShellProps {
   language: Language;
@@ -57,6 +61,7 @@ export function Shell({ language, onLanguage, children }: ShellProps) {
       </header>
       <main id={MAIN} className="portal-main portal-wide" tabIndex={-1}>
         {children}
+        {!HAS_ITS_OWN.test(pathname) && <RenewalNotice />}
       </main>
       <footer className="portal-footer">
         <div className="portal-wide bsb-row bsb-between">

@@ -1,12 +1,13 @@
 // @vitest-environment happy-dom
 import { beforeEach, expect, test, vi } from "vitest";
-import { finishSignIn, renewSignIn, RETURN_PATH, signInUrl, type Provider } from "./identity-provider.js";
+import { endSignIn, finishSignIn, renewSignIn, RETURN_PATH, signInUrl, type Provider } from "./identity-provider.js";
 
 const PROVIDER: Provider = {
   issuer: "https://id.example",
   client_id: "portal",
   authorization_url: "https://id.example/authorize?tenant=1",
   token_url: "https://id.example/token",
+  end_session_url: "https://id.example/logout?tenant=1",
   scope: "openid offline_access",
   token: "id",
 };
@@ -93,4 +94,23 @@ test("a sign-in is renewed where the stack says, and not without the token that 
   api();
   answers({ access_token: "only" });
   await expect(renewSignIn("r2")).rejects.toMatchObject({ status: 400 });
+});
+
+test.each([
+  ["a token of its own", PROVIDER, { iss: PROVIDER.issuer }, true],
+  ["an access token, which stays out of the address", { ...PROVIDER, token: "access" as const }, { iss: PROVIDER.issuer }, true],
+  ["a token of somebody else's", PROVIDER, { iss: "billing-local" }, false],
+  ["no such address", { ...PROVIDER, end_session_url: "" }, { iss: PROVIDER.issuer }, false],
+])("whoever signs out with %s", async (_, provider, said, leads) => {
+  const assign = vi.spyOn(location, "assign").mockReset().mockImplementation(() => undefined);
+  answers({ identity_provider: provider });
+  await endSignIn(jwt(said));
+  expect(assign).toHaveBeenCalledTimes(leads ? 1 : 0);
+  if (!leads) return;
+  expect(Object.fromEntries(new URL(String(assign.mock.lastCall?.[0])).searchParams)).toEqual({
+    tenant: "1",
+    client_id: "portal",
+    post_logout_redirect_uri: `${location.origin}/console`,
+    ...(provider.token === "id" ? { id_token_hint: jwt(said) } : {}),
+  });
 });

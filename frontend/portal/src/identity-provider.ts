@@ -79,6 +79,20 @@ export async function renewSignIn(refresh: string): Promise<AdoptedTokens> {
   return { ...next, refresh: next.refresh ?? refresh };
 }
 
+/**
+ * Leads whoever has signed out here to where the session at the identity provider ends, and from there back to the
+ * sign-in; a token that is not the identity provider's has no session there.
+ */
+export async function endSignIn(token: string): Promise<void> {
+  const { identity_provider: provider } = await unwrap(createBillingClient().GET("/billing/config"));
+  if (!provider?.end_session_url || claimsOf(token).iss !== provider.issuer) return;
+  const url = new URL(provider.end_session_url);
+  url.searchParams.set("client_id", provider.client_id);
+  url.searchParams.set("post_logout_redirect_uri", `${location.origin}/console`);
+  if (provider.token === "id") url.searchParams.set("id_token_hint", token);
+  location.assign(url.href);
+}
+
 interface Tokens {
   id_token?: string;
   access_token?: string;

@@ -22,6 +22,8 @@ const root = document.getElementById("root");
 if (!root) throw new Error("The page has no #root.");
 const session = createSession({
   renewAdopted: async (refresh) => (await import("./identity-provider.js")).renewSignIn(refresh),
+  // Where that cannot be found out, the sign-in here is over all the same.
+  onLeft: (token) => void import("./identity-provider.js").then(({ endSignIn }) => endSignIn(token)).catch(() => undefined),
 });
 adoptTokenFromLink(session);
 document.addEventListener("click", followLinks);

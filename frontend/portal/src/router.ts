@@ -10,7 +10,10 @@ export const MAIN = "main";
  * going back leaves the place on the page to the browser.
  */
 export function navigate(to: string, { replace = false } = {}): void {
-  history[replace ? "replaceState" : "pushState"](null, "", to);
+  // An open dialog has an entry of its own: it goes on having it, and a page that is gone to from there takes its place.
+  const state = history.state as { bsbDialog?: boolean } | null;
+  if (replace) history.replaceState(state, "", to);
+  else history[state?.bsbDialog ? "replaceState" : "pushState"](null, "", to);
   dispatchEvent(new Event(CHANGED));
   if (replace) return;
   document.getElementById(MAIN)?.focus({ preventScroll: true });

@@ -42,16 +42,16 @@ else:
             assert slots, "without slots a class has no use of this module"
             own = dict(cls.__dict__)
             every = {
-                name: known
+                name: base_field
                 for base in reversed(cls.__mro__[1:])
-                for name, known in getattr(base, "__dataclass_fields__", {}).items()
+                for name, base_field in getattr(base, "__dataclass_fields__", {}).items()
             }
             names = tuple(cls.__annotations__)
             for name in names:
-                given = own.pop(name, MISSING)
-                found = given if isinstance(given, Field) else Field(given, MISSING, True, True)
-                found.name, found.type, found.kw_only = name, cls.__annotations__[name], kw_only
-                every[name] = found
+                value = own.pop(name, MISSING)
+                own_field = value if isinstance(value, Field) else Field(value, MISSING, True, True)
+                own_field.name, own_field.type, own_field.kw_only = name, cls.__annotations__[name], kw_only
+                every[name] = own_field
             own.pop("__dict__", None)
             own.pop("__weakref__", None)
             inherited = {name for base in cls.__mro__[1:] for name in getattr(base, "__slots__", ())}
@@ -106,13 +106,13 @@ else:
         return f"{f.name}=MISSING" if f.default_factory is not MISSING else f"{f.name}=default_{f.name}"
 
     class _Signature:
-        """What `inspect.signature` is told of a class, before there is an `__init__` to look at."""
+        """What `inspect.signature` shows of a class before its `__init__` is made."""
 
         def __get__(self, instance: object, cls: type) -> object:
             import inspect
 
             kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-            told = [
+            parameters = [
                 inspect.Parameter(
                     f.name,
                     kinds[f.kw_only],
@@ -122,9 +122,11 @@ else:
                 for f in cls.__dataclass_fields__.values()
                 if f.init
             ]
-            return inspect.Signature(sorted(told, key=lambda parameter: parameter.kind))
+            return inspect.Signature(sorted(parameters, key=lambda parameter: parameter.kind))
 
     def _eq(self, other: object) -> bool:
+        if self is other:
+            return True
         if other.__class__ is not self.__class__:
             return NotImplemented
         return self.__class__._values(self) == other.__class__._values(other)

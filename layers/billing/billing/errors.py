@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 class PastNeeded(Exception):
     """What is asked of an account cannot be said without its past payments, which are only read when they are needed:
-    `AccountStore.given` and `change` read them and ask again."""
+    `AccountStore.evaluate` and `change` read them and ask again."""
 
 
 class BillingError(Exception):
@@ -54,6 +54,11 @@ class Conflict(BillingError):
     """The request contradicts the current state."""
 
     code = "conflict"
+
+
+def account_moved(then: str = "") -> Conflict:
+    """For an account that no key opens any more: nobody could use what is done for it."""
+    return Conflict(f"your key opens another account now: sign in again{then}", code="account_moved")
 
 
 class TooManyRequests(BillingError):

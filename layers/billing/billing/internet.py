@@ -1,21 +1,27 @@
 """Connections to addresses that somebody typed: to the public internet alone, never to what is near us.
 
-A name is resolved once. When one of its addresses is not public none is used, and the connection goes to an address
+A name is looked up once. When one of its addresses is not public none is used, and the connection goes to an address
 that was looked at: a name that points elsewhere a moment later changes nothing.
 """
 
 import ipaddress
 import re
 import socket
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Iterable
 from typing import Any
 
 # A name with a dot, whose last part is no number: so no address in whatever spelling, and nothing of our own network.
 _NAME = re.compile(r"(?=.{4,253}$)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]")
 _IPV6_OF_THE_INTERNET = ipaddress.ip_network("2000::/3")
 
-Resolve = Callable[..., list[Any]]
+# An address and a name server that keep silent are not waited for any longer, whatever time there is.
+CONNECT_SECONDS, LOOKUP_SECONDS = 5.0, 5.0
+
+
+class UnknownHost(OSError):
+    """A name that leads nowhere, or whose name server does not answer."""
 
 
 class NotPublic(OSError):
@@ -38,20 +44,40 @@ def is_public(address: str) -> bool:
     return ip.is_global and not ip.is_multicast
 
 
-def connect(host: str, port: int, seconds: float, *, resolve: Resolve = socket.getaddrinfo) -> socket.socket:
-    """A connected TCP socket. Raises `OSError`; `NotPublic` without having connected to anything."""
-    until = time.monotonic() + seconds
-    found = resolve(host, port, type=socket.SOCK_STREAM)
-    if not found or not all(is_public(str(sockaddr[0])) for *_, sockaddr in found):
+def look_up(host: str, port: int, seconds: float = LOOKUP_SECONDS, *, inside: bool = False) -> list[Any]:
+    """Where a name leads now, as `getaddrinfo` says it. Raises `UnknownHost`, and `NotPublic` unless `inside`.
+
+    Asked beside the work: a resolver cannot be told how long it may keep silent.
+    """
+    answers: list[Any] = []
+
+    def ask() -> None:
+        try:
+            answers.extend(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+        except (OSError, UnicodeError):
+            return
+
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    thread.join(min(LOOKUP_SECONDS, seconds))
+    addresses = list(answers)
+    if not addresses:
+        raise UnknownHost(f"{host} leads nowhere")
+    if not inside and not all(is_public(str(sockaddr[0])) for *_, sockaddr in addresses):
         raise NotPublic(f"{host} is not an address of the public internet")
-    failure: OSError = TimeoutError(f"{host} did not answer")
-    for family, kind, protocol, _, sockaddr in found:
+    return addresses
+
+
+def connect(addresses: Iterable[Any], until: float) -> socket.socket:
+    """A TCP socket connected to the first that answers; `until` is of `time.monotonic`. Raises `OSError`."""
+    failure: OSError = TimeoutError("nobody answered in time")
+    for family, kind, protocol, _, sockaddr in addresses:
         left = until - time.monotonic()
         if left <= 0:
             break
         connection = socket.socket(family, kind, protocol)
         try:
-            connection.settimeout(left)
+            connection.settimeout(min(CONNECT_SECONDS, left))
             connection.connect(sockaddr)
         except OSError as error:
             connection.close()

@@ -17,8 +17,8 @@ HEADER = "x-origin-key"
 def check(headers: Mapping[str, str]) -> None:
     """Raises `NotAllowed` for a call that did not come through CloudFront, where only that is allowed."""
     key = os.environ.get("ORIGIN_KEY", "")
-    given = headers.get(HEADER, "").encode("utf-8", "surrogateescape")
-    if key and not hmac.compare_digest(given, key.encode()):
+    key_sent = headers.get(HEADER, "").encode("utf-8", "surrogateescape")
+    if key and not hmac.compare_digest(key_sent, key.encode()):
         raise NotAllowed("call the address of the pages")
 
 

@@ -1,24 +1,21 @@
 """One request to an address that somebody typed in: over TLS, to the public internet alone, and never for long.
 
-The name is looked up once, every address it has must be public, and the connection goes to one of them: a name that
-leads elsewhere a moment later changes nothing. No redirect is followed, and of the answer the head alone is read.
+No redirect is followed, and of the answer the head alone is read.
 """
 
 import re
 import socket
 import ssl
-import threading
 import time
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from billing.internet import host_name, is_public
+from billing.internet import CONNECT_SECONDS, NotPublic, UnknownHost, connect, host_name, look_up
 
 PORTS = (443, 8443)
 LONGEST_URL = 500
 _LONGEST_HEAD = 16 * 1024
-_LOOKUP_SECONDS, _CONNECT_SECONDS = 5.0, 5.0
 
 
 class Unreachable(Exception):
@@ -43,7 +40,8 @@ class Place(NamedTuple):
     port: int
     path: str
     tls: bool
-    addresses: tuple[str, ...]
+    addresses: list[Any]
+    """As `billing.internet` looked them up."""
 
 
 def place_of(url: str, *, at_home: bool = False) -> Place:
@@ -67,30 +65,14 @@ def place_of(url: str, *, at_home: bool = False) -> Place:
         raise Unreachable("bad_url")
     if parts.scheme not in ("https", "http"):
         raise Unreachable("bad_url")
-    addresses = _addresses(host, port)
-    if not at_home and not all(map(is_public, addresses)):
-        raise Unreachable("private_address")
+    try:
+        addresses = look_up(host, port, inside=at_home)
+    except UnknownHost as error:
+        raise Unreachable("unknown_host") from error
+    except NotPublic as error:
+        raise Unreachable("private_address") from error
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     return Place(host, port, path, tls, addresses)
-
-
-def _addresses(host: str, port: int) -> tuple[str, ...]:
-    """Looked up beside the work: a resolver that keeps silent cannot be told for how long it may."""
-    found: list[tuple[str, ...]] = []
-
-    def look_up() -> None:
-        try:
-            answers = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except (OSError, UnicodeError):
-            return
-        found.append(tuple(dict.fromkeys(str(answer[4][0]) for answer in answers)))
-
-    thread = threading.Thread(target=look_up, daemon=True)
-    thread.start()
-    thread.join(_LOOKUP_SECONDS)
-    if not found or not found[0]:
-        raise Unreachable("unknown_host")
-    return found[0]
 
 
 def post(
@@ -123,19 +105,14 @@ def post(
 
 
 def _connected(place: Place, ends_at: float, tls: ssl.SSLContext | None) -> socket.socket:
-    plain = None
-    for address in place.addresses:
-        try:
-            plain = socket.create_connection((address, place.port), min(_CONNECT_SECONDS, _left(ends_at)))
-            break
-        except OSError:
-            continue
-    if plain is None:
-        raise Unreachable("connect_failed")
+    try:
+        plain = connect(place.addresses, ends_at)
+    except OSError as error:
+        raise Unreachable("connect_failed") from error
     if not place.tls:
         return plain
     try:
-        plain.settimeout(min(_CONNECT_SECONDS, _left(ends_at)))
+        plain.settimeout(min(CONNECT_SECONDS, _left(ends_at)))
         return (tls or _public_authorities()).wrap_socket(plain, server_hostname=place.host)
     except TimeoutError as error:
         plain.close()
@@ -174,8 +151,8 @@ def _reply(connection: socket.socket, ends_at: float) -> Reply:
             raise ValueError("no answer of HTTP/1")
         status = int(first[9:12])
         if status >= 200:
-            told = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
-            after = told.get("retry-after", "")
+            headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+            after = headers.get("retry-after", "")
             return Reply(status, int(after) if re.fullmatch(r"[0-9]{1,6}", after) else 0)
         read = read[end + 4 :]  # an interim answer: the real one follows
 

@@ -29,7 +29,7 @@ Handler = Callable[[dict[str, Any], Any], Any]
 Handle = Callable[[str, str, Mapping[str, Any]], None]
 # Seconds for which a yes of the billing API is believed, and how many are kept.
 TRUST_SECONDS = 60
-# Seconds for which the authorizer's word may be older than a change that was heard of: its caches together.
+# Seconds by which the authorizer's answer may be older than a change that was heard of: the sum of its caches.
 AUTHORIZER_SECONDS = 90
 _KEPT = 2_000
 _TIMEOUT = 5
@@ -99,8 +99,8 @@ class Protection:
             body = base64.b64decode(text) if event.get("isBase64Encoded") else text.encode()
             if not is_genuine(secrets, headers, body, self._now()):
                 return _problem(401, "not_authenticated", "This is no delivery of the billing service")
-            told = json.loads(body)
-            type_, data = told["type"], told["data"]
+            message = json.loads(body)
+            type_, data = message["type"], message["data"]
             if type_ == "EntitlementsChanged":
                 self._changes.note(data["user_id"], self._now())
             if handle is not None:
@@ -130,17 +130,17 @@ class Protection:
         return refusal
 
     def _known(self, caller: Mapping[str, Any], user_id: str, feature: str, heard: float | None) -> bool:
-        """`heard`: when a change was heard of that what is known may not have in it yet."""
+        """Whether what is cached says yes. `heard`: when a change was heard of that the caches may not have yet."""
         if heard is None:
-            known = sources_from_json(json.loads(caller.get("sources") or "[]"))
-            if isinstance(decide(known, feature, int(self._now())), Entitlement):
+            sources = sources_from_json(json.loads(caller.get("sources") or "[]"))
+            if isinstance(decide(sources, feature, int(self._now())), Entitlement):
                 return True
         until = self._open_until.get((user_id, feature), 0)
         return until > self._now() and (heard is None or until - TRUST_SECONDS > heard)
 
     def _ask(self, method: str, path: str, token: str, body: Mapping[str, Any] | None = None) -> dict[str, Any] | None:
         """None for a yes; otherwise the answer to give."""
-        asked = urllib.request.Request(  # noqa: S310  the address is configured, not the caller's
+        request = urllib.request.Request(  # noqa: S310  the address is configured, not the caller's
             self._api_url + path,
             data=json.dumps(body).encode() if body else None,
             headers={"authorization": token, "content-type": "application/json"},
@@ -148,7 +148,7 @@ class Protection:
         )
         try:
             try:
-                with urllib.request.urlopen(asked, timeout=_TIMEOUT):  # noqa: S310  as above
+                with urllib.request.urlopen(request, timeout=_TIMEOUT):  # noqa: S310  as above
                     return None
             except urllib.error.HTTPError as error:
                 with error:

@@ -42,14 +42,12 @@ class Sealer:
         made = self._aws.call(
             "kms", "generate_data_key", KeyId=self._key_id, KeySpec="AES_256", EncryptionContext=dict(about)
         )
-        nonce = os.urandom(_NONCE)
-        sealed = AESGCM(base64.b64decode(made["Plaintext"])).encrypt(nonce, text.encode(), _bound(about))
-        return Sealed(base64.b64encode(nonce + sealed).decode(), made["CiphertextBlob"])
+        return Sealed(encrypted(base64.b64decode(made["Plaintext"]), text, _bound(about)), made["CiphertextBlob"])
 
     def open(self, sealed: Sealed, about: Mapping[str, str]) -> str:
         """Raises `CannotOpen`."""
         try:
-            found = self._aws.call(
+            answer = self._aws.call(
                 "kms",
                 "decrypt",
                 KeyId=self._key_id,
@@ -60,12 +58,22 @@ class Sealer:
             if refused.code in _NOT_OURS:
                 raise CannotOpen(refused.code) from refused
             raise
-        content = base64.b64decode(sealed.content)
-        try:
-            key = AESGCM(base64.b64decode(found["Plaintext"]))
-            return key.decrypt(content[:_NONCE], content[_NONCE:], _bound(about)).decode()
-        except InvalidTag as changed:
-            raise CannotOpen("the text was changed, or sealed for something else") from changed
+        return decrypted(base64.b64decode(answer["Plaintext"]), sealed.content, _bound(about))
+
+
+def encrypted(key: bytes, text: str, about: bytes) -> str:
+    """By AES-GCM, as base64 with its nonce before it."""
+    nonce = os.urandom(_NONCE)
+    return base64.b64encode(nonce + AESGCM(key).encrypt(nonce, text.encode(), about)).decode()
+
+
+def decrypted(key: bytes, content: str, about: bytes) -> str:
+    """The inverse of `encrypted`. Raises `CannotOpen`."""
+    raw = base64.b64decode(content)
+    try:
+        return AESGCM(key).decrypt(raw[:_NONCE], raw[_NONCE:], about).decode()
+    except InvalidTag as changed:
+        raise CannotOpen("the text was changed, or sealed for something else") from changed
 
 
 def _bound(about: Mapping[str, str]) -> bytes:

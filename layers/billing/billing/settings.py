@@ -5,13 +5,13 @@ verification switched off by forgetting a variable. docs/configuration.md lists 
 """
 
 import json
-import logging
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
 from billing.errors import NotConfigured
+from billing.log import Log
 
 # A value of this form names a secret: secretsmanager:<name or ARN>[#<key of a JSON secret>]
 REFERENCE = "secretsmanager:"
@@ -20,7 +20,7 @@ SECRET_CACHE_SECONDS = 300
 # Seconds until it is asked for again after that failed. Meanwhile the value that is known serves.
 _ASK_AGAIN_SECONDS = 30
 
-_log = logging.getLogger(__name__)
+_log = Log()
 
 
 class Settings:
@@ -83,7 +83,7 @@ class Settings:
         document: Any = json.loads(text)
         return str(document.get(key, ""))
 
-    def _fetch(self, secret_id: str, known: str | None) -> str:
+    def _fetch(self, secret_id: str, cached: str | None) -> str:
         """The secret's text; the known one goes on while it cannot be asked for. An emptied secret is an answer."""
         if self._fetch_secret is None:
             raise NotConfigured(f"{secret_id} is a Secrets Manager reference, but nothing here can fetch it")
@@ -93,11 +93,11 @@ class Settings:
             self._changes += self._fetched.pop(secret_id, None) is not None
             raise
         except Exception as lost:  # whatever the fetch is made of: what was good a moment ago outlives it
-            if known is None:
+            if cached is None:
                 raise
             _log.warning("secret not refreshed", extra={"secret": secret_id, "reason": type(lost).__name__})
-            text, seconds = known, _ASK_AGAIN_SECONDS
-        self._changes += known is not None and text != known
+            text, seconds = cached, _ASK_AGAIN_SECONDS
+        self._changes += cached is not None and text != cached
         self._fetched[secret_id] = (self._clock() + seconds, text)
         return text
 
@@ -136,6 +136,11 @@ class Settings:
         if "mock" in names and self.is_prod:
             raise NotConfigured("the mock provider cannot be enabled in prod")
         return names
+
+    @property
+    def reminder_days(self) -> list[int]:
+        """How many days before an end to remind of it, such as 7 and 1; 0 is the end itself."""
+        return [int(part) for part in self.optional("RENEWAL_REMINDER_DAYS", "7,1").split(",")]
 
     @property
     def lightning(self) -> list[str]:
@@ -180,13 +185,15 @@ class Settings:
 
 def identity_provider(settings: Settings) -> dict[str, str] | None:
     """What a page needs to sign somebody in at the identity provider (OpenID Connect, PKCE, no secret); None where it
-    is not set up for that. `token` is which of the tokens that it then gets the API takes: that for our audience."""
+    is not set up for that. `token` is which of the tokens that it then gets the API takes: that for our audience.
+    `end_session_url` is "" where signing out ends the sign-in here alone."""
     names = ("ISSUER", "CLIENT_ID", "AUTHORIZATION_URL", "TOKEN_URL")
-    found = {name.lower(): settings.optional(f"OIDC_{name}") for name in names}
-    if not all(found.values()):
+    oidc = {name.lower(): settings.optional(f"OIDC_{name}") for name in names}
+    if not all(oidc.values()):
         return None
-    token = "id" if settings.optional("OIDC_AUDIENCE") == found["client_id"] else "access"
-    return {**found, "scope": settings.optional("OIDC_SCOPE", "openid"), "token": token}
+    token = "id" if settings.optional("OIDC_AUDIENCE") == oidc["client_id"] else "access"
+    end_session = settings.optional("OIDC_END_SESSION_URL")
+    return {**oidc, "end_session_url": end_session, "scope": settings.optional("OIDC_SCOPE", "openid"), "token": token}
 
 
 def sign_in_ways(settings: Settings) -> list[str]:

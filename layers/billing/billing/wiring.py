@@ -13,25 +13,34 @@ from billing.aws import Aws
 from billing.settings import Settings
 
 if TYPE_CHECKING:
+    from billing.hosts.outbox import Wakes
     from billing.intake.applier import Applier
     from billing.log import Log
+    from billing.nostr.messenger import Messenger
     from billing.providers import Clients
+    from billing.sealing import Sealer
+    from billing.selling.calendars import Calendars
     from billing.selling.checkout import Checkouts
-    from billing.selling.nostr_wallet import NostrWallet
+    from billing.selling.message_round import MessageRound
+    from billing.selling.messages import Envelopes, Messages
     from billing.selling.receipts import Receipts
     from billing.selling.refunds import Refunds
     from billing.selling.subscriptions import Subscriptions
     from billing.selling.vouchers import Following, Vouchers
+    from billing.selling.wallet_connections import WalletConnections
+    from billing.selling.wallet_over_nostr import NostrWallet
     from billing.selling.wallet_renewals import WalletRenewals
-    from billing.selling.wallets import Vault, Wallets
+    from billing.selling.wallet_vault import Vault
     from billing.store.accounts import AccountStore
     from billing.store.audit import AuditLog
     from billing.store.counters import CounterStore
     from billing.store.customers import CustomerIndex
     from billing.store.due import DueStore
     from billing.store.erasure import ErasureStore
+    from billing.store.host_events import HostEventStore
     from billing.store.identities import IdentityStore
     from billing.store.limits import Limits
+    from billing.store.messages import MessageStore
     from billing.store.metrics import MetricsStore
     from billing.store.moves import MoveStore
     from billing.store.notes import NoteStore
@@ -106,6 +115,17 @@ class Wiring:
         return ErasureStore(self.aws, self._accounts, self.events)
 
     @cached_property
+    def host_events(self) -> "HostEventStore":
+        from billing.store.host_events import HostEventStore
+
+        return HostEventStore(self.aws, self.settings.required("HOST_EVENTS_TABLE"))
+
+    def wakes(self, logger: "Log") -> "Wakes":
+        from billing.hosts.outbox import Wakes
+
+        return Wakes(self.aws, self.settings.required("HOST_EVENTS_QUEUE_URL"), logger)
+
+    @cached_property
     def identities(self) -> "IdentityStore":
         from billing.store.identities import IdentityStore
 
@@ -142,6 +162,16 @@ class Wiring:
         return Applier(self.accounts, self.plans, self.client)
 
     @cached_property
+    def calendars(self) -> "Calendars":
+        from billing.selling.calendars import Calendars
+        from billing.store.calendars import CalendarStore
+
+        settings = self.settings
+        store = CalendarStore(self.aws, self._accounts)
+        urls = settings.public_url, self._billing_page
+        return Calendars(self.accounts, self.plans, store, *urls, max(settings.reminder_days))
+
+    @cached_property
     def checkouts(self) -> "Checkouts":
         from billing.selling.checkout import Checkouts
 
@@ -151,7 +181,7 @@ class Wiring:
             self.client,
             self.settings.providers,
             self.settings.portal_url,
-            self.identities.moved,
+            self.identities.opened_by,
             self._voucher_secret if self.settings.optional("VOUCHER_SECRET") else None,
         )
 
@@ -169,8 +199,8 @@ class Wiring:
         from billing.selling.vouchers import Vouchers
 
         secrets = partial(self.settings.secrets, "VOUCHER_SECRET")
-        portal_url, moved = self.settings.portal_url, self.identities.moved
-        return Vouchers(self.accounts, self.plans, self.voucher_store, secrets, portal_url, moved)
+        portal_url, opened_by = self.settings.portal_url, self.identities.opened_by
+        return Vouchers(self.accounts, self.plans, self.voucher_store, secrets, portal_url, opened_by)
 
     @cached_property
     def following(self) -> "Following":
@@ -204,32 +234,76 @@ class Wiring:
     def _nostr_wallet(self) -> "NostrWallet":
         from billing.nostr.relays import Relays
         from billing.nostr.wallet import Wallets
-        from billing.selling.nostr_wallet import NostrWallet
+        from billing.selling.wallet_over_nostr import NostrWallet
 
         relays = Relays.of(self.settings)
         return NostrWallet(Wallets(relays), local=relays.reach.local)
 
     @cached_property
     def _vault(self) -> "Vault":
-        from billing.sealing import Sealer
-        from billing.selling.wallets import Vault
+        from billing.selling.wallet_vault import Vault
         from billing.store.wallets import WalletStore
 
-        sealer = Sealer(self.aws, self.settings.required("WALLET_KEY_ARN"))
-        return Vault(WalletStore(self.aws, self._accounts), sealer, self._nostr_wallet)
+        return Vault(WalletStore(self.aws, self._accounts), self._sealer, self._nostr_wallet)
 
     @cached_property
-    def wallets(self) -> "Wallets":
-        from billing.selling.wallets import Wallets
+    def wallets(self) -> "WalletConnections":
+        from billing.selling.wallet_connections import WalletConnections
 
-        return Wallets(
+        return WalletConnections(
             self.accounts,
             self.plans,
             self._vault,
             self._nostr_wallet,
             self.settings.providers,
             self.settings.integer("WALLET_RENEWAL_DAYS", 3),
+            self.identities.opened_by,
+        )
+
+    @cached_property
+    def messages(self) -> "Messages":
+        from billing.selling.messages import Messages
+
+        return Messages(
+            self.accounts,
+            self.plans,
+            *self._correspondence,
+            self.limits,
+            self._billing_page,
+            self.settings.reminder_days,
             self.identities.moved,
+        )
+
+    @property
+    def _correspondence(self) -> "tuple[MessageStore, Envelopes, Messenger]":
+        """What writing to buyers takes: who wants it, their keys, and who writes."""
+        from billing.nostr.messenger import Messenger
+        from billing.selling.messages import Envelopes
+        from billing.store.messages import MessageStore
+
+        return MessageStore(self.aws, self._accounts), Envelopes(self._sealer), Messenger.of(self.settings)
+
+    @property
+    def _sealer(self) -> "Sealer":
+        from billing.sealing import Sealer
+
+        return Sealer(self.aws, self.settings.required("WALLET_KEY_ARN"))
+
+    @property
+    def _billing_page(self) -> str:
+        return f"{self.settings.portal_url}/account/billing"
+
+    def message_round(self, logger: "Log") -> "MessageRound":
+        from billing.selling.message_round import MessageRound
+
+        return MessageRound(
+            self.accounts,
+            self.plans,
+            self.due,
+            *self._correspondence,
+            self._billing_page,
+            lambda: int(time.time()),
+            logger,
         )
 
     def wallet_renewals(self, logger: "Log") -> "WalletRenewals":

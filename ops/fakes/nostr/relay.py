@@ -126,9 +126,9 @@ class Relay:
                 for key in [key for key in self._subscriptions if key[0] is connection]:
                     del self._subscriptions[key]
 
-    def _answers(self, challenge: str, found: Any) -> bool:
+    def _answers(self, challenge: str, sent: Any) -> bool:
         try:
-            event = read(found)
+            event = read(sent)
         except BadEvent:
             return False
         right = event.kind == _AUTH and event.values("challenge") == [challenge] and event.values("relay") == [self.url]
@@ -142,23 +142,23 @@ class Relay:
             return
         with self._lock:
             self._subscriptions[connection, name] = filters
-            found = {
+            by_id = {
                 event.id: event
                 for wanted in filters
                 for event in sorted(
                     (event for event in self.kept if self._matches(event, wanted)), key=lambda e: -e.created_at
                 )[: wanted.get("limit", 500)]
             }
-        for event in found.values():
+        for event in by_id.values():
             _send(connection, "EVENT", name, event.as_json())
         if not self.silent_end:
             _send(connection, "EOSE", name)
 
-    def _take(self, connection: ServerConnection, found: Any) -> None:
+    def _take(self, connection: ServerConnection, sent: Any) -> None:
         try:
-            event = read(found)
+            event = read(sent)
         except BadEvent:
-            named = found.get("id") if isinstance(found, dict) else None
+            named = sent.get("id") if isinstance(sent, dict) else None
             _send(connection, "OK", named, False, "invalid: not a genuine event")
             return
         too_old = self.oldest is not None and event.created_at < self.clock.now() - self.oldest

@@ -18,7 +18,7 @@ from billing.nostr import encryption
 from billing.nostr.bolt11 import BadInvoice, Bolt11, decode
 from billing.nostr.events import Event, signed
 from billing.nostr.keys import Key
-from fakes.base import Answer, App, Clock, Request, Webhooks, json_answer, redirect
+from fakes.base import Answer, App, Clock, Request, Webhooks, json_answer, no_webhooks, redirect
 from fakes.nostr.relay import Relay
 from fakes.nostr.wallet_kinds import KINDS, MODES, Connected, Kind
 from fakes.nostr.wallet_pages import connection_page, wallet_page
@@ -39,8 +39,8 @@ class Wallet(App):
         memory: Path | None = None,
     ) -> None:
         super().__init__(clock)
-        self.webhooks = Webhooks(self.clock, _none, retry_after=())
-        self._relay, self._pay, self._memory = relay, pay, memory
+        self.webhooks = Webhooks(self.clock, no_webhooks, retry_after=())
+        self._relays, self._pay, self._memory = [relay], pay, memory
         self._key, self.kind_name, self.mode = Key.new(), "Alby Hub", "pay"
         self.late_seconds = 5.0
         self.connections: dict[str, Connected] = {}
@@ -50,11 +50,11 @@ class Wallet(App):
         self._seen: set[str] = set()
         self._missed: list[Event] = []
         if memory is not None and memory.exists():
-            known = json.loads(memory.read_text())
-            self._key, self.kind_name = Key(bytes.fromhex(known["key"])), known["kind"]
-            for found in known["connections"]:
-                found["spent"] = [(when, msat) for when, msat in found["spent"]]
-                self.connections[found["id"]] = Connected(**found)
+            stored = json.loads(memory.read_text())
+            self._key, self.kind_name = Key(bytes.fromhex(stored["key"])), stored["kind"]
+            for connection in stored["connections"]:
+                connection["spent"] = [(when, msat) for when, msat in connection["spent"]]
+                self.connections[connection["id"]] = Connected(**connection)
         relay.listeners.append(self._received)
         self.announce()
         self.route("GET", "/", self._home)
@@ -91,8 +91,14 @@ class Wallet(App):
 
     def string_of(self, connected: Connected) -> str:
         """The connection string, as the buyer copies it."""
-        relay = urllib.parse.quote(self._relay.url, safe="")
-        return f"nostr+walletconnect://{self.public}?relay={relay}&secret={connected.secret}&lud16=me%40wallet.example"
+        relays = "&".join(f"relay={urllib.parse.quote(relay.url, safe='')}" for relay in self._relays)
+        return f"nostr+walletconnect://{self.public}?{relays}&secret={connected.secret}&lud16=me%40wallet.example"
+
+    def join(self, relay: Relay) -> None:
+        """From now on it listens at this relay, too, and answers there."""
+        self._relays.append(relay)
+        relay.listeners.append(self._received)
+        self.announce()
 
     def become(self, kind: str) -> None:
         """From now on it is another wallet, under the same key."""
@@ -112,15 +118,25 @@ class Wallet(App):
         """Hub's own key per connection is what makes its info event vanish; one key for all has to do here."""
         connected.removed = True
         if all(one.removed for one in self.connections.values()):
-            self._relay.forget(INFO, self.public)
+            self.withdraw()
         self.remember()
+
+    def withdraw(self) -> None:
+        """No relay knows any more what it knows."""
+        for relay in self._relays:
+            relay.forget(INFO, self.public)
 
     def announce(self) -> None:
         """Publishes what it knows."""
         tags = [["encryption", self.kind.encryptions]] if self.kind.encryptions else []
-        kept = [e.created_at for e in self._relay.kept if (e.kind, e.pubkey) == (INFO, self.public)]
-        at = max(self.clock.now(), *(when + 1 for when in kept), 0)
-        self._relay.publish(signed(self._key, INFO, self.kind.methods, [*tags, ["notifications", ""]], at))
+        published = [
+            event.created_at
+            for relay in self._relays
+            for event in relay.kept
+            if (event.kind, event.pubkey) == (INFO, self.public)
+        ]
+        at = max(self.clock.now(), *(when + 1 for when in published), 0)
+        self._publish(signed(self._key, INFO, self.kind.methods, [*tags, ["notifications", ""]], at))
 
     def spent_msat(self, connected: Connected) -> int:
         since = self._period(connected)[0]
@@ -151,10 +167,10 @@ class Wallet(App):
             return
         read = encryption.decrypt if scheme == "nip44_v2" else encryption.decrypt_nip04
         try:
-            asked = json.loads(read(event.content, self._key, event.pubkey))
+            request = json.loads(read(event.content, self._key, event.pubkey))
         except ValueError:
             return
-        method = asked["method"]
+        method = request["method"]
         expiration = next(iter(event.values("expiration")), None)
         if self.kind_name == "Electrum":
             old = self.clock.now() > int(expiration) if expiration else self.clock.now() > event.created_at + 30
@@ -162,7 +178,7 @@ class Wallet(App):
                 self._answer(event, scheme, {"error": _error("OTHER")})
                 return
         with self._lock:
-            outcome, content = self._outcome(connected, method, asked["params"])
+            outcome, content = self._outcome(connected, method, request["params"])
             connected.asked.append((self.clock.now(), method, outcome))
             self.remember()
         if content is None:
@@ -187,11 +203,6 @@ class Wallet(App):
         match method:
             case "get_budget":
                 return "told", {"result": self._budget(connected)}
-            case "lookup_invoice":
-                found = self._preimages.get(params.get("payment_hash", ""))
-                if found is None:
-                    return "NOT_FOUND", {"error": _error("NOT_FOUND")}
-                return "told", {"result": {"type": "outgoing", "state": "settled", "preimage": found}}
             case "pay_invoice":
                 return self._paying(connected, params)
             case _:
@@ -233,24 +244,28 @@ class Wallet(App):
         shown = preimage if self.kind.preimage else "0" * 64
         return "paid", {"result": {"preimage": "" if self.mode == "no preimage" else shown, "fees_paid": 1_000}}
 
-    def _answer(self, asked: Event, scheme: str, content: Mapping[str, Any]) -> None:
+    def _answer(self, request: Event, scheme: str, content: Mapping[str, Any]) -> None:
         write = encryption.encrypt if "nip44_v2" in scheme else encryption.encrypt_nip04
-        text = write(json.dumps({"error": None, "result": None} | dict(content)), self._key, asked.pubkey)
-        tags = [["e", asked.id], *([["p", asked.pubkey]] if self.kind.names_us else [])]
-        self._relay.publish(signed(self._key, RESPONSE, text, tags, self.clock.now()))
+        text = write(json.dumps({"error": None, "result": None} | dict(content)), self._key, request.pubkey)
+        tags = [["e", request.id], *([["p", request.pubkey]] if self.kind.names_us else [])]
+        self._publish(signed(self._key, RESPONSE, text, tags, self.clock.now()))
+
+    def _publish(self, event: Event) -> None:
+        for relay in self._relays:
+            relay.publish(event)
 
     # --- budgets -----------------------------------------------------------------------------------------------------
 
     def _budget(self, connected: Connected) -> dict[str, Any]:
         if connected.budget_sat is None:
             return {}
-        told = {
+        budget = {
             "used_budget": self.spent_msat(connected),
             "total_budget": connected.budget_sat * 1_000,
             "renewal_period": connected.renewal,
         }
         ends = self._period(connected)[1]
-        return told if ends is None else {**told, "renews_at": ends}
+        return budget if ends is None else {**budget, "renews_at": ends}
 
     def _period(self, connected: Connected) -> tuple[int, int | None]:
         """The budget's running period, of the calendar: from when, until when."""
@@ -276,9 +291,9 @@ class Wallet(App):
 
     def remember(self) -> None:
         if self._memory is not None:
-            kept = [asdict(one) for one in self.connections.values()]
+            rows = [asdict(one) for one in self.connections.values()]
             self._memory.touch(mode=0o600)
-            self._memory.write_text(json.dumps({"key": self._key.secret, "kind": self.kind_name, "connections": kept}))
+            self._memory.write_text(json.dumps({"key": self._key.secret, "kind": self.kind_name, "connections": rows}))
 
     def _home(self, _: Request) -> Answer:
         return wallet_page(self)
@@ -295,22 +310,22 @@ class Wallet(App):
         return redirect(f"/connections/{made.id}")
 
     def _show(self, request: Request) -> Answer:
-        found = self.connections.get(request.params["id"])
-        return json_answer({"error": "no such connection"}, 404) if found is None else connection_page(self, found)
+        one = self.connections.get(request.params["id"])
+        return json_answer({"error": "no such connection"}, 404) if one is None else connection_page(self, one)
 
     def _change(self, request: Request) -> Answer:
-        found, form = self.connections[request.params["id"]], request.form
+        connection, form = self.connections[request.params["id"]], request.form
         match form["act"]:
             case "remove":
-                self.remove(found)
+                self.remove(connection)
             case "expire":
-                found.expires_at = self.clock.now()
+                connection.expires_at = self.clock.now()
             case "budget":
-                found.budget_sat = int(form["budget_sat"]) if form["budget_sat"] else None
+                connection.budget_sat = int(form["budget_sat"]) if form["budget_sat"] else None
             case "forget":
-                found.spent.clear()
+                connection.spent.clear()
         self.remember()
-        return redirect(f"/connections/{found.id}")
+        return redirect(f"/connections/{connection.id}")
 
     def _set(self, request: Request) -> Answer:
         form = request.form
@@ -324,7 +339,3 @@ class Wallet(App):
 
 def _error(code: str) -> dict[str, str]:
     return {"code": code, "message": "the stand-in was told to say so"}
-
-
-def _none(message: Any, tries: int, now: int) -> tuple[bytes, Mapping[str, str]]:
-    raise NotImplementedError("a wallet sends no webhooks")

@@ -41,11 +41,11 @@ def wallet_page(wallet: Wallet) -> Answer:
 
 def connection_page(wallet: Wallet, one: Connected) -> Answer:
     at = f"/connections/{one.id}"
-    asked = "".join(
+    rows = "".join(
         f"<tr><td>{_time(when)}</td><td>{escape(method)}</td><td>{escape(outcome)}</td></tr>"
         for when, method, outcome in reversed(one.asked)
     )
-    table = f"<table><tr><th>When</th><th>Asked</th><th>What became of it</th></tr>{asked}</table>"
+    table = f"<table><tr><th>When</th><th>Asked</th><th>What became of it</th></tr>{rows}</table>"
     body = (
         f'<p class="status" role="status">{_state(wallet, one)}</p>'
         '<label for="string">Connection string: copy it into the shop</label>'
@@ -61,7 +61,7 @@ def connection_page(wallet: Wallet, one: Connected) -> Answer:
                 button(at, "Remove the connection", fields={"act": "remove"}),
             ]
         )
-        + f"<h2>What it was asked</h2>{table if asked else '<p>Nothing yet.</p>'}"
+        + f"<h2>What it was asked</h2>{table if rows else '<p>Nothing yet.</p>'}"
         '<p><a class="button" href="/">The wallet</a></p>'
     )
     return page(one.name, body, provider=_NAME)

@@ -11,12 +11,12 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=12111)
     parser.add_argument("--webhook-url", help="where events go")
     parser.add_argument("--webhook-secret", help="whsec_…; made up when left out")
-    given = parser.parse_args()
+    options = parser.parse_args()
     app = StripeApp()
-    with Server(app, given.port) as server:
+    with Server(app, options.port) as server:
         print(f"Stripe stand-in on {server.url} (set STRIPE_API_BASE to it); pages: {server.url}/", flush=True)
-        if given.webhook_url:
-            print(f"STRIPE_WEBHOOK_SECRET={app.add_endpoint(given.webhook_url, given.webhook_secret)}", flush=True)
+        if options.webhook_url:
+            print(f"STRIPE_WEBHOOK_SECRET={app.add_endpoint(options.webhook_url, options.webhook_secret)}", flush=True)
         server.wait()
 
 

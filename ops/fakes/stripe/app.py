@@ -5,7 +5,6 @@ It keeps state, holds every request against the SDK's typed parameters, honours 
 faults: lost answers, refusals, delayed, doubled, lost and reordered webhooks.
 """
 
-import copy
 import hashlib
 import hmac
 import json
@@ -18,10 +17,11 @@ from typing import Any
 
 from fakes.base import Answer, App, Clock, Request, Webhooks, json_answer
 from fakes.stripe import shapes
-from fakes.stripe.books import Books, Object, Refused
+from fakes.stripe.books import Books
 from fakes.stripe.calls import Call, Calls, listing
 from fakes.stripe.pages import Pages
 from fakes.stripe.params import BadParam, decode, typed
+from fakes.stripe.payments import Object, Refused
 
 # Seconds for which the answer under an idempotency key is kept.
 KEY_LIFE = 86_400
@@ -59,14 +59,14 @@ class StripeApp(App):
         answer = super().handle(request)
         if self._memory is not None and request.method != "GET":
             books = self.books
-            kept = {"objects": books.objects, "events": books.events, "works": books.works, "secrets": self.secrets}
-            self._memory.write_text(json.dumps({**kept, "offset": self.clock.offset}))
+            state = {"objects": books.objects, "events": books.events, "works": books.works, "secrets": self.secrets}
+            self._memory.write_text(json.dumps({**state, "offset": self.clock.offset}))
         return answer
 
-    def _remember(self, kept: Mapping[str, Any]) -> None:
-        self.books.objects, self.books.events, self.books.works = kept["objects"], kept["events"], kept["works"]
-        self.secrets.update(kept["secrets"])
-        self.clock.offset = kept["offset"]
+    def _remember(self, state: Mapping[str, Any]) -> None:
+        self.books.objects, self.books.events, self.books.works = state["objects"], state["events"], state["works"]
+        self.secrets.update(state["secrets"])
+        self.clock.offset = state["offset"]
 
     def tick(self) -> None:
         self.books.url = self.url
@@ -83,10 +83,10 @@ class StripeApp(App):
         version: str = shapes.API_VERSION,
     ) -> str:
         """Registers a webhook endpoint, or gives a known one this secret; its signing secret."""
-        for known in self.books.all("webhook_endpoint"):
-            if known["url"] == url:
-                self.secrets[known["id"]] = secret or self.secrets[known["id"]]
-                return self.secrets[known["id"]]
+        for endpoint in self.books.all("webhook_endpoint"):
+            if endpoint["url"] == url:
+                self.secrets[endpoint["id"]] = secret or self.secrets[endpoint["id"]]
+                return self.secrets[endpoint["id"]]
         made = self.calls.create_endpoint({"url": url, "enabled_events": list(events), "api_version": version})
         self.secrets[made["id"]] = secret or made["secret"]
         return self.secrets[made["id"]]
@@ -133,12 +133,12 @@ class StripeApp(App):
                 return _error("Invalid API Key provided.", 401)
             # Of a DELETE it says nothing: what is gone is gone.
             key = request.headers.get("idempotency-key") if request.method == "POST" else None
-            asked, now = f"{request.method} {request.path} {request.body.decode()}", self.clock.now()
+            this_request, now = f"{request.method} {request.path} {request.body.decode()}", self.clock.now()
             if key in self.running:
                 return _error("Another request with this key is running.", 409, code="idempotency_key_in_use")
             if key and key in self._answered and now - self._answered[key][2] < KEY_LIFE:
-                known, answer, _ = self._answered[key]
-                if known != asked:
+                first_request, answer, _ = self._answered[key]
+                if first_request != this_request:
                     return _error(
                         "Keys for idempotent requests can only be used with the same parameters they were first used "
                         f"with. Try using a key other than '{key}'.",
@@ -147,7 +147,7 @@ class StripeApp(App):
                 return Answer(answer.status, answer.body, {**answer.headers, "Idempotent-Replayed": "true"})
             answer, begun = self._answer(request, shape, call)
             if key and begun:
-                self._answered[key] = asked, answer, now
+                self._answered[key] = this_request, answer, now
             return answer
 
         return serve
@@ -164,16 +164,16 @@ class StripeApp(App):
             return self.refusal(500), True
         try:
             expand = params.pop("expand", [])
-            found = self._public(call(params, **request.params))
+            shown = self._public(call(params, **request.params))
             for path in expand:
-                self._expand(found, path.split("."))
+                self._expand(shown, path.split("."))
         except Refused as refused:
             words, status = str(refused), refused.status
             return _error(words, status, kind=refused.kind, code=refused.code, param=refused.param), True
-        return json_answer(found), True
+        return json_answer(shown), True
 
     def _public(self, thing: Object) -> Object:
-        seen = shapes.public(copy.deepcopy(thing))
+        seen = shapes.public(shapes.copied(thing))
         if "data" in seen and isinstance(seen["data"], list):
             seen["data"] = [shapes.public(entry) for entry in seen["data"]]
         return seen

@@ -1,6 +1,5 @@
 """The calls of Stripe's API that the stand-in answers, each with the SDK's type of its parameters."""
 
-import copy
 import re
 import secrets
 from collections.abc import Callable
@@ -13,7 +12,9 @@ from stripe.params import radar as radar_params
 
 from fakes.base import Clock
 from fakes.stripe import shapes
-from fakes.stripe.books import Books, Object, Refused, item_of, period_end
+from fakes.stripe.books import Books
+from fakes.stripe.payments import Object, Refused
+from fakes.stripe.subscriptions import item_of, period_end
 
 Call = Callable[..., Object]
 
@@ -135,9 +136,9 @@ class Calls:
         ]
 
     def _set(self, object_id: str, kind: str, params: Object) -> Object:
-        found = self.books.get(object_id, kind)
-        found |= params
-        return found
+        thing = self.books.get(object_id, kind)
+        thing |= params
+        return thing
 
     def _create_customer(self, params: Object) -> Object:
         made = shapes.customer(self.books.new_id("cus"), self.books.at, params.get("metadata", {}))
@@ -145,31 +146,31 @@ class Calls:
         return made
 
     def _search_customers(self, params: Object) -> Object:
-        asked = re.fullmatch(r"metadata\['user_id'\]:'(.*)'", params["query"])
-        if asked is None:
+        match = re.fullmatch(r"metadata\['user_id'\]:'(.*)'", params["query"])
+        if match is None:
             raise Refused("We were unable to parse your search query.")
         lag = self.books.search_lag
         if lag is None:
             raise Refused("Search is not available to merchants in your country.")
-        wanted, known_until = re.sub(r"\\(.)", r"\1", asked[1]), self.books.at - lag
-        found = [
+        wanted, known_until = re.sub(r"\\(.)", r"\1", match[1]), self.books.at - lag
+        customers = [
             {name: value for name, value in c.items() if name != "deleted"}
             for c in self.books.all("customer")
             if c["metadata"].get("user_id") == wanted and c["created"] <= known_until < c.get("_deleted_at", 2**53)
         ]
-        return {**_page(found, params), "object": "search_result", "next_page": None}
+        return {**_page(customers, params), "object": "search_result", "next_page": None}
 
     def _customer(self, _: Object, id: str) -> Object:
-        found = self.books.get(id, "customer")
-        return {"id": id, "object": "customer", "deleted": True} if found.get("deleted") else found
+        customer = self.books.get(id, "customer")
+        return {"id": id, "object": "customer", "deleted": True} if customer.get("deleted") else customer
 
     def _delete_customer(self, _: Object, id: str) -> Object:
-        found = self.books.get(id, "customer")
+        customer = self.books.get(id, "customer")
         for sub in list(self.books.all("subscription")):
             if sub["customer"] == id and sub["status"] != "canceled":
                 self.books.end(sub, "cancellation_requested")
-        self.books.emit("customer.deleted", found)
-        found |= {"deleted": True, "_deleted_at": self.books.at}
+        self.books.emit("customer.deleted", customer)
+        customer |= {"deleted": True, "_deleted_at": self.books.at}
         return {"id": id, "object": "customer", "deleted": True}
 
     def _create_product(self, params: Object) -> Object:
@@ -233,9 +234,9 @@ class Calls:
         return self.books.add({**made, "_params": params, "_price": price["id"], "_skew": skew})
 
     def _expire_session(self, _: Object, id: str) -> Object:
-        found = self.books.get(id, "checkout.session")
-        self.books.expire_session(found)
-        return found
+        session = self.books.get(id, "checkout.session")
+        self.books.expire_session(session)
+        return session
 
     def _update_subscription(self, params: Object, id: str) -> Object:
         sub = self.books.get(id, "subscription")
@@ -322,43 +323,43 @@ class Calls:
             "status": "active",
             "subscription": sub["id"],
         }
-        before = copy.deepcopy(sub)
+        before = shapes.copied(sub)
         sub["schedule"] = made["id"]
         self.books.emit("subscription_schedule.created", self.books.add(made))
         self.books.changed(sub, before)
         return made
 
     def _update_schedule(self, params: Object, id: str) -> Object:
-        found = self.books.get(id, "subscription_schedule")
+        schedule = self.books.get(id, "subscription_schedule")
         began = 0
         for phase in params.get("phases", []):
             phase.setdefault("start_date", began)
             price = self.books.get(phase["items"][0]["price"], "price")
             began = phase.setdefault("end_date", period_end(phase["start_date"], price))
-            given = phase.get("discounts", [])
-            phase["discounts"] = [{"coupon": None, "discount": None, "promotion_code": None, **d} for d in given]
+            discounts = phase.get("discounts", [])
+            phase["discounts"] = [{"coupon": None, "discount": None, "promotion_code": None, **d} for d in discounts]
             phase.setdefault("metadata", {})
-        found |= params
-        began = found["current_phase"]["start_date"]
+        schedule |= params
+        began = schedule["current_phase"]["start_date"]
         self.books.enter(
-            self.books.objects[found["subscription"]],
-            next(phase for phase in found["phases"] if phase["start_date"] == began),
+            self.books.objects[schedule["subscription"]],
+            next(phase for phase in schedule["phases"] if phase["start_date"] == began),
         )
-        self.books.emit("subscription_schedule.updated", found)
-        return found
+        self.books.emit("subscription_schedule.updated", schedule)
+        return schedule
 
     def _release_schedule(self, _: Object, id: str) -> Object:
-        found = self.books.get(id, "subscription_schedule")
-        self.books.release(found)
-        return found
+        schedule = self.books.get(id, "subscription_schedule")
+        self.books.release(schedule)
+        return schedule
 
     def _preview(self, params: Object) -> Object:
         sub = self.books.get(params["subscription"], "subscription")
-        asked = params["subscription_details"]
-        item = asked["items"][0]
+        change = params["subscription_details"]
+        item = change["items"][0]
         price = self.books.get(item["price"], "price")
-        books, quantity, moment = self.books, item.get("quantity", 1), asked.get("proration_date", self.books.at)
-        if asked.get("proration_behavior") == "none":
+        books, quantity, moment = self.books, item.get("quantity", 1), change.get("proration_date", self.books.at)
+        if change.get("proration_behavior") == "none":
             start = item_of(sub)["current_period_end"]
             period = start, period_end(start, price)
             amount = price["unit_amount"] * quantity
@@ -373,13 +374,13 @@ class Calls:
 
     def _update_invoice(self, params: Object, id: str) -> Object:
         """Collecting that is switched off has no next attempt, and goes on where it was when it is switched on."""
-        found = self.books.get(id, "invoice")
-        if params.get("auto_advance") is False and found["auto_advance"]:
-            found["_then"], found["next_payment_attempt"] = found["next_payment_attempt"], None
-        elif params.get("auto_advance") and not found["auto_advance"]:
-            found["next_payment_attempt"] = found.pop("_then", None)
-        found |= params
-        return found
+        invoice = self.books.get(id, "invoice")
+        if params.get("auto_advance") is False and invoice["auto_advance"]:
+            invoice["_then"], invoice["next_payment_attempt"] = invoice["next_payment_attempt"], None
+        elif params.get("auto_advance") and not invoice["auto_advance"]:
+            invoice["next_payment_attempt"] = invoice.pop("_then", None)
+        invoice |= params
+        return invoice
 
     def _lines(self, params: Object, id: str) -> Object:
         return _page(self.books.get(id, "invoice")["lines"]["data"], params)
@@ -394,14 +395,14 @@ class Calls:
 
     def _list_events(self, params: Object) -> Object:
         since = params.get("created", {}).get("gte", 0)
-        found = [
+        events = [
             event
             for event in reversed(self.books.events)
             if event["created"] >= since
             and (not params.get("types") or event["type"] in params["types"])
             and (params.get("delivery_success") in (None, not self._undelivered(event)))
         ]
-        page = _page(found, params)
+        page = _page(events, params)
         return {**page, "data": [shapes.in_version(event, None) for event in page["data"]]}
 
     def _event(self, _: Object, id: str) -> Object:
@@ -437,15 +438,15 @@ def listing(data: list[Object], more: bool = False) -> Object:
     return {"object": "list", "data": data, "has_more": more, "url": "/v1"}
 
 
-def _page(found: list[Object], params: Object) -> Object:
+def _page(things: list[Object], params: Object) -> Object:
     after = params.get("starting_after")
     if after:
-        ids = [thing["id"] for thing in found]
+        ids = [thing["id"] for thing in things]
         if after not in ids:
             raise Refused(f"No such object: '{after}'", code="resource_missing", param="starting_after")
-        found = found[ids.index(after) + 1 :]
+        things = things[ids.index(after) + 1 :]
     limit = params.get("limit", 10)
-    return listing(found[:limit], len(found) > limit)
+    return listing(things[:limit], len(things) > limit)
 
 
 def _price_matches(price: Object, params: Object) -> bool:

@@ -13,7 +13,8 @@ from typing import Any
 from fakes.base import Clock
 from fakes.stripe import shapes
 from fakes.stripe.app import StripeApp
-from fakes.stripe.books import DAY, Object, item_of
+from fakes.stripe.payments import DAY, Object
+from fakes.stripe.subscriptions import item_of
 
 START = 1_794_000_000
 VERSIONS = {"endive": shapes.API_VERSION, "prebasil": shapes.OLD_VERSION}
@@ -30,6 +31,9 @@ def story() -> list[Object]:
     _lifecycle(app, sub)
     _failing_payments(shop, sub)
     _one_time(shop)
+    discount = app.books.discount_customer(sub["customer"], "forever", percent_off=25)
+    app.books.emit("customer.discount.updated", discount)
+    app.books.end_discount(sub["customer"])
     app.books.emit("customer.updated", app.books.get(sub["customer"], "customer"))
     app.call("DELETE", f"/v1/customers/{sub['customer']}")
     return app.books.events
@@ -149,16 +153,16 @@ def _one_time(shop: _Shop) -> None:
 
 def files() -> dict[str, str]:
     """File name to content."""
-    found: dict[str, str] = {}
+    contents: dict[str, str] = {}
     for event in story():
         for shape, version in VERSIONS.items():
             name = f"{event['type']}.{shape}.json"
-            kept = event["type"] == "checkout.session.completed" and name in found
+            stays = event["type"] == "checkout.session.completed" and name in contents
             newer_than_shape = shape == "prebasil" and event["type"].startswith("invoice_payment.")
-            if not kept and not newer_than_shape:
+            if not stays and not newer_than_shape:
                 seen: Any = shapes.in_version(event, version)
-                found[name] = json.dumps(seen, indent=2) + "\n"
-    return found
+                contents[name] = json.dumps(seen, indent=2) + "\n"
+    return contents
 
 
 def main() -> None:

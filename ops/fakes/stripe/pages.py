@@ -8,7 +8,9 @@ from typing import Any
 from billing.rules.money import exponent
 from fakes.base import Answer, Clock, Request, redirect
 from fakes.pages import actions, button, facts_list, page
-from fakes.stripe.books import DAY, Books, Object, Refused, item_of
+from fakes.stripe.books import Books
+from fakes.stripe.payments import DAY, Object, Refused
+from fakes.stripe.subscriptions import item_of
 
 
 def money(amount: int, currency: str) -> str:
@@ -192,14 +194,14 @@ class Pages:
 
     def _act(self, request: Request) -> Answer:
         form, books = request.form, self._books
-        found: Any = books.objects.get(form.get("id", ""))
+        thing: Any = books.objects.get(form.get("id", ""))
         if form["do"] == "advance":
             self._advance(int(form["days"]) * DAY)
         elif form["do"] == "card":
-            books.works[found["customer"]] = not books.works.get(found["customer"], True)
-            books.collect_open(found["customer"])
+            books.works[thing["customer"]] = not books.works.get(thing["customer"], True)
+            books.collect_open(thing["customer"])
         elif form["do"] == "cancel":
-            books.end(found, "cancellation_requested")
+            books.end(thing, "cancellation_requested")
         elif form["do"] == "settle":
             session = next(s for s in books.all("checkout.session") if form["id"] in (s["id"], s["payment_intent"]))
             books.settle(session, paid=bool(form["paid"]))

@@ -63,12 +63,12 @@ def _typed_dict(value: Any, shape: Any, path: str) -> Any:
     hints = {k: v for k, v in _hints(shape).items() if path or k not in _CALL_OPTIONS}
     for name in shape.__required_keys__ & hints.keys() - value.keys():
         raise BadParam(f"Missing required param: {_join(path, name)}.", _join(path, name))
-    found = {}
+    result = {}
     for name, inner in value.items():
         if name not in hints:
             raise BadParam(f"Received unknown parameter: {_join(path, name)}", _join(path, name))
-        found[name] = _value(inner, hints[name], _join(path, name))
-    return found
+        result[name] = _value(inner, hints[name], _join(path, name))
+    return result
 
 
 def _join(path: str, name: str) -> str:

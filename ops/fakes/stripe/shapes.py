@@ -1,6 +1,5 @@
 """Stripe's objects as the API of 2026-10-28.endive shows them, and the same in the shapes from before basil."""
 
-import copy
 from typing import Any
 
 API_VERSION = "2026-10-28.endive"
@@ -384,7 +383,7 @@ def fraud_warning(warning_id: str, now: int, charged: Object) -> Object:
 
 
 def event(event_id: str, now: int, kind: str, thing: Object, previous: Object | None = None) -> Object:
-    data: Object = {"object": copy.deepcopy(thing)}
+    data: Object = {"object": copied(thing)}
     if previous is not None:
         data["previous_attributes"] = previous
     return {
@@ -417,7 +416,7 @@ def public(thing: Object) -> Object:
     return seen
 
 
-def coupon(coupon_id: str, now: int, duration: str, given: Object) -> Object:
+def coupon(coupon_id: str, now: int, duration: str, fields: Object) -> Object:
     return {
         "id": coupon_id,
         "object": "coupon",
@@ -431,14 +430,17 @@ def coupon(coupon_id: str, now: int, duration: str, given: Object) -> Object:
         "name": None,
         "percent_off": None,
         "valid": True,
-        **given,
+        **fields,
     }
 
 
-def discount(discount_id: str, now: int, coupon_id: str, subscription_id: str | None, end: int | None) -> Object:
+def discount(
+    discount_id: str, now: int, coupon_id: str, customer_id: str, subscription_id: str | None, end: int | None
+) -> Object:
     return {
         "id": discount_id,
         "object": "discount",
+        "customer": customer_id,
         "end": end,
         "source": {"coupon": coupon_id, "type": "coupon"},
         "start": now,
@@ -473,9 +475,16 @@ def subscription_item(item_id: str, now: int, sub_id: str, price: Object, quanti
     }
 
 
+def copied(thing: Any) -> Any:
+    """A copy of what JSON can say, all the way down. `copy.deepcopy` looks for circles too, in three times the time."""
+    if isinstance(thing, dict):
+        return {name: copied(value) for name, value in thing.items()}
+    return [copied(value) for value in thing] if isinstance(thing, list) else thing
+
+
 def in_version(newest: Object, version: str | None) -> Object:
     """An event as an endpoint of `version` gets it: anything before 2025-03-31 has the shapes of 2024-06-20."""
-    seen = copy.deepcopy(newest)
+    seen: Object = copied(newest)
     if version is not None and version < "2025-03-31":
         seen["api_version"] = version
         older(seen["data"]["object"])

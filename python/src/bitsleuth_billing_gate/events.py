@@ -50,19 +50,19 @@ Handle = Callable[[Event], None]
 def verified(secrets: Sequence[str], headers: Mapping[str, str], body: bytes, now: float) -> Event:
     """The event in a delivery, over its raw bytes. Raises `InvalidEvent`, and `ValueError` for what is no secret."""
     keys = [_key(secret) for secret in secrets]
-    given = {name.lower(): value for name, value in headers.items()}
-    event_id, at = given.get("webhook-id", ""), given.get("webhook-timestamp", "")
+    lowered = {name.lower(): value for name, value in headers.items()}
+    event_id, at = lowered.get("webhook-id", ""), lowered.get("webhook-timestamp", "")
     if not event_id or not re.fullmatch(r"[0-9]{1,12}", at):
         raise InvalidEvent("this is no signed delivery")
     if abs(now - int(at)) > _TOLERANCE:
         raise InvalidEvent("the delivery is too old, or a clock is wrong")
-    signatures = [_decoded(part[3:]) for part in given.get("webhook-signature", "").split() if part.startswith("v1,")]
+    signatures = [_decoded(part[3:]) for part in lowered.get("webhook-signature", "").split() if part.startswith("v1,")]
     expected = [hmac.digest(key, f"{event_id}.{at}.".encode() + body, "sha256") for key in keys]
     if not any(hmac.compare_digest(signature, mac) for signature in signatures for mac in expected):
         raise InvalidEvent("no secret of ours signed this delivery")
     try:
-        told = json.loads(body)
-        event = Event(event_id, told["type"], told["timestamp"], told["data"])
+        message = json.loads(body)
+        event = Event(event_id, message["type"], message["timestamp"], message["data"])
     except (ValueError, KeyError, TypeError) as error:
         raise InvalidEvent("this is no event") from error
     if not isinstance(event.type, str) or not isinstance(event.data, dict):

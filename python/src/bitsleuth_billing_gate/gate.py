@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from http.cookies import CookieError, SimpleCookie
-from typing import Any
+from typing import Any, Protocol
 
 from bitsleuth_billing_gate.events import Event, Handle, HandledEvents, Receiver
 from bitsleuth_billing_gate.service import Service, Unavailable
@@ -65,8 +65,37 @@ class Use:
     end: Callable[[bool], None] = field(default=lambda _: None)
 
 
+class Changes(Protocol):
+    """The newest version that was heard of each account: in this process by default, or where all processes see it.
+
+    Asked by every decision over a token. What it raises is raised there: that a store is away does not say that nothing
+    has changed.
+    """
+
+    def version_of(self, user_id: str) -> int | None: ...
+
+    def note(self, user_id: str, version: int) -> None:
+        """Keeps the higher of this version and the one that is known."""
+
+
+class _ChangesHere:
+    def __init__(self) -> None:
+        self._versions: OrderedDict[str, int] = OrderedDict()
+
+    def version_of(self, user_id: str) -> int | None:
+        return self._versions.get(user_id)
+
+    def note(self, user_id: str, version: int) -> None:
+        self._versions[user_id] = max(version, self._versions.pop(user_id, 0))
+        if len(self._versions) > _HEARD:
+            self._versions.popitem(last=False)
+
+
 class Gate:
-    """One per process; safe for threads. `keys` is the published key set: with it a new process needs no network."""
+    """One per process; safe for threads. `keys` is the published key set: with it a new process needs no network.
+
+    `changes`: where a host of several processes keeps what each of them heard, for all.
+    """
 
     def __init__(
         self,
@@ -76,6 +105,7 @@ class Gate:
         keys: Mapping[str, Any] | None = None,
         issuer: str = "bitsleuth-billing",
         audience: str = "bitsleuth-analyzer",
+        changes: Changes | None = None,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._service = Service(api_url, now)
@@ -83,11 +113,13 @@ class Gate:
         self._upgrade_url = upgrade_url
         self._now = now
         self._renewed: OrderedDict[str, str] = OrderedDict()
-        self._heard: OrderedDict[str, int] = OrderedDict()
+        self._changes = changes or _ChangesHere()
         self._afterwards = ThreadPoolExecutor(max_workers=2, thread_name_prefix="billing")
 
     def known(self, feature: str, caller: Caller) -> bool:
         """Whether the caller's token says yes, without any call that waits; false says nothing."""
+        if not isinstance(self._changes, _ChangesHere):
+            return False  # To ask whether it changed may wait.
         try:
             return self._opens(feature, caller.token) or self._opens(feature, self._renewed.get(caller.session or ""))
         except Unavailable:
@@ -117,11 +149,9 @@ class Gate:
         return Receiver(secrets, take, handled=handled, now=self._now)
 
     def changed(self, user_id: str, version: int) -> None:
-        """An account has this version now: older tokens of it are not believed any more. The same for each process
-        of a host, which tells the others itself."""
-        self._heard[user_id] = max(version, self._heard.pop(user_id, 0))
-        if len(self._heard) > _HEARD:
-            self._heard.popitem(last=False)
+        """An account has this version now: older tokens of it are not believed any more. Without shared `changes` a
+        host of several processes tells this to each of them itself."""
+        self._changes.note(user_id, version)
 
     def _decide(self, feature: str, caller: Caller, uses: int) -> Use | Refusal:
         session = caller.session
@@ -139,7 +169,7 @@ class Gate:
 
     def _opens(self, feature: str, token: str | None) -> bool:
         claims = self._verifier.claims(token)
-        if claims is None or claims.version < self._heard.get(claims.user_id, 0):
+        if claims is None or claims.version < (self._changes.version_of(claims.user_id) or 0):
             return False
         return claims.open(feature, self._now())
 

@@ -63,15 +63,15 @@ class Verifier:
         """None for a token that must not be believed. Raises `Unavailable` when its key could not be looked up."""
         if not token or len(token) > _LONGEST:
             return None
-        known = self._verified.get(token)
-        if known is None:
-            known = self._check(token)
-            if known is None:
+        claims = self._verified.get(token)
+        if claims is None:
+            claims = self._check(token)
+            if claims is None:
                 return None
-            self._verified[token] = known
+            self._verified[token] = claims
             if len(self._verified) > _KEPT:
                 self._verified.popitem(last=False)
-        return known if known.expires_at > self._now() else None
+        return claims if claims.expires_at > self._now() else None
 
     def _check(self, token: str) -> Claims | None:
         try:

@@ -57,4 +57,5 @@ PERSONAL: dict[str, dict[str, Any]] = {
     "radar.early_fraud_warning": {"fraud_type": CANARY, "note": CANARY},
     "invoice_payment": {"payment": {"type": CANARY}, "note": CANARY},
     "subscription_schedule": {"default_settings": {"description": CANARY}},
+    "discount": {"promotion_code": CANARY, "coupon": {"name": CANARY}},
 }

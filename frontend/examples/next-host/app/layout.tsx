@@ -1,4 +1,5 @@
 import { BillingProvider } from "@bitsleuth/billing-react/gate";
+import { RenewalNotice } from "@bitsleuth/billing-react/notice";
 import "@bitsleuth/billing-react/styles.css";
 import Link from "next/link";
 import type { ReactNode } from "react";
@@ -32,6 +33,7 @@ export default function Layout({ children }: { children: ReactNode }) {
             <ThemeButton />
           </header>
           <main>{children}</main>
+          <RenewalNotice />
         </BillingProvider>
       </body>
     </html>

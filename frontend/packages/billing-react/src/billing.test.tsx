@@ -1,3 +1,4 @@
+import type { Schemas } from "@bitsleuth/billing-api-client";
 // @vitest-environment happy-dom
 import { screen, waitFor, within } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
@@ -84,6 +85,22 @@ test("cancelling names the day and the losses, sends the reason, and can be take
   expect(api.calls.find(({ call }) => call.endsWith("/cancel"))?.body).toEqual({ subscription_id: "sub_1", at_period_end: true, reason: "unused" });
   await userEvent.click(screen.getByRole("button", { name: "Keep Plus, monthly" }));
   expect(await screen.findByText("Renews for $9.00 on January 15, 2027.")).toBeTruthy();
+});
+
+test("a plan that ends with its cancellation takes its dialog with it, and what was done is said all the same", async () => {
+  let current = subscribed();
+  const over = { status: "canceled", ended_at: "2026-12-20T12:00:00Z", actions: ["resubscribe" as const], if_canceled: null };
+  // Read again while what was pressed is gone already.
+  const read = async () => {
+    if (current.subscriptions[0]?.status === "canceled") await new Promise((go) => setTimeout(go, 30));
+    return current;
+  };
+  account(read, { "POST /billing/subscription/cancel": (() => (current = subscribed(over))) as () => never });
+  show(<BillingPage />);
+  await userEvent.click(await screen.findByRole("button", { name: "Cancel plan" }));
+  await userEvent.click(within(await screen.findByRole("dialog")).getByRole("button", { name: "Cancel plan" }));
+  const said = await screen.findByText("Plus, monthly is cancelled and ends on December 20, 2026. Nothing more will be charged.");
+  await waitFor(() => expect(document.activeElement?.contains(said)).toBe(true));
 });
 
 const preview = {
@@ -185,9 +202,24 @@ test("prepaid time that ended is offered again in one click", async () => {
   const ended = { kind: "term", plan_id: "plus-month", plan_name: "Plus", interval: "month", ended_at: "2026-12-14T12:00:00Z", reason: "expired", renewable: "main" } as const;
   account(() => status({ ended }), { "POST /billing/renewals/:group/invoice": () => refuse(503, "provider_unavailable") as never });
   show(<BillingPage />);
-  expect(await screen.findByText("Plus, monthly ended on December 14, 2026. Nothing renews by itself.")).toBeTruthy();
+  expect(await screen.findByText("Plus, monthly ended on December 14, 2026.")).toBeTruthy();
   await userEvent.click(screen.getByRole("button", { name: "Renew" }));
   expect((await screen.findByRole("alert")).textContent).toContain("did not answer");
+});
+
+test.each([
+  ["voucher", null, "By a voucher", "Go on in bitcoin", "Plus, monthly until January 14, 2027. Nothing renews by itself."],
+  ["btcpay", null, "Paid ahead in bitcoin", "Renew now", "Plus, monthly until January 14, 2027. Nothing renews by itself."],
+  ["btcpay", "trouble", "Paid ahead in bitcoin", "Renew now", "Plus, monthly until January 14, 2027. Nothing renews by itself."],
+  ["btcpay", "renews", "Paid ahead in bitcoin", "Renew now", "Plus, monthly until January 14, 2027."],
+])("time that came from %s, its wallet %s, is called what it is, with the interval of its plan", async (provider, by_wallet, title, way, until) => {
+  const renewal = { group: "main", plan_id: "plus-month", provider, ends_at: "2027-01-14T12:00:00Z", reminders: true, by_wallet } as Schemas["RenewalView"];
+  account(() => status({ plan_id: "plus-month", plan_name: "Plus", access_until: renewal.ends_at, renewals: [renewal] }));
+  show(<BillingPage />);
+  const section = within(await screen.findByRole("region", { name: title }));
+  expect(await section.findByText(until)).toBeTruthy();
+  expect(section.getByRole("button", { name: way })).toBeTruthy();
+  expect(screen.getByText("Yours until January 14, 2027.")).toBeTruthy();
 });
 
 test("a purchase that was begun is named with its amount and its end, and can be dismissed", async () => {

@@ -25,7 +25,7 @@ export { classes } from "./ui/classes.js";
 export { CopyButton } from "./ui/CopyButton.js";
 export { Dialog } from "./ui/Dialog.js";
 export { Icon, type IconName } from "./ui/Icon.js";
-export { ErrorNotice, Notice } from "./ui/Notice.js";
+export { ErrorNotice, Notice, NotRead } from "./ui/Notice.js";
 export { ScrollArea } from "./ui/ScrollArea.js";
 export { Skeleton, SkeletonCard, SkeletonLines } from "./ui/Skeleton.js";
 export { QrCode, Vouchers } from "./vouchers/index.js";

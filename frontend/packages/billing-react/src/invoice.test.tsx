@@ -30,7 +30,7 @@ const STATES = [
   // state, what the dialog says, what the billing page says first, what the list says
   ["waiting", "Waiting for payment", null, "Waiting for payment"],
   ["missing", "$4.50 of $9.00 has arrived", "Something is missing", "$4.50 of $9.00 has arrived"],
-  ["confirming", "The network has to confirm it once: 0 of 1 so far", "Payment seen", "Payment seen"],
+  ["confirming", "The network has to confirm it once, 0 of 1 so far", "Payment seen", "Payment seen"],
   ["expired", "Nothing has arrived so far", null, "The time is up"],
   ["held", "$4.50 of $9.00 has arrived, but not as agreed", "waits for a person", "$4.50 of $9.00 has arrived"],
   ["returning", "on its way back", "Being returned", "Being returned"],
@@ -117,6 +117,19 @@ test("an expired invoice leads to a new one; what was paid too much is told, and
   expect(await screen.findByText(/You sent \$5\.00 more than the price/)).toBeTruthy();
   await userEvent.click(screen.getByRole("button", { name: "Done" }));
   expect(onDone).toHaveBeenCalledOnce();
+});
+
+test.each([
+  [1, 0, "confirm it once, 0 of 1 so far."],
+  [1, 1, "confirm it once, 1 of 1 so far."],
+  [6, 7, "confirm it 6 times, 6 of 6 so far."],
+  [6, null, "confirm it 6 times. You can close"],
+  [1, null, "confirm it once. You can close"],
+  [null, null, "Waiting for the network to confirm it."],
+])("of %s confirmations %s are there: as the provider tells, and nothing that it does not", async (confirmations, confirmed, said) => {
+  api.answers({ [path]: invoice({ invoice: invoiceState("confirming"), confirmations, confirmed }) });
+  show(<CryptoInvoice of={{ checkoutId: "co_1" }} />);
+  expect(await screen.findByText(said, { exact: false })).toBeTruthy();
 });
 
 test("a paid invoice opens the features and tells the page", async () => {

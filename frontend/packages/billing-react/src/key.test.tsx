@@ -5,7 +5,8 @@ import { expect, test, vi } from "vitest";
 import { BillingPage } from "./components/BillingPage.js";
 import { CheckoutReturn } from "./components/CheckoutReturn.js";
 import { SignOutDialog } from "./components/SignOutDialog.js";
-import { billingKeySigner, keptKeys, noteKey } from "./signers/index.js";
+import { useOpenCheckout } from "./queries.js";
+import { billingKeySigner, forgetBillingKey, keptKeys, noteKey } from "./signers/index.js";
 import { catalogue, entitlements, quotes, status, subscribed } from "./testing/fixtures.js";
 import { expectAccessible, refuse, service, sessionOf, show } from "./testing/server.js";
 
@@ -54,6 +55,30 @@ test("an unsaved key with a plan on it is not forgotten; saved, it is", async ()
   await waitFor(() => expect(forget.disabled).toBe(false));
   await userEvent.click(forget);
   expect([keptKeys().length, session.userId, onClose.mock.calls.length]).toEqual([0, null, 1]);
+});
+
+test("an unsaved key is not forgotten where the service says that its account holds something, whatever that is", async () => {
+  const session = await withKey();
+  api.answers({ ...account, "GET /billing/subscription-status": status({ holds: true }) });
+  show(<SignOutDialog onClose={() => {}} />, "usr_1", { session });
+  await userEvent.click(await screen.findByRole("radio", { name: /Sign out and forget this key/ }));
+  await waitFor(() => expect(keptKeys()[0]?.holds).toBe(true));
+  expect(screen.getByRole<HTMLButtonElement>("button", { name: "Sign out and forget this key" }).disabled).toBe(true);
+});
+
+test("a key that was empty is not forgotten from the moment something is bought, before anything is read again", async () => {
+  const session = await withKey();
+  const opened = { checkout_id: "chk_1", url: "https://pay.test", expires_at: "2027-01-01T00:00:00Z" };
+  api.answers({ ...account, "POST /billing/create-checkout-session": opened });
+  noteKey(keptKeys()[0]?.secret ?? "", { userId: "usr_1", holds: false });
+  function Buyer() {
+    const checkout = useOpenCheckout();
+    return <button onClick={() => checkout.mutate({ plan_id: "plus-month", gift: true })}>buy</button>;
+  }
+  show(<Buyer />, "usr_1", { session });
+  await userEvent.click(screen.getByRole("button", { name: "buy" }));
+  await waitFor(() => expect(keptKeys()[0]?.holds).toBe(true));
+  expect(forgetBillingKey()).toBe(false);
 });
 
 test("signing out keeps the key unless told otherwise", async () => {

@@ -32,7 +32,7 @@ export function useAccountKey(status: Status | undefined): AccountKey {
   }, [ours, userId, pubkey]);
   const secret = ours && found?.userId === userId ? found.secret : null;
   const plan = status && (isPaid(status) ? status.plan_name : null);
-  const holds = status && holdsSomething(status);
+  const holds = status?.holds;
   useEffect(() => {
     if (secret === null || holds === undefined) return;
     noteKey(secret, { userId, plan: plan ?? null, holds });
@@ -44,9 +44,4 @@ export function useAccountKey(status: Status | undefined): AccountKey {
 
 function isPaid(status: Status): boolean {
   return status.subscriptions.some(({ open }) => open) || status.terms.some(({ open }) => open);
-}
-
-/** Anything that was ever paid, or may yet be: it would be lost with the key. */
-function holdsSomething(status: Status): boolean {
-  return [status.subscriptions, status.terms, status.purchases].some((list) => list.length > 0) || status.checkout !== null;
 }

@@ -242,6 +242,14 @@ test("what is recommended and what comes first is the admin's word, not the rank
   expect((await card("Pro")).getByText("Everything in Plus, and")).toBeTruthy();
 });
 
+test("what is in the plan that one has already is not recommended", async () => {
+  const told = { ...free, "GET /billing/plans": { ...catalogue, plans: [plans.free, { ...plans.plus, recommended: true }, plans.pro] } };
+  api.answers({ ...told, "GET /billing/quotes": quotes({ "plus-month": { included_in: "Pro" } }) });
+  show(<PricingTable comparison={false} />);
+  expect(await screen.findByText("Your Pro has all of this already.")).toBeTruthy();
+  expect(screen.queryByText("Recommended")).toBeNull();
+});
+
 test("the ways to pay are those that this stack is set up for", async () => {
   const byCard = catalogue.quotes.map((each) => ({ ...each, rails: each.rails.filter(({ rail }) => rail === "card") }));
   api.answers(free);

@@ -4,6 +4,7 @@ import { ApiError, unwrap, type Client, type Schemas } from "@bitsleuth/billing-
 import { QueryClient, useMutation, useQuery } from "@tanstack/react-query";
 import { useCallback, useMemo } from "react";
 import { useBilling, useUserId } from "./provider.js";
+import { noteHeld } from "./signers/kept-key.js";
 
 export type Status = Schemas["SubscriptionStatus"];
 export type Quote = Schemas["PlanQuote"];
@@ -36,8 +37,8 @@ export function usePlans() {
 export function useProviders() {
   const known = usePlans().data?.payment_providers;
   const titleOf = (provider: string) => known?.[provider]?.title ?? provider;
-  const isBitcoin = (provider: string) => known?.[provider]?.rail === "bitcoin";
-  return { titleOf, isBitcoin };
+  const railOf = (provider: string) => known?.[provider]?.rail;
+  return { titleOf, railOf, isBitcoin: (provider: string) => railOf(provider) === "bitcoin" };
 }
 
 export function useConfig() {
@@ -94,12 +95,15 @@ export function useRefreshAll(): () => Promise<void> {
 }
 
 export function useOpenCheckout() {
-  const { client } = useBilling();
+  const { client, session } = useBilling();
   const queries = useQueries();
   const mutationFn = (body: Schemas["CreateCheckoutSession"]) =>
     unwrap(client.POST("/billing/create-checkout-session", { body }));
   // What was begun is offered again wherever its buyer comes back to; nobody waits for that.
-  const onSuccess = () => void queries.invalidateQueries({ queryKey: ["status"] });
+  const onSuccess = () => {
+    noteHeld(session.userId);
+    void queries.invalidateQueries({ queryKey: ["status"] });
+  };
   return useMutation({ mutationFn, onSuccess }, queries);
 }
 
@@ -108,6 +112,9 @@ export function usePreviewChange() {
   const mutationFn = (body: Schemas["PreviewChange"]) => unwrap(client.POST("/billing/subscription/preview-change", { body }));
   return useMutation({ mutationFn }, useQueries());
 }
+
+/** What is said once it is done: also where that took away the place in which it was pressed. Failures are shown there. */
+export const once = <T>(done: Promise<T>, say: (answer: T) => void) => void done.then(say, () => undefined);
 
 function useSubscriptionCall<Body>(call: (client: Client, body: Body) => Promise<Status>) {
   const { client } = useBilling();

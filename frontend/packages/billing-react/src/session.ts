@@ -65,6 +65,8 @@ export interface SessionOptions {
   fetch?: typeof globalThis.fetch;
   /** Renews a token made elsewhere. An `ApiError` of 400 ends the sign-in, any other failure does not. */
   renewAdopted?: (refresh: string) => Promise<AdoptedTokens>;
+  /** Told when somebody signs out whose token was made elsewhere: the session there is to end too. */
+  onLeft?: (token: string) => void;
 }
 
 export interface AdoptedTokens {
@@ -81,7 +83,7 @@ const ADOPTED_BEFORE_MS = 30_000;
 const PATIENCE_MS = 10_000;
 
 /** Keeps the session in `storage` and renews its token shortly before it ends. */
-export function createSession({ apiUrl = "", storage, now = Date.now, fetch, renewAdopted }: SessionOptions = {}): Session {
+export function createSession({ apiUrl = "", storage, now = Date.now, fetch, renewAdopted, onLeft }: SessionOptions = {}): Session {
   const client = createBillingClient({ baseUrl: apiUrl, ...(fetch ? { fetch } : {}) });
   const store = storage ?? globalThis.localStorage;
   const listeners = new Set<() => void>();
@@ -191,9 +193,10 @@ export function createSession({ apiUrl = "", storage, now = Date.now, fetch, ren
     },
     adopt,
     signOut() {
-      const refresh = current?.adopted ? null : current?.refresh;
+      const left = current;
       keep(null);
-      if (refresh) void tellSignedOut(refresh);
+      if (left?.adopted) onLeft?.(left.token);
+      else if (left?.refresh) void tellSignedOut(left.refresh);
     },
   };
 

@@ -5,6 +5,7 @@ import { useMemo } from "react";
 import { translator, type MessageKey, type Translate } from "./i18n.js";
 import { en } from "./messages/en.js";
 import { useBilling } from "./provider.js";
+import { useProviders } from "./queries.js";
 import { SignerRefused } from "./session.js";
 
 /** The texts of the provider's catalogue; English where it has none. */
@@ -17,6 +18,16 @@ export function useT(): Translate {
 export function usePlanName(): (plan: { plan_name: string; interval: "month" | "year" | "once" }) => string {
   const t = useT();
   return ({ plan_name, interval }) => t(`named.${interval}`, { plan: plan_name });
+}
+
+/** "Bitcoin", "Card": what one pays a provider with; its own name as long as that is not known. */
+export function usePaidWith(): (provider: string) => string {
+  const t = useT();
+  const { titleOf, railOf } = useProviders();
+  return (provider) => {
+    const rail = railOf(provider);
+    return rail ? t(`rail.${rail}`) : titleOf(provider);
+  };
 }
 
 /** The catalogue's text for `prefix.name`; null when it has none, as for a plan or feature of one's own. */

@@ -5,10 +5,19 @@ import { EraseDialog } from "./EraseDialog.js";
 import { GrantDialog } from "./GrantDialog.js";
 import { useMay } from "./may.js";
 import { useExport } from "./queries.js";
+import type { Subscription } from "./SubscriptionCard.js";
 import { useAdminText } from "./text.js";
 
-/** What can be done to a whole account; `known`: something is stored about the user. */
-export function AccountActions({ userId, known, planId }: { userId: string; known: boolean; planId: string | null }) {
+interface AccountActionsProps {
+  userId: string;
+  /** Something is stored about the user. */
+  known: boolean;
+  planId: string | null;
+  subscriptions: readonly Subscription[];
+}
+
+/** What can be done to a whole account. */
+export function AccountActions({ userId, known, planId, subscriptions }: AccountActionsProps) {
   const t = useAdminText();
   const may = useMay();
   const [open, setOpen] = useState<"grant" | "days" | "erase" | null>(null);
@@ -46,7 +55,7 @@ export function AccountActions({ userId, known, planId }: { userId: string; know
         </Notice>
       )}
       {open === "grant" && <GrantDialog userId={userId} onClose={() => setOpen(null)} />}
-      {open === "days" && <DaysDialog userId={userId} planId={planId} onClose={() => setOpen(null)} />}
+      {open === "days" && <DaysDialog userId={userId} planId={planId} subscriptions={subscriptions} onClose={() => setOpen(null)} />}
       {open === "erase" && <EraseDialog userId={userId} onClose={() => setOpen(null)} />}
     </>
   );

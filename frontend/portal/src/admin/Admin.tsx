@@ -14,7 +14,7 @@ import { RevenuePage } from "./RevenuePage.js";
 import { RolloutPage } from "./RolloutPage.js";
 import { NoRole, SignedIn, SignInPage } from "./SignInPage.js";
 import { useAdminText } from "./text.js";
-import { UsersPage } from "./UsersPage.js";
+import { CustomerSearch, UsersPage } from "./UsersPage.js";
 
 const VouchersPage = lazy(() => import("./vouchers/VouchersPage.js"));
 
@@ -51,25 +51,30 @@ export default function Admin({ section }: { section: string }) {
 
 function Sections({ section, may }: { section: string; may: readonly string[] }) {
   const t = useAdminText();
-  const { pathname } = useLocation();
+  const { pathname, search } = useLocation();
   const open = (Object.keys(SECTIONS) as Section[]).filter((name) => may.includes(SECTIONS[name][1]));
   const current = open.find((name) => name === section) ?? open[0] ?? "users";
   useTitle(t(current));
   const [Page] = SECTIONS[current];
+  // The list of customers has the same search in the page.
+  const listed = current === "users" && !new URLSearchParams(search).get("user");
   return (
     <div className="admin">
-      <nav className="portal-nav admin-nav" aria-label={t("sections")}>
-        {open.map((name) => (
-          <a
-            key={name}
-            ref={name === current ? intoView : undefined}
-            href={`/console/${name}`}
-            aria-current={name === current ? "page" : undefined}
-          >
-            {t(name)}
-          </a>
-        ))}
-      </nav>
+      <div className="admin-side">
+        {may.includes("GET /admin/users") && !listed && <CustomerSearch key={search} />}
+        <nav className="portal-nav admin-nav" aria-label={t("sections")}>
+          {open.map((name) => (
+            <a
+              key={name}
+              ref={name === current ? intoView : undefined}
+              href={`/console/${name}`}
+              aria-current={name === current ? "page" : undefined}
+            >
+              {t(name)}
+            </a>
+          ))}
+        </nav>
+      </div>
       <Suspense fallback={<SkeletonCard heading lines={6} />}>
         <Page key={pathname} />
       </Suspense>

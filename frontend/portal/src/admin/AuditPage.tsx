@@ -29,6 +29,7 @@ const ACTIONS: Readonly<Record<string, AdminKey>> = {
   grant: "did.grant",
   make_vouchers: "did.make_vouchers",
   move_subscribers: "did.move_subscribers",
+  note_vanished: "did.note_vanished",
   pause_endpoint: "did.pause_endpoint",
   reconcile: "did.reconcile",
   redrive: "did.redrive",
@@ -248,7 +249,7 @@ function AuditLine({ entry }: { entry: Entry }) {
           {/* Scrolls sideways where it is narrow, so the keyboard must reach it. */}
           {/* eslint-disable-next-line jsx-a11y-x/no-noninteractive-tabindex */}
           <div className="bsb-scroll bsb:mt-2" role="group" tabIndex={0} aria-label={t("audit.change")}>
-            <table className="bsb-table bsb-tiny">
+            <table className="bsb-table bsb-tiny stacked">
               <thead>
                 <tr>
                   {(["audit.field", "audit.before", "audit.after"] as const).map((column) => (
@@ -264,8 +265,8 @@ function AuditLine({ entry }: { entry: Entry }) {
                     <th scope="row" className="bsb-mono">
                       {path || entry.subject}
                     </th>
-                    <td className={classes("bsb-mono", before !== null && "admin-was")}>{readable(path, before)}</td>
-                    <td className={classes("bsb-mono", after !== null && "admin-is")}>{readable(path, after)}</td>
+                    <td className={classes("bsb-mono", before !== null && "admin-was")} data-label={t("audit.before")}>{readable(path, before)}</td>
+                    <td className={classes("bsb-mono", after !== null && "admin-is")} data-label={t("audit.after")}>{readable(path, after)}</td>
                   </tr>
                 ))}
               </tbody>

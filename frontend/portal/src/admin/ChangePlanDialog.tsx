@@ -1,5 +1,5 @@
 import type { Schemas } from "@bitsleuth/billing-api-client";
-import { Button, Dialog, ErrorNotice, format, Notice, useBilling, useFeatureTexts, usePlans } from "@bitsleuth/billing-react";
+import { Button, Dialog, ErrorNotice, format, Notice, NotRead, useBilling, useFeatureTexts, usePlans } from "@bitsleuth/billing-react";
 import { useState } from "react";
 import { Done } from "./ActDialogs.js";
 import { Field } from "./parts.js";
@@ -11,7 +11,8 @@ import { useAdminText } from "./text.js";
 export function ChangePlanDialog({ userId, subscription, onClose }: { userId: string; subscription: Subscription; onClose: () => void }) {
   const t = useAdminText();
   const { locale } = useBilling();
-  const plans = usePlans().data?.plans ?? [];
+  const catalogue = usePlans();
+  const plans = catalogue.data?.plans ?? [];
   const current = plans.find((plan) => plan.plan_id === subscription.plan_id);
   const [wanted, setWanted] = useState("");
   const preview = usePreviewChangeFor(userId, subscription.subscription_id);
@@ -22,6 +23,7 @@ export function ChangePlanDialog({ userId, subscription, onClose }: { userId: st
   if (change.data) return <Done title={t("sub.change")} effect={change.data} onClose={onClose} />;
   return (
     <Dialog onClose={onClose} title={t("sub.change")} description={<span className="bsb-mono">{subscription.subscription_id}</span>}>
+      <NotRead of={catalogue} />
       <Field id="change-plan" label={t("plan")}>
         {(field) => (
           <select

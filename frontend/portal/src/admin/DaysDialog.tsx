@@ -1,14 +1,24 @@
-import { Button, Dialog, ErrorNotice, format, Notice, useBilling, useFeatureTexts, usePlans } from "@bitsleuth/billing-react";
+import { Button, Dialog, ErrorNotice, format, Notice, NotRead, useBilling, useFeatureTexts, usePlans } from "@bitsleuth/billing-react";
 import { useState } from "react";
+import { NextStep, type Subscription } from "./SubscriptionCard.js";
 import { Field } from "./parts.js";
 import { useGiveDays } from "./queries.js";
 import { useAdminText } from "./text.js";
 
+interface DaysDialogProps {
+  userId: string;
+  planId: string | null;
+  /** What they pay for: its charges stay where they are. */
+  subscriptions: readonly Subscription[];
+  onClose: () => void;
+}
+
 /** Days of a plan beyond what the customer has: until when that reaches, then the gift. One key, so that it is given once. */
-export function DaysDialog({ userId, planId, onClose }: { userId: string; planId: string | null; onClose: () => void }) {
+export function DaysDialog({ userId, planId, subscriptions, onClose }: DaysDialogProps) {
   const t = useAdminText();
   const { locale } = useBilling();
-  const { data } = usePlans();
+  const catalogue = usePlans();
+  const { data } = catalogue;
   const texts = useFeatureTexts(data?.features);
   const preview = useGiveDays(userId);
   const give = useGiveDays(userId);
@@ -22,7 +32,8 @@ export function DaysDialog({ userId, planId, onClose }: { userId: string; planId
     return (
       <Dialog onClose={onClose} title={t("days")}>
         <Notice tone="good" live title={t(give.data.outcome === "unchanged" ? "act.unchanged" : "act.done")}>
-          {t("days.until", { until: until(give.data.until) })}
+          <p>{t("days.until", { until: until(give.data.until) })}</p>
+          <Charges subscriptions={subscriptions} />
         </Notice>
         <div className="bsb-dialog-actions">
           <Button variant="primary" onClick={onClose}>
@@ -46,6 +57,7 @@ export function DaysDialog({ userId, planId, onClose }: { userId: string; planId
           else preview.mutate(wish(true));
         }}
       >
+        <NotRead of={catalogue} />
         <Field id="days-count" label={t("days.count")}>
           {(field) => <input {...field} className="bsb-input bsb-number" type="number" required min={1} max={366} value={days} onChange={({ target }) => edit(setDays)(target.value)} />}
         </Field>
@@ -70,7 +82,7 @@ export function DaysDialog({ userId, planId, onClose }: { userId: string; planId
         {preview.data && (
           <Notice live title={t("days.until", { until: until(preview.data.until) })}>
             <p className="bsb-small">{t("days.opens", { features: preview.data.features.map((name) => texts.name(name)).join(", ") })}</p>
-            <p className="bsb-small">{t("days.no_charge")}</p>
+            <Charges subscriptions={subscriptions} />
           </Notice>
         )}
         {preview.isError && <ErrorNotice error={preview.error} />}
@@ -83,5 +95,21 @@ export function DaysDialog({ userId, planId, onClose }: { userId: string; planId
         </div>
       </form>
     </Dialog>
+  );
+}
+
+/** Days move no charge: when the next one comes, and of how much, said where somebody might think otherwise. */
+function Charges({ subscriptions }: Pick<DaysDialogProps, "subscriptions">) {
+  const t = useAdminText();
+  const charged = subscriptions.filter(({ next }) => next.at && next.amount_cents);
+  return (
+    <>
+      <p className="bsb-small">{t("days.no_charge")}</p>
+      {charged.map((subscription) => (
+        <p key={subscription.subscription_id} className="bsb-small">
+          {subscription.plan_name}: <NextStep subscription={subscription} />
+        </p>
+      ))}
+    </>
   );
 }

@@ -6,7 +6,7 @@ import { Deliveries } from "./Deliveries.js";
 import { EndpointDialog, RemoveEndpointDialog, SecretDialog } from "./EndpointDialog.js";
 import { useMay } from "./may.js";
 import { Empty } from "./parts.js";
-import { useChangeEndpoint, useEndpoints, useEndOldSecret, useTestEndpoint } from "./queries.js";
+import { useChangeEndpoint, useEndpoints, useEndOldSecret, useTestEndpoint, useTestFate } from "./queries.js";
 import { useAdminOptional, useAdminText } from "./text.js";
 
 export type Endpoint = Schemas["EndpointView"];
@@ -62,6 +62,7 @@ function EndpointLine({ endpoint, onOpen }: { endpoint: Endpoint; onOpen: (what:
   const endOld = useEndOldSecret();
   const { endpoint_id, url, event_types } = endpoint;
   const paused = endpoint.state === "paused";
+  const shown = useQueryParam("endpoint") === endpoint_id;
   const about = <span className="bsb-hidden"> {url}</span>;
   const error = change.error ?? test.error ?? endOld.error;
   return (
@@ -84,7 +85,7 @@ function EndpointLine({ endpoint, onOpen }: { endpoint: Endpoint; onOpen: (what:
         <p className="bsb-2 bsb-tiny">{t("endpoint.succeeded", { time: format.dateTime(endpoint.succeeded_at, locale) })}</p>
       )}
       <div className="bsb-row">
-        <Button size="small" onClick={() => navigate(`/console/endpoints?endpoint=${endpoint_id}`, { replace: true })}>
+        <Button size="small" aria-expanded={shown} onClick={() => navigate(shown ? "/console/endpoints" : `/console/endpoints?endpoint=${endpoint_id}`, { replace: true })}>
           {t("deliveries")}
           {about}
         </Button>
@@ -133,13 +134,29 @@ function EndpointLine({ endpoint, onOpen }: { endpoint: Endpoint; onOpen: (what:
           </>
         )}
       </div>
-      {test.isSuccess && (
-        <p className="bsb-2 bsb-small" role="status">
-          {t("endpoint.tested")}
-        </p>
-      )}
+      {test.isSuccess && <TestFate endpointId={endpoint_id} eventId={test.data.event_id} />}
       {error && <ErrorNotice error={error} />}
     </li>
+  );
+}
+
+/** For how many milliseconds a test is soon to be tried. */
+const PATIENCE = 25_000;
+
+/** How the test went, as soon as it was tried. */
+function TestFate({ endpointId, eventId }: { endpointId: string; eventId: string }) {
+  const t = useAdminText();
+  const optional = useAdminOptional();
+  const [asked] = useState(() => Date.now());
+  const fate = useTestFate(endpointId, eventId);
+  const { data } = fate;
+  const answer = data?.status ? String(data.status) : ((data?.error && optional("delivery", data.error)) ?? data?.error);
+  if (fate.isError) return <ErrorNotice error={fate.error} onRetry={() => void fate.refetch()} />;
+  const open = fate.dataUpdatedAt - asked < PATIENCE ? "endpoint.tested" : "endpoint.test_waits";
+  return (
+    <p className="bsb-2 bsb-small" role="status">
+      {data ? t(data.state === "failed" ? "endpoint.test_failed" : "endpoint.test_delivered", { answer: answer ?? "" }) : t(open)}
+    </p>
   );
 }
 

@@ -3,7 +3,7 @@ import { Button, classes, Dialog, ErrorNotice, format, Notice, SkeletonCard, use
 import { useState } from "react";
 import { navigate, useQueryParam } from "../router.js";
 import { useMay } from "./may.js";
-import { Empty, UserLink } from "./parts.js";
+import { Empty, roomFor, UserLink } from "./parts.js";
 import { useEvents, useRedrive, useTakeBack } from "./queries.js";
 import { SetAsideDialog } from "./SetAsideDialog.js";
 import { useAdminOptional, useAdminText } from "./text.js";
@@ -94,12 +94,13 @@ function Search({ q }: { q: string }) {
 function Queue({ queue }: { queue: Schemas["QueueDepth"] | undefined }) {
   const t = useAdminText();
   const { locale } = useBilling();
+  const shown = (name: keyof Schemas["QueueDepth"]) => (queue ? format.number(queue[name], locale) : "–");
   return (
     <dl className="admin-grid admin-grid-three">
       {(["dead", "failing", "quarantined"] as const).map((name) => (
         <div key={name} className="bsb-card admin-figure">
           <dt className="bsb-2 bsb-small">{t(`queue.${name}`)}</dt>
-          <dd>{queue ? format.number(queue[name], locale) : "–"}</dd>
+          <dd style={roomFor(shown(name))}>{shown(name)}</dd>
         </div>
       ))}
       {queue && queue.set_aside > 0 && (
@@ -134,6 +135,7 @@ interface EventLineProps {
 function EventLine({ event, onRedrive, onSetAside }: EventLineProps) {
   const t = useAdminText();
   const { locale } = useBilling();
+  const back = useTakeBack();
   return (
     <li className="admin-line bsb-stack bsb:gap-2">
       <div className="bsb-row bsb-between bsb:items-start">
@@ -157,7 +159,7 @@ function EventLine({ event, onRedrive, onSetAside }: EventLineProps) {
           <span className={classes("bsb-badge", TONES[event.outcome ?? event.status])}>
             {t(`event.${event.outcome ?? event.status}`)}
           </span>
-          <Acts event={event} onRedrive={onRedrive} onSetAside={onSetAside} />
+          <Acts event={event} back={back} onRedrive={onRedrive} onSetAside={onSetAside} />
         </div>
       </div>
       {event.aside_reason && (
@@ -166,6 +168,7 @@ function EventLine({ event, onRedrive, onSetAside }: EventLineProps) {
         </p>
       )}
       <Cause event={event} />
+      {back.isError && <ErrorNotice error={back.error} />}
       <details className="bsb-small">
         <summary className="bsb-summary bsb-2">{t("events.payload")}</summary>
         <pre className="admin-code bsb:mt-2">{JSON.stringify(event.payload, null, 2)}</pre>
@@ -192,10 +195,9 @@ function Cause({ event: { cause, code, remedy } }: { event: Event }) {
   );
 }
 
-function Acts({ event, onRedrive, onSetAside }: EventLineProps) {
+function Acts({ event, back, onRedrive, onSetAside }: EventLineProps & { back: ReturnType<typeof useTakeBack> }) {
   const t = useAdminText();
   const may = useMay();
-  const back = useTakeBack();
   const of = <span className="bsb-hidden"> {event.event_id}</span>;
   const open = event.status === "dead" || event.status === "failed" || event.status === "quarantined";
   return (

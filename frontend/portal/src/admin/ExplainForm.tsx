@@ -1,5 +1,5 @@
 import type { Schemas } from "@bitsleuth/billing-api-client";
-import { Button, ErrorNotice, format, Notice, SkeletonCard, useBilling, usePlans } from "@bitsleuth/billing-react";
+import { Button, ErrorNotice, format, Notice, NotRead, SkeletonCard, useBilling, usePlans } from "@bitsleuth/billing-react";
 import { useState } from "react";
 import { useAmounts, useReason } from "./parts.js";
 import { useExplain } from "./queries.js";
@@ -11,7 +11,8 @@ export function ExplainForm({ userId, features }: { userId: string; features: re
   const [feature, setFeature] = useState("");
   const [at, setAt] = useState("");
   const [asked, setAsked] = useState({ feature: "", at: "" });
-  const known = usePlans().data?.features.map((info) => info.feature) ?? [];
+  const catalogue = usePlans();
+  const known = catalogue.data?.features.map((info) => info.feature) ?? [];
   const choices = [...new Set([...features, ...known])].sort();
   return (
     <section className="bsb-card bsb-stack" aria-labelledby="explain">
@@ -42,6 +43,7 @@ export function ExplainForm({ userId, features }: { userId: string; features: re
         </label>
         <Button type="submit">{t("explain.do")}</Button>
       </form>
+      <NotRead of={catalogue} />
       {asked.feature !== "" && <Answer userId={userId} {...asked} />}
     </section>
   );

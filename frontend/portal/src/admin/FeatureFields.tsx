@@ -1,4 +1,4 @@
-import { Button, Icon, useFeatureTexts, usePlans } from "@bitsleuth/billing-react";
+import { Button, Icon, NotRead, useFeatureTexts, usePlans } from "@bitsleuth/billing-react";
 import type { FeatureDraft, FeatureKind } from "./draft.js";
 import { useAdminText } from "./text.js";
 
@@ -13,7 +13,8 @@ interface FeatureFieldsProps {
 /** What the plan grants, line by line, picked from what there is: its kind is the feature's own. */
 export function FeatureFields({ value, onChange, faults, once }: FeatureFieldsProps) {
   const t = useAdminText();
-  const known = usePlans().data?.features ?? [];
+  const catalogue = usePlans();
+  const known = catalogue.data?.features ?? [];
   const texts = useFeatureTexts(known);
   const change = (index: number, part: Partial<FeatureDraft>) =>
     onChange(value.map((feature, i) => (i === index ? { ...feature, ...part } : feature)));
@@ -29,6 +30,7 @@ export function FeatureFields({ value, onChange, faults, once }: FeatureFieldsPr
       <h2 className="bsb-h3" aria-hidden="true">
         {t("features")}
       </h2>
+      <NotRead of={catalogue} />
       {value.map((feature, index) => {
         const fault = faults[`features/${feature.key}`];
         const kinds = kindsOf(feature.key);

@@ -1,5 +1,5 @@
 import type { Schemas } from "@bitsleuth/billing-api-client";
-import { Button, Dialog, ErrorNotice, FeatureChanges, useFeatureTexts, usePlans } from "@bitsleuth/billing-react";
+import { Button, Dialog, ErrorNotice, FeatureChanges, NotRead, useFeatureTexts, usePlans } from "@bitsleuth/billing-react";
 import { useState } from "react";
 import { offersFrom } from "./offer.js";
 import { Field } from "./parts.js";
@@ -21,9 +21,11 @@ function inDays(days: number): string {
 export function GrantDialog({ userId, onClose }: { userId: string; onClose: () => void }) {
   const t = useAdminText();
   const grant = useGrant(userId);
-  const known = usePlans().data?.features ?? [];
+  const catalogue = usePlans();
+  const known = catalogue.data?.features ?? [];
   const texts = useFeatureTexts(known);
-  const plans = offersFrom(useAdminPlans().data?.plans ?? []).flatMap((offer) => offer.plans.slice(0, 1));
+  const adminPlans = useAdminPlans();
+  const plans = offersFrom(adminPlans.data?.plans ?? []).flatMap((offer) => offer.plans.slice(0, 1));
   const [chosen, setChosen] = useState("");
   const [amount, setAmount] = useState("");
   const [reason, setReason] = useState("");
@@ -50,6 +52,8 @@ export function GrantDialog({ userId, onClose }: { userId: string; onClose: () =
           submit();
         }}
       >
+        <NotRead of={catalogue} />
+        <NotRead of={adminPlans} />
         <Field id="grant-feature" label={t("grant.what")}>
           {(field) => (
             <select {...field} className="bsb-input" required value={chosen} onChange={(event) => setChosen(event.target.value)}>

@@ -73,6 +73,7 @@ function InvoiceCard({ invoice }: { invoice: Invoice }) {
         <StatusBadge of="payment" status={invoice.status} />
       </div>
       {invoice.undecided_cents > 0 && <p className="bsb-2">{t("invoices.undecided", { amount: amount(invoice.undecided_cents) })}</p>}
+      {invoice.vanished_cents > 0 && <p className="bsb-2">{t("invoices.vanished", { amount: amount(invoice.vanished_cents) })}</p>}
       {invoice.refunds
         .filter((refund) => refund.waits_for)
         .map((refund) => (
@@ -84,10 +85,10 @@ function InvoiceCard({ invoice }: { invoice: Invoice }) {
       <div className="bsb-row">
         {invoice.needs_decision && may("POST /admin/invoices/{provider}/{purchase_id}/accept") && (
           <Button size="small" variant="primary" onClick={() => setAccepting(true)}>
-            {t("invoices.accept")}
+            {t(invoice.undecided_cents > 0 ? "invoices.accept" : "invoices.note")}
           </Button>
         )}
-        {invoice.needs_decision && may("POST /admin/users/{user_id}/refunds") && (
+        {invoice.undecided_cents > 0 && may("POST /admin/users/{user_id}/refunds") && (
           <Button size="small" onClick={() => setRefunding(true)}>
             {t("refund")}
           </Button>

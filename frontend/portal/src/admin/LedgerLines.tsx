@@ -6,7 +6,8 @@ import { useAdminText } from "./text.js";
 export type Figure =
   | "gross_cents" | "refunded_cents" | "disputed_cents" | "fees_cents" | "net_cents" | "tax_cents" | "payments"
   | "mrr_cents" | "new_cents" | "expansion_cents" | "contraction_cents" | "churn_cents" | "reactivation_cents" | "mrr_lost_cents"
-  | "subscribers" | "active" | "trialing" | "users_new" | "users_returning" | "users_lost" | "users_lost_voluntary";
+  | "subscribers" | "active" | "trialing" | "users_new" | "users_returning" | "users_lost" | "users_lost_voluntary"
+  | "checkout_started" | "paid" | "became_active";
 
 /** Of what is so at a time there are no lines that add up to it, only such as changed it. */
 const AT_A_TIME: readonly Figure[] = ["mrr_cents", "subscribers", "active", "trialing"];
@@ -17,6 +18,8 @@ export interface Lines {
   to: string;
   plan_id?: string;
   provider?: string;
+  /** Only those that count the users of this month. */
+  cohort?: string;
   /** The figure that they add up to; without one, all of them. */
   figure?: Figure;
   /** What they are the lines of, in words. */
@@ -37,12 +40,13 @@ export function LedgerLines({ of: { title, ...asked }, currency, onClose }: Ledg
   const lines = found.data?.pages.flatMap((page) => page.lines) ?? [];
   const amount = (cents: number) => format.money(cents, currency, locale);
   return (
-    <Dialog onClose={onClose} title={t("lines.title", { day: title })} description={t(asked.figure && AT_A_TIME.includes(asked.figure) ? "lines.about_state" : asked.figure ? "lines.about_figure" : "lines.about")} width="64rem">
+    <Dialog onClose={onClose} title={t("lines.title", { day: title })} description={t(asked.cohort ? "lines.about_cohort" : asked.figure && AT_A_TIME.includes(asked.figure) ? "lines.about_state" : asked.figure ? "lines.about_figure" : "lines.about")} width="64rem">
       {found.isPending && <SkeletonCard lines={6} />}
-      {found.isError && <ErrorNotice error={found.error} onRetry={() => void found.refetch()} />}
+      {found.isError && !found.isFetchNextPageError && <ErrorNotice error={found.error} onRetry={() => void found.refetch()} />}
       {found.data && lines.length === 0 && <p className="bsb-2">{t("lines.none")}</p>}
       {lines.length > 0 && <Table lines={lines} amount={amount} label={t("lines.title", { day: title })} />}
       {lines.length > 0 && !found.hasNextPage && <Sums lines={lines} amount={amount} />}
+      {found.isFetchNextPageError && <ErrorNotice error={found.error} />}
       {found.hasNextPage && (
         <div>
           <Button busy={found.isFetchingNextPage} onClick={() => void found.fetchNextPage()}>
@@ -67,7 +71,7 @@ function Table({ lines, amount, label }: LinesProps & { label: string }) {
     // Scrolls in both directions, so the keyboard must reach it.
     // eslint-disable-next-line jsx-a11y-x/no-noninteractive-tabindex
     <div className="bsb-scroll bsb-scroll-both" role="group" tabIndex={0} aria-label={label}>
-      <table className="bsb-table bsb-small">
+      <table className="bsb-table bsb-small stacked">
         <thead>
           <tr>
             {(["time", "kind", "plan", "provider", "user"] as const).map((column) => (
@@ -86,19 +90,27 @@ function Table({ lines, amount, label }: LinesProps & { label: string }) {
         <tbody>
           {lines.map((line) => (
             <tr key={`${line.user_id} ${line.entry_id}`}>
-              <td className="bsb:whitespace-nowrap">{format.dateTime(line.at, locale)}</td>
+              <td className="bsb:whitespace-nowrap" data-label={t("lines.time")}>
+                {format.dateTime(line.at, locale)}
+              </td>
               <th scope="row">
                 {t(`line.${line.kind}`)}
                 {line.movement && <span className="bsb-2"> {t(`line.${line.movement}`)}</span>}
                 {line.movement === "churn" && line.reason && <span className="bsb-2"> ({inWords(line.reason)})</span>}
               </th>
-              <td className="bsb:whitespace-nowrap">{line.plan_id}</td>
-              <td>{line.provider}</td>
-              <td>
+              <td className="bsb:whitespace-nowrap" data-label={t("lines.plan")}>
+                {line.plan_id}
+              </td>
+              <td data-label={t("lines.provider")}>{line.provider}</td>
+              <td data-label={t("lines.user")}>
                 <UserLink userId={line.user_id} />
               </td>
-              <td className="bsb-end bsb-number">{amount(line.amount_cents)}</td>
-              <td className="bsb-end bsb-number">{line.tax_cents === 0 ? "" : amount(line.tax_cents)}</td>
+              <td className="bsb-end bsb-number" data-label={t("lines.amount")}>
+                {amount(line.amount_cents)}
+              </td>
+              <td className="bsb-end bsb-number" data-label={t("lines.tax")}>
+                {line.tax_cents === 0 ? "" : amount(line.tax_cents)}
+              </td>
             </tr>
           ))}
         </tbody>

@@ -19,13 +19,20 @@ function useNumbers() {
   };
 }
 
-export function FunnelFigure({ range }: { range: Range }) {
+// Steps that ledger lines stand behind; those before are counted without knowing of whom.
+const STEPS_WITH_LINES: Readonly<Record<string, "checkout_started" | "paid" | "became_active">> = { checkout_started: "checkout_started", paid: "paid", active: "became_active" };
+
+export function FunnelFigure({ range, onLines }: ChurnProps) {
   const t = useAdminText();
   const { number, percent } = useNumbers();
   const funnel = useFunnel(range);
   if (funnel.isError) return <ErrorNotice error={funnel.error} onRetry={() => void funnel.refetch()} />;
   if (!funnel.data) return <SkeletonCard heading height="14rem" />;
-  const steps = funnel.data.steps.map(({ step, count }) => ({ name: t(`funnel.${step}`), count }));
+  const steps = funnel.data.steps.map(({ step, count }) => {
+    const figure = STEPS_WITH_LINES[step];
+    const name = t(`funnel.${step}`);
+    return { name, count, onOpen: figure && count > 0 ? () => onLines({ from: range.from, to: range.to, figure, title: name }) : undefined };
+  });
   return (
     <Figure
       title={t("funnel")}
@@ -33,8 +40,11 @@ export function FunnelFigure({ range }: { range: Range }) {
       file="funnel"
       columns={[t("funnel.step"), t("count")]}
       rows={steps.map(({ name, count }) => [name, count])}
+      onCell={(row) => steps[row]?.onOpen?.()}
+      hasLines={(_, row) => Boolean(steps[row]?.onOpen)}
     >
       <Funnel steps={steps} number={number} percent={percent} />
+      <p className="bsb-2 bsb-tiny">{t("funnel.lines")}</p>
     </Figure>
   );
 }
@@ -66,6 +76,7 @@ export function ChurnFigure({ range, onLines }: ChurnProps) {
   return (
     <Figure
       title={t("churn")}
+      main={[4, 4]}
       definition={t("churn.about")}
       file="churn"
       columns={columns}
@@ -126,7 +137,7 @@ function daysOfMonth(month: string) {
   return { from: `${month}-01`, to: new Date(Date.UTC(year, number, 0)).toISOString().slice(0, 10) };
 }
 
-export function CohortFigure() {
+export function CohortFigure({ onLines }: Pick<ChurnProps, "onLines">) {
   const t = useAdminText();
   const { whole, month: monthName } = useNumbers();
   const cohorts = useCohorts();
@@ -135,6 +146,13 @@ export function CohortFigure() {
   const list = cohorts.data.cohorts.toReversed();
   const months = Math.max(0, ...list.map((cohort) => cohort.retained.length));
   const month = (n: number) => t("cohorts.month", { n });
+  const open = (row: number, n: number) => {
+    const cohort = list[row]?.month;
+    if (!cohort) return;
+    const [year = 0, first = 0] = cohort.split("-").map(Number);
+    const last = new Date(Date.UTC(year, first - 1 + n, 1)).toISOString().slice(0, 7);
+    onLines({ from: `${cohort}-01`, to: daysOfMonth(last).to, cohort, figure: n === 0 ? "users_new" : "active", title: `${monthName(cohort)} ${month(n)}` });
+  };
   return (
     <Figure
       title={t("cohorts")}
@@ -142,6 +160,8 @@ export function CohortFigure() {
       file="cohorts"
       columns={[t("month"), t("cohorts.size"), ...Array.from({ length: months }, (_, n) => month(n))]}
       rows={list.map((cohort) => [cohort.month, cohort.size, ...cohort.retained])}
+      onCell={(row, column) => open(row, Math.max(0, column - 2))}
+      hasLines={() => true}
     >
       {list.length === 0 ? (
         <p className="bsb-2">{t("nothing")}</p>
@@ -149,6 +169,7 @@ export function CohortFigure() {
         <CohortGrid
           cohorts={list}
           percent={whole}
+          onOpen={open}
           texts={{ label: t("cohorts"), cohort: t("month"), size: t("cohorts.size"), month, name: monthName }}
         />
       )}

@@ -1,6 +1,7 @@
 import type { Schemas } from "@bitsleuth/billing-api-client";
 import { Button, classes, Dialog, ErrorNotice, FeatureChanges, format, Notice, SkeletonCard, useBilling } from "@bitsleuth/billing-react";
 import { useState } from "react";
+import { useMay } from "./may.js";
 import { Field } from "./parts.js";
 import { Touched } from "./PlanEffect.js";
 import { useMove, useStartMove, useStopMove, useUndoMove, type AdminPlan } from "./queries.js";
@@ -21,7 +22,30 @@ export function MoveDialog({ plan, onClose }: { plan: AdminPlan; onClose: () => 
   );
 }
 
-function Controls({ plan, move, onClose }: { plan: AdminPlan; move: Move; onClose: () => void }) {
+interface ControlsProps {
+  plan: AdminPlan;
+  move: Move;
+  onClose: () => void;
+}
+
+/** Who may not move anybody sees how a move stands, and whom it would touch. */
+function Controls(props: ControlsProps) {
+  const t = useAdminText();
+  const may = useMay();
+  if (may("POST /admin/plans/{plan_id}/move")) return <Steering {...props} />;
+  const { plan, move, onClose } = props;
+  return (
+    <div className="bsb-stack">
+      {move.status !== "none" && <Standing move={move} />}
+      <Effects plan={plan} effects={move.effects} />
+      <div className="bsb-dialog-actions">
+        <Button onClick={onClose}>{t("close")}</Button>
+      </div>
+    </div>
+  );
+}
+
+function Steering({ plan, move, onClose }: ControlsProps) {
   const t = useAdminText();
   const start = useStartMove(plan.plan_id);
   const stop = useStopMove();

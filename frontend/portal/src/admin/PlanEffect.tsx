@@ -1,5 +1,5 @@
 import { unwrap, type Schemas } from "@bitsleuth/billing-api-client";
-import { Button, csv, download, ErrorNotice, FeatureChanges, format, Icon, Notice, SkeletonCard, useBilling, useQueries } from "@bitsleuth/billing-react";
+import { Button, classes, csv, download, ErrorNotice, FeatureChanges, format, Icon, Notice, SkeletonCard, useBilling, useQueries } from "@bitsleuth/billing-react";
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { useEffect, useState } from "react";
 import { versionOf } from "./draft.js";
@@ -97,7 +97,7 @@ function Versions({ effect }: { effect: Effect }) {
     // Scrolls sideways on small screens, so the keyboard must reach it.
     // eslint-disable-next-line jsx-a11y-x/no-noninteractive-tabindex
     <div className="bsb-scroll" role="group" tabIndex={0} aria-label={t("effect.who")}>
-      <table className="bsb-table bsb-small">
+      <table className="bsb-table bsb-small stacked">
         <thead>
           <tr>
             <th scope="col">{t("effect.who")}</th>
@@ -112,10 +112,15 @@ function Versions({ effect }: { effect: Effect }) {
           {effect.versions.map((version) => (
             <tr key={version.from_version}>
               <th scope="row">{t("plan.version", { version: String(version.from_version) })}</th>
-              <td className="bsb-end bsb-number">{format.number(version.subscribers, locale)}</td>
-              <td className="bsb-end bsb-number">{format.money(version.price_cents, version.currency, locale)}</td>
-              <td className="bsb-end bsb-number">{format.money(version.mrr_cents, version.currency, locale)}</td>
-              <td className="bsb-end bsb-number">{signed(version.mrr_change_cents, version.currency)}</td>
+              <td className="bsb-end bsb-number" data-label={t("effect.column.subscribers")}>
+                <a className="bsb-link" href={holdersOf(effect.plan_id, version.from_version)}>
+                  {format.number(version.subscribers, locale)}
+                  <span className="bsb-hidden"> {t("effect.see", { plan: `${effect.plan_id}@${version.from_version}` })}</span>
+                </a>
+              </td>
+              <td className="bsb-end bsb-number" data-label={t("effect.column.pay")}>{format.money(version.price_cents, version.currency, locale)}</td>
+              <td className="bsb-end bsb-number" data-label={t("effect.column.mrr")}>{format.money(version.mrr_cents, version.currency, locale)}</td>
+              <td className="bsb-end bsb-number" data-label={t("effect.column.moved")}>{signed(version.mrr_change_cents, version.currency)}</td>
             </tr>
           ))}
         </tbody>
@@ -138,25 +143,31 @@ function Warnings({ effect }: { effect: Effect }) {
   );
 }
 
-const COLUMNS = ["user_id", "status", "plans", "rails", "since", "ends_at"] as const;
+const COLUMNS = ["user_id", "status", "plans", "versions", "rails", "since", "ends_at"] as const;
 
-/** The list of those who have the plan: to look at, and to take along, for who wants to tell them. */
-export function Touched({ planId }: { planId: string }) {
+/** Where the customers are who have a plan, or one version of it. */
+export const holdersOf = (planId: string, version?: number) =>
+  `/console/users?${new URLSearchParams({ plan: planId, ...(version ? { version: String(version) } : {}) }).toString()}`;
+
+/** The list of those who have the plan, or one version: to look at, and to take along, for who wants to tell them. */
+export function Touched({ planId, version }: { planId: string; version?: number }) {
   const t = useAdminText();
   const all = useAllCustomers();
+  const name = version ? `${planId}@${version}` : planId;
   const save = () =>
     all.mutate(
-      { plan: planId },
-      { onSuccess: (found) => download(`${planId}.csv`, csv([COLUMNS, ...found.map((user) => COLUMNS.map((name) => [user[name] ?? ""].flat().join(" ")))])) },
+      { plan: planId, ...(version ? { version: String(version) } : {}) },
+      { onSuccess: (found) => download(`${name}.csv`, csv([COLUMNS, ...found.map((user) => COLUMNS.map((name) => [user[name] ?? ""].flat().join(" ")))])) },
     );
   return (
-    <div className="bsb-row">
-      <a className="bsb-link bsb-small" href={`/console/users?plan=${encodeURIComponent(planId)}`}>
-        {t("effect.see", { plan: planId })}
+    <div className={classes("bsb-row", version !== undefined && "bsb:md:justify-end bsb:md:flex-nowrap")}>
+      <a className="bsb-link bsb-small" href={holdersOf(planId, version)}>
+        {version ? t("versions.see") : t("effect.see", { plan: name })}
+        {version && <span className="bsb-hidden"> {name}</span>}
       </a>
       <Button size="small" variant="ghost" busy={all.isPending} onClick={save}>
         <Icon name="download" size={16} />
-        CSV<span className="bsb-hidden"> {t("effect.see", { plan: planId })}</span>
+        CSV<span className="bsb-hidden"> {t("effect.see", { plan: name })}</span>
       </Button>
       {all.isError && <ErrorNotice error={all.error} />}
     </div>

@@ -2,6 +2,7 @@ import type { Schemas } from "@bitsleuth/billing-api-client";
 import { classes, format, useBilling, useFeatureTexts, usePlans } from "@bitsleuth/billing-react";
 import { useState } from "react";
 import { useTitle } from "../title.js";
+import { Touched } from "./PlanEffect.js";
 import type { AdminPlan } from "./queries.js";
 import { useAdminOptional, useAdminText } from "./text.js";
 
@@ -32,7 +33,7 @@ export function PlanVersions({ versions, standing }: PlanVersionsProps) {
       {/* Scrolls sideways on small screens, so the keyboard must reach it. */}
       {/* eslint-disable-next-line jsx-a11y-x/no-noninteractive-tabindex */}
       <div className="bsb-card bsb-scroll" role="group" tabIndex={0} aria-label={t("versions.standing")}>
-        <table className="bsb-table bsb-small">
+        <table className="bsb-table bsb-small figure-table stacked">
           <thead>
             <tr>
               <th scope="col">{t("versions.version")}</th>
@@ -41,6 +42,9 @@ export function PlanVersions({ versions, standing }: PlanVersionsProps) {
                   {t(`versions.column.${column}`)}
                 </th>
               ))}
+              <th scope="col" className="bsb-end">
+                {t("versions.column.who")}
+              </th>
             </tr>
           </thead>
           <tbody>
@@ -52,10 +56,13 @@ export function PlanVersions({ versions, standing }: PlanVersionsProps) {
                   <th scope="row">
                     {plan.version} {plan === newest && <span className="bsb-badge">{t(`plan.${plan.status}`)}</span>}
                   </th>
-                  <td className="bsb-end bsb-number">{format.money(plan.price_cents, plan.currency, locale)}</td>
-                  <td className="bsb-end bsb-number">{sum("subscribers")}</td>
-                  <td className="bsb-end bsb-number">{sum("trialing")}</td>
-                  <td className="bsb-end bsb-number">{found.map((one) => format.money(one.mrr_cents, one.currency, locale)).join(" · ") || "–"}</td>
+                  <td className="bsb-end bsb-number" data-label={t("versions.column.price")}>{format.money(plan.price_cents, plan.currency, locale)}</td>
+                  <td className="bsb-end bsb-number" data-label={t("versions.column.subscribers")}>{sum("subscribers")}</td>
+                  <td className="bsb-end bsb-number" data-label={t("versions.column.trialing")}>{sum("trialing")}</td>
+                  <td className="bsb-end bsb-number" data-label={t("versions.column.mrr")}>{found.map((one) => format.money(one.mrr_cents, one.currency, locale)).join(" · ") || "–"}</td>
+                  <td data-label={t("versions.column.who")}>
+                    <Touched planId={plan.plan_id} version={plan.version} />
+                  </td>
                 </tr>
               );
             })}
@@ -111,7 +118,7 @@ function SideBySide({ versions }: { versions: readonly AdminPlan[] }) {
       {/* Scrolls sideways on small screens, so the keyboard must reach it. */}
       {/* eslint-disable-next-line jsx-a11y-x/no-noninteractive-tabindex */}
       <div className="bsb-scroll" role="group" tabIndex={0} aria-label={t("versions.compare")}>
-        <table className="bsb-table bsb-small">
+        <table className="bsb-table bsb-small stacked chosen">
           <thead>
             <tr>
               <th scope="col">{t("audit.field")}</th>

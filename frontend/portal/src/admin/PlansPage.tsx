@@ -7,6 +7,7 @@ import { useMay } from "./may.js";
 import { MoveDialog } from "./MoveDialog.js";
 import { drafts, offersFrom, type AdminOffer } from "./offer.js";
 import { Empty } from "./parts.js";
+import { holdersOf } from "./PlanEffect.js";
 import { PlanEditor } from "./PlanEditor.js";
 import { PlanVersions } from "./PlanVersions.js";
 import { useAdminPlans, type AdminPlan } from "./queries.js";
@@ -149,7 +150,7 @@ function Holders({ plan, standing }: { plan: AdminPlan; standing: Standing }) {
       {held.map((one) => (
         <li key={`${one.version} ${one.currency}`}>
           {(held.length > 1 || one.version !== plan.version) && <span className="bsb-2">{t("plan.version", { version: String(one.version) })}: </span>}
-          <a className="bsb-link" href={`/console/users?plan=${encodeURIComponent(plan.plan_id)}`}>
+          <a className="bsb-link" href={holdersOf(plan.plan_id, one.version)}>
             {t("plans.subscribers", { count: one.subscribers })}
           </a>
           {one.trialing > 0 && ` · ${t("plans.trialing", { count: one.trialing })}`}

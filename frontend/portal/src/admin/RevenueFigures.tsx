@@ -132,7 +132,9 @@ function grouped(days: Report["days"]): { days: Report["days"] }[] {
   return Array.from({ length: Math.ceil(days.length / size) }, (_, i) => ({ days: days.slice(i * size, (i + 1) * size) }));
 }
 
-const MONEY = ["gross_cents", "refunded_cents", "disputed_cents", "fees_cents", "net_cents", "tax_cents"] as const;
+// What is read first stands first, so that it is seen without scrolling: the outcome, then what it is made of.
+const OUTCOME = ["net_cents", "mrr_cents"] as const;
+const MONEY = ["gross_cents", "refunded_cents", "disputed_cents", "fees_cents", "tax_cents"] as const;
 
 /** The months of the range, the newest first; one that runs, or that the range cuts, says so. */
 export function MonthsFigure({ report, onLines }: DaysFigureProps) {
@@ -148,9 +150,10 @@ export function MonthsFigure({ report, onLines }: DaysFigureProps) {
     if (m.to_day >= today && m.from_day.endsWith("-01")) return t("months.so_far", { month });
     return t("months.part", { month, from: day(m.from_day), to: day(m.to_day) });
   };
-  const movements = [...MOVEMENTS.map(([key]) => key), "mrr_cents"] as const;
-  const customers = ["users_new", "users_returning", "users_lost"] as const;
-  const counts = 1 + customers.length;
+  const movements = MOVEMENTS.map(([key]) => key);
+  const customers = ["users_new", "users_lost", "users_returning"] as const;
+  const counts = 1 + OUTCOME.length + MONEY.length;
+  const retention = counts + customers.length;
   const of = (row: number): Lines | undefined => {
     const month = report.months[row];
     return month && { from: month.from_day, to: month.to_day, title: title(month) };
@@ -158,26 +161,28 @@ export function MonthsFigure({ report, onLines }: DaysFigureProps) {
   return (
     <Figure
       asTable
+      main={[3, 10]}
       title={t("months")}
       definition={t("months.about")}
       file="months"
       {...leading(
-        [null, ...customers, null, ...MONEY, ...movements],
+        [null, ...OUTCOME, ...MONEY, ...customers, null, ...movements],
         [
           t("month"),
+          t("column.net_cents"),
+          t("mrr.short"),
+          ...MONEY.map((key) => t(`column.${key}`)),
           ...customers.map((key) => t(`column.${key}`)),
           t("column.net_retention"),
-          ...MONEY.map((key) => t(`column.${key}`)),
           ...MOVEMENTS.map(([key]) => t(`movement.${key}`)),
-          t("mrr.short"),
         ],
         of,
         onLines,
       )}
-      rows={report.months.map((m) => [title(m), ...customers.map((key) => m[key]), m.net_retention ?? "", ...MONEY.map((key) => m[key]), ...movements.map((key) => m[key])])}
+      rows={report.months.map((m) => [title(m), ...OUTCOME.map((key) => m[key]), ...MONEY.map((key) => m[key]), ...customers.map((key) => m[key]), m.net_retention ?? "", ...movements.map((key) => m[key])])}
       show={(value, column) => {
-        if (column === counts) return value === "" ? "–" : share.format(Number(value));
-        return column < counts ? String(value) : exact(Number(value));
+        if (column === retention) return value === "" ? "–" : share.format(Number(value));
+        return column === 0 || (column >= counts && column < retention) ? String(value) : exact(Number(value));
       }}
     />
   );
@@ -196,7 +201,7 @@ export function SliceFigure({ title, slices, by, report, onLines, file }: SliceF
   const t = useAdminText();
   const { exact } = useMoney(report.currency);
   const named = (s: Report["by_plan"][number]) => (s.name === s.key ? s.key : `${s.name} (${s.key})`);
-  const rows = slices.map((s) => [named(s), s.payments, s.subscribers, ...MONEY.map((key) => s[key]), s.mrr_cents]);
+  const rows = slices.map((s) => [named(s), s.net_cents, s.mrr_cents, s.payments, s.subscribers, ...MONEY.map((key) => s[key])]);
   const of = (row: number): Lines | undefined => {
     const slice = slices[row];
     return slice && { from: report.from_day, to: report.to_day, title: named(slice), [by]: slice.key };
@@ -205,16 +210,17 @@ export function SliceFigure({ title, slices, by, report, onLines, file }: SliceF
   return (
     <Figure
       title={title}
+      main={[3, 3]}
       definition={t("net.about")}
       file={file}
       {...leading(
-        [null, "payments", "subscribers", ...MONEY, "mrr_cents"],
-        [t("name"), t("payments"), t("total.subscribers"), ...MONEY.map((key) => t(`column.${key}`)), t("mrr.short")],
+        [null, ...OUTCOME, "payments", "subscribers", ...MONEY],
+        [t("name"), t("column.net_cents"), t("mrr.short"), t("payments"), t("total.subscribers"), ...MONEY.map((key) => t(`column.${key}`))],
         of,
         onLines,
       )}
       rows={rows}
-      show={(value, column) => (column < 3 ? String(value) : exact(Number(value)))}
+      show={(value, column) => ([0, 3, 4].includes(column) ? String(value) : exact(Number(value)))}
     >
       {slices.length === 0 ? (
         <p className="bsb-2">{t("nothing")}</p>

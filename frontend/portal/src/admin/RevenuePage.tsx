@@ -5,6 +5,7 @@ import { Definition } from "../charts/Definition.js";
 import { setQueryParam, useQueryParam } from "../router.js";
 import { LedgerLines, type Figure as Counted, type Lines } from "./LedgerLines.js";
 import { ChurnFigure, CohortFigure, FunnelFigure } from "./MetricFigures.js";
+import { roomFor } from "./parts.js";
 import { useRevenue, type Range } from "./queries.js";
 import { daysOf, RangeChoice } from "./RangeChoice.js";
 import { MonthsFigure, MovementsFigure, MrrFigure, SliceFigure } from "./RevenueFigures.js";
@@ -44,10 +45,10 @@ export function RevenuePage() {
         </div>
       )}
       <div className="admin-halves">
-        <FunnelFigure range={range} />
+        <FunnelFigure range={range} onLines={setOpened} />
         <ChurnFigure range={range} onLines={setOpened} />
       </div>
-      <CohortFigure />
+      <CohortFigure onLines={setOpened} />
       {opened && revenue.data && (
         <LedgerLines of={opened} currency={revenue.data.currency} onClose={() => setOpened(null)} />
       )}
@@ -114,7 +115,7 @@ function Totals({ report, onLines }: { report: Schemas["RevenueReport"]; onLines
             {t(`total.${name}`)}
             <Definition of={t(`total.${name}`)}>{t(`total.${name}.about`)}</Definition>
           </dt>
-          <dd>
+          <dd style={roomFor(shown(report.totals[key], kind))}>
             {isCounted(key) && report.totals[key] !== 0 ? (
               <button
                 type="button"

@@ -31,7 +31,7 @@ export function UserPage({ userId }: { userId: string }) {
           <Id value={userId} what={t("user_id")} />
         </h1>
       </div>
-      <AccountActions userId={userId} known={user.data !== undefined} planId={planOf(user.data)} />
+      <AccountActions userId={userId} known={user.data !== undefined} planId={planOf(user.data)} subscriptions={user.data?.status.subscriptions ?? []} />
       {user.isError && <ErrorNotice error={user.error} onRetry={() => void user.refetch()} />}
       {user.isPending && (
         <>
@@ -88,15 +88,18 @@ function Undecided({ invoices }: { invoices: readonly Invoice[] }) {
               <p className="bsb-2 bsb-tiny">
                 {invoice.plan_id} · {invoice.provider} · <span className="bsb-mono">{invoice.purchase_id}</span>
               </p>
+              {invoice.vanished_cents > 0 && (
+                <p className="bsb-2 bsb-tiny">{t("invoices.vanished", { amount: amount(invoice, invoice.vanished_cents) })}</p>
+              )}
             </div>
             <div className="bsb-row">
               <StatusBadge of="payment" status={invoice.status} />
               {may("POST /admin/invoices/{provider}/{purchase_id}/accept") && (
                 <Button size="small" variant="primary" onClick={() => setOpen({ act: "accept", invoice })}>
-                  {t("invoices.accept")}
+                  {t(invoice.undecided_cents > 0 ? "invoices.accept" : "invoices.note")}
                 </Button>
               )}
-              {may("POST /admin/users/{user_id}/refunds") && (
+              {invoice.undecided_cents > 0 && may("POST /admin/users/{user_id}/refunds") && (
                 <Button size="small" onClick={() => setOpen({ act: "refund", invoice })}>
                   {t("refund")}
                 </Button>

@@ -1,6 +1,6 @@
 import type { Schemas } from "@bitsleuth/billing-api-client";
-import { Button, ButtonLink, csv, download, ErrorNotice, format, Icon, SkeletonCard, useBilling } from "@bitsleuth/billing-react";
-import { useEffect, useState } from "react";
+import { Button, ButtonLink, classes, csv, download, ErrorNotice, format, Icon, NotRead, SkeletonCard, useBilling } from "@bitsleuth/billing-react";
+import { useEffect, useState, type ReactNode } from "react";
 import { navigate, useLocation, useQueryParam } from "../router.js";
 import { Empty, StatusBadge, UserLink } from "./parts.js";
 import { useAdminPlans, useAllCustomers, useCustomers, type CustomerFilters } from "./queries.js";
@@ -25,7 +25,7 @@ function filtersOf(asked: URLSearchParams): CustomerFilters {
   const filters: CustomerFilters = {};
   const q = asked.get("q");
   if (q) return { q };
-  for (const name of ["plan", "status", "rail", "at_risk", "has_credits", "ends_within_days"] as const) {
+  for (const name of ["plan", "version", "status", "rail", "at_risk", "has_credits", "ends_within_days"] as const) {
     const value = asked.get(name);
     if (value) filters[name] = value;
   }
@@ -59,10 +59,12 @@ function Customers({ asked }: { asked: URLSearchParams }) {
       </div>
       <Search q={filters.q ?? ""} />
       <FilterRow filters={filters} />
-      {customers.isError && <ErrorNotice error={customers.error} onRetry={() => void customers.refetch()} />}
+      {customers.isError && !customers.isFetchNextPageError && <ErrorNotice error={customers.error} onRetry={() => void customers.refetch()} />}
       {customers.isLoading && <SkeletonCard lines={4} />}
       {customers.data && found.length === 0 && !customers.hasNextPage && <Empty>{t(filters.q ? "users.none" : filtered ? "users.none_fit" : "users.nobody")}</Empty>}
       {found.length > 0 && <CustomerTable customers={found} />}
+      {/* Where the next ones would stand: what is said above a long list is not seen from its end. */}
+      {customers.isFetchNextPageError && <ErrorNotice error={customers.error} />}
       {customers.hasNextPage && (
         <div>
           <Button busy={customers.isFetchingNextPage} onClick={() => void customers.fetchNextPage()}>
@@ -75,44 +77,71 @@ function Customers({ asked }: { asked: URLSearchParams }) {
   );
 }
 
-function Search({ q }: { q: string }) {
+/** From any page: a customer by any part of an id, sent with Enter. */
+export function CustomerSearch() {
+  const t = useAdminText();
+  return <SearchField className="admin-search" label={t("users.search.short")} q="" onFind={(q) => q && navigate(`/console/users?${new URLSearchParams({ q }).toString()}`)} />;
+}
+
+interface SearchFieldProps {
+  className?: string;
+  label: string;
+  q: string;
+  onFind: (q: string) => void;
+  children?: ReactNode;
+}
+
+function SearchField({ className, label, q, onFind, children }: SearchFieldProps) {
   const t = useAdminText();
   const [text, setText] = useState(q);
   return (
     <form
-      className="bsb-row bsb:flex-nowrap"
+      className={classes("bsb-row bsb:flex-nowrap", className)}
       role="search"
+      aria-label={t("users")}
       onSubmit={(event) => {
         event.preventDefault();
-        go({ q: text.trim() });
+        onFind(text.trim());
       }}
     >
       <input
         className="bsb-input bsb:max-w-lg"
         type="search"
-        aria-label={t("users.search")}
-        placeholder={t("users.search")}
+        aria-label={label}
+        placeholder={label}
         maxLength={128}
         value={text}
         onChange={(event) => setText(event.target.value)}
       />
+      {children}
+    </form>
+  );
+}
+
+function Search({ q }: { q: string }) {
+  const t = useAdminText();
+  return (
+    <SearchField label={t("users.search")} q={q} onFind={(found) => go({ q: found })}>
       <Button type="submit" variant="primary">
         {t("users.find")}
       </Button>
-    </form>
+    </SearchField>
   );
 }
 
 function FilterRow({ filters }: { filters: CustomerFilters }) {
   const t = useAdminText();
   const plans = useAdminPlans();
-  const ids = [...new Set(plans.data?.plans.map((plan) => plan.plan_id))].sort();
+  const ids = [...new Set([...(plans.data?.plans.map((plan) => plan.plan_id) ?? []), ...(filters.plan ? [filters.plan] : [])])].sort();
   const choose = (name: keyof CustomerFilters, value: string) => {
-    const { q: _, ...others } = filters;
-    go({ ...others, [name]: value });
+    const { q: _, version, ...others } = filters;
+    // A version is one of its plan.
+    go({ ...others, ...(version && name !== "plan" ? { version } : {}), [name]: value });
   };
+  const versions = (plans.data?.plans ?? []).filter(({ plan_id }) => plan_id === filters.plan).map(({ version }) => String(version));
   const lists = [
     ["plan", ids.map((id) => [id, id] as const)],
+    ...(versions.length > 1 ? [["version", versions.map((version) => [version, t("plan.version", { version })] as const)] as const] : []),
     ["status", STATUSES.map((status) => [status, t(`users.status.${status}`)] as const)],
     ["rail", RAILS.map((rail) => [rail, rail] as const)],
   ] as const;
@@ -122,32 +151,38 @@ function FilterRow({ filters }: { filters: CustomerFilters }) {
     ["has_credits", "true"],
   ] as const;
   return (
-    <fieldset className="bsb-row">
-      <legend className="bsb-hidden">{t("users.filters")}</legend>
-      {lists.map(([name, options]) => (
-        <select key={name} className="bsb-input bsb:w-auto bsb:max-w-full" aria-label={t(`users.${name}`)} value={filters[name] ?? ""} onChange={(event) => choose(name, event.target.value)}>
-          <option value="">{t(`users.${name}.any`)}</option>
-          {options.map(([value, label]) => (
-            <option key={value} value={value}>
-              {label}
-            </option>
-          ))}
-        </select>
-      ))}
-      {switches.map(([name, on]) => (
-        <label key={name} className="bsb-row bsb:gap-2 bsb-small">
-          <input type="checkbox" checked={Boolean(filters[name])} onChange={(event) => choose(name, event.target.checked ? on : "")} />
-          {t(`users.${name}`, { count: Number(SOON) })}
-        </label>
-      ))}
-      {Object.keys(filters).length > 0 && (
-        <ButtonLink size="small" variant="ghost" href="/console/users">
-          {t("users.all")}
-        </ButtonLink>
-      )}
-    </fieldset>
+    <>
+      <fieldset className="bsb-row">
+        <legend className="bsb-hidden">{t("users.filters")}</legend>
+        {lists.map(([name, options]) => (
+          <select key={name} className="bsb-input bsb:w-auto bsb:max-w-full" aria-label={t(`users.${name}`)} value={filters[name] ?? ""} onChange={(event) => choose(name, event.target.value)}>
+            <option value="">{t(`users.${name}.any`)}</option>
+            {options.map(([value, label]) => (
+              <option key={value} value={value}>
+                {label}
+              </option>
+            ))}
+          </select>
+        ))}
+        {switches.map(([name, on]) => (
+          <label key={name} className="bsb-row bsb:gap-2 bsb-small">
+            <input type="checkbox" checked={Boolean(filters[name])} onChange={(event) => choose(name, event.target.checked ? on : "")} />
+            {t(`users.${name}`, { count: Number(SOON) })}
+          </label>
+        ))}
+        {Object.keys(filters).length > 0 && (
+          <ButtonLink size="small" variant="ghost" href="/console/users">
+            {t("users.all")}
+          </ButtonLink>
+        )}
+      </fieldset>
+      <NotRead of={plans} title={t("users.plan")} />
+    </>
   );
 }
+
+/** What is not so of a customer needs no line of its own on a phone. */
+const said = (value: unknown) => (value ? "" : "figure-wide");
 
 function CustomerTable({ customers }: { customers: readonly Customer[] }) {
   const t = useAdminText();
@@ -156,7 +191,7 @@ function CustomerTable({ customers }: { customers: readonly Customer[] }) {
     // Scrolls sideways where it is narrow, so the keyboard must reach it.
     // eslint-disable-next-line jsx-a11y-x/no-noninteractive-tabindex
     <div className="bsb-card bsb-card-flush bsb-scroll" role="group" tabIndex={0} aria-label={t("users")}>
-      <table className="bsb-table bsb-small">
+      <table className="bsb-table bsb-small figure-table stacked">
         <thead>
           <tr>
             {(["user", "plan", "status", "rail", "since", "ends"] as const).map((column) => (
@@ -177,16 +212,16 @@ function CustomerTable({ customers }: { customers: readonly Customer[] }) {
                   </p>
                 )}
               </th>
-              <td>{customer.plans.join(", ") || "–"}</td>
-              <td>
-                <span className="bsb-row bsb:gap-1 bsb:flex-nowrap">
+              <td className={said(customer.plans[0])} data-label={t("users.column.plan")}>{customer.plans.join(", ") || "–"}</td>
+              <td data-label={t("users.column.status")}>
+                <span className="bsb-row bsb:gap-1 bsb:md:flex-nowrap">
                   <StatusBadge of="status" status={customer.status} />
                   {customer.at_risk && <span className="bsb-badge bsb-badge-warn">{t("users.at_risk")}</span>}
                 </span>
               </td>
-              <td>{customer.rails.join(", ") || "–"}</td>
-              <td className="bsb:whitespace-nowrap">{customer.since ? format.date(customer.since, locale) : "–"}</td>
-              <td className="bsb:whitespace-nowrap">{customer.ends_at ? format.date(customer.ends_at, locale) : "–"}</td>
+              <td className={said(customer.rails[0])} data-label={t("users.column.rail")}>{customer.rails.join(", ") || "–"}</td>
+              <td className={classes("bsb:whitespace-nowrap", said(customer.since))} data-label={t("users.column.since")}>{customer.since ? format.date(customer.since, locale) : "–"}</td>
+              <td className={classes("bsb:whitespace-nowrap", said(customer.ends_at))} data-label={t("users.column.ends")}>{customer.ends_at ? format.date(customer.ends_at, locale) : "–"}</td>
             </tr>
           ))}
         </tbody>
@@ -195,7 +230,7 @@ function CustomerTable({ customers }: { customers: readonly Customer[] }) {
   );
 }
 
-const COLUMNS = ["user_id", "status", "plans", "rails", "at_risk", "has_credits", "since", "ends_at"] as const;
+const COLUMNS = ["user_id", "status", "plans", "versions", "rails", "at_risk", "has_credits", "since", "ends_at"] as const;
 
 /** Everybody who fits the filters, not only those on the page, as a file. */
 function Export({ filters }: { filters: CustomerFilters }) {

@@ -34,7 +34,7 @@ const live = { ...subscription, subscription_id: ID };
 const invoice: Schemas["AdminInvoice"] = {
   ...{ user_id: "usr_7", provider: "btcpay", purchase_id: "inv_9", plan_id: "pro-month", status: "underpaid", amount_cents: 1900, received_cents: 949 },
   ...{ received_sat: 900, due_cents: 951, surplus_cents: 0, refunded_cents: 0, refundable_cents: 949, undecided_cents: 949, doubles: null, refunds: [] },
-  ...{ currency: "USD", accepted_by: null, needs_decision: true, created_at: "2026-11-01T00:00:00Z", expires_at: null },
+  ...{ currency: "USD", accepted_by: null, needs_decision: true, vanished_cents: 0, created_at: "2026-11-01T00:00:00Z", expires_at: null },
   ...{ refund_id: null, claim_url: null, claim_urls: [], outcome: null, parts: [], error: null },
 };
 const detail = {
@@ -143,9 +143,10 @@ test("days are given once, after it was seen until when they reach", async () =>
   await press("Give days");
   await user.type(screen.getByLabelText("Reason"), "an outage");
   await press("Show the effect");
-  expect(await screen.findByText("The next charge stays where it is.")).toBeTruthy();
+  expect(await screen.findByText("No charge at the provider is moved by this.")).toBeTruthy();
   await press("Give 7 days");
   expect(await screen.findByText("Done")).toBeTruthy();
+  expect(screen.getByText("No charge at the provider is moved by this.")).toBeTruthy();
   const [shown, given] = sent(DAYS) as { idempotency_key: string; dry_run: boolean }[];
   expect([shown?.dry_run, given?.dry_run, shown?.idempotency_key]).toEqual([true, false, given?.idempotency_key]);
 });

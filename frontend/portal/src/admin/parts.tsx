@@ -1,6 +1,6 @@
 import type { Schemas } from "@bitsleuth/billing-api-client";
 import { classes, CopyButton, useFeatureTexts, useOptionalText, usePlans } from "@bitsleuth/billing-react";
-import type { ReactNode } from "react";
+import type { CSSProperties, ReactNode } from "react";
 import { useAdminText } from "./text.js";
 
 interface FieldProps {
@@ -52,6 +52,9 @@ export function Id({ value, what }: { value: string; what: string }) {
     </span>
   );
 }
+
+/** Tells the styles of a tile how long its figure is. */
+export const roomFor = (figure: string): CSSProperties => ({ "--long": figure.length }) as CSSProperties;
 
 /** Nothing here (yet), and what would be. */
 export function Empty({ children }: { children: ReactNode }) {
@@ -111,6 +114,11 @@ const OURS = {
   granted: "status.granted",
   revoked: "grant.revoked",
   free: "status.free",
+  not_renewed: "reason.not_renewed",
+  not_given: "reason.not_given",
+  payment_failed: "reason.payment_failed",
+  payment_disputed: "reason.payment_disputed",
+  cancellation_requested: "reason.cancellation_requested",
   first: "reason.first",
   renewal: "reason.renewal",
   purchase: "record.purchase",

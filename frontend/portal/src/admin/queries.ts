@@ -85,7 +85,7 @@ export const useRevenue = (range: Range) =>
 export type LedgerLine = Schemas["LedgerLine"];
 
 /** The lines behind figures, page after page. */
-export function useLedgerLines(asked: { from: string; to: string; currency: string; plan_id?: string; provider?: string; figure?: string }) {
+export function useLedgerLines(asked: { from: string; to: string; currency: string; plan_id?: string; provider?: string; cohort?: string; figure?: string }) {
   const { client, session } = useBilling();
   return useInfiniteQuery(
     {
@@ -115,6 +115,7 @@ export const useCohorts = () =>
 export interface CustomerFilters {
   q?: string;
   plan?: string;
+  version?: string;
   status?: string;
   rail?: string;
   at_risk?: string;
@@ -380,6 +381,28 @@ export const useResend = () =>
       unwrap(client.POST(`${ONE_ENDPOINT}/resend`, { ...ofEndpoint(endpoint_id), body })),
     ENDPOINTS,
   );
+
+/** What became of a test event: asked for until it was tried, for half a minute. null: not tried yet. */
+export function useTestFate(endpoint_id: string, event_id: string) {
+  const { client, session } = useBilling();
+  const queries = useQueries();
+  const list = (state: string) =>
+    unwrap(client.GET(`${ONE_ENDPOINT}/deliveries`, { params: { path: { endpoint_id }, query: { state } } }));
+  return useQuery(
+    {
+      queryKey: ["admin", session.userId, "fate", endpoint_id, event_id],
+      queryFn: async () => {
+        const tried = await Promise.all(["delivered", "failed"].map(list));
+        const found = tried.flatMap(({ deliveries }) => deliveries).find((delivery) => delivery.event_id === event_id);
+        if (found) void queries.invalidateQueries({ queryKey: ["admin", session.userId, "deliveries"] });
+        if (found) void queries.invalidateQueries({ queryKey: ["admin", session.userId, "endpoints"] });
+        return found ?? null;
+      },
+      refetchInterval: ({ state }) => (state.data || state.status === "error" || state.dataUpdateCount >= 15 ? false : 2000),
+    },
+    queries,
+  );
+}
 
 /** A page of what an endpoint was told, the newest first. */
 export const useDeliveries = (endpoint_id: string, state: string, cursor: string) =>

@@ -15,6 +15,7 @@ const provider = {
   client_id: "portal",
   authorization_url: "https://id.example/authorize",
   token_url: "https://id.example/token",
+  end_session_url: "",
   scope: "openid",
   token: "id",
 };

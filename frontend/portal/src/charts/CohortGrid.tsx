@@ -1,9 +1,11 @@
 import type { Schemas } from "@bitsleuth/billing-api-client";
 
 /** Who stayed, month by month: a table whose cells are shaded by the share. */
-export function CohortGrid({ cohorts, percent, texts }: {
+export function CohortGrid({ cohorts, percent, onOpen, texts }: {
   cohorts: readonly Schemas["Cohort"][];
   percent: (share: number) => string;
+  /** Shows the ledger lines of a cohort, up to the end of so many months after its own. */
+  onOpen: (row: number, n: number) => void;
   texts: { label: string; cohort: string; size: string; month: (n: number) => string; name: (month: string) => string };
 }) {
   const months = Math.max(0, ...cohorts.map((cohort) => cohort.retained.length));
@@ -26,7 +28,7 @@ export function CohortGrid({ cohorts, percent, texts }: {
           </tr>
         </thead>
         <tbody>
-          {cohorts.map(({ month, size, retained }) => (
+          {cohorts.map(({ month, size, retained }, row) => (
             <tr key={month}>
               <th scope="row" className="bsb:whitespace-nowrap">
                 {texts.name(month)}
@@ -38,7 +40,16 @@ export function CohortGrid({ cohorts, percent, texts }: {
                 const shade = share === null ? undefined : `color-mix(in oklab, var(--bsb-primary) ${Math.round(share * 45)}%, var(--bsb-card))`;
                 return (
                   <td key={n} className="bsb-end bsb-number" style={{ background: shade }}>
-                    {share === null ? "" : percent(share)}
+                    {share !== null && (
+                      <button
+                        type="button"
+                        className="bsb-link figure-cell"
+                        aria-label={`${texts.name(month)} ${texts.month(n)}: ${percent(share)}`}
+                        onClick={() => onOpen(row, n)}
+                      >
+                        {percent(share)}
+                      </button>
+                    )}
                   </td>
                 );
               })}

@@ -1,6 +1,8 @@
 export interface Step {
   name: string;
   count: number;
+  /** Shows the ledger lines behind the step; a step without any has none to show. */
+  onOpen?: (() => void) | undefined;
 }
 
 /** Each step as a bar against the first, with its share of the step before. */
@@ -15,7 +17,13 @@ export function Funnel({ steps, number, percent }: { steps: readonly Step[]; num
             <p className="bsb-row bsb-between bsb-small">
               <span>{step.name}</span>
               <span className="bsb-number">
-                {number(step.count)}
+                {step.onOpen ? (
+                  <button type="button" className="bsb-link figure-cell" aria-label={`${step.name}: ${number(step.count)}`} onClick={step.onOpen}>
+                    {number(step.count)}
+                  </button>
+                ) : (
+                  number(step.count)
+                )}
                 {before > 0 && <span className="bsb-2"> · {percent(step.count / before)}</span>}
               </span>
             </p>

@@ -12,23 +12,28 @@ from billing.rules.times import DAY, rfc3339
 from billing.store.customers import CustomerIndex, Filters
 
 View = dict[str, Any]
-FILTERS = ("plan", "status", "rail", "at_risk", "has_credits", "ends_within_days")
-_COLUMNS = ("user_id", "status", "plans", "rails", "at_risk", "has_credits", "since", "ends_at")
+FILTERS = ("plan", "version", "status", "rail", "at_risk", "has_credits", "ends_within_days")
+_COLUMNS = ("user_id", "status", "plans", "versions", "rails", "at_risk", "has_credits", "since", "ends_at")
 _FOUND = 50
 _CURSOR = re.compile(r"\d{12}#.{1,200}")
 _PAGE, _LONGEST_PAGE = 50, 1_000
 _LONGEST_AHEAD = 400
+_HIGHEST_VERSION = 999_999
 
 
 def filters_of(query: Mapping[str, str], now: int) -> Filters:
     """Raises `InvalidRequest`."""
     days = _number(query, "ends_within_days", 1, _LONGEST_AHEAD) if "ends_within_days" in query else None
+    version = _number(query, "version", 1, _HIGHEST_VERSION) if "version" in query else None
+    if version is not None and not query.get("plan"):
+        raise InvalidRequest("a version is one of a plan", errors=[{"path": "plan", "message": "missing"}])
     rail = query.get("rail") or None
     if rail is not None and rail not in PROVIDERS:
         message = f"one of {', '.join(PROVIDERS)}"
         raise InvalidRequest("nobody pays this way", errors=[{"path": "rail", "message": message}])
     return Filters(
         plan=query.get("plan") or None,
+        version=version,
         status=query.get("status") or None,
         rail=rail,
         at_risk=chosen(query, "at_risk", "false", "true") == "true",
@@ -48,12 +53,12 @@ class Customers:
         """By `q`, an id whole or in part; without it a page of those who fit the filters."""
         return self.search(query["q"], now) if "q" in query else self.page(filters_of(query, now), query, now)
 
-    def page(self, asked: Filters, query: Mapping[str, str], now: int) -> Mapping[str, Any]:
+    def page(self, filters: Filters, query: Mapping[str, str], now: int) -> Mapping[str, Any]:
         if query.get("cursor") and not _CURSOR.fullmatch(query["cursor"]):
             raise invalid_cursor()
         limit = _number(query, "limit", 1, _LONGEST_PAGE) if "limit" in query else _PAGE
-        found, following = self._index.page(asked, query.get("cursor", ""), limit, now)
-        return {"users": [_view(one) for one in found], "next": following, "index": self._state()}
+        customers, following = self._index.page(filters, query.get("cursor", ""), limit, now)
+        return {"users": [_view(one) for one in customers], "next": following, "index": self._state()}
 
     def search(self, text: str, now: int) -> Mapping[str, Any]:
         """Raises `InvalidRequest` when there is nothing to look for."""
@@ -61,13 +66,13 @@ class Customers:
         exact = self._users.find(text)
         matches = [(*exact, text)] if exact else []
         matches += [(one.user_id, one.what, one.id) for one in self._index.search(text, _FOUND)]
-        found: dict[str, View] = {}
+        by_user: dict[str, View] = {}
         for user_id, what, matched_id in matches:
-            if user_id in found:
+            if user_id in by_user:
                 continue
             shown = self._index.of(user_id, now)
-            found[user_id] = _view(shown or _bare(user_id)) | {"matched": what, "matched_id": matched_id}
-        return {"users": list(found.values()), "next": None, "index": self._state()}
+            by_user[user_id] = _view(shown or _bare(user_id)) | {"matched": what, "matched_id": matched_id}
+        return {"users": list(by_user.values()), "next": None, "index": self._state()}
 
     @staticmethod
     def rows(answer: Mapping[str, Any]) -> list[View]:
@@ -76,37 +81,47 @@ class Customers:
             {
                 **{name: user[name] for name in _COLUMNS},
                 "plans": " ".join(user["plans"]),
+                "versions": " ".join(user["versions"]),
                 "rails": " ".join(user["rails"]),
             }
             for user in answer["users"]
         ]
 
     def _state(self) -> View:
-        known = self._index.state()
-        if known is None:
+        state = self._index.state()
+        if state is None:
             return {"changed_at": None, "lag_seconds": None}
-        lag = max(0, known["taken_in_at"] - known["changed_at"])
-        return {"changed_at": rfc3339(known["changed_at"]), "lag_seconds": lag}
+        lag = max(0, state["taken_in_at"] - state["changed_at"])
+        return {"changed_at": rfc3339(state["changed_at"]), "lag_seconds": lag}
 
 
-def _view(found: Mapping[str, Any]) -> View:
+def _view(customer: Mapping[str, Any]) -> View:
     return {
-        "user_id": found["user_id"],
+        "user_id": customer["user_id"],
         "matched": None,
         "matched_id": None,
-        "plans": list(found["plans"]),
-        "status": found["status"],
-        "rails": list(found["rails"]),
-        "at_risk": bool(found["at_risk"]),
-        "has_credits": bool(found["has_credits"]),
-        "since": rfc3339(found["since"]) if found["since"] is not None else None,
-        "ends_at": rfc3339(found["ends_at"]) if found["ends_at"] is not None else None,
+        "plans": list(customer["plans"]),
+        "versions": list(customer.get("versions", ())),
+        "status": customer["status"],
+        "rails": list(customer["rails"]),
+        "at_risk": bool(customer["at_risk"]),
+        "has_credits": bool(customer["has_credits"]),
+        "since": rfc3339(customer["since"]) if customer["since"] is not None else None,
+        "ends_at": rfc3339(customer["ends_at"]) if customer["ends_at"] is not None else None,
     }
 
 
 def _bare(user_id: str) -> View:
-    """Somebody of whom there is an id and nothing else."""
-    nothing: View = {"plans": [], "rails": [], "at_risk": False, "has_credits": False, "since": None, "ends_at": None}
+    """A user of whom only an id is known."""
+    nothing: View = {
+        "plans": [],
+        "versions": [],
+        "rails": [],
+        "at_risk": False,
+        "has_credits": False,
+        "since": None,
+        "ends_at": None,
+    }
     return {"user_id": user_id, "status": "free", **nothing}
 
 

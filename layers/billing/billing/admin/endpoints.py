@@ -14,14 +14,15 @@ from billing.rules.host_events import EVENT_TYPES, test_event
 from billing.rules.host_signatures import secret_of
 from billing.rules.times import DAY, rfc3339
 from billing.store.audit import AuditLog
-from billing.store.host_events import Delivery, Endpoint, Health, HostEventStore, State
+from billing.store.host_events import HostEventStore
+from billing.store.outbox import Delivery, Endpoint, Health, State
 from billing.store.transactions import LostRace
 
 MOST_ENDPOINTS = 20
 MOST_DAYS_BACK = 30
-# Lanes of one call to send again; the next goes on where it stopped.
+# At most so many lanes are sent again in one call; the next goes on where it stopped.
 _MOST_LANES = 500
-# Room for the answer of a call that sends many again.
+# Seconds kept for the answer of a call that sends many again.
 _LEAST_SECONDS = 8.0
 
 
@@ -83,7 +84,7 @@ class AdminEndpoints:
             return view(before, health)
         after = self._put(before, after)
         if after.enabled and not before.enabled:
-            self._store.answered(endpoint_id, now)  # what it failed before is not held against it
+            self._store.answered(endpoint_id, now)  # its earlier failures do not count any more
             health = Health(succeeded_at=now)
         self._note("change_endpoint", after, admin, now, before)
         return view(after, health)
@@ -119,15 +120,15 @@ class AdminEndpoints:
 
     def deliveries(self, endpoint_id: str, state: State, limit: int, cursor: str | None) -> dict[str, Any]:
         self._get(endpoint_id)
-        found, following = self._store.newest(endpoint_id, state, limit, cursor)
-        return {"deliveries": [_delivery(delivery) for delivery in found], "cursor": following}
+        page, following = self._store.newest(endpoint_id, state, limit, cursor)
+        return {"deliveries": [_delivery(delivery) for delivery in page], "cursor": following}
 
     def resend(self, endpoint_id: str, delivery_id: str, *, admin: str, now: int) -> dict[str, int]:
         """One event again, under its own id."""
         endpoint, _ = self._get(endpoint_id)
         at, _, event_id = delivery_id.partition(".")
-        found = self._store.find(endpoint_id, event_id, int(at)) if at.isascii() and at.isdigit() else None
-        lane = None if found is None else self._store.add_again(found, now)
+        delivery = self._store.find(endpoint_id, event_id, int(at)) if at.isascii() and at.isdigit() else None
+        lane = None if delivery is None else self._store.add_again(delivery, now)
         if lane is None:
             raise NotFound("no such delivery, or it is more than a month old")
         self._wakes.send([lane])
@@ -135,10 +136,8 @@ class AdminEndpoints:
         return {"lanes": 1}
 
     def resend_since(self, endpoint_id: str, since: int, *, admin: str, now: int) -> dict[str, int]:
-        """Everything that was taken in since then, in order for each account; how many accounts that are.
-
-        Raises `Conflict` where there are more than one call can take: then a later moment comes first.
-        """
+        """Everything that was taken in since then, in order for each account; how many accounts that are. Raises
+        `Conflict` where there are more than one call can take: a later moment has to be chosen."""
         endpoint, _ = self._get(endpoint_id)
         if not now - MOST_DAYS_BACK * DAY <= since <= now:
             words = f"a moment of the last {MOST_DAYS_BACK} days"
@@ -154,10 +153,10 @@ class AdminEndpoints:
         return {"lanes": len(lanes)}
 
     def _get(self, endpoint_id: str) -> tuple[Endpoint, Health]:
-        found = self._store.endpoint(endpoint_id)
-        if found is None:
+        stored = self._store.endpoint(endpoint_id)
+        if stored is None:
             raise NotFound("there is no such endpoint")
-        return found
+        return stored
 
     def _put(self, before: Endpoint, after: Endpoint) -> Endpoint:
         after = replace(after, version=before.version + 1)
@@ -187,7 +186,7 @@ class AdminEndpoints:
         after: Mapping[str, Any] | None = None,
     ) -> None:
         by = By(actor=admin, action=action, subject=endpoint.endpoint_id)
-        self._audit.note(by, now, before=_kept(before) if before else None, after=after or _kept(endpoint))
+        self._audit.note(by, now, before=_for_audit(before) if before else None, after=after or _for_audit(endpoint))
 
 
 _WORDS = {
@@ -205,8 +204,8 @@ def _types(named: Sequence[str]) -> tuple[str, ...]:
     return tuple(name for name in EVENT_TYPES if name in named)
 
 
-def _kept(endpoint: Endpoint) -> dict[str, Any]:
-    """As the audit log keeps it: without the names of its secrets, which mean nothing there."""
+def _for_audit(endpoint: Endpoint) -> dict[str, Any]:
+    """As the audit log keeps it: how many secrets it has, but not which."""
     return {
         "url": endpoint.url,
         "description": endpoint.description,

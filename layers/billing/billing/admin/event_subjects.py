@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from billing.data import dataclass
+from billing.intake.processing import notification_of
 from billing.providers import PROVIDERS, load
-from billing.providers.interface import Notification
 from billing.rules.facts import DisputeFact, PaymentFact, PurchaseFact, RefundFact, Translation
 from billing.rules.past import whole
 from billing.rules.plans import Catalogue
@@ -19,7 +19,7 @@ _MONEY = (PaymentFact, PurchaseFact, RefundFact, DisputeFact)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """None: it does not say, and nothing of ours does."""
+    """None: neither the event nor our records say."""
 
     user_id: str | None = None
     plan_id: str | None = None
@@ -32,8 +32,8 @@ class Subjects:
         self._accounts = accounts
         self._plans = plans
 
-    def of(self, event: PaymentEvent, known: dict[str, Account]) -> Subject:
-        """`known` keeps the accounts that were read for other events of the page."""
+    def of(self, event: PaymentEvent, accounts: dict[str, Account]) -> Subject:
+        """`accounts` keeps the accounts that were read for other events of the page."""
         meaning = _meaning(event)
         facts = meaning.facts
         user_id = event.user_id or _first(fact.user_id for fact in facts)
@@ -41,7 +41,7 @@ class Subjects:
         plan_id = _first(getattr(fact, "plan_id", None) for fact in facts)
         plan_id = plan_id or _first(self._by_price(event.provider, getattr(fact, "price_id", None)) for fact in facts)
         known_already = money is not None and plan_id is not None
-        ours = self._ours(event, meaning, user_id, known) if user_id and not known_already else Subject()
+        ours = self._ours(event, meaning, user_id, accounts) if user_id and not known_already else Subject()
         return Subject(
             user_id=user_id,
             plan_id=plan_id or ours.plan_id,
@@ -57,12 +57,12 @@ class Subjects:
     def _catalogue(self) -> Catalogue:
         return self._plans.catalogue()
 
-    def _ours(self, event: PaymentEvent, meaning: Translation, user_id: str, known: dict[str, Account]) -> Subject:
+    def _ours(self, event: PaymentEvent, meaning: Translation, user_id: str, accounts: dict[str, Account]) -> Subject:
         """What our own record says of the object that an event names, where the event itself says too little."""
-        if user_id not in known:
-            known[user_id] = self._accounts.load(user_id, whole=True)
+        if user_id not in accounts:
+            accounts[user_id] = self._accounts.load(user_id, whole=True)
         named = {*_ids(event.payload), *(ref.id.partition("/")[0] for ref in meaning.rereads)}
-        for record in known[user_id].records.values():
+        for record in accounts[user_id].records.values():
             if not isinstance(record, Subscription | Purchase) or record.provider != event.provider:
                 continue
             if isinstance(record, Purchase):
@@ -70,7 +70,7 @@ class Subjects:
                     return Subject(plan_id=record.plan_id, amount_cents=record.amount_cents, currency=record.currency)
                 continue
             paid = next(
-                (p for p in whole(known[user_id], record).values() if named & {p.payment_id, *p.refs}),
+                (p for p in whole(accounts[user_id], record).values() if named & {p.payment_id, *p.refs}),
                 None,
             )
             if paid is not None:
@@ -83,19 +83,11 @@ class Subjects:
 
 
 def _meaning(event: PaymentEvent) -> Translation:
-    """Of a payload that is gone with its person, or from a time with other shapes, nothing."""
+    """Nothing for a payload that was erased, or that has the shape of an earlier time."""
     if not event.payload or event.provider not in PROVIDERS:
         return Translation()
-    notification = Notification(
-        provider=event.provider,
-        event_id=event.provider_event_id,
-        type=event.type,
-        created_at=event.created_at,
-        livemode=event.livemode,
-        payload=event.payload,
-    )
     try:
-        return load(event.provider).translate(notification)
+        return load(event.provider).translate(notification_of(event))
     except (KeyError, TypeError, ValueError):
         return Translation()
 

@@ -8,9 +8,9 @@ from billing.admin.event_subjects import Subject, Subjects
 from billing.aws import Aws
 from billing.errors import InvalidRequest, invalid_cursor
 from billing.intake.dead_letters import DeadLetter, DeadLetters
+from billing.intake.processing import notification_of
 from billing.intake.webhook import encode
 from billing.providers import PROVIDERS
-from billing.providers.interface import Notification
 from billing.rules.history import By
 from billing.rules.records import Account
 from billing.rules.times import rfc3339
@@ -20,13 +20,13 @@ from billing.store.payment_events import Listed, PaymentEvent, PaymentEventStore
 View = dict[str, Any]
 _PAGE = 25
 _LISTS: tuple[Listed, ...] = ("processed", "failed", "quarantined", "set_aside")
-# How far events of a kind are counted: more of them is the same message.
+# Events of a kind are counted up to so many.
 _COUNTED = 1_000
 _CURSOR = re.compile(r"\d{12}#.{1,200}")
-# What one request has time for; whoever asks for all asks again, or uses `billing dlq redrive`.
+# So many letters one request has time for. For more, ask again, or use `billing dlq redrive`.
 REDRIVEN_AT_ONCE = 100
 
-# What helps, by the code of a cause. What could not be applied yet has a code of its own; see `Parked`.
+# What helps, by the code of a cause. `Parked` names the codes of what could not be applied yet.
 _LOOK_UP = "Look the object up at the provider; once it is there, send the event again."
 REMEDIES: Mapping[str, str] = {
     "unknown_plan": "Add the price to the plan it stands for (provider ids), then send the event again.",
@@ -73,7 +73,7 @@ def redrive_letters(
     pause: Callable[[], None] = lambda: None,
     on_sent: Callable[[DeadLetter], None] = lambda letter: None,
 ) -> Sequence[DeadLetter]:
-    """`DeadLetters.redrive`; whatever went is in the audit log under the name `by`, also when it was interrupted."""
+    """`DeadLetters.redrive`, with what was sent in the audit log under the name `by`, also when it was interrupted."""
     sent: list[str] = []
 
     def went(letter: DeadLetter) -> None:
@@ -108,16 +108,16 @@ class AdminEvents:
         self._dlq_url = dlq_url
 
     def find(self, text: str) -> Mapping[str, Any]:
-        """The event of an id, the provider's own or with its name before it, wherever it stands."""
+        """The event of an id, the provider's own or with its name before it, in the queue or on record."""
         if not 1 <= len(text) <= 200:
             raise InvalidRequest("search for an id", errors=[{"path": "q", "message": "1 to 200 characters"}])
         ids = [text, *(f"{provider}#{text}" for provider in PROVIDERS)]
         dead = [letter for letter in self._letters.waiting(REDRIVEN_AT_ONCE) if letter.event_id in ids]
         accounts: dict[str, Account] = {}
-        found = [self._dead(letter, accounts) for letter in dead[:1]]
-        if not found:
-            found = [self._view(event, accounts) for event in map(self._events.get, ids) if event is not None]
-        return {"events": found, "queue": self._depth(), "next": None}
+        views = [self._dead(letter, accounts) for letter in dead[:1]]
+        if not views:
+            views = [self._view(event, accounts) for event in map(self._events.get, ids) if event is not None]
+        return {"events": views, "queue": self._depth(), "next": None}
 
     def list(self, status: str, cursor: str | None) -> Mapping[str, Any]:
         """A page of events: `processed`, `failed`, `quarantined` or `set_aside`, newest first, or `dead`, oldest
@@ -127,14 +127,14 @@ class AdminEvents:
         following = None
         accounts: dict[str, Account] = {}
         if status == "dead":
-            found = [self._dead(letter, accounts) for letter in self._letters.waiting(REDRIVEN_AT_ONCE)]
+            views = [self._dead(letter, accounts) for letter in self._letters.waiting(REDRIVEN_AT_ONCE)]
         elif kind := next((kind for kind in _LISTS if kind == status), None):
             events, following = self._events.newest(kind, _PAGE, cursor or None)
-            found = [self._view(event, accounts) for event in events]
+            views = [self._view(event, accounts) for event in events]
         else:
             message = "processed, failed, quarantined, set_aside or dead"
             raise InvalidRequest("this status is not known", errors=[{"path": "status", "message": message}])
-        return {"events": found, "queue": self._depth(), "next": following}
+        return {"events": views, "queue": self._depth(), "next": following}
 
     def redrive(self, event_ids: Sequence[str] | None, *, dry_run: bool, admin: str, now: int) -> Mapping[str, Any]:
         """Sends dead letters back to be processed, or says which would go. What goes is in the audit log."""
@@ -169,7 +169,8 @@ class AdminEvents:
         if done:
             subject = done[0] if len(done) == 1 else f"{len(done)} payment events"
             self._audit.note(By(actor=admin, action="set_aside", subject=subject, reason=reason), now, after=done)
-        # Only what is on record as settled leaves the queue: cut off before that, it is in both, and a repeat there.
+        # A letter leaves the queue only after its event is settled. If this is cut off in between, the letter is a
+        # harmless repeat.
         gone = [item["event_id"] for item in items if item["reason"] in (None, "it is settled already")]
         self._letters.drop([letter for event_id in gone for letter in dead.get(event_id, [])])
         return {"items": items}
@@ -199,7 +200,7 @@ class AdminEvents:
             "waiting": waiting,
             "in_flight": in_flight,
             "dead": dead,
-            # A dead letter failed too, and is listed so: what remains is tried again by itself.
+            # A dead letter is listed as failed too. The others that failed are tried again by themselves.
             "failing": max(0, self._events.count("failed", _COUNTED) - dead),
             "quarantined": self._events.count("quarantined", _COUNTED),
             "set_aside": self._events.count("set_aside", _COUNTED),
@@ -211,8 +212,8 @@ class AdminEvents:
         return int(answer["Attributes"][names[0]]), int(answer["Attributes"][names[1]])
 
     def _dead(self, letter: DeadLetter, accounts: dict[str, Account]) -> View:
-        known = self._events.get(letter.event_id)
-        event = known or (letter.event if _readable(letter) else None)
+        recorded = self._events.get(letter.event_id)
+        event = recorded or (letter.event if _readable(letter) else None)
         return {
             "event_id": letter.event_id,
             "provider": letter.provider,
@@ -222,7 +223,7 @@ class AdminEvents:
             "cause": letter.cause,
             "code": letter.code or None,
             "remedy": remedy(letter.code),
-            "attempts": known.attempts if known else 0,
+            "attempts": recorded.attempts if recorded else 0,
             "received_at": rfc3339(letter.received_at),
             "processed_at": None,
             **self._about(event, accounts),
@@ -265,12 +266,4 @@ def _readable(letter: DeadLetter) -> bool:
 
 def _message(event: PaymentEvent) -> str:
     """The event as its webhook queued it."""
-    notification = Notification(
-        provider=event.provider,
-        event_id=event.provider_event_id,
-        type=event.type,
-        created_at=event.created_at,
-        livemode=event.livemode,
-        payload=event.payload,
-    )
-    return encode(notification, event.received_at, event.secret_label, event.body_sha256)
+    return encode(notification_of(event), event.received_at, event.secret_label, event.body_sha256)

@@ -14,8 +14,9 @@ View = dict[str, Any]
 Pages = Callable[[str, ObjectKind, str], str | None]
 
 
-def facts(subscription: Subscription, page: Pages) -> View:
-    provider, customer = subscription.provider, subscription.customer_id
+def facts(account: Account, subscription: Subscription, page: Pages) -> View:
+    provider = subscription.provider
+    customer = account.living_customer(provider, subscription.customer_id)
     return {
         "provider": provider,
         "subscription_id": subscription.subscription_id,
@@ -33,18 +34,18 @@ def facts(subscription: Subscription, page: Pages) -> View:
 
 
 def acts(subscription: Subscription) -> list[str]:
-    """What can be done to it by hand and would not be refused."""
+    """What an admin can do to it that would not be refused."""
     if subscription.status not in LIVE:
         return []
     buyers = actions_of(subscription)
     ends_soon = subscription.ends_at is not None and subscription.ends_at <= subscription.current_period_end
-    found = [] if ends_soon or subscription.status in ("unpaid", "paused") else ["cancel_at_end"]
-    found.append("cancel_now")
+    possible = [] if ends_soon or subscription.status in ("unpaid", "paused") else ["cancel_at_end"]
+    possible.append("cancel_now")
     if "resume" in buyers or "keep" in buyers:
-        found.append("resume")
+        possible.append("resume")
     if "change" in buyers:
-        found.append("change")
-    return found
+        possible.append("change")
+    return possible
 
 
 def money(account: Account) -> list[View]:
@@ -63,9 +64,9 @@ def money(account: Account) -> list[View]:
 
 
 def undecided(account: Account) -> Iterator[View]:
-    """Money that came and bought nothing: to be accepted, or given back."""
-    for purchase in [*account.terms, *account.purchases]:
-        if purchase.undecided:
+    """Money that bought nothing, to be accepted or given back; or that had counted, and vanished."""
+    for purchase in [*account.terms, *account.purchases, *account.gifts]:
+        if purchase.wants_a_person:
             yield view(account.user_id, purchase)
     for subscription in account.subscriptions:
         yield from (late_view(account.user_id, subscription, payment) for payment in subscription.paid_late)

@@ -46,20 +46,18 @@ class InvoiceDesk:
 
     def open(self, limit: int, *, flagged: bool, offered: Sequence[str] = ()) -> dict[str, Any]:
         """Invoices that are not final, newest first; `flagged`: only those that wait for a decision, oldest first.
-
-        `cannot_see`: by provider on offer, what its set-up here is not told.
-        """
-        found: list[dict[str, Any]] = []
+        `cannot_see`: by provider on offer, what this set-up is not told."""
+        views: list[dict[str, Any]] = []
         for due in self._due.waiting(limit) if flagged else self._due.due("poll", None, limit):
             purchase = self._accounts.load(due.user_id).records.get(due.record)
-            if isinstance(purchase, Purchase) and (purchase.undecided or not flagged):
-                found.append(view(due.user_id, purchase))
+            if isinstance(purchase, Purchase) and (purchase.wants_a_person or not flagged):
+                views.append(view(due.user_id, purchase))
         for due in self._due.due("decide", None, limit):
             subscription = self._accounts.load(due.user_id).records.get(due.record)
             if isinstance(subscription, Subscription):
-                found += [late_view(due.user_id, subscription, payment) for payment in subscription.paid_late]
+                views += [late_view(due.user_id, subscription, payment) for payment in subscription.paid_late]
         return {
-            "invoices": sorted(found, key=lambda v: str(v["created_at"]), reverse=not flagged),
+            "invoices": sorted(views, key=lambda v: str(v["created_at"]), reverse=not flagged),
             "cannot_see": {
                 name: list(unseen)
                 for name in offered
@@ -86,16 +84,17 @@ class InvoiceDesk:
         return {**view(account.user_id, purchase), "claim_urls": [url for url in urls if url]}
 
     def accept(self, provider: str, purchase_id: str, admin: str, now: int) -> dict[str, Any]:
-        """Lets an underpaid or late payment count as what it was meant for, under the admin's name."""
+        """Lets an underpaid or late payment count as what it was meant for, under the admin's name; of one that has
+        vanished, takes note of that."""
         catalogue = self._plans.catalogue(fresh=True)
         if provider not in PREPAID:
             return self._accept_late(provider, purchase_id, admin, catalogue, now)
 
         def decide(account: Account) -> Consequences | None:
             purchase = purchase_of(account, provider, purchase_id)
-            if purchase is None or (purchase.accepted_by and not purchase.undecided):
+            if purchase is None or (purchase.accepted_by and not purchase.wants_a_person):
                 return None
-            if not purchase.undecided:
+            if not purchase.wants_a_person:
                 raise Conflict(
                     f"this invoice is {purchase.status}: only money that bought nothing can be accepted",
                     code="not_acceptable",
@@ -105,7 +104,8 @@ class InvoiceDesk:
                 raise Conflict(
                     "this payment is being refunded: wait until the refund has ended", code="refund_in_progress"
                 )
-            by = By(actor=admin, action="accept_invoice", reason=purchase.status, subject=f"{provider}#{purchase_id}")
+            action = "accept_invoice" if purchase.undecided else "note_vanished"
+            by = By(actor=admin, action=action, reason=purchase.status, subject=f"{provider}#{purchase_id}")
             return consequences(account, accept(account, purchase, admin, catalogue, now), catalogue, now, by)
 
         self._accounts.change(self._find(provider, purchase_id)[0].user_id, decide)
@@ -141,15 +141,15 @@ class InvoiceDesk:
             undecided=not (surplus or accepted),
         )
         done = self._refunds.refund(wanted, key, admin, now)
-        told = {name: done[name] for name in ("refund_id", "claim_url", "outcome", "parts", "error")}
-        return {**self._view(provider, purchase_id), **told}
+        result = {name: done[name] for name in ("refund_id", "claim_url", "outcome", "parts", "error")}
+        return {**self._view(provider, purchase_id), **result}
 
     def _late(self, provider: str, payment_id: str) -> tuple[str, Subscription, Payment]:
         user_id = self._accounts.owner(provider, [payment_id])
-        found = _payment_of(self._accounts.load(user_id, whole=True), payment_id) if user_id else None
-        if user_id is None or found is None:
+        late = _payment_of(self._accounts.load(user_id, whole=True), payment_id) if user_id else None
+        if user_id is None or late is None:
             raise NotFound(f"no {provider} invoice {payment_id} is known here")
-        return user_id, *found
+        return user_id, *late
 
     def _reread_late(self, provider: str, payment_id: str, now: int) -> dict[str, Any]:
         user_id, subscription, _ = self._late(provider, payment_id)
@@ -164,10 +164,10 @@ class InvoiceDesk:
         user_id, *_ = self._late(provider, payment_id)
 
         def decide(account: Account) -> Consequences | None:
-            found = _payment_of(account, payment_id)
-            if found is None or found[1].accepted_by is not None:
+            late = _payment_of(account, payment_id)
+            if late is None or late[1].accepted_by is not None:
                 return None
-            subscription, payment = found
+            subscription, payment = late
             if payment not in subscription.paid_late:
                 raise Conflict("this invoice was paid in time, or was refunded", code="not_acceptable")
             if any(open_requests(account, provider, payment)):
@@ -187,16 +187,15 @@ class InvoiceDesk:
 
     def _find(self, provider: str, purchase_id: str) -> tuple[Account, Purchase]:
         user_id = self._accounts.owner(provider, [purchase_id]) if provider in PREPAID else None
-        account = self._accounts.load(user_id) if user_id else None
-        purchase = purchase_of(account, provider, purchase_id) if account else None
-        if account is None or purchase is None:
+        pair = user_id and self._accounts.evaluate(user_id, lambda a: (a, purchase_of(a, provider, purchase_id)))
+        if not pair or pair[1] is None:
             raise NotFound(f"no {provider} invoice {purchase_id} is known here")
-        return account, purchase
+        return pair[0], pair[1]
 
 
 def _payment_of(account: Account, payment_id: str) -> tuple[Subscription, Payment] | None:
-    found = ((of, p) for of, p in account.payments if isinstance(of, Subscription) and p.payment_id == payment_id)
-    return next(found, None)
+    pairs = ((of, p) for of, p in account.payments if isinstance(of, Subscription) and p.payment_id == payment_id)
+    return next(pairs, None)
 
 
 def late_view(user_id: str, subscription: Subscription, payment: Payment) -> dict[str, Any]:
@@ -215,6 +214,7 @@ def late_view(user_id: str, subscription: Subscription, payment: Payment) -> dic
         "refunded_cents": payment.refunded_cents,
         "refundable_cents": payment.kept_cents,
         "undecided_cents": payment.kept_cents if payment in subscription.paid_late else 0,
+        "vanished_cents": 0,
         "doubles": None,
         "refunds": [_refund_view(refund) for refund in payment.refunds.values()],
         "currency": payment.currency,
@@ -242,11 +242,12 @@ def view(user_id: str, purchase: Purchase) -> dict[str, Any]:
         "refunded_cents": payment.given_back_cents if payment else 0,
         "refundable_cents": purchase.kept_cents,
         "undecided_cents": purchase.unbought_cents if purchase.undecided else 0,
+        "vanished_cents": purchase.vanished_cents,
         "doubles": purchase.doubles,
         "refunds": [_refund_view(refund) for refund in payment.refunds.values()] if payment else [],
         "currency": purchase.currency,
         "accepted_by": purchase.accepted_by,
-        "needs_decision": purchase.undecided,
+        "needs_decision": purchase.wants_a_person,
         "created_at": rfc3339(purchase.created_at),
         "expires_at": rfc3339(purchase.expires_at),
     }

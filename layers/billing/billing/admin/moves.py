@@ -60,7 +60,7 @@ class AdminMoves:
 
     def stop(self, plan_id: str, by: By, now: int) -> Move:
         """No further subscription is touched; asking again changes nothing."""
-        move = self._known(plan_id)
+        move = self._move_of(plan_id)
         if move.status not in ("running", "undoing"):
             return move
         stopped = self._moves.change(move, status="stopped")
@@ -69,7 +69,7 @@ class AdminMoves:
 
     def undo(self, plan_id: str, by: By, now: int) -> Move:
         """Takes back what was scheduled, and sends those already moved back with their next period."""
-        move = self._known(plan_id)
+        move = self._move_of(plan_id)
         if move.status in ("undoing", "undone"):
             return move
         undoing = self._moves.change(move, status="undoing", cursor=None, swept_at=0)
@@ -79,7 +79,7 @@ class AdminMoves:
     def _note(self, by: By, now: int, before: Move | None, after: Move) -> None:
         self._audit.note(by, now, before=asdict(before) if before else None, after=asdict(after))
 
-    def _known(self, plan_id: str) -> Move:
+    def _move_of(self, plan_id: str) -> Move:
         move = self._moves.get(plan_id)
         if move is None:
             raise NotFound(f"no subscribers of {plan_id} were ever moved")

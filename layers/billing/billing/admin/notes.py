@@ -18,8 +18,7 @@ class Notes:
         self._audit = audit
 
     def add(self, user_id: str, admin: str, now: int, text: str) -> Mapping[str, Any]:
-        if self._accounts.snapshot(user_id).version == 0:
-            raise NotFound("nothing is stored about this user")
+        self._accounts.existing(user_id)
         note = self._notes.add(user_id, text, admin, now)
         # The words are not repeated in the log, which outlives the note and the customer.
         self._audit.note(By(actor=admin, action="add_note", subject=user_id), now, after={"note": note.note_id})

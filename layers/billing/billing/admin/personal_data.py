@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from billing import deadline
-from billing.errors import Conflict, NotFound
+from billing.errors import Conflict
 from billing.rules.history import By
 from billing.rules.records import LIVE
 from billing.rules.times import rfc3339
@@ -22,8 +22,7 @@ class PersonalData:
 
     def export(self, user_id: str, admin: str, now: int, cursor: str = "") -> Mapping[str, Any]:
         """One page; the first is noted in the audit log."""
-        if self._accounts.load(user_id).version == 0:
-            raise NotFound("nothing is stored about this user")
+        self._accounts.existing(user_id)
         records, following = self._erasure.page(user_id, cursor)
         if not cursor:
             self._audit.note(By(actor=admin, action="export", subject=user_id), now)
@@ -52,11 +51,11 @@ class PersonalData:
 def finish_erasures(due: DueStore, erasure: ErasureStore, now: int, limit: int) -> tuple[int, int]:
     """Goes on with erasures that were cut off, at most `limit` of each partition: how many are done, how many not."""
     done = left = 0
-    for found in due.due("erase", now, limit):
+    for unfinished in due.due("erase", now, limit):
         if deadline.over():
             break
         try:
-            erased = erasure.go_on(found.user_id, now)
+            erased = erasure.go_on(unfinished.user_id, now)
         except Conflict:  # others keep writing: the next round tries again
             left += 1
             continue

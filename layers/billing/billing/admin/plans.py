@@ -32,9 +32,9 @@ class AdminPlans:
         }
 
     def newest(self, plan_id: str) -> Mapping[str, Any] | None:
-        """A plan as it is now, to be noted beside what becomes of it."""
-        known = self._plans.catalogue(fresh=True).get(plan_id)
-        return admin_plan(known, self._offered) if known else None
+        """A plan as it is now, for the audit log to compare with."""
+        plan = self._plans.catalogue(fresh=True).get(plan_id)
+        return admin_plan(plan, self._offered) if plan else None
 
     def create(self, body: CreatePlan) -> Mapping[str, Any]:
         if self._plans.catalogue(fresh=True).get(body.plan_id) is not None:
@@ -62,8 +62,8 @@ class AdminPlans:
                 wanted.append(plan)
                 places.append(place)
         for place, plan in zip(places, wanted, strict=True):
-            found = [*faults_of(plan), *_price_clashes(plan, catalogue)]
-            faults += [{**fault, "path": _place_of(fault["path"], place)} for fault in found]
+            own_faults = [*faults_of(plan), *_price_clashes(plan, catalogue)]
+            faults += [{**fault, "path": _place_of(fault["path"], place)} for fault in own_faults]
         if faults:
             raise InvalidRequest("the offer cannot be sold like this", errors=_distinct(faults))
         priced = [self._prices.priced(plan, catalogue.get(plan.plan_id)) for plan in wanted]
@@ -75,22 +75,19 @@ class AdminPlans:
         """Brings plans to the state of a file: {plan_id: created, updated or unchanged}. Others are left alone."""
         done = {}
         for body in bodies:
-            known = self._plans.catalogue(fresh=True).get(body.plan_id)
-            plan = plan_from(body, body.plan_id, known.version + 1 if known else 1)
-            prices = plan.provider_plan_ids or (known.provider_plan_ids if known else {})
-            if known and replace(known, version=plan.version) == replace(plan, provider_plan_ids=prices):
+            stored = self._plans.catalogue(fresh=True).get(body.plan_id)
+            plan = plan_from(body, body.plan_id, stored.version + 1 if stored else 1)
+            prices = plan.provider_plan_ids or (stored.provider_plan_ids if stored else {})
+            if stored and replace(stored, version=plan.version) == replace(plan, provider_plan_ids=prices):
                 done[body.plan_id] = "unchanged"
                 continue
             self._add(plan)
-            done[body.plan_id] = "updated" if known else "created"
+            done[body.plan_id] = "updated" if stored else "created"
         return done
 
     def archive(self, plan_id: str, body: ArchivePlan) -> Mapping[str, Any]:
-        """Takes a plan off sale; asking again changes nothing.
-
-        The free plan is had, not bought: without it everybody who bought nothing loses what it gives. So it goes only
-        when that is meant.
-        """
+        """Takes a plan off sale; asking again changes nothing. Without the free plan everybody who bought nothing loses
+        what it gives, so that one is only archived when it is said explicitly."""
         newest = self._newest(plan_id)
         free = self._plans.catalogue().free()
         if free is not None and free.plan_id == plan_id and not body.anyway:
@@ -150,10 +147,10 @@ def _repeated(plan_ids: Sequence[str]) -> list[dict[str, str]]:
 
 
 def _place_of(path: str, place: int) -> str:
-    """Where in an offer's body a plan's fault lies: what is a price's own has its place."""
+    """Where in an offer's body a fault of one of its plans is: in the price's own part, or in what all share."""
     return f"prices/{place}/{path}" if path.partition("/")[0] in PriceBody.model_fields else path
 
 
 def _distinct(faults: Sequence[dict[str, str]]) -> list[dict[str, str]]:
-    """What the plans of an offer share is wrong once."""
+    """Each fault once: what the plans of an offer share would be named for each of them."""
     return list({(fault["path"], fault["message"]): fault for fault in faults}.values())

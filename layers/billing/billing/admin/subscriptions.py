@@ -40,68 +40,68 @@ class SubscriptionDesk:
         self._applier = applier
         self._audit = audit
 
-    def cancel(self, user_id: str, subscription_id: str, admin: str, now: int, wish: CancelForUser) -> View:
+    def cancel(self, user_id: str, subscription_id: str, admin: str, now: int, body: CancelForUser) -> View:
         """Ends it, at the period's end or now; no money goes back by that. With `dry_run` only what that would do."""
-        account, subscription = self._found(user_id, subscription_id)
-        at_once = not wish.at_period_end
+        account, subscription = self._subscription(user_id, subscription_id)
+        at_once = not body.at_period_end
         catalogue = self._plans.catalogue()
         effect = if_canceled(account, catalogue, subscription, now, at_once=at_once)
-        told = canceled_view(effect, subscription, catalogue)
+        view = canceled_view(effect, subscription, catalogue)
         if subscription.status in TERMINAL:
             return self._shown("unchanged", account, subscription, now, None)
-        if wish.dry_run:
+        if body.dry_run:
             ended = {"status": "canceled", "ended_at": now} if at_once else {"cancel_at_period_end": True}
-            return self._shown("preview", account, replace(subscription, **ended), now, told)
-        acting = _Acting(self._audit, user_id, admin, "cancel_subscription", wish.reason or "", now)
+            return self._shown("preview", account, replace(subscription, **ended), now, view)
+        acting = _Acting(self._audit, user_id, admin, "cancel_subscription", body.reason or "", now)
         self._subscriptions.cancel(
             user_id,
-            at_period_end=wish.at_period_end,
-            reason=wish.reason,
+            at_period_end=body.at_period_end,
+            reason=body.reason,
             comment=None,
             now=now,
             subscription_id=subscription_id,
             acting=acting,
         )
-        return self._shown(acting.outcome, *self._found(user_id, subscription_id), now, told)
+        return self._shown(acting.outcome, *self._subscription(user_id, subscription_id), now, view)
 
-    def resume(self, user_id: str, subscription_id: str, admin: str, now: int, wish: ResumeForUser) -> View:
+    def resume(self, user_id: str, subscription_id: str, admin: str, now: int, body: ResumeForUser) -> View:
         """Takes back what was scheduled, or wakes a paused one."""
-        account, subscription = self._found(user_id, subscription_id)
-        if wish.dry_run:
+        account, subscription = self._subscription(user_id, subscription_id)
+        if body.dry_run:
             return self._shown("preview", account, resumed(subscription), now, None)
         acting = _Acting(self._audit, user_id, admin, "resume_subscription", "", now)
         self._subscriptions.resume(user_id, now, subscription_id=subscription_id, acting=acting)
-        return self._shown(acting.outcome, *self._found(user_id, subscription_id), now, None)
+        return self._shown(acting.outcome, *self._subscription(user_id, subscription_id), now, None)
 
     def preview_change(self, user_id: str, subscription_id: str, now: int, plan_id: str) -> View:
         """What another plan would cost the customer, now and next."""
         return self._subscriptions.preview(user_id, plan_id, now, subscription_id=subscription_id)
 
-    def change(self, user_id: str, subscription_id: str, admin: str, now: int, wish: ChangeSubscription) -> View:
+    def change(self, user_id: str, subscription_id: str, admin: str, now: int, body: ChangeSubscription) -> View:
         """Makes the change as it was shown: the customer is charged, or credited, what the preview said."""
-        self._found(user_id, subscription_id)
+        self._subscription(user_id, subscription_id)
         acting = _Acting(self._audit, user_id, admin, "change_plan", "", now)
-        self._subscriptions.change(user_id, wish.preview_id, now, acting=acting)
-        return self._shown(acting.outcome, *self._found(user_id, subscription_id), now, None)
+        self._subscriptions.change(user_id, body.preview_id, now, acting=acting)
+        return self._shown(acting.outcome, *self._subscription(user_id, subscription_id), now, None)
 
     def reread(self, user_id: str, subscription_id: str, now: int) -> View:
-        """Asks the provider how it stands, and takes that over."""
-        _, known = self._found(user_id, subscription_id)
-        self._applier.refresh(user_id, known.provider, Ref("subscription", subscription_id), now)
-        account, read = self._found(user_id, subscription_id)
-        # When it was looked at is no news.
-        news = replace(known, observed_at=read.observed_at) != read
+        """Reads it from the provider, and applies that."""
+        _, before = self._subscription(user_id, subscription_id)
+        self._applier.refresh(user_id, before.provider, Ref("subscription", subscription_id), now)
+        account, read = self._subscription(user_id, subscription_id)
+        # The time of reading is no change.
+        news = replace(before, observed_at=read.observed_at) != read
         return self._shown("done" if news else "unchanged", account, read, now, None)
 
-    def give_days(self, user_id: str, admin: str, now: int, wish: GiveDays) -> View:
-        """Opens what a plan has for so many days beyond what the customer has; no charge is moved. Once per key."""
+    def give_days(self, user_id: str, admin: str, now: int, body: GiveDays) -> View:
+        """Opens a plan's features for so many days beyond what the customer has; no charge is moved. Once per key."""
         catalogue = self._plans.catalogue()
         account = self._accounts.load(user_id)
-        grant_id = "grant_" + hashlib.sha256(f"{user_id}|days|{wish.idempotency_key}".encode()).hexdigest()[:16]
-        known = account.records.get(f"grant#{grant_id}")
-        if isinstance(known, Grant):
-            return _days(known, "unchanged")
-        plan = _plan(account, catalogue, wish.plan_id, now)
+        grant_id = "grant_" + hashlib.sha256(f"{user_id}|days|{body.idempotency_key}".encode()).hexdigest()[:16]
+        existing = account.records.get(f"grant#{grant_id}")
+        if isinstance(existing, Grant):
+            return _days(existing, "unchanged")
+        plan = _plan(account, catalogue, body.plan_id, now)
         # Credits do not end with a day: they would be given for good.
         features = features_to_json({k: v for k, v in plan.features.items() if not isinstance(v, Credits)})
         earlier = [g.expires_at or 0 for g in account.grants if g.features == features and g.revoked_at is None]
@@ -109,23 +109,23 @@ class SubscriptionDesk:
             grant_id=grant_id,
             features=features,
             granted_by=admin,
-            reason=wish.reason,
+            reason=body.reason,
             granted_at=now,
-            expires_at=max([_reach(account, catalogue, plan, now), *earlier]) + wish.days * DAY,
+            expires_at=max([_reach(account, catalogue, plan, now), *earlier]) + body.days * DAY,
         )
-        if wish.dry_run:
+        if body.dry_run:
             return _days(grant, "preview")
 
         def decide(before: Account) -> Consequences | None:
             if grant.record in before.records:
                 return None
-            by = By(actor=admin, action="give_days", reason=wish.reason)
+            by = By(actor=admin, action="give_days", reason=body.reason)
             return consequences(before, before.put(grant), catalogue, now, by)
 
         self._accounts.change(user_id, decide)
         return _days(grant, "done")
 
-    def _found(self, user_id: str, subscription_id: str) -> tuple[Account, Subscription]:
+    def _subscription(self, user_id: str, subscription_id: str) -> tuple[Account, Subscription]:
         account = self._accounts.load(user_id)
         for subscription in account.subscriptions:
             if subscription.subscription_id == subscription_id:
@@ -150,10 +150,10 @@ class _Acting:
         self._now = now
         self.outcome = "unchanged"
 
-    def __call__(self, subscription: Subscription, asked: Mapping[str, Any]) -> None:
+    def __call__(self, subscription: Subscription, changes: Mapping[str, Any]) -> None:
         names = ("plan_id", "status", "cancel_at", "cancel_at_period_end", "scheduled_plan_id")
         before = {subscription.record: {name: getattr(subscription, name) for name in names}}
-        self._audit.note(self._by, self._now, before, {subscription.record: asked})
+        self._audit.note(self._by, self._now, before, {subscription.record: changes})
         self.outcome = "done"
 
 

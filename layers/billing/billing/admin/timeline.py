@@ -7,7 +7,7 @@ from billing.rules.history import code
 from billing.rules.times import rfc3339
 
 View = dict[str, Any]
-# A provider tells of the new period and of its payment in two events: within this they are one line.
+# A provider reports a new period and its payment in two events. Within so many seconds they are shown as one line.
 _TOGETHER = 3_600
 MONEY = {
     "payment": ("payment", "paid"),
@@ -27,8 +27,8 @@ def timeline(history: Iterable[Mapping[str, Any]], ledger: Iterable[Mapping[str,
         if renewed is not None:
             renewed |= {name: paid[name] for name in ("amount_cents", "tax_cents", "currency", "provider")}
             money.remove(paid)
-    told = sorted([*changed, *money], key=lambda entry: int(entry["at"]), reverse=True)
-    return [{**entry, "at": rfc3339(entry["at"]), "until": rfc3339(entry["until"])} for entry in told]
+    entries = sorted([*changed, *money], key=lambda entry: int(entry["at"]), reverse=True)
+    return [{**entry, "at": rfc3339(entry["at"]), "until": rfc3339(entry["until"])} for entry in entries]
 
 
 def _is_of(renewed: View, paid: View) -> bool:

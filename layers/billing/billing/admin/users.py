@@ -65,16 +65,16 @@ class AdminUsers:
         event's. Raises `InvalidRequest`."""
         if not 1 <= len(text) <= 200:
             raise InvalidRequest("search for an id", errors=[{"path": "q", "message": "1 to 200 characters"}])
-        return self._found(text)
+        return self._owner_of(text)
 
     def show(self, user_id: str, now: int) -> Mapping[str, Any]:
-        account, catalogue = self._known(user_id, whole=True), self._plans.catalogue()
+        account, catalogue = self._accounts.existing(user_id, whole=True), self._plans.catalogue()
         counters = self._counters.read_all(user_id)
         open_now = evaluate(with_free(sources(account, catalogue), catalogue), now).values()
         return {
             "user_id": user_id,
             "status": subscription_status(account, catalogue, now),
-            "facts": [facts(subscription, self._page) for subscription in account.subscriptions],
+            "facts": [facts(account, subscription, self._page) for subscription in account.subscriptions],
             "money": money(account),
             "undecided": list(undecided(account)),
             "notes": [note_view(note) for note in self._notes.of(user_id, now)],
@@ -91,37 +91,37 @@ class AdminUsers:
 
     def explain(self, user_id: str, feature: str, at: int, now: int) -> Mapping[str, Any]:
         """Why a user has, or had not, a feature at a time: the answer, and the records that it rests on."""
-        self._known(user_id)
+        self._accounts.existing(user_id)
         if not feature or not 0 <= at <= now:
             message = "name a feature, and a time in the past"
             raise InvalidRequest(
                 "a feature or time is missing or not valid", errors=[{"path": "feature", "message": message}]
             )
-        found = explanation.explain(self._accounts, user_id, self._plans.catalogue(), feature, at)
-        verdict = found.decision
+        explained = explanation.explain(self._accounts, user_id, self._plans.catalogue(), feature, at)
+        verdict = explained.decision
         return {
             "user_id": user_id,
             "feature": feature,
             "at": rfc3339(at),
-            "allowed": found.allowed,
+            "allowed": explained.allowed,
             "scenario": None if isinstance(verdict, Entitlement) else verdict.scenario,
             "value": value(verdict) if isinstance(verdict, Entitlement) else None,
             "also": [allowance.shown() for allowance in verdict.beside] if isinstance(verdict, Entitlement) else [],
             "expires_at": rfc3339(verdict.expires_at) if isinstance(verdict, Entitlement) else None,
-            "sources": [source_view(s) for s in found.sources],
-            "last": _last(found.last) if found.last else None,
-            "offers": [{"plan_id": plan.plan_id, "name": plan.name} for plan in found.offers],
+            "sources": [source_view(s) for s in explained.sources],
+            "last": _last(explained.last) if explained.last else None,
+            "offers": [{"plan_id": plan.plan_id, "name": plan.name} for plan in explained.offers],
         }
 
-    def grant(self, user_id: str, admin: str, now: int, wish: GrantFeatures) -> Mapping[str, Any]:
+    def grant(self, user_id: str, admin: str, now: int, body: GrantFeatures) -> Mapping[str, Any]:
         """Gives features by hand; also to a user who has bought nothing yet."""
-        if wish.expires_at is not None and wish.expires_at <= now:
+        if body.expires_at is not None and body.expires_at <= now:
             message = "must be in the future"
             raise InvalidRequest(
                 "the grant would have ended already", errors=[{"path": "expires_at", "message": message}]
             )
-        features = feature_values(wish)
-        faults = {key: fault for key, given in features.items() if (fault := feature_fault(key, given))}
+        features = feature_values(body)
+        faults = {key: fault for key, value in features.items() if (fault := feature_fault(key, value))}
         if faults:
             errors = [{"path": f"features/{key}", "message": fault} for key, fault in faults.items()]
             raise InvalidRequest("this cannot be granted", errors=errors)
@@ -129,11 +129,11 @@ class AdminUsers:
             grant_id=f"grant_{uuid.uuid4().hex[:16]}",
             features=features_to_json(features),
             granted_by=admin,
-            reason=wish.reason,
+            reason=body.reason,
             granted_at=now,
-            expires_at=wish.expires_at,
+            expires_at=body.expires_at,
         )
-        by = By(actor=admin, action="grant", reason=wish.reason)
+        by = By(actor=admin, action="grant", reason=body.reason)
         self._change(user_id, lambda account: grant, by, now)
         return _grant(grant)
 
@@ -149,27 +149,27 @@ class AdminUsers:
         return _grant(self._change(user_id, revoked, By(actor=admin, action="revoke_grant"), now))
 
     def refund(
-        self, user_id: str, admin: str, now: int, wish: RefundPayment, most_cents: int | None = None
+        self, user_id: str, admin: str, now: int, body: RefundPayment, most_cents: int | None = None
     ) -> Mapping[str, Any]:
         """Gives money back, or says what that would do. `most_cents`: how much of one payment the caller may give back,
         all refunds of it together; None: no limit. Raises `NotAllowed` beyond it."""
         wanted = Wanted(
             user_id=user_id,
-            provider=wish.provider,
-            payment=wish.payment_id,
-            amount_cents=wish.amount_cents,
-            reason=wish.reason,
-            undecided=wish.undecided,
+            provider=body.provider,
+            payment=body.payment_id,
+            amount_cents=body.amount_cents,
+            reason=body.reason,
+            undecided=body.undecided,
         )
         if most_cents is not None:
-            self._within(most_cents, user_id, wish, now, wanted)
-        if wish.dry_run:
+            self._within(most_cents, user_id, body, now, wanted)
+        if body.dry_run:
             return self._refunds.preview(wanted, now)
-        return self._refunds.refund(wanted, wish.idempotency_key, admin, now)
+        return self._refunds.refund(wanted, body.idempotency_key, admin, now)
 
-    def _within(self, most_cents: int, user_id: str, wish: RefundPayment, now: int, wanted: Wanted) -> None:
-        found = self._known(user_id, whole=True).payment(wish.provider, wish.payment_id)
-        back = found[1].given_back_cents if found else 0
+    def _within(self, most_cents: int, user_id: str, body: RefundPayment, now: int, wanted: Wanted) -> None:
+        record_and_payment = self._accounts.existing(user_id, whole=True).payment(body.provider, body.payment_id)
+        back = record_and_payment[1].given_back_cents if record_and_payment else 0
         if back + self._refunds.preview(wanted, now)["amount_cents"] > most_cents:
             raise NotAllowed(
                 "this is more than your role may give back of one payment: ask an admin",
@@ -177,14 +177,8 @@ class AdminUsers:
                 most_cents=most_cents,
             )
 
-    def _known(self, user_id: str, *, whole: bool = False) -> Account:
-        account = self._accounts.load(user_id, whole=whole)
-        if account.version == 0:
-            raise NotFound("nothing is stored about this user")
-        return account
-
     def _change(self, user_id: str, change: Callable[[Account], Grant], by: By, now: int) -> Grant:
-        """Puts the grant that `change` makes of an account on record; one that is there as it is changes nothing."""
+        """Stores the grant that `change` makes of an account; nothing where it is the same."""
         grant: Grant | None = None
 
         def decide(before: Account) -> Consequences | None:
@@ -197,7 +191,7 @@ class AdminUsers:
         assert grant is not None
         return grant
 
-    def _found(self, text: str) -> tuple[str, str] | None:
+    def _owner_of(self, text: str) -> tuple[str, str] | None:
         if self._accounts.snapshot(text).version > 0:
             return text, "user"
         for provider in PROVIDERS:
@@ -212,7 +206,7 @@ class AdminUsers:
 
 
 def _what(account: Account, object_id: str) -> str:
-    """What an id of the provider's is to an account."""
+    """Which kind of object a provider's id names in an account."""
     for record in account.records.values():
         if isinstance(record, Subscription) and record.subscription_id == object_id:
             return "subscription"

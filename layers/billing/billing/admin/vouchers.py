@@ -1,8 +1,6 @@
-"""Vouchers as admins make them: a batch of codes for a plan or for credits, handed out, counted, and taken back.
-
-A code can be had again while its voucher is unused, because it is drawn from a secret and not stored; each time is
-noted in the audit log. Who redeemed one is not told here.
-"""
+"""Vouchers as admins make them: a batch of codes for a plan or for credits, handed out, counted, and taken back. A code
+can be shown again while its voucher is unused, because it is made from a secret and not stored; each time is noted in
+the audit log. Who redeemed one is not shown here."""
 
 import hashlib
 from collections import Counter
@@ -52,7 +50,7 @@ class AdminVouchers:
 
     def show(self, batch_id: str, now: int) -> Mapping[str, Any]:
         """A batch with what became of each of its vouchers, by its number."""
-        batch = self._known(batch_id)
+        batch = self._batch_of(batch_id)
         vouchers = self._store.of_batch(batch_id)
         counts = Counter(voucher.state(now) for voucher in vouchers)
         return {
@@ -61,11 +59,11 @@ class AdminVouchers:
             "vouchers": [{"number": v.number, "state": v.state(now)} for v in vouchers],
         }
 
-    def make(self, wish: MakeVouchers, admin: str, now: int) -> Mapping[str, Any]:
+    def make(self, body: MakeVouchers, admin: str, now: int) -> Mapping[str, Any]:
         """Makes a batch; the same call again answers with the batch that it made the first time."""
-        batch = self._wished(wish, admin, now)
-        known = self._store.batch(batch.batch_id)
-        if known is None:
+        batch = self._new_batch(body, admin, now)
+        existing = self._store.batch(batch.batch_id)
+        if existing is None:
             secret = self._secrets()[0]
             made = [_voucher(batch, number, secret) for number in range(1, batch.count + 1)]
             by = By(actor=admin, action="make_vouchers", subject=batch.batch_id, reason=batch.note)
@@ -74,96 +72,96 @@ class AdminVouchers:
         return self.show(batch.batch_id, now)
 
     def codes(self, batch_id: str, admin: str, now: int) -> Mapping[str, Any]:
-        """The codes of what can still be redeemed. They are worth what they give: each time is noted, before."""
-        batch = self._known(batch_id)
+        """The codes of what can still be redeemed. They are worth what they give, so each look is noted beforehand."""
+        batch = self._batch_of(batch_id)
         ready = [v for v in self._store.of_batch(batch_id) if v.state(now) == "ready"]
         self._audit.note(
             By(actor=admin, action="show_voucher_codes", subject=batch_id), now, after={"count": len(ready)}
         )
-        secrets, found = self._secrets(), []
+        secrets, shown = self._secrets(), []
         for voucher in ready:
             code = _code(voucher, secrets)
             if code is None:
                 words = "these codes were drawn from a secret that is gone: they can be redeemed, but not shown again"
                 raise Conflict(words, code="voucher_secret_gone")
             written = rules.shown(code)
-            found.append({"number": voucher.number, "code": written, "url": f"{self._portal_url}/redeem#{written}"})
-        return {**self._batch(batch), "codes": found}
+            shown.append({"number": voucher.number, "code": written, "url": f"{self._portal_url}/redeem#{written}"})
+        return {**self._batch(batch), "codes": shown}
 
-    def revoke(self, batch_id: str, wish: RevokeVouchers, admin: str, now: int) -> Mapping[str, Any]:
+    def revoke(self, batch_id: str, body: RevokeVouchers, admin: str, now: int) -> Mapping[str, Any]:
         """Takes back what is unused, of the numbers named or of all; with `used` also what was redeemed."""
-        self._known(batch_id)
+        self._batch_of(batch_id)
         vouchers = self._store.of_batch(batch_id)
-        missing = sorted(set(wish.numbers or ()) - {v.number for v in vouchers})
+        missing = sorted(set(body.numbers or ()) - {v.number for v in vouchers})
         if missing:
             raise NotFound(f"this batch has no voucher {missing[0]}")
-        wanted = [v for v in vouchers if wish.numbers is None or v.number in wish.numbers]
-        chosen = [v for v in wanted if self._takes_back(v, wish)]
-        by = By(actor=admin, action="revoke_vouchers", subject=batch_id, reason=wish.reason)
-        told = {"numbers": [v.number for v in chosen], "used": wish.used, "returned": wish.returned}
-        self._audit.note(by, now, after=told)
+        wanted = [v for v in vouchers if body.numbers is None or v.number in body.numbers]
+        chosen = [v for v in wanted if self._takes_back(v, body)]
+        by = By(actor=admin, action="revoke_vouchers", subject=batch_id, reason=body.reason)
+        after = {"numbers": [v.number for v in chosen], "used": body.used, "returned": body.returned}
+        self._audit.note(by, now, after=after)
         closed = self._store.close_unused([v for v in chosen if v.holder is None and v.closed is None])
         rest = [v for v in chosen if v.voucher_id not in closed]
-        return {"revoked": len(closed) + sum(self._revoke(v, wish, now) for v in rest), **self.show(batch_id, now)}
+        return {"revoked": len(closed) + sum(self._revoke(v, body, now) for v in rest), **self.show(batch_id, now)}
 
-    def _takes_back(self, voucher: Voucher, wish: RevokeVouchers) -> bool:
-        if voucher.holder is not None and not wish.used:
+    def _takes_back(self, voucher: Voucher, body: RevokeVouchers) -> bool:
+        if voucher.holder is not None and not body.used:
             return False
-        return voucher.closed is None or (wish.returned and not voucher.returned)
+        return voucher.closed is None or (body.returned and not voucher.returned)
 
-    def _revoke(self, voucher: Voucher, wish: RevokeVouchers, now: int) -> bool:
-        """Somebody may redeem it just now: then that counts, and it is judged again."""
+    def _revoke(self, voucher: Voucher, body: RevokeVouchers, now: int) -> bool:
+        """Revokes one. If somebody redeems it at that moment, it is judged again as redeemed."""
         current: Voucher | None = voucher
-        while current is not None and self._takes_back(current, wish):
-            if self._store.close(current, returned=wish.returned):
+        while current is not None and self._takes_back(current, body):
+            if self._store.close(current, returned=body.returned):
                 self._following.follow(current.voucher_id, now)
                 return True
             current = self._store.get(current.voucher_id)
         return False
 
-    def _known(self, batch_id: str) -> Batch:
+    def _batch_of(self, batch_id: str) -> Batch:
         batch = self._store.batch(batch_id)
         if batch is None:
             raise NotFound(f"there is no batch {batch_id}")
         return batch
 
-    def _wished(self, wish: MakeVouchers, admin: str, now: int) -> Batch:
+    def _new_batch(self, body: MakeVouchers, admin: str, now: int) -> Batch:
         faults: list[dict[str, str]] = []
         plan = None
-        if (wish.plan_id is None) == (wish.credits is None):
+        if (body.plan_id is None) == (body.credits is None):
             faults.append({"path": "plan_id", "message": "either a plan or credits"})
-        elif wish.plan_id is not None:
-            plan = self._plans.catalogue(fresh=True).get(wish.plan_id)
+        elif body.plan_id is not None:
+            plan = self._plans.catalogue(fresh=True).get(body.plan_id)
             if plan is None or plan.free or plan.status == "archived":
                 faults.append({"path": "plan_id", "message": "no plan that is for sale"})
-            elif wish.intervals > 1 and not plan.recurring:
+            elif body.intervals > 1 and not plan.recurring:
                 faults.append({"path": "intervals", "message": "a one-time plan is given once"})
-        elif wish.credits is not None:
-            fault = feature_fault(wish.credits.feature, Credits(wish.credits.amount))
+        elif body.credits is not None:
+            fault = feature_fault(body.credits.feature, Credits(body.credits.amount))
             if fault:
                 faults.append({"path": "credits/feature", "message": fault})
-        currency = plan.currency if plan else wish.currency
-        if wish.sold_cents and (currency not in KNOWN or amount_fault(wish.sold_cents, currency)):
+        currency = plan.currency if plan else body.currency
+        if body.sold_cents and (currency not in KNOWN or amount_fault(body.sold_cents, currency)):
             faults.append({"path": "sold_cents", "message": "no amount of a currency that is known here"})
-        if wish.currency and plan and wish.currency != plan.currency:
+        if body.currency and plan and body.currency != plan.currency:
             faults.append({"path": "currency", "message": f"the plan's price is in {plan.currency}"})
-        if wish.expires_at is not None and wish.expires_at <= now:
+        if body.expires_at is not None and body.expires_at <= now:
             faults.append({"path": "expires_at", "message": "must be in the future"})
         if faults:
             raise InvalidRequest("these vouchers cannot be made", errors=faults)
         return Batch(
-            batch_id="vb_" + hashlib.sha256(wish.idempotency_key.encode()).hexdigest()[:16],
-            count=wish.count,
+            batch_id="vb_" + hashlib.sha256(body.idempotency_key.encode()).hexdigest()[:16],
+            count=body.count,
             made_at=now,
             made_by=admin,
-            note=wish.note,
+            note=body.note,
             plan_id=plan.plan_id if plan else None,
             plan_version=plan.version if plan else None,
-            intervals=wish.intervals if plan else 1,
-            features={wish.credits.feature: {"credits": wish.credits.amount}} if wish.credits else {},
-            sold_cents=wish.sold_cents,
-            currency=currency if wish.sold_cents or plan else "",
-            expires_at=wish.expires_at,
+            intervals=body.intervals if plan else 1,
+            features={body.credits.feature: {"credits": body.credits.amount}} if body.credits else {},
+            sold_cents=body.sold_cents,
+            currency=currency if body.sold_cents or plan else "",
+            expires_at=body.expires_at,
         )
 
     def _batch(self, batch: Batch) -> View:

@@ -39,7 +39,8 @@ MAX_BODY_BYTES = 64 * 1024
 # Seconds after which a caller may try again what could not be answered, where nothing more precise is known.
 _RETRY_AFTER = 15
 
-# What may name something in a path: ids of ours and of the providers. "#" is not in it: it parts the tables' keys.
+# The characters of an id in a path, ours or a provider's. "#" is not among them, because it separates the parts of
+# keys.
 ID = r"[A-Za-z0-9_.:@/-]{1,128}"
 # A user, or what is left of an erased one: the Accounts table holds more than users, such as the audit log.
 USER_ID = r"(?:usr|erased)_[A-Za-z0-9_.:@/-]{1,120}"
@@ -104,13 +105,17 @@ class Request:
             )
         return self.query
 
-    def own_user(self, named: str | None) -> str:
+    def own_user(self, named: str | None = None) -> str:
         """The caller's id. Naming somebody else's is refused: a body is no proof of who one is."""
         if not self.user_id:
             raise NotAuthenticated("this call needs a signed-in user")
         if named is not None and named != self.user_id:
             raise NotAllowed("user_id must be your own, or be left out")
         return self.user_id
+
+    def queried_user(self) -> str:
+        """As `own_user`, for a call whose query may name the caller and nothing else."""
+        return self.own_user(self.only("user_id").get("user_id"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +166,7 @@ def endpoint(routes: Mapping[str, Call], logger: Log) -> Handler:
 
 
 def _check_role(role: str, route: str) -> None:
-    from billing.api import roles  # what serves no admin starts without it
+    from billing.api import roles  # functions without admin routes never load this
 
     if not roles.may(role, route):
         needed = roles.needed(route)
@@ -243,12 +248,12 @@ def problem(error: BillingError) -> Response:
     status, title = next(STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES)
     body = {"type": f"urn:bitsleuth:{error.code}", "title": title, "status": status, "code": error.code}
     headers = {"content-type": "application/problem+json"}
-    if status in (429, 503):  # the same call may succeed later, and a caller that knows when does not press
+    if status in (429, 503):  # the same call may succeed later; a caller that knows when does not keep asking
         headers["retry-after"] = str(error.extensions.get("retry_after", _RETRY_AFTER))
     return Response({**body, "detail": error.detail, **error.extensions}, status, headers)
 
 
-# What an answer has unless it says otherwise: nobody guesses what it is, and nobody keeps what is somebody's own.
+# The headers of every answer unless it sets its own: no guessing of its type, and no caching of personal data.
 _HEADERS = {"content-type": "application/json", "cache-control": "no-store", "x-content-type-options": "nosniff"}
 
 
@@ -269,12 +274,12 @@ def cacheable(request: Request, content: Mapping[str, Any], max_age: int, **unst
 
 
 def unless_known(
-    request: Request, tag: str, body: Callable[[], Mapping[str, Any]], headers: Mapping[str, str] | None = None
+    request: Request, tag: str, body: Callable[[], Mapping[str, Any] | str], headers: Mapping[str, str] | None = None
 ) -> Response:
-    """304 when the caller's If-None-Match names `tag`, else the body, which is only then made."""
+    """304 when the caller's If-None-Match names `tag`; else the body, which is only made then."""
     answered = {"etag": tag, **(headers or {})}
-    known = [part.strip().removeprefix("W/") for part in request.headers.get("if-none-match", "").split(",")]
-    return Response(None, 304, answered) if tag in known else Response(body(), headers=answered)
+    tags = [part.strip().removeprefix("W/") for part in request.headers.get("if-none-match", "").split(",")]
+    return Response(None, 304, answered) if tag in tags else Response(body(), headers=answered)
 
 
 def wants_csv(query: Mapping[str, str], headers: Mapping[str, str]) -> bool:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from billing.providers import PROVIDERS
+from billing.rules.languages import Language
+from billing.rules.plans import Interval
 
 
 def _one_line(text: str) -> str:
@@ -82,7 +84,7 @@ class PriceBody(RequestBody):
 
     price_cents: int = Field(ge=0, le=99_999_999)
     currency: Currency
-    interval: Literal["month", "year", "once"]
+    interval: Interval
     duration_days: int | None = Field(None, ge=1, le=36_500, description="Only for `once`; absent: for good")
     status: Literal["active", "hidden"] = "active"
     provider_plan_ids: dict[ProviderName, Id] = Field(default_factory=dict)
@@ -275,7 +277,19 @@ class SetReminders(RequestBody):
     wanted: bool
 
 
+class MakeCalendarFeed(RequestBody):
+    language: Language = Field("en", description="Of what the entries say")
+
+
 Satoshis = Annotated[int, Field(ge=1, le=10_000_000, description="At most so many for one term, whatever the rate")]
+
+
+class SayOfConnection(RequestBody):
+    """What the buyer knows of the connection, where the wallet does not tell; a budget that it tells goes before it."""
+
+    budget_sat: Satoshis | None = None
+    period: Literal["daily", "weekly", "monthly", "yearly", "never"] = "never"
+    ends_at: UnixTime | None = Field(None, description="From then on the connection is over")
 
 
 class ConnectWallet(RequestBody):
@@ -289,6 +303,26 @@ class ConnectWallet(RequestBody):
     accept_unlimited: bool = Field(
         False, description="After a 409 `wallet_unlimited`: the buyer knows that the connection has no budget"
     )
+    said: SayOfConnection | None = None
+
+
+DaysBefore = Annotated[
+    list[Annotated[int, Field(ge=1, le=60)]],
+    Field(min_length=1, max_length=6, description="How many days before an end"),
+]
+
+
+class SetMessages(RequestBody):
+    days: DaysBefore
+    language: Language
+
+
+class AskForMessages(SetMessages):
+    key: str = Field(min_length=1, max_length=80, description="A public key: npub1…, or as 64 hex digits")
+
+
+class ConfirmMessages(RequestBody):
+    code: str = Field(min_length=1, max_length=20, description="As it came in the message")
 
 
 class SetWallet(RequestBody):
@@ -297,6 +331,7 @@ class SetWallet(RequestBody):
     price_cents: int | None = Field(
         None, ge=0, description="Today's price, to agree to it; another one by now is a 409 `quote_outdated`"
     )
+    said: SayOfConnection | None = Field(None, description="All that is known from now on; left out, it stays")
 
 
 class RefundInvoice(RequestBody):

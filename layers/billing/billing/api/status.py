@@ -1,7 +1,8 @@
-"""The buyer's status, and what each plan would cost them, in the shapes of `billing.api.responses`."""
+"""The buyer's status, and what each plan would cost them, in the shapes of `billing.api.answers`."""
 
+import hashlib
 from collections.abc import Iterable, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from billing.api.views import plan_in_force, renewal, value
 from billing.providers import PREPAID, PROVIDERS, sellers
@@ -9,7 +10,16 @@ from billing.rules.access import term_runs, windows
 from billing.rules.invoice_states import state_of
 from billing.rules.plans import Catalogue, Plan
 from billing.rules.quotes import Quote, change_block, included_in, live_subscription, move_to, obstacle, quote
-from billing.rules.records import Account, Checkout, Purchase, Redemption, Subscription, Term
+from billing.rules.records import (
+    Account,
+    Checkout,
+    Grant,
+    Mandate,
+    Purchase,
+    Redemption,
+    Subscription,
+    Term,
+)
 from billing.rules.standing import (
     IfCanceled,
     Next,
@@ -21,15 +31,22 @@ from billing.rules.standing import (
     plan_until,
     standings,
 )
-from billing.rules.times import rfc3339
+from billing.rules.times import DAY, rfc3339
 from billing.rules.vouchers import GIFT_GROUP
 
+if TYPE_CHECKING:
+    from billing.rules.ends import Ahead
+
 View = dict[str, Any]
+# The first of the default schedule of reminders (RENEWAL_REMINDER_DAYS).
+NOTICE_DAYS = 7
 _Dated = TypeVar("_Dated", Subscription, Purchase, Term)
 
 
-def subscription_status(account: Account, catalogue: Catalogue, now: int) -> View:
-    """Everything the account page shows, in one answer."""
+def subscription_status(account: Account, catalogue: Catalogue, now: int, notice_days: int = NOTICE_DAYS) -> View:
+    """Everything the account page shows, in one answer. `notice_days`: how long before an end it is announced."""
+    from billing.rules.ends import ahead  # the price list never loads this
+
     plan = plan_in_force(account, catalogue, now)
     checkout = next((c for c in account.checkouts if _unfinished(account, c, now)), None)
     stand = standings(account, catalogue, now)
@@ -40,7 +57,7 @@ def subscription_status(account: Account, catalogue: Catalogue, now: int) -> Vie
         "plan_id": plan.plan_id if plan else "",
         "plan_name": plan.name if plan else "",
         "access_until": rfc3339(plan_until(account, catalogue, plan, now)),
-        "ended": _last_ended(account, catalogue, stand, plan, now),
+        "ended": _last_ended(account, catalogue, stand, plan),
         "subscriptions": [
             _subscription(s, account, catalogue, stand["subscription", s.subscription_id], now)
             for s in _newest_first(account.subscriptions)
@@ -63,7 +80,37 @@ def subscription_status(account: Account, catalogue: Catalogue, now: int) -> Vie
             for redemption in sorted(account.redemptions, key=lambda r: (r.redeemed_at, r.record), reverse=True)
         ],
         "checkout": checkout and _checkout(checkout, catalogue),
-        "renewals": [renewal(r, account.mandate_in(r.group)) for r in account.renewals if r.ends_at > now],
+        "holds": _holds(account, now),
+        # Bitcoin that was given back or is disputed does not count as paid ahead.
+        "renewals": [
+            renewal(r, account.mandate_in(r.group))
+            for r in account.renewals
+            if r.ends_at > now and r.purchase_id in runs
+        ],
+        "wallets": [mandate.group for mandate in account.mandates if not mandate.removed],
+        "ends": [
+            _end(one, one.ends_at, notice_days)
+            for one in ahead(account, catalogue, now, stand)
+            if one.ends_at is not None
+        ],
+    }
+
+
+def _end(one: "Ahead", ends_at: int, notice_days: int) -> View:
+    """`id`: another one for each end, and when its buyer has to do something else about it. A page remembers by it
+    which notices were dismissed; it is a hash, so it names nothing to others."""
+    digest = hashlib.sha256(f"{one.key}|{ends_at}|{one.act}".encode()).hexdigest()
+    return {
+        "id": digest[:24],
+        "kind": one.kind,
+        **_named(one.plan, one.plan_id),
+        "ends_at": rfc3339(ends_at),
+        "notice_from": rfc3339(ends_at - notice_days * DAY),
+        "act": one.act,
+        "due_at": rfc3339(one.due_at),
+        "amount_cents": one.amount_cents,
+        "currency": one.currency,
+        "group": one.group,
     }
 
 
@@ -86,6 +133,9 @@ def _quote(
     changes = move in ("upgrade", "downgrade", "switch")
     included = included_in(account, catalogue, plan, now) if move == "buy" else None
     providers = [] if plan.free else sellers(plan, offered)
+    blocked = change_block(subscription) if changes and subscription else None
+    if changes and subscription and subscription.scheduled_plan_id == plan.plan_id:
+        blocked = blocked or "change_scheduled"
     rails = [
         quote(account, catalogue, plan, name, now, prepaid=name in PREPAID)
         for name in providers
@@ -95,27 +145,27 @@ def _quote(
         "plan_id": plan.plan_id,
         "version": plan.version,
         "move": move,
-        "blocked": change_block(subscription) if changes and subscription else None,
+        "blocked": blocked,
         "included_in": included.name if included else None,
-        "rails": [_rail(found) for found in rails],
+        "rails": [_rail(rail) for rail in rails],
     }
 
 
-def _rail(found: Quote) -> View:
-    beside = found.overlap
+def _rail(quoted: Quote) -> View:
+    beside = quoted.overlap
     return {
-        "quote_id": found.quote_id,
-        "provider": found.provider,
-        "rail": PROVIDERS[found.provider].rail,
-        "renews": found.renews,
-        "price_cents": found.plan.price_cents,
-        "due_now_cents": found.due_now_cents,
-        "currency": found.plan.currency,
-        "trial_days": found.trial_days,
-        "first_charge_at": rfc3339(found.first_charge_at),
-        "starts_at": rfc3339(found.starts_at),
-        "waits": found.waits,
-        "access_until": rfc3339(found.access_until),
+        "quote_id": quoted.quote_id,
+        "provider": quoted.provider,
+        "rail": PROVIDERS[quoted.provider].rail,
+        "renews": quoted.renews,
+        "price_cents": quoted.plan.price_cents,
+        "due_now_cents": quoted.due_now_cents,
+        "currency": quoted.plan.currency,
+        "trial_days": quoted.trial_days,
+        "first_charge_at": rfc3339(quoted.first_charge_at),
+        "starts_at": rfc3339(quoted.starts_at),
+        "waits": quoted.waits,
+        "access_until": rfc3339(quoted.access_until),
         "overlap": beside
         and {
             "kind": beside.kind,
@@ -136,7 +186,7 @@ def _subscription(
     if subscription.scheduled_plan_id is not None:
         coming = catalogue.get(subscription.scheduled_plan_id, subscription.scheduled_plan_version)
     actions = actions_of(subscription)
-    following = next_of(subscription, plan, catalogue, standing)
+    following = next_of(subscription, plan, catalogue, standing, now)
     charged = subscription.currency or (plan.currency if plan else "USD")
     renews = following.kind in ("renews", "first_charge", "changes", "moves", "retries", "due")
     return {
@@ -233,8 +283,8 @@ def _bought(purchase: Purchase, catalogue: Catalogue, standing: Standing, now: i
 def voucher_view(redemption: Redemption, account: Account, catalogue: Catalogue, now: int) -> View:
     """What was redeemed: a plan for a time, or credits of a feature."""
     plan = catalogue.get(redemption.plan_id, redemption.plan_version) if redemption.plan_id else None
-    given = [w for w in windows(account, catalogue) if (w.kind, w.record_id) == ("voucher", redemption.redemption_id)]
-    ends = [w.until for w in given]
+    own = [w for w in windows(account, catalogue) if (w.kind, w.record_id) == ("voucher", redemption.redemption_id)]
+    ends = [w.until for w in own]
     return {
         "redemption_id": redemption.redemption_id,
         "plan_id": redemption.plan_id,
@@ -244,20 +294,20 @@ def voucher_view(redemption: Redemption, account: Account, catalogue: Catalogue,
         "features": dict(redemption.features),
         **_standing(standings(account, catalogue, now)["voucher", redemption.redemption_id]),
         "redeemed_at": rfc3339(redemption.redeemed_at),
-        "starts_at": rfc3339(min((w.start for w in given), default=redemption.redeemed_at)),
+        "starts_at": rfc3339(min((w.start for w in own), default=redemption.redeemed_at)),
         "ends_at": rfc3339(None if None in ends else max((end for end in ends if end is not None), default=None)),
     }
 
 
 def invoice_state(purchase: Purchase, now: int) -> View | None:
-    found = state_of(purchase, now)
-    if found is None:
+    state = state_of(purchase, now)
+    if state is None:
         return None
     return {
-        "state": found.state,
-        "payable": found.payable,
-        "watched": found.watched,
-        "again": found.again,
+        "state": state.state,
+        "payable": state.payable,
+        "watched": state.watched,
+        "again": state.again,
         "received_cents": purchase.received_cents or 0,
     }
 
@@ -269,20 +319,20 @@ def _refund_waits_for(purchase: Purchase) -> str | None:
 
 
 def _last_ended(
-    account: Account, catalogue: Catalogue, stand: dict[tuple[str, str], Standing], in_force: Plan | None, now: int
+    account: Account, catalogue: Catalogue, stand: dict[tuple[str, str], Standing], in_force: Plan | None
 ) -> View | None:
     """The recurring plan that ended last, for a buyer who has none now."""
     if in_force is not None and not in_force.free:
         return None
-    found = [
+    ended = [
         (standing.ended_at, kind, record)
         for kind, records in (("subscription", list(account.subscriptions)), ("term", list(account.terms)))
         for record in records
         if (standing := stand[kind, _id(record)]).ended_at is not None and standing.reason != "replaced"
     ]
-    if not found:
+    if not ended:
         return None
-    ended_at, kind, record = max(found, key=lambda entry: (entry[0], entry[1]))
+    ended_at, kind, record = max(ended, key=lambda entry: (entry[0], entry[1]))
     plan = catalogue.get(record.plan_id, record.plan_version)
     return {
         "kind": kind,
@@ -305,8 +355,16 @@ def _unfinished(account: Account, checkout: Checkout, now: int) -> bool:
     return all(p.state == "pending" for p in mine)
 
 
+def _holds(account: Account, now: int) -> bool:
+    """Whether anything would be lost with the account: bought (for others too), granted, redeemed or about to be
+    paid."""
+    valuable = (Subscription, Purchase, Redemption, Grant, Mandate)
+    begun = (c.status == "open" and c.expires_at > now for c in account.checkouts)
+    return any(isinstance(record, valuable) for record in account.records.values()) or any(begun)
+
+
 def _for_a_wallet_alone(term: Term) -> bool:
-    """An invoice that a wallet is or was asked to pay, to which nothing came: no buyer has anything to do with it."""
+    """An invoice for a wallet to pay, to which nothing came: the buyer has nothing to do with it."""
     return term.by_wallet and not term.paid and not term.received_cents
 
 

@@ -47,12 +47,12 @@ def use_feature(body: bytes) -> dict[str, Any]:
 
 def use_features(body: bytes) -> list[dict[str, Any]]:
     """Raises `InvalidRequest`."""
-    found = _parsed(body)
+    parsed = _parsed(body)
     faults: list[dict[str, str]] = []
-    if not isinstance(found, dict):
+    if not isinstance(parsed, dict):
         raise _refusal([{"path": "", "message": "a JSON object"}])
-    faults += [{"path": name, "message": "not a member of this body"} for name in found if name != "items"]
-    items = found.get("items")
+    faults += [{"path": name, "message": "not a member of this body"} for name in parsed if name != "items"]
+    items = parsed.get("items")
     if not isinstance(items, list) or not 1 <= len(items) <= _MOST:
         raise _refusal([*faults, {"path": "items", "message": f"a list of 1 to {_MOST} calls"}])
     calls = [_call(item, f"items/{number}/", faults) for number, item in enumerate(items)]
@@ -61,14 +61,14 @@ def use_features(body: bytes) -> list[dict[str, Any]]:
     return calls
 
 
-def _call(found: Any, path: str, faults: list[dict[str, str]]) -> dict[str, Any]:
-    if not isinstance(found, dict):
+def _call(item: Any, path: str, faults: list[dict[str, str]]) -> dict[str, Any]:
+    if not isinstance(item, dict):
         faults.append({"path": path.rstrip("/"), "message": "a JSON object"})
         return {}
-    faults += [{"path": path + name, "message": "not a member of this body"} for name in found if name not in _MEMBERS]
+    faults += [{"path": path + name, "message": "not a member of this body"} for name in item if name not in _MEMBERS]
     call = {}
     for name, (default, is_one, words) in _MEMBERS.items():
-        value = found.get(name, default)
+        value = item.get(name, default)
         optional = value is None and default is None
         if value is _REQUIRED or not (optional or is_one(value)):
             faults.append({"path": path + name, "message": words})

@@ -1,10 +1,9 @@
-"""What the API shows of an account: plain dicts in the shapes of `billing.api.responses`."""
+"""What the API shows of an account: plain dicts in the shapes of `billing.api.answers`."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from billing.providers import PROVIDERS, sellers
-from billing.rules.access import windows
 from billing.rules.allowances import Held
 from billing.rules.entitlements import Entitlement, Source
 from billing.rules.plans import FEATURES, Catalogue, Plan, feature, features_to_json
@@ -90,19 +89,21 @@ def renewal(end: Renewal, mandate: Mandate | None = None) -> View:
 
 def plan_in_force(account: Account, catalogue: Catalogue, now: int) -> Plan | None:
     """The highest-ranked recurring plan whose window is open; else the free plan."""
+    from billing.rules.access import windows  # the gates judge snapshots and never load this
+
     live = [w.plan for w in windows(account, catalogue) if w.plan and w.plan.recurring and w.open_at(now)]
     return max(live, key=lambda p: p.rank, default=catalogue.free())
 
 
-def plan_of_sources(known: Iterable[Source], catalogue: Catalogue, now: int) -> Plan | None:
+def plan_of_sources(sources: Iterable[Source], catalogue: Catalogue, now: int) -> Plan | None:
     """As `plan_in_force`, from a snapshot."""
-    plans = [catalogue.get(s.plan_id, s.plan_version) for s in known if s.plan_id and s.open_at(now)]
+    plans = [catalogue.get(s.plan_id, s.plan_version) for s in sources if s.plan_id and s.open_at(now)]
     live = [p for p in plans if p is not None and p.recurring]
     return max(live, key=lambda p: p.rank, default=catalogue.free())
 
 
 def entitlement_list(user_id: str, plan_id: str, version: int, features: Iterable[Held]) -> View:
-    """All that a user has; the signed token is added by whoever signs it."""
+    """All that a user has; the caller adds the signed token."""
     return {
         "user_id": user_id,
         "plan_id": plan_id,
@@ -112,20 +113,21 @@ def entitlement_list(user_id: str, plan_id: str, version: int, features: Iterabl
 
 
 def entitlement(held: Held) -> View:
-    found = held.entitlement
+    opened = held.entitlement
     return {
-        "feature": found.feature,
-        "value": value(found),
-        **({"also": [allowance.shown() for allowance in found.beside]} if found.beside else {}),
-        "expires_at": rfc3339(found.expires_at),
-        "sources": [source_view(s) for s in found.sources],
+        "feature": opened.feature,
+        "value": value(opened),
+        **({"also": [allowance.shown() for allowance in opened.beside]} if opened.beside else {}),
+        "expires_at": rfc3339(opened.expires_at),
+        "sources": [source_view(s) for s in opened.sources],
         "remaining": held.remaining,
         "resets_at": rfc3339(held.quota.resets_at) if held.quota else None,
     }
 
 
 def plan_move(plan_id: str, newest: Plan | None, move: "Move | None", effects: Sequence[Mapping[str, Any]]) -> View:
-    """A move of subscribers to a newer version. A subscription the provider is being asked about counts as moved."""
+    """A move of subscribers to a newer version. A subscription for which the provider is being asked counts as
+    moved."""
     shown = {
         "plan_id": plan_id,
         "to_version": newest.version if newest else 0,
@@ -144,10 +146,10 @@ def plan_move(plan_id: str, newest: Plan | None, move: "Move | None", effects: S
     return shown
 
 
-def value(found: Entitlement) -> object:
+def value(opened: Entitlement) -> object:
     """true, 5, or {"limit": 200, "per": "month"} with "credits" where some were bought."""
-    shown = feature(found.value).shown()
-    return {**shown, "credits": found.credits} if isinstance(shown, dict) and found.credits else shown
+    shown = feature(opened.value).shown()
+    return {**shown, "credits": opened.credits} if isinstance(shown, dict) and opened.credits else shown
 
 
 def source_view(source: Source) -> dict[str, object]:

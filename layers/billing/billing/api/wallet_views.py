@@ -1,17 +1,14 @@
-"""What a page shows of a wallet that renews, in the shapes of `billing.api.responses`."""
+"""What a page shows of a wallet that renews, in the shapes of `billing.api.answers`."""
 
 from billing.api.views import View
 from billing.rules.plans import Plan
 from billing.rules.records import Account, Mandate
-from billing.rules.renewal import paid_by_hand_from
-from billing.rules.times import DAY, rfc3339
+from billing.rules.renewal import asks_at, foreseen, paid_by_hand_from
+from billing.rules.times import rfc3339
 
 
 def wallet_view(account: Account, mandate: Mandate, plan: Plan | None, now: int) -> View:
     """What a wallet is asked for: when, how much, at most; how it stands, and why not better. `plan`: as it is sold."""
-    asks_at = None
-    if mandate.ends_at is not None and not mandate.paused and not mandate.given_up and mandate.attempt is None:
-        asks_at = max(mandate.ends_at - mandate.lead_days * DAY, mandate.retry_at or 0, now)
     return {
         "group": mandate.group,
         "plan_id": mandate.plan_id,
@@ -29,9 +26,15 @@ def wallet_view(account: Account, mandate: Mandate, plan: Plan | None, now: int)
         "days_before": mandate.lead_days,
         "agreed_at": rfc3339(mandate.agreed_at),
         "ends_at": rfc3339(mandate.ends_at),
-        "asks_at": rfc3339(asks_at),
+        "asks_at": rfc3339(asks_at(mandate, now)),
         "by_hand_from": rfc3339(paid_by_hand_from(account, mandate.group, now)),
         "renewed_at": rfc3339(mandate.renewed_at),
+        "said": {
+            "budget_sat": mandate.said.budget_sat,
+            "period": mandate.said.period,
+            "ends_at": rfc3339(mandate.said.ends_at),
+        },
+        "foreseen": foreseen(account, mandate, now),
     }
 
 

@@ -32,7 +32,7 @@ class Connection:
         try:
             plain = _connected(host, port, ends_at)
             plain.settimeout(_left(ends_at, _CONNECT_SECONDS))
-            self._socket = tls.wrap_socket(plain, server_hostname=host) if tls else plain
+            self._socket = tls.wrap_socket(plain, server_hostname=host.encode()) if tls else plain
         except OSError as error:
             raise NotSent(f"no connection to {host}: {error or type(error).__name__}") from error
         self._used_at = time.time()
@@ -73,18 +73,18 @@ class Connection:
             body, rest = self._chunks(read[end + 4 :], ends_at)
         else:
             body, rest = self._exactly(int(headers.get("content-length", "-1")), read[end + 4 :], ends_at)
-        kept = version == "HTTP/1.1" and headers.get("connection", "").lower() != "close" and not rest
+        reusable = version == "HTTP/1.1" and headers.get("connection", "").lower() != "close" and not rest
         self._used_at = time.time()
-        return Answer(int(status), headers, body), kept
+        return Answer(int(status), headers, body), reusable
 
     def _exactly(self, length: int, read: bytes, ends_at: float) -> tuple[bytes, bytes]:
         """So many bytes, and those read beyond them. An answer that does not say how long it is could be cut short."""
         if length < 0:
             raise ValueError("the answer does not say where it ends")
-        parts, found = [read], len(read)
-        while found < length:
+        parts, length_read = [read], len(read)
+        while length_read < length:
             parts.append(self._more(ends_at))
-            found += len(parts[-1])
+            length_read += len(parts[-1])
         read = b"".join(parts)
         return read[:length], read[length:]
 
@@ -103,10 +103,10 @@ class Connection:
         left = _left(ends_at)
         if not left <= self._limit <= left + _INEXACT:
             self._wait_at_most(left)
-        found = self._socket.recv(64 * 1024)
-        if not found:
+        received = self._socket.recv(64 * 1024)
+        if not received:
             raise ConnectionResetError("closed before the answer was whole")
-        return found
+        return received
 
     def _wait_at_most(self, seconds: float) -> None:
         self._socket.settimeout(seconds)
@@ -121,19 +121,22 @@ class Connection:
 
 
 def _connected(host: str, port: int, ends_at: float) -> socket.socket:
-    """By the first address that answers. Looking up a name has no time limit: it is done at initialisation."""
+    """By the first address that answers. Looking up a name has no time limit: it is done at initialisation.
+
+    As bytes: of a text Python asks first what it is in the alphabet of names, for which it loads all of Unicode.
+    """
     failure: OSError = OSError(f"{host} has no address")
-    for family, kind, protocol, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
-        found = socket.socket(family, kind, protocol)
+    for family, kind, protocol, _, address in socket.getaddrinfo(host.encode(), port, type=socket.SOCK_STREAM):
+        candidate = socket.socket(family, kind, protocol)
         try:
-            found.settimeout(_left(ends_at, _CONNECT_SECONDS))
-            found.connect(address)
-            found.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            candidate.settimeout(_left(ends_at, _CONNECT_SECONDS))
+            candidate.connect(address)
+            candidate.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         except OSError as error:
-            found.close()
+            candidate.close()
             failure = error
         else:
-            return found
+            return candidate
     raise failure
 
 

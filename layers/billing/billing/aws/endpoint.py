@@ -1,4 +1,4 @@
-"""Where a service is called, and whose word is taken for being it."""
+"""The address of a service of AWS, and the certificates that prove it is AWS."""
 
 import re
 import ssl
@@ -12,6 +12,9 @@ _SETTINGS = {"dynamodb": "DYNAMODB", "sqs": "SQS", "events": "EVENTBRIDGE", "sec
 _SETTINGS["kms"] = "KMS"
 # The partition `aws` alone: other ones have other domains.
 _REGION = re.compile(r"(?!cn-)[a-z]{2}-(north|south|east|west|central){1,2}-\d")
+_ADDRESS = re.compile(
+    r"http(?P<secure>s)?://([^/@]*@)?(?P<name>\[[0-9a-f:.]+\]|[a-z0-9_.-]+)(:(?P<port>\d{1,5}))?(/.*)?"
+)
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
@@ -43,17 +46,15 @@ def endpoint(service: str, region: str, environ: Mapping[str, str]) -> Endpoint:
 
 
 def _of_url(url: str, environ: Mapping[str, str]) -> Endpoint:
-    from urllib.parse import urlsplit  # no function on AWS needs it
-
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    parts = _ADDRESS.fullmatch(url.lower())
+    if parts is None:
         raise NotConfigured(f"AWS_ENDPOINT_URL is no http(s) address: {url}")
-    usual = 443 if parts.scheme == "https" else 80
-    port = parts.port or usual
-    name = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    shown = name if port == usual else f"{name}:{port}"
-    amazon = parts.hostname.endswith(".amazonaws.com")
-    return Endpoint(parts.hostname, port, shown, tls_context(environ, amazon=amazon) if usual == 443 else None)
+    usual = 443 if parts["secure"] else 80
+    port = int(parts["port"] or usual)
+    host = parts["name"].strip("[]")
+    shown = parts["name"] if port == usual else f"{parts['name']}:{port}"
+    amazon = host.endswith(".amazonaws.com")
+    return Endpoint(host, port, shown, tls_context(environ, amazon=amazon) if parts["secure"] else None)
 
 
 def tls_context(environ: Mapping[str, str], *, amazon: bool) -> ssl.SSLContext:

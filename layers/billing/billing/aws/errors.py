@@ -1,4 +1,4 @@
-"""What AWS refuses, and what it leaves open."""
+"""Calls that AWS refused, and calls of which nobody knows whether they took effect."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -7,7 +7,6 @@ import contextlib
 import itertools
 import json
 import os
-import random
 import re
 import time
 import zlib
@@ -122,22 +121,24 @@ class Transport:
         body = _text(request).encode()
         perhaps_done, clock_was_set = False, False
         for tried in itertools.count(1):
-            found = self._try(operation, body, ends_at)
-            if isinstance(found, dict):
-                return found
-            if perhaps_done and found.error.code == "ConditionalCheckFailedException":
+            result = self._try(operation, body, ends_at)
+            if isinstance(result, dict):
+                return result
+            if perhaps_done and result.error.code == "ConditionalCheckFailedException":
                 # Somebody else's write, or that of our own first try: only whoever knows the item could tell.
                 raise NoAnswer(operation, "PerhapsDone", "a condition failed after a try that was not answered")
-            perhaps_done = perhaps_done or found.perhaps_done
-            if found.ahead is not None and not clock_was_set:
+            perhaps_done = perhaps_done or result.perhaps_done
+            if result.ahead is not None and not clock_was_set:
                 clock_was_set = True
-                if abs(found.ahead) > _TOLERATED:  # else it was wrong for a moment: just after a thaw
-                    self._ahead = found.ahead
+                if abs(result.ahead) > _TOLERATED:  # else it was wrong for a moment: just after a thaw
+                    self._ahead = result.ahead
                 continue
-            pause = max(found.wait, random.random() * min(found.pause * 2 ** (tried - 1), _LONGEST_PAUSE))  # noqa: S311
+            import random  # most processes never wait
+
+            pause = max(result.wait, random.random() * min(result.pause * 2 ** (tried - 1), _LONGEST_PAUSE))  # noqa: S311
             late = tried >= self._service.tries or time.monotonic() + pause >= ends_at
-            if late or not found.again or (perhaps_done and not is_repeatable(operation, request)):
-                raise found.error
+            if late or not result.again or (perhaps_done and not is_repeatable(operation, request)):
+                raise result.error
             time.sleep(pause)
         raise AssertionError
 
@@ -168,11 +169,11 @@ class Transport:
         head = "".join(f"{name}: {value}\r\n" for name, value in signed.items())
         connection = self._taken(ends_at)
         try:
-            answer, kept = connection.ask(f"POST / HTTP/1.1\r\n{head}\r\n".encode() + body, ends_at)
+            answer, reusable = connection.ask(f"POST / HTTP/1.1\r\n{head}\r\n".encode() + body, ends_at)
         except BaseException:
             connection.close()
             raise
-        if kept and answer.status < 500:
+        if reusable and answer.status < 500:
             self._connections.append(connection)
         else:
             connection.close()
@@ -191,14 +192,14 @@ class Transport:
 
     def _judged(self, operation: str, answer: Answer) -> dict[str, Any] | Failure:
         """Raises `ValueError` for an answer that is damaged."""
-        if (told := answer.headers.get("x-amz-crc32")) is not None and int(told) != zlib.crc32(answer.body):
+        if (checksum := answer.headers.get("x-amz-crc32")) is not None and int(checksum) != zlib.crc32(answer.body):
             raise ValueError("the answer is not what its checksum says")
         if answer.status == 200:
             # SQS has nothing to say of some operations, the others always say something.
-            found = json.loads(answer.body) if answer.body or self._name != "sqs" else {}
-            if not isinstance(found, dict):
+            parsed = json.loads(answer.body) if answer.body or self._name != "sqs" else {}
+            if not isinstance(parsed, dict):
                 raise ValueError("the answer is no JSON object")
-            return found
+            return parsed
         error = refused(operation, answer)
         wait = answer.headers.get("x-amz-retry-after", "")
         failure = Failure(error, wait=int(wait) / 1000 if wait.isdigit() else 0.0)
@@ -224,12 +225,12 @@ class Transport:
 def refused(operation: str, answer: Answer) -> AwsError:
     """What an answer other than 200 says. One without words is called by its status."""
     try:
-        told = json.loads(answer.body)
+        body = json.loads(answer.body)
     except ValueError:
-        told = None
-    if not isinstance(told, dict):
-        told = {}
-    kind = str(told.get("__type") or answer.headers.get("x-amzn-errortype") or answer.status)
+        body = None
+    if not isinstance(body, dict):
+        body = {}
+    kind = str(body.get("__type") or answer.headers.get("x-amzn-errortype") or answer.status)
     code = kind.partition(":")[0].rpartition("#")[2]
-    message = told.get("message") or told.get("Message") or ""
-    return AwsError(operation, code, str(message), told.get("CancellationReasons") or (), told.get("Item"))
+    message = body.get("message") or body.get("Message") or ""
+    return AwsError(operation, code, str(message), body.get("CancellationReasons") or (), body.get("Item"))

@@ -37,16 +37,16 @@ Held = Mapping[tuple[str, int, str], Standing]
 
 def held(metrics: MetricsStore) -> Held:
     """By plan, version and currency, where there is somebody."""
-    found: dict[tuple[str, int, str], Standing] = {}
+    by_key: dict[tuple[str, int, str], Standing] = {}
     for currency in metrics.generations().currencies:
         for name, count in added_up(metrics.months(currency, *_EVER).values()).items():
             kind, _, where = name.partition("|")
             if kind in _COUNTS and where.count("|") == 2:
                 _, plan_id, version = where.split("|")
                 key = plan_id, int(version), currency
-                known = found.get(key, Standing())
-                found[key] = replace(known, **{_COUNTS[kind]: getattr(known, _COUNTS[kind]) + count})
-    return {key: standing for key, standing in found.items() if standing != Standing()}
+                before = by_key.get(key, Standing())
+                by_key[key] = replace(before, **{_COUNTS[kind]: getattr(before, _COUNTS[kind]) + count})
+    return {key: standing for key, standing in by_key.items() if standing != Standing()}
 
 
 _COUNTS: Mapping[str, str] = {
@@ -106,7 +106,7 @@ def _newest(catalogue: Catalogue, plan_id: str) -> Plan:
     return newest
 
 
-def _versions(catalogue: Catalogue, known: Held, to: Plan) -> list[View]:
+def _versions(catalogue: Catalogue, standings: Held, to: Plan) -> list[View]:
     return [
         {
             "from_version": plan.version,
@@ -118,7 +118,7 @@ def _versions(catalogue: Catalogue, known: Held, to: Plan) -> list[View]:
             "mrr_change_cents": _mrr_change(plan, to, standing.subscribers),
             **_features(plan, to),
         }
-        for (plan_id, version, currency), standing in sorted(known.items())
+        for (plan_id, version, currency), standing in sorted(standings.items())
         if plan_id == to.plan_id and version < to.version and standing.buyers
         if (plan := catalogue.get(plan_id, version)) and plan.currency == currency
     ]
@@ -137,23 +137,23 @@ def _features(before: Plan, after: Plan) -> View:
     was, now = features_to_json(old), features_to_json(new)
     changed = [key for key in sorted({*old, *new}) if (was.get(key) or None) != (now.get(key) or None)]
     return {
-        "features_gained": sorted(key for key, given in new.items() if given and not old.get(key)),
-        "features_lost": sorted(key for key, given in old.items() if given and not new.get(key)),
-        "features_changed": sorted(k for k, given in new.items() if given and old.get(k) and old[k] != given),
+        "features_gained": sorted(key for key, value in new.items() if value and not old.get(key)),
+        "features_lost": sorted(key for key, value in old.items() if value and not new.get(key)),
+        "features_changed": sorted(k for k, value in new.items() if value and old.get(k) and old[k] != value),
         "changes": [{"feature": key, "before": was.get(key) or None, "after": now.get(key) or None} for key in changed],
     }
 
 
 def _warnings(catalogue: Catalogue, newest: Plan, planned: Plan, edited: int) -> list[View]:
-    found: list[tuple[str, str | None, str | None, str | None]] = []
+    rows: list[tuple[str, str | None, str | None, str | None]] = []
     if edited != newest.version:
-        found.append(("newer_version", str(edited), str(newest.version), None))
+        rows.append(("newer_version", str(edited), str(newest.version), None))
     changed = [(name, getattr(newest, name), getattr(planned, name)) for name in ("currency", "interval", "group")]
-    found += [(name, before, after, None) for name, before, after in changed if before != after]
+    rows += [(name, before, after, None) for name, before, after in changed if before != after]
     if catalogue.free() is not None and _with(catalogue, planned).free() is None:
-        found.append(("free_ends", None, None, newest.plan_id))
-    found += [("differs", None, None, other) for other in _differing(catalogue, planned)]
-    return [{"code": c, "before": before, "after": after, "plan_id": plan} for c, before, after, plan in found]
+        rows.append(("free_ends", None, None, newest.plan_id))
+    rows += [("differs", None, None, other) for other in _differing(catalogue, planned)]
+    return [{"code": c, "before": before, "after": after, "plan_id": plan} for c, before, after, plan in rows]
 
 
 def _with(catalogue: Catalogue, planned: Plan) -> Catalogue:

@@ -85,14 +85,14 @@ class Mover:
         """Who would be moved now, put off, or left alone, from the provider's side; changes nothing."""
         catalogue = self._plans.catalogue(fresh=True)
         target = target_of(catalogue, plan_id, to_version)
-        found: Counter[Verdict] = Counter()
+        counts: Counter[Verdict] = Counter()
         for provider in self._providers:
             after: str | None = ""
             while after is not None:
                 facts, after = self._renewing(provider).subscriptions(after or None, None, now)
                 within = self._older(facts, catalogue, target, percent)
-                found.update(c.verdict for c in self._judge(within, catalogue, target, notice_days, now))
-        return found
+                counts.update(c.verdict for c in self._judge(within, catalogue, target, notice_days, now))
+        return counts
 
     # --- forward -----------------------------------------------------------------------------------------------------
 
@@ -111,8 +111,8 @@ class Mover:
                 elif left <= 0 or out_of_time():
                     return move  # this page is looked at again; who was moved is arranged by then
                 else:
-                    move, asked = self._move(move, candidate, catalogue, target, now)
-                    left -= asked
+                    move, asks = self._move(move, candidate, catalogue, target, now)
+                    left -= asks
             following = self._following(provider, after)
             if following is None:
                 status = "running" if waiting else "done"
@@ -143,16 +143,16 @@ class Mover:
 
     def _judge(
         self,
-        found: Iterator[tuple[str, SubscriptionFact]],
+        renewing: Iterator[tuple[str, SubscriptionFact]],
         catalogue: Catalogue,
         target: Plan,
         notice_days: int,
         now: int,
     ) -> Iterator[Candidate]:
-        for user_id, fact in found:
+        for user_id, fact in renewing:
             try:
                 after = partial(self._applier.account_after, provider=fact.provider, facts=[fact], now=now)
-                account = self._accounts.given(user_id, after)
+                account = self._accounts.evaluate(user_id, after)
             except Parked:
                 continue  # reconciliation finds and names it
             record = account.records.get(f"subscription#{fact.provider}#{fact.subscription_id}")
@@ -163,7 +163,7 @@ class Mover:
     def _move(self, move: Move, candidate: Candidate, catalogue: Catalogue, target: Plan, now: int) -> tuple[Move, int]:
         """The move's new counts, and 1 when the provider was asked."""
         subscription = candidate.subscription
-        known = self._moves.entry(move, f"{subscription.provider}#{subscription.subscription_id}")
+        noted = self._moves.entry(move, f"{subscription.provider}#{subscription.subscription_id}")
         entry = Entry(
             provider=subscription.provider,
             subscription_id=subscription.subscription_id,
@@ -172,20 +172,20 @@ class Mover:
             at=now,
         )
         if candidate.verdict == "arranged":
-            if known is not None and known.outcome == "moving":  # a run that ended before it could note so
+            if noted is not None and noted.outcome == "moving":  # a run that ended before it could note so
                 ref = Ref("subscription", subscription.subscription_id)
                 self._applier.refresh(candidate.user_id, subscription.provider, ref, now)
-                move = self._moves.note(move, replace(known, outcome="moved", at=now), known)
+                move = self._moves.note(move, replace(noted, outcome="moved", at=now), noted)
             return move, 0
         if candidate.verdict == "other_currency":
             plan = catalogue.get(subscription.plan_id, subscription.plan_version)
             why = f"it is charged in {plan.currency if plan else 'another currency'}, for good"
             refused = replace(entry, outcome="refused", reason=why)
-            return (move if known else self._moves.note(move, refused, None)), 0
+            return (move if noted else self._moves.note(move, refused, None)), 0
         if candidate.verdict != "move":
             return move, 0
-        if known is None or known.outcome != "moving":
-            move = self._moves.note(move, entry, known)
+        if noted is None or noted.outcome != "moving":
+            move = self._moves.note(move, entry, noted)
         outcome, reason = self._schedule(candidate.user_id, subscription, target, "moved", now)
         return self._moves.note(move, replace(entry, outcome=outcome, reason=reason), entry), 1
 

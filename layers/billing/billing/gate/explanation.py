@@ -1,4 +1,4 @@
-"""Why a user has a feature, or has it not, at any moment: from which records, until when, and what would open it.
+"""Why a user has a feature or lacks it, at any moment: from which records, until when, and what would open it.
 
 Judged by what was stored then, which is what every gate answered from, not by what became known later. Before the
 account's history begins, its records say when they gave access.
@@ -49,28 +49,28 @@ class Explanation:
 def explain(accounts: AccountStore, user_id: str, catalogue: Catalogue, feature: str, at: int) -> Explanation:
     then = accounts.sources_at(user_id, at)
     if then is None:
-        then = sources(accounts.load(user_id), catalogue)
-    found = [s for s in with_free(then, catalogue) if s.features.get(feature)]
-    decision = decide(found, feature, at)
-    found.sort(key=lambda s: (not s.open_at(at), -s.start))
+        then = sources(accounts.load(user_id, whole=True), catalogue)
+    givers = [s for s in with_free(then, catalogue) if s.features.get(feature)]
+    decision = decide(givers, feature, at)
+    givers.sort(key=lambda s: (not s.open_at(at), -s.start))
     offers = [] if isinstance(decision, Entitlement) else plans_with(feature, catalogue)
-    last = None if isinstance(decision, Entitlement) else _last(accounts, user_id, feature, at, found)
-    return Explanation(feature, at, decision, found, offers, last)
+    last = None if isinstance(decision, Entitlement) else _last(accounts, user_id, feature, at, givers)
+    return Explanation(feature, at, decision, givers, offers, last)
 
 
-def _last(accounts: AccountStore, user_id: str, feature: str, at: int, known: Sequence[Source]) -> Last | None:
-    """Who gave the feature last before `at`: by what the records say now, else by what was stored between two changes,
-    which tells also of a plan that was left."""
-    ended = [s for s in known if s.until is not None and s.start < s.until <= at]
-    found = max(ended, key=lambda s: s.until or 0, default=None)
-    last = Last(found, found.until, None, None) if found is not None and found.until is not None else None
+def _last(accounts: AccountStore, user_id: str, feature: str, at: int, givers: Sequence[Source]) -> Last | None:
+    """What gave the feature last before `at`: by the records of that time, else by the stored history, which also has
+    plans that were left."""
+    gone = [s for s in givers if s.until is not None and s.start < s.until <= at]
+    newest = max(gone, key=lambda s: s.until or 0, default=None)
+    last = Last(newest, newest.until, None, None) if newest is not None and newest.until is not None else None
     after: Mapping[str, Any] | None = None
     for entry in accounts.past(user_id, HISTORY, _ENTRIES, at):
         gone_by = at if after is None else int(after["at"])
         for source in sources_from_json(unpacked(entry["sources"])):
             until = gone_by if source.until is None else min(source.until, gone_by)
-            given = source.features.get(feature) and max(source.start, entry["at"]) < until
-            if given and after is not None and until == gone_by and (last is None or until > last.until):
+            gave = source.features.get(feature) and max(source.start, entry["at"]) < until
+            if gave and after is not None and until == gone_by and (last is None or until > last.until):
                 change = next((c for c in after["changes"] if code(c)), None)
                 then = None if change is None else code(change)
                 status = change["status"] if change is not None and then == "became" else None

@@ -10,7 +10,7 @@ from billing.rules.entitlements import Entitlement, Refusal, Source, decide, fre
 from billing.rules.plans import Catalogue, Plan, feature
 from billing.store.accounts import AccountStore
 
-# How many offers a refusal names: enough to choose, few enough to read.
+# A refusal names at most so many offers.
 MAX_OFFERS = 3
 
 
@@ -22,11 +22,11 @@ class Gate:
         self._upgrade_url = upgrade_url
 
     def check(
-        self, user_id: str, feature: str, catalogue: Catalogue, now: int, known: Sequence[Source] | None = None
+        self, user_id: str, feature: str, catalogue: Catalogue, now: int, cached: Sequence[Source] | None = None
     ) -> Entitlement:
-        """The entitlement, or `FeatureLocked` with what would unlock it. `known`: sources cached by the authorizer."""
-        if known is not None:
-            decision = decide(with_free(known, catalogue), feature, now)
+        """The entitlement, or `FeatureLocked` with what would unlock it. `cached`: sources cached by the authorizer."""
+        if cached is not None:
+            decision = decide(with_free(cached, catalogue), feature, now)
             if isinstance(decision, Entitlement):
                 return decision
         snapshot = self._accounts.snapshot(user_id, consistent=True)
@@ -40,8 +40,8 @@ class Gate:
         return self._locked(Refusal(feature, "limit_reached", ()), catalogue, limit)
 
     def _locked(self, refusal: Refusal, catalogue: Catalogue, limit: int = 0) -> FeatureLocked:
-        known = plans_with(refusal.feature, catalogue)
-        better = [p for p in known if feature(p.features[refusal.feature]).allows_more_than(limit)]
+        plans = plans_with(refusal.feature, catalogue)
+        better = [p for p in plans if feature(p.features[refusal.feature]).allows_more_than(limit)]
         offers = [offer(plan) for plan in better[:MAX_OFFERS]]
         detail = {
             "not_in_plan": "your plan does not include this feature",
@@ -65,15 +65,16 @@ def known_sources(context: Mapping[str, Any]) -> Sequence[Source] | None:
     return sources_from_json(json.loads(text)) if text else None
 
 
-def with_free(known: Sequence[Source], catalogue: Catalogue) -> list[Source]:
-    """A user's own sources and the free plan: everybody has it, or whoever has bought or been given something once."""
+def with_free(own: Sequence[Source], catalogue: Catalogue) -> list[Source]:
+    """A user's own sources with the free plan, which everybody has, or whoever has bought or been given something
+    once."""
     free = catalogue.free()
-    if free is None or (free.after_purchase and not any(s.until is None or s.until > s.start for s in known)):
-        return list(known)
-    return [*known, free_source(free)]
+    if free is None or (free.after_purchase and not any(s.until is None or s.until > s.start for s in own)):
+        return list(own)
+    return [*own, free_source(free)]
 
 
 def plans_with(feature: str, catalogue: Catalogue) -> list[Plan]:
     """The plans on sale that give a feature, the cheapest first."""
-    found = [p for p in catalogue.newest() if p.status == "active" and not p.free and p.features.get(feature)]
-    return sorted(found, key=lambda p: (p.rank, p.price_cents, p.plan_id))
+    plans = [p for p in catalogue.newest() if p.status == "active" and not p.free and p.features.get(feature)]
+    return sorted(plans, key=lambda p: (p.rank, p.price_cents, p.plan_id))

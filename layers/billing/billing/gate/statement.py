@@ -17,7 +17,7 @@ from billing.store.counters import CounterStore
 if TYPE_CHECKING:
     from billing.identity.tokens import Signer
 
-# ENTITLEMENT_TOKEN_SECONDS: how long a closed feature can stay open at a host that checks tokens offline.
+# ENTITLEMENT_TOKEN_SECONDS: for so long a feature can stay open after its end at a host that checks tokens offline.
 TOKEN_SECONDS = 300
 
 
@@ -29,10 +29,10 @@ class Statement:
     ) -> None:
         snapshot, used = accounts.snapshot(user_id, consistent=True), counters.read_all(user_id)
         plan = plan_of_sources(snapshot.sources, catalogue, now)
-        found = evaluate(with_free(snapshot.sources, catalogue), now)
+        opened = evaluate(with_free(snapshot.sources, catalogue), now)
         self._user_id, self._version, self._now, self._seconds = user_id, snapshot.version, now, seconds
         self._plan_id = plan.plan_id if plan else ""
-        self._features = {feature: held(e, used.get(feature, Counter()), now) for feature, e in found.items()}
+        self._features = {feature: held(e, used.get(feature, Counter()), now) for feature, e in opened.items()}
         self._content = entitlement_list(user_id, self._plan_id, snapshot.version, self._features.values())
 
     @property

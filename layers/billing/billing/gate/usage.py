@@ -37,17 +37,17 @@ class Usage:
         call: Mapping[str, Any],
         catalogue: Catalogue,
         now: int,
-        known: Sequence[Source] | None = None,
+        cached: Sequence[Source] | None = None,
     ) -> Result:
-        """One call in the shape of `requests.UseFeature`. `known`: sources cached by the authorizer.
+        """One call in the shape of `requests.UseFeature`. `cached`: sources cached by the authorizer.
 
         Raises `FeatureLocked` when the feature is closed or its allowance is used up, `NotFound` for a reservation
         that is not (or no longer) held, `Conflict` for an idempotency key that was used for something else.
         """
         feature = call["feature"]
         if call["action"] in ("settle", "release"):
-            return self._retry(lambda: self._end_reservation(user_id, call, catalogue, now, known))
-        granted = quota(self._gate.check(user_id, feature, catalogue, now, known), now)
+            return self._retry(lambda: self._end_reservation(user_id, call, catalogue, now, cached))
+        granted = quota(self._gate.check(user_id, feature, catalogue, now, cached), now)
         if granted is None:
             return {"feature": feature, "allowed": True, **_unlimited()}
         try:
@@ -68,10 +68,10 @@ class Usage:
         calls: Sequence[Mapping[str, Any]],
         catalogue: Catalogue,
         now: int,
-        known: Sequence[Source] | None = None,
+        cached: Sequence[Source] | None = None,
     ) -> list[Result]:
         """Several calls, each judged alone; a refusal is a result with `allowed` false and the `code` of its cause."""
-        return [self._judge(user_id, call, catalogue, now, known) for call in calls]
+        return [self._judge(user_id, call, catalogue, now, cached) for call in calls]
 
     def _judge(
         self,
@@ -79,10 +79,10 @@ class Usage:
         call: Mapping[str, Any],
         catalogue: Catalogue,
         now: int,
-        known: Sequence[Source] | None,
+        cached: Sequence[Source] | None,
     ) -> Result:
         try:
-            return self.use(user_id, call, catalogue, now, known)
+            return self.use(user_id, call, catalogue, now, cached)
         except BillingError as refusal:
             nothing = {"used": 0, "remaining": 0, "credits": 0, "resets_at": None}
             return {"feature": call["feature"], "allowed": False, **nothing, "code": refusal.code}
@@ -97,14 +97,14 @@ class Usage:
         return self._take_at_version(user_id, call, granted, now)
 
     def _take_at_version(
-        self, user_id: str, call: Mapping[str, Any], granted: Quota, now: int, known: Stored | None = None
+        self, user_id: str, call: Mapping[str, Any], granted: Quota, now: int, stored: Stored | None = None
     ) -> Result:
-        """`known`: the counter, where it was read just now."""
+        """`stored`: the counter, where it was read just now."""
         key = call.get("idempotency_key")
         repeated = self._repeated(user_id, key, call, now)
         if repeated is not None:
             return repeated
-        before = known or self._counters.read(user_id, call["feature"])
+        before = stored or self._counters.read(user_id, call["feature"])
         current = before.counter.at(granted, now)
         name = None
         if call["action"] == "reserve":
@@ -127,7 +127,7 @@ class Usage:
         call: Mapping[str, Any],
         catalogue: Catalogue,
         now: int,
-        known: Sequence[Source] | None,
+        cached: Sequence[Source] | None,
     ) -> Result:
         key = call.get("idempotency_key")
         repeated = self._repeated(user_id, key, call, now)
@@ -141,19 +141,19 @@ class Usage:
         keep = call["amount"] if call["action"] == "settle" else 0
         if keep > held.units:
             raise Conflict("more was used than was reserved: consume the rest", code="reservation_exceeded")
-        granted = self._quota_or_nothing(user_id, call["feature"], catalogue, now, known)
+        granted = self._quota_or_nothing(user_id, call["feature"], catalogue, now, cached)
         after = before.counter.give_back(name, keep).at(granted, now)
         result = _result(call["feature"], after, granted)
         self._store(user_id, call, before, after, result, now)
         return result
 
     def _quota_or_nothing(
-        self, user_id: str, feature: str, catalogue: Catalogue, now: int, known: Sequence[Source] | None
+        self, user_id: str, feature: str, catalogue: Catalogue, now: int, cached: Sequence[Source] | None
     ) -> Quota:
         """A reservation is ended even when the feature was closed meanwhile: then nothing else is left."""
         nothing = Quota(0, (), 0, None)
         try:
-            return quota(self._gate.check(user_id, feature, catalogue, now, known), now) or nothing
+            return quota(self._gate.check(user_id, feature, catalogue, now, cached), now) or nothing
         except FeatureLocked:
             return nothing
 
@@ -165,12 +165,12 @@ class Usage:
         self._counters.replace(user_id, call["feature"], before, after, now, key, answered)
 
     def _repeated(self, user_id: str, key: str | None, call: Mapping[str, Any], now: int) -> Result | None:
-        found = self._counters.answered(user_id, key, now) if key else None
-        if found is None:
+        answered = self._counters.answered(user_id, key, now) if key else None
+        if answered is None:
             return None
-        if found.request != _digest(call):
+        if answered.request != _digest(call):
             raise Conflict("this idempotency key was used for another call", code="idempotency_key_reused")
-        return {**found.result, "repeated": True}
+        return {**answered.result, "repeated": True}
 
     def _retry(self, attempt: Callable[[], Result]) -> Result:
         try:

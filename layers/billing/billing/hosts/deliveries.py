@@ -13,23 +13,24 @@ from billing.log import Log
 from billing.outgoing import Reply, Unreachable
 from billing.rules.host_events import PAUSED_AFTER, TEST_LANE, hold_after, wait_after
 from billing.rules.host_signatures import headers_of, secret_of
-from billing.store.host_events import Claim, Delivery, Endpoint, Health, HostEventStore, State, endpoint_of, lane_of
+from billing.store.host_events import Claim, HostEventStore
+from billing.store.outbox import Delivery, Endpoint, Health, State, endpoint_of, lane_of
 from billing.store.transactions import LostRace
 
 # Seconds that a receiver has for its answer.
 ANSWER_SECONDS = 15.0
-# Seconds for which a lane is ours: longer than any invocation lives.
+# Seconds for which a claimed lane is ours: longer than any invocation may run.
 LEASE_SECONDS = 120
-# With less time left no try is begun: it would be cut off, and held against the receiver.
+# With less time left no try is begun: it would be cut off, and counted as the receiver's failure.
 _LEAST_SECONDS = ANSWER_SECONDS + 10
 _PAGE = 20
-# Sorts behind the place that it is put to, and before every other.
+# Appended to a place it sorts behind it, and before the next one.
 _BEHIND = " "
-# That an endpoint is well is written down once in so many seconds, not for each event.
+# An endpoint's success is stored once in so many seconds, not for each event.
 _WELL_SECONDS = 60
-# The longest that a receiver can ask for the rest of its lanes.
+# The longest pause that a receiver can ask for all of its lanes, in seconds.
 _LONGEST_ASKED = 900
-# Lanes of an endpoint that is left alone come back spread over so many seconds.
+# The lanes of an endpoint that is on hold come back spread over so many seconds.
 _SPREAD_SECONDS = 10
 _GONE, _BUSY = 410, (429, 503)
 
@@ -70,16 +71,16 @@ class Deliveries:
         self._chance = chance
 
     def deliver(self, lane: str, clock: Callable[[], int]) -> int:
-        """Tells a lane what it is due, in order, up to the first that is not taken; how many were."""
+        """Delivers what is due in a lane, in order, up to the first event that is not accepted; how many were."""
         now = clock()
         claim = self._store.claim(lane, secrets.token_hex(8), now, now + LEASE_SECONDS)
         if claim is None:
             return 0
-        found = self._store.endpoint(endpoint_of(lane))
-        if found is None:  # deleted: what was still to be told is nobody's any more
+        stored = self._store.endpoint(endpoint_of(lane))
+        if stored is None:  # the endpoint was deleted: nobody waits for its events
             self._store.release(claim, claim.following)
             return 0
-        endpoint, health = found
+        endpoint, health = stored
         if lane == lane_of(endpoint.endpoint_id, TEST_LANE):
             return self._test(claim, endpoint, clock)
         if not endpoint.enabled:
@@ -91,35 +92,36 @@ class Deliveries:
         return self._deliver(claim, endpoint, health, clock)
 
     def _test(self, claim: Claim, endpoint: Endpoint, clock: Callable[[], int]) -> int:
-        """Each once, to a paused endpoint too: it is what one tries before enabling it, and it says nothing of it."""
-        following, told = claim.following, 0
+        """Sends test events once each, to a paused endpoint too: one tests it before enabling it. Its health is not
+        touched."""
+        following, delivered = claim.following, 0
         for delivery in self._store.following(claim.lane, following, _PAGE):
             now = clock()
             made = self._try(endpoint, delivery, now)
             self._note(delivery, made, now, "delivered" if made.accepted else "failed")
             following = delivery.place + _BEHIND
-            told += made.accepted
+            delivered += made.accepted
         if not self._store.release(claim, following):
             self._put_off(claim, following, clock(), clock())
-        return told
+        return delivered
 
     def _deliver(self, claim: Claim, endpoint: Endpoint, health: Health, clock: Callable[[], int]) -> int:
-        following, told = claim.following, 0
+        following, delivered = claim.following, 0
         while True:
             page = self._store.following(claim.lane, following, _PAGE)
             for delivery in page:
                 now = clock()
                 if deadline.left() < _LEAST_SECONDS:
                     self._put_off(claim, following, now, now)
-                    return told
+                    return delivered
                 made = self._try(endpoint, delivery, now)
                 if made.accepted:
                     self._note(delivery, made, now, "delivered")
                     health = self._well(endpoint, health, now)
                     claim = replace(claim, failures=0)
-                    told += 1
+                    delivered += 1
                 elif not self._not_taken(claim, endpoint, delivery, made, following, now):
-                    return told
+                    return delivered
                 else:  # given up: the lane goes on behind it
                     claim = replace(claim, failures=0)
                 following = delivery.place + _BEHIND
@@ -128,7 +130,7 @@ class Deliveries:
             if not self._store.release(claim, following):
                 # Something came in meanwhile: the lane is still ours, and due now.
                 self._put_off(claim, following, clock(), clock())
-            return told
+            return delivered
 
     def _try(self, endpoint: Endpoint, delivery: Delivery, now: int) -> _Try:
         keys = [secret_of(self._key(), endpoint.endpoint_id, generation) for generation in endpoint.generations]
@@ -153,7 +155,8 @@ class Deliveries:
     def _not_taken(
         self, claim: Claim, endpoint: Endpoint, delivery: Delivery, made: _Try, following: str, now: int
     ) -> bool:
-        """Whether the lane goes on behind the event all the same: after its last try, when others are taken."""
+        """Notes a failed try; whether the lane goes on all the same: after the event's last try, if others are
+        accepted."""
         health = self._store.failed(endpoint.endpoint_id, now, made.status, made.error)
         failures = claim.failures + 1
         waits = wait_after(failures, made.retry_after, self._chance())
@@ -168,8 +171,8 @@ class Deliveries:
             self._logger.error("host event given up", extra=_named(delivery))
             return True
         self._note(delivery, made, now, "waiting")
-        asked = min(made.retry_after, _LONGEST_ASKED) if made.status in _BUSY else 0
-        if hold := max(hold_after(health.failures), asked):
+        retry_after = min(made.retry_after, _LONGEST_ASKED) if made.status in _BUSY else 0
+        if hold := max(hold_after(health.failures), retry_after):
             self._store.hold(endpoint.endpoint_id, now + hold)
         self._put_off(claim, following, now + waits, now, failures)
         return False
@@ -197,14 +200,14 @@ class Deliveries:
         paused = replace(endpoint, paused_for=why, paused_at=now, told=False, version=endpoint.version + 1)
         try:
             self._store.put_endpoint(paused, expected=endpoint.version)
-        except LostRace:  # an admin, or another lane, was faster: the next try will see
+        except LostRace:  # an admin, or another lane, was faster: the next try reads it anew
             return
         self._logger.error("endpoint paused", extra={"endpoint_id": endpoint.endpoint_id, "reason": why})
 
     def _put_off(self, claim: Claim, following: str, due_at: int, now: int, failures: int | None = None) -> None:
-        kept = claim.failures if failures is None else failures
-        if self._store.put_off(claim, following, due_at, kept) and due_at - now <= LONGEST_DELAY:
-            # A moment later than it is due, because a message that comes too early finds nothing to do.
+        failures_now = claim.failures if failures is None else failures
+        if self._store.put_off(claim, following, due_at, failures_now) and due_at - now <= LONGEST_DELAY:
+            # A moment after it is due: a message that came too early would find nothing to do.
             self._wakes.send([claim.lane], max(0, due_at - now))
 
 

@@ -1,4 +1,4 @@
-"""Takes what happened in for the endpoints that want it, and wakes whoever delivers it."""
+"""Puts what happened into the outbox of each endpoint that wants it, and wakes the function that delivers it."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -6,14 +6,14 @@ from collections.abc import Iterable, Sequence
 from billing.aws import Aws, AwsError
 from billing.log import Log
 from billing.rules.host_events import HostEvent
-from billing.store.host_events import HostEventStore, endpoint_of
+from billing.store.outbox import Outbox, endpoint_of
 
-# What SQS can hide a message for, in seconds; later lanes are found by the round.
+# The longest delay of an SQS message, in seconds; lanes due later are found by the round.
 LONGEST_DELAY = 900
 
 
 class Wakes:
-    """The queue of lanes that have something to tell. A message in it is a hint: what is due stands in the table."""
+    """The queue of lanes with something to deliver. A message in it is a hint: the table says what is due."""
 
     def __init__(self, aws: Aws, queue_url: str, logger: Log) -> None:
         self._aws = aws
@@ -29,7 +29,7 @@ class Wakes:
                     "send_message",
                     QueueUrl=self._queue_url,
                     MessageBody=json.dumps({"lane": lane}),
-                    # Endpoints get their share of a queue in which one has many: SQS's fair queues.
+                    # SQS's fair queues: an endpoint with many messages does not delay the others.
                     MessageGroupId=endpoint_of(lane),
                     **({"DelaySeconds": delay} if delay else {}),
                 )
@@ -39,7 +39,7 @@ class Wakes:
 
 
 class HostEvents:
-    def __init__(self, store: HostEventStore, wakes: Wakes) -> None:
+    def __init__(self, store: Outbox, wakes: Wakes) -> None:
         self._store = store
         self._wakes = wakes
 

@@ -1,4 +1,4 @@
-"""Every minute: lanes whose wake was lost or is far off, endpoints that changed their state, and what to alert of."""
+"""Every minute: lanes whose message was lost or is far off, endpoints whose state changed, and alerts."""
 
 from collections.abc import Callable
 
@@ -9,15 +9,16 @@ from billing.log import Log
 from billing.rules.history import By
 from billing.rules.host_events import alert
 from billing.store.audit import AuditLog
-from billing.store.host_events import Endpoint, Health, HostEventStore, paused_shard
+from billing.store.host_events import HostEventStore, paused_shard
+from billing.store.outbox import Endpoint, Health
 from billing.store.payment_events import PaymentEventStore
 from billing.store.transactions import LostRace
 
-# Seconds for which a lane is left to its own wake.
+# Seconds after which a lane that is due counts as overlooked.
 _LEFT_ALONE = 15
-# Of each partition in one round.
+# At most so many of each partition in one round.
 _LANES = 250
-# An event that waits for a provider is tried again within these seconds: whoever was away before is not any more.
+# An event that waits for a provider is tried again within these seconds. Where none was tried, the provider is back.
 _AWAY_SECONDS = 1_200
 _LOOKED_AT = 25
 _FOREVER = 10**11
@@ -63,7 +64,7 @@ class HostEventRound:
         return {"woken": woken, "alerts": raised}
 
     def _awaken(self, endpoint: Endpoint, now: int) -> int:
-        """Lanes that were laid aside while their endpoint was paused, once it is not."""
+        """Makes lanes due that waited while their endpoint was paused, once it is enabled."""
         lanes = self._store.in_shard(paused_shard(endpoint.endpoint_id), _FOREVER, _LANES)
         for number, lane in enumerate(lanes):
             if deadline.over():
@@ -73,7 +74,7 @@ class HostEventRound:
         return len(lanes)
 
     def _tell_of_pause(self, endpoint: Endpoint, health: Health, now: int) -> None:
-        """In the audit log, and to the endpoints that want to hear of it; what is done twice is the same event."""
+        """Reports a pause in the audit log, and to endpoints that want to know. Done twice, it is the same event."""
         why = {
             "endpoint_id": endpoint.endpoint_id,
             "reason": endpoint.paused_for,
@@ -82,23 +83,23 @@ class HostEventRound:
             "failing_since": health.failing_since,
         }
         self._hosts.take_in([alert("EndpointPaused", endpoint.paused_at or now, why)], now)
-        told = replace(endpoint, told=True, version=endpoint.version + 1)
+        reported = replace(endpoint, told=True, version=endpoint.version + 1)
         try:
-            self._store.put_endpoint(told, expected=endpoint.version)
-        except LostRace:  # an admin changes it now: the next round tells
+            self._store.put_endpoint(reported, expected=endpoint.version)
+        except LostRace:  # an admin is changing it: the next round reports it
             return
         by = By(actor="system", action="pause_endpoint", reason=endpoint.paused_for, subject=endpoint.endpoint_id)
         self._audit.note(by, now, after=why)
 
     def _watch(self, now: int) -> int:
-        """Raises what stands now and did not before, and lowers what does not stand any more."""
+        """Raises the alerts that stand now and did not before, and ends those that do not stand any more."""
         standing: dict[str, tuple[str, dict[str, str | int]]] = {
             f"provider_away#{provider}": ("ProviderAway", {"provider": provider}) for provider in self._away(now)
         }
         if count := self._dead_letters():
             standing["dead_letters"] = ("DeadLettersFound", {"count": count})
         before = self._store.raised()
-        # By the minute: of a round that runs twice the second tells nothing.
+        # Dated by the minute, so that a round that runs twice raises the same alert.
         at = now - now % 60
         for name in standing.keys() - before:
             type_, data = standing[name]
@@ -109,7 +110,7 @@ class HostEventRound:
         return len(standing.keys() - before)
 
     def _away(self, now: int) -> set[str]:
-        """The providers for which an event waits that was tried in vain a short while ago."""
+        """The providers for which an event waits whose last try failed a short while ago."""
         failing, _ = self._events.newest("failed", _LOOKED_AT)
         return {
             event.provider

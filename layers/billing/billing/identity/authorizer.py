@@ -5,7 +5,6 @@ lifetimes; a cached no is read again by the gate before it is said.
 """
 
 import json
-import logging
 from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any
@@ -14,6 +13,7 @@ from billing.api.http import is_admin_route
 from billing.data import dataclass
 from billing.errors import NotAuthenticated
 from billing.identity.callers import Callers
+from billing.log import Log
 from billing.rules.entitlements import Snapshot, sources_to_json
 from billing.store.accounts import AccountStore
 
@@ -23,8 +23,7 @@ SNAPSHOTS_KEPT = 5_000
 # API Gateway passes a context of limited size on; beyond this the gate reads the snapshot itself.
 _MAX_CONTEXT = 6_000
 # Says why, and never the token.
-_LOG = logging.getLogger(__name__)
-_LOG.setLevel(logging.INFO)
+_log = Log()
 _DENIED = {"isAuthorized": False}
 
 
@@ -47,11 +46,11 @@ class Authorizer:
         try:
             session = self._callers.identify((event.get("identitySource") or [""])[0], now)
         except NotAuthenticated as refused:
-            _LOG.info("caller refused", extra={"why": str(refused.extensions.get("reason", refused.detail))})
+            _log.info("caller refused", extra={"why": str(refused.extensions.get("reason", refused.detail))})
             return _DENIED
         # An admin's answer is cached for all admin routes, a user's for all others: see the two authorizers.
         if is_admin_route(str(event.get("routeKey", ""))) and not session.admin:
-            _LOG.info("not an admin", extra={"user_id": session.user_id, "why": session.note or "not_an_admin"})
+            _log.info("not an admin", extra={"user_id": session.user_id, "why": session.note or "not_an_admin"})
             return _DENIED
         context = {
             "user_id": session.user_id,
@@ -61,14 +60,14 @@ class Authorizer:
         return {"isAuthorized": True, "context": context}
 
     def _snapshot(self, user_id: str, now: int) -> Mapping[str, str]:
-        kept = self._kept.get(user_id)
-        if kept is None or now - kept.read_at > SNAPSHOT_SECONDS:
-            kept = _Kept(now, _context(self._accounts.snapshot(user_id)))
-            self._kept[user_id] = kept
+        cached = self._kept.get(user_id)
+        if cached is None or now - cached.read_at > SNAPSHOT_SECONDS:
+            cached = _Kept(now, _context(self._accounts.snapshot(user_id)))
+            self._kept[user_id] = cached
             if len(self._kept) > SNAPSHOTS_KEPT:
                 self._kept.popitem(last=False)
         self._kept.move_to_end(user_id)
-        return kept.context
+        return cached.context
 
 
 def _context(snapshot: Snapshot) -> Mapping[str, str]:

@@ -44,6 +44,11 @@ _INVOICE = Limit("invoice", MINUTE, user=60, prefix=600, provider=2)
 # Each goes out to a relay that the caller named.
 _TO_A_WALLET = Limit("to-a-wallet", HOUR, user=20, prefix=60)
 _WALLET = Limit("wallet", MINUTE, user=60, prefix=600)
+_CALENDAR = Limit("calendar", MINUTE, user=60, prefix=600)
+
+# Each is written to somebody's inbox, and a code can be tried.
+_MESSAGE = Limit("message", HOUR, user=6, prefix=30)
+_MESSAGES = Limit("messages", MINUTE, user=60, prefix=600)
 
 ROUTES: Mapping[str, Limit] = {
     "POST /auth/nostr": Limit("sign-in", MINUTE, prefix=60),
@@ -68,6 +73,18 @@ ROUTES: Mapping[str, Limit] = {
     "POST /billing/wallet/{group}/test": _TO_A_WALLET,
     "PUT /billing/wallet/{group}": _WALLET,
     "DELETE /billing/wallet/{group}": _WALLET,
+    "GET /billing/messages": _MESSAGES,
+    "POST /billing/messages": _MESSAGE,
+    "POST /billing/messages/confirm": Limit("message-code", HOUR, user=20, prefix=100),
+    "POST /billing/messages/test": _MESSAGE,
+    "PUT /billing/messages": _MESSAGES,
+    "DELETE /billing/messages": _MESSAGES,
+    "GET /billing/calendar": _CALENDAR,
+    "POST /billing/calendar/feed": Limit("calendar-feed", HOUR, user=20, prefix=200),
+    "DELETE /billing/calendar/feed": _CALENDAR,
+    "GET /billing/calendar/file": _CALENDAR,
+    # Calendars on the web read the feeds of all their users from a few addresses.
+    "GET /billing/calendar/feed/{file}": Limit("calendar-read", MINUTE, prefix=600),
     "GET /billing/checkout-sessions/{checkout_id}/invoice": _INVOICE,
     "GET /billing/invoices/{provider}/{purchase_id}": _INVOICE,
 }

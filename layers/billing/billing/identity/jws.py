@@ -80,17 +80,17 @@ def _coordinate(value: int) -> str:
 
 
 def _number(text: str) -> int:
-    found = _decoded(text)
-    if len(found) != _BYTES:
+    data = _decoded(text)
+    if len(data) != _BYTES:
         raise ValueError("not as long as a coordinate of P-256")
-    return int.from_bytes(found)
+    return int.from_bytes(data)
 
 
 def _object(text: str) -> dict[str, Any]:
-    found = json.loads(_decoded(text))
-    if not isinstance(found, dict):
+    parsed = json.loads(_decoded(text))
+    if not isinstance(parsed, dict):
         raise ValueError("not a JSON object")
-    return found
+    return parsed
 
 
 def _text(part: Mapping[str, object]) -> str:
@@ -102,7 +102,7 @@ def _encoded(data: bytes) -> str:
 
 
 def _decoded(text: str) -> bytes:
-    found = base64.b64decode(text + "=" * (-len(text) % 4), b"-_", validate=True)
-    if _encoded(found) != text:
+    data = base64.b64decode(text + "=" * (-len(text) % 4), b"-_", validate=True)
+    if _encoded(data) != text:
         raise ValueError("not the one way to write these bytes")
-    return found
+    return data

@@ -68,7 +68,7 @@ def _event(authorization: str) -> Event:
 
 def _tag(event: Event, name: str) -> str:
     """The value of a tag. Missing and repeated are the same: nobody could say which one was meant."""
-    found = event.values(name)
-    if len(found) != 1:
+    values = event.values(name)
+    if len(values) != 1:
         raise NotAuthenticated(f"the signed event must have one {name!r} tag")
-    return found[0]
+    return values[0]

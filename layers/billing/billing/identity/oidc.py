@@ -5,7 +5,6 @@ twice a minute: a rotation is noticed, a flood of made-up key ids is not passed 
 that are known go on.
 """
 
-import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,6 +15,7 @@ from billing.api.roles import RANKS
 from billing.errors import NotAuthenticated, NotConfigured
 from billing.identity.identities import user_id_of
 from billing.identity.tokens import LEEWAY, Session
+from billing.log import Log
 from billing.settings import Settings
 
 # Signatures with public keys only: a shared secret has no place in a published key set. Each with the type of its key.
@@ -34,7 +34,7 @@ _OPTIONS: Any = {
 
 # Seconds for the key set: an authorizer has ten in all.
 FETCH_SECONDS = 3.0
-_log = logging.getLogger(__name__)
+_log = Log()
 
 
 class _Keys(jwt.PyJWKClient):
@@ -143,8 +143,8 @@ class OidcVerifier:
             groups = [groups]  # one value may stand alone, as `aud` does
         if not isinstance(groups, list):
             return "", "no_groups_in_the_token"
-        given = [role for group, role in self._roles.items() if group in groups]
-        return (max(given, key=lambda role: RANKS[role]), "") if given else ("", "not_in_a_group_with_a_role")
+        roles = [role for group, role in self._roles.items() if group in groups]
+        return (max(roles, key=lambda role: RANKS[role]), "") if roles else ("", "not_in_a_group_with_a_role")
 
 
 def oidc_verifier(settings: Settings) -> OidcVerifier:

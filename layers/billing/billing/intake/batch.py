@@ -1,8 +1,8 @@
-"""A batch of the queue: each message its one effect, and for what fails how long it waits, or that it is set aside.
+"""A batch of the queue: each message has its effect once, or waits for its next try, or is set aside.
 
-What is the provider's or AWS's trouble passes: such a message waits, longer each time, for as long as an outage takes,
-and heals without a person. What fails by itself is tried a few times and then laid into the dead-letter queue, with
-its cause on record.
+Trouble at the provider or AWS passes: such a message waits, longer each time, for as long as an outage takes, and heals
+without a person. A message that fails by itself is tried a few times and then put into the dead-letter queue, with its
+cause on record.
 """
 
 import random
@@ -36,7 +36,7 @@ class _Message:
 
 
 class Batch:
-    """`first_wait`: seconds until the next try of what a provider's or AWS's trouble holds up, the first time."""
+    """`first_wait`: seconds until the second try of a message that a provider's or AWS's trouble holds up."""
 
     def __init__(
         self,
@@ -55,10 +55,8 @@ class Batch:
         self._logger = logger
 
     def process(self, records: Iterable[Mapping[str, Any]], now: int) -> dict[str, Any]:
-        """Processes a batch; the messages that are to come again are named, and only they do.
-
-        Those that were tried least come first: one that ends the process with it holds up no other for ever.
-        """
+        """Processes a batch. The answer names the messages that failed, and only those come again. Those tried least
+        come first: a message that crashes the process cannot hold up the others for ever."""
         again = []
         messages = sorted(map(_message, records), key=lambda message: message.attempts)
         for place, message in enumerate(messages):
@@ -76,7 +74,7 @@ class Batch:
         try:
             notification, seen = decode(message.body)
             delivery = Delivery(**seen, attempts=message.attempts)
-        except (ValueError, KeyError, TypeError) as unreadable:  # nothing of ours, and in nobody's way
+        except (ValueError, KeyError, TypeError) as unreadable:  # no message of ours
             reason = type(unreadable).__name__
             self._logger.error("unreadable", extra={"message_id": message.message_id, "reason": reason})
             return message.attempts >= TRIES and self._set_aside(message, {"message_id": message.message_id})
@@ -111,11 +109,11 @@ class Batch:
         if passing:
             self._wait(message, where)
             return False
-        # Counted over its whole life: whoever sends it back grants it as many tries again.
+        # Counted over the event's whole life; when an operator sends it back, it gets as many tries again.
         return faults > 0 and faults % TRIES == 0 and self._set_aside(message, where)
 
     def _wait(self, message: _Message, where: Mapping[str, str]) -> None:
-        """Hides the message for longer than the queue would; without an answer the queue's own time holds."""
+        """Hides the message for longer than the queue would; if that call fails, the queue's own time holds."""
         hidden = {
             "ReceiptHandle": message.receipt_handle,
             "VisibilityTimeout": wait(message.attempts, self._first_wait),
@@ -123,7 +121,7 @@ class Batch:
         self._ask("change_message_visibility", where, self._queue_url, **hidden)
 
     def _set_aside(self, message: _Message, where: Mapping[str, str]) -> bool:
-        """Lays it among the dead letters; False when that failed, so that it comes again."""
+        """Puts it into the dead-letter queue; False when that failed, so that it comes again."""
         if not self._ask("send_message", where, self._dead_letters_url, MessageBody=message.body):
             return False
         self._logger.error("set aside", extra=dict(where))
@@ -139,7 +137,7 @@ class Batch:
 
 
 def wait(attempts: int, first: int = FIRST_WAIT) -> int:
-    """Seconds until the next try of a message that was handed out so often."""
+    """Seconds until the next try of a message that was received so often."""
     longest: int = first * min(1 << min(attempts - 1, 10), LONGEST)
     return max(1, round(longest * random.uniform(0.8, 1.0)))  # noqa: S311 spread, not a secret
 
@@ -150,5 +148,6 @@ def _message(record: Mapping[str, Any]) -> _Message:
 
 
 def _frames(error: Exception) -> Sequence[str]:
-    """Where it failed, the innermost last. The traceback as text would end in the error's own, and could quote."""
+    """Where it failed, the innermost call last. Not the usual traceback: that ends in the error's text, which could
+    quote a payload."""
     return [f"{f.filename.rpartition('/')[2]}:{f.lineno} {f.name}" for f in traceback.extract_tb(error.__traceback__)]

@@ -12,19 +12,17 @@ from billing.data import dataclass
 from billing.intake.webhook import decode
 from billing.store.payment_events import PaymentEvent, PaymentEventStore
 
-# Long enough to look through a large queue; what was not sent back is released at the end, or by time.
+# Long enough to look through a large queue. What is not sent back becomes visible again at the end, or after this time.
 _HIDDEN_SECONDS = 60
 _BATCH = 10
-# A short poll asks only some of the machines that hold a queue; a long one asks all.
+# A short poll asks only some of the servers that hold a queue; a long one asks all.
 _WAIT_SECONDS = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeadLetter:
-    """`cause` is what the last try said, in plain words, `code` the same as one word.
-
-    `received_at` (Unix seconds): when our webhook took it in.
-    """
+    """`cause`: why the last try failed, in plain words; `code`: the same as one word. `received_at` (Unix seconds):
+    when our webhook received it."""
 
     event_id: str
     provider: str
@@ -39,7 +37,7 @@ class DeadLetter:
 
     @property
     def event(self) -> PaymentEvent:
-        """The event as far as the letter tells it: of one that no try of the processor ever recorded."""
+        """The event as far as the letter has it, where the processor never stored it."""
         notification, seen = decode(self.body)
         return PaymentEvent(
             event_id=self.event_id,
@@ -68,15 +66,15 @@ class DeadLetters:
 
     def waiting(self, limit: int = 100) -> list[DeadLetter]:
         """The letters waiting now, the oldest first; they stay where they are."""
-        found: list[DeadLetter] = []
+        letters: list[DeadLetter] = []
         try:
             for letter in self._receive():
-                found.append(letter)
-                if len(found) >= limit:
+                letters.append(letter)
+                if len(letters) >= limit:
                     break
         finally:
-            self._release(found)
-        return sorted(found, key=lambda letter: letter.created_at)
+            self._release(letters)
+        return sorted(letters, key=lambda letter: letter.created_at)
 
     def redrive(
         self,
@@ -94,22 +92,22 @@ class DeadLetters:
         Returns what was sent, or with `dry_run` what would be. Repeats of one event are sent once and dropped after.
         """
         wanted = None if event_ids is None else set(event_ids)
-        kept: list[DeadLetter] = []
+        staying: list[DeadLetter] = []
         chosen: list[DeadLetter] = []
         sent: set[str] = set()
         try:
             for letter in self._receive():
                 if wanted is not None and letter.event_id not in wanted:
-                    kept.append(letter)
+                    staying.append(letter)
                     continue
                 if letter.event_id not in sent:
                     if len(chosen) == limit:
-                        kept.append(letter)
+                        staying.append(letter)
                         break
                     chosen.append(letter)
                     sent.add(letter.event_id)
                 if dry_run:
-                    kept.append(letter)
+                    staying.append(letter)
                     continue
                 if letter is chosen[-1]:
                     self._aws.call("sqs", "send_message", QueueUrl=self._queue_url, MessageBody=letter.body)
@@ -117,28 +115,28 @@ class DeadLetters:
                 on_sent(letter)
                 pause()
         finally:
-            self._release(kept)
+            self._release(staying)
         return chosen
 
     def named(self, event_ids: Collection[str]) -> dict[str, list[DeadLetter]]:
-        """The letters of some events, by event; they are hidden from others for a minute, to be dropped or left."""
-        found: dict[str, list[DeadLetter]] = {}
+        """The letters of some events, by event. They are hidden from others for a minute, to be dropped or left."""
+        by_event: dict[str, list[DeadLetter]] = {}
         others = []
         for letter in self._receive():
             if letter.event_id in event_ids:
-                found.setdefault(letter.event_id, []).append(letter)
+                by_event.setdefault(letter.event_id, []).append(letter)
             else:
                 others.append(letter)
         self._release(others)
-        return found
+        return by_event
 
     def drop(self, letters: Sequence[DeadLetter]) -> None:
-        """Takes letters out of the queue for good; what they told has to be on record."""
+        """Takes letters out of the queue for good; what they say must be on record before."""
         for letter in letters:
             self._aws.call("sqs", "delete_message", QueueUrl=self._dlq_url, ReceiptHandle=letter.handle)
 
     def _receive(self) -> Iterator[DeadLetter]:
-        """Every message that is visible, each once; they are hidden from others while we look."""
+        """Every message that is visible, each once; they are hidden from others meanwhile."""
         seen: set[str] = set()
         while True:
             answer = self._aws.call(
@@ -188,7 +186,7 @@ class DeadLetters:
 
 
 def _unreadable(message: Mapping[str, Any]) -> DeadLetter:
-    """A message that is no delivery of ours: shown like the others, and in nobody's way."""
+    """A message that is no delivery of ours: shown like the others."""
     sent = int(message["Attributes"]["SentTimestamp"]) // 1000
     return DeadLetter(
         event_id=f"unreadable#{message['MessageId']}",

@@ -12,8 +12,8 @@ from billing.rules.records import Account, Purchase, Record, Subscription
 from billing.store.accounts import AccountStore
 from billing.store.payment_events import PaymentEventStore
 
-# When something was last looked at, or will be, follows from how we were told; and what we ask of a payment beside
-# that (its fee, its other names) is not in every telling.
+# These differ by the way an event arrived: when something was read or will be, and what is read of a payment besides
+# (its fee, its other names).
 _INCIDENTAL = frozenset({"observed_at", "poll_at", "refs", "fee_cents"})
 
 
@@ -29,30 +29,30 @@ class Rebuilder:
         self._processor = processor
 
     def compare(self, user_id: str, now: int) -> list[str]:
-        """Where the live state is not what the audit records make, in words; empty when it is the same."""
-        told = _objects(self.rebuild(user_id, now))
-        known = _objects(self._accounts.load(user_id, whole=True))
-        found = [f"{key}: only in the audit records" for key in sorted(told.keys() - known.keys())]
-        found += [f"{key}: in no audit record" for key in sorted(known.keys() - told.keys())]
-        for key in sorted(told.keys() & known.keys()):
-            found += [f"{key} {difference}" for difference in differences(known[key], told[key])]
-        return found
+        """Where the live state is not what the audit records give, one line each; empty when they agree."""
+        rebuilt = _objects(self.rebuild(user_id, now))
+        live = _objects(self._accounts.load(user_id, whole=True))
+        lines = [f"{key}: only in the audit records" for key in sorted(rebuilt.keys() - live.keys())]
+        lines += [f"{key}: in no audit record" for key in sorted(live.keys() - rebuilt.keys())]
+        for key in sorted(rebuilt.keys() & live.keys()):
+            lines += [f"{key} {difference}" for difference in differences(live[key], rebuilt[key])]
+        return lines
 
     def rebuild(self, user_id: str, now: int) -> Account:
         """The account that the user's processed events make, oldest first."""
         account = Account(user_id)
-        told = [e for e in self._events.all_of_user(user_id) if e.status == "processed" and e.payload]
-        for event in sorted(told, key=lambda event: (event.created_at, event.event_id)):
+        events = [e for e in self._events.all_of_user(user_id) if e.status == "processed" and e.payload]
+        for event in sorted(events, key=lambda event: (event.created_at, event.event_id)):
             facts = self._processor.facts(notification_of(event), now)
             try:
                 account = self._applier.account_after(account, event.provider, facts, now)
             except Parked:
-                continue  # told of something later events bring; they are read in full
+                continue  # it names something that a later event brings, and that one is applied too
         return account
 
 
 def _objects(account: Account) -> dict[str, Record]:
-    """What the provider has told of, each subscription with all of its payments, wherever they are kept."""
+    """What the provider has reported: each record by key, a subscription with all of its payments."""
     return {
         key: replace(r, payments=whole(account, r), past_until=None) if isinstance(r, Subscription) else r
         for key, r in account.records.items()
@@ -60,18 +60,18 @@ def _objects(account: Account) -> dict[str, Record]:
     }
 
 
-def differences(live: Record, told: Record) -> Iterator[str]:
+def differences(live: Record, rebuilt: Record) -> Iterator[str]:
     """The fields of two records of one object that differ, as `path: live → told`."""
-    yield from _compare("", live, told)
+    yield from _compare("", live, rebuilt)
 
 
-def _compare(path: str, live: object, told: object) -> Iterator[str]:
-    if is_dataclass(live) and type(live) is type(told):
+def _compare(path: str, live: object, rebuilt: object) -> Iterator[str]:
+    if is_dataclass(live) and type(live) is type(rebuilt):
         for f in fields(live):
             if f.name not in _INCIDENTAL:
-                yield from _compare(f"{path}.{f.name}", getattr(live, f.name), getattr(told, f.name))
-    elif isinstance(live, dict) and isinstance(told, dict):
-        for key in sorted({*live, *told}):
-            yield from _compare(f"{path}.{key}", live.get(key), told.get(key))
-    elif live != told:
-        yield f"{path.removeprefix('.')}: {live} → {told}"
+                yield from _compare(f"{path}.{f.name}", getattr(live, f.name), getattr(rebuilt, f.name))
+    elif isinstance(live, dict) and isinstance(rebuilt, dict):
+        for key in sorted({*live, *rebuilt}):
+            yield from _compare(f"{path}.{key}", live.get(key), rebuilt.get(key))
+    elif live != rebuilt:
+        yield f"{path.removeprefix('.')}: {live} → {rebuilt}"

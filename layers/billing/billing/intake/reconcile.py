@@ -1,8 +1,8 @@
-"""Reconciliation: from what the provider has to what we have, finding what no webhook told, and mending it.
+"""Reconciliation: compares the provider's objects with our records, finds what no webhook reported, and repairs it.
 
-It starts from the provider's live subscriptions and from its own record of events, never from our rows: what we do
-not know of cannot be found among what we know. A run goes page by page, notes where it stands after each, and can
-stop at any time; the next one goes on from there.
+It starts from the provider's live subscriptions and from its list of events, never from our rows: what we do not have
+cannot be found among what we have. A run goes page by page, stores its place after each, and can stop at any time; the
+next one goes on from there.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -37,10 +37,10 @@ Kind = Literal[
     "unreadable",
     "begun_anew",
 ]
-# A round that has not come to its end by then (seconds) is begun anew: whatever holds it up must not keep live
-# subscriptions from being looked at.
+# A round that has not ended after so many seconds begins anew: what holds it up must not keep live subscriptions from
+# being looked at.
 STUCK_AFTER = DAY
-# When it was last looked at, and where its payments are kept, the provider does not say.
+# Fields that are ours alone: when it was last read, and where its payments are stored.
 _OURS = frozenset({"observed_at", "payments", "past_until"})
 
 
@@ -111,14 +111,12 @@ class Reconciler:
         out_of_time: Callable[[], bool] = lambda: False,
         on_finding: Callable[[Finding], None] = lambda finding: None,
     ) -> Report:
-        """Everything there is: live subscriptions, then events since a time. Goes on where the last run stopped.
-
-        A dry run looks at everything from the beginning, and leaves no mark on the runs that mend.
-        """
+        """Everything there is: live subscriptions, then events since a time. Goes on where the last run stopped. A dry
+        run looks at everything from the beginning, and does not change where the next run begins."""
         report = Report()
         first = Progress("subscriptions", None, since, now)
-        known = None if dry_run else self._progress.load(self._provider)
-        at = first if known is None or now - known.began >= STUCK_AFTER else known
+        stored = None if dry_run else self._progress.load(self._provider)
+        at = first if stored is None or now - stored.began >= STUCK_AFTER else stored
         anew = False
         while at.phase != "done":
             if out_of_time():
@@ -129,7 +127,7 @@ class Reconciler:
             except ProviderError as refused:
                 if anew or at.cursor is None or refused.extensions.get("reason") != "resource_missing":
                     raise
-                # What the next page begins after is gone meanwhile. From the first one on no mark is left to be lost.
+                # The object after which the next page begins is gone meanwhile. Begin at the first page again, once.
                 anew = True
                 self._tell(Finding("begun_anew", at.cursor, None, str(refused), repaired=True), report, on_finding)
                 at = replace(at, cursor=None)
@@ -152,27 +150,24 @@ class Reconciler:
                 return report
 
     def replay(self, event_id: str, now: int) -> str:
-        """Gives one event its effect again, from our record of it, or from the provider's when we have none or kept
-        nothing of what it said.
-
-        Everything an event says is judged against what is known, so that replaying is always safe.
-        """
-        kept = self._events.get(f"{self._provider}#{event_id}")
-        if kept is not None and kept.payload:
-            return self._processor.replay(notification_of(kept), now)
-        told = self._calls().event(event_id)
-        if kept is not None:
-            return self._processor.replay(told, now)
-        return self._processor.process(told, Delivery(received_at=now), now)
+        """Gives one event its effect again, from our record of it, or from the provider's where we have none or no
+        payload. That is always safe: whatever an event says is judged against the account as it is now."""
+        recorded = self._events.get(f"{self._provider}#{event_id}")
+        if recorded is not None and recorded.payload:
+            return self._processor.replay(notification_of(recorded), now)
+        notification = self._calls().event(event_id)
+        if recorded is not None:
+            return self._processor.replay(notification, now)
+        return self._processor.process(notification, Delivery(received_at=now), now)
 
     def _page(self, at: Progress, now: int, dry_run: bool, report: Report) -> tuple[list[Finding], Progress]:
         if at.phase == "subscriptions":
             facts, after = self._calls().subscriptions(at.cursor, None, now)
             following = replace(at, cursor=after) if after else replace(at, phase="events", cursor=None)
             return list(self._compare(facts, now, dry_run, report)), following
-        told, after = self._calls().events(at.since, at.cursor)
+        events, after = self._calls().events(at.since, at.cursor)
         following = replace(at, cursor=after) if after else replace(at, phase="done", cursor=None)
-        return list(self._deliver(told, now, dry_run, report)), following
+        return list(self._deliver(events, now, dry_run, report)), following
 
     def _compare(
         self, facts: Sequence[Fact | Unreadable], now: int, dry_run: bool, report: Report
@@ -187,10 +182,10 @@ class Reconciler:
             try:
                 user_id = self._applier.user_of(self._provider, [fact], now)
                 users[user_id] = None
-                found = self._accounts.given(user_id, partial(self._difference, fact=fact))
-                if found is None:
+                difference = self._accounts.evaluate(user_id, partial(self._difference, fact=fact))
+                if difference is None:
                     continue
-                kind, detail = found
+                kind, detail = difference
                 if not dry_run:
                     self._applier.apply(user_id, self._provider, [fact], now)
                 yield Finding(kind, object_id, user_id, detail, not dry_run)
@@ -207,29 +202,27 @@ class Reconciler:
             yield from self._doubles(user_id, now, dry_run)
 
     def _doubles(self, user_id: str, now: int, dry_run: bool) -> Iterator[Finding]:
-        """What a user has twice, never began, or leaves while it is collected; also where only a part of that is left.
-
-        What is refused is this user's matter: the others are looked at.
-        """
-        known = list(self._accounts.load(user_id).subscriptions)
-        if len(known) < 2 and not any(s.start_failed or s.left_owing for s in known):
+        """What the user has twice, never began, or left while it is still collected, even where only part of the work
+        is left. A refusal concerns this user alone: the others are looked at."""
+        subscriptions = list(self._accounts.load(user_id).subscriptions)
+        if len(subscriptions) < 2 and not any(s.start_failed or s.left_owing for s in subscriptions):
             return
         kind: Kind = "double_subscription"
         try:
-            for found in self._aftercare(user_id, now, dry_run=dry_run):
-                detail = f"a second subscription, of plan {found.plan_id}"
-                yield Finding(kind, found.subscription_id, user_id, detail, repaired=not dry_run)
+            for extra in self._aftercare(user_id, now, dry_run=dry_run):
+                detail = f"a second subscription, of plan {extra.plan_id}"
+                yield Finding(kind, extra.subscription_id, user_id, detail, repaired=not dry_run)
         except ProviderUnavailable:
             raise
         except (Parked, ProviderError) as refused:
             yield Finding(kind, user_id, user_id, str(refused), repaired=False)
 
     def _difference(self, account: Account, fact: Fact) -> tuple[Kind, str] | None:
-        """In words, where our record is not what the provider says; None when it is, whenever it was last seen."""
+        """In words, where our record is not what the provider says; None when they agree, whenever it was last read."""
         after = apply(account, fact, self._plans.catalogue())
         if isinstance(fact, PaymentFact):
-            known = account.records.get(f"subscription#{fact.provider}#{fact.subscription_id}")
-            paid = isinstance(known, Subscription) and known_payment(account, known, fact.payment_id, fact.paid_at)
+            record = account.records.get(f"subscription#{fact.provider}#{fact.subscription_id}")
+            paid = isinstance(record, Subscription) and known_payment(account, record, fact.payment_id, fact.paid_at)
             absent = f"we have no payment of {fact.amount_cents} {fact.currency}"
             return None if paid else ("missing", absent)
         if isinstance(fact, DunningFact):
@@ -251,18 +244,18 @@ class Reconciler:
         return ("differs", ", ".join(changed)) if changed else None
 
     def _deliver(
-        self, told: Sequence[Notification | Unreadable], now: int, dry_run: bool, report: Report
+        self, events: Sequence[Notification | Unreadable], now: int, dry_run: bool, report: Report
     ) -> Iterator[Finding]:
         """Events that never reached us, the oldest first."""
-        for notification in reversed(told):
+        for notification in reversed(events):
             report.events += 1
             if isinstance(notification, Unreadable):
                 yield Finding("unreadable", notification.object_id, None, notification.why, repaired=False)
                 continue
-            known = self._events.get(notification.key)
-            if known is not None and known.status != "failed":
+            recorded = self._events.get(notification.key)
+            if recorded is not None and recorded.status != "failed":
                 continue
-            detail = f"{notification.type}: {'failed before: ' + known.reason if known else 'never delivered'}"
+            detail = f"{notification.type}: {'failed before: ' + recorded.reason if recorded else 'never delivered'}"
             if dry_run:
                 yield Finding("event_missing", notification.event_id, None, detail, repaired=False)
                 continue

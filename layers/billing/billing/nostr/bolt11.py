@@ -55,12 +55,12 @@ def decode(text: str) -> Bolt11:
         prefix, values = bech32.decode(text.strip())
     except ValueError as error:
         raise BadInvoice(str(error)) from None
-    found = _PREFIX.fullmatch(prefix)
-    if not found:
+    match = _PREFIX.fullmatch(prefix)
+    if not match:
         raise BadInvoice("not an invoice of a network that we know, or not of an amount")
     if len(values) < _TIMESTAMP + _SIGNATURE:
         raise BadInvoice("too short")
-    network, amount, unit = found.groups()
+    network, amount, unit = match.groups()
     created_at = _number(values[:_TIMESTAMP])
     fields = _fields(values[_TIMESTAMP:-_SIGNATURE])
     if _PAYMENT_HASH not in fields or _SECRET not in fields:
@@ -92,7 +92,7 @@ def _msat(amount: str | None, unit: str) -> int | None:
 
 def _fields(values: list[int]) -> dict[int, list[int]]:
     """The tagged fields by their type; of several the first, and none of a wrong length."""
-    found: dict[int, list[int]] = {}
+    fields: dict[int, list[int]] = {}
     at = 0
     while at < len(values):
         if at + 3 > len(values):
@@ -102,9 +102,9 @@ def _fields(values: list[int]) -> dict[int, list[int]]:
         if len(data) != length:
             raise BadInvoice("it ends within a field")
         if _FIXED.get(kind, length) == length:
-            found.setdefault(kind, data)
+            fields.setdefault(kind, data)
         at += 3 + length
-    return found
+    return fields
 
 
 def _payee(prefix: str, values: list[int], named: list[int] | None) -> str:

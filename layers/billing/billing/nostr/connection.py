@@ -33,10 +33,10 @@ class Connection:
         if scheme is None or len(text) > _LONGEST:
             raise InvalidRequest("this is no connection string of a wallet", code="wallet_connection_unreadable")
         named, _, query = text[scheme.end() :].partition("?")
-        found = parse_qsl(query, keep_blank_values=True)
-        values = dict(found)
+        pairs = parse_qsl(query, keep_blank_values=True)
+        values = dict(pairs)
         wallet, secret = named.strip("/") or values.get("pubkey", ""), values.get("secret", "")
-        relays = [value for name, value in found if name == "relay"]
+        relays = [value for name, value in pairs if name == "relay"]
         if not wallet or not secret or not relays:
             raise InvalidRequest(
                 "the connection string lacks its wallet, its secret or its relay", code="wallet_connection_incomplete"

@@ -66,18 +66,18 @@ def signed(key: Key, kind: int, content: str, tags: Tags, created_at: int) -> Ev
     )
 
 
-def read(found: Any) -> Event:
+def read(parsed: Any) -> Event:
     """An event out of decoded JSON, checked for its shape and its signature. Raises `BadEvent`."""
     well_formed = (
-        isinstance(found, dict)
-        and all(is_hex(found.get(name), chars) for name, chars in (("id", 64), ("pubkey", 64), ("sig", 128)))
-        and all(type(found.get(name)) is int and 0 <= found[name] < 2**53 for name in ("created_at", "kind"))
-        and isinstance(found.get("content"), str)
-        and isinstance(found.get("tags"), list)
-        and len(found["tags"]) <= _MOST_TAGS
-        and all(isinstance(tag, list) and all(isinstance(part, str) for part in tag) for tag in found["tags"])
+        isinstance(parsed, dict)
+        and all(is_hex(parsed.get(name), chars) for name, chars in (("id", 64), ("pubkey", 64), ("sig", 128)))
+        and all(type(parsed.get(name)) is int and 0 <= parsed[name] < 2**53 for name in ("created_at", "kind"))
+        and isinstance(parsed.get("content"), str)
+        and isinstance(parsed.get("tags"), list)
+        and len(parsed["tags"]) <= _MOST_TAGS
+        and all(isinstance(tag, list) and all(isinstance(part, str) for part in tag) for tag in parsed["tags"])
     )
     if not well_formed:
         raise BadEvent("not a Nostr event")
     names = ("id", "pubkey", "created_at", "kind", "tags", "content", "sig")
-    return Event(**{name: found[name] for name in names}).check()
+    return Event(**{name: parsed[name] for name in names}).check()

@@ -4,10 +4,10 @@ Three layers: the message, which nobody signed; the seal around it, signed by th
 alone; the wrap around that, under a key that is used once. Only the message has its true time.
 """
 
+import hmac
 import json
-import secrets
 
-from billing.nostr import encryption
+from billing.nostr.encryption import conversation_key, encrypt_with
 from billing.nostr.events import Event, digest_of, signed
 from billing.nostr.keys import Key
 
@@ -17,24 +17,47 @@ _SPREAD = 2 * 86_400
 
 
 def wrapped(
-    text: str, sender: Key, recipient: str, now: int, *, expires_at: int | None = None, backdated: bool = True
+    text: str,
+    sender: Key,
+    recipient: str,
+    now: int,
+    *,
+    seed: bytes,
+    expires_at: int | None = None,
+    backdated: bool = True,
 ) -> tuple[Event, Key]:
-    """The event to publish, and the key that signed it. For no copy of our own: then nothing is kept to read later.
+    """The event to publish, and the key that signed it. There is no copy for ourselves, so nothing is kept to read
+    later.
 
-    After `expires_at` relays may forget it. `backdated` False: for relays that refuse what is of days ago.
+    The same input makes the same event, so that what may have arrived can be sent again and is one message. `seed`:
+    random, for this message alone; who has it and the sender's key can open the wrap. After `expires_at` relays may
+    forget it. `backdated` False: for relays that refuse events dated days ago.
     """
     tags = [["p", recipient]]
-    message = {
-        "id": digest_of(sender.public, now, MESSAGE, tags, text).hex(),
-        "pubkey": sender.public,
-        "created_at": now,
-        "kind": MESSAGE,
-        "tags": tags,
-        "content": text,
-    }
-    when = (now - secrets.randbelow(_SPREAD) if backdated else now for _ in range(2))
-    seal = signed(sender, SEAL, encryption.encrypt(json.dumps(message), sender, recipient), [], next(when))
-    once = Key.new()
-    content = encryption.encrypt(json.dumps(seal.as_json()), once, recipient)
+    message = json.dumps(
+        {
+            "id": digest_of(sender.public, now, MESSAGE, tags, text).hex(),
+            "pubkey": sender.public,
+            "created_at": now,
+            "kind": MESSAGE,
+            "tags": tags,
+            "content": text,
+        }
+    )
+
+    def drawn(what: str) -> bytes:
+        """32 bytes that nobody else can know, others for another message: a nonce must never be used twice."""
+        secret = hmac.digest(bytes.fromhex(sender.secret), seed, "sha256")
+        return hmac.digest(secret, f"{what}|{recipient}|{backdated}|{expires_at}|{message}".encode(), "sha256")
+
+    def when(what: str) -> int:
+        return now - int.from_bytes(drawn(what)[:8], "big") % _SPREAD if backdated else now
+
+    content = encrypt_with(message, conversation_key(sender, recipient), drawn("seal"))
+    seal = signed(sender, SEAL, content, [], when("sealed at"))
+    # The seal's signature must be deterministic, because the wrap's id covers it.
+    sealed = json.dumps({**seal.as_json(), "sig": sender.sign(bytes.fromhex(seal.id), again=True)})
+    once = Key(drawn("key"))
+    content = encrypt_with(sealed, conversation_key(once, recipient), drawn("wrap"))
     expiry = [] if expires_at is None else [["expiration", str(expires_at)]]
-    return signed(once, WRAP, content, [["p", recipient], *expiry], next(when)), once
+    return signed(once, WRAP, content, [["p", recipient], *expiry], when("wrapped at")), once

@@ -32,8 +32,9 @@ class Key:
     def secret(self) -> str:
         return bytes(self._private.secret).hex()
 
-    def sign(self, digest: bytes) -> str:
-        return bytes(self._private.sign_schnorr(digest)).hex()
+    def sign(self, digest: bytes, *, again: bool = False) -> str:
+        """`again`: without chance, so that the same digest has the same signature."""
+        return bytes(self._private.sign_schnorr(digest, None if again else b"")).hex()  # type: ignore[arg-type]
 
     def shared(self, public: str) -> bytes:
         """The X coordinate of the point that both sides can compute, unhashed. `ValueError` for no point."""
@@ -75,9 +76,9 @@ def plain(text: str, prefix: str) -> str:
         if not is_hex(text.lower(), 64):
             raise ValueError("a key has 64 hex digits")
         return text.lower()
-    found, values = bech32.decode(text)
+    kind, values = bech32.decode(text)
     data = bytes(bech32.regroup(values, 5, 8, pad=False))
-    if found != prefix or len(data) != 32:
+    if kind != prefix or len(data) != 32:
         raise ValueError(f"not a key of the form {prefix}1…")
     return data.hex()
 

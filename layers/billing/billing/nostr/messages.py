@@ -1,8 +1,9 @@
-"""Sending a direct message to somebody's inbox, which is where they say that it is, and nowhere else (NIP-17)."""
+"""Sending a direct message to a recipient's inbox: the relays that they name for it, and no others (NIP-17)."""
 
 import json
 from collections.abc import Sequence
 from typing import Literal
+from urllib.parse import urlsplit
 
 from billing import deadline
 from billing.data import dataclass
@@ -18,57 +19,69 @@ _SEND_SECONDS = 15.0
 # Where people's lists of inbox relays are collected.
 INDEXES = ("wss://purplepag.es", "wss://relay.damus.io", "wss://relay.primal.net")
 
-# `no_inbox`: they name no relays for messages that we can reach. `not_looked`: it could not be found out; try again.
-# `refused`: no relay of theirs takes it. `unreachable`: none answered; it may have arrived where `unsure`.
+# `no_inbox`: they name no relays for messages that we can reach. `not_looked`: no relay could tell; try again.
+# `refused`: none of their relays takes it. `unreachable`: none answered. `unsure`: it may have arrived.
 Outcome = Literal["sent", "no_inbox", "not_looked", "refused", "unreachable", "unsure"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inbox:
-    """Somebody's relays for messages. `known` False: it could not be found out."""
+    """Somebody's relays for messages. `certain` False: no relay answered, so there may be some."""
 
-    known: bool
+    certain: bool
+    relays: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sent:
+    """How sending a message ended. `relays`: the hosts that took it, else those of the inbox that were tried."""
+
+    outcome: Outcome
     relays: tuple[str, ...] = ()
 
 
 def inbox_of(recipient: str, relays: Relays, indexes: Sequence[str] = INDEXES) -> Inbox:
     """`recipient`: a public key in hex. `indexes`: where to look, such as the relay that they named."""
     wanted = {"kinds": [_INBOX], "authors": [recipient], "limit": 1}
-    found = relays.fetch(indexes, wanted, deadline.left(_LOOK_SECONDS))
-    found.events = [event for event in found.events if (event.kind, event.pubkey) == (_INBOX, recipient)]
-    if found.newest is None:
-        return Inbox(known=bool(found.answered))
-    named = (relay_url(text, local=relays.reach.local) for text in found.newest.values("relay"))
-    return Inbox(known=True, relays=tuple(dict.fromkeys(url for url in named if url))[:MOST])
+    answers = relays.fetch(indexes, wanted, deadline.left(_LOOK_SECONDS))
+    answers.events = [event for event in answers.events if (event.kind, event.pubkey) == (_INBOX, recipient)]
+    if answers.newest is None:
+        return Inbox(certain=bool(answers.answered))
+    named = (relay_url(text, local=relays.reach.local) for text in answers.newest.values("relay"))
+    return Inbox(certain=True, relays=tuple(dict.fromkeys(url for url in named if url))[:MOST])
 
 
-def send_reminder(
+def send(
     recipient: str,
     text: str,
     service: Key,
     relays: Relays,
     *,
+    at: int,
+    seed: bytes,
     indexes: Sequence[str] = INDEXES,
     expires_at: int | None = None,
-) -> Outcome:
+) -> Sent:
     """Sends one message from the service's key. `text` proves who sent it to whoever the recipient shows it to.
 
-    Sent twice it is two messages: whoever calls keeps which reminder was sent. Raises `ValueError` for what is no key.
+    Sent again with the same `at` and `seed` it is the same message, and no second one. Raises `ValueError` for what is
+    no key.
     """
     if not is_public(recipient):
         raise ValueError("not a public key")
     inbox = inbox_of(recipient, relays, indexes)
     if not inbox.relays:
-        return "no_inbox" if inbox.known else "not_looked"
-    outcome: Outcome = "unreachable"
+        return Sent(outcome="no_inbox" if inbox.certain else "not_looked")
+    sent = Sent(outcome="unreachable")
     for backdated in (True, False):  # some relays refuse what is of days ago
-        event, once = wrapped(text, service, recipient, int(relays.clock()), expires_at=expires_at, backdated=backdated)
-        # A relay that asks who we are is told the key that is used once: ours would tie the recipient to this service.
+        event, once = wrapped(text, service, recipient, at, seed=seed, expires_at=expires_at, backdated=backdated)
+        # A relay that asks who we are is shown the key that is used once: ours would link the recipient to this
+        # service.
         delivered = relays.publish(inbox.relays, event, deadline.left(_SEND_SECONDS), once)
-        outcome = _outcome(delivered)
-        if outcome != "refused":
-            return outcome
-    return outcome
+        sent = Sent(outcome=_outcome(delivered), relays=_hosts(delivered.taken or inbox.relays))
+        if sent.outcome != "refused":
+            return sent
+    return sent
 
 
 def introduce(service: Key, name: str, about: str, relays: Relays, at: Sequence[str] = INDEXES) -> bool:
@@ -85,3 +98,7 @@ def _outcome(delivered: Delivered) -> Outcome:
         return "unsure"
     refusals = set(delivered.troubles.values()) - {"unreachable"}
     return "refused" if refusals else "unreachable"
+
+
+def _hosts(urls: Sequence[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(urlsplit(url).hostname or "" for url in urls))

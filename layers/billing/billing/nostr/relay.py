@@ -29,11 +29,11 @@ from billing.data import dataclass
 from billing.nostr.events import BadEvent, Event, read, signed
 from billing.nostr.keys import Key
 
-# The largest message, all that one conversation may bring, and in how many frames.
+# The largest message, the most that one conversation may bring, and in how many frames.
 MESSAGE_BYTES = 131_072
 _MOST_BYTES = 2_000_000
 _MOST_MESSAGES = 1_000
-# Seconds for the connection with its handshakes, and for an answer that a relay gives out of what it has.
+# Seconds for the connection with its handshakes, and for a relay's stored events.
 OPEN_SECONDS = 5.0
 READ_SECONDS = 5.0
 # Relays send their challenge when one connects, or with the refusal.
@@ -45,14 +45,14 @@ _LOCAL = re.compile(r"ws://(localhost|127\.0\.0\.1):\d{1,5}(/[!-~]*)?")
 _quiet = logging.getLogger("billing.nostr.websocket")
 _quiet.setLevel(logging.ERROR)
 
-# Why a relay was of no use. What lies behind "unreachable" is not told: a relay's address is anybody's to choose, and
-# the answer is not to say what is found at addresses.
+# Why a relay was of no use. The cause of "unreachable" is not told: callers choose the address, and must not learn what
+# is there.
 Trouble = Literal["unreachable", "refused", "auth_required", "rate_limited"]
 Filter = Mapping[str, object]
 
 
 class RelayTrouble(Exception):
-    """`why` is what callers learn; the text is for who looks into it, and names what is found at an address."""
+    """`why` is what callers learn; the text is for our log, and says what was found at the address."""
 
     def __init__(self, why: Trouble, detail: str) -> None:
         super().__init__(detail)
@@ -66,11 +66,10 @@ class Reach:
 
     local: bool = False
     trust: str = ""
-    resolve: internet.Resolve = socket.getaddrinfo
 
 
 def relay_url(text: str, *, local: bool = False) -> str | None:
-    """A relay's address in one spelling; None when it is none that we would connect to."""
+    """A relay's address in its one spelling; None for an address that we would not connect to."""
     if not text.isprintable() or len(text) > _LONGEST_URL:
         return None
     if local and _LOCAL.fullmatch(text):
@@ -88,8 +87,8 @@ def relay_url(text: str, *, local: bool = False) -> str | None:
 
 
 class Conversation:
-    """An open connection. Whatever waits, waits until `until` (of `time.monotonic`) at most, or until `stop` is
-    readable. `key` signs where a relay asks who we are; without it such a relay is of no use."""
+    """An open connection. Every wait ends at `until` (of `time.monotonic`), or when `stop` becomes readable. `key`
+    signs where a relay asks who we are; without it such a relay is of no use."""
 
     def __init__(
         self,
@@ -138,17 +137,17 @@ class Conversation:
     # --- what can be asked of a relay --------------------------------------------------------------------------------
 
     def stored(self, wanted: Filter, seconds: float = READ_SECONDS) -> list[Event]:
-        """The events that it keeps and that match. A relay that does not come to an end has its time cut."""
-        name, found = self._name(), []
+        """The stored events that match. A relay that does not end its list is cut off by time."""
+        name, events = self._name(), []
         until = min(self._until, time.monotonic() + seconds)
         self._send("REQ", name, wanted)
         while (message := self._next(until)) is not None:
             match message:
                 case ["EVENT", str(to), event] if to == name:
-                    found += self._genuine(event)
+                    events += self._genuine(event)
                 case ["EOSE", str(to)] if to == name:
                     self._send("CLOSE", name)
-                    return found
+                    return events
                 case ["CLOSED", str(to), *words] if to == name:
                     if not self._admitted(words, until):
                         raise _refusal(words)
@@ -175,11 +174,12 @@ class Conversation:
                         raise _refusal(words)
                 case _:
                     early.append(message)
-        # A relay may say nothing of an end where it keeps nothing: then the wait was long enough.
+        # A relay that stores nothing may send no end of its list: then the wait was long enough.
         self._inbox.extendleft(reversed(early))
 
     def publish(self, event: Event, seconds: float = READ_SECONDS) -> bool:
-        """True when it says that it took the event, False when it does not say. Raises `RelayTrouble` for a refusal."""
+        """True when the relay says that it took the event, False when it does not say. Raises `RelayTrouble` for a
+        refusal."""
         until = min(self._until, time.monotonic() + seconds)
         self._send("EVENT", event.as_json())
         early: list[list[Any]] = []
@@ -212,7 +212,7 @@ class Conversation:
     # --- NIP-42 ------------------------------------------------------------------------------------------------------
 
     def _admitted(self, words: list[Any], until: float) -> bool:
-        """Whether it lets us in now, after it asked who we are. Once in a conversation."""
+        """Whether the relay accepts us now, after it asked who we are. Tried once in a conversation."""
         if not _said(words).startswith("auth-required:") or self._key is None or self._authenticated:
             return False
         self._authenticated = True
@@ -367,7 +367,7 @@ def _connected(host: str, port: int, secure: bool, until: float, reach: Reach) -
         if not reach.local:
             raise internet.NotPublic("without TLS")
         return socket.create_connection((host, port), left)
-    plain = internet.connect(host, port, left, resolve=reach.resolve)
+    plain = internet.connect(internet.look_up(host, port, left), until)
     try:
         plain.settimeout(max(0.001, until - time.monotonic()))
         return _context(reach.trust).wrap_socket(plain, server_hostname=host)

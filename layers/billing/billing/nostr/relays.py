@@ -1,8 +1,5 @@
-"""Several relays at once: each in a thread of its own, so that one that hangs holds up none of the others.
-
-What is begun here is over when the call returns: a thread that was slow sends nothing afterwards, however late it
-wakes.
-"""
+"""Several relays at once: each in a thread of its own, so that one that hangs holds up none of the others. Nothing goes
+on after the call has returned: a slow thread sends nothing afterwards, however late it wakes."""
 
 import socket
 import threading
@@ -18,15 +15,16 @@ from billing.settings import Settings
 
 T = TypeVar("T")
 
-# How many relays are asked at most.
+# At most so many relays are asked.
 MOST = 3
-# Seconds that others have, once one relay had what was asked for, to show something newer.
+# Seconds for the other relays to show something newer, once one has answered.
 _GRACE = 1.0
 
 
 @dataclass(slots=True)
-class Found:
-    """What relays keep. `answered` are those that came to the end of their list; of the others, why not."""
+class Stored:
+    """The stored events. `answered`: the relays that came to the end of their list; `troubles`: why the others did
+    not."""
 
     events: list[Event] = field(default_factory=list)
     answered: list[str] = field(default_factory=list)
@@ -39,7 +37,8 @@ class Found:
 
 @dataclass(slots=True)
 class Delivered:
-    """What became of an event: the relays that said that they took it, those that may have, and why the others not."""
+    """How publishing an event ended: the relays that say they took it, those that may have, and why the others did
+    not."""
 
     taken: list[str] = field(default_factory=list)
     unsure: list[str] = field(default_factory=list)
@@ -48,10 +47,10 @@ class Delivered:
 
 @dataclass(slots=True)
 class Exchanged(Generic[T]):
-    """The answer, when there was one; and what became of the question. `asked` is None when none was made."""
+    """The answer, if there was one, and how the question was delivered. `question` is None where none could be made."""
 
     answer: T | None
-    asked: Event | None
+    question: Event | None
     delivered: Delivered
 
 
@@ -68,25 +67,25 @@ class Relays:
         local = settings.optional("NOSTR_LOCAL_RELAYS") == "true" and settings.stage in ("local", "test")
         return cls(reach=Reach(local=local))
 
-    def fetch(self, urls: Sequence[str], wanted: Filter, seconds: float, key: Key | None = None) -> Found:
-        """What is kept of it. Never raises for what relays do."""
-        found = Found()
+    def fetch(self, urls: Sequence[str], wanted: Filter, seconds: float, key: Key | None = None) -> Stored:
+        """The stored events that match. Never raises for what relays do."""
+        result = Stored()
 
         def ask(crew: "_Crew", url: str) -> None:
             with self._conversation(url, crew, key) as relay:
                 events = relay.stored(wanted)
             with crew.changed:
                 if not crew.over:
-                    found.events += events
-                    found.answered.append(url)
+                    result.events += events
+                    result.answered.append(url)
 
-        with _Crew(urls, ask, found.troubles, seconds) as crew:
-            crew.wait(lambda: bool(found.events))
+        with _Crew(urls, ask, result.troubles, seconds) as crew:
+            crew.wait(lambda: bool(result.events))
             crew.wait(lambda: False, _GRACE)
-        return found
+        return result
 
     def publish(self, urls: Sequence[str], event: Event, seconds: float, key: Key | None = None) -> Delivered:
-        """Hands the event to all of them."""
+        """Publishes the event at all of them."""
         delivered = Delivered()
 
         def send(crew: "_Crew", url: str) -> None:
@@ -115,7 +114,7 @@ class Relays:
         the event is none. All relays get the same event, and each only after it listens for the answer.
         """
         delivered = Delivered()
-        kept: list[Event] = []
+        stored: list[Event] = []
         state = _Exchange[T]()
 
         def talk(crew: "_Crew", url: str) -> None:
@@ -125,19 +124,19 @@ class Relays:
                 except RelayTrouble as trouble:
                     if trouble.why == "unreachable":
                         raise
-                    events = []  # it keeps nothing for us, and may carry the question all the same
+                    events = []  # it shows us nothing stored, but may still carry the question
                 with crew.changed:
-                    kept.extend(events)
+                    stored.extend(events)
                     state.ready += 1
                     crew.changed.notify_all()
-                    crew.changed.wait_for(lambda: crew.over or state.asked is not None)
-                    asked = state.asked
-                if asked is None or crew.over:
+                    crew.changed.wait_for(lambda: crew.over or state.question is not None)
+                    sent = state.question
+                if sent is None or crew.over:
                     return
-                relay.subscribe(*answers(asked))
-                _hand_over(crew, relay, url, asked, delivered)
+                relay.subscribe(*answers(sent))
+                _hand_over(crew, relay, url, sent, delivered)
                 for event in relay.events():
-                    answer = accept(asked, event)
+                    answer = accept(sent, event)
                     if answer is not None:
                         with crew.changed:
                             state.answer = state.answer or answer
@@ -145,21 +144,21 @@ class Relays:
                         return
 
         with _Crew(urls, talk, delivered.troubles, seconds) as crew:
-            # The question waits for what is read before, of the first relay that has it; or until all have said.
-            crew.wait(lambda: bool(kept) or state.ready == crew.working, OPEN_SECONDS + READ_SECONDS)
+            # Wait for the first relay that has the stored events, or until all have answered.
+            crew.wait(lambda: bool(stored) or state.ready == crew.working, OPEN_SECONDS + READ_SECONDS)
             with crew.changed:
-                state.asked = question(list(kept))
+                state.question = question(list(stored))
                 crew.changed.notify_all()
-            if state.asked is not None:
+            if state.question is not None:
                 crew.wait(lambda: state.answer is not None)
-        return Exchanged(state.answer, state.asked, delivered)
+        return Exchanged(state.answer, state.question, delivered)
 
     def _conversation(self, url: str, crew: "_Crew", key: Key | None) -> Conversation:
         return Conversation(url, crew.until, self.reach, key=key, stop=crew.stop, clock=self.clock)
 
 
 def _hand_over(crew: "_Crew", relay: Conversation, url: str, event: Event, delivered: Delivered) -> None:
-    """Publishes, and keeps what is known of it at each moment: what was sent may have arrived."""
+    """Publishes, and keeps the outcome up to date, because the call may end at any moment."""
     with crew.changed:
         if crew.over:
             return
@@ -167,7 +166,7 @@ def _hand_over(crew: "_Crew", relay: Conversation, url: str, event: Event, deliv
     try:
         taken = relay.publish(event)
     except RelayTrouble as trouble:
-        if trouble.why != "unreachable":  # it said no; one that hung up may have taken it
+        if trouble.why != "unreachable":  # a refusal is certain; a relay that hung up may have taken it
             with crew.changed:
                 delivered.unsure.remove(url)
         raise
@@ -182,7 +181,7 @@ class _Exchange(Generic[T]):
 
     def __init__(self) -> None:
         self.ready = 0
-        self.asked: Event | None = None
+        self.question: Event | None = None
         self.answer: T | None = None
 
 
@@ -208,7 +207,7 @@ class _Crew:
             threading.Thread(target=self._run, args=(url,), daemon=True).start()
 
     def wait(self, enough: Callable[[], bool], seconds: float = float("inf")) -> None:
-        """Until `enough`, or all are through, or the time is over."""
+        """Until `enough` holds, all threads have ended, or the time is over."""
         with self.changed:
             left = max(0.0, min(seconds, self.until - time.monotonic()))
             self.changed.wait_for(lambda: enough() or not self.working, left)

@@ -78,10 +78,11 @@ class Clients:
         self._connected: dict[str, tuple[int, Client]] = {}
 
     def __call__(self, name: str) -> "Client":
-        revision, (known, client) = self._settings.revision(), self._connected.get(name, (-1, None))
-        if client is None or known != revision:
+        revision, (connected_at, client) = self._settings.revision(), self._connected.get(name, (-1, None))
+        if client is None or connected_at != revision:
             client = load(name).connect(self._settings)
-            # As of before: a secret that changed while it was connected makes it anew at the next call.
+            # The revision from before connecting, so that a secret that changed meanwhile makes the client anew at the
+            # next call.
             self._connected[name] = (revision, client)
         return client
 

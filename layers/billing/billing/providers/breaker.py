@@ -5,13 +5,13 @@ others. So every call has a budget, and after a silence, or some failures in a r
 one is let through to see.
 """
 
-import logging
 import time
 from collections.abc import Callable
 from typing import Any
 
 from billing import deadline
 from billing.errors import ProviderUnavailable
+from billing.log import Log
 
 # Seconds to connect, and for the whole answer: a checkout that takes longer is better refused and asked again.
 CONNECT, ANSWER = 3.05, 10.0
@@ -24,7 +24,7 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 15.0, 120.0
 # No answer that we ask for comes near this, in bytes.
 _LARGEST = 4 * 1024 * 1024
 
-_log = logging.getLogger(__name__)
+_log = Log()
 
 
 class Breaker:
@@ -54,12 +54,12 @@ class Breaker:
             _log.warning("provider back", extra={"provider": self._provider})
         self._failures, self._pause, self._closed_until = 0, 0.0, 0.0
 
-    def failed(self, *, silent: bool = False, wait: float = 0.0, given: float | None = None) -> None:
+    def failed(self, *, silent: bool = False, wait: float = 0.0, had: float | None = None) -> None:
         """It kept `silent`, or could not serve; `wait`: the seconds that it asked for itself.
 
-        `given`: the seconds that it had for its answer. Where our own time was nearly up, silence says nothing of it.
+        `had`: the seconds that it had for its answer. Where our own time was nearly up, silence says nothing of it.
         """
-        if silent and given is not None and given < ANSWER / 2:
+        if silent and had is not None and had < ANSWER / 2:
             return
         self._failures += 1
         if silent or wait or self._pause or self._failures >= _FAILURES:

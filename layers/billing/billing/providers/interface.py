@@ -24,6 +24,16 @@ if TYPE_CHECKING:
 ObjectKind = Literal["customer", "subscription", "payment"]
 
 
+@dataclass(frozen=True, slots=True)
+class Check:
+    """Whether one thing of an account at a provider is set up, and what to do where it is not."""
+
+    level: Literal["ok", "warn", "fail"]
+    subject: str
+    finding: str
+    remedy: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notification:
     """A verified delivery, cut down to what facts are made from: safe to queue, to keep and to replay.
@@ -231,7 +241,8 @@ class CryptoInvoice:
     """An invoice to be paid in bitcoin, as a page shows it. Amounts in bitcoin are exact decimal texts.
 
     `bip21` is the URI a wallet opens (with `lightning=` where the provider has both), `lightning` a BOLT 11 invoice.
-    `confirmations`: how many the network has to give until it counts, None: not told. `transactions`: by which it came.
+    `confirmations`: how many the network has to give until it counts, `confirmed`: how many it has given so far; None:
+    not told. `transactions`: by which it came.
     Handed to the buyer on demand, never stored.
     """
 
@@ -252,6 +263,7 @@ class CryptoInvoice:
     server_time: int
     url: str
     confirmations: int | None = None
+    confirmed: int | None = None
     transactions: tuple[str, ...] = ()
 
 

@@ -154,8 +154,8 @@ class MockClient:
     def change_subscription(
         self, subscription_id: str, item_id: str, plan: Plan, *, at_period_end: bool, proration_date: int, key: str
     ) -> None:
-        wish = {**_plan(plan), "at_period_end": at_period_end, "proration_date": proration_date, "key": key}
-        self._change(subscription_id, "change", wish)
+        change = {**_plan(plan), "at_period_end": at_period_end, "proration_date": proration_date, "key": key}
+        self._change(subscription_id, "change", change)
 
     def stop_collecting(self, subscription_id: str) -> None:
         """It tries nothing by itself: what is open is paid when the customer mends the card."""
@@ -205,7 +205,7 @@ def _words(answer: Any) -> Iterator[str]:
 def _keep(data: Mapping[str, Any]) -> dict[str, Any]:
     """The allow-listed fields of the right type; an object of an unknown kind keeps its kind alone."""
     kind = _text(data["object"])
-    kept: dict[str, Any] = {"object": kind}
+    fields: dict[str, Any] = {"object": kind}
     for name, wanted in _ALLOWED.get(kind, {}).items():
         value = data.get(name)
         if value is None:
@@ -214,10 +214,10 @@ def _keep(data: Mapping[str, Any]) -> dict[str, Any]:
             raise ValueError(f"{name} is out of bounds")
         if type(value) is not wanted or len(str(value)) > 200:
             raise ValueError(f"{name} is not {wanted.__name__}")
-        kept[name] = value
-    if kind in _ALLOWED and "id" not in kept:
+        fields[name] = value
+    if kind in _ALLOWED and "id" not in fields:
         raise ValueError("an object without an id")
-    return kept
+    return fields
 
 
 def _text(value: object) -> str:

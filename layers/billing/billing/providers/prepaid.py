@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Decimal
-from typing import Any, Literal, NoReturn
+from typing import Any, NoReturn
 
 from billing.data import dataclass
 from billing.errors import BadWebhook, Conflict, ProviderError, ProviderUnavailable
@@ -23,16 +23,16 @@ SATOSHIS = Decimal(100_000_000)
 # --- deliveries ------------------------------------------------------------------------------------------------------
 
 
-def matching_secret(secrets: Sequence[str], given: str, sign: Callable[[bytes], str]) -> str:
+def matching_secret(secrets: Sequence[str], signature: str, sign: Callable[[bytes], str]) -> str:
     """Which secret ("1", "2", ...) makes the signature that was given. Raises `BadWebhook` when none does."""
-    found = ""
+    label = ""
     for number, secret in enumerate(secrets, 1):
         # Bytes, because a header may hold anything; every secret is tried, so that time tells nothing.
-        if secret and hmac.compare_digest(sign(secret.encode()).encode(), given.encode("utf-8", "surrogateescape")):
-            found = found or str(number)
-    if not found:
+        if secret and hmac.compare_digest(sign(secret.encode()).encode(), signature.encode("utf-8", "surrogateescape")):
+            label = label or str(number)
+    if not label:
         raise BadWebhook("the signature matches no configured secret")
-    return found
+    return label
 
 
 def parse(body: bytes) -> dict[str, Any]:
@@ -163,7 +163,7 @@ def minor_nearest(amount: Decimal, currency: str) -> int:
     return int(amount.scaleb(exponent(currency)).to_integral_value(ROUND_HALF_UP))
 
 
-def told_unless_exact(amount: Decimal, currency: str, cents: int, price_currency: str) -> str | None:
+def inexact_amount(amount: Decimal, currency: str, cents: int, price_currency: str) -> str | None:
     """The provider's own words for an amount that `cents` does not hold exactly."""
     if currency == price_currency and amount == to_decimal(cents, currency):
         return None
@@ -195,17 +195,6 @@ def looked_for(find: Callable[[], Any]) -> Callable[[], Any]:
             raise ProviderUnavailable(f"it cannot be told what an earlier try did: {refused.detail}") from refused
 
     return look
-
-
-# --- is the account set up? -------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    level: Literal["ok", "warn", "fail"]
-    subject: str
-    found: str
-    remedy: str = ""
 
 
 # --- calls that only make sense for a recurring charge ---------------------------------------------------------------

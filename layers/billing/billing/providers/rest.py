@@ -132,7 +132,7 @@ class Rest:
                 content = whole(answer.raw, until)
         except (requests.RequestException, urllib3.exceptions.HTTPError) as lost:
             silent = isinstance(lost, requests.Timeout | urllib3.exceptions.TimeoutError)
-            self._breaker.failed(silent=silent, given=budget[1])
+            self._breaker.failed(silent=silent, had=budget[1])
             raise ProviderUnavailable(
                 f"{self._name} did not answer ({type(lost).__name__})", **({"reason": "silent"} if silent else {})
             ) from lost
@@ -158,9 +158,9 @@ class Rest:
             there = str(answer.headers.get("Location", "elsewhere"))[:_LONGEST_WORDS]
             raise ProviderError(f"{self._name} points to {there}: set its address to that", status=status)
         if verdict != "ok" or said:
-            told = data.get("code") if isinstance(data, dict) else None
+            code = data.get("code") if isinstance(data, dict) else None
             raise ProviderError(
-                f"{self._name} refused ({status}): {said or 'no reason given'}", status=status, provider_code=told
+                f"{self._name} refused ({status}): {said or 'no reason given'}", status=status, provider_code=code
             )
         if data is None:
             raise ProviderUnavailable(f"{self._name} answered {status} with something that is not JSON")

@@ -1,4 +1,4 @@
-"""Sessions of `requests` in which the whole head of an answer has to come in the time that was given for it.
+"""Sessions of `requests` that give up when the head of an answer has not come whole in the time given for it.
 
 A timeout of a socket holds for each piece that arrives: a server that sends a byte of a header now and then is waited
 for without end. So a timer closes the connection under it. (The body is read piece by piece: `breaker.whole`.)

@@ -30,32 +30,33 @@ class Analytics:
         self._metrics = metrics
         self._plans = plans
 
-    def revenue(self, asked: Range, currency: str | None, now: int) -> View:
+    def revenue(self, period: Range, currency: str | None, now: int) -> View:
         currencies = self._metrics.generations().currencies
         currency = self._currency(currency, currencies)
-        days = self._metrics.days(currency, asked.before.days[0], asked.days[-1])
-        before = self._until(currency, asked.before.first)
-        sums = [added_up(days.get(day, Counter()) for day in part.days) for part in (asked.before, asked)]
+        days = self._metrics.days(currency, period.before.days[0], period.days[-1])
+        before = self._until(currency, period.before.first)
+        sums = [added_up(days.get(day, Counter()) for day in part.days) for part in (period.before, period)]
         opening = added_up([before, sums[0]])
         closing = added_up([opening, sums[1]])
         return {
             "currency": currency,
             "currencies": sorted({*currencies, currency}),
-            "from_day": asked.days[0],
-            "to_day": asked.days[-1],
-            "previous_from_day": asked.before.days[0],
-            "previous_to_day": asked.before.days[-1],
-            "totals": _totals(opening, closing, sums[1], len(asked.days)),
-            "previous": _totals(before, opening, sums[0], len(asked.before.days)),
-            "days": list(_rows(opening, [(day, [day]) for day in asked.days], days, "day")),
-            "months": self._months(opening, asked, days, day_of(now)),
+            "from_day": period.days[0],
+            "to_day": period.days[-1],
+            "previous_from_day": period.before.days[0],
+            "previous_to_day": period.before.days[-1],
+            "totals": _totals(opening, closing, sums[1], len(period.days)),
+            "previous": _totals(before, opening, sums[0], len(period.before.days)),
+            "days": list(_rows(opening, [(day, [day]) for day in period.days], days, "day")),
+            "months": self._months(opening, period, days, day_of(now)),
             "by_plan": self._slices(closing, sums[1], 2),
             "by_provider": self._slices(closing, sums[1], 1),
         }
 
     def lines(self, query: Mapping[str, str]) -> View:
         """A page of the ledger lines behind the figures of a `day`, or of the days `from` … `to`: `currency`, and if
-        given `plan_id`, `provider`, `kind`, the `figure` that they add up to, and the `cursor` of the page before.
+        given `plan_id`, `provider`, `kind`, `cohort` (2026-09, of those that count its users), the `figure` that they
+        add up to, and the `cursor` of the page before.
 
         Times are RFC 3339. Raises `InvalidRequest`.
         """
@@ -74,12 +75,12 @@ class Analytics:
             raise invalid_cursor()
         first = last = query.get("day", "")
         if not first:
-            asked = range_of(query, 0)
-            first, last = asked.days[0], asked.days[-1]
+            period = range_of(query, 0)
+            first, last = period.days[0], period.days[-1]
         else:
             day_in(query, "day", date.min)
         currency = self._currency(query.get("currency"), self._metrics.generations().currencies)
-        chosen = {name: query[name] for name in ("plan_id", "provider", "kind") if name in query}
+        chosen = {name: query[name] for name in ("plan_id", "provider", "kind", "cohort") if name in query}
         fitting = (
             (place, stored)
             for place, stored in self._stored(currency, first, last, cursor)
@@ -101,8 +102,8 @@ class Analytics:
         for day in [first] if first == last else sorted(self._metrics.days(currency, begin, last)):
             yield from self._metrics.lines(currency, day, cursor)
 
-    def funnel(self, asked: Range) -> View:
-        first, last = asked.days[0], asked.days[-1]
+    def funnel(self, period: Range) -> View:
+        first, last = period.days[0], period.days[-1]
         currencies = self._metrics.generations().currencies
         facts = added_up(cell for c in currencies for cell in self._metrics.days(c, first, last).values())
         seen = self._metrics.tracked(first, last)
@@ -119,18 +120,18 @@ class Analytics:
             "steps": [{"step": name, "count": count} for name, count in steps.items()],
         }
 
-    def churn(self, asked: Range, currency: str | None, now: int) -> View:
+    def churn(self, period: Range, currency: str | None, now: int) -> View:
         """By whole months, the newest first: those in which the range lies."""
         currency = self._currency(currency, self._metrics.generations().currencies)
-        months = sorted(asked.by_month)
+        months = sorted(period.by_month)
         cells = self._metrics.months(currency, _FIRST_MONTH, months[-1])
         before = added_up(cell for month, cell in cells.items() if month < months[0])
-        found = []
+        rows = []
         for month in months:
             cell = cells.get(month, Counter())
             lost = -cell["users|churn"]
             involuntary = sum(cell[f"lost|{reason}"] for reason in INVOLUNTARY)
-            found.append(
+            rows.append(
                 {
                     "month": month,
                     "complete": month < day_of(now)[:7],
@@ -146,9 +147,9 @@ class Analytics:
         reasons = [(name[5:], count) for name, count in within.items() if name.startswith("lost|") and count]
         return {
             "currency": currency,
-            "from_day": asked.days[0],
-            "to_day": asked.days[-1],
-            "months": found[::-1],
+            "from_day": period.days[0],
+            "to_day": period.days[-1],
+            "months": rows[::-1],
             "reasons": [{"reason": r, "count": n} for r, n in sorted(reasons, key=lambda pair: (-pair[1], pair[0]))],
         }
 
@@ -156,14 +157,14 @@ class Analytics:
         """Of those who first paid in a month, how many paid at the end of each month after it, until now."""
         changes = self._metrics.cohorts()
         sizes = {n[5:]: c for n, c in added_up(changes.values()).items() if n.startswith("size|") and c}
-        found = []
+        rows = []
         for cohort, size in sorted(sizes.items()):
             paying, retained = 0, []
             for month in _months(cohort, day_of(now)[:7]):
                 paying += changes.get(month, Counter())[f"users|{cohort}"]
                 retained.append(paying)
-            found.append({"month": cohort, "size": size, "retained": [size, *retained[1:]]})
-        return {"cohorts": found}
+            rows.append({"month": cohort, "size": size, "retained": [size, *retained[1:]]})
+        return {"cohorts": rows}
 
     def _until(self, currency: str, day: date) -> Counter[str]:
         """Everything before a day: whole months, and the days of its own month."""
@@ -172,17 +173,19 @@ class Analytics:
         days = self._metrics.days(currency, f"{month}-01", (day - timedelta(days=1)).isoformat()) if day.day > 1 else {}
         return added_up([*(cell for name, cell in months.items() if name < month), *days.values()])
 
-    def _currency(self, asked: str | None, known: tuple[str, ...]) -> str:
-        if asked is None:
-            return "USD" if "USD" in known or not known else known[0]
-        if not re.fullmatch(r"[A-Z]{3}", asked):
+    def _currency(self, currency: str | None, used: tuple[str, ...]) -> str:
+        if currency is None:
+            return "USD" if "USD" in used or not used else used[0]
+        if not re.fullmatch(r"[A-Z]{3}", currency):
             message = "an ISO 4217 code such as USD"
             raise InvalidRequest("the currency is not valid", errors=[{"path": "currency", "message": message}])
-        return asked
+        return currency
 
-    def _months(self, opening: Counter[str], asked: Range, cells: Mapping[str, Counter[str]], today: str) -> list[View]:
+    def _months(
+        self, opening: Counter[str], period: Range, cells: Mapping[str, Counter[str]], today: str
+    ) -> list[View]:
         """A row for each month of the range, the newest first. `complete`: the whole month lies in it and is over."""
-        months = asked.by_month
+        months = period.by_month
         rows = list(_rows(opening, months.items(), cells, "month"))
         start = _mrr(opening)
         for row, days in zip(rows, months.values(), strict=True):
@@ -202,7 +205,7 @@ class Analytics:
         slices = []
         for key in sorted({*mrr, *subscribers, *(name for part in parts.values() for name in part)}):
             plan = catalogue.get(key) if place == 2 else None
-            found = {
+            row = {
                 "key": key,
                 "name": plan.name if plan else key,
                 **_money({field: part[key] for field, part in parts.items()}),
@@ -210,8 +213,8 @@ class Analytics:
                 "mrr_cents": mrr[key],
                 "subscribers": subscribers[key],
             }
-            if any(value for value in found.values() if isinstance(value, int)):
-                slices.append(found)
+            if any(value for value in row.values() if isinstance(value, int)):
+                slices.append(row)
         return sorted(slices, key=lambda s: (-s["net_cents"], s["key"]))
 
 
@@ -238,12 +241,12 @@ def total(cell: Mapping[str, int], field: str) -> int:
 
 
 def _by(cell: Mapping[str, int], fields: frozenset[str] | set[str], place: int) -> Counter[str]:
-    found: Counter[str] = Counter()
+    sums: Counter[str] = Counter()
     for name, amount in cell.items():
         parts = name.split("|")
         if parts[0] in fields:
-            found[parts[place]] += amount
-    return found
+            sums[parts[place]] += amount
+    return sums
 
 
 def _mrr(cell: Mapping[str, int]) -> int:

@@ -14,9 +14,9 @@ def book_lapsed_terms(accounts: AccountStore, plans: PlanStore, due: DueStore, n
     their changes book it as well.
     """
     booked = 0
-    for found in due.due("review", now, limit):
+    for record in due.due("review", now, limit):
         try:
-            accounts.change(found.user_id, lambda account: consequences(account, account, plans.catalogue(), now))
+            accounts.change(record.user_id, lambda account: consequences(account, account, plans.catalogue(), now))
         except TryAgain:
             continue
         booked += 1

@@ -14,9 +14,9 @@ from billing.errors import TryAgain
 from billing.hosts.outbox import HostEvents
 from billing.log import Log
 from billing.rules.host_events import HostEvent, alert_of, of_change
-from billing.rules.records import PastPayment
-from billing.store.accounts import LEDGER, PAST, SNAPSHOT, ledger_entry
-from billing.store.codec import record_from_item, values
+from billing.rules.records import PastPayment, Purchase
+from billing.store.accounts import LEDGER, MOVED, PAST, SNAPSHOT, ledger_entry
+from billing.store.codec import BEHIND, record_from_item, values
 from billing.store.customers import CustomerIndex
 from billing.store.metrics import MetricsStore, Stored
 
@@ -85,8 +85,8 @@ class Changes:
 
     def _publish(self, records: Sequence[Mapping[str, Any]], now: int) -> dict[str, list[dict[str, str]]]:
         folded = self._metrics.fold(ledger_lines(records))
-        for user_id, payment in past_payments(records):
-            self._customers.keep(user_id, payment)
+        for user_id, record in past_records(records):
+            self._customers.keep(user_id, record)
         changed = changed_accounts(records)
         for user_id in changed:
             self._customers.refresh(user_id, now)
@@ -106,8 +106,8 @@ class Changes:
             if answer["FailedEntryCount"]:
                 codes = [put.get("ErrorCode") for put in answer["Entries"]]
                 first = next(place for place, code in enumerate(codes) if code)
-                told = {"failed": answer["FailedEntryCount"], "code": codes[first]}
-                self._logger.error("the bus refused events", extra=told)
+                failure = {"failed": answer["FailedEntryCount"], "code": codes[first]}
+                self._logger.error("the bus refused events", extra=failure)
                 return {"batchItemFailures": [{"itemIdentifier": chunk[first][0]}]}
         self._logger.info("published", extra={"records": len(records), "folded": folded, "events": len(entries)})
         return {"batchItemFailures": []}
@@ -134,14 +134,14 @@ def changed_accounts(records: Iterable[Mapping[str, Any]]) -> dict[str, int]:
     }
 
 
-def past_payments(records: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, PastPayment]]:
-    """The payments that went into records of their own, or changed there, and whose they are."""
+def past_records(records: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, PastPayment | Purchase]]:
+    """The payments and purchases that went behind the range, or changed there, and whose they are."""
     for record in records:
         image = record["dynamodb"].get("NewImage")
         if image is not None and image["record"]["S"].startswith(PAST):
-            found = record_from_item(image)
-            if isinstance(found, PastPayment):
-                yield image["user_id"]["S"], found
+            past = record_from_item(image)
+            if isinstance(past, PastPayment | Purchase):
+                yield image["user_id"]["S"], past
 
 
 def erased_accounts(records: Iterable[Mapping[str, Any]]) -> dict[str, int]:
@@ -164,30 +164,31 @@ def ledger_lines(records: Iterable[Mapping[str, Any]]) -> list[Stored]:
 
 def domain_events(records: Iterable[Mapping[str, Any]]) -> list[dict[str, str]]:
     """Stream records to EventBridge entries, less the bus name. Records of no meaning to others give none."""
-    told = (_told(record) for record in records)
+    events = (_domain_event(record) for record in records)
     return [
         {"Source": SOURCE, "DetailType": event[0], "Detail": json.dumps(event[1])}
-        for event in told
+        for event in events
         if event is not None
     ]
 
 
 def host_events(records: Iterable[Mapping[str, Any]]) -> list[HostEvent]:
     """The same for hosts, and what an operator is alerted of, in the order in which it was committed."""
-    found = []
+    events = []
     for record in records:
-        told = _told(record)
-        if told is not None:
+        domain_event = _domain_event(record)
+        if domain_event is not None:
             change = record["dynamodb"]
             event = of_change(
-                told[0], change["Keys"]["record"]["S"], int(change["ApproximateCreationDateTime"]), told[1]
+                *(domain_event[0], change["Keys"]["record"]["S"].removeprefix(BEHIND)),
+                *(int(change["ApproximateCreationDateTime"]), domain_event[1]),
             )
             alert = alert_of(event)
-            found += [event] if alert is None else [event, alert]
-    return found
+            events += [event] if alert is None else [event, alert]
+    return events
 
 
-def _told(record: Mapping[str, Any]) -> tuple[str, dict[str, Any]] | None:
+def _domain_event(record: Mapping[str, Any]) -> tuple[str, dict[str, Any]] | None:
     """What a record of the stream tells: the event's type and detail."""
     new, old = record["dynamodb"].get("NewImage"), record["dynamodb"].get("OldImage")
     if new is None or new == old:
@@ -208,15 +209,15 @@ def _event(image: Mapping[str, Any], before: Mapping[str, Any]) -> tuple[str, di
 def _type(record: str, image: Mapping[str, Any], before: Mapping[str, Any]) -> str | None:
     if record == SNAPSHOT:
         return "EntitlementsChanged"
-    if "account_version" not in image:
-        return None  # carried over from an erased account: it has been told before
+    if "account_version" not in image or MOVED in image:
+        return None  # carried over from an erased account, or to another place: it has been told before
     if record.startswith(LEDGER):
         return None if before else "LedgerEntryWritten"  # that a line was marked as folded is no news
     if record.startswith("renewal#"):
         # The host tells its user that prepaid time runs out, with a link to the renewal's invoice.
         return "RenewalDue" if image.get("reminded_days") not in (None, before.get("reminded_days")) else None
     if record.startswith("mandate#"):
-        told = (image.get("trouble"), image.get("given_up"))
-        news = image.get("trouble") is not None and told != (before.get("trouble"), before.get("given_up"))
+        trouble = (image.get("trouble"), image.get("given_up"))
+        news = image.get("trouble") is not None and trouble != (before.get("trouble"), before.get("given_up"))
         return "RenewalTrouble" if news and not image.get("removed") else None
-    return _RECORD_EVENTS.get(record.partition("#")[0])
+    return _RECORD_EVENTS.get(record.removeprefix(BEHIND).partition("#")[0])

@@ -53,10 +53,10 @@ def day_in(query: Mapping[str, str], name: str, default: date) -> date:
     if not text:
         return default
     try:
-        found = date.fromisoformat(text)
+        day = date.fromisoformat(text)
     except ValueError:
-        found = None
-    if found is None or text != found.isoformat() or not 2000 <= found.year < 2100:
+        day = None
+    if day is None or text != day.isoformat() or not 2000 <= day.year < 2100:
         message = "a day such as 2026-11-22"
         raise InvalidRequest(f"{name} is not a day", errors=[{"path": name, "message": message}])
-    return found
+    return day

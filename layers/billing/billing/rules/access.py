@@ -37,7 +37,6 @@ the seller voided, or let lie while collection was paused; a first invoice that 
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Literal
 
 from billing.data import dataclass, replace
 from billing.rules.plans import Catalogue, Plan
@@ -54,34 +53,19 @@ from billing.rules.records import (
     Term,
 )
 from billing.rules.terms import Run, chain
-from billing.rules.times import DAY
+from billing.rules.times import DAY, Lasting, SourceKind
 
 # A renewal is known to us only when its event arrives: this long after the period's end access stays open.
 DELIVERY_SLACK = 12 * 3600
 # Before every time: a window until then never opens.
 NEVER = 0
 
-SourceKind = Literal["subscription", "purchase", "term", "voucher", "grant", "plan"]
-
-
-class Lasting:
-    """What lasts from `start` until before `until`; None is for good."""
-
-    __slots__ = ()
-    start: int
-    until: int | None
-
-    def open_at(self, now: int) -> bool:
-        return self.start <= now and (self.until is None or now < self.until)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window(Lasting):
-    """When one record gives access. `record_id` is the provider's id, or the id of a grant.
-
-    `period` is the paid billing period by which allowances are counted; None for what has none, or has not paid.
-    `features`: what it gives where that is no plan's.
-    """
+    """When one record gives access. `record_id` is the provider's id, or the id of a grant. `period`: the paid billing
+    period by which allowances are counted; None where there is none, or it is not paid. `features`: what it gives where
+    no plan says so (a grant, a voucher of credits)."""
 
     kind: SourceKind
     record_id: str
@@ -95,30 +79,37 @@ class Window(Lasting):
 
 def windows(account: Account, catalogue: Catalogue) -> list[Window]:
     """The windows of every record, open or not, in a stable order."""
-    found = [w for s in account.subscriptions for w in _of_subscription(s, catalogue)]
-    found += [_of_purchase(p, catalogue.get(p.plan_id, p.plan_version)) for p in account.purchases]
-    found += _of_terms(account, catalogue)
-    found += [w for r in account.redemptions for w in _of_redemption(r, account, catalogue)]
-    found += [_of_grant(g) for g in account.grants]
-    return sorted(found, key=lambda w: (w.kind, w.record_id))
+    every_window = [w for s in account.subscriptions for w in _of_subscription(s, catalogue)]
+    every_window += [_of_purchase(p, catalogue.get(p.plan_id, p.plan_version)) for p in account.purchases]
+    runs = {run.term.purchase_id: run for run in term_runs(account, catalogue)}
+    every_window += _of_terms(account, catalogue, runs)
+    every_window += [w for r in account.redemptions for w in _of_redemption(r, catalogue, runs)]
+    every_window += [_of_grant(g) for g in account.grants]
+    return sorted(every_window, key=lambda w: (w.kind, w.record_id))
 
 
-def term_runs(account: Account, catalogue: Catalogue) -> list[Run]:
-    """The terms that count, laid end to end."""
-    return chain((term, plan) for term, plan in _terms_with_plans(account, catalogue) if _counts(term, plan))
+def term_runs(account: Account, catalogue: Catalogue, *further: tuple[Term, Plan]) -> list[Run]:
+    """The terms that count, and `further` ones, laid end to end. Raises `PastNeeded` where terms that were not read
+    decide when they run."""
+    return [run for run in chain([*placed(account, catalogue), *further], account.ended) if not run.closed]
+
+
+def placed(account: Account, catalogue: Catalogue) -> list[tuple[Term, Plan]]:
+    """The terms that give something, or gave it until they were closed, with their plans."""
+    return [(term, plan) for term, plan in _terms_with_plans(account, catalogue) if term.paid or _counts(term, plan)]
 
 
 def _of_subscription(subscription: Subscription, catalogue: Catalogue) -> Iterator[Window]:
-    """One window for each plan in it, by its status; and one for each time that is paid besides, whatever the status
-    says of another invoice."""
+    """One window for each plan in it, by its status; and one for each period that other payments bought, whatever the
+    status says of an unpaid invoice."""
     everything: tuple[Subscription | Item, ...] = (subscription, *subscription.others)
-    found = [_of_item(subscription, source, catalogue) for source in everything]
-    yield from found
+    item_windows = [_of_item(subscription, source, catalogue) for source in everything]
+    yield from item_windows
     if subscription.status in ("trialing", "active", "past_due"):
         current = subscription.current_period_start, subscription.current_period_end
-        for bought in _paid_besides(subscription, found):
+        for bought in _paid_besides(subscription, item_windows):
             yield replace(
-                found[0],
+                item_windows[0],
                 plan=catalogue.get(bought.plan_id, bought.plan_version),
                 start=bought.start,
                 until=bought.end,
@@ -129,7 +120,7 @@ def _of_subscription(subscription: Subscription, catalogue: Catalogue) -> Iterat
         for bought in _accepted(subscription):
             plan = catalogue.get(bought.plan_id, bought.plan_version)
             run = bought.start, bought.end
-            yield replace(found[0], plan=plan, start=bought.start, until=bought.end, reason="paid", period=run)
+            yield replace(item_windows[0], plan=plan, start=bought.start, until=bought.end, reason="paid", period=run)
 
 
 def _of_item(subscription: Subscription, source: Subscription | Item, catalogue: Catalogue) -> Window:
@@ -152,10 +143,8 @@ def _of_item(subscription: Subscription, source: Subscription | Item, catalogue:
 
 
 def _disputed_since(subscription: Subscription, source: Subscription | Item) -> int | None:
-    """Where begins what a charged-back payment gave of a plan in the current period; None: nothing of it.
-
-    A payment for another plan gave this one only where nobody else paid for it.
-    """
+    """When the time begins that a charged-back payment bought of a plan in the current period; None: it bought none. A
+    payment for another plan counts for this one only where no other payment bought it."""
     current: list[tuple[bool, Bought]] = [
         (payment.suspended, bought)
         for payment in subscription.payments.values()
@@ -166,24 +155,24 @@ def _disputed_since(subscription: Subscription, source: Subscription | Item) -> 
     return min((bought.start for suspended, bought in own or current if suspended), default=None)
 
 
-def _paid_besides(subscription: Subscription, found: Sequence[Window]) -> Iterator[Bought]:
-    """Times that are paid for beyond what is closed for another payment: of the plan before an upgrade, say."""
-    closed = [w.until or 0 for w in found if w.reason in ("past_due", "unpaid", "disputed")]
+def _paid_besides(subscription: Subscription, item_windows: Sequence[Window]) -> Iterator[Bought]:
+    """Periods that stay paid although another payment is open or disputed: of the plan before an upgrade, say."""
+    closed = [w.until or 0 for w in item_windows if w.reason in ("past_due", "unpaid", "disputed")]
     if not closed:
         return
-    known = {w.plan.plan_id: w.until or 0 for w in found if w.plan}
+    open_until = {w.plan.plan_id: w.until or 0 for w in item_windows if w.plan}
     renews = subscription.status != "past_due" and subscription.ends_at is None
     for payment in subscription.payments.values():
         if payment.suspended or payment.fully_refunded:
             continue
         for bought in paid_for(subscription, payment):
-            if bought.end > max(min(closed), known.get(bought.plan_id, 0)):
+            if bought.end > max(min(closed), open_until.get(bought.plan_id, 0)):
                 end = bought.end + (DELIVERY_SLACK if renews else 0)
                 yield replace(bought, end=end if subscription.ends_at is None else min(end, subscription.ends_at))
 
 
 def _accepted(subscription: Subscription) -> Iterator[Bought]:
-    """Money that came after the end, and that a person let count: its time runs from then."""
+    """Payments after the end that a person accepted: what they bought runs from the acceptance."""
     for payment in subscription.payments.values():
         if payment.accepted_at is not None and not (payment.suspended or payment.fully_refunded):
             for bought in paid_for(subscription, payment):
@@ -211,7 +200,9 @@ def _until(subscription: Subscription, period_end: int, plan: Plan | None) -> tu
         # Grace is for who has paid before: a first payment that failed was never one.
         return NEVER if subscription.never_paid else grace_until(subscription, plan), "past_due"
     if status == "canceled":
-        return subscription.ended_at or subscription.canceled_at or subscription.observed_at, "canceled"
+        ended = subscription.ended_at or subscription.canceled_at or subscription.observed_at
+        # Given up by its provider weeks after its grace was over: it did not open again in between.
+        return min(ended, grace_until(subscription, plan)) if subscription.owed else ended, "canceled"
     if status not in ("trialing", "active"):
         return NEVER, status
     if not subscription.begun:
@@ -220,23 +211,21 @@ def _until(subscription: Subscription, period_end: int, plan: Plan | None) -> tu
         return grace_until(subscription, plan), "unpaid"
     until = period_end + DELIVERY_SLACK
     if subscription.ends_at is not None:
-        # An instant beyond the period is not paid for yet: it renews once more, or more often, before that.
+        # An end beyond this period is not paid for yet: the subscription renews at least once before it.
         return min(until, subscription.ends_at), "canceling"
     return until, status
 
 
 def _paid_period(subscription: Subscription, source: Subscription | Item) -> tuple[int, int] | None:
-    """While a payment is open the provider has moved the period already: its allowance is not begun unpaid."""
+    """The provider moves the period before it is paid: until then no allowance of the new period begins."""
     if subscription.status not in ("trialing", "active") or not subscription.begun or subscription.given_up:
         return None
     return source.current_period_start, source.current_period_end
 
 
 def unpaid_since(subscription: Subscription) -> int:
-    """Where the time begins that is not paid for: see the table.
-
-    Stripe has moved the period already, and moves it on while it waits for the money.
-    """
+    """When the unpaid time begins: see the table above. Not the period's start: Stripe has moved the period already,
+    and moves it on while it waits for the money."""
     owed = [invoice.start for invoice in subscription.owed if invoice.start is not None]
     if owed:
         return min(owed)
@@ -247,7 +236,7 @@ def unpaid_since(subscription: Subscription) -> int:
 
 
 def grace_until(subscription: Subscription, plan: Plan | None) -> int:
-    """Until when what is not paid stays open: its plan's grace counts from where it is unpaid."""
+    """Until when unpaid time stays open: the plan's days of grace, counted from its beginning."""
     until = unpaid_since(subscription) + (plan.grace_days if plan else 0) * DAY
     return until if subscription.ends_at is None else min(until, subscription.ends_at)
 
@@ -262,8 +251,7 @@ def _of_purchase(purchase: Purchase, plan: Plan | None) -> Window:
     )
 
 
-def _of_terms(account: Account, catalogue: Catalogue) -> Iterator[Window]:
-    runs = {run.term.purchase_id: run for run in term_runs(account, catalogue)}
+def _of_terms(account: Account, catalogue: Catalogue, runs: Mapping[str, Run]) -> Iterator[Window]:
     for term in account.terms:
         run = runs.get(term.purchase_id)
         start = run.start if run else _since(term)
@@ -291,7 +279,7 @@ def _of_grant(grant: Grant) -> Window:
     )
 
 
-def _of_redemption(redemption: Redemption, account: Account, catalogue: Catalogue) -> Iterator[Window]:
+def _of_redemption(redemption: Redemption, catalogue: Catalogue, runs: Mapping[str, Run]) -> Iterator[Window]:
     """One window, or of a plan that recurs one for each interval that it gives."""
     plan = None
     if redemption.plan_id is not None:
@@ -309,11 +297,9 @@ def _of_redemption(redemption: Redemption, account: Account, catalogue: Catalogu
     if redemption.closed is not None or (plan is None and redemption.plan_id is not None):
         yield whole
     elif plan is not None and plan.recurring:
-        mine = {term.purchase_id for term in redemption.terms}
-        for run in term_runs(account, catalogue):
-            if run.term.purchase_id in mine:
-                reason = "replaced" if run.replaced else "redeemed"
-                yield replace(whole, start=run.start, until=run.end, reason=reason, period=(run.start, run.end))
+        for run in filter(None, (runs.get(term.purchase_id) for term in redemption.terms)):
+            reason = "replaced" if run.replaced else "redeemed"
+            yield replace(whole, start=run.start, until=run.end, reason=reason, period=(run.start, run.end))
     else:
         lasts = plan.duration_days if plan else None
         yield replace(whole, until=None if lasts is None else start + lasts * DAY)

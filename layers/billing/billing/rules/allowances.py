@@ -12,10 +12,10 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
 from billing.data import dataclass, field, replace
-from billing.rules.entitlements import Entitlement, Given, allowances
+from billing.rules.entitlements import Entitlement, SourcedAllowance, allowances
 from billing.rules.plans import Allowance, Credits
 
-# What one user can hold in reserve of one feature: the counter is one small item.
+# So many reservations one user can hold of one feature: they are all stored in one item.
 MAX_RESERVATIONS = 50
 
 
@@ -107,7 +107,7 @@ class Counter:
         return max(0, pack.amount - self.spent.get(self._key(pack), 0))
 
     def _key(self, pack: Pack) -> str:
-        """Where the use of a pack is counted: while a period is not paid, it goes on in the one that was."""
+        """Under which key the use of a pack is counted: while a period is not paid, under that of the last paid one."""
         if not pack.again or "@" in pack.source:
             return pack.source
         paid = [key for key in self.spent if key.startswith(f"{pack.source}@")]
@@ -130,10 +130,10 @@ class Counter:
 
     def reserve(self, quota: Quota, amount: int, name: str, expires_at: int) -> "Counter | None":
         """Takes `amount` and remembers it under `name`; None when not all of it is left, or too much is reserved."""
-        found = self.take(quota, amount)
-        if found is None or len(self.reservations) >= MAX_RESERVATIONS:
+        result = self.take(quota, amount)
+        if result is None or len(self.reservations) >= MAX_RESERVATIONS:
             return None
-        taken, origin = found
+        taken, origin = result
         return replace(taken, reservations={**self.reservations, name: replace(origin, expires_at=expires_at)})
 
     def give_back(self, name: str, keep: int) -> "Counter":
@@ -181,9 +181,9 @@ def quota(entitlement: Entitlement, now: int) -> Quota | None:
     """The quota behind an entitlement; None when it is not counted (a switch, or a plain number)."""
     if not isinstance(entitlement.value, Allowance):
         return None
-    given = allowances(entitlement.feature, entitlement.sources)
-    limit = sum(a.value.limit for a in given if a.value.per == "month")
-    paid = [_paid_period(a) for a in given if a.value.per == "billing_period"]
+    side_by_side = allowances(entitlement.feature, entitlement.sources)
+    limit = sum(a.value.limit for a in side_by_side if a.value.per == "month")
+    paid = [_paid_period(a) for a in side_by_side if a.value.per == "billing_period"]
     credits_ = [
         Pack(source.record, value.amount, source.until)
         for source in entitlement.sources
@@ -194,11 +194,11 @@ def quota(entitlement: Entitlement, now: int) -> Quota | None:
     return Quota(limit, (*_by_end(paid), *_by_end(credits_)), begun, min(resets, default=None))
 
 
-def _paid_period(given: Given) -> Pack:
-    period, record = given.source.period, given.source.record
+def _paid_period(allowance: SourcedAllowance) -> Pack:
+    period, record = allowance.source.period, allowance.source.record
     if period is None:
-        return Pack(record, given.value.limit, None, again=True)
-    return Pack(f"{record}@{period[0]}", given.value.limit, period[1], again=True)
+        return Pack(record, allowance.value.limit, None, again=True)
+    return Pack(f"{record}@{period[0]}", allowance.value.limit, period[1], again=True)
 
 
 def _by_end(packs: Iterable[Pack]) -> list[Pack]:

@@ -13,7 +13,7 @@ from billing.rules.plans import Credits
 from billing.rules.records import LIVE, Account, PastPayment, Purchase, Subscription, Term
 
 IdKind = Literal["user", "customer", "subscription", "purchase", "invoice", "transaction"]
-# The best of what is open says how a customer stands.
+# A customer's status is that of the open source of the highest rank.
 _RANKS = {"subscription": 3, "term": 2, "purchase": 1, "voucher": 1, "grant": 0}
 
 
@@ -22,14 +22,15 @@ class Customer:
     """`since`: when the first of it was opened. `ends_at`: when what they have ends and nothing renews it.
 
     `status` is the reason of the best window that is open (active, past_due, paid, granted, …), else the newest
-    subscription's status, else free. `plans` are those that they have, or have paid for ahead; `rails` are where they
-    ever bought.
+    subscription's status, else free. `plans` are those that they have, or have paid for ahead, and `versions` the
+    same with their versions (`version_of`); `rails` are where they ever bought.
     """
 
     user_id: str
     since: int
     status: str
     plans: tuple[str, ...]
+    versions: tuple[str, ...]
     rails: tuple[str, ...]
     at_risk: bool
     ends_at: int | None
@@ -37,8 +38,13 @@ class Customer:
     ids: tuple[tuple[str, IdKind], ...]
 
 
+def version_of(plan_id: str, version: int) -> str:
+    """pro-month@2"""
+    return f"{plan_id}@{version}"
+
+
 def customer(account: Account, sources: Sequence[Source], now: int) -> Customer | None:
-    """None for an account of which nothing is worth a line: erased, or never more than an empty snapshot."""
+    """None for an account with nothing to list: erased, or never more than an empty snapshot."""
     begun = sorted(_begun(account))
     if account.erased or not begun:
         return None
@@ -51,7 +57,8 @@ def customer(account: Account, sources: Sequence[Source], now: int) -> Customer 
         since=begun[0],
         status=best.reason if best else newest.status if newest else "free",
         plans=tuple(sorted({s.plan_id for s in ahead if s.plan_id})),
-        rails=tuple(sorted({r.provider for r in account.records.values() if isinstance(r, Subscription | Purchase)})),
+        versions=tuple(sorted({version_of(s.plan_id, s.plan_version) for s in ahead if s.plan_id and s.plan_version})),
+        rails=tuple(sorted(_rails(account))),
         at_risk=any(_at_risk(s) for s in account.subscriptions),
         ends_at=_ends_at(account, ahead),
         has_credits=any(isinstance(value, Credits) for s in live for value in s.features.values()),
@@ -59,7 +66,14 @@ def customer(account: Account, sources: Sequence[Source], now: int) -> Customer 
     )
 
 
+def _rails(account: Account) -> set[str]:
+    bought = {r.provider for r in account.records.values() if isinstance(r, Subscription | Purchase)}
+    return bought | set(account.ended.rails if account.ended else ())
+
+
 def _begun(account: Account) -> Iterator[int]:
+    if account.ended is not None and account.ended.rails:
+        yield account.ended.since
     for record in account.records.values():
         if isinstance(record, Subscription | Purchase):
             yield record.created_at
@@ -69,7 +83,7 @@ def _begun(account: Account) -> Iterator[int]:
 
 
 def _at_risk(subscription: Subscription) -> bool:
-    """Still paying, and perhaps not for long: a payment is missing, or they have said that they go."""
+    """Still paying, but a payment is missing, or they have cancelled."""
     if subscription.status not in LIVE:
         return False
     return subscription.status in ("past_due", "unpaid") or bool(subscription.owed) or subscription.ends_at is not None
@@ -84,7 +98,7 @@ def _ends_at(account: Account, ahead: Sequence[Source]) -> int | None:
                 return None
             ends.append(subscription.ends_at)
     ends += [s.until for s in ahead if s.kind == "term" and s.until is not None]
-    # Of vouchers those of a plan that recurs run in the chain of the terms; they alone have a period.
+    # A voucher has a period only where its plan recurs; then it runs in the chain of the terms.
     ends += [s.until for s in ahead if s.kind == "voucher" and s.period is not None and s.until is not None]
     return max(ends, default=None)
 
@@ -97,19 +111,21 @@ def _ids(account: Account) -> Iterator[tuple[str, IdKind]]:
             continue
         if record.customer_id:
             yield record.customer_id, "customer"
-        if isinstance(record, Subscription):
-            yield record.subscription_id, "subscription"
-            for payment in record.payments.values():
-                yield payment.payment_id, "invoice"
-                yield from ((ref, "transaction") for ref in payment.refs)
-        else:
-            yield record.purchase_id, "invoice" if isinstance(record, Term) else "purchase"
-            yield from ((txid, "transaction") for txid in record.transactions)
-            if record.payment is not None:
-                yield from ((ref, "transaction") for ref in record.payment.refs)
+        if isinstance(record, Purchase):
+            yield from past_ids(record)
+            continue
+        yield record.subscription_id, "subscription"
+        for payment in record.payments.values():
+            yield payment.payment_id, "invoice"
+            yield from ((ref, "transaction") for ref in payment.refs)
 
 
-def past_ids(record: PastPayment) -> Iterator[tuple[str, IdKind]]:
-    """The ids that lead to a payment for as long as there is an account."""
-    yield record.payment.payment_id, "invoice"
-    yield from ((ref, "transaction") for ref in record.payment.refs)
+def past_ids(record: PastPayment | Purchase) -> Iterator[tuple[str, IdKind]]:
+    """The ids that lead to a payment or purchase for as long as there is an account."""
+    if isinstance(record, Purchase):
+        yield record.purchase_id, "invoice" if isinstance(record, Term) else "purchase"
+        yield from ((txid, "transaction") for txid in record.transactions)
+    else:
+        yield record.payment.payment_id, "invoice"
+    if record.payment is not None:
+        yield from ((ref, "transaction") for ref in record.payment.refs)

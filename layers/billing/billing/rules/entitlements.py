@@ -9,7 +9,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from billing.data import dataclass
-from billing.rules.access import Lasting, SourceKind, windows
 from billing.rules.plans import (
     Allowance,
     Catalogue,
@@ -21,9 +20,10 @@ from billing.rules.plans import (
     order,
 )
 from billing.rules.records import Account
+from billing.rules.times import Lasting, SourceKind
 
 Scenario = Literal["not_in_plan", "limit_reached", "expired", "payment_failed"]
-# Of what is over, so many of one kind, plan and reason stay in a snapshot.
+# So many ended sources of one kind, plan and reason stay in a snapshot.
 ENDED_KEPT = 10
 # Reasons that a customer mends by paying.
 PAYMENT_REASONS = frozenset({"past_due", "unpaid", "incomplete", "underpaid", "paid_late", "disputed"})
@@ -60,9 +60,9 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class Entitlement:
-    """A feature a user has now: `value`, of allowances the one of which most can be used over time; `beside` are those
-    that run beside it, as the month's and one of a paid period do; `credits` are bought uses beyond them. `expires_at`
-    is when less will be given, or nothing; None: no end of this in sight."""
+    """A feature a user has now: `value` (of several allowances the one that gives most over time), `beside` the
+    allowances that run beside it (the month's and those of paid periods), `credits` the bought uses beyond them.
+    `expires_at`: when less will be given, or nothing; None: no end of this in sight."""
 
     feature: str
     value: FeatureValue
@@ -72,8 +72,8 @@ class Entitlement:
     beside: tuple[Allowance, ...] = ()
 
     @property
-    def given(self) -> object:
-        """All that it gives, to tell one from another."""
+    def worth(self) -> object:
+        """All that it gives, to compare two entitlements."""
         return self.value, self.credits, self.beside
 
 
@@ -87,18 +87,18 @@ class Refusal:
 
 
 def sources(account: Account, catalogue: Catalogue) -> tuple[Source, ...]:
-    """What an account's records give, and when. Closed windows stay in: they explain a refusal.
+    """What an account's records give, and when. Closed windows stay in: they explain a refusal. An order that failed
+    explains none, and anybody may make any number of them, so they are left out."""
+    from billing.rules.access import windows  # the gates judge stored sources and never load this
 
-    An order that came to nothing explains none, and there is no end to those that somebody may open.
-    """
-    found = []
+    result = []
     for window in windows(account, catalogue):
         if window.reason == "failed":
             continue
         features = window.plan.features if window.plan else {}
         if window.features is not None:
             features = features_from_json(window.features)
-        found.append(
+        result.append(
             Source(
                 kind=window.kind,
                 id=window.record_id,
@@ -111,12 +111,12 @@ def sources(account: Account, catalogue: Catalogue) -> tuple[Source, ...]:
                 period=window.period,
             )
         )
-    return tuple(found)
+    return tuple(result)
 
 
 def remembered(all_sources: Sequence[Source], now: int) -> tuple[Source, ...]:
-    """What a snapshot keeps: all that gives something now or later, and the newest of what is over, by plan and reason:
-    they explain a refusal. However much somebody buys, it does not grow with that."""
+    """What a snapshot keeps: all that gives something now or later, and by plan and reason the newest of what is over,
+    which explain a refusal. So it does not grow with the number of purchases."""
     over: dict[object, list[Source]] = {}
     for source in all_sources if len(all_sources) > ENDED_KEPT else ():
         if source.until is not None and source.until <= now:
@@ -151,8 +151,8 @@ def evaluate(all_sources: Iterable[Source], now: int) -> dict[str, Entitlement]:
         for feature, value in source.features.items():
             if value:
                 giving.setdefault(feature, []).append(source)
-    found = ((feature, _union(feature, givers, now)) for feature, givers in sorted(giving.items()))
-    return {feature: union for feature, union in found if union is not None}
+    unions = ((feature, _union(feature, givers, now)) for feature, givers in sorted(giving.items()))
+    return {feature: union for feature, union in unions if union is not None}
 
 
 def decide(all_sources: Sequence[Source], feature: str, now: int) -> Entitlement | Refusal:
@@ -170,30 +170,30 @@ def decide(all_sources: Sequence[Source], feature: str, now: int) -> Entitlement
 
 
 def _union(feature: str, givers: Sequence[Source], now: int) -> Entitlement | None:
-    """What all that are open give together; None when none is. `givers`: whoever gives the feature at any time."""
+    """What all open sources give together; None when none is open. `givers`: whoever gives the feature at any time."""
     live = [s for s in givers if s.open_at(now)]
     if not live:
         return None
     ends = sorted({s.until for s in givers if s.until is not None and s.until > now})
-    side_by_side = sorted(allowances(feature, live), key=lambda given: -given.in_a_year)
+    side_by_side = sorted(allowances(feature, live), key=lambda allowance: -allowance.in_a_year)
     return Entitlement(
         feature=feature,
         value=side_by_side[0].value if side_by_side else _plain(feature, live),
         credits=_credits(feature, live),
         expires_at=next((end for end in ends if _less_at(end, feature, givers, live)), None),
         sources=tuple(live),
-        beside=tuple(given.value for given in side_by_side[1:]),
+        beside=tuple(allowance.value for allowance in side_by_side[1:]),
     )
 
 
 def _plain(feature: str, givers: Sequence[Source]) -> FeatureValue:
-    """The best of the values that are not counted; credits alone allow nothing per period."""
+    """The best of the values without a period; credits alone allow nothing per period."""
     value = max((source.features[feature] for source in givers), key=order)
     return Allowance(0) if isinstance(value, Credits) else value
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class SourcedAllowance:
     """An allowance, and the source that gives it."""
 
     value: Allowance
@@ -208,20 +208,20 @@ class Given:
         return self.value.limit, self.source.period or (0, 0)
 
 
-def allowances(feature: str, givers: Sequence[Source]) -> list[Given]:
-    """The allowances that run side by side, each with a count of its own: of those by calendar month the highest one,
-    and that of every record that gives one per paid period, the highest where it does so twice."""
-    found: dict[str, Given] = {}
+def allowances(feature: str, givers: Sequence[Source]) -> list[SourcedAllowance]:
+    """The allowances that run side by side, each counted by itself: of those by calendar month the highest one, and of
+    those by paid period one for each record, its highest."""
+    best: dict[str, SourcedAllowance] = {}
     for source in givers:
         value = source.features[feature]
         if isinstance(value, Allowance):
             window = "month" if value.per == "month" else source.record
-            found[window] = max(found.get(window, given := Given(value, source)), given, key=lambda g: g.rank)
-    return list(found.values())
+            best[window] = max(best.get(window, new := SourcedAllowance(value, source)), new, key=lambda g: g.rank)
+    return list(best.values())
 
 
 def _less_at(end: int, feature: str, givers: Sequence[Source], live: Sequence[Source]) -> bool:
-    """Whether less is given from `end` on: in value, or in credits, whatever begins by then."""
+    """Whether less is given from `end` on, in value or in credits, even with what begins by then."""
     then = [s for s in givers if s.open_at(end)]
     if not then or _credits(feature, then) < _credits(feature, live):
         return True
@@ -229,10 +229,10 @@ def _less_at(end: int, feature: str, givers: Sequence[Source], live: Sequence[So
 
 
 def _total(feature: str, givers: Sequence[Source]) -> tuple[bool, int]:
-    """An order of what all give together, the most generous last: allowances add up over a year."""
+    """A sort key for what all give together, the most generous last: allowances add up over a year."""
     side_by_side = allowances(feature, givers)
     if side_by_side:
-        return False, sum(given.in_a_year for given in side_by_side)
+        return False, sum(allowance.in_a_year for allowance in side_by_side)
     return max(order(source.features[feature]) for source in givers)
 
 

@@ -6,7 +6,7 @@ A fact says what is true at `observed_at` (the provider's clock, Unix seconds), 
 
 from typing import Literal
 
-from billing.data import dataclass
+from billing.data import dataclass, field
 from billing.rules.records import DisputeStatus, InvoiceState, PurchaseState, RefundStatus
 
 
@@ -33,9 +33,10 @@ class ItemFact:
 class SubscriptionFact(_Fact):
     """The whole state of a subscription. `reread` marks an answer of the provider to our own question.
 
-    `price_id`, the item, its period and quantity are those of the first of `items`, or of the only one.
-    `scheduled_…`: the price and plan that a change already arranged brings when the period ends.
-    `customer_discount`: whether what recurs is less by a discount of the customer's; None where that is not told.
+    `price_id`, the item, its period and quantity are those of the first of `items`, or of the only one. `scheduled_…`:
+    price and plan from the period's end on, where a change is arranged. `customer_discount`: whether a discount of the
+    customer lowers the recurring price; None where the event does not say. `comment`: what they wrote as they left;
+    only a read has it, and no record keeps it.
     """
 
     subscription_id: str
@@ -53,6 +54,7 @@ class SubscriptionFact(_Fact):
     canceled_at: int | None = None
     ended_at: int | None = None
     cancel_reason: str | None = None
+    comment: str | None = field(default=None, repr=False)
     collection_paused: bool = False
     scheduled_price_id: str | None = None
     scheduled_plan_id: str | None = None
@@ -170,7 +172,7 @@ class PurchaseFact(_Fact):
 class RefundFact(_Fact):
     """One refund, by its own id. `payment_ref` is any name of the payment: its id or one of its `refs`.
 
-    `request_id`: the request of ours that it carries out, as it stands on the provider's object. `told`: the provider's
+    `request_id`: the request of ours that it carries out, as written on the provider's object. `told`: the provider's
     own words for the amount, where `amount_cents` is rounded or converted. `waits_for`: of one in bitcoin that is on
     its way, whose turn it is: the buyer's (`claim`), the merchant's (`approval`) or the server's (`payment`).
     """
@@ -232,22 +234,19 @@ Fact = (
 
 @dataclass(frozen=True, slots=True)
 class Ref:
-    """A provider's object to read: `kind` is subscription, checkout, invoice, payment or purchase.
+    """A provider's object to read: `kind` is subscription, checkout, invoice, payment, purchase, or a customer, which
+    means all their subscriptions on record here. `within`: the shop that it belongs to, where one account holds
+    several; empty where that was not said."""
 
-    `within`: the shop it was told to lie in, where one account holds several; empty where that was not told.
-    """
-
-    kind: Literal["subscription", "checkout", "invoice", "payment", "purchase"]
+    kind: Literal["subscription", "checkout", "invoice", "payment", "purchase", "customer"]
     id: str
     within: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Translation:
-    """What an event means: facts to apply, and objects to read first because the event says too little.
-
-    Both empty: verified, but nothing to us. `reason` then says why, in a few words for the audit record.
-    """
+    """What an event means: facts to apply, and objects to read first because the event says too little. Both empty:
+    verified, but of no meaning to us; `reason` then says why, in a few words for the audit record."""
 
     facts: tuple[Fact, ...] = ()
     rereads: tuple[Ref, ...] = ()

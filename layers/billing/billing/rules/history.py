@@ -19,11 +19,9 @@ class By:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """One record from one status to the next; `was` None: it is new. `plan_was`: it changed its plan.
-
-    Of a subscription `until` is the end of its period, or of all of it once it is canceling, and `until_was` what that
-    was before; `scheduled` is the plan it changes to at the period's end, `unscheduled` one that it no longer does.
-    """
+    """One record from one status to the next; `was` None: it is new. `plan_was`: it changed its plan. Of a subscription
+    `until` is the end of its period, or its own end once it is canceling, and `until_was` the one before; `scheduled`
+    is the plan it changes to at the period's end, `unscheduled` one that it no longer changes to."""
 
     kind: str
     record: str
@@ -37,20 +35,20 @@ class Change:
     unscheduled: str | None = None
 
     def as_dict(self) -> dict[str, str | int]:
-        told = {name: getattr(self, name) for name in Change.__dataclass_fields__}
-        return {name: value for name, value in told.items() if value is not None}
+        fields = {name: getattr(self, name) for name in Change.__dataclass_fields__}
+        return {name: value for name, value in fields.items() if value is not None}
 
 
 def changes(before: Account, after: Account) -> list[Change]:
-    """The records that decide access and changed, by what a person would call their status."""
-    found = []
+    """The records that decide access and changed, with the status as a person would call it."""
+    result = []
     for key, record in sorted(after.records.items()):
         old = before.records.get(key)
         if old == record or not isinstance(record, Subscription | Purchase | Redemption | Grant):
             continue
         plan, plan_was = _plan(record), _plan(old)
         next_plan, next_was = _scheduled(record), _scheduled(old)
-        found.append(
+        result.append(
             Change(
                 kind=_kind(record),
                 record=key,
@@ -64,7 +62,7 @@ def changes(before: Account, after: Account) -> list[Change]:
                 unscheduled=next_was if next_plan is None and next_was != plan else None,
             )
         )
-    return found
+    return result
 
 
 def _kind(record: Record) -> str:

@@ -39,10 +39,8 @@ _FIRST_HOLD, _LONGEST_HOLD = 30, 900
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostEvent:
-    """`lane`: what is delivered in order, one after the other: an account's id, or what has none ("alerts").
-
-    `place` sorts the events of a lane; `at` is when it happened.
-    """
+    """`lane`: events of one lane are delivered one after the other: an account's id, or "alerts" for what has none.
+    `place` sorts the events of a lane; `at` is when it happened."""
 
     event_id: str
     type: str
@@ -53,21 +51,19 @@ class HostEvent:
 
     @property
     def body(self) -> str:
-        """The exact text that is signed and sent, at each try the same."""
-        told = {"type": self.type, "timestamp": rfc3339(self.at), "data": self.data}
-        return json.dumps(told, separators=(",", ":"))
+        """The exact text that is signed and sent, the same at each try."""
+        message = {"type": self.type, "timestamp": rfc3339(self.at), "data": self.data}
+        return json.dumps(message, separators=(",", ":"))
 
 
 def of_change(type_: str, record: str, at: int, detail: Mapping[str, Any]) -> HostEvent:
-    """The event of one record of one change of an account: however often it is made, it is the same.
-
-    What opens and closes features comes first of its change.
-    """
+    """The event of one record of one change of an account; made again, it is the same, id included. Within a change,
+    what opens and closes features comes first."""
     user_id, version = detail["user_id"], detail["account_version"]
     rank = "0" if type_ == "EntitlementsChanged" else "1"
     if type_ in ("RenewalDue", "RenewalTrouble"):  # noted beside the account's changes, more than once at one version
-        told = detail["reminded_days"] if type_ == "RenewalDue" else f"{detail['trouble']}#{at}"
-        rank, record = f"2#{at:012d}", f"{record}#{detail['ends_at']}#{told}"
+        occasion = detail["reminded_days"] if type_ == "RenewalDue" else f"{detail['trouble']}#{at}"
+        rank, record = f"2#{at:012d}", f"{record}#{detail['ends_at']}#{occasion}"
     return HostEvent(
         event_id=_id(user_id, version, record, type_),
         type=type_,
@@ -78,11 +74,11 @@ def of_change(type_: str, record: str, at: int, detail: Mapping[str, Any]) -> Ho
     )
 
 
-def alert_of(told: HostEvent) -> HostEvent | None:
+def alert_of(event: HostEvent) -> HostEvent | None:
     """What an operator hears of at once, when a line of the ledger says it: money is taken back, or a customer left."""
-    if told.type != "LedgerEntryWritten":
+    if event.type != "LedgerEntryWritten":
         return None
-    kind, movement = told.data["kind"], told.data.get("movement")
+    kind, movement = event.data["kind"], event.data.get("movement")
     if kind == "dispute":
         type_ = "ChargebackOpened"
     elif kind == "mrr" and movement == "churn":
@@ -90,15 +86,15 @@ def alert_of(told: HostEvent) -> HostEvent | None:
     else:
         return None
     shown = ("user_id", "account_version", "entry_id", "amount_cents", "currency", "provider", "plan_id", "object_id")
-    data = {name: told.data[name] for name in (*shown, "reason") if name in told.data}
-    event_id = _id(told.event_id, type_)
+    data = {name: event.data[name] for name in (*shown, "reason") if name in event.data}
+    event_id = _id(event.event_id, type_)
     return HostEvent(
-        event_id=event_id, type=type_, lane=told.lane, place=f"{told.place}#{type_}", at=told.at, data=data
+        event_id=event_id, type=type_, lane=event.lane, place=f"{event.place}#{type_}", at=event.at, data=data
     )
 
 
 def alert(type_: str, at: int, data: Mapping[str, Any]) -> HostEvent:
-    """An alert that is of no account: one of its kind and moment."""
+    """An alert that concerns no account; of one kind and moment it is always the same event."""
     event_id = _id(type_, at, json.dumps(data, sort_keys=True))
     return HostEvent(event_id=event_id, type=type_, lane=_ALERT_LANE, place=f"{at:012d}#{event_id}", at=at, data=data)
 
@@ -110,15 +106,15 @@ def _id(*parts: object) -> str:
 # --- the tries -------------------------------------------------------------------------------------------------------
 
 
-def wait_after(failures: int, asked: int, spread: float) -> int | None:
+def wait_after(failures: int, retry_after: int, spread: float) -> int | None:
     """Seconds until the next try after so many failed ones; None: it was the last.
 
-    `asked`: what the receiver asked for itself (Retry-After). `spread`, from 0 to 1, lengthens by up to a tenth.
+    `retry_after`: what the receiver asked for itself (Retry-After). `spread`, from 0 to 1, lengthens by up to a tenth.
     """
     if failures >= TRIES:
         return None
     wait = WAITS[failures - 1]
-    return max(round(wait + wait * spread / 10), min(asked, _LONGEST_WAIT))
+    return max(round(wait + wait * spread / 10), min(retry_after, _LONGEST_WAIT))
 
 
 def hold_after(failures: int) -> int:
@@ -129,7 +125,7 @@ def hold_after(failures: int) -> int:
 
 
 def test_event(at: int, admin: str, chance: str) -> HostEvent:
-    """`chance` makes each its own."""
+    """`chance`: a random part of the id, so that each test is an event of its own."""
     data = {"message": "A test that an admin asked for.", "asked_by": admin}
     event_id = _id(TEST, at, chance)
     place = f"{at:012d}#{event_id}"

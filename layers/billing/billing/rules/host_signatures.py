@@ -28,9 +28,9 @@ def is_genuine(secrets: Sequence[str], headers: Mapping[str, str], body: bytes, 
     event_id, at = headers.get("webhook-id", ""), headers.get("webhook-timestamp", "")
     if not event_id or not re.fullmatch(r"[0-9]{1,12}", at) or abs(now - int(at)) > TOLERANCE_SECONDS:
         return False
-    given = [part[3:] for part in headers.get("webhook-signature", "").split() if part.startswith("v1,")]
+    signatures = [part[3:] for part in headers.get("webhook-signature", "").split() if part.startswith("v1,")]
     expected = [_mac(secret, event_id, int(at), body) for secret in secrets]
-    return any(hmac.compare_digest(_decoded(text), mac) for text in given for mac in expected)
+    return any(hmac.compare_digest(_decoded(text), mac) for text in signatures for mac in expected)
 
 
 def _mac(secret: str, event_id: str, at: int, body: bytes) -> bytes:

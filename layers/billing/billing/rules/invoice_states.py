@@ -34,7 +34,8 @@ State = Literal[
 
 @dataclass(frozen=True, slots=True)
 class InvoiceState:
-    """`payable`: money is asked for. `watched`: money may still come, or move. `again`: a new quote takes no risk."""
+    """`payable`: money is asked for. `watched`: money may still come, or move. `again`: a new quote bears no risk of
+    paying twice."""
 
     state: State
     payable: bool = False
@@ -43,15 +44,19 @@ class InvoiceState:
 
 
 def state_of(purchase: Purchase, now: int) -> InvoiceState | None:
-    """None: not a bitcoin invoice, or one of which nothing but its record is left."""
+    """None: not a bitcoin invoice, or one of which only the record is left."""
     if purchase.received_cents is None:
         return None
-    if purchase.status in ("refunded", "disputed"):
-        return InvoiceState("refunded" if purchase.status == "refunded" else "disputed", again=True)
-    if purchase.paid:
-        return InvoiceState("paid" if purchase.status == "paid" else "partially_refunded")
     refunds = purchase.payment.refunds.values() if purchase.payment else ()
-    if any(refund.status == "pending" for refund in refunds):
+    on_its_way = any(refund.status == "pending" for refund in refunds)
+    # What was given back counts from the provider's word; its buyer may still have to say where it goes.
+    if purchase.status == "refunded" and not on_its_way:
+        return InvoiceState("refunded", again=True)
+    if purchase.status == "disputed":
+        return InvoiceState("disputed", again=True)
+    if purchase.paid and purchase.status != "refunded":
+        return InvoiceState("paid" if purchase.status == "paid" else "partially_refunded")
+    if on_its_way:
         return InvoiceState("returning", watched=True)
     if purchase.state == "processing":
         return InvoiceState("confirming", watched=True)

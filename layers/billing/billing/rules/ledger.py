@@ -73,10 +73,8 @@ class LedgerEntry:
 
 
 def book(before: Account, after: Account, catalogue: Catalogue, now: int) -> tuple[Account, list[LedgerEntry]]:
-    """The lines that explain the way from one state to the next, and the state with what is booked noted in it.
-
-    Money is dated by the provider, recurring revenue by `now`: what a closed day says of it never changes.
-    """
+    """The lines that explain the change from one state to the next, and the new state with what is booked stored in it.
+    Money is dated by the provider, recurring revenue by `now`, so that the MRR of a closed day never changes."""
     lines = [*_checkout_lines(before, after), *_money_lines(before, after, now), *_voucher_lines(before, after, now)]
     booked, changes = _recurring(before, after, catalogue, now)
     if booked != after.booked:
@@ -88,10 +86,11 @@ def book(before: Account, after: Account, catalogue: Catalogue, now: int) -> tup
 
 
 def _checkout_lines(before: Account, after: Account) -> Iterator[LedgerEntry]:
-    """An order that a buyer opened: a step of the funnel, of no amount until it is paid. A wallet takes no steps."""
-    known = {c.checkout_id for c in before.checkouts}
+    """An order that a buyer opened: a step of the funnel, without an amount until it is paid. Orders of wallets are
+    none."""
+    old_ids = {c.checkout_id for c in before.checkouts}
     for checkout in after.checkouts:
-        if checkout.checkout_id not in known and not checkout.by_wallet:
+        if checkout.checkout_id not in old_ids and not checkout.by_wallet:
             yield _checkout_line(checkout)
 
 
@@ -115,17 +114,20 @@ _Sourced = tuple[Subscription | Purchase, Payment]
 
 
 def _payments(account: Account) -> dict[tuple[str, str], _Sourced]:
-    """Income by provider and payment id, as far as it was read: what was not, nobody has changed."""
-    found = ((record, payment) for record, payment in account.at_hand if is_income(record))
-    return {(record.provider, payment.payment_id): (record, payment) for record, payment in found}
+    """Income by provider and payment id, as far as it was read: what was not read has not changed."""
+    income = ((record, payment) for record, payment in account.at_hand if is_income(record))
+    return {(record.provider, payment.payment_id): (record, payment) for record, payment in income}
 
 
 def _money_lines(before: Account, after: Account, now: int) -> Iterator[LedgerEntry]:
     old, new = _payments(before), _payments(after)
     version = before.version + 1
     for key, (source, payment) in new.items():
+        old_payment = old[key][1] if key in old else None
+        if old_payment is payment:  # Nothing changed, so there is nothing to book; this keeps a long history cheap.
+            continue
         lines = _PaymentLines(source, payment, version)
-        yield from lines.of_change(old[key][1] if key in old else None, _why_paid(source, payment, before, after))
+        yield from lines.of_change(old_payment, _why_paid(source, payment, before, after))
     for key in old.keys() - new.keys():
         # The provider took a payment back: a bitcoin invoice turned invalid after it was settled.
         source, payment = old[key]
@@ -137,8 +139,8 @@ def _why_paid(source: Subscription | Purchase, payment: Payment, before: Account
     """first, renewal, purchase or term: whether this payment completes an order."""
     if isinstance(source, Purchase):
         return "term" if isinstance(source, Term) else "purchase"
-    known = before.records.get(source.record)
-    earlier = known.payments.values() if isinstance(known, Subscription) else ()
+    old_source = before.records.get(source.record)
+    earlier = old_source.payments.values() if isinstance(old_source, Subscription) else ()
     if any(p.amount_cents for p in earlier):
         return "renewal"
     every = (p for of, p in after.at_hand if of is source)
@@ -148,7 +150,7 @@ def _why_paid(source: Subscription | Purchase, payment: Payment, before: Account
 
 @dataclass(frozen=True, slots=True)
 class _PaymentLines:
-    """The lines of one payment; one commit makes one `version`, so a line that comes again gets an id of its own."""
+    """The lines of one payment. `version` is part of their ids, so that a later line of the same kind gets its own."""
 
     source: Subscription | Purchase
     payment: Payment
@@ -156,25 +158,25 @@ class _PaymentLines:
 
     def of_change(self, old: Payment | None, why: str) -> Iterator[LedgerEntry]:
         payment = self.payment
-        # What has been booked so far, and is still here: each step takes its part of the tax along.
-        kept = old.kept_cents if old is not None else 0
+        # Of the payment so far, what was not given back. Each step books its share of the tax with it.
+        booked = old.kept_cents if old is not None else 0
         if came := payment.amount_cents - (old.amount_cents if old else 0):
-            yield self._step("payment", payment.payment_id, payment.paid_at, kept, kept + came, why)
-            kept += came
-        elif old is not None and (told := payment.tax_on(kept) - old.tax_on(kept)):
-            yield self._line("tax", payment.payment_id, payment.paid_at, -told, tax=told)
+            yield self._step("payment", payment.payment_id, payment.paid_at, booked, booked + came, why)
+            booked += came
+        elif old is not None and (tax_change := payment.tax_on(booked) - old.tax_on(booked)):
+            yield self._line("tax", payment.payment_id, payment.paid_at, -tax_change, tax=tax_change)
         if payment.fee_cents and (old is None or old.fee_cents is None):
             yield self._line("fee", payment.payment_id, payment.paid_at, -payment.fee_cents)
         for refund, back in _price_given_back(payment, old):
             kind: EntryKind = "refund" if back > 0 else "refund_failed"
-            yield self._step(kind, refund.refund_id, refund.observed_at, kept, kept - back, refund.reason)
-            kept -= back
+            yield self._step(kind, refund.refund_id, refund.observed_at, booked, booked - back, refund.reason)
+            booked -= back
         for dispute in payment.disputes.values():
             taken = old.disputes.get(dispute.dispute_id) if old else None
             if back := dispute.withdrawn_cents - (taken.withdrawn_cents if taken else 0):
                 kind = "dispute" if back > 0 else "dispute_won"
-                yield self._step(kind, dispute.dispute_id, dispute.observed_at, kept, kept - back, dispute.reason)
-                kept -= back
+                yield self._step(kind, dispute.dispute_id, dispute.observed_at, booked, booked - back, dispute.reason)
+                booked -= back
 
     def reversal(self, now: int) -> LedgerEntry:
         """Takes back what is left of the payment; the fee stays paid."""
@@ -183,7 +185,8 @@ class _PaymentLines:
     def _step(
         self, kind: EntryKind, subject: str, at: int, was: int, is_: int, reason: str | None = None
     ) -> LedgerEntry:
-        """From what was kept of the payment to what is: revenue and tax, which add up to it."""
+        """The line for what is kept of the payment going from one amount to another: revenue and tax, which add up to
+        it."""
         tax = self.payment.tax_on(is_) - self.payment.tax_on(was)
         return self._line(kind, subject, at, is_ - was - tax, reason, tax=tax)
 
@@ -206,12 +209,13 @@ class _PaymentLines:
 
 
 def _price_given_back(payment: Payment, old: Payment | None) -> Iterator[tuple[Refund, int]]:
-    """What each refund that changed takes of the price, one after the other: a surplus goes first. Where more or less
-    came beyond the price meanwhile, the last refund there was takes less or more of it."""
-    known = old.refunds if old else {}
-    at, booked = replace(payment, refunds=known), old.refunded_cents if old else 0
-    changed = [r for r in payment.refunds.values() if known.get(r.refund_id) != r]
-    for refund in [*list(known.values())[-1:], *sorted(changed, key=lambda r: (r.observed_at, r.refund_id))]:
+    """How much of the price each changed refund takes, one after the other: a surplus goes first. Where the surplus
+    changed meanwhile, the last refund before takes less or more of the price, in one line with its own change."""
+    old_refunds = old.refunds if old else {}
+    at, booked = replace(payment, refunds=old_refunds), old.refunded_cents if old else 0
+    changed = [r for r in payment.refunds.values() if old_refunds.get(r.refund_id) != r]
+    unchanged = [r for r in list(old_refunds.values())[-1:] if payment.refunds.get(r.refund_id) == r]
+    for refund in [*unchanged, *sorted(changed, key=lambda r: (r.observed_at, r.refund_id))]:
         if refund in changed:
             at = replace(at, refunds={**at.refunds, refund.refund_id: refund})
         if back := at.refunded_cents - booked:
@@ -223,20 +227,20 @@ def _price_given_back(payment: Payment, old: Payment | None) -> Iterator[tuple[R
 
 
 def _voucher_lines(before: Account, after: Account, now: int) -> Iterator[LedgerEntry]:
-    """What a voucher was sold for by hand, when it is redeemed, and when that was given back. One that was given for
-    nothing, or bought as a gift (which is booked with its buyer), books nothing."""
+    """The price of a voucher sold by hand, booked when it is redeemed, and again when it was given back. One that was
+    free, or bought as a gift (booked with its buyer), books nothing."""
     for redemption in after.redemptions:
         old = before.records.get(redemption.record)
-        kept = redemption.sold_cents if not redemption.returned else 0
+        due = redemption.sold_cents if not redemption.returned else 0
         booked = old.sold_cents if isinstance(old, Redemption) and not old.returned else 0
         if old is None and redemption.sold_cents:
             yield _voucher_line(
                 redemption, redemption.redeemed_at, "payment", redemption.sold_cents, before.version + 1
             )
             booked = redemption.sold_cents
-        if kept != booked:
-            kind: EntryKind = "refund" if kept < booked else "refund_failed"
-            yield _voucher_line(redemption, now, kind, kept - booked, before.version + 1)
+        if due != booked:
+            kind: EntryKind = "refund" if due < booked else "refund_failed"
+            yield _voucher_line(redemption, now, kind, due - booked, before.version + 1)
 
 
 def _voucher_line(redemption: Redemption, at: int, kind: EntryKind, amount: int, version: int) -> LedgerEntry:
@@ -247,7 +251,7 @@ def _voucher_line(redemption: Redemption, at: int, kind: EntryKind, amount: int,
         amount_cents=amount,
         currency=redemption.currency,
         provider=VOUCHER,
-        # What is no plan's stands under the feature that it gives.
+        # A voucher of credits belongs to no plan: it is booked under the feature that it gives.
         plan_id=redemption.plan_id or f"credits:{next(iter(redemption.features), '')}",
         plan_version=redemption.plan_version or 0,
         object_id=redemption.redemption_id,
@@ -271,12 +275,12 @@ def positions(account: Account, catalogue: Catalogue, now: int) -> dict[Position
     price is what recurs at the provider, discounts that stay taken off, all units, without tax; where no provider says,
     the plan version's times the quantity. It is not what one invoice happened to come to.
     """
-    found: dict[Position, dict[str, int]] = {}
+    by_position: dict[Position, dict[str, int]] = {}
 
     def add(provider: str, plan: Plan | None, cost: tuple[int, str], *, trial: bool) -> None:
         amount = monthly(cost[0], plan.interval) if plan else 0
         if plan and amount:
-            counts = found.setdefault((cost[1], provider, plan.plan_id, plan.version), dict(_NOTHING))
+            counts = by_position.setdefault((cost[1], provider, plan.plan_id, plan.version), dict(_NOTHING))
             counts["trialing" if trial else "paying"] += 1
             counts["mrr_cents"] += 0 if trial else amount
 
@@ -293,7 +297,7 @@ def positions(account: Account, catalogue: Catalogue, now: int) -> dict[Position
     for run in term_runs(account, catalogue):
         if run.start <= now < run.end and run.term.provider != VOUCHER:
             add(run.term.provider, run.plan, (run.plan.price_cents, run.plan.currency), trial=False)
-    return dict(found)
+    return dict(by_position)
 
 
 def _recurring_cost(subscription: Subscription, item: Subscription | Item, plan: Plan) -> tuple[int, str]:
@@ -406,10 +410,8 @@ class _Change:
 
 
 def _newest(account: Account, provider: str, plan_id: str, version: int) -> Subscription | Term | None:
-    """The record that stands for a position: the newest of that plan, or of that provider when it changed its plan.
-
-    An invoice that nobody paid stands for none: it is not why the term before it ended.
-    """
+    """The record that a position stands for: the newest of that plan, or of that provider when it changed its plan. An
+    invoice that nobody paid does not count: it is not why the term before it ended."""
     every: list[Subscription | Term] = [*account.subscriptions, *(t for t in account.terms if t.payment)]
     candidates = [r for r in every if r.provider == provider]
     same = [r for r in candidates if (r.plan_id, r.plan_version) == (plan_id, version)]
@@ -423,7 +425,7 @@ def _id(source: Subscription | Term | None) -> str:
 
 
 def _why_ended(source: Subscription | Term | None) -> str:
-    """Why it ended, in the closed words of the record as it is now."""
+    """Why it ended, one word of a closed list, from the record as it is now."""
     if isinstance(source, Subscription):
         if source.status in ("unpaid", "incomplete", "incomplete_expired") or source.given_up:
             return "payment_failed"

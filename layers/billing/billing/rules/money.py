@@ -42,17 +42,6 @@ def to_decimal(minor: int, currency: str) -> Decimal:
     return Decimal(minor).scaleb(-exponent(currency))
 
 
-def to_minor(major: str | Decimal | int, currency: str) -> int:
-    """ "19.99", "USD" -> 1999. Raises ValueError when the amount has more decimals than the currency."""
-    exact = Decimal(major)
-    if not exact.is_finite() or exact.adjusted() > 15:
-        raise ValueError("not an amount of money")
-    scaled = exact.scaleb(exponent(currency))
-    if scaled != scaled.to_integral_value():
-        raise ValueError(f"{major} has more decimals than {currency} allows")
-    return int(scaled)
-
-
 def format_money(minor: int, currency: str) -> str:
     """1999, "USD" -> "19.99 USD": for logs, the CLI and mails, not for localised pages."""
     return f"{to_decimal(minor, currency):f} {currency}"

@@ -15,16 +15,17 @@ from billing.data import replace
 from billing.errors import PastNeeded
 from billing.rules.records import Account, PastPayment, Payment, Subscription
 
-# So many are written with one change: a transaction holds a hundred items. What is left goes with the next ones.
+# At most so many move with one change, because a transaction holds a hundred items. The rest moves with the next.
 MOVED_AT_ONCE = 25
-# So many that cover the running period stay: an item that outgrows DynamoDB's 400 KB could never be written again.
+# At most so many payments of the running period stay with it: DynamoDB refuses items of more than 400 KB.
 COVERING_KEPT = 300
 
 
-def filed(account: Account, subscription: Subscription, *told: Payment) -> Account:
-    """The account with this subscription, these payments of it, and each of its payments where it belongs."""
+def filed(account: Account, subscription: Subscription, *new: Payment) -> Account:
+    """The account with this subscription and these payments of it, each stored where it belongs: with it, or as
+    past."""
     past = {r.payment.payment_id: r for r in _past_of(account, subscription)}
-    every = {**{i: r.payment for i, r in past.items()}, **subscription.payments, **{p.payment_id: p for p in told}}
+    every = {**{i: r.payment for i, r in past.items()}, **subscription.payments, **{p.payment_id: p for p in new}}
     ordered = sorted(every.values(), key=_age)
     stays = _staying(subscription, ordered)
     moved: list[PastPayment] = []
@@ -57,13 +58,11 @@ def filed(account: Account, subscription: Subscription, *told: Payment) -> Accou
 
 
 def known_payment(account: Account, subscription: Subscription, payment_id: str, at: int) -> Payment | None:
-    """A payment by its id. `at`: when it was paid, or something was told of it before that.
-
-    Raises `PastNeeded` where it may be among those that were not read.
-    """
-    found = subscription.payments.get(payment_id)
-    if found is not None:
-        return found
+    """A payment by its id, if it is on record. `at`: when it was paid, or the time of an event before that. Raises
+    `PastNeeded` where it may be among those that were not read."""
+    at_hand = subscription.payments.get(payment_id)
+    if at_hand is not None:
+        return at_hand
     for record in _past_of(account, subscription):
         if record.payment.payment_id == payment_id:
             return record.payment
@@ -73,8 +72,8 @@ def known_payment(account: Account, subscription: Subscription, payment_id: str,
 
 
 def check_past(account: Account, old: Subscription, new: Subscription) -> None:
-    """Raises `PastNeeded` where the new state of a subscription makes something count that was past: it was paid after
-    the end that is known now, or its period is the running one again."""
+    """Raises `PastNeeded` where the subscription's new state makes a past payment count again: it was paid after the
+    end that is known now, or its period is the running one again."""
     if account.whole or old.past_until is None:
         return
     if _since(new) < _since(old) or (new.ended_at is not None and new.ended_at < old.past_until):
@@ -82,7 +81,7 @@ def check_past(account: Account, old: Subscription, new: Subscription) -> None:
 
 
 def whole(account: Account, subscription: Subscription) -> Mapping[str, Payment]:
-    """All payments of a subscription by id, wherever they are; of those that were read."""
+    """All payments of a subscription by id, wherever they are stored, as far as they were read."""
     return {**{r.payment.payment_id: r.payment for r in _past_of(account, subscription)}, **subscription.payments}
 
 
@@ -98,21 +97,19 @@ def _age(payment: Payment) -> tuple[int, str]:
 
 
 def _since(subscription: Subscription) -> int:
-    """Where the running period began, of whatever in it began first."""
+    """When the running period began; of several items the earliest."""
     return min([subscription.current_period_start, *(item.current_period_start for item in subscription.others)])
 
 
 def _staying(subscription: Subscription, ordered: Sequence[Payment]) -> set[str]:
-    """The payments that stay on their subscription, of all of them, the oldest first.
-
-    Of one for a time that nobody told, it is only known that it is over when another one was paid.
-    """
+    """The payments that stay with their subscription, of all of them, the oldest first. A payment without a period
+    counts as over once another one was paid."""
     if not ordered:
         return set()
     since = _since(subscription)
     stays = [p for p in ordered if _end(p) > since][-COVERING_KEPT:]
     stays += (p for p in ordered if p.suspended or p.accepted_by is not None or subscription.undecided(p))
-    # What decides whether it was ever paid for, since when something is owed, and what it costs.
+    # These decide whether it was ever paid, since when something is owed, and what it costs.
     stays.append(ordered[-1])
     stays += [p for p in ordered if p.amount_cents > 0][-1:]
     stays.append(max(ordered, key=lambda p: (p.period_start or 0, _age(p))))
@@ -121,5 +118,5 @@ def _staying(subscription: Subscription, ordered: Sequence[Payment]) -> set[str]
 
 
 def _end(payment: Payment) -> int:
-    """Until when it was paid for, of all that it was for; 0 where nobody said."""
+    """Until when it was paid for, the latest of all it bought; 0 where that is unknown."""
     return max([payment.period_end or 0, *(bought.end for bought in payment.also)])

@@ -110,7 +110,7 @@ class Credits:
         return {"credits": self.amount}
 
     def covers(self, wanted: "FeatureValue") -> bool:
-        """Credits are spent: whoever has some may want more."""
+        """Credits are used up, so whoever has some may want more."""
         return False
 
     def allows_more_than(self, limit: int) -> bool:
@@ -119,7 +119,7 @@ class Credits:
 
 @dataclass(frozen=True, slots=True)
 class Plain:
-    """A switch (true) or a number such as wallets.max, as the feature values that are counted are."""
+    """A switch (true) or a number such as wallets.max, with the same methods as the counted kinds."""
 
     value: int
 
@@ -143,12 +143,12 @@ FeatureValue = bool | int | Allowance | Credits
 
 
 def feature(value: FeatureValue) -> Allowance | Credits | Plain:
-    """A value with what can be asked of each kind: to be shown, compared and counted."""
+    """A value as the class of its kind, which knows how to show, compare and count it."""
     return Plain(value) if isinstance(value, int) else value
 
 
 def order(value: FeatureValue) -> tuple[bool, int]:
-    """Of values that are not counted the most generous is the last: on beats off, and of numbers the higher one."""
+    """A sort key for values that are not counted: on beats off, and a higher number a lower one."""
     return value is True, value if isinstance(value, int) else 0
 
 
@@ -228,7 +228,8 @@ class Catalogue:
             self._by_version[plan.plan_id, plan.version] = plan
             self._newest[plan.plan_id] = plan
             for provider, price_id in plan.provider_plan_ids.items():
-                # Two versions may share a price (only features changed): the oldest owner stays, buyers carry theirs.
+                # Two versions may share a price (only features changed). The oldest is indexed; a buyer's record names
+                # its version.
                 self._by_price.setdefault((provider, price_id), plan)
 
     def newest(self) -> Iterable[Plan]:
@@ -244,11 +245,12 @@ class Catalogue:
         return self._newest.get(plan_id) if version is None else self._by_version.get((plan_id, version))
 
     def by_price(self, provider: str, price_id: str) -> Plan | None:
-        """The plan a provider's price stands for: how a plan change made at the provider is understood."""
+        """The plan that a provider's price belongs to: how a plan change made at the provider is understood."""
         return self._by_price.get((provider, price_id))
 
     def behind(self, provider: str, price_id: str, plan_id: str | None, version: int | None) -> Plan | None:
-        """The plan of what is sold at a price; what our metadata names only tells apart versions that share one."""
+        """The plan that is sold at a price. What our metadata names only decides between versions that share the
+        price."""
         named = self.get(plan_id, version) if plan_id and version else None
         named_price = named.provider_plan_ids.get(provider) if named else None
         if named and named_price == price_id:
@@ -256,9 +258,9 @@ class Catalogue:
         return self.by_price(provider, price_id) or (named if named_price is None else None)
 
     def sold_at(self, provider: str, price_id: str, plan_id: str | None, version: int | None) -> Plan | None:
-        """The plan whose price this is, and nothing by its name alone: of several items it says which are ours."""
-        found = self.behind(provider, price_id, plan_id, version)
-        return found if found and found.provider_plan_ids.get(provider) == price_id else None
+        """The plan whose price this is. Metadata alone does not do: of several items the price says which are ours."""
+        plan = self.behind(provider, price_id, plan_id, version)
+        return plan if plan and plan.provider_plan_ids.get(provider) == price_id else None
 
     def free(self) -> Plan | None:
         """The plan everybody has: the highest-ranked active plan that costs nothing and recurs."""
@@ -266,43 +268,43 @@ class Catalogue:
         return max(free, key=lambda p: p.rank, default=None)
 
 
-# What a price cannot be in: minor units are those of money, and a cent of a bitcoin is none.
+# Not allowed as a price's currency: amounts are in cents, and a hundredth of a bitcoin is no unit of it.
 _COINS = frozenset({"BTC", "XBT", "SAT"})
 
 
 def faults_of(plan: Plan) -> list[dict[str, str]]:
     """What is wrong with a plan, as {path, code, message}; empty when it can be sold."""
-    found = [
+    faults = [
         (f"features/{key}", "unknown_feature" if key not in FEATURES else "feature_kind", fault)
         for key, value in plan.features.items()
         if (fault := feature_fault(key, value))
     ]
     if plan.currency in _COINS:
-        found.append(("currency", "coin", "a price is in money; its buyers pay it in bitcoin all the same"))
+        faults.append(("currency", "coin", "a price is in money; its buyers pay it in bitcoin all the same"))
     if plan.currency not in KNOWN:
-        found.append(("currency", "unknown_currency", f"{plan.currency} is no currency that is known here"))
+        faults.append(("currency", "unknown_currency", f"{plan.currency} is no currency that is known here"))
     elif fault := amount_fault(plan.price_cents, plan.currency):
-        found.append(("price_cents", "amount", fault))
+        faults.append(("price_cents", "amount", fault))
     if plan.duration_days is not None and plan.recurring:
-        found.append(("duration_days", "renews", "only a one-time plan has a duration; this one renews"))
+        faults.append(("duration_days", "renews", "only a one-time plan has a duration; this one renews"))
     if plan.trial_days and not plan.recurring:
-        found.append(("trial_days", "once", "a one-time plan has no trial"))
+        faults.append(("trial_days", "once", "a one-time plan has no trial"))
     if plan.trial_days and plan.free:
-        found.append(("trial_days", "free", "a free plan needs no trial"))
+        faults.append(("trial_days", "free", "a free plan needs no trial"))
     if plan.free and not plan.recurring:
-        found.append(("price_cents", "needs_price", "a one-time plan needs a price"))
+        faults.append(("price_cents", "needs_price", "a one-time plan needs a price"))
     if plan.gives_credits and plan.recurring:
         message = "credits are bought once; a recurring plan gives an allowance"
-        found.append(("features", "credits", message))
-    return [{"path": path, "code": code, "message": message} for path, code, message in found]
+        faults.append(("features", "credits", message))
+    return [{"path": path, "code": code, "message": message} for path, code, message in faults]
 
 
 def feature_fault(key: str, value: FeatureValue) -> str:
     """What is wrong with giving a feature like this; empty when nothing is."""
-    known = FEATURES.get(key)
-    if known is None:
+    definition = FEATURES.get(key)
+    if definition is None:
         return f"unknown feature; known are {', '.join(FEATURES)}"
-    given = feature(value).kind
-    if given != known["kind"]:
-        return f"{key} is a {known['kind']}, not a {given}"
+    kind = feature(value).kind
+    if kind != definition["kind"]:
+        return f"{key} is a {definition['kind']}, not a {kind}"
     return ""

@@ -7,15 +7,15 @@ pages: so none is left alone before `LONGEST`, and none that a person has to dec
 from billing.rules.records import UNDER_WAY, Purchase
 from billing.rules.times import DAY
 
-# How long after its creation an invoice is looked at, in seconds.
+# Invoices are read until this long after their creation, in seconds.
 LONGEST = 90 * DAY
 _SHORTEST_PAUSE = 60
-# While money or a refund is on its way, and while nothing is.
+# The longest pause while money or a refund is on its way, and while nothing is.
 _LONGEST_PAUSE, _LONGEST_AT_REST = 6 * 3600, 7 * DAY
 
 
 def next_poll(purchase: Purchase, now: int) -> int | None:
-    """A pause of an eighth of the invoice's age, from a minute to six hours, later to a week; None: no more."""
+    """An eighth of the invoice's age from now: a minute at least, six hours at most, later a week; None: no more."""
     age = now - purchase.created_at
     refunds = purchase.payment.refunds.values() if purchase.payment else ()
     giving_back = any(refund.status == "pending" for refund in refunds)

@@ -6,7 +6,6 @@ checkout which carries the id asks for what was shown, or is refused.
 
 import hashlib
 import json
-from collections.abc import Iterable
 from typing import Literal
 
 from billing.data import dataclass
@@ -15,18 +14,18 @@ from billing.rules.entitlements import Entitlement, evaluate, sources
 from billing.rules.money import monthly
 from billing.rules.plans import Catalogue, FeatureValue, Plan, feature
 from billing.rules.records import LIVE, Account, Payment, Subscription, Term
-from billing.rules.terms import Run, add_interval, chain
+from billing.rules.terms import Run, add_interval
 from billing.rules.times import DAY
 
 ChangeKind = Literal["upgrade", "downgrade", "switch"]
 Move = Literal["buy", "current", "upgrade", "downgrade", "switch", "owned", "free"]
 ObstacleCode = Literal["already_subscribed", "already_purchased", "payment_on_its_way"]
-ChangeBlock = Literal["payment_open", "cancellation_scheduled"]
+ChangeBlock = Literal["payment_open", "cancellation_scheduled", "change_scheduled"]
 
 
 @dataclass(frozen=True, slots=True)
 class Obstacle:
-    """Why a plan is not sold: what the buyer has already, or is just paying for."""
+    """Why a plan is not sold: what the buyer has already, or is paying for now."""
 
     code: ObstacleCode
     plan: Plan
@@ -34,10 +33,8 @@ class Obstacle:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overlap:
-    """What is paid already and would run beside the purchase, until `ends_at`; `renews`: then charged again.
-
-    `owned`: bought once; without an end it is for good.
-    """
+    """What is paid already and would run beside the purchase, until `ends_at`; `renews`: it is charged again then.
+    `owned`: bought once; without an end it is for good."""
 
     kind: Literal["card", "prepaid", "owned"]
     plan: Plan
@@ -47,11 +44,9 @@ class Overlap:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quote:
-    """The terms by one provider. `access_until`: how far this reaches when nothing more is paid; None is for good.
-
-    `trial_days` delay the first charge of a card, and lengthen a prepaid term. `starts_at`: a term that waits for the
-    end of another begins later than now.
-    """
+    """The terms of one provider. `access_until`: how far access reaches if nothing more is paid; None is for good.
+    `trial_days` delay the first charge of a card, and lengthen a prepaid term. `starts_at` is later than now where the
+    term begins at the end of another."""
 
     plan: Plan
     provider: str
@@ -67,7 +62,8 @@ class Quote:
     @property
     def quote_id(self) -> str:
         """The same for the same terms, whenever they are asked for."""
-        beside = self.overlap and [self.overlap.kind, self.overlap.plan.plan_id, self.overlap.ends_at]
+        overlap = self.overlap
+        beside = overlap and [overlap.kind, overlap.plan.plan_id, overlap.ends_at, overlap.renews]
         terms = [self.plan.plan_id, self.plan.version, self.provider, self.plan.price_cents, self.plan.currency]
         terms += [self.due_now_cents, self.trial_days, self.starts_at if self.waits else None, beside]
         return "quo_" + hashlib.sha256(json.dumps(terms).encode()).hexdigest()[:24]
@@ -112,8 +108,8 @@ def move_to(account: Account, catalogue: Catalogue, plan: Plan, in_force: Plan |
         return "current"
     if plan.free:
         return "free"
-    found = obstacle(account, catalogue, plan, prepaid=True)
-    return "owned" if found and found.code == "already_purchased" else "buy"
+    refusal = obstacle(account, catalogue, plan, prepaid=True)
+    return "owned" if refusal and refusal.code == "already_purchased" else "buy"
 
 
 def change_block(subscription: Subscription) -> ChangeBlock | None:
@@ -125,21 +121,21 @@ def change_block(subscription: Subscription) -> ChangeBlock | None:
 
 def live_subscription(account: Account, catalogue: Catalogue, group: str) -> Subscription | None:
     """The newest subscription that occupies a group of plans."""
-    found = []
+    live = []
     for subscription in account.subscriptions:
         plan = catalogue.get(subscription.plan_id, subscription.plan_version)
         if subscription.status in LIVE and plan is not None and plan.group == group:
-            found.append(subscription)
-    return max(found, key=lambda s: (s.created_at, s.subscription_id), default=None)
+            live.append(subscription)
+    return max(live, key=lambda s: (s.created_at, s.subscription_id), default=None)
 
 
 def obstacle(account: Account, catalogue: Catalogue, plan: Plan, *, prepaid: bool) -> Obstacle | None:
-    """A second subscription in a group would bill twice; what is bought for good is not sold again."""
+    """A second subscription in a group would bill twice; what is bought for good is not sold again. Credits add up."""
     if plan.recurring:
         current = None if prepaid else _plan_of(live_subscription(account, catalogue, plan.group), catalogue)
         return Obstacle("already_subscribed", current) if current else None
     for purchase in account.purchases:
-        # A debit is decided days after its page was closed. An invoice that only waits to be paid has an end.
+        # A bank debit is decided days after its page was closed. An invoice that nobody has paid yet just expires.
         debited = purchase.state == "pending" and purchase.expires_at is None
         if purchase.plan_id == plan.plan_id and debited:
             return Obstacle("payment_on_its_way", plan)
@@ -147,7 +143,8 @@ def obstacle(account: Account, catalogue: Catalogue, plan: Plan, *, prepaid: boo
         if not plan.gives_credits and any(r.plan_id == plan.plan_id and r.closed is None for r in account.redemptions):
             return Obstacle("already_purchased", plan)
         for purchase in account.purchases:
-            if purchase.plan_id == plan.plan_id and purchase.status in ("paid", "partially_refunded"):
+            had = purchase.status in ("paid", "partially_refunded") and not plan.gives_credits
+            if purchase.plan_id == plan.plan_id and had:
                 return Obstacle("already_purchased", plan)
             waits = purchase.undecided and purchase.unbought_cents >= purchase.amount_cents
             if purchase.plan_id == plan.plan_id and (purchase.state == "processing" or waits):
@@ -156,7 +153,7 @@ def obstacle(account: Account, catalogue: Catalogue, plan: Plan, *, prepaid: boo
 
 
 def overlap(account: Account, catalogue: Catalogue, plan: Plan, now: int, *, prepaid: bool) -> Overlap | None:
-    """What is sold in different ways may stand side by side, but nobody should pay for both unawares."""
+    """What is sold in different ways may run side by side, but nobody should pay for both without knowing it."""
     if owned := _owned(account, catalogue, plan, now):
         return owned
     if prepaid or not plan.recurring:
@@ -172,11 +169,9 @@ def overlap(account: Account, catalogue: Catalogue, plan: Plan, now: int, *, pre
 
 
 def _owned(account: Account, catalogue: Catalogue, plan: Plan, now: int) -> Overlap | None:
-    """What was bought once and still runs: of the group, when a plan that recurs is wanted, else of the very plan.
-
-    What is used up, such as credits, runs beside nothing.
-    """
-    found = []
+    """What was bought once and still runs: any plan of the group if a recurring plan is wanted, else this very plan.
+    Credits are not counted: they are used up, and run beside nothing."""
+    owned = []
     for window in windows(account, catalogue):
         have = window.plan
         if window.kind not in ("purchase", "voucher") or have is None or have.recurring:
@@ -185,29 +180,36 @@ def _owned(account: Account, catalogue: Catalogue, plan: Plan, now: int) -> Over
             continue
         used_up = have.gives_credits
         if not used_up and (plan.recurring or have.plan_id == plan.plan_id):
-            found.append(Overlap(kind="owned", plan=have, ends_at=window.until, renews=False))
-    return max(found, key=lambda o: (o.ends_at is None, o.ends_at or 0), default=None)
+            owned.append(Overlap(kind="owned", plan=have, ends_at=window.until, renews=False))
+    return max(owned, key=lambda o: (o.ends_at is None, o.ends_at or 0), default=None)
 
 
 def included_in(account: Account, catalogue: Catalogue, plan: Plan, now: int) -> Plan | None:
-    """A plan that the buyer has and that gives all of a one-time plan already; None when something would be new."""
-    if plan.recurring or plan.gives_credits:
+    """A plan that the buyer has and that already gives all that this one would; None if it would add something.
+
+    Of a recurring plan only a bigger one counts: the same by the year adds nothing, and is worth buying.
+    """
+    if plan.gives_credits:
         return None
     open_now = evaluate(sources(account, catalogue), now)
     if not plan.features or not all(_covers(open_now.get(key), value) for key, value in plan.features.items()):
         return None
     holders = {key: {s.plan_id for s in open_now[key].sources} for key in plan.features}
     live = [w.plan for w in windows(account, catalogue) if w.plan and w.open_at(now) and w.plan.plan_id != plan.plan_id]
-    whole = [p for p in live if all(p.plan_id in names for names in holders.values())]
+    bigger = [p for p in live if not plan.recurring or p.rank > plan.rank]
+    whole = [p for p in bigger if all(p.plan_id in names for names in holders.values())]
     return max(whole, key=lambda p: (p.recurring, p.rank), default=None)
 
 
 def trial_days(account: Account, plan: Plan, provider: str, now: int, *, prepaid: bool) -> int:
-    """What an order starts with: the plan's trial, once per user; in bitcoin also what is left of a trial by card."""
+    """What an order starts with: the plan's trial, once per user; in bitcoin also, once, what is left of a trial by
+    card."""
+    terms = _terms_beside(account, _same_order(account, plan, provider))
     trials = [s.trial_end for s in account.subscriptions if s.status == "trialing" and s.trial_end]
-    if prepaid and trials:
+    if prepaid and trials and not any(term.bonus_seconds for term in terms):
         return max(0, -(-(max(trials) - now) // DAY))
-    return 0 if _had_trial(account, _same_order(account, plan, provider)) else plan.trial_days
+    # Whoever ever had a subscription, or such a term, has had the chance.
+    return 0 if terms or any(True for _ in account.subscriptions) else plan.trial_days
 
 
 def kind_of(current: Plan, target: Plan) -> ChangeKind:
@@ -220,22 +222,19 @@ def kind_of(current: Plan, target: Plan) -> ChangeKind:
     return "upgrade" if then >= now else "downgrade"
 
 
-def _had_trial(account: Account, asked: str | None) -> bool:
-    """Whoever ever had a subscription, or a term that was or may still be paid, has had the chance.
-
-    `asked`: the invoice of this very order, which is no other chance.
-    """
-    terms: Iterable[Term] = (t for t in account.terms if t.purchase_id != asked or t.state != "pending")
-    return any(True for _ in account.subscriptions) or any(t.paid or t.state != "failed" for t in terms)
+def _terms_beside(account: Account, own_invoice: str | None) -> list[Term]:
+    """The terms that were or may still be paid; `own_invoice`, that of this very order, does not count if pending."""
+    terms = (t for t in account.terms if t.purchase_id != own_invoice or t.state != "pending")
+    return [t for t in terms if t.paid or t.state != "failed"]
 
 
 def _same_order(account: Account, plan: Plan, provider: str) -> str | None:
     """The session of the checkout that is open for the same plan by the same provider: asking again returns it."""
-    known = account.checkout_in(plan.group)
+    last = account.checkout_in(plan.group)
     wanted = (plan.plan_id, plan.version, provider)
-    if known is None or known.status != "open" or (known.plan_id, known.plan_version, known.provider) != wanted:
+    if last is None or last.status != "open" or (last.plan_id, last.plan_version, last.provider) != wanted:
         return None
-    return known.session_id
+    return last.session_id
 
 
 def _next_run(account: Account, catalogue: Catalogue, plan: Plan, provider: str, days: int, now: int) -> Run:
@@ -243,7 +242,7 @@ def _next_run(account: Account, catalogue: Catalogue, plan: Plan, provider: str,
     payment = Payment(payment_id="", amount_cents=plan.price_cents, currency=plan.currency, paid_at=now)
     term = Term(
         provider=provider,
-        purchase_id="~",  # After all that was paid before, in the order of the chain.
+        purchase_id="~",  # It is paid last, so it is laid behind all others.
         plan_id=plan.plan_id,
         plan_version=plan.version,
         state="paid",
@@ -254,8 +253,7 @@ def _next_run(account: Account, catalogue: Catalogue, plan: Plan, provider: str,
         payment=payment,
         bonus_seconds=days * DAY,
     )
-    paid = [(run.term, run.plan) for run in term_runs(account, catalogue)]
-    return next(run for run in chain([*paid, (term, plan)]) if run.term is term)
+    return next(run for run in term_runs(account, catalogue, (term, plan)) if run.term is term)
 
 
 def _plan_of(subscription: Subscription | None, catalogue: Catalogue) -> Plan | None:

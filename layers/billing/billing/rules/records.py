@@ -27,17 +27,15 @@ SURPLUS = "surplus"
 # Later words are stronger when two observations carry the same time.
 PurchaseState = Literal["pending", "processing", "failed", "underpaid", "paid_late", "paid"]
 PURCHASE_STATES: tuple[PurchaseState, ...] = ("pending", "processing", "failed", "underpaid", "paid_late", "paid")
-# What comes in these states may still become what was agreed: nobody has to decide yet.
+# Money that comes in these states may still complete the order, so nobody has to decide about it yet.
 UNDER_WAY: frozenset[PurchaseState] = frozenset({"pending", "processing"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refund:
-    """Money back. `request_id`: the request of ours (see `RefundRequest`) that it carries out, if it is one.
-
-    `told`: the provider's own words for an amount that is rounded or converted here. `waits_for`: whose turn it is with
-    a claim in bitcoin that is on its way (see `RefundFact`).
-    """
+    """Money back. `request_id`: the request of ours (see `RefundRequest`) that it carries out, if any. `told`: the
+    provider's own words for an amount that is rounded or converted here. `waits_for`: whose turn it is with a claim in
+    bitcoin that is on its way (see `RefundFact`)."""
 
     refund_id: str
     amount_cents: int
@@ -50,7 +48,7 @@ class Refund:
 
     @property
     def given_back_cents(self) -> int:
-        """What it gives back: on its way counts, failed does not."""
+        """What it gives back: a refund on its way counts, a failed one does not."""
         return 0 if self.status == "failed" else self.amount_cents
 
 
@@ -82,10 +80,10 @@ class Bought:
 class Payment:
     """Money in. `refs` are the provider's other names for it (payment intent, charge), by which refunds find it.
 
-    `plan_id` and the period are what it paid for; None where that was not told: the plan and the period of what it
-    belongs to. `also`: what else one invoice paid for. `tax_cents` is the part of the amount that is tax; `tax_inside`
-    whether it was part of the price or came on top. `given_up_at`: when the provider had stopped to expect it;
-    `accepted_by` names the admin who let such a late one count, from `accepted_at` on. `beyond_cents` came in beyond
+    `plan_id` and the period are what it paid for; None where the provider did not say: the plan and period of its
+    record. `also`: what else one invoice paid for. `tax_cents` is the part of the amount that is tax; `tax_inside`:
+    whether it was part of the price or came on top. `given_up_at`: when the provider had stopped expecting it;
+    `accepted_by` names the admin who let such a late one count, from `accepted_at` on. `beyond_cents`: received beyond
     `amount_cents`; it is what goes back first.
     """
 
@@ -121,8 +119,10 @@ class Payment:
 
     @property
     def refunded_cents(self) -> int:
-        """What went back of the price, or is on its way: what is left of a surplus goes first, the price is touched
-        last, and never by more than it was."""
+        """What was given back of the price, or is on its way: a surplus goes back first, and never more than the price
+        counts."""
+        if not self.refunds and not self.beyond_cents:
+            return 0
         surplus = sum(r.given_back_cents for r in self.refunds.values() if r.reason == SURPLUS)
         of_price = self.given_back_cents - surplus - max(0, self.beyond_cents - surplus)
         if of_price <= self.rounding_cents < self.amount_cents:
@@ -131,12 +131,12 @@ class Payment:
 
     @property
     def rounding_cents(self) -> int:
-        """By how much amounts that were converted may miss each other: a unit for each."""
+        """By how much converted amounts may miss each other: one unit for each."""
         return sum(1 for r in self.refunds.values() if r.told)
 
     @property
     def kept_cents(self) -> int:
-        """What is left of the price after refunds, and after what chargebacks have taken; both may take the same."""
+        """What is left of the price after refunds and chargebacks, which may both take the same money."""
         return self.amount_cents - self.refunded_cents - sum(d.withdrawn_cents for d in self.disputes.values())
 
     @property
@@ -145,14 +145,24 @@ class Payment:
 
     @property
     def dispute_status(self) -> DisputeStatus | None:
-        """The status that counts among several disputes: lost, then open, then won; an inquiry is none."""
+        """The status that counts among several disputes: lost, else open, else won; an inquiry is none."""
+        if not self.disputes:
+            return None
         statuses = {d.status for d in self.disputes.values()}
         ranked: tuple[DisputeStatus, ...] = ("lost", "open", "won")
         return next((s for s in ranked if s in statuses), None)
 
     @property
+    def closed_at(self) -> int | None:
+        """Since when it gives nothing any more: when all of it was refunded, or it was charged back."""
+        closed = [d.observed_at for d in self.disputes.values() if d.withdrawn_cents]
+        if self.fully_refunded:
+            closed.append(max(r.observed_at for r in self.refunds.values() if r.given_back_cents))
+        return min(closed, default=None)
+
+    @property
     def suspended(self) -> bool:
-        """A chargeback is open or lost: what this payment gave is withdrawn."""
+        """A chargeback is open or lost, so what this payment bought is withdrawn."""
         return self.dispute_status in ("open", "lost")
 
 
@@ -162,11 +172,9 @@ INVOICE_STATES: tuple[InvoiceState, ...] = ("open", "uncollectible", "void")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dunning:
-    """An invoice of a subscription that is not paid. None as `next_attempt_at`: the provider has given up.
-
-    `start` and `end`: the time it asks money for. `first`: the subscription begins with it. `waived`: given up because
-    collection was paused, which is the seller's doing and no debt.
-    """
+    """An invoice of a subscription that is not paid. `next_attempt_at` None: the provider has given up. `start` and
+    `end`: the period it asks money for. `first`: the subscription begins with it. `waived`: given up because the seller
+    paused collection, so it is no debt."""
 
     invoice_id: str
     attempt_count: int
@@ -181,7 +189,7 @@ class Dunning:
 
     @property
     def forgiven(self) -> bool:
-        """Whether the time it was for counts as settled: a first invoice that is void was never paid."""
+        """Whether its period counts as settled. A void first invoice does not: the subscription was never paid."""
         return not self.first and (self.state == "void" or self.waived)
 
 
@@ -246,7 +254,7 @@ class Subscription:
 
     @property
     def ends_at(self) -> int | None:
-        """The instant a scheduled or past cancellation takes effect; None while it renews."""
+        """When a scheduled or past cancellation takes effect; None while it renews."""
         if self.ended_at is not None:
             return self.ended_at
         if self.cancel_at is not None:
@@ -255,41 +263,41 @@ class Subscription:
 
     @property
     def begun(self) -> bool:
-        """Whether it was ever paid for, or tried. Until then no status says that it is paid: a bank debit may be on
-        its way for days, and when it fails, Stripe voids the invoice and goes on saying `active`."""
+        """Whether it was ever paid, or in trial. Until then its status does not say that it is paid: a bank debit may
+        be on its way for days, and when it fails, Stripe voids the invoice and goes on saying `active`."""
         return self.status == "trialing" or self.trial_end is not None or bool(self.payments)
 
     @property
     def never_paid(self) -> bool:
-        """Not begun, and its first invoice is on record as one that nobody paid."""
+        """Not begun, and its first invoice is on record as unpaid."""
         return not self.begun and any(d.first for d in self.unpaid.values())
 
     @property
     def start_failed(self) -> bool:
-        """Nobody else ends a subscription whose first invoice will never be paid: it would bill the next period."""
+        """Live although its first invoice will never be paid. We have to end it: Stripe would bill the next period."""
         return not self.begun and any(d.first and d.state != "open" for d in self.unpaid.values())
 
     @property
     def left_owing(self) -> bool:
-        """Past due, and ends with its period at the latest, while the provider still tries to collect: who leaves
-        pays nothing more."""
+        """Past due, and ending with its period at the latest, while the provider still tries to collect. Who leaves
+        pays nothing more, so collecting has to be stopped."""
         ends = self.ends_at
         leaves = self.status == "past_due" and ends is not None and ends <= self.current_period_end
         return leaves and any(d.state == "open" and d.next_attempt_at is not None for d in self.unpaid.values())
 
     @property
     def owed(self) -> tuple[Dunning, ...]:
-        """The invoices that are open or given up, the oldest first; those behind a settled later period are history."""
+        """The invoices that are open or given up, the oldest first, without those before a settled later period."""
         paid = self.payments.values()
         starts = [*(p.period_start for p in paid), *(d.start for d in self.unpaid.values() if d.forgiven)]
         settled = max((start for start in starts if start is not None), default=0)
         last_paid = max((p.paid_at for p in paid), default=0)
-        found = [
+        owed = [
             d
             for d in self.unpaid.values()
             if d.state != "void" and not d.waived and (d.observed_at > last_paid if d.end is None else d.end > settled)
         ]
-        return tuple(sorted(found, key=lambda d: (d.start or d.observed_at, d.observed_at, d.invoice_id)))
+        return tuple(sorted(owed, key=lambda d: (d.start or d.observed_at, d.observed_at, d.invoice_id)))
 
     @property
     def given_up(self) -> bool:
@@ -303,7 +311,7 @@ class Subscription:
 
     @property
     def paid_late(self) -> tuple[Payment, ...]:
-        """Money for time that had been given up, or of a subscription that had ended: a person has to judge it."""
+        """Payments for time that had been given up, or of a subscription that had ended: a person has to decide."""
         return tuple(p for p in self.payments.values() if self.undecided(p))
 
     def undecided(self, payment: Payment) -> bool:
@@ -340,9 +348,10 @@ class Purchase:
 
     Of a bitcoin invoice, None for cards: `received_cents` is all that came, less the network's fees, at the invoice's
     rate, and `received_sat` the same in satoshis. `returns_surplus`: its provider gives back by itself what came beyond
-    the price. A person has decided about `decided_cents` of it. `doubles` names the
-    earlier purchase of the same plan for good. `poll_at`: when to look at the invoice again, None: never. `by_wallet`:
-    its invoice was opened for the buyer's wallet, which is asked to pay it (see `Mandate`).
+    the price. About `decided_cents` of it, or of what was there, a person has decided, or it had counted by itself and
+    vanished. `doubles` names the earlier purchase of the same plan for good. `poll_at`: when to look at the invoice
+    again, None: never. `by_wallet`: its invoice was opened for the buyer's wallet, which is asked to pay it (see
+    `Mandate`).
     `transactions`: the ids on the chain by which its buyer can be found; nothing is decided by them.
     """
 
@@ -385,7 +394,8 @@ class Purchase:
 
     @property
     def kept_cents(self) -> int:
-        """What is left of all that came: received less given back, never below nothing. At most this can go back."""
+        """What is left of all that was received: less what was given back, never below zero. At most this can go
+        back."""
         if self.payment is None:
             return 0
         received = self.payment.amount_cents if self.received_cents is None else self.received_cents
@@ -394,18 +404,30 @@ class Purchase:
 
     @property
     def unbought_cents(self) -> int:
-        """Of what is kept, what bought nothing."""
+        """The part of what is kept that bought nothing."""
         bought = self.payment.kept_cents if self.payment and self.paid and not self.doubles else 0
         return max(0, self.kept_cents - bought)
 
     @property
     def undecided(self) -> bool:
-        """Money came that bought nothing and was not given back: a person has to accept it or to give it back."""
+        """Money came that bought nothing and was not given back: a person has to accept it or give it back."""
         if self.received_cents is None or self.state in UNDER_WAY:
             return False
         returned_anyway = self.surplus_cents if self.paid and not self.doubles and self.returns_surplus else 0
         rounding = self.payment.rounding_cents if self.payment else 0
-        return self.received_cents > self.decided_cents and self.unbought_cents > rounding + returned_anyway
+        # A decision about money holds as long as that money counts for something.
+        decided = self.paid and self.received_cents <= self.decided_cents
+        return not decided and self.unbought_cents > rounding + returned_anyway
+
+    @property
+    def vanished_cents(self) -> int:
+        """What had counted and was replaced on the chain. A unit less is rounding."""
+        gone = self.decided_cents - (self.received_cents or 0)
+        return gone if gone > 1 else 0
+
+    @property
+    def wants_a_person(self) -> bool:
+        return self.undecided or self.vanished_cents > 0
 
     @property
     def status(self) -> str:
@@ -421,12 +443,13 @@ class Purchase:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Term(Purchase):
-    """A prepaid period bought with bitcoin. When it runs follows from its neighbours: see `terms.chain`.
-
-    `bonus_seconds` lengthens the term by the trial days its buyer still had.
-    """
+    """A prepaid period bought with bitcoin. When it runs follows from the other terms of its group: see `terms.chain`.
+    `bonus_seconds`: the trial days that its buyer still had. `waited_seconds`: how long its money waited until a person
+    accepted it. Both lengthen it. `closed_at`: since when what a voucher gave is revoked; of a payment, see there."""
 
     bonus_seconds: int = 0
+    waited_seconds: int = 0
+    closed_at: int | None = None
 
     @property
     def record(self) -> str:
@@ -447,7 +470,7 @@ class Gift(Purchase):
         return f"gift#{self.provider}#{self.purchase_id}"
 
 
-# In place of a provider, of what a voucher gave: nobody is asked for money there.
+# Stands as the provider of what a voucher gave: no payments come from there.
 VOUCHER = "voucher"
 
 
@@ -480,8 +503,8 @@ class Redemption:
 
     @property
     def terms(self) -> Iterator[Term]:
-        """Of a plan that recurs, its intervals as terms that follow those before."""
-        for number in range(self.intervals if self.plan_id is not None and self.closed is None else 0):
+        """The intervals of a recurring plan as terms that follow each other."""
+        for number in range(self.intervals if self.plan_id is not None else 0):
             yield Term(
                 provider=VOUCHER,
                 purchase_id=f"{self.redemption_id}#{number:03d}",
@@ -492,6 +515,7 @@ class Redemption:
                 currency=self.currency,
                 observed_at=self.redeemed_at,
                 created_at=self.redeemed_at,
+                closed_at=None if self.closed is None else self.closed_at or self.redeemed_at,
             )
 
 
@@ -570,9 +594,9 @@ class Checkout:
 class Attempt:
     """One try to have a wallet renew: an invoice over Lightning alone, which ends at `payable_until`.
 
-    `invoice_id` None: the provider is being asked for it. `asked_at` None: no wallet has got to see it. `asks`: how
-    often one was asked. `outcome`: what went wrong with it, a trouble of `rules/renewal.py`; `renews_at`: when the
-    wallet has a new budget, if it was that.
+    `invoice_id` None: the provider is being asked for it. `asked_at` None: no wallet has seen it yet. `asks`: how often
+    a wallet was asked. `outcome`: what went wrong, a trouble of `rules/renewal.py`; `renews_at`: when the wallet's
+    budget is new again, if that was the trouble.
     """
 
     number: int
@@ -588,6 +612,16 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """What a buyer says of their wallet's connection, where the wallet does not. None: unknown. `budget_sat` for each
+    `period`; `ends_at`: when the connection expires."""
+
+    budget_sat: int | None = None
+    period: str = "never"
+    ends_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Mandate:
     """The buyer's word that their wallet may be asked to renew what is prepaid in a group: for which plan, for at most
     which price and how many satoshis, how many days before the end. It holds nothing that could pay.
@@ -595,8 +629,8 @@ class Mandate:
     `connection_id` names the connection, which is kept encrypted elsewhere. `ends_at`: the end that is to be renewed,
     None: nothing is prepaid. `opened`: how many invoices there were. `tries`: how many came to nothing for this end.
     `trouble`: why the last one did, a word of `rules/renewal.py`. `retry_at`: not before. `act_at`: when to look at it.
-    `hashes`: the newest payments that were asked for. `removed`: the connection is gone; what it was asked for before
-    may still be paid.
+    `said`: what the buyer said of the connection. `hashes`: the newest payments that were asked for. `removed`: the
+    connection is gone; what it was asked for before may still be paid.
     """
 
     group: str
@@ -607,6 +641,7 @@ class Mandate:
     most_sat: int
     lead_days: int
     agreed_at: int
+    said: Said = field(default_factory=Said)
     paused: bool = False
     removed: bool = False
     ends_at: int | None = None
@@ -627,7 +662,7 @@ class Mandate:
 
     @property
     def renews(self) -> bool:
-        """Whether all is well with it: nobody has to do anything for the next term."""
+        """Whether it will pay the next term without anybody doing anything."""
         return not self.paused and not self.given_up and self.trouble is None
 
 
@@ -651,7 +686,7 @@ class Booked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeletedCustomer:
-    """A customer whom the provider has forgotten: whatever is heard of one later, there is no portal to open."""
+    """A customer whom the provider has deleted. Kept, because later events may still name it, and it has no portal."""
 
     provider: str
     customer_id: str
@@ -692,11 +727,9 @@ class RefundRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Double:
-    """A subscription that another one made needless, noted before it is undone: what is still to be done, the
-    cancelling and each refund, follows from this and from what the provider has told since.
-
-    `covered_from` (Unix seconds): from then on the other one covers what this one takes money for.
-    """
+    """A duplicate subscription, noted before it is undone. What is still to do (cancelling, each refund) follows from
+    this and from what the provider has reported since. `covered_from` (Unix seconds): from then on the other
+    subscription covers what this one charges for."""
 
     provider: str
     subscription_id: str
@@ -705,6 +738,33 @@ class Double:
     @property
     def record(self) -> str:
         return f"double#{self.provider}#{self.subscription_id}"
+
+
+# Sorts behind the snapshot ("entitlements"), so that one query reads the version first, and this not older than it.
+ENDED = "past"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """Stands for terms and purchases that are over and were not read: see `ended`.
+
+    `laid`: for the terms that stay but were laid among those that left, by record, the run: start, end, value in cents,
+    whether it was replaced. `until`: by group of plans, when the last of those that left was over; what was paid before
+    is laid among them. `newest`: of each kind, plan and reason, the end, start and id of the newest that left: ten
+    newer ones stay. `since`: when the first of them was made. `rails`: where they were bought. `lacking`: some records
+    that are needed are not back yet, so all has to be read each time.
+    """
+
+    laid: Mapping[str, tuple[int, int, int, bool]] = field(default_factory=dict)
+    until: Mapping[str, int] = field(default_factory=dict)
+    newest: Mapping[str, tuple[int, int, str]] = field(default_factory=dict)
+    since: int = 0
+    rails: tuple[str, ...] = ()
+    lacking: bool = False
+
+    @property
+    def record(self) -> str:
+        return ENDED
 
 
 Record = (
@@ -722,39 +782,39 @@ Record = (
     | DeletedCustomer
     | RefundRequest
     | Double
+    | Ended
 )
 
 
 # Of one purchase or renewal a provider sends three or four events that change something, and repeats them within hours.
-TOLD_KEPT = 8
+RECENT_EVENTS = 8
 # How the pseudonym begins that stands for an erased user.
 ERASED = "erased_"
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Everything that decides access of one user, and `version`, the optimistic lock of the whole.
-
-    `whole`: what is past was read as well, or there is nothing. `told`: the events that changed it last, in short: see
-    `knows`.
-    """
+    """Everything that decides access of one user, and `version`, the optimistic lock of the whole. `whole`: past
+    records were read as well, or there are none. `behind`: of a whole account, the records that are stored as past (see
+    `ended`). `recent_events`: the events that changed it last, shortened: see `knows`."""
 
     user_id: str
     version: int = 0
     records: Mapping[str, Record] = field(default_factory=dict)
     whole: bool = True
-    told: tuple[str, ...] = ()
+    recent_events: tuple[str, ...] = ()
+    behind: frozenset[str] = frozenset()
 
     def knows(self, event_id: str) -> bool:
-        """Whether an event is one of the last that changed this. Of one that is not, only its marker tells."""
-        return _short(event_id) in self.told
+        """Whether an event is one of the last that changed this. If not, only the event's own record tells."""
+        return _short(event_id) in self.recent_events
 
     def after_event(self, event_id: str) -> "Account":
-        return replace(self, told=(*self.told, _short(event_id))[-TOLD_KEPT:])
+        return replace(self, recent_events=(*self.recent_events, _short(event_id))[-RECENT_EVENTS:])
 
     @property
     def erased(self) -> bool:
-        """Whether this is what was kept of a user who was erased: the books, without the person."""
+        """Whether this is what remains of an erased user: the books, without the person."""
         return self.user_id.startswith(ERASED)
 
     @property
@@ -788,8 +848,14 @@ class Account:
 
     @property
     def booked(self) -> Booked:
-        found = self.records.get("mrr")
-        return found if isinstance(found, Booked) else Booked()
+        record = self.records.get("mrr")
+        return record if isinstance(record, Booked) else Booked()
+
+    @property
+    def ended(self) -> Ended | None:
+        """What stands for the records that were not read; None where all were read."""
+        record = None if self.whole else self.records.get(ENDED)
+        return record if isinstance(record, Ended) else None
 
     @property
     def checkouts(self) -> Iterator[Checkout]:
@@ -800,11 +866,11 @@ class Account:
         return (r for r in self.records.values() if isinstance(r, Mandate))
 
     def mandate_in(self, group: str) -> Mandate | None:
-        found = self.records.get(f"mandate#{group}")
-        return found if isinstance(found, Mandate) else None
+        mandate = self.records.get(f"mandate#{group}")
+        return mandate if isinstance(mandate, Mandate) else None
 
     @property
-    def doubles(self) -> Iterator[Double]:
+    def duplicate_subscriptions(self) -> Iterator[Double]:
         return (r for r in self.records.values() if isinstance(r, Double))
 
     @property
@@ -813,7 +879,7 @@ class Account:
 
     @property
     def at_hand(self) -> Iterator[tuple[Subscription | Purchase, Payment]]:
-        """The payments that were read, with what they were for: of an account that is not whole, not all of them."""
+        """The payments that were read, each with its record; of an account that is not whole, not all of them."""
         for record in self.records.values():
             if isinstance(record, Subscription):
                 yield from ((record, payment) for payment in record.payments.values())
@@ -826,24 +892,20 @@ class Account:
 
     @property
     def payments(self) -> Iterator[tuple[Subscription | Purchase, Payment]]:
-        """All money that came, with what it was for; bitcoin that does not count (yet) is among it.
-
-        Raises `PastNeeded` where not all of it was read.
-        """
+        """All money that came, with its record; bitcoin that does not count (yet) included. Raises `PastNeeded` where
+        not all of it was read."""
         if not self.whole:
             raise PastNeeded
         return self.at_hand
 
     @property
     def income(self) -> Iterator[tuple[Subscription | Purchase, Payment]]:
-        """Money that is ours, all of it."""
+        """All payments that count as income."""
         return ((record, payment) for record, payment in self.payments if is_income(record))
 
     def payment(self, provider: str, name: str) -> tuple[Subscription | Purchase, Payment] | None:
-        """A payment by any of its names at the provider, with what it was for.
-
-        Raises `PastNeeded` where it may be among those that were not read.
-        """
+        """A payment by any of its names at the provider, with its record. Raises `PastNeeded` where it may be among
+        those that were not read."""
         for record, payment in self.at_hand:
             if record.provider == provider and name in (payment.payment_id, *payment.refs):
                 return record, payment
@@ -858,10 +920,11 @@ class Account:
 
     @property
     def customers(self) -> list[tuple[str, str]]:
-        """(provider, customer's id) of everything bought, the newest first."""
+        """(provider, customer's id) of everything bought, the newest first, without who was deleted."""
         bought = [r for r in self.records.values() if isinstance(r, Subscription | Purchase)]
-        newest = sorted(bought, key=lambda r: r.created_at, reverse=True)
-        return list(dict.fromkeys((r.provider, r.customer_id) for r in newest if r.customer_id))
+        newest = sorted(bought, key=lambda r: (r.created_at, r.record), reverse=True)
+        living = ((r.provider, self.living_customer(r.provider, r.customer_id)) for r in newest)
+        return list(dict.fromkeys((provider, customer) for provider, customer in living if customer))
 
     def living_customer(self, provider: str, customer_id: str | None) -> str | None:
         """A customer's id, unless that customer was deleted."""
@@ -869,8 +932,8 @@ class Account:
 
     def checkout_in(self, group: str) -> Checkout | None:
         """The checkout the user last opened in a group of plans."""
-        found = self.records.get(f"checkout#{group}")
-        return found if isinstance(found, Checkout) else None
+        checkout = self.records.get(f"checkout#{group}")
+        return checkout if isinstance(checkout, Checkout) else None
 
 
 def _short(event_id: str) -> str:
@@ -879,7 +942,7 @@ def _short(event_id: str) -> str:
 
 
 def is_income(record: Subscription | Purchase) -> bool:
-    """What came for an underpaid or late invoice is not ours, until somebody accepts it."""
+    """Money on an underpaid or late invoice is not ours until a person accepts it."""
     return isinstance(record, Subscription) or record.paid
 
 

@@ -8,14 +8,14 @@ from billing.rules.records import Account, Payment, Purchase, Refund, RefundRequ
 
 
 def request_id(user_id: str, provider: str, payment_id: str, key: str) -> str:
-    """The name of one intent: the same key for another user or payment is another one. 32 hexadecimal digits."""
+    """The name of one intent: the same key for another user or payment gives another id. 32 hexadecimal digits."""
     scoped = "\n".join((user_id, provider, payment_id, key))
     return hashlib.sha256(scoped.encode()).hexdigest()[:32]
 
 
 def request_of(account: Account, provider: str, request_id: str | None) -> RefundRequest | None:
-    found = account.records.get(f"refund#{provider}#{request_id}")
-    return found if isinstance(found, RefundRequest) else None
+    record = account.records.get(f"refund#{provider}#{request_id}")
+    return record if isinstance(record, RefundRequest) else None
 
 
 def parts_of(payment: Payment, request: RefundRequest) -> list[Refund]:
@@ -24,7 +24,7 @@ def parts_of(payment: Payment, request: RefundRequest) -> list[Refund]:
 
 
 def open_requests(account: Account, provider: str, payment: Payment) -> Iterator[RefundRequest]:
-    """The requests of a payment of which it is not known yet what became of them."""
+    """The requests for a payment whose end is not known yet."""
     for request in account.refund_requests:
         if (request.provider, request.payment_id, request.status) == (provider, payment.payment_id, "reserved"):
             yield request
@@ -33,7 +33,7 @@ def open_requests(account: Account, provider: str, payment: Payment) -> Iterator
 def refundable_cents(
     account: Account, record: Subscription | Purchase, payment: Payment, *, surplus: bool = False
 ) -> int:
-    """What can be given back now: of what is kept, or of it what bought nothing, the part no open request holds."""
+    """What can be given back now: what is kept (or only the part that bought nothing), less what open requests hold."""
     came = payment.kept_cents
     if isinstance(record, Purchase):
         came = record.unbought_cents if surplus else record.kept_cents
@@ -45,11 +45,11 @@ def refundable_cents(
 
 
 def settled(account: Account, provider: str, request_id: str | None) -> Account:
-    """Closes a request of which all has been heard; one that is heard of in part stays open for the rest."""
+    """Closes a request once all of its amount is refunded; while only a part is, it stays open."""
     request = request_of(account, provider, request_id)
-    found = account.payment(provider, request.payment_id) if request else None
-    if request is None or found is None or request.status == "made":
+    owner_and_payment = account.payment(provider, request.payment_id) if request else None
+    if request is None or owner_and_payment is None or request.status == "made":
         return account
-    if sum(part.amount_cents for part in parts_of(found[1], request)) < request.amount_cents:
+    if sum(part.amount_cents for part in parts_of(owner_and_payment[1], request)) < request.amount_cents:
         return account
     return account.put(replace(request, status="made", settle_at=None, error=None))

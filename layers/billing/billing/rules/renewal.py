@@ -36,35 +36,38 @@ from billing.rules.terms import Run
 from billing.rules.times import DAY
 
 Trouble = Literal[
-    # the wallet, and the way to it
-    "relay_unreachable",  # no relay of the connection was reached, or none took what we sent
-    "wallet_gone",  # the relays know no such wallet: removed, or never there
+    # troubles with the wallet, or the way to it
+    "relay_unreachable",  # no relay of the connection could be reached, or none accepted the request
+    "wallet_gone",  # the relays have no such wallet: it was removed, or never was there
     "wallet_silent",  # asked, and no answer: offline, or the answer was lost
-    "wallet_busy",  # it wants to be asked less often
+    "wallet_busy",  # it refuses because it was asked too often
     "wallet_cannot_pay",  # it offers no payments, or no encryption that both know
-    "connection_ended",  # expired, removed or restricted, says the wallet
+    "connection_ended",  # the wallet says that the connection expired, was removed or is restricted
     "budget_used_up",
     "balance_too_low",
-    "payment_failed",  # it tried, or says so
-    "not_arrived",  # it says it has paid; the provider has seen nothing
-    # what was agreed
+    "payment_failed",  # the wallet says that it tried to pay and failed
+    "not_arrived",  # the wallet says that it has paid, but the provider has received nothing
+    # troubles with what was agreed
     "price_raised",
     "above_ceiling",  # the price is as agreed, and at today's rate too many satoshis
     "plan_ended",
     "plan_changed",  # what ends last is of another plan than was agreed to
     "term_returned",  # the last term was paid back
-    # our side
+    # troubles on our side
     "shop_unavailable",  # the provider was not reached, or gave an invoice that no wallet should be sent
     "payment_held",  # money waits for a person
 ]
 
+# Troubles to expect, by what the buyer said of the connection.
+Foreseen = Literal["connection_ends", "budget_too_small"]
+
 # How long an invoice for a wallet can be paid: days of patience are made of many short invoices.
 INVOICE_MINUTES = 20
-# After its end: what a wallet sent in the last moment may still arrive.
+# How long after an invoice's end a payment that was sent in the last moment may still arrive.
 MARGIN = 1800
 # A wallet is not asked with less than this left.
 LEAST_LEFT = 180
-# By how much the Lightning invoice may outlive the provider's, which no longer looks then.
+# The Lightning invoice may be payable at most so much longer than the provider's, which is not watched after its end.
 OUTLIVES = 120
 MOST_ASKS = 3
 _FIRST_PAUSE = 3600
@@ -73,13 +76,13 @@ _HASHES = 40
 _LOOK_AGAIN = 3600
 SOON = 300
 
-# After these the wallet has not seen the invoice, or will take another request for it: it can be asked again.
+# After these the wallet can be asked again: it has not seen the invoice, or accepts another request for it.
 _AGAIN = frozenset({"relay_unreachable", "wallet_busy"})
 
 
 @dataclass(frozen=True, slots=True)
 class Rest:
-    """Nothing until then; None: until somebody does something."""
+    """Nothing to do until then; None: until somebody changes something."""
 
     until: int | None
     trouble: Trouble | None = None
@@ -87,7 +90,7 @@ class Rest:
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """Open this invoice, or find it, should it have been asked for before."""
+    """Open this invoice; or find it, if it was asked for before."""
 
     number: int
 
@@ -104,12 +107,12 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Void:
-    """Nobody but us has seen the invoice, and nobody will: end it at the provider."""
+    """No wallet has seen the invoice, and none will: end it at the provider."""
 
 
 @dataclass(frozen=True, slots=True)
 class Close:
-    """The attempt is over. None: it was paid, or is not wanted any more."""
+    """The attempt is over. `trouble` None: it was paid, or is not wanted any more."""
 
     trouble: Trouble | None
 
@@ -173,7 +176,7 @@ def _of_attempt(mandate: Mandate, attempt: Attempt, invoice: Purchase | None, no
 
 
 def _before_asking(mandate: Mandate, attempt: Attempt, now: int, *, ended: bool) -> Act:
-    """No wallet has seen it: when it has ended, or was ended, it is over at once."""
+    """What to do while no wallet has seen the invoice: when it ends, the attempt is over at once."""
     if ended:
         return Close(_as_trouble(attempt.outcome) or (None if mandate.paused else "shop_unavailable"))
     if _may_ask(mandate, attempt, now) and attempt.outcome in (None, *_AGAIN):
@@ -195,6 +198,29 @@ def _money_came(invoice: Purchase) -> bool:
     return invoice.state == "processing" or invoice.kept_cents > 0 or bool(returning)
 
 
+def asks_at(mandate: Mandate, now: int) -> int | None:
+    """When the wallet is asked next; None: never, or it is being asked at this moment."""
+    if mandate.ends_at is None or mandate.paused or mandate.given_up or mandate.attempt is not None:
+        return None
+    return max(mandate.ends_at - mandate.lead_days * DAY, mandate.retry_at or 0, now)
+
+
+def foreseen(account: Account, mandate: Mandate, now: int) -> Foreseen | None:
+    """What will keep the wallet from paying the next term, if the buyer is right about it. It is asked all the same:
+    they may have raised the budget since, or connected for longer."""
+    at, said = asks_at(mandate, now), mandate.said
+    if said.ends_at is not None and said.ends_at <= (now if at is None else at):
+        return "connection_ends"
+    last = last_sat(account)
+    return "budget_too_small" if None not in (said.budget_sat, last) and said.budget_sat < last else None  # type: ignore[operator]
+
+
+def last_sat(account: Account) -> int | None:
+    """The price of the newest term in satoshis: what the next one will cost, roughly."""
+    paid = [t for t in account.terms if t.paid and t.payment is not None and t.received_sat]
+    return max(paid, key=lambda t: t.created_at).received_sat if paid else None
+
+
 # --- what is known ---------------------------------------------------------------------------------------------------
 
 
@@ -205,7 +231,7 @@ def last_run(account: Account, catalogue: Catalogue, group: str) -> Run | None:
 
 
 def last_moment(run: Run) -> int:
-    """Until then a term that is paid joins on to the last one."""
+    """Until when a term that is paid still follows the last one without a gap."""
     return run.end + run.plan.grace_days * DAY
 
 
@@ -215,17 +241,17 @@ def for_sale(catalogue: Catalogue, mandate: Mandate) -> Plan | None:
 
 
 def raised(mandate: Mandate, plan: Plan) -> bool:
-    """Whether the plan costs more than was agreed, or in another currency. Less is always welcome."""
+    """Whether the plan costs more than was agreed, or is sold in another currency."""
     return plan.price_cents > mandate.price_cents or plan.currency != mandate.currency
 
 
 def held(account: Account, catalogue: Catalogue, group: str) -> bool:
-    """Whether money for the group waits: for the network, or for a person to decide about."""
+    """Whether money for the group waits for the network, or for a person's decision."""
     return any(t.state == "processing" or t.undecided for t in _terms_in(account, catalogue, group))
 
 
 def _open_by_hand(account: Account, catalogue: Catalogue, group: str, now: int) -> int | None:
-    """Until when something of the group may be paid by hand; None: nothing can."""
+    """Until when the buyer may pay something of the group by hand; None: nothing is open."""
     ends = [
         term.expires_at + MARGIN
         for term in _terms_in(account, catalogue, group)
@@ -245,10 +271,8 @@ def _terms_in(account: Account, catalogue: Catalogue, group: str) -> Iterable[Te
 
 
 def paid_by_hand_from(account: Account, group: str, now: int) -> int | None:
-    """From when the group can be paid by hand: while a wallet may still pay an invoice, nobody else is given one.
-
-    None: now. Money that came is in a person's hands already, and holds up nobody.
-    """
+    """From when on the group can be paid by hand; None: now. While a wallet may still pay an invoice, nobody gets
+    another one. Money that has come waits for a person, and blocks nothing."""
     mandate = account.mandate_in(group)
     if mandate is None or mandate.attempt is None:
         return None
@@ -262,15 +286,15 @@ def paid_by_hand_from(account: Account, group: str, now: int) -> int | None:
 
 
 def noted(mandate: Mandate, number: int, checkout: Checkout) -> Mandate:
-    """An invoice is about to be asked for."""
+    """The mandate once an invoice is about to be asked for."""
     attempt = Attempt(number=number, checkout_id=checkout.checkout_id, payable_until=checkout.expires_at)
     return replace(mandate, opened=number, attempt=attempt)
 
 
 def asking(mandate: Mandate, attempt: Attempt, payment_hash: str, amount_sat: int, now: int) -> Mandate:
-    """The wallet is about to be asked: whoever wrote this, and nobody else, asks it."""
+    """The mandate once the wallet is about to be asked: only whoever wrote this asks it."""
     hashes = (*(h for h in mandate.hashes if h != payment_hash), payment_hash)[-_HASHES:]
-    asked = replace(
+    attempted = replace(
         attempt,
         payment_hash=payment_hash,
         amount_sat=amount_sat,
@@ -278,12 +302,12 @@ def asking(mandate: Mandate, attempt: Attempt, payment_hash: str, amount_sat: in
         asks=attempt.asks + 1,
         outcome="wallet_silent",
     )
-    return replace(mandate, attempt=asked, hashes=hashes)
+    return replace(mandate, attempt=attempted, hashes=hashes)
 
 
 def closed(mandate: Mandate, trouble: Trouble | None, run: Run | None, now: int, renews_at: int | None) -> Mandate:
-    """The attempt is over. After a trouble the next one waits, longer each time; for a used-up budget until it is new,
-    if the wallet told."""
+    """The mandate after an attempt. After a trouble the next one waits, longer each time; for a used-up budget until
+    that is new, if the wallet said when."""
     over = replace(mandate, attempt=None)
     if trouble is None:
         return replace(over, trouble=None, trouble_at=None, retry_at=None, tries=0)
@@ -293,7 +317,7 @@ def closed(mandate: Mandate, trouble: Trouble | None, run: Run | None, now: int,
         end = last_moment(run)
         if renews_at is not None and now < renews_at < end:
             at = max(now + _FIRST_PAUSE, renews_at + SOON)
-        # The last try before it is too late is not given away to a pause.
+        # A pause must not reach beyond the last moment: one try is made before it.
         chance = end - INVOICE_MINUTES * 60 - MARGIN
         at = chance if at > chance > now + SOON else at
     return replace(over, trouble=trouble, trouble_at=now, retry_at=at, tries=tries)

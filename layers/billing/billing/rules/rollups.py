@@ -27,19 +27,19 @@ def month_series(currency: str) -> str:
 
 
 def counters(lines: Iterable[LedgerEntry]) -> dict[Cell, Counter[str]]:
-    """What these lines add, by cell; counters that come to nothing are left out."""
-    found: defaultdict[Cell, Counter[str]] = defaultdict(Counter)
+    """What these lines add, by cell; counters that come to zero are left out."""
+    by_cell: defaultdict[Cell, Counter[str]] = defaultdict(Counter)
     for line in lines:
         day = day_of(line.at)
         for name, amount in _of_line(line):
-            found[day_series(line.currency), day][name] += amount
-            found[month_series(line.currency), day[:7]][name] += amount
+            by_cell[day_series(line.currency), day][name] += amount
+            by_cell[month_series(line.currency), day[:7]][name] += amount
         if line.users and line.cohort:
-            found[COHORTS, day[:7]][f"users|{line.cohort}"] += line.users
+            by_cell[COHORTS, day[:7]][f"users|{line.cohort}"] += line.users
             if line.movement == "new":
-                found[COHORTS, day[:7]][f"size|{line.cohort}"] += line.users
+                by_cell[COHORTS, day[:7]][f"size|{line.cohort}"] += line.users
     return {
-        cell: Counter({n: v for n, v in added.items() if v}) for cell, added in found.items() if any(added.values())
+        cell: Counter({n: v for n, v in added.items() if v}) for cell, added in by_cell.items() if any(added.values())
     }
 
 
@@ -64,7 +64,7 @@ def _of_line(line: LedgerEntry) -> Iterator[tuple[str, int]]:
             yield f"paid|{line.reason}", 1
 
 
-# What takes a step back is counted with what it takes back, and tax heard of later with what it is part of.
+# A reversal is counted with what it reverses, and a later correction of tax with the amount that it is part of.
 _MONEY = {
     "payment": "payment",
     "refund": "refund",
@@ -76,7 +76,7 @@ _MONEY = {
 }
 
 
-# Which counters a figure of the reports is made of, by the name before the first "|", or whole.
+# The counters that add up to each figure of the reports, by the part before the first "|" or the whole name.
 _MOVEMENTS = ("new", "expansion", "contraction", "churn", "reactivation")
 FIGURES: Mapping[str, frozenset[str]] = {
     "gross_cents": frozenset({"payment"}),
@@ -86,7 +86,7 @@ FIGURES: Mapping[str, frozenset[str]] = {
     "net_cents": frozenset({"payment", "refund", "dispute", "fee"}),
     "tax_cents": frozenset({"tax"}),
     "payments": frozenset({"payments"}),
-    # A switch moves revenue between plans or providers: it is part of each one's MRR, and of no movement.
+    # A switch between plans or providers changes the MRR of both, and is no movement in the reports.
     "mrr_cents": frozenset({*_MOVEMENTS, "switch"}),
     **{f"{movement}_cents": frozenset({movement}) for movement in _MOVEMENTS},
     "mrr_lost_cents": frozenset({"churn", "contraction"}),
@@ -99,11 +99,12 @@ FIGURES: Mapping[str, frozenset[str]] = {
     "users_lost_voluntary": frozenset({"users|churn"}),
     "checkout_started": frozenset({"checkout"}),
     "paid": frozenset({"paid|first", "paid|purchase", "paid|term"}),
+    "became_active": frozenset({"users|new", "users|reactivation", "paid|purchase"}),
 }
 
 
 def is_behind(line: LedgerEntry, figure: str) -> bool:
-    """Whether a line is one of those that add up to a figure; of what is so at a time, whether it changed it."""
+    """Whether a line adds to a figure; for a state such as MRR, whether it changed it."""
     if figure == "users_lost_voluntary" and line.reason in INVOLUNTARY:
         return False
     made_of = FIGURES[figure]

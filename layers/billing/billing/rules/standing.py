@@ -5,7 +5,7 @@ comes next, and what its buyer can do. Every date a page shows is decided here.
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
-from billing.data import dataclass
+from billing.data import dataclass, replace
 from billing.rules.access import Window, grace_until, windows
 from billing.rules.entitlements import Entitlement, evaluate, free_source, sources
 from billing.rules.plans import Catalogue, Plan
@@ -15,15 +15,16 @@ from billing.rules.records import Account, Payment, Purchase, Redemption, Subscr
 EndReason = Literal[
     "canceled", "unpaid", "expired", "refunded", "disputed", "replaced", "paused", "unconfirmed", "revoked"
 ]
-NextKind = Literal["renews", "first_charge", "ends", "changes", "moves", "retries", "due", "arrives", "paused", "none"]
+NextKind = Literal[
+    "renews", "first_charge", "ends", "changes", "moves", "retries", "due", "arrives", "awaited", "paused", "none"
+]
 Action = Literal["change", "cancel", "resume", "keep", "fix_payment", "payment_method", "resubscribe", "renew"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
     """`access_until`: an end that is in sight; None while it renews, is for good, or gives nothing. `ended_at`: since
-    when it gives nothing any more; None while it gives, or if it never did.
-    """
+    when it gives nothing; None while it gives something, or if it never did."""
 
     open: bool
     access_until: int | None = None
@@ -58,18 +59,18 @@ def standings(account: Account, catalogue: Catalogue, now: int) -> dict[tuple[st
     by_id: dict[tuple[str, str], list[Window]] = {}
     for window in windows(account, catalogue):
         by_id.setdefault((window.kind, window.record_id), []).append(window)
-    found: dict[tuple[str, str], Standing] = {}
+    by_record: dict[tuple[str, str], Standing] = {}
     for subscription in account.subscriptions:
         key = ("subscription", subscription.subscription_id)
         plan = catalogue.get(subscription.plan_id, subscription.plan_version)
-        found[key] = _of_subscription(subscription, plan, by_id[key], now)
+        by_record[key] = _of_subscription(subscription, plan, by_id[key], now)
     for purchase in [*account.purchases, *account.terms]:
         key = ("term" if isinstance(purchase, Term) else "purchase", purchase.purchase_id)
-        found[key] = _of_purchase(purchase, by_id[key][0], now)
+        by_record[key] = _of_purchase(purchase, by_id[key][0], now)
     for redemption in account.redemptions:
         key = ("voucher", redemption.redemption_id)
-        found[key] = _of_redemption(redemption, by_id.get(key, []), now)
-    return found
+        by_record[key] = _of_redemption(redemption, by_id.get(key, []), now)
+    return by_record
 
 
 def plan_until(account: Account, catalogue: Catalogue, plan: Plan | None, now: int) -> int | None:
@@ -83,13 +84,25 @@ def plan_until(account: Account, catalogue: Catalogue, plan: Plan | None, now: i
 
 
 def recurring_price(subscription: Subscription, plan: Plan | None) -> int | None:
-    """What the first plan in it costs each time, discounts that stay taken off; in the currency that is charged."""
+    """What its first plan costs each time in the currency charged, less the discounts that stay."""
     if subscription.recurring_cents is not None:
         return subscription.recurring_cents
     return plan.price_cents * subscription.quantity if plan else None
 
 
-def next_of(subscription: Subscription, plan: Plan | None, catalogue: Catalogue, standing: Standing) -> Next:
+def next_of(subscription: Subscription, plan: Plan | None, catalogue: Catalogue, standing: Standing, now: int) -> Next:
+    planned = _planned(subscription, plan, catalogue, standing)
+    if planned.at is None or planned.at >= now:
+        return planned
+    if planned.kind == "ends":
+        return Next(kind="none")
+    # Its time has passed, and no event has said yet what happened.
+    if planned.kind == "retries":
+        return Next(kind="due", amount_cents=planned.amount_cents)
+    return replace(planned, kind="awaited")
+
+
+def _planned(subscription: Subscription, plan: Plan | None, catalogue: Catalogue, standing: Standing) -> Next:
     price = recurring_price(subscription, plan)
     period_end = subscription.current_period_end
     if subscription.status in ("canceled", "incomplete_expired"):
@@ -100,7 +113,7 @@ def next_of(subscription: Subscription, plan: Plan | None, catalogue: Catalogue,
         return Next(kind="paused")
     if owes(subscription):
         attempt = subscription.dunning.next_attempt_at if subscription.dunning else None
-        # Who has cancelled is not collected from any more, whatever was planned.
+        # After a cancellation nothing more is collected, whatever was planned.
         if attempt is not None and subscription.ends_at is None:
             return Next(kind="retries", at=attempt, amount_cents=price)
         return Next(kind="due", amount_cents=price)
@@ -117,7 +130,7 @@ def next_of(subscription: Subscription, plan: Plan | None, catalogue: Catalogue,
 
 
 def actions_of(subscription: Subscription) -> list[Action]:
-    """What its buyer can do and would not be refused."""
+    """What its buyer can do that would not be refused."""
     status = subscription.status
     if status in ("canceled", "incomplete_expired"):
         return ["resubscribe"]
@@ -135,7 +148,7 @@ def actions_of(subscription: Subscription) -> list[Action]:
 
 
 def owes(subscription: Subscription) -> bool:
-    """Whether an invoice is open that its buyer has to see to."""
+    """Whether an invoice is open that needs its buyer."""
     return subscription.status in ("past_due", "unpaid", "incomplete") or (
         subscription.status in ("trialing", "active") and subscription.given_up
     )
@@ -144,7 +157,7 @@ def owes(subscription: Subscription) -> bool:
 def if_canceled(
     account: Account, catalogue: Catalogue, subscription: Subscription, now: int, *, at_once: bool = False
 ) -> IfCanceled:
-    """What is lost is what no other source gives then: when it runs out, or `at_once` now."""
+    """What is lost is what no other source gives from then on: at its end, or with `at_once` now."""
     plan = catalogue.get(subscription.plan_id, subscription.plan_version)
     until, waived = now, 0
     if at_once:
@@ -162,26 +175,27 @@ def if_canceled(
     others = [s for s in everything if (s.kind, s.id) != ("subscription", subscription.subscription_id)]
     today, then = evaluate(everything, now), evaluate(others, until)
     changed = [
-        (key, have, then.get(key)) for key, have in today.items() if key not in then or have.given != then[key].given
+        (key, have, then.get(key)) for key, have in today.items() if key not in then or have.worth != then[key].worth
     ]
     return IfCanceled(access_until=until, waived_cents=waived, features=tuple(changed))
 
 
-def _of_subscription(subscription: Subscription, plan: Plan | None, given: Sequence[Window], now: int) -> Standing:
-    """`given`: the windows of one subscription, the one by its status first."""
-    by_status = given[0]
-    if any(w.open_at(now) for w in given):
+def _of_subscription(subscription: Subscription, plan: Plan | None, spans: Sequence[Window], now: int) -> Standing:
+    """`spans`: the windows of one subscription, the one by its status first."""
+    by_status = spans[0]
+    if any(w.open_at(now) for w in spans):
         goes_on = by_status.reason in ("trialing", "active") or (
             by_status.reason == "canceling" and _renews(subscription)
         )
-        return Standing(open=True, access_until=None if goes_on else _reach(given, now))
+        return Standing(open=True, access_until=None if goes_on else _reach(spans, now))
     if by_status.reason == "disputed":
         return _ended(_disputed_at(subscription.payments.values(), by_status.until or now), "disputed", now)
     if subscription.status in ("unpaid", "paused"):
-        # They never open by themselves; what they gave before ended with the grace, or when this was seen.
+        # These give nothing; what they gave ended with the grace, or when the status was first seen.
         ended = min(grace_until(subscription, plan), subscription.observed_at)
         return _ended(ended, "unpaid" if subscription.status == "unpaid" else "paused", now)
-    ends = [w.until for w in given if w.until is not None and w.until > w.start]
+    # What was tried or paid for has ended, even if it did in the second in which it began.
+    ends = [w.until for w in spans if w.until is not None and (w.until > w.start or subscription.begun)]
     if not ends:
         return Standing(open=False)
     return _ended(max(ends), _reason(subscription, by_status), now)
@@ -195,10 +209,10 @@ def _reason(subscription: Subscription, window: Window) -> EndReason:
     return "disputed" if subscription.cancel_reason == "payment_disputed" else "canceled"
 
 
-def _reach(given: Iterable[Window], now: int) -> int | None:
+def _reach(spans: Iterable[Window], now: int) -> int | None:
     """How far access reaches from now over windows that follow each other; None is for good."""
     until = now
-    for window in sorted(given, key=lambda w: w.start):
+    for window in sorted(spans, key=lambda w: w.start):
         if window.start > until or (window.until is not None and window.until <= until):
             continue
         if window.until is None:
@@ -216,31 +230,33 @@ def _of_purchase(purchase: Purchase, window: Window, now: int) -> Standing:
         return Standing(open=True, access_until=window.until)
     if window.start > now:
         return Standing(open=False, access_until=window.until)
+    if window.reason == "replaced" and window.until is not None:
+        return _ended(window.until, "replaced", now)  # perhaps before it began
     if window.until is not None and window.until > window.start:
-        return _ended(window.until, "replaced" if window.reason == "replaced" else "expired", now)
+        return _ended(window.until, "expired", now)
     payment = purchase.payment
     if payment is not None and purchase.paid and payment.suspended:
         return _ended(_disputed_at([payment], window.start), "disputed", now)
     if payment is not None and purchase.paid and payment.fully_refunded:
-        return _ended(max(r.observed_at for r in payment.refunds.values()), "refunded", now)
+        return _ended(payment.closed_at or now, "refunded", now)
     return Standing(open=False)
 
 
-def _of_redemption(redemption: Redemption, given: Sequence[Window], now: int) -> Standing:
-    """`given`: its windows, one after the other."""
+def _of_redemption(redemption: Redemption, spans: Sequence[Window], now: int) -> Standing:
+    """`spans`: its windows, one after the other."""
     if redemption.closed is not None:
         reason: EndReason = "unconfirmed"
         if redemption.closed in ("revoked", "refunded", "disputed"):
             reason = redemption.closed  # type: ignore[assignment]
         return _ended(redemption.closed_at or now, reason, now)
-    if any(w.open_at(now) for w in given):
-        return Standing(open=True, access_until=_reach(given, now))
-    ends = [w.until for w in given if w.until is not None and w.until > w.start]
+    if any(w.open_at(now) for w in spans):
+        return Standing(open=True, access_until=_reach(spans, now))
+    ends = [w.until for w in spans if w.until is not None and (w.until > w.start or w.reason == "replaced")]
     if not ends:
         return Standing(open=False)
     if max(ends) > now:
         return Standing(open=False, access_until=max(ends))
-    return _ended(max(ends), "replaced" if all(w.reason == "replaced" for w in given) else "expired", now)
+    return _ended(max(ends), "replaced" if all(w.reason == "replaced" for w in spans) else "expired", now)
 
 
 def _ended(at: int, reason: EndReason, now: int) -> Standing:
@@ -248,6 +264,6 @@ def _ended(at: int, reason: EndReason, now: int) -> Standing:
 
 
 def _disputed_at(payments: Iterable[Payment], began: int) -> int:
-    """When a chargeback closed what it concerns: not before that had begun."""
+    """When a chargeback closed what the payment bought, but not before that had begun."""
     seen = [d.observed_at for p in payments if p.suspended for d in p.disputes.values() if d.status in ("open", "lost")]
     return max(began, min(seen, default=began))

@@ -1,11 +1,12 @@
 """Prepaid terms: when each one runs follows from the others of its group, not from when its event arrived."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 from billing.data import dataclass, replace
+from billing.errors import PastNeeded
 from billing.rules.plans import Interval, Plan
-from billing.rules.records import VOUCHER, Term
+from billing.rules.records import VOUCHER, Ended, Term
 from billing.rules.times import DAY
 
 
@@ -14,7 +15,7 @@ class Run:
     """A term on the calendar: from `start` up to, not including, `end` (Unix seconds).
 
     `value_cents` is what the run is worth: its price, and the unused value of the runs it replaced. `replaced`: a plan
-    of higher rank ended it early and took over what was left of it.
+    of higher rank ended it early and took over what was left of it. `closed`: it gives nothing any more.
     """
 
     term: Term
@@ -23,6 +24,7 @@ class Run:
     end: int
     value_cents: int = 0
     replaced: bool = False
+    closed: bool = False
 
 
 def add_interval(start: int, interval: Interval) -> int:
@@ -40,7 +42,12 @@ def add_interval(start: int, interval: Interval) -> int:
     return int(begin.replace(year=year, month=month).timestamp())
 
 
-def chain(terms: Iterable[tuple[Term, Plan]]) -> list[Run]:
+def in_order(terms: Iterable[tuple[Term, Plan]]) -> Sequence[tuple[Term, Plan]]:
+    """In the order of payment; of one second, what a voucher gives comes last."""
+    return sorted(terms, key=lambda pair: (paid_at(pair[0]), pair[0].provider == VOUCHER, pair[0].purchase_id))
+
+
+def chain(terms: Iterable[tuple[Term, Plan]], ended: Ended | None = None) -> list[Run]:
     """Lays the given terms of each group end to end, in the order in which they were paid.
 
     A term paid while another runs begins when that one ends. Paid within the plan's grace after the end, it begins at
@@ -49,32 +56,75 @@ def chain(terms: Iterable[tuple[Term, Plan]]) -> list[Run]:
     A plan of higher rank does not wait: it ends what is running or queued below it, and the unused value of that
     becomes extra time at its own price. A plan of lower rank waits for the end of what is paid above it. What a voucher
     gives is laid with them, at its plan's own price, and after what was paid in the same second.
+
+    A term that was refunded, charged back or revoked gives nothing (`closed`), but the time that it had used until then
+    stays its own: what another payment bought behind it never moves into that time.
+
+    `ended`: what stands for terms that are over and were not read. Raises `PastNeeded` where they decide all the same.
     """
-    ordered = sorted(terms, key=lambda pair: (_paid_at(pair[0]), pair[0].provider == VOUCHER, pair[0].purchase_id))
-    groups: dict[str, list[Run]] = {}
-    for term, plan in ordered:
-        groups[plan.group] = _placed(groups.get(plan.group, []), term, plan)
-    return [run for runs in groups.values() for run in runs]
+    groups: dict[str, _Group] = {}
+    laid = dict(ended.laid) if ended is not None else {}
+    for term, plan in in_order(terms):
+        group = groups.setdefault(plan.group, _Group())
+        run = laid.pop(term.record, None) if laid else None
+        if run is not None:
+            group.lay(Run(term, plan, *run, closed=_closed_at(term) is not None))
+        elif ended is not None and paid_at(term) < ended.until.get(plan.group, 0):
+            if _closed_at(term) is None:  # A closed one without a stored run had used no time.
+                raise PastNeeded
+        else:
+            group.place(term, plan)
+    if laid:  # A term with a stored run does not count any more, and others were laid behind it.
+        raise PastNeeded
+    return [run for group in groups.values() for run in group.runs]
 
 
-def _placed(runs: list[Run], term: Term, plan: Plan) -> list[Run]:
-    paid_at = _paid_at(term)
-    below = [run for run in runs if run.end > paid_at and _replaces(term, plan, run)]
-    kept = [_cut(run, paid_at) if run in below else run for run in runs]
-    waits_for = max((run.end for run in kept if run.end > paid_at), default=paid_at)
-    start = waits_for
-    if waits_for == paid_at and not below:
-        previous_end = max((run.end for run in kept), default=None)
-        if previous_end is not None and paid_at <= previous_end + plan.grace_days * DAY:
-            start = previous_end
-    credit = sum(_unused(run, paid_at) for run in below)
-    length = add_interval(start, plan.interval) - start
-    bonus = term.bonus_seconds + (credit * length // term.amount_cents if credit else 0)
-    return [*kept, Run(term, plan, start, start + length + bonus, term.amount_cents + credit)]
+class _Group:
+    """The runs of a group, in the order in which they were laid. Each is laid behind all others, so the last one ends
+    last. `open`: the places of those that had not ended when the last term was paid, which the next one may wait for or
+    end. What ended before is never looked at again, so that a long history costs no more than its length."""
+
+    __slots__ = ("open", "placed", "runs")
+
+    def __init__(self) -> None:
+        self.runs: list[Run] = []
+        self.open: list[int] = []
+        self.placed = False
+
+    def lay(self, run: Run) -> None:
+        """Adds a run as it was laid when all was read, and behind which nothing is placed yet."""
+        if self.placed:
+            raise PastNeeded
+        self.open.append(len(self.runs))
+        self.runs.append(run)
+
+    def place(self, term: Term, plan: Plan) -> None:
+        self.placed = True
+        at, closed_at = paid_at(term), _closed_at(term)
+        self.open = [place for place in self.open if self.runs[place].end > at]
+        below = [place for place in self.open if closed_at is None and _replaces(term, plan, self.runs[place])]
+        credit = sum(_unused(self.runs[place], at) for place in below)
+        start = at
+        last = self.runs[-1] if self.runs and not self.runs[-1].closed else None
+        if not self.open and last is not None and at <= last.end + plan.grace_days * DAY:
+            start = last.end
+        for place in below:
+            self.runs[place] = _cut(self.runs[place], at)
+            self.open.remove(place)
+        if self.open:
+            start = self.runs[self.open[-1]].end
+        length = add_interval(start, plan.interval) - start
+        bonus = term.bonus_seconds + term.waited_seconds + (credit * length // term.amount_cents if credit else 0)
+        run = Run(term, plan, start, start + length + bonus, term.amount_cents + credit)
+        if closed_at is not None:
+            run = replace(run, end=min(run.end, closed_at), value_cents=0, closed=True)
+        if run.end > start:
+            self.open.append(len(self.runs))
+            self.runs.append(run)
 
 
 def _replaces(term: Term, plan: Plan, run: Run) -> bool:
-    """Values in two currencies cannot be set off against each other: such terms wait for each other."""
+    """Whether it ends the other early. Values in two currencies cannot be compared: such terms wait for each other."""
     return plan.rank > run.plan.rank and term.currency == run.term.currency and term.amount_cents > 0
 
 
@@ -87,5 +137,10 @@ def _cut(run: Run, at: int) -> Run:
     return replace(run, start=min(run.start, at), end=at, value_cents=run.value_cents - _unused(run, at), replaced=True)
 
 
-def _paid_at(term: Term) -> int:
+def _closed_at(term: Term) -> int | None:
+    """Since when it gives nothing any more."""
+    return term.closed_at if term.payment is None else term.payment.closed_at
+
+
+def paid_at(term: Term) -> int:
     return term.payment.paid_at if term.payment else term.observed_at

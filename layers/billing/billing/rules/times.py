@@ -1,8 +1,22 @@
 """Moments: Unix seconds in, UTC texts out. No clock is read here."""
 
 from datetime import UTC, datetime
+from typing import Literal
 
 DAY = 86_400
+
+SourceKind = Literal["subscription", "purchase", "term", "voucher", "grant", "plan"]
+
+
+class Lasting:
+    """What lasts from `start` until before `until`; None is for good."""
+
+    __slots__ = ()
+    start: int
+    until: int | None
+
+    def open_at(self, now: int) -> bool:
+        return self.start <= now and (self.until is None or now < self.until)
 
 
 def rfc3339(moment: int | None) -> str | None:

@@ -13,11 +13,11 @@ from typing import Literal
 from billing.data import dataclass, field, replace
 from billing.rules.records import Account, Gift, Redemption
 
-# Crockford's: without I, L, O and U. What is typed instead of a digit is read as that digit.
+# Crockford's base 32: without I, L, O and U. A letter typed in place of the digit it looks like is read as that digit.
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _READ_AS = str.maketrans("OIL", "011", " -\u2010\u2011\u2012\u2013\u2014\t\r\n")
 LENGTH, _GROUP = 20, 5
-# The checkouts that buy a gift, by how their id begins; and where one of them stands in an account.
+# How the id of a checkout begins that buys a gift; and the group under which it is stored in an account.
 GIFT_CHECKOUT = "gift_"
 GIFT_GROUP = "+gift"
 
@@ -49,12 +49,13 @@ def shown(code: str) -> str:
 
 
 def voucher_id(code: str) -> str:
-    """By which a code's voucher is found; it leads nobody to the code."""
+    """The id by which a code's voucher is found; the code cannot be made from it."""
     return hashlib.sha256(f"voucher:{code}".encode()).hexdigest()[:32]
 
 
 def redemption_id(code: str) -> str:
-    """By which it stands in the account of who redeemed it: without the code it leads nobody to the voucher."""
+    """The id of a redemption in the account of who redeemed a code: without the code it does not lead to the
+    voucher."""
     return hashlib.sha256(f"redemption:{code}".encode()).hexdigest()[:32]
 
 
@@ -75,12 +76,12 @@ def batch_seed(batch_id: str, number: int) -> str:
 
 
 def gift_seed(checkout_id: str) -> str:
-    """What the code of a gift is drawn from: the part of its checkout's id that was random."""
+    """What the code of a gift is drawn from: the random part of its checkout's id."""
     return f"gift#{checkout_id.removeprefix(GIFT_CHECKOUT).partition('_')[0]}"
 
 
 def gift_checkout(secret: str, random_part: str) -> str:
-    """The id of a checkout that buys a gift. It names the voucher, so that every event of its payment does."""
+    """The id of a checkout that buys a gift. It leads to the voucher, and every event of its payment carries it."""
     code = code_of(secret, f"gift#{random_part}")
     return f"{GIFT_CHECKOUT}{random_part}_{voucher_id(code)}"
 
@@ -100,8 +101,8 @@ class Voucher:
     """What a code gives: a plan's version for so many of its intervals, or features (credits) by themselves.
 
     `sold_cents` is booked when it is redeemed; of a gift it is 0, because what its buyer paid is booked with them.
-    `holder` is sealed: who redeemed it, None while nobody has. `closed`: why it gives nothing (any more).
-    `returned`: what it was sold for was given back. `expires_at`: from then on it cannot be redeemed any more.
+    `holder`: who redeemed it, sealed; None: nobody yet. `closed`: why it gives nothing (any more). `returned`: what it
+    was sold for was given back. `expires_at`: from then on it cannot be redeemed.
     """
 
     voucher_id: str
@@ -149,7 +150,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Issued:
-    """A gift that was paid for exists from now on, or is closed, or open again, as its payment is."""
+    """The voucher of a gift exists from now on, is closed, or is open again, as its payment is."""
 
     voucher_id: str
     plan_id: str
@@ -160,7 +161,7 @@ class Issued:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """Somebody redeems it: only while it can be."""
+    """Somebody redeems the voucher; refused where it cannot be redeemed any more."""
 
     voucher_id: str
     holder: str
@@ -168,7 +169,7 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class Unchanged:
-    """What is written follows from the voucher as it was read: only while it is so."""
+    """The account's change follows from the voucher as it was read; refused where that has changed."""
 
     voucher_id: str
     closed: Closed | None
@@ -179,14 +180,14 @@ VoucherChange = Issued | Taken | Unchanged
 
 
 def gifts_changed(before: Account, after: Account) -> tuple[Issued, ...]:
-    """The vouchers that exist, end or begin again because what was paid for them came, went or came back."""
+    """The vouchers that are issued, closed or opened again because what was paid for them came, went or came back."""
     old = {gift.voucher_id: _issued(gift) for gift in before.gifts}
-    found = []
+    changed = []
     for gift in after.gifts:
         was, is_ = old.get(gift.voucher_id), _issued(gift)
         if is_ != was and not (was is None and is_.closed == "unconfirmed"):
-            found.append(is_)
-    return tuple(found)
+            changed.append(is_)
+    return tuple(changed)
 
 
 def _issued(gift: Gift) -> Issued:
@@ -202,8 +203,9 @@ def _issued(gift: Gift) -> Issued:
 
 
 def followed(redemption: Redemption, voucher: Voucher, now: int) -> Redemption:
-    """A redemption as its voucher now is."""
+    """A redemption brought up to date with its voucher."""
     if (redemption.closed, redemption.returned) == (voucher.closed, voucher.returned):
         return redemption
-    closed_at = now if voucher.closed else None
+    # Where one reason follows another, it had ended before.
+    closed_at = (redemption.closed_at or now) if voucher.closed else None
     return replace(redemption, closed=voucher.closed, closed_at=closed_at, returned=voucher.returned)

@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import Any
 
 from billing.data import replace
-from billing.errors import Conflict, InvalidRequest, NotFound, ProviderError, ProviderUnavailable
+from billing.errors import Conflict, InvalidRequest, NotFound, ProviderError, ProviderUnavailable, account_moved
 from billing.intake.applier import Applier
 from billing.providers import PREPAID, sellers
 from billing.providers.interface import Client, Order, Session
@@ -24,7 +24,7 @@ from billing.store.plans import PlanStore
 
 # Seconds a hosted page stays payable; Stripe accepts from 30 minutes to a day.
 CHECKOUT_SECONDS = 3600
-# Less than this is no page to ask for: an order that was noted too long ago, before a crash, is given up.
+# No page is opened for less than this: an order that was noted so long ago (before a crash) is given up.
 _SHORTEST = 1800
 # A session about to end is not handed out again.
 _REUSE_MARGIN = 120
@@ -33,7 +33,7 @@ _REUSE_MARGIN = 120
 class Checkouts:
     """`offered`: the providers of this stack, in order; `client(name)`: the calls toward one.
 
-    `moved(user_id)`: whether no key opens an account any more, so that nobody could use what is bought for it.
+    `opened_by(user_id)`: the key that opens an account, its own first; None: nobody could use what is bought for it.
     `voucher_secret`: what the codes of gifts are drawn from; None sells none.
     """
 
@@ -44,10 +44,10 @@ class Checkouts:
         client: Callable[[str], Client],
         offered: Sequence[str],
         portal_url: str,
-        moved: Callable[[str], bool] = lambda _: False,
+        opened_by: Callable[[str], str | None] = lambda user_id: user_id,
         voucher_secret: Callable[[], str] | None = None,
     ) -> None:
-        self._moved = moved
+        self._opened_by = opened_by
         self._voucher_secret = voucher_secret
         self._accounts = accounts
         self._plans = plans
@@ -69,13 +69,10 @@ class Checkouts:
         """The hosted page for a plan. Asking again returns the same page; asking for another plan ends the old one.
 
         `accept_overlap`: the buyer has read that this is paid besides what already runs. `quote_id`: the terms that
-        the buyer was shown; others by now are refused. `gift`: it buys a voucher, and whatever the buyer has is no
-        matter.
+        the buyer was shown; where they differ by now, it is refused. `gift`: it buys a voucher, whatever the buyer has.
         """
         plan = self._plan_for_sale(plan_id)
         provider = self._provider_for(plan, provider)
-        if self._moved(user_id):
-            raise Conflict("your key opens another account now: sign in again, then buy there", code="account_moved")
         before = self._accounts.load(user_id)
         group = GIFT_GROUP if gift else plan.group
         if not gift:
@@ -85,11 +82,14 @@ class Checkouts:
 
         def note(account: Account) -> Consequences | None:
             nonlocal asked_before
+            key = self._opened_by(user_id)
+            if key is None:
+                raise account_moved(", then buy there")
             if not gift:
                 self._refuse(account, plan, provider, now, accept_overlap=accept_overlap, quote_id=quote_id)
             noted = self._note(account, group, plan, provider, now)
             asked_before = noted is None
-            return noted
+            return noted and replace(noted, own_key=key == user_id)
 
         account = self._accounts.change(user_id, note)
         checkout = account.checkout_in(group)
@@ -100,9 +100,9 @@ class Checkouts:
         return _view(self.open_noted(account, checkout, plan, now, repeated=asked_before), reused=False)
 
     def open_noted(self, account: Account, checkout: Checkout, plan: Plan, now: int, *, repeated: bool) -> Checkout:
-        """Asks the provider for what is on record as `opening`, and puts on record what it answers.
+        """Opens the page at the provider for a checkout stored as `opening`, and stores its address.
 
-        `repeated`: it may have been asked before, and the answer lost.
+        `repeated`: the provider may have been asked before, and its answer lost.
         """
         order = self._order(account, checkout, plan, repeated=repeated)
         session = self._client(checkout.provider).create_checkout(order)
@@ -130,22 +130,20 @@ class Checkouts:
             explain_overlap(account, catalogue, plan, provider, now)
 
     def _note(self, account: Account, group: str, plan: Plan, provider: str, now: int) -> Consequences | None:
-        """Notes the intent first: after a crash, or from a second tab, the provider is asked for the same session.
-
-        None: what is on record is this very intent. A page for something else is closed at the provider.
-        """
-        known = account.checkout_in(group)
-        same = known is not None and _same(known, plan, provider)
-        if known and same and (_payable(known, now) or _noted(known, now)):
+        """Stores the order before the provider is asked, so that after a crash, or from a second tab, it is asked for
+        the same session. None: this very order is stored already. A page for another one is closed at the provider."""
+        existing = account.checkout_in(group)
+        same = existing is not None and _same(existing, plan, provider)
+        if existing and same and (_payable(existing, now) or _noted(existing, now)):
             return None
         if (
-            known
-            and not (same and known.url)
-            and known.status == "open"
-            and known.session_id
-            and known.expires_at > now
+            existing
+            and not (same and existing.url)
+            and existing.status == "open"
+            and existing.session_id
+            and existing.expires_at > now
         ):
-            self._client(known.provider).expire_checkout(known.session_id)
+            self._client(existing.provider).expire_checkout(existing.session_id)
         checkout = Checkout(
             checkout_id=self._checkout_id(gift=group == GIFT_GROUP),
             group=group,
@@ -171,8 +169,8 @@ class Checkouts:
         return gift_checkout(self._voucher_secret(), uuid.uuid4().hex[:20])
 
     def _look_whether_it_is_paid(self, account: Account, plan: Plan, now: int) -> None:
-        """Of a plan that is bought once, an invoice in bitcoin that was open is read before another one is opened: its
-        page may have run out while the money was on its way."""
+        """Before a plan that is bought once is sold again, the buyer's open bitcoin invoices for it are read: a page
+        may have run out while the money was on its way."""
         if plan.recurring or plan.duration_days is not None:
             return
         for purchase in account.purchases:
@@ -180,28 +178,28 @@ class Checkouts:
                 self._read(account.user_id, purchase.provider, purchase.purchase_id, now)
 
     def _confirm_open_page(self, account: Account, group: str, plan: Plan, provider: str, now: int) -> None:
-        """A card's page that was open may be paid, and its webhook late: it is confirmed, never replaced.
+        """Reads a card's page that was open: it may have been paid, and the webhook be late.
 
-        For another plan it is closed first, so that nobody pays it while it is read. For the same one, unknown is no
-        fault: the page itself takes no second payment.
+        One for another plan is closed first, so that nobody pays it while it is read. With one for the same plan, a
+        provider that does not answer is no obstacle: the page itself takes no second payment.
         """
-        known = account.checkout_in(group)
-        if known is None or known.status != "open" or not known.session_id or known.provider in PREPAID:
+        page = account.checkout_in(group)
+        if page is None or page.status != "open" or not page.session_id or page.provider in PREPAID:
             return
-        client, same = self._client(known.provider), _same(known, plan, provider) and _payable(known, now)
+        client, same = self._client(page.provider), _same(page, plan, provider) and _payable(page, now)
         try:
-            if not same and known.expires_at > now:
-                client.expire_checkout(known.session_id)
-            facts = client.read(Ref("checkout", known.session_id), now)
+            if not same and page.expires_at > now:
+                client.expire_checkout(page.session_id)
+            facts = client.read(Ref("checkout", page.session_id), now)
         except ProviderUnavailable:
             if not same:
                 raise
         else:
-            Applier(self._accounts, self._plans, self._client).apply(account.user_id, known.provider, facts, now)
+            Applier(self._accounts, self._plans, self._client).apply(account.user_id, page.provider, facts, now)
 
     def _look_at_ended(self, page: Checkout | None, user_id: str, now: int) -> None:
-        """An invoice in bitcoin whose page was closed just now may have been paid in that moment. If nobody can say
-        that now, the next look at it will."""
+        """A bitcoin invoice whose page was closed just now may have been paid in that moment. Where the provider does
+        not answer, the next poll tells."""
         if page and page.session_id and page.provider in PREPAID and page.status == "open" and page.expires_at > now:
             with suppress(ProviderError):
                 self._read(user_id, page.provider, page.session_id, now)
@@ -222,7 +220,7 @@ class Checkouts:
             return None
         catalogue = self._plans.catalogue()
         after = account.put(_opened(current, session))
-        if checkout.provider in PREPAID:  # dated by when we asked, as all that is read of them later
+        if checkout.provider in PREPAID:  # dated by our clock, as whatever is read of these providers later
             after = _with(after, [replace(fact, observed_at=now) for fact in session.facts], catalogue)
         else:
             after = _with(after, session.facts, catalogue)
@@ -291,21 +289,21 @@ def confirm(
 
 def refuse_double(account: Account, catalogue: Catalogue, plan: Plan, provider: str) -> None:
     """A second subscription in a group would bill twice: name the call that changes the first instead."""
-    found = obstacle(account, catalogue, plan, prepaid=provider in PREPAID)
-    if found is None:
+    refusal = obstacle(account, catalogue, plan, prepaid=provider in PREPAID)
+    if refusal is None:
         return
-    if found.code == "payment_on_its_way":
+    if refusal.code == "payment_on_its_way":
         raise Conflict(
             f"a payment for {plan.name} is on its way, or is being looked at: to pay again would pay twice",
-            code=found.code,
+            code=refusal.code,
             plan_id=plan.plan_id,
         )
-    if found.code == "already_purchased":
-        raise Conflict(f"you own {plan.name} already", code=found.code, plan_id=plan.plan_id)
+    if refusal.code == "already_purchased":
+        raise Conflict(f"you own {plan.name} already", code=refusal.code, plan_id=plan.plan_id)
     raise Conflict(
-        f"you are subscribed to {found.plan.name}: change that subscription instead",
-        code=found.code,
-        plan_id=found.plan.plan_id,
+        f"you are subscribed to {refusal.plan.name}: change that subscription instead",
+        code=refusal.code,
+        plan_id=refusal.plan.plan_id,
         change="/billing/subscription/preview-change",
     )
 
@@ -332,24 +330,24 @@ def _refuse_other_terms(
 
 def explain_overlap(account: Account, catalogue: Catalogue, plan: Plan, provider: str, now: int) -> None:
     """A card subscription and a bitcoin term may stand side by side, but nobody should pay for both unawares."""
-    found = overlap(account, catalogue, plan, now, prepaid=provider in PREPAID)
-    if found is None:
+    other = overlap(account, catalogue, plan, now, prepaid=provider in PREPAID)
+    if other is None:
         return
-    until = rfc3339(found.ends_at)
+    until = rfc3339(other.ends_at)
     detail = f"you have prepaid until {until}: the card would be charged from today, beside it"
-    if found.kind == "owned":
-        detail = f"you own {found.plan.name} {f'until {until}' if until else 'for good'}: this would be paid beside it"
-    elif found.kind == "card":
+    if other.kind == "owned":
+        detail = f"you own {other.plan.name} {f'until {until}' if until else 'for good'}: this would be paid beside it"
+    elif other.kind == "card":
         detail = (
-            f"your card already pays for {found.plan.name} until {until} {'and renews then' if found.renews else ''}: "
+            f"your card already pays for {other.plan.name} until {until} {'and renews then' if other.renews else ''}: "
             "what you buy now would run beside it, not after it"
         )
     raise Conflict(
         detail,
         code="overlap",
-        plan_id=found.plan.plan_id,
+        plan_id=other.plan.plan_id,
         ends_at=until,
-        charges=[_charge(found.plan, again=found.renews), _charge(plan, again=True)],
+        charges=[_charge(other.plan, again=other.renews), _charge(plan, again=True)],
     )
 
 
@@ -366,8 +364,8 @@ def _charge(plan: Plan, *, again: bool) -> Mapping[str, Any]:
 
 def _with(account: Account, facts: Sequence[Fact], catalogue: Catalogue) -> Account:
     for fact in facts:
-        told = apply(account, fact, catalogue)
-        account = told if isinstance(told, Account) else account
+        result = apply(account, fact, catalogue)
+        account = result if isinstance(result, Account) else account
     return account
 
 
@@ -380,7 +378,7 @@ def _payable(checkout: Checkout, now: int) -> bool:
 
 
 def _noted(checkout: Checkout, now: int) -> bool:
-    """The provider was, or is just now being, asked for this page, and there is time enough left for it."""
+    """Whether the provider was asked for this page, or is being asked now, and enough time is left to pay it."""
     return checkout.status == "opening" and checkout.expires_at - now >= _SHORTEST
 
 
@@ -391,10 +389,10 @@ def _opened(checkout: Checkout, session: Session) -> Checkout:
 
 
 def _find(account: Account, checkout_id: str) -> Checkout:
-    found = next((c for c in account.checkouts if c.checkout_id == checkout_id), None)
-    if found is None:
+    checkout = next((c for c in account.checkouts if c.checkout_id == checkout_id), None)
+    if checkout is None:
         raise NotFound("there is no such checkout")
-    return found
+    return checkout
 
 
 def _view(checkout: Checkout, *, reused: bool) -> Mapping[str, Any]:

@@ -1,9 +1,8 @@
-"""Two subscriptions of one group bill twice: the second is found when its checkout completes, or by reconciliation, and
-undone.
+"""Duplicate subscriptions: of two in one group, which bill twice, the surplus one is undone.
 
-Opening a checkout refuses this already; two pages that were paid at the same time, or a subscription made in the
-provider's dashboard, get past it. Undoing takes several steps at the provider. It is noted first that it is to be done,
-so that a step that fails, or a crash between two, leaves on record what is owed: every later try goes on from there.
+Opening a checkout refuses a second one; two pages paid at the same time, or a subscription made in the provider's
+dashboard, get past that. They are found when a checkout completes, or by reconciliation. Undoing takes several steps at
+the provider. It is noted first, so that after a failed step or a crash every later try goes on from there.
 """
 
 from collections.abc import Callable, Iterator
@@ -22,9 +21,9 @@ from billing.selling.refunds import Refunds, Wanted
 from billing.store.accounts import AccountStore
 from billing.store.plans import PlanStore
 
-# Seconds: what was refused is asked for anew after this, not with every try.
+# Seconds after which a refused refund is asked for again, and not with every try.
 _ASK_AGAIN = 3600
-# Who the audit log says gave the money back.
+# Who gave the money back, in the audit log.
 ACTOR = "double_subscription"
 
 
@@ -40,32 +39,31 @@ class Doubles:
     logger: Log
 
     def settle(self, user_id: str, now: int, *, dry_run: bool = False) -> list[Subscription]:
-        """Undoes or reports what a user has twice, and says what that was. Repeating it does what is left to do.
-
-        Raises `Parked` with the cause when some of it could not be done yet.
-        """
+        """Undoes or reports what a user has twice; the duplicates there were. Repeating it does what is left to do.
+        Raises `Parked` with the cause when some of it could not be done yet."""
         account, catalogue = self.accounts.load(user_id, whole=True), self.plans.catalogue()
-        found = surplus(account, catalogue)
+        extra = surplus(account, catalogue)
         if not dry_run:
-            for subscription, _ in found:
+            for subscription, _ in extra:
                 where = {"user_id": user_id, "subscription_id": subscription.subscription_id, "policy": self.policy}
                 self.logger.error("double_subscription", extra=where)
             if self.policy == "refund":
-                if found:
+                if extra:
                     self._note(user_id, now)
                     account = self.accounts.load(user_id, whole=True)
-                for double in account.doubles:
+                for double in account.duplicate_subscriptions:
                     self._undo(account, double, now)
-        left = {record.record: record for record, _ in found}
-        left |= {s.record: s for d in account.doubles if (s := _of(account, d)) and any(owed(account, s, d))}
+        left = {record.record: record for record, _ in extra}
+        doubles = account.duplicate_subscriptions
+        left |= {s.record: s for d in doubles if (s := _of(account, d)) and any(owed(account, s, d))}
         return list(left.values())
 
     def _note(self, user_id: str, now: int) -> None:
         def decide(before: Account) -> Consequences | None:
             catalogue = self.plans.catalogue()
             new = [
-                Double(provider=s.provider, subscription_id=s.subscription_id, covered_from=kept.created_at)
-                for s, kept in surplus(before, catalogue)
+                Double(provider=s.provider, subscription_id=s.subscription_id, covered_from=first.created_at)
+                for s, first in surplus(before, catalogue)
                 if f"double#{s.provider}#{s.subscription_id}" not in before.records
             ]
             return consequences(before, before.put(*new), catalogue, now) if new else None
@@ -95,7 +93,7 @@ class Doubles:
             ) from refused
 
     def _pay_back(self, user_id: str, double: Double, payment: Payment, now: int) -> None:
-        """One request an hour: what was refused may be possible later."""
+        """A refund request whose key changes every hour, so that what was refused is tried again later."""
         wanted = Wanted(user_id=user_id, provider=double.provider, payment=payment.payment_id, reason="duplicate")
         try:
             Refunds(self.accounts, self.plans, self.applier, self.client).refund(
@@ -110,7 +108,7 @@ class Doubles:
 
 
 def owed(account: Account, subscription: Subscription, double: Double) -> Iterator[Payment]:
-    """What it took for time that the other one covers, is not paid back, and is not on its way."""
+    """Its payments for time that the other one covers, as far as they are not paid back or on their way back."""
     for of, payment in account.payments:
         if of is not subscription:
             continue
@@ -120,8 +118,8 @@ def owed(account: Account, subscription: Subscription, double: Double) -> Iterat
 
 
 def _of(account: Account, double: Double) -> Subscription | None:
-    found = account.records.get(f"subscription#{double.provider}#{double.subscription_id}")
-    return found if isinstance(found, Subscription) else None
+    subscription = account.records.get(f"subscription#{double.provider}#{double.subscription_id}")
+    return subscription if isinstance(subscription, Subscription) else None
 
 
 def surplus(account: Account, catalogue: Catalogue) -> list[tuple[Subscription, Subscription]]:
@@ -129,7 +127,7 @@ def surplus(account: Account, catalogue: Catalogue) -> list[tuple[Subscription, 
 
     A debit on its way is no payment yet. Of several that wait for one, none is undone until one of them is paid.
     """
-    kept: dict[str, Subscription] = {}
+    first_in: dict[str, Subscription] = {}
     extra = []
     live = [s for s in account.subscriptions if s.status in LIVE]
 
@@ -140,7 +138,7 @@ def surplus(account: Account, catalogue: Catalogue) -> list[tuple[Subscription, 
         plan = catalogue.get(subscription.plan_id, subscription.plan_version)
         if plan is None:
             continue
-        first = kept.setdefault(plan.group, subscription)
+        first = first_in.setdefault(plan.group, subscription)
         if first is not subscription and first.begun:
             extra.append((subscription, first))
     return extra

@@ -11,7 +11,7 @@ from typing import Any
 from billing import deadline
 from billing.api.status import invoice_state
 from billing.data import dataclass, replace
-from billing.errors import NotFound, NotOurs, Parked, ProviderError
+from billing.errors import NotFound, NotOurs, Parked, PastNeeded, ProviderError
 from billing.intake.applier import Applier
 from billing.log import Log
 from billing.providers import PREPAID, prepaid_client
@@ -26,7 +26,7 @@ from billing.store.due import Due, DueStore
 
 @dataclass(frozen=True, slots=True)
 class Polled:
-    """How many invoices one round looked at, in how many something had changed, and how many could not be read."""
+    """How many invoices one round read, how many had changed, and how many could not be read."""
 
     read: int
     changed: int
@@ -44,7 +44,7 @@ class Poller:
         self._logger = logger
 
     def poll(self, now: int, limit: int) -> Polled:
-        """Looks at every invoice that is due. One that cannot be read stays due later and keeps nobody waiting."""
+        """Reads every invoice that is due. One that cannot be read stays due, and holds up no other."""
         read = changed = failed = 0
         listed: dict[str, Mapping[str, Sequence[str]]] = {}
         for due in self._due.due("poll", now, limit):
@@ -71,7 +71,7 @@ class Poller:
         return Polled(read, changed, failed)
 
     def _listed(self, provider: str) -> Mapping[str, Sequence[str]]:
-        """Refunds that were made elsewhere, asked once a round; one that cannot be told is in nobody's way."""
+        """Refunds made elsewhere, asked for once a round; a provider that cannot list them holds up nothing."""
         try:
             return prepaid_client(self._client, provider).listed_refunds()
         except ProviderError as error:
@@ -79,7 +79,8 @@ class Poller:
             return {}
 
     def _claimed(self, due: Due, now: int) -> Purchase | None:
-        """The purchase, if nobody else is looking at it; the next look is noted first, so that a crash loses none."""
+        """The purchase, unless somebody else is reading it. The next look is stored first, so that a crash loses
+        none."""
         purchase = self._accounts.load(due.user_id).records.get(due.record)
         if not isinstance(purchase, Purchase):
             return None
@@ -98,31 +99,29 @@ class Poller:
 
 
 def read_whole(client: Client, purchase: Purchase, elsewhere: Callable[[], Sequence[str]], now: int) -> list[Fact]:
-    """An invoice with its refunds: those that are on their way, and those that were made `elsewhere` and may be new.
-
-    Where nothing ever came, nothing can have gone back: `elsewhere` is not asked.
-    """
+    """An invoice with its refunds: those that are on their way, and those made `elsewhere` that may be new. `elsewhere`
+    is only asked where money came, because nothing else can be refunded."""
     facts = list(client.read(Ref("purchase", purchase.purchase_id), now))
     if not facts:
         raise ProviderError(f"{purchase.provider} has no invoice {purchase.purchase_id} any more")
-    known = purchase.payment.refunds if purchase.payment else {}
-    told = {fact.refund_id for fact in facts if isinstance(fact, RefundFact)}
-    open_ones = [refund_id for refund_id, refund in known.items() if refund.status == "pending"]
-    came = any(isinstance(fact, PurchaseFact) and fact.received_cents > 0 for fact in facts) or bool(known)
-    made = [found for found in elsewhere() if found not in known] if came else []
+    recorded = purchase.payment.refunds if purchase.payment else {}
+    read = {fact.refund_id for fact in facts if isinstance(fact, RefundFact)}
+    open_ones = [refund_id for refund_id, refund in recorded.items() if refund.status == "pending"]
+    came = any(isinstance(fact, PurchaseFact) and fact.received_cents > 0 for fact in facts) or bool(recorded)
+    made = [made_id for made_id in elsewhere() if made_id not in recorded] if came else []
     for refund_id in dict.fromkeys([*open_ones, *made]):
-        if refund_id not in told:
+        if refund_id not in read:
             facts += client.read(Ref("payment", f"{purchase.purchase_id}/{refund_id}"), now)
     return facts
 
 
 def _is_news(purchase: Purchase, facts: Iterable[Fact]) -> bool:
-    """Whether what was read differs from what is recorded; the time of reading alone is not worth a write."""
+    """Whether what was read differs from what is stored, apart from the time of reading."""
     refunds = purchase.payment.refunds if purchase.payment else {}
     for fact in facts:
         if isinstance(fact, PurchaseFact):
-            known = (purchase.state, purchase.due_cents, purchase.received_cents, purchase.received_sat)
-            if (fact.state, fact.due_cents, fact.received_cents, fact.received_sat) != known:
+            recorded = (purchase.state, purchase.due_cents, purchase.received_cents, purchase.received_sat)
+            if (fact.state, fact.due_cents, fact.received_cents, fact.received_sat) != recorded:
                 return True
         elif isinstance(fact, RefundFact):
             refund = refunds.get(fact.refund_id)
@@ -139,11 +138,11 @@ def show(
     accounts: AccountStore, client: Callable[[str], Client], user_id: str, provider: str, purchase_id: str, now: int
 ) -> dict[str, Any]:
     """An invoice as a page shows it, read from the provider. Somebody else's is not found."""
-    purchase = purchase_of(accounts.load(user_id), provider, purchase_id)
+    purchase = accounts.evaluate(user_id, lambda account: purchase_of(account, provider, purchase_id))
     if purchase is None:
         raise NotFound("there is no such invoice")
     invoice = prepaid_client(client, provider).invoice(purchase_id, now)
-    # What the provider says now, with what we decided about it.
+    # The provider's present state, with our decisions about it.
     seen = replace(
         purchase,
         state=invoice.state,
@@ -172,12 +171,13 @@ def show(
         "server_time": rfc3339(invoice.server_time),
         "url": invoice.url,
         "confirmations": invoice.confirmations,
+        "confirmed": invoice.confirmed,
         "claim_url": _claim_url(client, purchase),
     }
 
 
 def _claim_url(client: Callable[[str], Client], purchase: Purchase) -> str | None:
-    """Where the buyer fetches what is given back, while it waits for just that."""
+    """Where the buyer claims the refund, while it waits for that."""
     refunds = purchase.payment.refunds if purchase.payment else {}
     open_claims = (id for id, r in refunds.items() if r.status == "pending" and r.waits_for == "claim")
     claim = next(open_claims, None)
@@ -199,8 +199,11 @@ def of_checkout(accounts: AccountStore, user_id: str, checkout_id: str) -> tuple
 
 
 def purchase_of(account: Account, provider: str, purchase_id: str) -> Purchase | None:
+    """Raises `PastNeeded` where it may be among those that were not read."""
     for kind in ("term", "purchase", "gift"):
-        found = account.records.get(f"{kind}#{provider}#{purchase_id}")
-        if isinstance(found, Purchase):
-            return found
+        record = account.records.get(f"{kind}#{provider}#{purchase_id}")
+        if isinstance(record, Purchase):
+            return record
+    if not account.whole:
+        raise PastNeeded
     return None

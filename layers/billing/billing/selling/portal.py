@@ -17,5 +17,5 @@ def portal_link(accounts: AccountStore, client: Callable[[str], Client], return_
             return client(provider).portal_url(customer_id, return_url)
         except ProviderError as refused:
             if refused.extensions.get("reason") != "customer_gone":
-                raise  # whom somebody deleted there has no portal; an older one may still be
+                raise  # a customer who was deleted there has no portal; an older one may
     raise NotFound("there is nothing to manage yet: no card payment was made")

@@ -12,7 +12,7 @@ from billing.providers.interface import Client
 from billing.rules.access import term_runs
 from billing.rules.past import whole
 from billing.rules.plans import Catalogue, Plan
-from billing.rules.records import Account, Payment, Purchase, Subscription, Term
+from billing.rules.records import Account, Gift, Payment, Purchase, Subscription, Term
 from billing.rules.times import DAY, day_of, rfc3339
 from billing.selling.invoices import rate_of
 from billing.store.accounts import AccountStore
@@ -23,16 +23,14 @@ LINKED = 8
 _AT_ONCE = 8
 _SATOSHIS = 100_000_000
 
-Reason = Literal["start", "renewal", "change", "term", "once"]
+Reason = Literal["start", "renewal", "change", "term", "once", "gift"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
-    """A payment, with what it was for. `url`: the provider's own proof of it, fetched on demand and never stored.
-
-    `reason`: the first of a subscription (start), a later period of it, a change within one, a prepaid term, or
-    something bought once. `period`: the time that was paid for, where there is one.
-    """
+    """A payment, with what it was for. `url`: the provider's own receipt, fetched on demand and never stored. `reason`:
+    the first of a subscription (start), a later period of it, a change within one, a prepaid term, something bought
+    once, or a gift. `period`: the time that was paid for, where there is one and it is the buyer's."""
 
     provider: str
     payment: Payment
@@ -45,7 +43,7 @@ class Receipt:
 
     @property
     def number(self) -> str:
-        """The same at every look, and of no meaning to anybody else: day and a digest of the payment's own id."""
+        """The same each time it is shown, and of no meaning to others: day and a digest of the payment's own id."""
         digest = hashlib.sha256(f"{self.provider}/{self.payment.payment_id}".encode()).hexdigest()
         return f"{day_of(self.payment.paid_at).replace('-', '')}-{digest[:8].upper()}"
 
@@ -66,25 +64,25 @@ class Receipts:
         self._seller = seller
 
     def list(self, user_id: str) -> Mapping[str, Any]:
-        """Every payment, newest first; without its link where the provider is silent or not set up any more."""
+        """Every payment, newest first; without its link where the provider does not answer or is no longer set up."""
         receipts = receipts_of(self._accounts.load(user_id, whole=True), self._plans.catalogue())
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             linked = list(pool.map(self._linked, receipts[:LINKED]))
         return {"receipts": [view(receipt) for receipt in [*linked, *receipts[LINKED:]]]}
 
     def show(self, user_id: str, provider: str, payment_id: str) -> Mapping[str, Any]:
-        """One of them as a document. What was paid in bitcoin is asked of its provider, and of nobody else."""
+        """One of them as a document. For a bitcoin payment its provider is asked, and no other."""
         receipts = receipts_of(self._accounts.load(user_id, whole=True), self._plans.catalogue())
-        found = next((r for r in receipts if (r.provider, r.payment.payment_id) == (provider, payment_id)), None)
-        if found is None:
+        receipt = next((r for r in receipts if (r.provider, r.payment.payment_id) == (provider, payment_id)), None)
+        if receipt is None:
             raise NotFound("there is no such receipt")
         return {
-            **view(self._linked(found)),
+            **view(self._linked(receipt)),
             "seller": list(self._seller),
             "user_id": user_id,
-            "net_cents": found.payment.amount_cents - found.payment.tax_cents,
-            "tax_cents": found.payment.tax_cents,
-            "bitcoin": self._bitcoin(found),
+            "net_cents": receipt.payment.amount_cents - receipt.payment.tax_cents,
+            "tax_cents": receipt.payment.tax_cents,
+            "bitcoin": self._bitcoin(receipt),
         }
 
     def _linked(self, receipt: Receipt) -> Receipt:
@@ -96,8 +94,8 @@ class Receipts:
             return receipt
 
     def _bitcoin(self, receipt: Receipt) -> Mapping[str, Any] | None:
-        """None for a card, and where the provider has nothing to say any more. One that is away is an error: a document
-        that lacks a part of it would pass for the whole."""
+        """None for a card, and where the provider no longer has the invoice. A provider that is away is an error: an
+        incomplete document would pass for a complete one."""
         if receipt.provider not in PREPAID or not isinstance(receipt.record, Purchase):
             return None
         try:
@@ -139,6 +137,8 @@ def receipts_of(account: Account, catalogue: Catalogue) -> list[Receipt]:
 
 def _reason(record: Subscription | Purchase, payment: Payment, paid: Sequence[Payment]) -> Reason:
     """`paid`: all payments of the subscription."""
+    if isinstance(record, Gift):
+        return "gift"
     if not isinstance(record, Subscription):
         return "term" if isinstance(record, Term) else "once"
     mine = (payment.paid_at, payment.payment_id)
@@ -148,7 +148,7 @@ def _reason(record: Subscription | Purchase, payment: Payment, paid: Sequence[Pa
     )
     if not earlier:
         return "start"
-    # What begins before the time that was paid last is over changes that time.
+    # It begins before the last paid period is over, so it is a change within that period.
     start, paid_until = payment.period_start, earlier[-1].period_end
     return "change" if start is not None and paid_until is not None and start < paid_until else "renewal"
 
@@ -158,6 +158,8 @@ def _period(
 ) -> tuple[int, int] | None:
     if isinstance(record, Term):
         return runs.get(record.purchase_id)
+    if isinstance(record, Gift):
+        return None
     if isinstance(record, Purchase):
         days = plan.duration_days if plan else None
         return (payment.paid_at, payment.paid_at + days * DAY) if days else None
@@ -167,7 +169,7 @@ def _period(
 
 
 def view(receipt: Receipt) -> Mapping[str, Any]:
-    """As `billing.api.responses.ReceiptView` has it."""
+    """As `billing.api.answers.payments.ReceiptView` has it."""
     payment, plan = receipt.payment, receipt.plan
     start, end = receipt.period or (None, None)
     return {

@@ -1,8 +1,8 @@
-"""Refunds from our side: what one would do to access, shown first; then the money, by the provider that took it.
+"""Refunds from our side: first what one would do to access; then the money, by the provider that took it.
 
-What is to go back is reserved on the account by a conditional write before the provider is asked, so that however many
-ask at once, no more than was paid goes back. The request's id stands on the provider's object: the answer, a webhook or
-a later reading settles it, whichever comes first. A refusal gives the reservation back. When the provider was silent,
+The amount is reserved on the account by a conditional write before the provider is asked, so that however many ask at
+once, no more than was paid goes back. The request's id stands on the provider's object: the answer, a webhook or a
+later reading settles it, whichever comes first. A refusal gives the reservation back. When the provider did not answer,
 or this process died, the request stays open and is asked again under the same id: by whoever repeats the key, or by
 `settle`.
 """
@@ -37,18 +37,17 @@ from billing.store.accounts import AccountStore
 from billing.store.due import DueStore
 from billing.store.plans import PlanStore
 
-# Seconds in which nobody else asks the provider for the same request: longer than a function lives that asks.
+# Seconds in which nobody else asks the provider for the same request: longer than the function that asks may run.
 ASKING = 90
-# Seconds until an open request is asked again by itself, by how often it was asked.
+# Seconds until an open request is asked again, by how often it was asked.
 _AGAIN = (120, 300, 900, 3600, 6 * 3600)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """A refund as somebody wants it. `payment`: any name of the payment. `amount_cents` None: all that is left.
-
-    `undecided`: only while the bitcoin payment waits for a decision, which somebody else may make at the same moment.
-    """
+    """A refund as it was asked for. `payment`: any name of the payment. `amount_cents` None: all that is left.
+    `undecided`: only while the bitcoin payment waits for a decision, which somebody else may make at the same
+    moment."""
 
     user_id: str
     provider: str
@@ -115,17 +114,17 @@ class Refunds:
         }
 
     def settle(self, due: DueStore, now: int, limit: int, logger: Log) -> int:
-        """Asks again for what nobody knows the end of yet; how many requests were settled."""
+        """Asks again for refunds whose end is unknown; how many requests were settled."""
         settled = 0
-        for found in due.due("settle", now, limit):
+        for record in due.due("settle", now, limit):
             if deadline.over():
                 break
-            request = self._take(found.user_id, found.record, now)
+            request = self._take(record.user_id, record.record, now)
             if request is None:
                 continue
             where = {"provider": request.provider, "request": request.request_id, "tries": request.tries}
             try:
-                self._ask(found.user_id, request, now)
+                self._ask(record.user_id, request, now)
                 logger.info("refund settled", extra=where)
             except ProviderUnavailable as silent:
                 logger.warning("refund still open", extra={**where, "why": silent.detail})
@@ -136,7 +135,7 @@ class Refunds:
         return settled
 
     def _take(self, user_id: str, record: str, now: int) -> RefundRequest | None:
-        """An open request to ask the provider for; None when it is settled, or somebody is at it."""
+        """An open request to ask the provider for; None when it is settled, or somebody else is asking."""
         taken: list[RefundRequest] = []
 
         def decide(before: Account) -> Consequences | None:
@@ -153,17 +152,17 @@ class Refunds:
     # --- reserve, ask, settle or give back ---------------------------------------------------------------------------
 
     def _reserve(self, wanted: Wanted, key: str, admin: str, now: int) -> tuple[Account, RefundRequest]:
-        """The account before, and the request in it: a new one, or the one that this key stands for already."""
-        found: list[tuple[Account, RefundRequest]] = []
+        """The account before, and the request in it: a new one, or the one that was made under this key."""
+        reserved: list[tuple[Account, RefundRequest]] = []
 
         def decide(before: Account) -> Consequences | None:
             record, payment = _payment(before, wanted)
             own_id = request_id(wanted.user_id, wanted.provider, payment.payment_id, key)
-            known = request_of(before, wanted.provider, own_id)
-            if known is not None:
-                _check_same(known, wanted)
-                request = known if known.status != "reserved" else _taken(known, now)
-                found[:] = [(before, request)]
+            existing = request_of(before, wanted.provider, own_id)
+            if existing is not None:
+                _check_same(existing, wanted)
+                request = existing if existing.status != "reserved" else _taken(existing, now)
+                reserved[:] = [(before, request)]
                 return self._noting(before, request, now)
             amount, _ = _amount(before, record, payment, wanted)
             request = RefundRequest(
@@ -179,12 +178,12 @@ class Refunds:
                 asked_until=now + ASKING,
                 settle_at=now + _AGAIN[0],
             )
-            found[:] = [(before, request)]
+            reserved[:] = [(before, request)]
             by = By(actor=admin, action="refund", reason=wanted.reason, subject=wanted.user_id)
             return self._noting(before, request, now, by)
 
         self._accounts.change(wanted.user_id, decide)
-        return found[0]
+        return reserved[0]
 
     def _noting(self, before: Account, request: RefundRequest, now: int, by: By | None = None) -> Consequences | None:
         if request_of(before, request.provider, request.request_id) == request:
@@ -192,8 +191,8 @@ class Refunds:
         return consequences(before, before.put(request), self._plans.catalogue(), now, by)
 
     def _ask(self, user_id: str, request: RefundRequest, now: int) -> RefundParts:
-        """Asks the provider and notes what came of it."""
-        # A bitcoin provider makes a claim of any size: nobody but us knows what is left.
+        """Asks the provider and stores the outcome."""
+        # A bitcoin provider makes a claim of any size, so the amount left has to be named.
         named = request.provider in PREPAID or not request.whole
         try:
             answer = self._client(request.provider).refund(
@@ -213,7 +212,7 @@ class Refunds:
             self._close(user_id, request, "refused", refused.detail, now)
             raise
         facts = answer.facts
-        if request.provider in PREPAID:  # dated by when we asked, as all that is read of it later
+        if request.provider in PREPAID:  # dated by our clock, as whatever is read of it later
             facts = tuple(replace(fact, observed_at=now) for fact in facts)
         self._applier.apply(user_id, request.provider, facts, now)
         words = list(answer.refused)
@@ -224,13 +223,13 @@ class Refunds:
         return answer
 
     def _close(self, user_id: str, request: RefundRequest, status: RequestStatus, error: str | None, now: int) -> None:
-        """Notes the end of a request; what it still held is free again."""
+        """Stores the end of a request; what it still reserved is free again."""
 
         def decide(before: Account) -> Consequences | None:
-            found = request_of(before, request.provider, request.request_id)
-            if found is None or found.status != "reserved":
+            stored = request_of(before, request.provider, request.request_id)
+            if stored is None or stored.status != "reserved":
                 return None
-            return self._noting(before, replace(found, status=status, error=error, settle_at=None), now)
+            return self._noting(before, replace(stored, status=status, error=error, settle_at=None), now)
 
         self._accounts.change(user_id, decide)
 
@@ -240,19 +239,19 @@ class Refunds:
         try:
             return prepaid_client(self._client, provider).refund_url(refund_id)
         except ProviderError:
-            return None  # the refund is made; its link can be had again by reading the invoice
+            return None  # the refund is made; reading the invoice gives its link again
 
 
-def _check_same(known: RefundRequest, wanted: Wanted) -> None:
-    """One key stands for one refund."""
+def _check_same(existing: RefundRequest, wanted: Wanted) -> None:
+    """A key stands for one refund."""
     whole = wanted.amount_cents is None
-    same_amount = known.whole if whole else not known.whole and known.amount_cents == wanted.amount_cents
-    if not same_amount or known.reason != wanted.reason:
+    same_amount = existing.whole if whole else not existing.whole and existing.amount_cents == wanted.amount_cents
+    if not same_amount or existing.reason != wanted.reason:
         raise Conflict("this key was used for another refund of this payment", code="idempotency_key_reused")
 
 
 def _taken(request: RefundRequest, now: int) -> RefundRequest:
-    """An open request with us as the one who asks the provider, unless somebody is at it."""
+    """An open request, now asked for by us, unless somebody else is asking."""
     if request.asked_until > now:
         raise Conflict(
             "this refund is being asked for at this moment: ask again with the same key",
@@ -277,14 +276,14 @@ def features_lost(
 
 
 def _payment(account: Account, wanted: Wanted) -> tuple[Subscription | Purchase, Payment]:
-    found = account.payment(wanted.provider, wanted.payment)
-    if found is None:
+    record_and_payment = account.payment(wanted.provider, wanted.payment)
+    if record_and_payment is None:
         raise NotFound(f"this user has no payment {wanted.payment} at {wanted.provider}")
-    return found
+    return record_and_payment
 
 
 def _amount(account: Account, record: Subscription | Purchase, payment: Payment, wanted: Wanted) -> tuple[int, int]:
-    """What is to go back, and what could. Raises `Conflict` where that cannot be."""
+    """The amount of this refund, and the most that could go back. Raises `Conflict` where it cannot be made."""
     decided = payment.accepted_by
     if isinstance(record, Purchase) and not record.undecided:
         decided = record.accepted_by

@@ -6,8 +6,9 @@ So a reminder is never told twice, and never told without being noted.
 
 from collections.abc import Sequence
 
-from billing.rules.plans import Catalogue
-from billing.rules.records import LIVE, Account, Renewal
+from billing.rules.ends import renewed_by_card
+from billing.rules.records import Account, Renewal
+from billing.rules.renewal import foreseen
 from billing.rules.times import DAY
 from billing.store.accounts import AccountStore
 from billing.store.due import DueStore
@@ -31,13 +32,13 @@ class Reminders:
             renewal = account.records.get(due.record)
             if not isinstance(renewal, Renewal):
                 continue
-            stage = self._stage(renewal, now) if self._wanted(account, renewal) else None
+            stage = self._stage(renewal, now) if self._wanted(account, renewal, now) else None
             noted = {} if stage is None else {"reminded_days": stage}
             sent += self._due.claim(due, self._next(renewal, now), **noted) and stage is not None
         return sent
 
     def _stage(self, renewal: Renewal, now: int) -> int | None:
-        """The most urgent reminder that is due; those it overtook (we were down) are not told any more."""
+        """The most urgent reminder that is due; those that it overtook while we were down are left out."""
         passed = [
             days for days in self._days if renewal.ends_at - days * DAY <= now and (days == 0 or now < renewal.ends_at)
         ]
@@ -48,17 +49,8 @@ class Reminders:
     def _next(self, renewal: Renewal, now: int) -> int | None:
         return next((t for days in self._days if (t := renewal.ends_at - days * DAY) > now), None)
 
-    def _wanted(self, account: Account, renewal: Renewal) -> bool:
-        """The buyer asked for it, and neither a card nor a wallet without trouble pays on when the time is over."""
+    def _wanted(self, account: Account, renewal: Renewal, now: int) -> bool:
+        """Whether the buyer asked for it, and neither a card nor a working wallet goes on paying."""
         mandate = account.mandate_in(renewal.group)
-        by_wallet = mandate is not None and mandate.renews
-        return renewal.wanted and not by_wallet and not _covered(account, renewal, self._plans.catalogue())
-
-
-def _covered(account: Account, renewal: Renewal, catalogue: Catalogue) -> bool:
-    for subscription in account.subscriptions:
-        plan = catalogue.get(subscription.plan_id, subscription.plan_version)
-        goes_on = subscription.status in LIVE and subscription.ends_at is None
-        if goes_on and plan is not None and plan.group == renewal.group:
-            return True
-    return False
+        by_wallet = mandate is not None and mandate.renews and foreseen(account, mandate, now) is None
+        return renewal.wanted and not by_wallet and not renewed_by_card(account, renewal.group, self._plans.catalogue())

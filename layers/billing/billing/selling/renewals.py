@@ -20,17 +20,15 @@ class Renewals:
         self._checkouts = checkouts
 
     def open_invoice(self, user_id: str, group: str, provider: str | None, now: int) -> Mapping[str, Any]:
-        """The invoice for another term of the plan that ends last, at its provider unless another one is named.
-
-        The same call returns the same invoice while it can be paid; the price is that of the plan's newest version.
-        """
+        """The invoice for another term of the plan that ends last, at its provider unless another one is named. The
+        same call returns the same invoice while it can be paid; the price is that of the plan's newest version."""
         renewal = _find(self._accounts.load(user_id), group)
-        if renewal.provider == VOUCHER:  # nothing was paid yet: the first that sells a term
+        if renewal.provider == VOUCHER:  # nothing was paid yet: the first provider that sells a term
             provider = provider or self._checkouts.prepaid_seller(renewal.plan_id)
         return self._checkouts.create(user_id, renewal.plan_id, provider or renewal.provider, now, accept_overlap=True)
 
     def set_reminders(self, user_id: str, group: str, *, wanted: bool, now: int) -> dict[str, Any]:
-        """Whether the buyer wants to hear of the end in time."""
+        """Sets whether the buyer wants to be reminded of the end."""
 
         def decide(account: Account) -> Consequences:
             renewal = replace(_find(account, group), wanted=wanted)

@@ -1,33 +1,25 @@
-"""Who redeemed a voucher, sealed: a reader of the table learns nothing, and whoever has the secret can end it."""
+"""Who redeemed a voucher, encrypted: the table alone does not tell; with the secret the redemption can be ended."""
 
-import base64
 import hmac
-import os
 from collections.abc import Sequence
-
-_NONCE = 12
 
 
 def seal(secret: str, voucher_id: str, user_id: str, redemption_id: str) -> str:
-    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+    from billing.sealing import encrypted
 
-    nonce = os.urandom(_NONCE)
-    sealed = AESGCM(_key(secret, voucher_id)).encrypt(nonce, f"{redemption_id} {user_id}".encode(), voucher_id.encode())
-    return base64.b64encode(nonce + sealed).decode()
+    return encrypted(_key(secret, voucher_id), f"{redemption_id} {user_id}", voucher_id.encode())
 
 
 def unseal(secrets: Sequence[str], voucher_id: str, sealed: str) -> tuple[str, str] | None:
-    """The user and the redemption's id; None when it was sealed with a secret that is none of these any more."""
-    from cryptography.exceptions import InvalidTag
-    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+    """The user and the redemption's id; None when it was sealed with a secret that we no longer have."""
+    from billing.sealing import CannotOpen, decrypted
 
-    raw = base64.b64decode(sealed)
     for secret in secrets:
         try:
-            opened = AESGCM(_key(secret, voucher_id)).decrypt(raw[:_NONCE], raw[_NONCE:], voucher_id.encode())
-        except InvalidTag:
+            opened = decrypted(_key(secret, voucher_id), sealed, voucher_id.encode())
+        except CannotOpen:
             continue
-        redemption_id, _, user_id = opened.decode().partition(" ")
+        redemption_id, _, user_id = opened.partition(" ")
         return user_id, redemption_id
     return None
 

@@ -22,16 +22,16 @@ from billing.store.accounts import AccountStore
 from billing.store.plans import PlanStore
 from billing.store.previews import PREVIEW_SECONDS, Preview, PreviewStore
 
-# What is told just before a provider is asked to change a subscription: which, and what it is asked for.
+# Called just before a provider is asked to change a subscription: which one, and the change.
 Acting = Callable[[Subscription, Mapping[str, Any]], None]
 
 
-def _by_the_customer(subscription: Subscription, asked: Mapping[str, Any]) -> None:
-    """What customers do themselves is in no log of ours besides the history of their account."""
+def _by_the_customer(subscription: Subscription, change: Mapping[str, Any]) -> None:
+    """The customer's own changes are in no log of ours but the history of their account."""
 
 
 class Subscriptions:
-    """`client(provider)` gives the calls toward a provider. `acting` is called where one is about to be asked."""
+    """`client(provider)` gives the calls toward a provider. `acting` is called before one of them changes anything."""
 
     def __init__(
         self,
@@ -59,7 +59,7 @@ class Subscriptions:
         subscription, current, target = self._change(account, plan_id, subscription.subscription_id, catalogue)
         at_period_end = waits(subscription, current, target)
         cost = self._cost(subscription, target, at_period_end, now)
-        kept = Preview(
+        preview = Preview(
             provider=subscription.provider,
             subscription_id=subscription.subscription_id,
             plan_id=target.plan_id,
@@ -72,7 +72,7 @@ class Subscriptions:
             expires_at=now + PREVIEW_SECONDS,
         )
         return {
-            "preview_id": self._previews.keep(user_id, kept),
+            "preview_id": self._previews.keep(user_id, preview),
             "plan_id": target.plan_id,
             "kind": kind_of(current, target),
             "at_period_end": at_period_end,
@@ -87,7 +87,7 @@ class Subscriptions:
             "next_billing_at": rfc3339(cost.next_billing_at),
             "effective_at": rfc3339(subscription.current_period_end if at_period_end else now),
             "features": compare(current, target),
-            "expires_at": rfc3339(kept.expires_at),
+            "expires_at": rfc3339(preview.expires_at),
         }
 
     def change(
@@ -130,7 +130,8 @@ class Subscriptions:
         return subscription_status(account, catalogue, now)
 
     def _refuse_unpaid(self, subscription: Subscription, current: Plan) -> NoReturn:
-        """An upgrade counts when it is paid. Where the bank wants the customer's word, there is a page to give it."""
+        """An upgrade counts once it is paid. Where the bank asks for the customer's consent, it names the page for
+        it."""
         client = renewing_client(self._client, subscription.provider)
         if url := client.confirm_url(subscription.subscription_id):
             raise Conflict(
@@ -154,9 +155,9 @@ class Subscriptions:
         subscription_id: str | None = None,
         acting: Acting = _by_the_customer,
     ) -> Mapping[str, Any]:
-        """Ends a subscription, now or when what was paid for is used up. Asking again changes nothing."""
+        """Ends a subscription, now or at the end of what was paid for. Asking again changes nothing."""
         account, subscription = self._newest(user_id, subscription_id, now)
-        # What was never paid cannot run out: unpaid and paused ones end at once.
+        # Unpaid and paused ones end at once: there is no paid time to use up.
         later = at_period_end and subscription.status in ("trialing", "active", "past_due")
         if not _is_over(subscription, later=later):
             acting(subscription, {"status": "canceled", "at_period_end": later})
@@ -172,7 +173,7 @@ class Subscriptions:
             except ProviderUnavailable:
                 raise
             except ProviderError:
-                # Somebody ended it in the same moment: then it is as it was wanted.
+                # Somebody ended it at the same moment, which is what was wanted.
                 account = self._read(account, subscription, now)
                 record = account.records[subscription.record]
                 if not (isinstance(record, Subscription) and _is_over(record, later=later)):
@@ -194,12 +195,12 @@ class Subscriptions:
         return subscription_status(account, self._plans.catalogue(), now)
 
     def _newest(self, user_id: str, subscription_id: str | None, now: int) -> tuple[Account, Subscription]:
-        """The subscription that is meant, as the provider has it now: what we know of it may be late."""
+        """The subscription as the provider has it now: our record may be behind."""
         account = self._accounts.load(user_id)
         subscription = _chosen(account, subscription_id)
         account = self._read(account, subscription, now)
-        found = account.records[subscription.record]
-        return account, found if isinstance(found, Subscription) else subscription
+        record = account.records[subscription.record]
+        return account, record if isinstance(record, Subscription) else subscription
 
     def _change(
         self, account: Account, plan_id: str, subscription_id: str | None, catalogue: Catalogue
@@ -238,8 +239,8 @@ class Subscriptions:
 
 
 def resumed(subscription: Subscription) -> Subscription:
-    """As it is once it was resumed. Raises `Conflict` where there is nothing to take back."""
-    # A new version of the same plan is the seller's doing: it is not the customer's to take back.
+    """The subscription after it was resumed. Raises `Conflict` where there is nothing to take back."""
+    # A move to a new version of the same plan is the seller's, so the customer cannot take it back.
     changes_plan = subscription.scheduled_plan_id not in (None, subscription.plan_id)
     ends_later = subscription.ends_at is not None
     if not (ends_later or changes_plan or subscription.status == "paused"):
@@ -255,7 +256,8 @@ def resumed(subscription: Subscription) -> Subscription:
 
 
 def waits(subscription: Subscription, current: Plan, target: Plan) -> bool:
-    """Less for the money takes effect when the paid period ends; in a trial nothing is paid yet, so at once."""
+    """Whether the change waits for the period's end, because it gives less for the money. In a trial nothing is paid
+    yet."""
     if subscription.status == "trialing":
         return False
     kind = kind_of(current, target)
@@ -281,30 +283,30 @@ def _chosen(
     account: Account, subscription_id: str | None, catalogue: Catalogue | None = None, group: str | None = None
 ) -> Subscription:
     """The live subscription (of a group of plans) that a call is about; refused where that could be several."""
-    found = [s for s in account.subscriptions if s.status in LIVE and subscription_id in (None, s.subscription_id)]
+    fitting = [s for s in account.subscriptions if s.status in LIVE and subscription_id in (None, s.subscription_id)]
     if catalogue is not None:
-        plans = {s.record: catalogue.get(s.plan_id, s.plan_version) for s in found}
-        found = [s for s in found if (plan := plans[s.record]) is not None and plan.group == group]
-    if not found:
+        plans = {s.record: catalogue.get(s.plan_id, s.plan_version) for s in fitting}
+        fitting = [s for s in fitting if (plan := plans[s.record]) is not None and plan.group == group]
+    if not fitting:
         raise NotFound("you have no such subscription" if subscription_id else "you have no subscription")
-    if len(found) > 1:
+    if len(fitting) > 1:
         raise Conflict(
             "you have several subscriptions: say which one is meant",
             code="subscription_unclear",
-            subscriptions=[{"subscription_id": s.subscription_id, "plan_id": s.plan_id} for s in found],
+            subscriptions=[{"subscription_id": s.subscription_id, "plan_id": s.plan_id} for s in fitting],
         )
-    return found[0]
+    return fitting[0]
 
 
 def _is_over(subscription: Subscription, *, later: bool) -> bool:
-    """Whether it has ended, or, for `later`, ends with its period at the latest: a date beyond that is billed first."""
+    """Whether it has ended, or, for `later`, ends with its period: before a later end it is billed again."""
     if subscription.status in TERMINAL:
         return True
     return later and subscription.ends_at is not None and subscription.ends_at <= subscription.current_period_end
 
 
 def _done(subscription: Subscription, preview: Preview) -> bool:
-    """A confirm that is repeated after a lost answer finds its work done."""
+    """Whether the change is made already: the answer to the first confirmation was lost."""
     wanted = (preview.plan_id, preview.plan_version)
     if preview.at_period_end:
         return (subscription.scheduled_plan_id, subscription.scheduled_plan_version) == wanted
@@ -312,5 +314,5 @@ def _done(subscription: Subscription, preview: Preview) -> bool:
 
 
 def _key(what: str, subscription: Subscription, account: Account) -> str:
-    """The same for a repeat of the same call, another one after anything changed."""
+    """The same for a repeat of the same call, and another one after anything has changed."""
     return f"{what}:{subscription.subscription_id}:{account.version}"

@@ -1,14 +1,13 @@
 """Vouchers in the hands of a buyer: what one would give, redeeming it once, and the gifts that somebody bought.
-
-Redeeming is one transaction: the account of who redeems, and the voucher on condition that nobody has. What becomes of
-a gift's payment afterwards is written on the voucher with it; `follow` carries that to whoever redeemed it.
-"""
+Redeeming is one transaction: the redeemer's account, and the voucher on condition that nobody has redeemed it. What
+becomes of a gift's payment afterwards is written on the voucher; `follow` carries it to the redeemer's account."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from billing.api.status import voucher_view
-from billing.errors import Conflict, InvalidRequest, NotFound, Parked
+from billing.api.status import invoice_state, voucher_view
+from billing.data import replace
+from billing.errors import Conflict, InvalidRequest, NotFound, Parked, account_moved
 from billing.rules import vouchers as rules
 from billing.rules.apply.purchases import renew
 from billing.rules.consequences import Consequences, consequences
@@ -27,7 +26,7 @@ Secrets = Callable[[], Sequence[str]]
 
 
 class Vouchers:
-    """`secrets`: what codes are drawn from, the newest first. `moved(user_id)`: as for `Checkouts`."""
+    """`secrets`: what codes are drawn from, the newest first. `opened_by(user_id)`: as for `Checkouts`."""
 
     def __init__(
         self,
@@ -36,14 +35,14 @@ class Vouchers:
         store: VoucherStore,
         secrets: Secrets,
         portal_url: str,
-        moved: Callable[[str], bool] = lambda _: False,
+        opened_by: Callable[[str], str | None] = lambda user_id: user_id,
     ) -> None:
         self._accounts = accounts
         self._plans = plans
         self._store = store
         self._secrets = secrets
         self._portal_url = portal_url
-        self._moved = moved
+        self._opened_by = opened_by
 
     def preview(self, user_id: str, typed: str, now: int) -> Mapping[str, Any]:
         """What redeeming would give this account; nothing is written. Refused as redeeming would be."""
@@ -51,40 +50,42 @@ class Vouchers:
         account = self._accounts.load(user_id)
         voucher = self._ready(code, account, now)
         after = _redeemed(account, code, voucher, catalogue, now) if voucher else account
-        return _given(account, after, code, catalogue, now)
+        return _view(account, after, code, catalogue, now)
 
     def redeem(self, user_id: str, typed: str, now: int) -> Mapping[str, Any]:
-        """Gives what the voucher gives, once. Whoever asks again for their own gets the same answer."""
+        """Gives what the voucher gives, once. Whoever redeemed it gets the same answer again."""
         code = _read(typed)
-        if self._moved(user_id):
-            raise Conflict("your key opens another account now: sign in again, then redeem there", code="account_moved")
         name, before = rules.voucher_id(code), Account(user_id)
 
         def decide(account: Account) -> Consequences | None:
             nonlocal before
             before = account
+            key = self._opened_by(user_id)
+            if key is None:
+                raise account_moved(", then redeem there")
             voucher = self._ready(code, account, now)
             if voucher is None:
                 return None
             catalogue = self._plans.catalogue()
             after = _redeemed(account, code, voucher, catalogue, now)
             taken = Taken(name, seal(self._secrets()[0], name, user_id, rules.redemption_id(code)))
-            return consequences(account, after, catalogue, now, vouchers=(taken,))
+            decided = consequences(account, after, catalogue, now, vouchers=(taken,))
+            return replace(decided, own_key=key == user_id)
 
         try:
             after = self._accounts.change(user_id, decide)
-        except Conflict:  # by this very user in another tab, perhaps, since the account was read
+        except Conflict:  # perhaps by this user in another tab, since the account was read
             before = after = self._accounts.load(user_id)
             if f"redemption#{rules.redemption_id(code)}" not in after.records:
                 raise
-        return _given(before, after, code, self._plans.catalogue(), now)
+        return _view(before, after, code, self._plans.catalogue(), now)
 
     def gifts(self, user_id: str, now: int) -> Mapping[str, Any]:
         """What this account bought for others, the newest first, with the code until somebody has redeemed it."""
         account, catalogue = self._accounts.load(user_id), self._plans.catalogue()
         bought = sorted(account.gifts, key=lambda gift: gift.created_at, reverse=True)
-        known = self._store.many([gift.voucher_id for gift in bought])
-        return {"gifts": [self._gift(gift, known.get(gift.voucher_id), catalogue, now) for gift in bought]}
+        vouchers = self._store.many([gift.voucher_id for gift in bought])
+        return {"gifts": [self._gift(gift, vouchers.get(gift.voucher_id), catalogue, now) for gift in bought]}
 
     def _gift(self, gift: Gift, voucher: Voucher | None, catalogue: Catalogue, now: int) -> View:
         plan = catalogue.get(gift.plan_id, gift.plan_version)
@@ -104,17 +105,19 @@ class Vouchers:
             "amount_cents": gift.amount_cents,
             "currency": gift.currency,
             "created_at": rfc3339(gift.created_at),
+            "invoice": invoice_state(gift, now),
         }
 
     def _code_of(self, gift: Gift) -> str | None:
-        """Drawn anew, by the secret of its time; None when that is none of ours any more."""
+        """The code, made again from the secret of its time; None when that secret is gone."""
         if gift.checkout_id is None:
             return None
         codes = (rules.code_of(secret, rules.gift_seed(gift.checkout_id)) for secret in self._secrets())
         return next((code for code in codes if rules.voucher_id(code) == gift.voucher_id), None)
 
     def _ready(self, code: str, account: Account, now: int) -> Voucher | None:
-        """The voucher that this account may redeem; None when it has. Raises, saying why, where it may not."""
+        """The voucher that this account may redeem; None when it has done so. Raises with the reason where it may
+        not."""
         if f"redemption#{rules.redemption_id(code)}" in account.records:
             return None
         voucher = self._store.get(rules.voucher_id(code))
@@ -133,7 +136,7 @@ class Vouchers:
 
 
 class Following:
-    """Carries what became of a voucher to the account of who redeemed it."""
+    """Carries what became of a voucher to the account that redeemed it."""
 
     def __init__(self, accounts: AccountStore, plans: PlanStore, store: VoucherStore, secrets: Secrets) -> None:
         self._accounts = accounts
@@ -142,7 +145,8 @@ class Following:
         self._secrets = secrets
 
     def follow(self, voucher_id: str, now: int) -> bool:
-        """Whether an account changed by it; nothing where nobody redeemed it. May be repeated, in any order."""
+        """Whether an account changed by it; nothing where nobody redeemed the voucher. May be repeated, in any
+        order."""
         voucher = self._store.get(voucher_id)
         if voucher is None or voucher.holder is None:
             return False
@@ -155,10 +159,10 @@ class Following:
         def decide(account: Account) -> Consequences | None:
             nonlocal changed
             changed = False
-            voucher, known = self._store.get(voucher_id), account.records.get(f"redemption#{redemption_id}")
-            if voucher is None or not isinstance(known, Redemption):
+            voucher, redemption = self._store.get(voucher_id), account.records.get(f"redemption#{redemption_id}")
+            if voucher is None or not isinstance(redemption, Redemption):
                 return None  # who redeemed it was erased: there is nothing left to end
-            after = account.put(rules.followed(known, voucher, now))
+            after = account.put(rules.followed(redemption, voucher, now))
             if after is account:
                 return None
             changed, catalogue = True, self._plans.catalogue()
@@ -207,7 +211,7 @@ def _plan(voucher: Voucher, catalogue: Catalogue) -> Plan | None:
     return plan
 
 
-def _given(before: Account, after: Account, code: str, catalogue: Catalogue, now: int) -> View:
+def _view(before: Account, after: Account, code: str, catalogue: Catalogue, now: int) -> View:
     """What it gives, and what it runs beside: `before` is the account without it."""
     redemption = after.records[f"redemption#{rules.redemption_id(code)}"]
     assert isinstance(redemption, Redemption)

@@ -1,8 +1,8 @@
 """Asking buyers' wallets to renew: a round over the mandates that are due.
 
-What to do is decided in `rules/renewal.py`. Here it is done, one step after another, each noted in the account before
-it is done, under the account's lock: so whoever does it twice, or at once with another, does it once. An order's id
-follows from what it renews, and the provider is looked through for it before it is asked for again.
+`rules/renewal.py` decides what to do. Here it is done, step by step, each stored in the account before it is done,
+under the account's lock: so a step that is repeated, or taken by two at once, is done once. An order's id follows from
+what it renews, and the provider is searched for it before it is asked for again.
 """
 
 import hashlib
@@ -46,26 +46,26 @@ from billing.rules.renewal import (
     noted,
 )
 from billing.selling.checkout import Checkouts
-from billing.selling.wallet import Answer, LightningInvoice, Wallet, WalletTrouble
-from billing.selling.wallets import Vault
+from billing.selling.wallet_interface import Answer, LightningInvoice, Wallet, WalletTrouble
+from billing.selling.wallet_vault import Vault
 from billing.store.accounts import AccountStore
 from billing.store.due import Due, DueStore
 from billing.store.plans import PlanStore
-from billing.store.wallets import KeptWallet
+from billing.store.wallets import StoredWallet
 
-# So long a mandate is in the hands of whoever claimed it (seconds); after a crash it is found again.
+# Seconds for which a mandate belongs to the run that claimed it; after a crash it is due again then.
 _CLAIMED = 600
-# An attempt's steps are fewer: more would be a circle.
+# An attempt has fewer steps: more would be an endless loop.
 _STEPS = 12
-# What an invocation keeps for one mandate: a wallet is waited for, a provider is asked three times.
+# The time that one mandate may take: a wallet is waited for, a provider is asked three times.
 _EACH_SECONDS = 100
-# A wallet that looks at it does not pay in the invoice's last minute.
+# A wallet is told to pay no later than this before the invoice's end.
 _BEFORE_THE_END = 60
 
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """How many mandates were looked at, how many wallets asked, and for how many something failed on our side."""
+    """How many mandates were read, how often a wallet was asked, and for how many something failed on our side."""
 
     read: int = 0
     asked: int = 0
@@ -73,7 +73,7 @@ class Round:
 
 
 class WalletRenewals:
-    """`live`: whether bitcoin is money here. `clock`: Unix seconds; a wallet is waited for longer than a call is."""
+    """`live`: whether this stack takes real bitcoin. `clock`: Unix seconds, read anew because wallets take long."""
 
     def __init__(
         self,
@@ -99,31 +99,31 @@ class WalletRenewals:
         return self._due.due("renew", self._clock(), limit)
 
     def renew(self, due: Due) -> int:
-        """Does what is due for one mandate; how often a wallet was asked. Somebody else's claim is left alone."""
+        """Does what is due for one mandate, unless another run has claimed it; how often a wallet was asked."""
         if not self._due.claim(due, self._clock() + _CLAIMED):
             return 0
         user_id, group = due.user_id, due.record.partition("#")[2]
-        asked, done = 0, set[type[Act]]()
+        asks, done = 0, set[type[Act]]()
         for _ in range(_STEPS):
             account, now = self._accounts.load(user_id), self._clock()
             mandate = account.mandate_in(group)
             if mandate is None:
-                return asked
+                return asks
             act = next_act(account, mandate, self._plans.catalogue(), now)
             if isinstance(act, Rest):
                 self._rest(user_id, group, now)
-                return asked
+                return asks
             if isinstance(act, Look | Void | Ask) and type(act) in done:
-                break  # it was done, and has changed nothing yet
+                break  # it was done already, without effect so far
             done.add(type(act))
             try:
-                asked += self._do(account, mandate, act, now)
+                asks += self._do(account, mandate, act, now)
             except ProviderError as error:
                 self._logger.warning("renewal by wallet waits", extra={"group": group, "why": error.detail})
                 self._rest(user_id, group, now, Rest(now + SOON, "shop_unavailable"))
-                return asked
+                return asks
         self._rest(user_id, group, now := self._clock(), Rest(now + SOON))
-        return asked
+        return asks
 
     def _do(self, account: Account, mandate: Mandate, act: Act, now: int) -> int:
         if isinstance(act, Open):
@@ -149,7 +149,8 @@ class WalletRenewals:
         now: int,
         decide: Callable[[Account, Mandate], tuple[Mandate, *tuple[Checkout, ...]] | None],
     ) -> Account | None:
-        """Writes what becomes of a mandate, or with None nothing: then somebody else had done it. None as well."""
+        """Writes what `decide` makes of a mandate; None where it says that somebody else has done it: nothing is
+        written."""
         wrote = False
 
         def note(account: Account) -> Consequences | None:
@@ -163,12 +164,13 @@ class WalletRenewals:
         return account if wrote else None
 
     def _rest(self, user_id: str, group: str, now: int, pause: Rest | None = None) -> None:
-        """Until there is something to do, as the account is when this is written; or for a pause in what is to do."""
+        """Rests until there is something to do, judged by the account as it is written; or for a pause before what is
+        to do."""
         catalogue = self._plans.catalogue()
 
         def rest(account: Account, mandate: Mandate) -> tuple[Mandate]:
-            found = pause or next_act(account, mandate, catalogue, now)
-            act = found if isinstance(found, Rest) else Rest(now)
+            to_do = pause or next_act(account, mandate, catalogue, now)
+            act = to_do if isinstance(to_do, Rest) else Rest(now)
             rested = replace(mandate, act_at=act.until)
             if act.trouble is not None and act.trouble != mandate.trouble:
                 rested = replace(rested, trouble=act.trouble, trouble_at=now)
@@ -177,7 +179,7 @@ class WalletRenewals:
         self._change(user_id, group, now, rest)
 
     def _close(self, account: Account, mandate: Mandate, act: Close, now: int) -> None:
-        """Its wallet's budget, if that was it, is new at a time that the wallet told."""
+        """Ends the attempt. Where the wallet's budget was used up, the next one waits for the time that it named."""
         run = last_run(account, self._plans.catalogue(), mandate.group)
 
         def close(_: Account, current: Mandate) -> tuple[Mandate] | None:
@@ -190,8 +192,8 @@ class WalletRenewals:
 
     def _give_up(self, account: Account, mandate: Mandate, act: GiveUp, now: int) -> None:
         def give_up(_: Account, current: Mandate) -> tuple[Mandate]:
-            told = current if act.trouble is None else replace(current, trouble=act.trouble, trouble_at=now)
-            return (replace(told, given_up=True, act_at=None),)
+            troubled = current if act.trouble is None else replace(current, trouble=act.trouble, trouble_at=now)
+            return (replace(troubled, given_up=True, act_at=None),)
 
         self._change(account.user_id, mandate.group, now, give_up)
         self._tell(mandate, "given up")
@@ -203,21 +205,22 @@ class WalletRenewals:
     # --- the invoice -------------------------------------------------------------------------------------------------
 
     def _open(self, account: Account, mandate: Mandate, act: Open, now: int) -> None:
-        """Notes the order, then asks for its invoice. A wallet that cannot be asked anyway costs no invoice."""
+        """Stores the order, then asks for its invoice. Where the wallet cannot be asked anyway, no invoice is
+        opened."""
         catalogue = self._plans.catalogue()
         repeated = mandate.attempt is not None
         if not repeated and not self._ready(account, mandate, now):
             return
 
-        def note(current: Account, known: Mandate) -> tuple[Mandate, Checkout] | None:
-            if known.attempt is not None or next_act(current, known, catalogue, now) != act:
+        def note(fresh: Account, latest: Mandate) -> tuple[Mandate, Checkout] | None:
+            if latest.attempt is not None or next_act(fresh, latest, catalogue, now) != act:
                 return None
-            plan = for_sale(catalogue, known)
-            run = last_run(current, catalogue, known.group)
+            plan = for_sale(catalogue, latest)
+            run = last_run(fresh, catalogue, latest.group)
             assert plan is not None
             assert run is not None
-            order = self._order(current.user_id, known, plan, run.end, act.number, self._seller(run.term.provider), now)
-            return noted(known, act.number, order), order
+            order = self._order(fresh.user_id, latest, plan, run.end, act.number, self._seller(run.term.provider), now)
+            return noted(latest, act.number, order), order
 
         if not repeated:
             written = self._change(account.user_id, mandate.group, now, note)
@@ -263,7 +266,8 @@ class WalletRenewals:
         )
 
     def _seller(self, last: str) -> str:
-        """Who took the last term, if they can ask for Lightning alone, else the first on offer who can."""
+        """The provider of the last term, if it can make invoices for Lightning alone, else the first on offer that
+        can."""
         able = [name for name in self._offered if PROVIDERS[name].lightning]
         if not able:
             raise ProviderError("no provider of this stack can open an invoice for a wallet")
@@ -277,29 +281,29 @@ class WalletRenewals:
             raise ProviderError(str(lost)) from lost
 
     def _void(self, account: Account, mandate: Mandate, now: int) -> None:
-        """If the provider will not end it, it runs out; either way it is read again."""
+        """If the provider will not end it, it expires; either way it is read again."""
         attempt = _open_attempt(mandate)
         self._client(self._provider_of(account, mandate)).expire_checkout(attempt.invoice_id or "")
         self._look(account, mandate, now)
 
     def _provider_of(self, account: Account, mandate: Mandate) -> str:
         attempt = _open_attempt(mandate)
-        found = next((t.provider for t in account.terms if t.purchase_id == attempt.invoice_id), None)
+        provider = next((t.provider for t in account.terms if t.purchase_id == attempt.invoice_id), None)
         page = account.checkout_in(mandate.group)
-        if found is None and page is not None and page.checkout_id == attempt.checkout_id:
-            found = page.provider
-        assert found is not None
-        return found
+        if provider is None and page is not None and page.checkout_id == attempt.checkout_id:
+            provider = page.provider
+        assert provider is not None
+        return provider
 
     # --- the wallet --------------------------------------------------------------------------------------------------
 
     def _ready(self, account: Account, mandate: Mandate, now: int) -> bool:
-        """Whether the wallet can be asked at all; if not, that is a try that came to nothing."""
+        """Whether the wallet can be asked at all; if not, that counts as a failed try."""
         try:
-            kept = self._kept(account.user_id, mandate)
-            self._wallet.info(self._vault.open(account.user_id, mandate.group, kept))
-        except WalletTrouble as found:
-            trouble = found.trouble
+            stored = self._connection_of(account.user_id, mandate)
+            self._wallet.info(self._vault.open(account.user_id, mandate.group, stored))
+        except WalletTrouble as failure:
+            trouble = failure.trouble
         else:
             return True
         run = last_run(account, self._plans.catalogue(), mandate.group)
@@ -312,11 +316,11 @@ class WalletRenewals:
             self._tell(mandate, trouble)
         return False
 
-    def _kept(self, user_id: str, mandate: Mandate) -> KeptWallet:
-        kept = self._vault.find(user_id, mandate.group)
-        if kept is None or kept.connection_id != mandate.connection_id:
+    def _connection_of(self, user_id: str, mandate: Mandate) -> StoredWallet:
+        stored = self._vault.find(user_id, mandate.group)
+        if stored is None or stored.connection_id != mandate.connection_id:
             raise WalletTrouble("connection_ended")
-        return kept
+        return stored
 
     def _ask(self, account: Account, mandate: Mandate, now: int) -> int:
         attempt = _open_attempt(mandate)
@@ -328,16 +332,16 @@ class WalletRenewals:
             self._note_answer(account, mandate, attempt, Answer(trouble=trouble, unseen=True), now)
             return 0
         try:
-            kept = self._kept(account.user_id, mandate)
-            connection = self._vault.open(account.user_id, mandate.group, kept)
-        except WalletTrouble as found:
-            self._note_answer(account, mandate, attempt, Answer(trouble=found.trouble, unseen=True), now)
+            stored = self._connection_of(account.user_id, mandate)
+            connection = self._vault.open(account.user_id, mandate.group, stored)
+        except WalletTrouble as failure:
+            self._note_answer(account, mandate, attempt, Answer(trouble=failure.trouble, unseen=True), now)
             return 0
-        asked = self._claim(account, mandate, attempt, lightning, now)
-        if asked is None:
+        claimed = self._claim(account, mandate, attempt, lightning, now)
+        if claimed is None:
             return 0
         answer = self._wallet.pay(
-            connection, lightning, min(lightning.expires_at, attempt.payable_until) - _BEFORE_THE_END, kept.info
+            connection, lightning, min(lightning.expires_at, attempt.payable_until) - _BEFORE_THE_END, stored.info
         )
         now = self._clock()
         self._note_answer(account, mandate, attempt, answer, now)
@@ -350,12 +354,15 @@ class WalletRenewals:
     def _obstacle(
         self, account: Account, mandate: Mandate, shown: CryptoInvoice, lightning: LightningInvoice | None, now: int
     ) -> Trouble | None:
-        """Why a wallet is not asked to pay this: it is not what we ordered, or not what was agreed to."""
+        """Why the wallet is not asked to pay this: it is not what we ordered, or not what was agreed."""
         order = account.checkout_in(mandate.group)
         ours = order is not None and (shown.amount_cents, shown.currency) == (order.amount_cents, order.currency)
+        meant = order is not None and order.plan_id == mandate.plan_id
         within = shown.amount_cents <= mandate.price_cents and shown.currency == mandate.currency
         if lightning is None or lightning.amount_msat is None or not ours or shown.due_btc is None:
             return "shop_unavailable"
+        if not meant:
+            return "plan_changed"
         if not within:
             return "price_raised"
         attempt = _open_attempt(mandate)
@@ -375,22 +382,23 @@ class WalletRenewals:
     def _claim(
         self, account: Account, mandate: Mandate, attempt: Attempt, lightning: LightningInvoice, now: int
     ) -> Attempt | None:
-        """The attempt as it is now asked for; None when somebody else asks, or it is not to be asked any more."""
+        """The attempt as it is now asked for; None when somebody else asks, it is not to be asked any more, or its
+        buyer has agreed to something else since the invoice was judged."""
         catalogue = self._plans.catalogue()
 
-        def claim(current: Account, known: Mandate) -> tuple[Mandate] | None:
-            same = known.attempt == attempt and known.connection_id == mandate.connection_id
-            if not same or not isinstance(next_act(current, known, catalogue, now), Ask):
+        def claim(fresh: Account, latest: Mandate) -> tuple[Mandate] | None:
+            as_agreed = replace(latest, act_at=mandate.act_at) == mandate
+            if not as_agreed or not isinstance(next_act(fresh, latest, catalogue, now), Ask):
                 return None
             sat = -(-(lightning.amount_msat or 0) // 1000)
-            return (asking(known, attempt, lightning.payment_hash, sat, now),)
+            return (asking(latest, attempt, lightning.payment_hash, sat, now),)
 
         written = self._change(account.user_id, mandate.group, now, claim)
-        known = written.mandate_in(mandate.group) if written is not None else None
-        return known.attempt if known is not None else None
+        mandate_then = written.mandate_in(mandate.group) if written is not None else None
+        return mandate_then.attempt if mandate_then is not None else None
 
     def _note_answer(self, account: Account, mandate: Mandate, before: Attempt, answer: Answer, now: int) -> None:
-        """A wallet that surely has not seen it counts as not asked, unless it was asked `before`."""
+        """A wallet that certainly has not seen the request counts as not asked, unless it was asked `before`."""
 
         def note(_: Account, current: Mandate) -> tuple[Mandate] | None:
             if current.attempt is None or current.attempt.checkout_id != before.checkout_id:
@@ -409,10 +417,9 @@ def _open_attempt(mandate: Mandate) -> Attempt:
 
 
 def work_off(workers: Sequence[WalletRenewals], limit: int, logger: Log) -> Round:
-    """One round: what is due, shared among workers that wait for wallets side by side. Each has connections of its own.
-
-    What fails for one is no matter of the others; a fault of ours ends the round, after the others were served.
-    """
+    """One round over all that is due, shared among workers, each with connections of its own, so that wallets are
+    waited for side by side. A failure for one mandate does not concern the others; a fault of ours ends the round after
+    the others are done."""
     waiting, counts, faults = deque(workers[0].due(limit)), {"read": 0, "asked": 0, "failed": 0}, list[Exception]()
     lock = threading.Lock()
 
@@ -422,9 +429,9 @@ def work_off(workers: Sequence[WalletRenewals], limit: int, logger: Log) -> Roun
                 due = waiting.popleft()
             except IndexError:
                 return
-            asked, failed = 0, 0
+            asks, failed = 0, 0
             try:
-                asked = worker.renew(due)
+                asks = worker.renew(due)
             except (BillingError, NotOurs, AwsError) as error:
                 failed = 1
                 logger.error("renewal by wallet failed", extra={"why": type(error).__name__})
@@ -432,7 +439,7 @@ def work_off(workers: Sequence[WalletRenewals], limit: int, logger: Log) -> Roun
                 faults.append(fault)
             with lock:
                 counts["read"] += 1
-                counts["asked"] += asked
+                counts["asked"] += asks
                 counts["failed"] += failed
 
     threads = [threading.Thread(target=work, args=(worker,)) for worker in workers[: max(1, len(waiting))]]

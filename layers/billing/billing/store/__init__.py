@@ -1,1 +1,1 @@
-"""Every DynamoDB call of the service, by table: accounts, payment events, plans."""
+"""Every DynamoDB call of the service, one module for each kind of item."""

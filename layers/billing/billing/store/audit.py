@@ -18,7 +18,7 @@ from billing.rules.records import Account
 from billing.store.codec import Item, item, record_to_item, values
 from billing.store.queries import all_items
 
-# Entries name a user by the pseudonymous id, so they do not stay for ever.
+# Entries name users (by pseudonymous ids), so they are not kept for ever.
 RETENTION_SECONDS = 400 * 86_400
 
 
@@ -60,18 +60,19 @@ class AuditLog:
         self._table = accounts_table
 
     def entry(self, by: By, now: int, before: Mapping[str, Any] | None = None, after: Any = None) -> dict[str, Any]:
-        """An act that changes no account, as a write to commit together with what it did."""
+        """The entry of an act that changes no account, as a write to commit together with the act."""
         entry = _entry(now, by, "", before or {}, {} if after is None else after)
         return {"Put": {"TableName": self._table, "Item": entry}}
 
     def note(self, by: By, now: int, before: Mapping[str, Any] | None = None, after: Any = None) -> None:
-        """An act that changes no account: of a plan, of the queues."""
+        """Writes the entry of an act that changes no account: of a plan, of the queues."""
         self._aws.call("dynamodb", "put_item", **self.entry(by, now, before, after)["Put"])
 
     def month(
         self, at: int, subject: str | None = None, actor: str | None = None, action: str | None = None, limit: int = 100
     ) -> list[dict[str, Any]]:
-        """The newest entries of the month in which `at` lies; all, or those about a subject, by an actor, of a kind."""
+        """The newest entries of the month in which `at` lies: all, or those about a subject, by an actor, of an
+        action."""
         request: dict[str, Any] = {
             "TableName": self._table,
             "KeyConditionExpression": "user_id = :month",
@@ -83,6 +84,6 @@ class AuditLog:
             request["FilterExpression"] = " AND ".join(f"#{name} = :{name}" for name in wanted)
             request["ExpressionAttributeNames"] = {f"#{name}": name for name in wanted}
             request["ExpressionAttributeValues"] |= item({f":{name}": value for name, value in wanted.items()})
-        found = islice(all_items(self._aws, {**request, "Limit": limit}), limit)
-        entries = map(values, found)
+        newest = islice(all_items(self._aws, {**request, "Limit": limit}), limit)
+        entries = map(values, newest)
         return [{**entry, **{n: json.loads(entry[n]) for n in ("before", "after")}} for entry in entries]

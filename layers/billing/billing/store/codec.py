@@ -13,6 +13,7 @@ from typing import Any
 
 from billing.data import MISSING, fields
 from billing.rules.records import (
+    ENDED,
     Attempt,
     Booked,
     Bought,
@@ -21,6 +22,7 @@ from billing.rules.records import (
     Dispute,
     Double,
     Dunning,
+    Ended,
     Gift,
     Grant,
     Mandate,
@@ -32,6 +34,7 @@ from billing.rules.records import (
     Refund,
     RefundRequest,
     Renewal,
+    Said,
     Subscription,
     Term,
 )
@@ -40,13 +43,13 @@ from billing.rules.records import (
 )
 
 Item = dict[str, Any]
-# One encoder for all: to make one takes as long as a short text.
+# One encoder for all, because making one takes as long as encoding a short text.
 _text = json.JSONEncoder(separators=(",", ":"), sort_keys=True).encode
 
 
 def attribute(value: object) -> Item:
-    """One scalar, a str, bool or int itself and not a kind of it; what is nested becomes its JSON text."""
-    kind = type(value)  # of which the commonest comes first: an event writes some seventy
+    """One scalar as an attribute: exactly a str, bool or int; a nested value becomes its JSON text."""
+    kind = type(value)  # the most common type first: an event writes some seventy of them
     if kind is str:
         return {"S": value}
     if kind is int:
@@ -74,7 +77,7 @@ def values(stored: Mapping[str, Any]) -> dict[str, Any]:
     return {name: scalar(value) for name, value in stored.items()}
 
 
-# A text this long is packed: what repeats in it (the features of a plan, source by source) costs write units.
+# Longer texts are compressed: they repeat much (a plan's features, source by source), which costs write units.
 _LONG = 700
 _PACKED = "z:"
 
@@ -88,7 +91,7 @@ def packed(value: object) -> str:
 
 
 def unpacked(text: str) -> Any:
-    """The inverse of `packed`, and of JSON."""
+    """The inverse of `packed`."""
     if text.startswith(_PACKED):
         text = zlib.decompress(binascii.a2b_base64(text[len(_PACKED) :])).decode()
     return json.loads(text)
@@ -111,14 +114,17 @@ _KINDS: dict[str, type[Record]] = {
     "customer": DeletedCustomer,
     "refund": RefundRequest,
     "double": Double,
+    ENDED: Ended,
 }
+# The key of a record that is over begins so (see `rules/ended.py`): "~" sorts behind all that decides access.
+BEHIND = "~past#"
 
 
-def record_to_item(user_id: str, record: Record) -> Item:
+def record_to_item(user_id: str, record: Record, *, behind: bool = False) -> Item:
     return item(
         {
             "user_id": user_id,
-            "record": record.record,
+            "record": f"{BEHIND}{record.record}" if behind else record.record,
             **_plain(record),
             **_due(user_id, record),
             **_waits(user_id, record),
@@ -128,31 +134,32 @@ def record_to_item(user_id: str, record: Record) -> Item:
 
 # --- the index of what is due ----------------------------------------------------------------------------------------
 
-# Few enough to ask each every minute, enough to keep one partition from taking every write.
+# Few enough to query all of them every minute, and enough to spread the writes.
 SHARDS = 4
 
 
 def shard(kind: str, number: int) -> str:
     """A partition of an index: by time of poll (bitcoin invoices), remind, renew (by a wallet), review (prepaid time),
-    settle (refunds), erase (erasures that were cut off) or decide (money too late for its subscription); of invoice,
-    those that wait for a person."""
+    settle (refunds), message (reminders by message), erase (erasures that were cut off) or decide (payments too late
+    for their subscription); of invoice, those that wait for a person."""
     return f"{kind}#{number}"
 
 
 def _waits(user_id: str, record: Record) -> dict[str, object]:
-    """A record that waits for a person is in an index of its own: nothing that is due by time stands before it."""
-    if isinstance(record, Purchase) and record.undecided and record.payment is not None:
-        return {"waits_shard": shard("invoice", place_of(user_id)), "waits_since": record.payment.paid_at}
+    """A record that waits for a person is in an index of its own, so that records due by time cannot crowd it out."""
+    if isinstance(record, Purchase) and record.wants_a_person:
+        since = record.payment.paid_at if record.payment else record.observed_at
+        return {"waits_shard": shard("invoice", place_of(user_id)), "waits_since": since}
     return {}
 
 
 def place_of(user_id: str) -> int:
-    """The number of the partition in which a user's records lie."""
+    """The number of the partition of a user's records."""
     return zlib.crc32(user_id.encode()) % SHARDS
 
 
 def _due(user_id: str, record: Record) -> dict[str, object]:
-    """A record that wants attention at a time is in the index; one that does not has neither attribute."""
+    """A record with a time at which it is due is in the index; one without has neither attribute."""
     number = place_of(user_id)
     if isinstance(record, Purchase) and record.poll_at is not None:
         return {"due_shard": shard("poll", number), "due_at": record.poll_at}
@@ -173,32 +180,45 @@ def _due(user_id: str, record: Record) -> dict[str, object]:
 
 
 def record_from_item(stored: Mapping[str, Any]) -> Record:
-    """Raises KeyError for a record kind this version does not know: never guess about money."""
-    found = values(stored)
-    kind = _KINDS[found["record"].partition("#")[0]]
-    known: dict[str, Any] = {f.name: found[f.name] for f in fields(kind) if f.name in found}
-    if "payments" in known:
-        known["payments"] = {key: _payment(value) for key, value in json.loads(known["payments"]).items()}
-    if "payment" in known:
-        known["payment"] = _payment(json.loads(known["payment"]))
-    if "unpaid" in known:
-        known["unpaid"] = {key: Dunning(**value) for key, value in json.loads(known["unpaid"]).items()}
-    if "transactions" in known:
-        known["transactions"] = tuple(json.loads(known["transactions"]))
-    if "others" in known:
-        known["others"] = tuple(PlanItem(**value) for value in json.loads(known["others"]))
-    if "attempt" in known:
-        known["attempt"] = Attempt(**json.loads(known["attempt"]))
-    if "hashes" in known:
-        known["hashes"] = tuple(json.loads(known["hashes"]))
+    """Raises KeyError for a record kind that this version does not know, because guessing about money is no option."""
+    attributes = values(stored)
+    kind = _KINDS[attributes["record"].removeprefix(BEHIND).partition("#")[0]]
+    decoded: dict[str, Any] = {f.name: attributes[f.name] for f in fields(kind) if f.name in attributes}
+    if "payments" in decoded:
+        decoded["payments"] = {key: _payment(value) for key, value in json.loads(decoded["payments"]).items()}
+    if "payment" in decoded:
+        decoded["payment"] = _payment(json.loads(decoded["payment"]))
+    if "unpaid" in decoded:
+        decoded["unpaid"] = {key: Dunning(**value) for key, value in json.loads(decoded["unpaid"]).items()}
+    if "transactions" in decoded:
+        decoded["transactions"] = tuple(json.loads(decoded["transactions"]))
+    if "others" in decoded:
+        decoded["others"] = tuple(PlanItem(**value) for value in json.loads(decoded["others"]))
+    if "attempt" in decoded:
+        decoded["attempt"] = Attempt(**json.loads(decoded["attempt"]))
+    if "said" in decoded:
+        decoded["said"] = Said(**json.loads(decoded["said"]))
+    if "hashes" in decoded:
+        decoded["hashes"] = tuple(json.loads(decoded["hashes"]))
+    if kind is Ended:
+        return _ended(decoded)
     for name in ("features", "positions", "since"):
-        if name in known:
-            known[name] = json.loads(known[name])
-    return kind(**known)
+        if name in decoded:
+            decoded[name] = json.loads(decoded[name])
+    return kind(**decoded)
+
+
+def _ended(decoded: dict[str, Any]) -> Ended:
+    for name in ("laid", "newest"):
+        decoded[name] = {key: tuple(value) for key, value in json.loads(decoded.get(name, "{}")).items()}
+    for name in ("until", "rails"):
+        if name in decoded:
+            decoded[name] = json.loads(decoded[name])
+    return Ended(**{**decoded, "rails": tuple(decoded.get("rails", ()))})
 
 
 _SCALARS = (str, int, bool)
-_NESTED = (Payment, Refund, Dispute, Dunning, Bought, PlanItem, Attempt)
+_NESTED = (Payment, Refund, Dispute, Dunning, Bought, PlanItem, Attempt, Said)
 
 
 def _plain(value: Any) -> dict[str, Any]:

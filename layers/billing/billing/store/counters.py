@@ -11,6 +11,7 @@ from billing.aws import Aws, AwsError
 from billing.data import asdict, dataclass
 from billing.rules.allowances import Counter, Quota, Reservation
 from billing.store.codec import Item, item, values
+from billing.store.queries import read_item
 from billing.store.transactions import CONFLICT, LostRace, transact
 
 _PREFIX = "usage#"
@@ -40,10 +41,7 @@ class CounterStore:
         self._table = accounts_table
 
     def read(self, user_id: str, feature: str) -> Stored:
-        answer = self._aws.call(
-            "dynamodb", "get_item", TableName=self._table, Key=_key(user_id, feature), ConsistentRead=True
-        )
-        return _stored(answer.get("Item"))
+        return _stored(read_item(self._aws, self._table, _key(user_id, feature)))
 
     def read_all(self, user_id: str) -> dict[str, Counter]:
         """Every counter of a user, by feature: one Query."""
@@ -56,13 +54,11 @@ class CounterStore:
             ExpressionAttributeValues=item({":user": user_id, ":usage": _PREFIX}),
             ConsistentRead=True,
         )
-        return {i["record"]["S"].removeprefix(_PREFIX): _stored(i).counter for i in answer["Items"]}
+        return {i["record"].removeprefix(_PREFIX): _stored(i).counter for i in map(values, answer["Items"])}
 
     def add_use(self, user_id: str, feature: str, quota: Quota, amount: int) -> tuple[bool, Stored]:
-        """Takes `amount` from the period's allowance if it fits: one write, whoever else writes at the time.
-
-        Returns whether it did, and the counter afterwards, or the one that stood in the way.
-        """
+        """Takes `amount` from the period's allowance if it fits: one write, whoever else writes at the time. Returns
+        whether it fitted, and the counter: after it, or as it stood in the way."""
         same_period = "#period = :period"
         enough_left = "#used <= :room"
         numbers = {":period": quota.period, ":room": quota.limit - amount, ":amount": amount, ":one": 1}
@@ -84,8 +80,8 @@ class CounterStore:
                 raise LostRace(CONFLICT) from error
             if error.code != "ConditionalCheckFailedException":
                 raise
-            return False, _stored(error.item)
-        return True, _stored(answer["Attributes"])
+            return False, _stored(values(error.item) if error.item else None)
+        return True, _stored(values(answer["Attributes"]))
 
     def replace(
         self,
@@ -121,12 +117,10 @@ class CounterStore:
 
     def answered(self, user_id: str, key: str, now: int) -> Answered | None:
         """What was answered to this key within its lifetime."""
-        request = {"TableName": self._table, "Key": _answer_key(user_id, key), "ConsistentRead": True}
-        answer = self._aws.call("dynamodb", "get_item", **request)
-        if "Item" not in answer:
+        stored = read_item(self._aws, self._table, _answer_key(user_id, key))
+        if stored is None:
             return None
-        found = values(answer["Item"])
-        return Answered(found["request"], json.loads(found["result"])) if found["ttl"] > now else None
+        return Answered(stored["request"], json.loads(stored["result"])) if stored["ttl"] > now else None
 
     def _answer_write(self, user_id: str, key: str, answered: Answered, now: int) -> dict[str, Any]:
         never_used = "attribute_not_exists(user_id)"
@@ -165,15 +159,14 @@ def _item(user_id: str, feature: str, version: int, counter: Counter) -> Item:
     }
 
 
-def _stored(found: Item | None) -> Stored:
-    if found is None:
+def _stored(read: Mapping[str, Any] | None) -> Stored:
+    if read is None:
         return Stored(0, Counter())
-    read = values(found)
     held = json.loads(read.get("reservations", "{}"))
-    reservations = {name: _reservation(told) for name, told in held.items()}
+    reservations = {name: _reservation(reservation) for name, reservation in held.items()}
     spent = json.loads(read.get("spent", "{}"))
     return Stored(read["version"], Counter(read["period"], read["used"], spent, reservations))
 
 
-def _reservation(told: Mapping[str, Any]) -> Reservation:
-    return Reservation(**{**told, "packs": tuple((source, units) for source, units in told["packs"])})
+def _reservation(stored: Mapping[str, Any]) -> Reservation:
+    return Reservation(**{**stored, "packs": tuple((source, units) for source, units in stored["packs"])})

@@ -1,9 +1,8 @@
-"""What is due: records that want attention at a time, found by an index that holds nothing else.
+"""What is due: records that need attention at a time, found by an index that holds nothing else.
 
-What waits for a person has an index of its own (`waiting`), in which nothing else can stand before it.
-
-The index (`due`) is spread over a few partitions by user, so that asking it is a handful of queries however many users
-there are. It may lag behind the table, so whoever finds a record claims it before acting.
+What waits for a person has an index of its own (`waiting`), so that nothing else can stand before it. The index (`due`)
+is spread over a few partitions by user, so that it takes a handful of queries however many users there are. It may lag
+behind the table, so a record is claimed before anybody acts on it.
 """
 
 from collections.abc import Iterator
@@ -15,17 +14,17 @@ from billing.store.codec import SHARDS, item, shard, values
 from billing.store.transactions import CONFLICT
 
 INDEX, WAITING = "due", "waiting"
-DueKind = Literal["poll", "remind", "renew", "review", "settle", "decide", "erase"]
-# The record's own name for the time the index sorts by.
+DueKind = Literal["poll", "remind", "renew", "review", "settle", "decide", "erase", "message"]
+# The attribute of each kind of record that holds the time it is due.
 FIELDS: dict[DueKind, str] = {"poll": "poll_at", "remind": "remind_at", "review": "review_at", "settle": "settle_at"}
 FIELDS["renew"] = "act_at"
-# These stay due: the one until a person has decided, the other until nothing is left of the person.
+# These stay due until they are done: when a person has decided, or when nothing is left of the erased user.
 FIELDS |= {"decide": "due_at", "erase": "due_at"}
 
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """A record that was due when the index was read; `due_at` is what a claim must still find."""
+    """A record that was due when the index was read. A claim succeeds only while its `due_at` is the same."""
 
     kind: DueKind
     user_id: str
@@ -51,7 +50,7 @@ class DueStore:
 
         At most `limit` from each partition.
         """
-        return [found for number in range(SHARDS) for found in self._partition(kind, number, until, limit)]
+        return [due for number in range(SHARDS) for due in self._partition(kind, number, until, limit)]
 
     def _partition(self, kind: DueKind, number: int, until: int | None, limit: int) -> Iterator[Due]:
         in_time = "" if until is None else " AND due_at <= :until"
@@ -63,12 +62,12 @@ class DueStore:
             "Limit": limit,
         }
         for stored in self._aws.call("dynamodb", "query", **request)["Items"]:
-            found = values(stored)
-            yield Due(kind, found["user_id"], found["record"], found["due_at"])
+            record = values(stored)
+            yield Due(kind, record["user_id"], record["record"], record["due_at"])
 
     def waiting(self, limit: int) -> list[Waiting]:
         """The invoices that wait for a person, each partition's oldest first; at most `limit` from each."""
-        found = []
+        invoices = []
         for number in range(SHARDS):
             request: dict[str, Any] = {
                 "TableName": self._table,
@@ -78,15 +77,12 @@ class DueStore:
                 "Limit": limit,
             }
             stored = map(values, self._aws.call("dynamodb", "query", **request)["Items"])
-            found += [Waiting(one["user_id"], one["record"]) for one in stored]
-        return found
+            invoices += [Waiting(one["user_id"], one["record"]) for one in stored]
+        return invoices
 
     def claim(self, due: Due, next_at: int | None, **also: int) -> bool:
-        """Moves a record to its next time, or out of the index; False when it is no longer due as it was found, or is
-        being written just now.
-
-        `also` sets further attributes of the record with it.
-        """
+        """Moves a record to its next time, or out of the index; False when it is not due as it was read, or is being
+        written just now. `also` sets further attributes with it."""
         field = FIELDS[due.kind]
         sets = dict(also)
         remove = ""

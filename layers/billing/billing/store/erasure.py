@@ -1,15 +1,14 @@
-"""Everything stored about a user: handed out whole, or taken away from the person, with the books left behind.
+"""Everything stored about a user: exported whole, or erased, with the books left behind.
 
-Erasing moves what is money (subscriptions, purchases, terms, ledger lines) to a pseudonym that nothing leads to, turns
-the links of the provider's objects to it, so that a later refund or chargeback still finds its payment, and deletes the
-rest. While records are on their way both accounts are locked: what is told meanwhile waits, and is told again. Each
-step can be repeated: an erasure that was cut off is due in the index until it is done, and asking again goes on too.
+Erasing moves what is money (subscriptions, purchases, terms, ledger lines) to a pseudonym that nothing leads to, links
+the provider's objects to that, so that a later refund or chargeback still finds its payment, and deletes the rest.
+While records move, both accounts are locked: events wait and come again. Each step can be repeated: an erasure that was
+cut off is due in the index until it is done, and asking again continues it too.
 """
 
 import re
 import uuid
 from collections.abc import Iterator
-from contextlib import suppress
 from typing import Any
 
 from billing import deadline
@@ -18,22 +17,23 @@ from billing.data import asdict, dataclass
 from billing.errors import Conflict, invalid_cursor
 from billing.rules.consequences import links_of
 from billing.rules.history import By
-from billing.rules.records import ERASED
+from billing.rules.records import ENDED, ERASED
 from billing.store.accounts import LEDGER, LOCKED, PAST, SNAPSHOT
 from billing.store.audit import AuditLog
+from billing.store.calendars import CALENDAR, UNTOLD, link_key
 from billing.store.codec import Item, item, place_of, record_from_item, shard, unpacked, values
 from billing.store.payment_events import PaymentEventStore, from_item
-from billing.store.queries import all_items
+from billing.store.queries import all_items, read_item
 from billing.store.transactions import LostRace, transact
 from billing.store.wallets import SEALED
 
-_LINKED = ("subscription#", "purchase#", "term#", "gift#", PAST)
-_KEPT = (*_LINKED, "mrr", LEDGER)
+_LINKED = ("subscription#", "purchase#", "term#", "gift#", *PAST)
+_KEPT = (*_LINKED, "mrr", ENDED, LEDGER)
 _TOMBSTONE, _IDENTITY = "~erasure", "~identity#"
 _PASSES = 5
-# What tells that a record was changed, or a line folded, since it was read.
+# The attributes by which a record shows that it was changed, or a line folded, since it was read.
 _CHANGING = ("account_version", "folded")
-# Attributes that lead back to the person, or that say when a line was told.
+# Attributes that lead back to the person, or that tell when a line was written.
 _PERSONAL = ("customer_id", "checkout_id", "account_version", "transactions")
 # Seconds after which an erasure that is not done was cut off: longer than any function that erases may run.
 _CUT_OFF = 600
@@ -98,32 +98,31 @@ class ErasureStore:
 
         Raises `Conflict` while others keep writing: then some of it is done, and the schedule does the rest.
         """
-        if self._pseudonym(user_id) is None:
-            self._begin(user_id, actor, now)
-        erased = self.go_on(user_id, now)
-        if erased is None:
-            raise _busy(user_id)
-        return erased
+        return self._go_on(user_id, self._pseudonym(user_id) or self._begin(user_id, actor, now), now)
 
     def go_on(self, user_id: str, now: int) -> Erased | None:
         """What `erase` began; None: it is done."""
         pseudonym = self._pseudonym(user_id)
-        if pseudonym is None:
-            return None
-        erased = kept = 0
+        return None if pseudonym is None else self._go_on(user_id, pseudonym, now)
+
+    def _go_on(self, user_id: str, pseudonym: str, now: int) -> Erased:
+        erased = moved = 0
         self._lock(user_id, pseudonym, now)
         for _ in range(_PASSES):  # what is written or folded meanwhile is taken by the next pass
-            found = [stored for stored in self._items(user_id) if stored["record"]["S"] not in (_TOMBSTONE, SNAPSHOT)]
-            if not found:
+            left = [stored for stored in self._items(user_id) if stored["record"]["S"] not in (_TOMBSTONE, SNAPSHOT)]
+            if not left:
                 break
-            for stored in found:
+            for stored in left:
                 if deadline.over():
-                    return Erased(pseudonym, erased, kept, done=False)
+                    return Erased(pseudonym, erased, moved, done=False)
                 record = stored["record"]["S"]
                 if record.startswith(_KEPT):
-                    self._turn_links(stored, user_id, pseudonym)
-                    kept += self._move(stored, pseudonym) and record.startswith(LEDGER)
+                    self._turn_links(stored, pseudonym)
+                    moved += self._move(stored, pseudonym) and record.startswith(LEDGER)
                 else:
+                    if record == CALENDAR and "address_hash" in stored:
+                        address = link_key(stored["address_hash"]["S"])
+                        self._aws.call("dynamodb", "delete_item", TableName=self._table, Key=address)
                     self._delete_with_identity(user_id, record)
                     erased += 1
         else:
@@ -131,12 +130,13 @@ class ErasureStore:
         self._unlock(user_id, pseudonym)
         for event in self._events.all_of_user(user_id):
             if deadline.over():
-                return Erased(pseudonym, erased, kept, done=False)
+                return Erased(pseudonym, erased, moved, done=False)
             self._events.forget_person(event.event_id, pseudonym)
         self._delete(user_id, _TOMBSTONE)
-        return Erased(pseudonym, erased, kept, done=True)
+        return Erased(pseudonym, erased, moved, done=True)
 
-    def _begin(self, user_id: str, actor: str, now: int) -> None:
+    def _begin(self, user_id: str, actor: str, now: int) -> str:
+        """Returns the pseudonym."""
         pseudonym = f"{ERASED}{uuid.uuid4().hex}"
         begun = {"pseudonym": pseudonym, "at": now, **_due(user_id, now)}
         tombstone = {
@@ -145,14 +145,19 @@ class ErasureStore:
             "ConditionExpression": "attribute_not_exists(user_id)",
         }
         note = self._audit.entry(By(actor=actor, action="erase", subject=pseudonym), now)
-        with suppress(LostRace):  # somebody else has just begun
+        try:
             transact(self._aws, [{"Put": tombstone}, note])
+        except LostRace:  # somebody else has just begun, and may be done already
+            theirs = self._pseudonym(user_id)
+            if theirs is None:
+                raise _busy(user_id) from None
+            return theirs
+        return pseudonym
 
     def _pseudonym(self, user_id: str) -> str | None:
         """The name for what is left; None when no erasure is under way."""
-        key = item({"user_id": user_id, "record": _TOMBSTONE})
-        begun = self._aws.call("dynamodb", "get_item", TableName=self._table, Key=key, ConsistentRead=True).get("Item")
-        return None if begun is None else str(begun["pseudonym"]["S"])
+        begun = read_item(self._aws, self._table, item({"user_id": user_id, "record": _TOMBSTONE}))
+        return None if begun is None else str(begun["pseudonym"])
 
     def _lock(self, user_id: str, pseudonym: str, now: int) -> None:
         """From here on nobody can write what they read of the account, or will read of what its pseudonym has yet.
@@ -163,8 +168,8 @@ class ErasureStore:
             f"SET {LOCKED} = :yes, version = if_not_exists(version, :none), "
             "sources = if_not_exists(sources, :nothing), updated_at = if_not_exists(updated_at, :now)"
         )
-        given = item({":yes": True, ":none": 0, ":nothing": "[]", ":now": now})
-        locks = [self._on_snapshot(u, expression, given) for u in (user_id, pseudonym)]
+        defaults = item({":yes": True, ":none": 0, ":nothing": "[]", ":now": now})
+        locks = [self._on_snapshot(u, expression, defaults) for u in (user_id, pseudonym)]
         due = _due(user_id, now)
         goes_on = {
             "TableName": self._table,
@@ -181,12 +186,12 @@ class ErasureStore:
         ours = {"TableName": self._table, "Key": item({"user_id": user_id, "record": SNAPSHOT})}
         self._together(user_id, [{"Update": opened}, {"Delete": ours}])
 
-    def _on_snapshot(self, user_id: str, expression: str, given: Item) -> dict[str, Any]:
+    def _on_snapshot(self, user_id: str, expression: str, params: Item) -> dict[str, Any]:
         return {
             "TableName": self._table,
             "Key": item({"user_id": user_id, "record": SNAPSHOT}),
             "UpdateExpression": expression,
-            "ExpressionAttributeValues": given,
+            "ExpressionAttributeValues": params,
         }
 
     def _together(self, user_id: str, writes: list[dict[str, Any]]) -> None:
@@ -200,21 +205,21 @@ class ErasureStore:
     def _move(self, stored: Item, pseudonym: str) -> bool:
         """In one transaction, and only as it was read: whoever changes or folds it just now comes first."""
         key = {name: stored[name] for name in ("user_id", "record")}
-        kept = {name: value for name, value in stored.items() if name not in _PERSONAL}
+        impersonal = {name: value for name, value in stored.items() if name not in _PERSONAL}
         unchanged = " AND ".join(
             f"{name} = :{name}" if name in stored else f"attribute_not_exists({name})" for name in _CHANGING
         )
         delete: dict[str, Any] = {"TableName": self._table, "Key": key, "ConditionExpression": unchanged}
         if seen := {f":{name}": stored[name] for name in _CHANGING if name in stored}:
             delete["ExpressionAttributeValues"] = seen
-        put = {"TableName": self._table, "Item": {**kept, "user_id": {"S": pseudonym}}}
+        put = {"TableName": self._table, "Item": {**impersonal, "user_id": {"S": pseudonym}}}
         try:
             transact(self._aws, [{"Put": put}, {"Delete": delete}])
         except LostRace:
             return False
         return True
 
-    def _turn_links(self, stored: Item, user_id: str, pseudonym: str) -> None:
+    def _turn_links(self, stored: Item, pseudonym: str) -> None:
         """The provider's objects lead to the pseudonym from now on, and its customer to nobody."""
         if not stored["record"]["S"].startswith(_LINKED):
             return
@@ -255,10 +260,11 @@ def _busy(user_id: str) -> Conflict:
 
 
 def _readable(stored: Item) -> dict[str, Any]:
-    """Plain values, with JSON attributes as what they hold; without what could pay from somebody's wallet."""
-    found = {name: value for name, value in values(stored).items() if name not in SEALED}
-    nested = {n for n, v in found.items() if isinstance(v, str) and (v[:1] in ("{", "[") or n == "sources")}
-    return {n: unpacked(v) if n in nested else v for n, v in found.items()}
+    """Plain values, with JSON attributes as what they hold; without what could pay from somebody's wallet, and what a
+    calendar's address and entries could be known by."""
+    plain = {name: value for name, value in values(stored).items() if name not in (*SEALED, *UNTOLD)}
+    nested = {n for n, v in plain.items() if isinstance(v, str) and (v[:1] in ("{", "[") or n == "sources")}
+    return {n: unpacked(v) if n in nested else v for n, v in plain.items()}
 
 
 def _due(user_id: str, now: int) -> dict[str, Any]:

@@ -21,9 +21,9 @@ class FlagStore:
         answer = self._aws.call("dynamodb", "get_item", TableName=self._table, Key=_KEY, ConsistentRead=fresh)
         if "Item" not in answer:
             return Flags()
-        found = values(answer["Item"])
-        flags = {name: Flag(f["percent"], tuple(f["allow"])) for name, f in json.loads(found["flags"]).items()}
-        return Flags(found["revision"], found["salt"], flags)
+        stored = values(answer["Item"])
+        flags = {name: Flag(f["percent"], tuple(f["allow"])) for name, f in json.loads(stored["flags"]).items()}
+        return Flags(stored["revision"], stored["salt"], flags)
 
     def replace(self, before: Flags, after: Flags, *besides: dict[str, Any]) -> None:
         """Writes `after` where `before` still stands, and `besides` with it. Raises `LostRace` when it does not."""

@@ -9,8 +9,8 @@ from typing import Any
 from billing.aws import Aws, AwsError
 from billing.data import dataclass
 from billing.errors import Conflict
-from billing.store.codec import item, values
-from billing.store.queries import all_items
+from billing.store.codec import item
+from billing.store.queries import all_items, read_item
 from billing.store.transactions import LostRace, transact
 
 
@@ -33,9 +33,8 @@ class IdentityStore:
 
     def owner(self, identity: str) -> str | None:
         """The account an identity was linked to; None when it only opens its own."""
-        key = item({"user_id": f"identity#{identity}", "record": "identity"})
-        answer = self._aws.call("dynamodb", "get_item", TableName=self._table, Key=key, ConsistentRead=True)
-        return str(values(answer["Item"])["owner"]) if "Item" in answer else None
+        link = read_item(self._aws, self._table, item({"user_id": f"identity#{identity}", "record": "identity"}))
+        return None if link is None else str(link["owner"])
 
     def link(self, identity: str, user_id: str, now: int) -> None:
         """Lets an identity open an account. `Conflict` when it opens another one already, or has one of its own.
@@ -69,8 +68,15 @@ class IdentityStore:
 
     def moved(self, user_id: str) -> bool:
         """Whether the key that opens this account opens another one now, and no other key opens this one."""
+        return self.opened_by(user_id) is None
+
+    def opened_by(self, user_id: str) -> str | None:
+        """An identity that opens this account, its own first; None when that one moved and there is no other.
+
+        A new account's own identity may still move away (`own_key_stays`); one that was linked to it never does.
+        """
         if self.owner(user_id) in (None, user_id):
-            return False
+            return user_id
         request = {
             "TableName": self._table,
             "KeyConditionExpression": "user_id = :user AND begins_with(#record, :identities)",
@@ -78,7 +84,8 @@ class IdentityStore:
             "ExpressionAttributeValues": item({":user": user_id, ":identities": "~identity#"}),
             "ConsistentRead": True,
         }
-        return next(all_items(self._aws, request), None) is None
+        linked = next(all_items(self._aws, request), None)
+        return None if linked is None else linked["record"]["S"].removeprefix("~identity#")
 
     # --- proofs that must not be shown twice -------------------------------------------------------------------------
 
@@ -96,12 +103,10 @@ class IdentityStore:
         self._aws.call("dynamodb", "put_item", TableName=self._table, Item=item({**family, "ttl": ends_at}))
 
     def family(self, user_id: str, family_id: str) -> RefreshFamily | None:
-        key = item(_family_key(user_id, family_id))
-        answer = self._aws.call("dynamodb", "get_item", TableName=self._table, Key=key, ConsistentRead=True)
-        if "Item" not in answer:
+        stored = read_item(self._aws, self._table, item(_family_key(user_id, family_id)))
+        if stored is None:
             return None
-        found = values(answer["Item"])
-        return RefreshFamily(found["current"], found.get("previous", ""), found["rotated_at"], found["ends_at"])
+        return RefreshFamily(stored["current"], stored.get("previous", ""), stored["rotated_at"], stored["ends_at"])
 
     def rotate(self, user_id: str, family_id: str, used: str, successor: str, now: int) -> bool:
         """Replaces the current token's hash; False when `used` is not the current one, or the chain has ended."""
@@ -126,8 +131,8 @@ class IdentityStore:
             "ExpressionAttributeValues": item({":user": user_id, ":sessions": "~session#"}),
             "ConsistentRead": True,
         }
-        for found in list(all_items(self._aws, request)):
-            key = {name: found[name] for name in ("user_id", "record")}
+        for session in list(all_items(self._aws, request)):
+            key = {name: session[name] for name in ("user_id", "record")}
             self._aws.call("dynamodb", "delete_item", TableName=self._table, Key=key)
 
     def end_family(self, user_id: str, family_id: str) -> None:
@@ -141,6 +146,23 @@ class IdentityStore:
                 return False
             raise
         return True
+
+
+def own_key_stays(table: str, user_id: str) -> dict[str, Any]:
+    """Part of a transaction that writes a new account: its own identity does not open another one meanwhile.
+
+    Once it is written, `link` takes that identity no more.
+    """
+    unlinked = "attribute_not_exists(user_id)"
+    opens_its_own = "#owner = :user"
+    check = {
+        "TableName": table,
+        "Key": item({"user_id": f"identity#{user_id}", "record": "identity"}),
+        "ConditionExpression": f"{unlinked} OR {opens_its_own}",
+        "ExpressionAttributeNames": {"#owner": "owner"},
+        "ExpressionAttributeValues": item({":user": user_id}),
+    }
+    return {"ConditionCheck": check}
 
 
 def _family_key(user_id: str, family_id: str) -> dict[str, object]:

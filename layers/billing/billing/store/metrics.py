@@ -90,7 +90,7 @@ class MetricsStore:
     def lines(self, currency: str, day: str, after: str = "") -> Iterator[tuple[str, Stored]]:
         """The lines that a day's figures are made of, oldest first, each with its place; `after` a place, the rest."""
         shards = (self._lines_of(f"{currency}#{day}#{number}", after) for number in range(_LINE_SHARDS))
-        return heapq.merge(*shards, key=lambda found: found[0])
+        return heapq.merge(*shards, key=lambda line: line[0])
 
     def _lines_of(self, shard: str, after: str) -> Iterator[tuple[str, Stored]]:
         request: dict[str, Any] = {
@@ -100,8 +100,8 @@ class MetricsStore:
             "ExpressionAttributeValues": item({":day": shard, ":after": after or "0"}),
             "Limit": _LINES_PER_QUERY,
         }
-        for found in map(values, all_items(self._aws, request)):
-            yield found["line_place"], (found["user_id"], ledger_entry(found))
+        for line in map(values, all_items(self._aws, request)):
+            yield line["line_place"], (line["user_id"], ledger_entry(line))
 
     def _cells(self, generation: int, series: str, first: str, last: str) -> dict[str, Counter[str]]:
         return dict(self._query(f"{generation}#{series}", first, last))
@@ -113,9 +113,9 @@ class MetricsStore:
             "ExpressionAttributeNames": {"#day": "day"},
             "ExpressionAttributeValues": item({":metric": metric, ":first": first, ":last": last}),
         }
-        for found in map(values, all_items(self._aws, request)):
-            day = found.pop("day")
-            yield day, Counter({name: v for name, v in found.items() if name != "metric" and v})
+        for row in map(values, all_items(self._aws, request)):
+            day = row.pop("day")
+            yield day, Counter({name: v for name, v in row.items() if name != "metric" and v})
 
     # --- folding -----------------------------------------------------------------------------------------------------
 
@@ -204,11 +204,11 @@ class MetricsStore:
 
     def begin(self) -> int:
         """The generation to rebuild into: a new one, or the one whose rebuild was interrupted."""
-        known = self.generations()
-        if known.folding > known.reading:
-            return known.folding
-        self._turn(known.folding, "SET folding = :next, reading = if_not_exists(reading, :known)", known.folding + 1)
-        return known.folding + 1
+        stored = self.generations()
+        if stored.folding > stored.reading:
+            return stored.folding
+        self._turn(stored.folding, "SET folding = :next, reading = if_not_exists(reading, :known)", stored.folding + 1)
+        return stored.folding + 1
 
     def finish(self, generation: int) -> None:
         """From now on this generation is read; the cells of the one before it are dropped."""
@@ -218,7 +218,7 @@ class MetricsStore:
             key = item({"metric": f"{old}#{series}", "day": day})
             self._aws.call("dynamodb", "delete_item", TableName=self._table, Key=key)
 
-    def _turn(self, known: int, change: str, to: int) -> None:
+    def _turn(self, folding: int, change: str, to: int) -> None:
         unchanged = "folding = :known OR attribute_not_exists(folding)"
         self._aws.call(
             "dynamodb",
@@ -227,7 +227,7 @@ class MetricsStore:
             Key=_CONTROL,
             UpdateExpression=change,
             ConditionExpression=unchanged,
-            ExpressionAttributeValues=item({":known": known, ":next": to}),
+            ExpressionAttributeValues=item({":known": folding, ":next": to}),
         )
 
     # --- page views --------------------------------------------------------------------------------------------------

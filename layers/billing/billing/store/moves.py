@@ -107,8 +107,8 @@ class MoveStore:
 
     def entries(self, move: Move, after: str | None, limit: int) -> list[Entry]:
         """A page of what the move touched, by provider and id; `after` is the last entry's key."""
-        found = self._query(f"move#{move.name}", f"~entry#{after}\0" if after else "~entry#", limit)
-        return [_entry(stored) for stored in found]
+        page = self._query(f"move#{move.name}", f"~entry#{after}\0" if after else "~entry#", limit)
+        return [_entry(stored) for stored in page]
 
     def note(self, move: Move, entry: Entry, was: Entry | None) -> Move:
         """Notes what happened to a subscription, and counts it. `Conflict` when the move or the entry changed."""
@@ -143,8 +143,8 @@ class MoveStore:
 
     def _item(self, key: Mapping[str, object]) -> Item | None:
         request = {"TableName": self._table, "Key": item(key), "ConsistentRead": True}
-        found: Item | None = self._aws.call("dynamodb", "get_item", **request).get("Item")
-        return found
+        stored: Item | None = self._aws.call("dynamodb", "get_item", **request).get("Item")
+        return stored
 
     def _query(self, partition: str, first: str, limit: int = 100) -> Sequence[Item]:
         answer = self._aws.call(
@@ -157,8 +157,8 @@ class MoveStore:
             ConsistentRead=True,
             Limit=limit,
         )
-        found: Sequence[Item] = answer["Items"]
-        return found
+        items: Sequence[Item] = answer["Items"]
+        return items
 
 
 _NAMES: Mapping[str, Any] = {"ExpressionAttributeNames": {"#status": "status"}}
@@ -167,11 +167,11 @@ _NAMES: Mapping[str, Any] = {"ExpressionAttributeNames": {"#status": "status"}}
 def _as_read(move: Move) -> dict[str, Any]:
     """Nobody has stopped it, turned it round or replaced it since."""
     unchanged = "#status = :status AND started_at = :started_at AND to_version = :to_version"
-    known = {":status": move.status, ":started_at": move.started_at, ":to_version": move.to_version}
+    state = {":status": move.status, ":started_at": move.started_at, ":to_version": move.to_version}
     return {
         "ConditionExpression": unchanged,
         "ExpressionAttributeNames": {"#status": "status"},
-        "ExpressionAttributeValues": item(known),
+        "ExpressionAttributeValues": item(state),
     }
 
 
@@ -184,10 +184,10 @@ def _plain(value: Move | Entry) -> dict[str, object]:
 
 
 def _move(stored: Item) -> Move:
-    found = values(stored)
-    return Move(**{name: found[name] for name in Move.__dataclass_fields__ if name in found})
+    attributes = values(stored)
+    return Move(**{name: attributes[name] for name in Move.__dataclass_fields__ if name in attributes})
 
 
 def _entry(stored: Item) -> Entry:
-    found = values(stored)
-    return Entry(**{name: found[name] for name in Entry.__dataclass_fields__ if name in found})
+    attributes = values(stored)
+    return Entry(**{name: attributes[name] for name in Entry.__dataclass_fields__ if name in attributes})

@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Iterator
 from typing import Any
 
-from billing.aws import Aws
+from billing.aws import Aws, AwsError
 from billing.data import asdict, dataclass
 from billing.rules.times import DAY
 from billing.store.codec import item, values
@@ -19,6 +19,8 @@ from billing.store.queries import all_items
 LEAVING_SECONDS = 180 * DAY
 _NOTES = "~note#"
 _READ = 100
+# A provider may take longer words than our own form does.
+_LONGEST = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,11 +43,24 @@ class NoteStore:
     def add(self, user_id: str, text: str, author: str, now: int) -> Note:
         return self._put(user_id, Note(note_id=f"note_{uuid.uuid4().hex[:16]}", text=text, at=now, author=author))
 
-    def left(self, user_id: str, subscription_id: str, text: str, now: int) -> Note:
-        """Why somebody left, in their own words. Said again, it is the same note."""
+    def left(self, user_id: str, subscription_id: str, text: str, at: int, now: int) -> None:
+        """Why somebody left, in their own words. Told again of the same time, it is the same note, kept no longer."""
+        text = text[:_LONGEST]
         digest = hashlib.sha256(f"{subscription_id}\n{text}".encode()).hexdigest()[:16]
-        ends = now + LEAVING_SECONDS
-        return self._put(user_id, Note(note_id=f"left_{digest}", text=text, at=now, about=subscription_id, ttl=ends))
+        ends = at + LEAVING_SECONDS
+        if now >= ends:
+            return
+        note = Note(note_id=f"left_{digest}", text=text, at=at, about=subscription_id, ttl=ends)
+        try:
+            self._put(
+                *(user_id, note),
+                ConditionExpression="attribute_not_exists(#record) OR #at < :at",
+                ExpressionAttributeNames={"#record": "record", "#at": "at"},
+                ExpressionAttributeValues=item({":at": at}),
+            )
+        except AwsError as error:
+            if error.code != "ConditionalCheckFailedException":
+                raise
 
     def of(self, user_id: str, now: int) -> list[Note]:
         """The newest first. What has ended is gone, although the table tidies up later."""
@@ -57,9 +72,9 @@ class NoteStore:
         gone = self._aws.call("dynamodb", "delete_item", TableName=self._table, Key=key, ReturnValues="ALL_OLD")
         return "Attributes" in gone
 
-    def _put(self, user_id: str, note: Note) -> Note:
+    def _put(self, user_id: str, note: Note, **condition: Any) -> Note:
         stored = {"user_id": user_id, "record": f"{_NOTES}{note.note_id}", **asdict(note)}
-        self._aws.call("dynamodb", "put_item", TableName=self._table, Item=item(stored))
+        self._aws.call("dynamodb", "put_item", TableName=self._table, Item=item(stored), **condition)
         return note
 
     def _all(self, user_id: str) -> Iterator[Note]:
@@ -70,6 +85,6 @@ class NoteStore:
             "ExpressionAttributeValues": item({":user": user_id, ":notes": _NOTES}),
             "Limit": _READ,
         }
-        for found in map(values, all_items(self._aws, request)):
-            kept: dict[str, Any] = {name: found.get(name) for name in Note.__dataclass_fields__}
-            yield Note(**kept)
+        for stored in map(values, all_items(self._aws, request)):
+            fields: dict[str, Any] = {name: stored.get(name) for name in Note.__dataclass_fields__}
+            yield Note(**fields)

@@ -71,9 +71,9 @@ def _item(event: PaymentEvent) -> dict[str, Any]:
 
 
 def from_item(stored: Mapping[str, Any]) -> PaymentEvent:
-    found = values(stored)
-    found["payload"] = json.loads(found["payload"])
-    return PaymentEvent(**{name: found[name] for name in PaymentEvent.__dataclass_fields__ if name in found})
+    attributes = values(stored)
+    attributes["payload"] = json.loads(attributes["payload"])
+    return PaymentEvent(**{name: attributes[name] for name in PaymentEvent.__dataclass_fields__ if name in attributes})
 
 
 def marker(table: str, event: PaymentEvent) -> dict[str, Any]:
@@ -111,7 +111,7 @@ class PaymentEventStore:
 
         A try whose answer was lost may be counted twice: an event is then set aside one try too early, no worse.
         """
-        told = {name: value for name, value in _item(event).items() if name != "event_id"}
+        attributes = {name: value for name, value in _item(event).items() if name != "event_id"}
         condition = marker(self._table, event)["Put"]
         try:
             answer = self._aws.call(
@@ -119,11 +119,11 @@ class PaymentEventStore:
                 "update_item",
                 TableName=self._table,
                 Key=item({"event_id": event.event_id}),
-                UpdateExpression=f"SET {', '.join(f'#{name} = :{name}' for name in told)} ADD faults :faults",
+                UpdateExpression=f"SET {', '.join(f'#{name} = :{name}' for name in attributes)} ADD faults :faults",
                 ConditionExpression=condition["ConditionExpression"].replace(":failed", ":status"),
-                ExpressionAttributeNames={f"#{name}": name for name in told},
+                ExpressionAttributeNames={f"#{name}": name for name in attributes},
                 ExpressionAttributeValues={
-                    **{f":{name}": value for name, value in told.items()},
+                    **{f":{name}": value for name, value in attributes.items()},
                     **item({":faults": 0 if passing else 1, ":quarantined": "quarantined"}),
                 },
                 ReturnValues="ALL_NEW",
@@ -192,8 +192,8 @@ class PaymentEventStore:
                 "ScanIndexForward": False,
                 "Limit": limit + 1,
             }
-            found = self._aws.call("dynamodb", "query", **request)["Items"]
-            keys += [(stored["listed_at"]["S"], stored["event_id"]["S"]) for stored in found]
+            items = self._aws.call("dynamodb", "query", **request)["Items"]
+            keys += [(stored["listed_at"]["S"], stored["event_id"]["S"]) for stored in items]
         keys.sort(reverse=True)
         page = keys[:limit]
         events = [event for _, event_id in page if (event := self.get(event_id)) is not None]

@@ -1,13 +1,13 @@
 """Plans: immutable versions, and the index item that lists them, so that the catalogue needs no Scan."""
 
 import json
-import logging
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from billing.aws import Aws, AwsError
 from billing.errors import Conflict
+from billing.log import Log
 from billing.rules.plans import Catalogue, Plan, PlanStatus, features_from_json, features_to_json
 from billing.store.codec import Item, item, values
 from billing.store.transactions import LostRace, transact
@@ -18,7 +18,7 @@ _BATCH = 100  # BatchGetItem's limit
 # How long an environment trusts its copy of the catalogue, in seconds.
 CATALOGUE_TTL = 60
 
-_log = logging.getLogger(__name__)
+_log = Log()
 
 
 class PlanStore:
@@ -148,7 +148,7 @@ def _plan_item(plan: Plan) -> Item:
 
 
 def _plan(stored: Item) -> Plan:
-    found = values(stored)
-    found["features"] = features_from_json(json.loads(found["features"]))
-    found["provider_plan_ids"] = json.loads(found["provider_plan_ids"])
-    return Plan(**{name: found[name] for name in Plan.__dataclass_fields__ if name in found})
+    attributes = values(stored)
+    attributes["features"] = features_from_json(json.loads(attributes["features"]))
+    attributes["provider_plan_ids"] = json.loads(attributes["provider_plan_ids"])
+    return Plan(**{name: attributes[name] for name in Plan.__dataclass_fields__ if name in attributes})

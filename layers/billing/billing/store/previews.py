@@ -5,7 +5,8 @@ import uuid
 
 from billing.aws import Aws
 from billing.data import asdict, dataclass
-from billing.store.codec import item, values
+from billing.store.codec import item
+from billing.store.queries import read_item
 
 # Seconds a shown amount can be confirmed.
 PREVIEW_SECONDS = 900
@@ -50,8 +51,8 @@ class PreviewStore:
     def find(self, user_id: str, preview_id: str, now: int) -> Preview | None:
         """None when there is none, or none any more: TTL deletes late, so the time is compared here."""
         key = item({"user_id": user_id, "record": f"~preview#{preview_id}"})
-        answer = self._aws.call("dynamodb", "get_item", TableName=self._table, Key=key, ConsistentRead=True)
-        if "Item" not in answer:
+        stored = read_item(self._aws, self._table, key)
+        if stored is None:
             return None
-        preview = Preview(**json.loads(values(answer["Item"])["preview"]))
+        preview = Preview(**json.loads(stored["preview"]))
         return preview if now < preview.expires_at else None

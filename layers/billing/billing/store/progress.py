@@ -4,7 +4,8 @@ from typing import Any, Literal, cast
 
 from billing.aws import Aws
 from billing.data import dataclass
-from billing.store.codec import item, values
+from billing.store.codec import item
+from billing.store.queries import read_item
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,16 +28,16 @@ class ProgressStore:
 
     def load(self, provider: str) -> Progress | None:
         """None: the last round reached its end."""
-        found = self._item(provider)
-        if "phase" not in found:
+        stored = self._item(provider)
+        if "phase" not in stored:
             return None
-        phase = cast(Literal["subscriptions", "events", "done"], found["phase"])
-        return Progress(phase, found.get("cursor"), found["since"], found.get("began", 0))
+        phase = cast(Literal["subscriptions", "events", "done"], stored["phase"])
+        return Progress(phase, stored.get("cursor"), stored["since"], stored.get("began", 0))
 
     def finished_at(self, provider: str) -> int:
         """When a round last reached its end (Unix seconds); 0 for never."""
-        found: int = self._item(provider).get("finished_at", 0)
-        return found
+        at: int = self._item(provider).get("finished_at", 0)
+        return at
 
     def save(self, provider: str, progress: Progress | None, now: int) -> None:
         """Notes the next page; None: the round is finished."""
@@ -48,8 +49,7 @@ class ProgressStore:
         self._aws.call("dynamodb", "put_item", TableName=self._table, Item=item({**_key(provider), **stored}))
 
     def _item(self, provider: str) -> dict[str, Any]:
-        answer = self._aws.call("dynamodb", "get_item", TableName=self._table, Key=item(_key(provider)))
-        return values(answer.get("Item", {}))
+        return read_item(self._aws, self._table, item(_key(provider)), consistent=False) or {}
 
 
 def _key(provider: str) -> dict[str, object]:

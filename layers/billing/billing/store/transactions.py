@@ -1,6 +1,5 @@
 """One transaction, and its cancellation told apart: duplicate, lost race, foreign link, conflict, throttled."""
 
-import random
 import time
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -59,6 +58,8 @@ def retry(
         try:
             return attempt()
         except LostRace:
+            import random  # most processes lose none
+
             sleep(random.uniform(0, min(longest, first * 2**tried)))  # noqa: S311 jitter, not a secret
     raise TryAgain(f"the records were changed by other calls {attempts} times in a row: try again")
 

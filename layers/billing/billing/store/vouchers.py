@@ -11,7 +11,7 @@ from billing.aws import Aws
 from billing.data import fields
 from billing.rules.vouchers import Batch, Issued, Taken, Voucher, VoucherChange
 from billing.store.codec import Item, item, values
-from billing.store.queries import all_items
+from billing.store.queries import all_items, read_item
 from billing.store.transactions import LostRace, transact
 
 RECORD = "voucher"
@@ -27,24 +27,22 @@ class VoucherStore:
 
     def get(self, voucher_id: str) -> Voucher | None:
         """As it is now."""
-        answer = self._aws.call(
-            "dynamodb", "get_item", TableName=self._table, Key=_key(voucher_id), ConsistentRead=True
-        )
-        return _voucher(answer["Item"]) if "Item" in answer else None
+        stored = read_item(self._aws, self._table, _key(voucher_id))
+        return None if stored is None else _voucher(stored)
 
     def many(self, voucher_ids: Sequence[str]) -> dict[str, Voucher]:
         """Those that there are, by id; as they were a moment ago at least."""
-        found: dict[str, Voucher] = {}
+        by_id: dict[str, Voucher] = {}
         for start in range(0, len(voucher_ids), _TOGETHER):
             keys = [_key(name) for name in voucher_ids[start : start + _TOGETHER]]
             while keys:
                 answer = self._aws.call(
                     "dynamodb", "batch_get_item", RequestItems={self._table: {"Keys": keys, "ConsistentRead": True}}
                 )
-                read = map(_voucher, answer["Responses"].get(self._table, ()))
-                found |= {voucher.voucher_id: voucher for voucher in read}
+                read = map(_voucher, map(values, answer["Responses"].get(self._table, ())))
+                by_id |= {voucher.voucher_id: voucher for voucher in read}
                 keys = answer.get("UnprocessedKeys", {}).get(self._table, {}).get("Keys", [])
-        return found
+        return by_id
 
     def make(self, batch: Batch, vouchers: Sequence[Voucher], noted: dict[str, Any]) -> bool:
         """Puts a batch on record, with the entry of the audit log; whether it was made now.
@@ -77,8 +75,8 @@ class VoucherStore:
         return True
 
     def batch(self, batch_id: str) -> Batch | None:
-        found = self._of_batch(f"batch#{batch_id}")
-        return Batch(**_known(Batch, found)) if found else None
+        stored = self._of_batch(f"batch#{batch_id}")
+        return Batch(**_fields(Batch, stored)) if stored else None
 
     def batches(self) -> Iterator[Batch]:
         request: dict[str, Any] = {
@@ -87,14 +85,14 @@ class VoucherStore:
             "ExpressionAttributeNames": {"#record": "record"},
             "ExpressionAttributeValues": item({":batches": _BATCHES, ":prefix": "batch#"}),
         }
-        return (Batch(**_known(Batch, values(stored))) for stored in all_items(self._aws, request))
+        return (Batch(**_fields(Batch, values(stored))) for stored in all_items(self._aws, request))
 
     def of_batch(self, batch_id: str) -> list[Voucher]:
         """In the order of their numbers."""
-        found = self._of_batch(f"ids#{batch_id}")
-        ids: list[str] = json.loads(found["ids"]) if found else []
-        known = self.many(ids)
-        return [known[name] for name in ids if name in known]
+        stored = self._of_batch(f"ids#{batch_id}")
+        ids: list[str] = json.loads(stored["ids"]) if stored else []
+        vouchers = self.many(ids)
+        return [vouchers[name] for name in ids if name in vouchers]
 
     def close(self, voucher: Voucher, *, returned: bool) -> bool:
         """Revokes one, as it was read; whether it was still so. What is redeemed is followed by its account."""
@@ -140,39 +138,37 @@ class VoucherStore:
         return closed
 
     def _of_batch(self, record: str) -> dict[str, Any] | None:
-        key = item({"user_id": _BATCHES, "record": record})
-        answer = self._aws.call("dynamodb", "get_item", TableName=self._table, Key=key, ConsistentRead=True)
-        return values(answer["Item"]) if "Item" in answer else None
+        return read_item(self._aws, self._table, item({"user_id": _BATCHES, "record": record}))
 
 
 def voucher_write(table: str, change: VoucherChange) -> dict[str, Any]:
     """What an account's change means for a voucher, as part of the transaction that writes it."""
     on: dict[str, Any] = {"TableName": table, "Key": _key(change.voucher_id)}
     if isinstance(change, Issued):
-        told = {"plan_id": change.plan_id, "plan_version": change.plan_version, "currency": change.currency}
-        expression = "SET " + ", ".join(f"{name} = :{name}" for name in told)
-        given = {f":{name}": value for name, value in told.items()}
+        sold = {"plan_id": change.plan_id, "plan_version": change.plan_version, "currency": change.currency}
+        expression = "SET " + ", ".join(f"{name} = :{name}" for name in sold)
+        params = {f":{name}": value for name, value in sold.items()}
         if change.closed is None:
             expression += " REMOVE closed"
         else:
-            expression, given = f"{expression}, closed = :closed", {**given, ":closed": change.closed}
-        return {"Update": {**on, "UpdateExpression": expression, "ExpressionAttributeValues": item(given)}}
+            expression, params = f"{expression}, closed = :closed", {**params, ":closed": change.closed}
+        return {"Update": {**on, "UpdateExpression": expression, "ExpressionAttributeValues": item(params)}}
     if isinstance(change, Taken):
-        known, free, open_ = "attribute_exists(#record)", "attribute_not_exists(holder)", "attribute_not_exists(closed)"
+        made, free, open_ = "attribute_exists(#record)", "attribute_not_exists(holder)", "attribute_not_exists(closed)"
         return {
             "Update": {
                 **on,
                 "UpdateExpression": "SET holder = :holder",
-                "ConditionExpression": f"{known} AND {free} AND {open_}",
+                "ConditionExpression": f"{made} AND {free} AND {open_}",
                 "ExpressionAttributeNames": {"#record": "record"},
                 "ExpressionAttributeValues": item({":holder": change.holder}),
             }
         }
     same = "attribute_not_exists(closed)" if change.closed is None else "closed = :closed"
     same += " AND " + ("returned = :yes" if change.returned else "attribute_not_exists(returned)")
-    given = {**({":closed": change.closed} if change.closed else {}), **({":yes": True} if change.returned else {})}
+    params = {**({":closed": change.closed} if change.closed else {}), **({":yes": True} if change.returned else {})}
     check = {**on, "ConditionExpression": same}
-    return {"ConditionCheck": {**check, "ExpressionAttributeValues": item(given)} if given else check}
+    return {"ConditionCheck": {**check, "ExpressionAttributeValues": item(params)} if params else check}
 
 
 _UNKNOWN = {
@@ -186,23 +182,22 @@ def _key(voucher_id: str) -> Item:
 
 
 def _item(voucher: Voucher) -> Item:
-    told = {name: value for name, value in _plain(voucher).items() if name != "voucher_id"}
-    return {**_key(voucher.voucher_id), **item(told)}
+    fields = {name: value for name, value in _plain(voucher).items() if name != "voucher_id"}
+    return {**_key(voucher.voucher_id), **item(fields)}
 
 
-def _voucher(stored: Item) -> Voucher:
-    found = values(stored)
-    return Voucher(voucher_id=found["user_id"].removeprefix("voucher#"), **_known(Voucher, found))
+def _voucher(stored: dict[str, Any]) -> Voucher:
+    return Voucher(voucher_id=stored["user_id"].removeprefix("voucher#"), **_fields(Voucher, stored))
 
 
 def _plain(thing: Any) -> dict[str, Any]:
     """Without what is empty or off; None is left out when it becomes an item."""
-    told = {f.name: getattr(thing, f.name) for f in fields(thing)}
-    return {name: value for name, value in told.items() if value is not False and value != {}}
+    attributes = {f.name: getattr(thing, f.name) for f in fields(thing)}
+    return {name: value for name, value in attributes.items() if value is not False and value != {}}
 
 
-def _known(kind: type, found: dict[str, Any]) -> dict[str, Any]:
-    known = {f.name: found[f.name] for f in fields(kind) if f.name in found}
-    if "features" in known:
-        known["features"] = json.loads(known["features"])
-    return known
+def _fields(kind: type, stored: dict[str, Any]) -> dict[str, Any]:
+    decoded = {f.name: stored[f.name] for f in fields(kind) if f.name in stored}
+    if "features" in decoded:
+        decoded["features"] = json.loads(decoded["features"])
+    return decoded

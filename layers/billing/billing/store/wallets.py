@@ -7,7 +7,8 @@ from typing import Any
 
 from billing.aws import Aws, AwsError
 from billing.data import dataclass
-from billing.store.codec import item, values
+from billing.store.codec import item
+from billing.store.queries import read_item
 
 WALLET = "~wallet#"
 # What only whoever may open it needs, and no export hands out.
@@ -15,7 +16,7 @@ SEALED = ("sealed", "data_key")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class KeptBudget:
+class StoredBudget:
     """What the wallet lets us spend, as it said last, in whole satoshis; `total_sat` None: it sets no limit."""
 
     total_sat: int | None
@@ -25,7 +26,7 @@ class KeptBudget:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class KeptWallet:
+class StoredWallet:
     """A connection as it is stored. `key_end`: the last digits of the wallet's key; `relays`: hosts on the way to it.
 
     `info`: what the wallet said of itself. `budget` None: it does not tell. `seen_at`: when its word was last heard.
@@ -40,7 +41,7 @@ class KeptWallet:
     info: Mapping[str, Any]
     connected_at: int
     seen_at: int
-    budget: KeptBudget | None = None
+    budget: StoredBudget | None = None
 
 
 class WalletStore:
@@ -48,35 +49,34 @@ class WalletStore:
         self._aws = aws
         self._table = accounts_table
 
-    def put(self, user_id: str, group: str, kept: KeptWallet) -> None:
+    def put(self, user_id: str, group: str, wallet: StoredWallet) -> None:
         """In the place of the one that is there."""
         stored = item(
             {
                 **_key(user_id, group),
-                "connection_id": kept.connection_id,
-                "sealed": kept.sealed,
-                "data_key": kept.data_key,
-                "key_end": kept.key_end,
-                "relays": list(kept.relays),
-                "encryption": kept.encryption,
-                "info": dict(kept.info),
-                "connected_at": kept.connected_at,
-                "seen_at": kept.seen_at,
-                "budget": _written(kept.budget),
+                "connection_id": wallet.connection_id,
+                "sealed": wallet.sealed,
+                "data_key": wallet.data_key,
+                "key_end": wallet.key_end,
+                "relays": list(wallet.relays),
+                "encryption": wallet.encryption,
+                "info": dict(wallet.info),
+                "connected_at": wallet.connected_at,
+                "seen_at": wallet.seen_at,
+                "budget": _written(wallet.budget),
             }
         )
         self._aws.call("dynamodb", "put_item", TableName=self._table, Item=stored)
 
-    def find(self, user_id: str, group: str) -> KeptWallet | None:
-        key = item(_key(user_id, group))
-        answer = self._aws.call("dynamodb", "get_item", TableName=self._table, Key=key, ConsistentRead=True)
-        return _kept(values(answer["Item"])) if "Item" in answer else None
+    def find(self, user_id: str, group: str) -> StoredWallet | None:
+        stored = read_item(self._aws, self._table, item(_key(user_id, group)))
+        return None if stored is None else _from_values(stored)
 
-    def saw(self, user_id: str, group: str, kept: KeptWallet, budget: KeptBudget | None, now: int) -> None:
+    def saw(self, user_id: str, group: str, wallet: StoredWallet, budget: StoredBudget | None, now: int) -> None:
         """What the wallet says now; nothing when the connection was replaced or removed meanwhile."""
         same = "connection_id = :connection"
         changes = "SET seen_at = :now, budget = :budget" if budget else "SET seen_at = :now REMOVE budget"
-        given = {":connection": kept.connection_id, ":now": now, ":budget": _written(budget)}
+        params = {":connection": wallet.connection_id, ":now": now, ":budget": _written(budget)}
         try:
             self._aws.call(
                 "dynamodb",
@@ -85,7 +85,7 @@ class WalletStore:
                 Key=item(_key(user_id, group)),
                 UpdateExpression=changes,
                 ConditionExpression=same,
-                ExpressionAttributeValues=item(given),
+                ExpressionAttributeValues=item(params),
             )
         except AwsError as error:
             if error.code != "ConditionalCheckFailedException":
@@ -99,24 +99,24 @@ def _key(user_id: str, group: str) -> dict[str, object]:
     return {"user_id": user_id, "record": f"{WALLET}{group}"}
 
 
-def _written(budget: KeptBudget | None) -> dict[str, Any] | None:
+def _written(budget: StoredBudget | None) -> dict[str, Any] | None:
     if budget is None:
         return None
-    told = {name: getattr(budget, name) for name in ("total_sat", "used_sat", "period", "renews_at")}
-    return {name: value for name, value in told.items() if value is not None}
+    fields = {name: getattr(budget, name) for name in ("total_sat", "used_sat", "period", "renews_at")}
+    return {name: value for name, value in fields.items() if value is not None}
 
 
-def _kept(found: dict[str, Any]) -> KeptWallet:
-    budget = json.loads(found["budget"]) if "budget" in found else None
-    return KeptWallet(
-        connection_id=found["connection_id"],
-        sealed=found["sealed"],
-        data_key=found["data_key"],
-        key_end=found["key_end"],
-        relays=tuple(json.loads(found["relays"])),
-        encryption=found["encryption"],
-        info=json.loads(found["info"]),
-        connected_at=found["connected_at"],
-        seen_at=found["seen_at"],
-        budget=KeptBudget(total_sat=budget.pop("total_sat", None), **budget) if budget is not None else None,
+def _from_values(stored: dict[str, Any]) -> StoredWallet:
+    budget = json.loads(stored["budget"]) if "budget" in stored else None
+    return StoredWallet(
+        connection_id=stored["connection_id"],
+        sealed=stored["sealed"],
+        data_key=stored["data_key"],
+        key_end=stored["key_end"],
+        relays=tuple(json.loads(stored["relays"])),
+        encryption=stored["encryption"],
+        info=json.loads(stored["info"]),
+        connected_at=stored["connected_at"],
+        seen_at=stored["seen_at"],
+        budget=StoredBudget(total_sat=budget.pop("total_sat", None), **budget) if budget is not None else None,
     )

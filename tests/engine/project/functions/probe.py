@@ -18,6 +18,7 @@ def echo(event, context):
         case "exit":
             os._exit(7)
         case "sleep":
+            print("SLEEPS", flush=True)
             time.sleep(event["seconds"])
     about = {
         "calls": calls,

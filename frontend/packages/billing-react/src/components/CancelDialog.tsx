@@ -4,7 +4,7 @@ import type { Schemas } from "@bitsleuth/billing-api-client";
 import { useState } from "react";
 import { date, money } from "../format.js";
 import { useBilling } from "../provider.js";
-import { useCancel } from "../queries.js";
+import { once, useCancel } from "../queries.js";
 import { usePlanName, useT } from "../text.js";
 import { Button } from "../ui/Button.js";
 import { Dialog } from "../ui/Dialog.js";
@@ -43,20 +43,18 @@ export default function CancelDialog({ subscription, onClose, onDone, onSwitch }
   const effect = subscription.if_canceled;
   const plan = named(subscription);
   const submit = () =>
-    cancel.mutate(
-      {
+    once(
+      cancel.mutateAsync({
         subscription_id: subscription.subscription_id,
         at_period_end: true,
         ...(reason ? { reason } : {}),
         ...(comment.trim() ? { comment: comment.trim() } : {}),
-      },
-      {
-        onSuccess: (status) => {
-          const after = status.subscriptions.find(({ subscription_id }) => subscription_id === subscription.subscription_id);
-          const end = after?.ended_at ?? after?.access_until;
-          onDone(end ? t("cancel.done", { plan, date: date(end, locale) }) : t("cancel.done_now", { plan }));
-          onClose();
-        },
+      }),
+      (status) => {
+        const after = status.subscriptions.find(({ subscription_id }) => subscription_id === subscription.subscription_id);
+        const end = after?.ended_at ?? after?.access_until;
+        onDone(end ? t("cancel.done", { plan, date: date(end, locale) }) : t("cancel.done_now", { plan }));
+        onClose();
       },
     );
   return (

@@ -8,7 +8,7 @@ import { useChangePlan, usePlans, usePreviewChange, useQuotes } from "../queries
 import { usePlanName, useT } from "../text.js";
 import { Button } from "../ui/Button.js";
 import { Dialog } from "../ui/Dialog.js";
-import { ErrorNotice } from "../ui/Notice.js";
+import { ErrorNotice, NotRead } from "../ui/Notice.js";
 import { SkeletonLines } from "../ui/Skeleton.js";
 import { FeatureChanges } from "./FeatureChanges.js";
 
@@ -49,8 +49,10 @@ function ChoosePlan({ onChoose }: { onChoose: (planId: string) => void }) {
   const { locale } = useBilling();
   const named = usePlanName();
   const catalogue = usePlans();
-  const { quotes } = useQuotes();
+  const { quotes, error, refetch } = useQuotes();
   const [value, setValue] = useState("");
+  if (catalogue.isError && !catalogue.data) return <NotRead of={catalogue} />;
+  if (error !== null && !quotes) return <ErrorNotice error={error} onRetry={refetch} />;
   if (!catalogue.data || !quotes) return <SkeletonLines lines={4} />;
   const moveTo = (plan: Plan) => quotes.get(plan.plan_id)?.move ?? "";
   const own = catalogue.data.plans.find((plan) => moveTo(plan) === "current");

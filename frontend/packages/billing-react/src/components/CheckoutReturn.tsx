@@ -5,6 +5,7 @@ import { lazy, Suspense, useEffect, useState, type ReactNode } from "react";
 import { useBilling, useInBrowser, useUserId } from "../provider.js";
 import { useAccountKey } from "../key.js";
 import { usePlans, useRefreshAll, useStatus } from "../queries.js";
+import type { KeptKey } from "../signers/index.js";
 import { useT } from "../text.js";
 import { Button, ButtonLink } from "../ui/Button.js";
 import { Icon, type IconName } from "../ui/Icon.js";
@@ -36,6 +37,7 @@ export function CheckoutReturn(props: CheckoutReturnProps) {
   const known = useUserId() !== null && checkoutId !== "";
   const refreshAll = useRefreshAll();
   const { confirmation, error, gaveUp, askAgain } = useConfirmation(checkoutId, known);
+  const { key } = useAccountKey(useStatus().data);
   const status = confirmation?.status;
   useEffect(() => {
     if (status === "completed") void refreshAll();
@@ -59,17 +61,21 @@ export function CheckoutReturn(props: CheckoutReturnProps) {
     return (
       <Outcome icon="alert" title={t("return.error")} about={t("return.error.about")}>
         <ErrorNotice error={error} onRetry={askAgain} />
+        <ButtonLink href={accountUrl}>{t("return.account")}</ButtonLink>
       </Outcome>
     );
   }
   if (status === "completed" && confirmation?.gift) {
     return (
-      <Suspense fallback={<SkeletonCard heading lines={6} />}>
-        <GiftReady {...{ checkoutId, accountUrl }} />
-      </Suspense>
+      <div className="bsb bsb-stack bsb:gap-6">
+        <Suspense fallback={<SkeletonCard heading lines={6} />}>
+          <GiftReady {...{ checkoutId, accountUrl }} />
+        </Suspense>
+        <KeepKey of={key} />
+      </div>
     );
   }
-  if (status === "completed") return <Completed planId={confirmation?.plan_id ?? ""} {...{ continueUrl, accountUrl }} />;
+  if (status === "completed") return <Completed planId={confirmation?.plan_id ?? ""} {...{ continueUrl, accountUrl }} ownKey={key} />;
   if (status === "expired") {
     return (
       <Outcome icon="alert" title={t("return.expired")} about={t("return.expired.about")}>
@@ -139,10 +145,16 @@ function useConfirmation(checkoutId: string, enabled: boolean) {
   return { ...asked, gaveUp, askAgain: () => setAsked(NOT_ASKED) };
 }
 
-function Completed({ planId, continueUrl, accountUrl }: { planId: string; continueUrl: string; accountUrl: string }) {
+interface CompletedProps {
+  planId: string;
+  continueUrl: string;
+  accountUrl: string;
+  ownKey: KeptKey | null;
+}
+
+function Completed({ planId, continueUrl, accountUrl, ownKey: key }: CompletedProps) {
   const t = useT();
   const name = usePlans().data?.plans.find((plan) => plan.plan_id === planId)?.name;
-  const { key } = useAccountKey(useStatus().data);
   return (
     <div className="bsb bsb-stack bsb:gap-6">
       <Outcome
@@ -155,21 +167,30 @@ function Completed({ planId, continueUrl, accountUrl }: { planId: string; contin
         </ButtonLink>
         <ButtonLink href={accountUrl}>{t("return.account")}</ButtonLink>
       </Outcome>
-      {key && !key.saved && (
-        <section className="bsb-card bsb-stack" aria-labelledby="bsb-save">
-          <h2 className="bsb-h2" id="bsb-save">
-            {t("identity.backup")}
-          </h2>
-          <Notice tone="warn">{t("identity.backup_about")}</Notice>
-          <SaveKey secret={key.secret} />
-        </section>
-      )}
-      {key?.saved && (
-        <p className="bsb-2 bsb-small bsb:text-center" role="status">
-          {t("identity.is_saved")}
-        </p>
-      )}
+      <KeepKey of={key} />
     </div>
+  );
+}
+
+/** Right after paying: the key asks to be saved, until it is. */
+function KeepKey({ of: key }: { of: KeptKey | null }) {
+  const t = useT();
+  if (!key) return null;
+  if (key.saved) {
+    return (
+      <p className="bsb-2 bsb-small bsb:text-center" role="status">
+        {t("identity.is_saved")}
+      </p>
+    );
+  }
+  return (
+    <section className="bsb-card bsb-stack" aria-labelledby="bsb-save">
+      <h2 className="bsb-h2" id="bsb-save">
+        {t("identity.backup")}
+      </h2>
+      <Notice tone="warn">{t("identity.backup_about")}</Notice>
+      <SaveKey secret={key.secret} />
+    </section>
   );
 }
 

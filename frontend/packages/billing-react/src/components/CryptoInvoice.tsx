@@ -113,10 +113,14 @@ function readInvoice(client: Client, of: InvoiceId): Promise<Schemas["CryptoInvo
 function InvoiceNotice({ state, invoice }: { state: InvoiceState; invoice: Invoice }) {
   const t = useT();
   const { locale } = useBilling();
+  const { confirmed } = invoice;
+  const count = invoice.confirmations ?? 1;
   const values = {
     btc: invoice.due_btc ?? "",
     price: money(invoice.amount_cents, invoice.currency, locale),
-    count: invoice.confirmations ?? 1,
+    count,
+    // Of a provider that does not tell how many there are, nothing is claimed.
+    seen: confirmed === null ? "" : t("invoice.confirming.seen", { confirmed: Math.min(confirmed, count), count }),
     received: money(invoice.received_cents, invoice.currency, locale),
   };
   if (state === "waiting") {
@@ -163,8 +167,8 @@ function HowToPay({ invoice, left, url }: { invoice: Invoice; left: number; url:
   const qr = useMemo(() => (encoded ? renderSVG(encoded, { border: 0, pixelSize: 4 }) : null), [encoded]);
   return (
     <>
-      <div className="bsb-row bsb-between">
-        <div>
+      <div className="bsb-row bsb:flex-nowrap bsb:items-start">
+        <div className="bsb:min-w-0 bsb:grow">
           {invoice.due_btc && <p className="bsb:text-xl bsb:font-semibold bsb-number">{t("invoice.amount", { btc: invoice.due_btc })}</p>}
           <p className={invoice.due_btc ? "bsb-2 bsb-small" : "bsb:text-xl bsb:font-semibold bsb-number"}>
             {invoice.due_btc && `${t("invoice.sats", { sats: sats(invoice.due_btc, locale) })} · `}
@@ -241,7 +245,7 @@ function Countdown({ left }: { left: number }) {
   const minutes = Math.floor(left / 60);
   const announce = left % 60 === 0 && (minutes === 5 || minutes === 1);
   return (
-    <div className="bsb:text-end">
+    <div className="bsb:text-end bsb:whitespace-nowrap">
       <p className="bsb:text-xl bsb:font-semibold bsb-number" role="timer" aria-label={t("invoice.time_left")}>
         {minutes}:{String(left % 60).padStart(2, "0")}
       </p>
@@ -253,13 +257,17 @@ function Countdown({ left }: { left: number }) {
   );
 }
 
+/** As high as what it stands in for: the dialog must not grow under a finger. */
 function InvoiceSkeleton() {
   return (
     <div className="bsb bsb-stack bsb:items-center" aria-busy="true">
-      <Skeleton height="3rem" />
+      <Skeleton width="9rem" height="1.25rem" />
+      <Skeleton height="4.25rem" />
+      <Skeleton width="12.75rem" height="2.625rem" />
       <Skeleton width="13rem" height="13rem" />
-      <Skeleton height="3rem" />
-      <Skeleton height="3rem" />
+      <Skeleton height="10.125rem" />
+      <Skeleton height="2.5rem" />
+      <Skeleton height="2.5rem" />
     </div>
   );
 }

@@ -14,7 +14,7 @@ const Invoice = lazy(async () => ({ default: (await import("./CryptoInvoice.js")
 /** A bitcoin invoice to pay, on a page of the host's own. */
 export function CryptoInvoice(props: CryptoInvoiceProps) {
   return (
-    <Suspense fallback={<Skeleton height="24rem" />}>
+    <Suspense fallback={<Skeleton height="42.25rem" />}>
       <Invoice {...props} />
     </Suspense>
   );
@@ -25,16 +25,18 @@ interface InvoiceDialogProps {
   plan: string;
   url?: string;
   onAgain?: () => void;
+  /** Called once, when the payment is settled. */
+  onPaid?: () => void;
   onClose: () => void;
 }
 
-export function InvoiceDialog({ of, plan, url, onAgain, onClose }: InvoiceDialogProps) {
+export function InvoiceDialog({ of, plan, url, onAgain, onPaid, onClose }: InvoiceDialogProps) {
   const t = useT();
   const { store } = useBilling();
   useEffect(() => hold(store), [store]);
   return (
     <Dialog onClose={onClose} title={t("invoice.title")} description={plan}>
-      <CryptoInvoice of={of} onDone={onClose} {...(url ? { url } : {})} {...(onAgain ? { onAgain } : {})} />
+      <CryptoInvoice of={of} onDone={onClose} {...(url && { url })} {...(onAgain && { onAgain })} {...(onPaid && { onPaid })} />
     </Dialog>
   );
 }

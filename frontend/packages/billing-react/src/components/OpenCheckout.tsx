@@ -18,44 +18,46 @@ export function OpenCheckout({ checkout }: { checkout: Status["checkout"] }) {
   const named = usePlanName();
   const { isBitcoin } = useProviders();
   const [dismissed, setDismissed] = useState(() => sessionStorage.getItem(DISMISSED));
-  const [paying, setPaying] = useState(false);
-  if (!checkout || checkout.checkout_id === dismissed) return null;
+  // Its dialog stays to be read when the purchase is no longer one that was only begun.
+  const [paying, setPaying] = useState<Status["checkout"]>(null);
   function dismiss(id: string) {
     sessionStorage.setItem(DISMISSED, id);
     setDismissed(id);
   }
   return (
     <>
-      <Notice
-        title={t("plan.open_checkout", { plan: named(checkout) })}
-        action={
-          <>
-            {isBitcoin(checkout.provider) ? (
-              <Button size="small" onClick={() => setPaying(true)}>
-                {t("plan.finish_checkout")}
+      {checkout && checkout.checkout_id !== dismissed && (
+        <Notice
+          title={t("plan.open_checkout", { plan: named(checkout) })}
+          action={
+            <>
+              {isBitcoin(checkout.provider) ? (
+                <Button size="small" onClick={() => setPaying(checkout)}>
+                  {t("plan.finish_checkout")}
+                </Button>
+              ) : (
+                <ButtonLink href={checkout.url} size="small">
+                  {t("plan.finish_checkout")}
+                </ButtonLink>
+              )}
+              <Button size="small" variant="ghost" onClick={() => dismiss(checkout.checkout_id)}>
+                {t("dismiss")}
               </Button>
-            ) : (
-              <ButtonLink href={checkout.url} size="small">
-                {t("plan.finish_checkout")}
-              </ButtonLink>
-            )}
-            <Button size="small" variant="ghost" onClick={() => dismiss(checkout.checkout_id)}>
-              {t("dismiss")}
-            </Button>
-          </>
-        }
-      >
-        {t("plan.open_checkout.about", {
-          amount: money(checkout.amount_cents, checkout.currency, locale),
-          time: dateTime(checkout.expires_at, locale),
-        })}
-      </Notice>
+            </>
+          }
+        >
+          {t("plan.open_checkout.about", {
+            amount: money(checkout.amount_cents, checkout.currency, locale),
+            time: dateTime(checkout.expires_at, locale),
+          })}
+        </Notice>
+      )}
       {paying && (
         <InvoiceDialog
-          of={{ checkoutId: checkout.checkout_id }}
-          url={checkout.url}
-          plan={named(checkout)}
-          onClose={() => setPaying(false)}
+          of={{ checkoutId: paying.checkout_id }}
+          url={paying.url}
+          plan={named(paying)}
+          onClose={() => setPaying(null)}
         />
       )}
     </>

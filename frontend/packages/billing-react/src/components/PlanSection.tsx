@@ -130,6 +130,9 @@ function StatusBadge({ subscription }: { subscription: Subscription }) {
   const t = useT();
   if (subscription.next.kind === "ends") return <span className="bsb-badge bsb-badge-warn">{t("status.ending")}</span>;
   if (subscription.end_reason === "disputed") return <span className="bsb-badge bsb-badge-bad">{t("payment.disputed")}</span>;
+  // Its status at the provider is older than its end.
+  if (subscription.end_reason === "canceled") return <span className="bsb-badge">{t("status.canceled")}</span>;
+  if (subscription.end_reason === "unconfirmed") return <span className="bsb-badge bsb-badge-warn">{t("payment.pending")}</span>;
   const tone = { active: "good", trialing: "good", past_due: "warn", unpaid: "bad" }[subscription.status];
   return <span className={classes("bsb-badge", tone && `bsb-badge-${tone}`)}>{t(`status.${subscription.status}` as MessageKey)}</span>;
 }
@@ -198,7 +201,7 @@ function OtherPlan({ status, pricingUrl }: { status: Status; pricingUrl: string 
     <>
       <Heading id="free" name={status.plan_name} about={about} />
       <div className="bsb-row">
-        {ended?.renewable != null && <RenewButton group={ended.renewable} plan={ended.plan_name} label={t("plan.renew")} />}
+        <RenewButton of={ended?.renewable != null ? { group: ended.renewable, plan: named(ended) } : null} label={t("plan.renew")} />
         {/* What is paid ahead is renewed in its own section. */}
         <ButtonLink href={pricingUrl} variant={status.access_until !== null || ended?.renewable != null ? "secondary" : "primary"}>
           {t(ended?.renewable != null ? "plan.upgrade" : plans)}

@@ -62,7 +62,7 @@ export function PricingTable(props: PricingTableProps) {
   const card = (offer: Offer) => {
     const plan = planAt(offer, interval);
     const quote = offered.quotes?.get(plan?.plan_id ?? "") ?? null;
-    const points = quote === null || quote.move === "buy" || quote.move === "upgrade";
+    const points = quote === null || (quote.move === "buy" && !quote.included_in) || quote.move === "upgrade";
     return (
       plan && (
         <OfferCard

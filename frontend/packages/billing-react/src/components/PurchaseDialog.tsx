@@ -13,7 +13,7 @@ import { ErrorNotice, Notice } from "../ui/Notice.js";
 import { SkeletonLines } from "../ui/Skeleton.js";
 import { InvoiceDialog } from "./InvoiceDialog.js";
 import { Rails } from "./Rails.js";
-import { SellerLinks } from "./SellerLinks.js";
+import { AGREED, SellerLinks } from "./SellerLinks.js";
 import { SignIn } from "./SignIn.js";
 import { Overlap, Terms } from "./Terms.js";
 
@@ -109,7 +109,7 @@ export function PurchaseDialog(props: PurchaseDialogProps) {
       {rail ? (
         <>
           <Terms plan={plan} quote={rail} />
-          <Rails plan={plan} rails={quote?.rails ?? []} value={rail} onChange={(next) => setProvider(next.provider)} />
+          <Rails interval={plan.interval} rails={quote?.rails ?? []} value={rail} onChange={(next) => setProvider(next.provider)} />
         </>
       ) : quote ? (
         <NotForSale move={quote.move} />
@@ -159,8 +159,6 @@ export function PurchaseDialog(props: PurchaseDialogProps) {
 type Provider = NonNullable<Schemas["CreateCheckoutSession"]["provider"]>;
 
 const codeOf = (error: unknown) => (error instanceof ApiError ? error.code : "");
-
-const AGREED = ["terms", "refunds", "privacy"] as const;
 
 /** What the service refuses because the buyer's account is not what the quote was made for. */
 const STALE: ReadonlySet<string> = new Set([

@@ -6,28 +6,31 @@ import { useProviders, type RailQuote } from "../queries.js";
 import { useT } from "../text.js";
 import { Icon } from "../ui/Icon.js";
 
-interface RailsProps {
-  plan: Plan;
-  rails: readonly RailQuote[];
-  value: RailQuote;
-  onChange: (rail: RailQuote) => void;
+type Way = Pick<RailQuote, "rail" | "provider">;
+
+interface RailsProps<W extends Way> {
+  /** What is paid each time; `once` where nothing is paid again. */
+  interval: Plan["interval"];
+  rails: readonly W[];
+  value: W;
+  onChange: (rail: W) => void;
 }
 
 /** Card or bitcoin, with what each means in plain words; of several providers of one rail, which. */
-export function Rails({ plan, rails, value, onChange }: RailsProps) {
+export function Rails<W extends Way>({ interval, rails, value, onChange }: RailsProps<W>) {
   const t = useT();
   const { titleOf } = useProviders();
   // The one that was chosen last on each rail comes back with it.
-  const [last, setLast] = useState<Partial<Record<RailQuote["rail"], string>>>({});
+  const [last, setLast] = useState<Partial<Record<Way["rail"], string>>>({});
   const kinds = [...new Set(rails.map(({ rail }) => rail))];
-  const of = (kind: RailQuote["rail"]) => rails.filter(({ rail }) => rail === kind);
-  const choose = (rail: RailQuote | undefined) => {
+  const of = (kind: Way["rail"]) => rails.filter(({ rail }) => rail === kind);
+  const choose = (rail: W | undefined) => {
     if (!rail) return;
     setLast({ ...last, [rail.rail]: rail.provider });
     onChange(rail);
   };
-  const consequence = (kind: RailQuote["rail"]) => {
-    if (plan.interval === "once") return kind === "bitcoin" ? "rail.bitcoin_once" : "rail.card_once";
+  const consequence = (kind: Way["rail"]) => {
+    if (interval === "once") return kind === "bitcoin" ? "rail.bitcoin_once" : "rail.card_once";
     return kind === "bitcoin" ? "rail.bitcoin_term" : "rail.card_renews";
   };
   return (
@@ -44,7 +47,7 @@ export function Rails({ plan, rails, value, onChange }: RailsProps) {
             />
             <span className="bsb:grow">
               <span className="bsb:font-medium">{t(`rail.${kind}`)}</span>
-              <span className="bsb-2 bsb-small bsb:block">{t(consequence(kind), { interval: t(`interval.${plan.interval}`) })}</span>
+              <span className="bsb-2 bsb-small bsb:block">{t(consequence(kind), { interval: t(`interval.${interval}`) })}</span>
             </span>
             <Icon name={kind} size={20} />
           </label>

@@ -5,8 +5,8 @@ import { useQuery } from "@tanstack/react-query";
 import { Fragment, type ReactNode } from "react";
 import { date, money, period } from "../format.js";
 import { useBilling } from "../provider.js";
-import { useProviders, useQueries, type Receipt } from "../queries.js";
-import { usePlanName, useT } from "../text.js";
+import { useQueries, type Receipt } from "../queries.js";
+import { usePaidWith, usePlanName, useT } from "../text.js";
 import { Button, ButtonLink } from "../ui/Button.js";
 import { Dialog } from "../ui/Dialog.js";
 import { Icon } from "../ui/Icon.js";
@@ -51,7 +51,7 @@ function Paper({ receipt }: { receipt: Document }) {
   const t = useT();
   const { locale } = useBilling();
   const named = usePlanName();
-  const { isBitcoin } = useProviders();
+  const paidWith = usePaidWith();
   const amount = (cents: number) => money(cents, receipt.currency, locale);
   const { bitcoin } = receipt;
   const kept = receipt.amount_cents - receipt.refunded_cents;
@@ -61,7 +61,7 @@ function Paper({ receipt }: { receipt: Document }) {
     [t("receipts.what"), `${named(receipt)} · ${t(`receipts.reason.${receipt.reason}`)}`],
     receipt.period_start && receipt.period_end && [t("receipts.period"), period(receipt.period_start, receipt.period_end, locale)],
     [t("receipts.account"), <span className="bsb-mono">{receipt.user_id}</span>],
-    [t("receipts.paid_with"), t(isBitcoin(receipt.provider) ? "rail.bitcoin" : "rail.card")],
+    [t("receipts.paid_with"), paidWith(receipt.provider)],
     bitcoin?.amount_btc ? [t("invoice.amount_label"), t("invoice.amount", { btc: bitcoin.amount_btc })] : null,
     bitcoin?.rate_cents != null && [t("receipts.rate"), amount(bitcoin.rate_cents)],
     bitcoin && bitcoin.transactions.length > 0 && [t("receipts.transaction"), <span className="bsb-mono">{bitcoin.transactions.join(" ")}</span>],

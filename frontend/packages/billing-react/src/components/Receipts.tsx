@@ -5,8 +5,8 @@ import { csv, download } from "../csv.js";
 import { money, period, shortDate } from "../format.js";
 import type { MessageKey } from "../i18n.js";
 import { useBilling } from "../provider.js";
-import { useProviders, useReceipts, type Receipt } from "../queries.js";
-import { usePlanName, useT } from "../text.js";
+import { useReceipts, type Receipt } from "../queries.js";
+import { usePaidWith, usePlanName, useT } from "../text.js";
 import { Button } from "../ui/Button.js";
 import { Icon } from "../ui/Icon.js";
 import { ErrorNotice } from "../ui/Notice.js";
@@ -71,7 +71,7 @@ export default function Receipts() {
 function ReceiptTable({ receipts }: { receipts: readonly Receipt[] }) {
   const t = useT();
   const { locale } = useBilling();
-  const { isBitcoin } = useProviders();
+  const paidWith = usePaidWith();
   const named = usePlanName();
   const [shown, setShown] = useState<Receipt | null>(null);
   return (
@@ -101,7 +101,7 @@ function ReceiptTable({ receipts }: { receipts: readonly Receipt[] }) {
                   <p className="bsb-2 bsb-tiny bsb:font-normal">
                     {receipt.period_start && receipt.period_end && `${period(receipt.period_start, receipt.period_end, locale)} · `}
                     <span className="bsb-hidden">{t("receipts.paid_with")} </span>
-                    {t(isBitcoin(receipt.provider) ? "rail.bitcoin" : "rail.card")}
+                    {paidWith(receipt.provider)}
                   </p>
                 </th>
                 <td className="bsb-end bsb-number">{money(receipt.amount_cents, receipt.currency, locale)}</td>

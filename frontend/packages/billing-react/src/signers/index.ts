@@ -115,6 +115,16 @@ function secretOf(nsec: string): Uint8Array<ArrayBuffer> {
   return Uint8Array.from(bits.slice(0, 256).match(/.{8}/g) ?? [], (byte) => Number.parseInt(byte, 2));
 }
 
+/** A public key as people write it (NIP-19): `npub1…`. */
+export function npubOf(pubkey: string): string {
+  const bits = unhex(pubkey).reduce((text, byte) => text + byte.toString(2).padStart(8, "0"), "");
+  const values = (bits.padEnd(260, "0").match(/.{5}/g) ?? []).map((five) => Number.parseInt(five, 2));
+  const prefix = [3, 3, 3, 3, 0, 14, 16, 21, 2]; // "npub", as the checksum sees it
+  const sum = polymod([...prefix, ...values, 0, 0, 0, 0, 0, 0]) ^ 1;
+  const checksum = [25, 20, 15, 10, 5, 0].map((shift) => (sum >>> shift) & 31);
+  return `npub1${[...values, ...checksum].map((value) => BECH32[value]).join("")}`;
+}
+
 function polymod(values: readonly number[]): number {
   const generator = [0x3b6a57b2, 0x26508e6d, 0x1ea119fa, 0x3d4233dd, 0x2a1462b3];
   return values.reduce((sum, value) => {

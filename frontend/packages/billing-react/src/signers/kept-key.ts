@@ -64,6 +64,11 @@ export function noteKey(secret: string, known: Partial<Omit<KeptKey, "secret">>)
   store(keptKeys().map((key) => (key.secret === secret ? { ...key, ...known } : key)));
 }
 
+/** Something is being bought or redeemed with an account: from now on its key holds something, whoever asks. */
+export function noteHeld(userId: string | null): void {
+  for (const key of keptKeys()) if (userId !== null && key.userId === userId) noteKey(key.secret, { holds: true });
+}
+
 /** Whether a key may go: it has a copy, or there is nothing to lose with it. */
 export const mayForget = (key: KeptKey): boolean => key.saved || key.holds === false;
 

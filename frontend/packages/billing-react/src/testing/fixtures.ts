@@ -141,11 +141,12 @@ export const status = (over: Partial<S["SubscriptionStatus"]> = {}): S["Subscrip
   terms: [],
   purchases: [],
   checkout: null,
+  holds: false,
   ...over,
 });
 
 export const subscribed = (over: Partial<S["SubscriptionView"]> = {}) =>
-  status({ plan_id: "plus-month", plan_name: "Plus", subscriptions: [{ ...subscription, ...over }] });
+  status({ plan_id: "plus-month", plan_name: "Plus", holds: true, subscriptions: [{ ...subscription, ...over }] });
 
 const source: S["SourceView"] = { kind: "subscription", id: "sub_1", plan_id: "plus-month", reason: "active", expires_at: null };
 
@@ -196,6 +197,7 @@ export const invoice = (over: Partial<S["CryptoInvoice"]> = {}): S["CryptoInvoic
   invoice: invoiceState("waiting"),
   rate_cents: 10_000_000,
   confirmations: 1,
+  confirmed: 0,
   claim_url: null,
   amount_cents: 900,
   currency: "USD",

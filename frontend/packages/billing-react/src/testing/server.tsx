@@ -22,7 +22,9 @@ const DEFAULTS: Record<string, Answer> = {
   "POST /billing/track": {},
   "GET /billing/gifts": { gifts: [] },
   "GET /billing/config": fixtures.config,
+  "GET /billing/calendar": { feed: null },
   "GET /billing/wallet": { available: false, days_before: 3, last_sat: null, wallets: [] },
+  "GET /billing/messages": { available: false, default_days: [7, 1], on: null, asked_until: null },
 };
 
 const VERBS = { GET: http.get, POST: http.post, PUT: http.put, PATCH: http.patch, DELETE: http.delete };

@@ -37,6 +37,26 @@ function canHelp(error: unknown): boolean {
   return !(error instanceof ApiError) || error.retryable || error.status === 409 || error.code === "unexpected_answer";
 }
 
+interface Asked {
+  data: unknown;
+  isError: boolean;
+  error: unknown;
+  refetch: () => unknown;
+}
+
+/** What could not be asked at all is said, and can be asked again: nothing here would read as "there is none". */
+export function NotRead({ of, title }: { of: Asked; title?: string }) {
+  if (!of.isError || of.data !== undefined) return null;
+  const notice = <ErrorNotice error={of.error} onRetry={() => void of.refetch()} />;
+  if (!title) return notice;
+  return (
+    <div className="bsb-stack bsb:gap-3">
+      <h3 className="bsb:font-semibold">{title}</h3>
+      {notice}
+    </div>
+  );
+}
+
 /** What went wrong, in the reader's words, with a way to try again and the id that support needs. */
 export function ErrorNotice({ error, onRetry: again }: { error: unknown; onRetry?: (() => void) | undefined }) {
   const t = useT();

@@ -1,6 +1,6 @@
 "use client";
 
-import { useEffect, useRef } from "react";
+import { useEffect, useLayoutEffect, useRef } from "react";
 
 type Close = { current: () => void };
 
@@ -26,7 +26,8 @@ function onBack(): void {
 export function useBackCloses(onClose: () => void): void {
   const close = useRef(onClose);
   useEffect(() => void (close.current = onClose));
-  useEffect(() => {
+  // Before the dialog is seen: whoever sees it can step back from it.
+  useLayoutEffect(() => {
     if (open.length === 0) addEventListener("popstate", onBack);
     open.push(close);
     enter();

@@ -3,6 +3,8 @@
 import type { Schemas } from "@bitsleuth/billing-api-client";
 import { useState, type FormEvent } from "react";
 import { InvoiceDialog } from "../components/InvoiceDialog.js";
+import { Rails } from "../components/Rails.js";
+import { AGREED, SellerLinks } from "../components/SellerLinks.js";
 import { money } from "../format.js";
 import { useBilling, useUserId } from "../provider.js";
 import { useOpenCheckout, usePlans, useProviders } from "../queries.js";
@@ -12,6 +14,7 @@ import { Button } from "../ui/Button.js";
 import { Dialog } from "../ui/Dialog.js";
 import { ErrorNotice } from "../ui/Notice.js";
 import { SkeletonLines } from "../ui/Skeleton.js";
+import { GiftToPass } from "./GiftReady.js";
 import { useVoucherText } from "./texts.js";
 
 type Provider = NonNullable<Schemas["CreateCheckoutSession"]["provider"]>;
@@ -24,26 +27,28 @@ export function GiftDialog({ onClose }: { onClose: () => void }) {
   const { locale, session, signer } = useBilling();
   const signedIn = useUserId() !== null;
   const plans = usePlans();
-  const { titleOf, isBitcoin } = useProviders();
+  const { railOf } = useProviders();
   const sold = plans.data?.plans.filter((plan) => plan.price_cents > 0 && plan.providers.length > 0) ?? [];
   const [planId, setPlanId] = useState("");
   const plan = sold.find((candidate) => candidate.plan_id === planId) ?? sold[0];
   const [chosen, setChosen] = useState("");
-  const provider = plan?.providers.find((name) => name === chosen) ?? plan?.providers[0];
+  const ways = plan?.providers.map((provider) => ({ provider, rail: railOf(provider) ?? ("card" as const) })) ?? [];
+  const way = ways.find(({ provider }) => provider === chosen) ?? ways[0];
   const [failure, setFailure] = useState<unknown>(null);
   const [busy, setBusy] = useState(false);
   const [invoice, setInvoice] = useState<Schemas["CheckoutSession"] | null>(null);
+  const [paid, setPaid] = useState(false);
   const checkout = useOpenCheckout();
 
   async function submit(event: FormEvent) {
     event.preventDefault();
-    if (!plan || !provider) return;
+    if (!plan || !way) return;
     setBusy(true);
     setFailure(null);
     try {
       if (!signedIn) await session.signIn(await signerOf(session.ended, signer));
-      const opened = await checkout.mutateAsync({ plan_id: plan.plan_id, provider: provider as Provider, gift: true });
-      if (!isBitcoin(provider)) return location.assign(opened.url);
+      const opened = await checkout.mutateAsync({ plan_id: plan.plan_id, provider: way.provider as Provider, gift: true });
+      if (way.rail !== "bitcoin") return location.assign(opened.url);
       setInvoice(opened);
     } catch (error) {
       setFailure(error);
@@ -51,9 +56,19 @@ export function GiftDialog({ onClose }: { onClose: () => void }) {
     setBusy(false);
   }
 
+  if (invoice && paid) {
+    return (
+      <Dialog onClose={onClose} title={t("ready.title")} prints>
+        <GiftToPass checkoutId={invoice.checkout_id} />
+      </Dialog>
+    );
+  }
   if (invoice && plan) {
     const of = { checkoutId: invoice.checkout_id };
-    return <InvoiceDialog of={of} url={invoice.url} plan={plan.name} onAgain={() => setInvoice(null)} onClose={onClose} />;
+    const again = () => setInvoice(null);
+    return (
+      <InvoiceDialog of={of} url={invoice.url} plan={t("gift.of", { plan: plan.name })} onAgain={again} onPaid={() => setPaid(true)} onClose={onClose} />
+    );
   }
   return (
     <Dialog onClose={onClose} title={t("gift")} description={t("gift.about")}>
@@ -74,18 +89,11 @@ export function GiftDialog({ onClose }: { onClose: () => void }) {
               ))}
             </select>
           </div>
-          <fieldset className="bsb-stack bsb:gap-2">
-            <legend className="bsb-label bsb:mb-2">{t("gift.pay")}</legend>
-            {plan.providers.map((name) => (
-              <label key={name} className="bsb-check">
-                <input type="radio" name="bsb-gift-provider" checked={name === provider} onChange={() => setChosen(name)} />
-                <span>{t(isBitcoin(name) ? "gift.pay.bitcoin" : "gift.pay.card", { provider: titleOf(name) })}</span>
-              </label>
-            ))}
-          </fieldset>
+          {way && <Rails interval="once" rails={ways} value={way} onChange={(next) => setChosen(next.provider)} />}
           <p className="bsb-2 bsb-small">{t("gift.private")}</p>
           {!signedIn && !signer && <p className="bsb-2 bsb-small">{t("new_key")}</p>}
           {failure !== null && <ErrorNotice error={failure} />}
+          <SellerLinks only={AGREED} />
           <div className="bsb-dialog-actions">
             <Button onClick={onClose}>{common("cancel")}</Button>
             <Button type="submit" variant="primary" busy={busy}>

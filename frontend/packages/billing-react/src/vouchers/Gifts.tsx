@@ -1,13 +1,15 @@
 "use client";
 
 import { useId, useState } from "react";
+import { InvoiceDialog } from "../components/InvoiceDialog.js";
 import { money, shortDate } from "../format.js";
 import { useBilling, useUserId } from "../provider.js";
 import { useStatus } from "../queries.js";
+import { useT } from "../text.js";
 import { Button } from "../ui/Button.js";
 import { CopyLine } from "../ui/CopyButton.js";
 import { Dialog } from "../ui/Dialog.js";
-import { ErrorNotice } from "../ui/Notice.js";
+import { ErrorNotice, NotRead } from "../ui/Notice.js";
 import { GiftCard } from "./GiftCard.js";
 import { GiftDialog } from "./GiftDialog.js";
 import { useGifts, type Gift } from "./queries.js";
@@ -22,6 +24,7 @@ export default function Gifts() {
   const gifts = useGifts();
   const [buying, setBuying] = useState(false);
   const [card, setCard] = useState<Gift | null>(null);
+  const [paying, setPaying] = useState<Gift | null>(null);
   const what = useWhat();
   const list = gifts.data?.gifts ?? [];
   return (
@@ -42,7 +45,7 @@ export default function Gifts() {
           <ul className="bsb-stack">
             {list.map((gift) => (
               <li key={`${gift.provider}#${gift.purchase_id}`}>
-                <GiftLine gift={gift} onCard={() => setCard(gift)} />
+                <GiftLine gift={gift} onCard={() => setCard(gift)} onPay={() => setPaying(gift)} />
               </li>
             ))}
           </ul>
@@ -54,6 +57,17 @@ export default function Gifts() {
             setBuying(false);
             void gifts.refetch();
           }}
+        />
+      )}
+      {paying && (
+        <InvoiceDialog
+          of={{ provider: paying.provider, purchaseId: paying.purchase_id }}
+          plan={t("gift.of", { plan: paying.plan_name })}
+          onPaid={() => {
+            setPaying(null);
+            void gifts.refetch();
+          }}
+          onClose={() => setPaying(null)}
         />
       )}
       {card?.code && card.redeem_url && (
@@ -70,8 +84,9 @@ export default function Gifts() {
   );
 }
 
-function GiftLine({ gift, onCard }: { gift: Gift; onCard: () => void }) {
+function GiftLine({ gift, onCard, onPay }: { gift: Gift; onCard: () => void; onPay: () => void }) {
   const t = useVoucherText();
+  const common = useT();
   const what = useWhat();
   const { locale } = useBilling();
   return (
@@ -82,7 +97,14 @@ function GiftLine({ gift, onCard }: { gift: Gift; onCard: () => void }) {
           {money(gift.amount_cents, gift.currency, locale)} · {shortDate(gift.created_at, locale)}
         </span>
       </div>
-      <p className="bsb-2 bsb-small">{t(stateOf(gift))}</p>
+      <p className="bsb-2 bsb-small">{gift.voucher === null && gift.invoice ? common(`invoice.${gift.invoice.state}`) : t(stateOf(gift))}</p>
+      {gift.voucher === null && gift.invoice?.watched && gift.invoice.state !== "expired" && (
+        <div className="bsb-row">
+          <Button size="small" onClick={onPay}>
+            {common(gift.invoice.payable ? "purchases.pay" : "purchases.look")}
+          </Button>
+        </div>
+      )}
       {gift.code && (
         <div className="bsb-row">
           <CopyLine value={gift.code} what={t("gifts.code")} />
@@ -99,7 +121,6 @@ function stateOf({ voucher, status, code }: Gift) {
   if (voucher === "ready") return code === null ? "gifts.gone" : "gifts.ready";
   if (voucher === "redeemed") return "gifts.redeemed";
   if (voucher !== null) return "gifts.void";
-  if (status === "underpaid" || status === "paid_late") return "gifts.person";
   return status === "failed" ? "gifts.failed" : "gifts.pending";
 }
 
@@ -109,7 +130,9 @@ export function Redeemed() {
   const what = useWhat();
   const id = useId();
   const { locale } = useBilling();
-  const vouchers = useStatus().data?.vouchers ?? [];
+  const status = useStatus();
+  const vouchers = status.data?.vouchers ?? [];
+  if (!status.data) return <NotRead of={status} />;
   if (vouchers.length === 0) return null;
   return (
     <section className="bsb bsb-card bsb-stack" aria-labelledby={id}>

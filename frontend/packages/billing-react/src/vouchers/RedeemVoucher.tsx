@@ -5,11 +5,15 @@ import { date } from "../format.js";
 import { useBilling, useUserId } from "../provider.js";
 import { signerOf } from "../signers/index.js";
 import { Button } from "../ui/Button.js";
+import { FieldFault, faultOf } from "../ui/FieldFault.js";
 import { ErrorNotice, Notice } from "../ui/Notice.js";
 import { readCode } from "./code.js";
 import { usePreviewVoucher, useRedeemVoucher, type Given } from "./queries.js";
 import { useVoucherText } from "./texts.js";
 import { useWhat } from "./what.js";
+
+/** What is wrong with the code that was typed. */
+const FAULTS = ["malformed", "unknown", "used", "expired", "void"].map((word) => `voucher_${word}`);
 
 export interface RedeemVoucherProps {
   /** To begin with; default: what stands behind the # of the page's address, as on a printed card. */
@@ -26,15 +30,28 @@ export default function RedeemVoucher({ code: given }: RedeemVoucherProps) {
   const { locale, session, signer } = useBilling();
   const signedIn = useUserId() !== null;
   const [typed, setTyped] = useState(() => given ?? inAddress() ?? "");
-  useEffect(() => {
-    // A code is worth money: it does not stay in the address.
-    if (inAddress() !== null) history.replaceState(null, "", location.pathname + location.search);
-  }, []);
   const [fault, setFault] = useState(false);
   const [failure, setFailure] = useState<unknown>(null);
   const [busy, setBusy] = useState(false);
   const [seen, setSeen] = useState<Given | null>(null);
   const [done, setDone] = useState<Given | null>(null);
+  useEffect(() => {
+    // A code is worth money: it does not stay in the address. A second one may come while the page is open.
+    function take() {
+      const code = inAddress();
+      if (code === null) return;
+      history.replaceState(history.state, "", location.pathname + location.search);
+      setTyped(code);
+      setFault(false);
+      setFailure(null);
+      setSeen(null);
+      setDone(null);
+    }
+    take();
+    addEventListener("hashchange", take);
+    return () => removeEventListener("hashchange", take);
+  }, []);
+  const refused = faultOf(failure, FAULTS);
   const preview = usePreviewVoucher();
   const redeem = useRedeemVoucher();
 
@@ -101,11 +118,13 @@ export default function RedeemVoucher({ code: given }: RedeemVoucherProps) {
               autoCapitalize="characters"
               spellCheck={false}
               placeholder="XXXXX-XXXXX-XXXXX-XXXXX"
-              aria-invalid={fault || undefined}
-              aria-describedby={fault ? `${id}-fault` : `${id}-hint`}
+              aria-invalid={fault || refused !== null}
+              aria-describedby={fault || refused ? `${id}-fault` : `${id}-hint`}
               onChange={(event) => change(event.target.value)}
             />
-            {fault ? (
+            {refused ? (
+              <FieldFault id={`${id}-fault`} of={refused} />
+            ) : fault ? (
               <p className="bsb-error" id={`${id}-fault`} role="alert">
                 {t("typo")}
               </p>
@@ -123,7 +142,7 @@ export default function RedeemVoucher({ code: given }: RedeemVoucherProps) {
               {seen.overlap && <Notice tone="warn">{beside(seen.overlap)}</Notice>}
             </div>
           )}
-          {failure !== null && <ErrorNotice error={failure} />}
+          {failure !== null && !refused && <ErrorNotice error={failure} />}
           {!signedIn && !signer && <p className="bsb-2 bsb-small">{t("new_key")}</p>}
           {!seen?.already && (
             <div>

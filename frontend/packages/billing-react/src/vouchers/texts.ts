@@ -1,6 +1,5 @@
-import { useMemo } from "react";
-import { translator, type Message, type Translate } from "../i18n.js";
-import { useBilling } from "../provider.js";
+import type { Message, Translate } from "../i18n.js";
+import { useOwnTexts } from "../own-texts.js";
 
 const en = {
   title: "Redeem a voucher",
@@ -34,10 +33,8 @@ const en = {
   gift: "Give a plan away",
   "gift.about": "You pay once, by card or in bitcoin, and get a code to pass on. Nothing renews.",
   "gift.buy": "Buy a gift",
+  "gift.of": "{plan}, as a gift",
   "gift.plan": "Plan",
-  "gift.pay": "Pay with",
-  "gift.pay.card": "Card, by {provider}",
-  "gift.pay.bitcoin": "Bitcoin, by {provider}",
   "gift.private": "Whoever redeems it does so with a key of their own. Neither of you is told about the other. If the money goes back, what the code gave ends.",
   "gift.none": "Nothing is for sale as a gift at this moment.",
   "gift.continue": "Continue to payment",
@@ -45,7 +42,6 @@ const en = {
   "gifts.ready": "Ready to be passed on",
   "gifts.redeemed": "Redeemed by somebody",
   "gifts.pending": "Waiting for the payment",
-  "gifts.person": "The payment came differently than agreed: a person looks at it",
   "gifts.failed": "Not paid",
   "gifts.void": "No longer valid: the money went back",
   "gifts.gone": "The code can be redeemed, but no longer be shown",
@@ -93,10 +89,8 @@ const de: Catalogue = {
   gift: "Einen Plan verschenken",
   "gift.about": "Du zahlst einmal, mit Karte oder in Bitcoin, und bekommst einen Code zum Weitergeben. Nichts verlängert sich.",
   "gift.buy": "Geschenk kaufen",
+  "gift.of": "{plan}, als Geschenk",
   "gift.plan": "Plan",
-  "gift.pay": "Zahlen mit",
-  "gift.pay.card": "Karte, über {provider}",
-  "gift.pay.bitcoin": "Bitcoin, über {provider}",
   "gift.private": "Wer ihn einlöst, tut das mit einem eigenen Schlüssel. Keiner von euch erfährt etwas vom anderen. Geht das Geld zurück, endet, was der Code gab.",
   "gift.none": "Im Moment wird nichts als Geschenk verkauft.",
   "gift.continue": "Weiter zur Zahlung",
@@ -104,7 +98,6 @@ const de: Catalogue = {
   "gifts.ready": "Bereit zum Weitergeben",
   "gifts.redeemed": "Von jemandem eingelöst",
   "gifts.pending": "Wartet auf die Zahlung",
-  "gifts.person": "Die Zahlung kam anders als vereinbart: Ein Mensch sieht sie sich an",
   "gifts.failed": "Nicht bezahlt",
   "gifts.void": "Gilt nicht mehr: Das Geld ging zurück",
   "gifts.gone": "Der Code lässt sich einlösen, aber nicht mehr anzeigen",
@@ -149,10 +142,8 @@ const es: Catalogue = {
   gift: "Regalar un plan",
   "gift.about": "Pagas una vez, con tarjeta o en bitcoin, y recibes un código para entregar. Nada se renueva.",
   "gift.buy": "Comprar un regalo",
+  "gift.of": "{plan}, como regalo",
   "gift.plan": "Plan",
-  "gift.pay": "Pagar con",
-  "gift.pay.card": "Tarjeta, por {provider}",
-  "gift.pay.bitcoin": "Bitcoin, por {provider}",
   "gift.private": "Quien lo canjea lo hace con su propia clave. A ninguno se le dice nada del otro. Si el dinero se devuelve, termina lo que daba el código.",
   "gift.none": "Ahora mismo no se vende nada como regalo.",
   "gift.continue": "Continuar al pago",
@@ -160,7 +151,6 @@ const es: Catalogue = {
   "gifts.ready": "Listo para entregar",
   "gifts.redeemed": "Canjeado por alguien",
   "gifts.pending": "Esperando el pago",
-  "gifts.person": "El pago llegó de otro modo que el acordado: lo mira una persona",
   "gifts.failed": "Sin pagar",
   "gifts.void": "Ya no es válido: el dinero se devolvió",
   "gifts.gone": "El código se puede canjear, pero ya no mostrar",
@@ -173,12 +163,11 @@ const es: Catalogue = {
   "ready.about": "Entrega el código. Lo encuentras en tu página de facturación hasta que se canjee.",
 };
 
-const CATALOGUES: Readonly<Record<string, Catalogue>> = { en, de, es };
+const CATALOGUES = { en, de, es };
 
 export type VoucherText = Translate<Key>;
 
 /** The texts of vouchers and gifts: they travel with what shows them. */
 export function useVoucherText(): VoucherText {
-  const { locale } = useBilling();
-  return useMemo(() => translator<Key>(locale, CATALOGUES[locale.split("-")[0] ?? ""] ?? en, en), [locale]);
+  return useOwnTexts<Key>(CATALOGUES);
 }

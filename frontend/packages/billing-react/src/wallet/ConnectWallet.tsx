@@ -6,28 +6,38 @@ import { money, number, type Plan } from "../format.js";
 import { useBilling } from "../provider.js";
 import { useT } from "../text.js";
 import { Button } from "../ui/Button.js";
-import { ErrorNotice } from "../ui/Notice.js";
+import { FieldFault, faultOf } from "../ui/FieldFault.js";
+import { ErrorNotice, Notice } from "../ui/Notice.js";
+import { LimitFields, NO_LIMITS, saidOf } from "./Limits.js";
 import { useWalletCalls } from "./queries.js";
 import { canScan, Scan } from "./Scan.js";
 import { useWalletT } from "./texts.js";
 import { WalletTrouble } from "./WalletTrouble.js";
+
+/** What is wrong with the connection that was pasted. */
+const FAULTS = ["wallet_connection_unreadable", "wallet_connection_incomplete", "wallet_relay_refused"];
 
 interface ConnectWalletProps {
   plan: Plan;
   days: number;
   /** What the last term came to in satoshis, for a first idea of the ceiling. */
   lastSat: number | null;
+  /** The connection that the wallet has brought back already. */
+  brought?: string;
+  /** Where a wallet on this device brings its owner back to. */
+  backTo?: string;
   onDone: () => void;
 }
 
 /** Paste or scan the connection, set the ceiling, and read what will be asked, before anything is connected. */
-export function ConnectWallet({ plan, days, lastSat, onDone }: ConnectWalletProps) {
+export function ConnectWallet({ plan, days, lastSat, brought = "", backTo, onDone }: ConnectWalletProps) {
   const t = useWalletT();
   const common = useT();
   const { locale } = useBilling();
   const id = useId();
   const { connect } = useWalletCalls(plan.group);
-  const [text, setText] = useState("");
+  const [text, setText] = useState(brought);
+  const [limits, setLimits] = useState(NO_LIMITS);
   const [most, setMost] = useState(lastSat === null ? "" : String(rounded(lastSat * 1.5)));
   const [scanning, setScanning] = useState(false);
   const [unlimited, setUnlimited] = useState(false);
@@ -35,13 +45,14 @@ export function ConnectWallet({ plan, days, lastSat, onDone }: ConnectWalletProp
   const price = money(plan.price_cents, plan.currency, locale);
   const asksFor = { price, plan: plan.name, days, sat: number(sat ?? 0, locale) };
   const code = connect.error instanceof ApiError ? connect.error.code : "";
+  const fault = faultOf(connect.error, FAULTS);
   const warned = code === "wallet_unlimited" || unlimited;
 
   function submit(event: FormEvent) {
     event.preventDefault();
     if (sat === null || text.trim() === "") return;
     connect.mutate(
-      { connection: text.trim(), plan_id: plan.plan_id, most_sat: sat, accept_unlimited: unlimited },
+      { connection: text.trim(), plan_id: plan.plan_id, most_sat: sat, accept_unlimited: unlimited, said: saidOf(limits) },
       {
         onSuccess: () => {
           setText("");
@@ -52,6 +63,11 @@ export function ConnectWallet({ plan, days, lastSat, onDone }: ConnectWalletProp
   }
   return (
     <form className="bsb-stack bsb:gap-4" onSubmit={submit} autoComplete="off">
+      {brought && (
+        <Notice tone="good" live>
+          {t("wallet.returned")}
+        </Notice>
+      )}
       <div className="bsb-field">
         <label className="bsb-label" htmlFor={`${id}-text`}>
           {t("wallet.string")}
@@ -63,12 +79,14 @@ export function ConnectWallet({ plan, days, lastSat, onDone }: ConnectWalletProp
           autoComplete="off"
           spellCheck={false}
           placeholder="nostr+walletconnect://…"
-          aria-describedby={`${id}-hint`}
+          aria-invalid={fault !== null}
+          aria-describedby={`${fault ? `${id}-fault ` : ""}${id}-hint`}
           required
           maxLength={4096}
           value={text}
           onChange={(event) => setText(event.target.value)}
         />
+        <FieldFault id={`${id}-fault`} of={fault} />
         <p className="bsb-small bsb-2" id={`${id}-hint`}>
           {t("wallet.string_hint", { sat: sat === null ? "…" : number(rounded(sat * 2.04), locale) })}
         </p>
@@ -88,7 +106,7 @@ export function ConnectWallet({ plan, days, lastSat, onDone }: ConnectWalletProp
               {t("wallet.scan")}
             </Button>
           )}
-          <a className="bsb-link bsb-small" href={`nostrnwc://connect?appname=${encodeURIComponent("BitSleuth")}`}>
+          <a className="bsb-link bsb-small" href={deepLink(backTo)}>
             {t("wallet.open")}
           </a>
           <span className="bsb-small bsb-2">{t("wallet.open_hint")}</span>
@@ -114,6 +132,13 @@ export function ConnectWallet({ plan, days, lastSat, onDone }: ConnectWalletProp
             : t("wallet.most_hint_last", { sat: number(lastSat, locale) })}
         </p>
       </div>
+      <details>
+        <summary className="bsb-summary">{t("wallet.said_open")}</summary>
+        <div className="bsb-stack bsb:mt-3 bsb:gap-3">
+          <p className="bsb-small bsb-2">{t("wallet.said_hint")}</p>
+          <LimitFields value={limits} onChange={setLimits} />
+        </div>
+      </details>
       <p>{sat === null ? t("wallet.ask_open", asksFor) : t("wallet.ask", asksFor)}</p>
       {warned && (
         <label className="bsb-check">
@@ -121,7 +146,7 @@ export function ConnectWallet({ plan, days, lastSat, onDone }: ConnectWalletProp
           <span>{t("wallet.unlimited")}</span>
         </label>
       )}
-      {connect.isError &&
+      {connect.isError && !fault &&
         (code === "wallet_not_ready" ? <WalletTrouble error={connect.error} /> : <ErrorNotice error={connect.error} />)}
       <div className="bsb-row">
         <Button type="submit" variant="primary" busy={connect.isPending}>
@@ -133,6 +158,11 @@ export function ConnectWallet({ plan, days, lastSat, onDone }: ConnectWalletProp
       </div>
     </form>
   );
+}
+
+function deepLink(backTo: string | undefined): string {
+  const asked = { appname: "BitSleuth", ...(backTo ? { callback: backTo } : {}) };
+  return `nostrnwc://connect?${Object.entries(asked).map(([name, value]) => `${name}=${encodeURIComponent(value)}`).join("&")}`;
 }
 
 /** To two digits: an idea, and no exact figure. */

@@ -2,7 +2,7 @@
 
 import type { Plan } from "../format.js";
 import { Button } from "../ui/Button.js";
-import { Notice } from "../ui/Notice.js";
+import { Notice, NotRead } from "../ui/Notice.js";
 import { ConnectWallet } from "./ConnectWallet.js";
 import { useWallets } from "./queries.js";
 import { useWalletT } from "./texts.js";
@@ -16,8 +16,10 @@ export interface WalletOfferProps {
 /** In the purchase of a term: a wallet that renews it may be connected at once. */
 export default function WalletOffer({ plan, open, onOpen }: WalletOfferProps) {
   const t = useWalletT();
-  const { data } = useWallets();
-  if (!data?.available) return null;
+  const wallets = useWallets();
+  if (!wallets.data) return <NotRead of={wallets} title={t("wallet.title")} />;
+  const { data } = wallets;
+  if (!data.available) return null;
   if (open) return <ConnectWallet plan={plan} days={data.days_before} lastSat={data.last_sat} onDone={() => onOpen(false)} />;
   const wallet = data.wallets.find(({ group, plan_id }) => group === plan.group && plan_id === plan.plan_id);
   return (

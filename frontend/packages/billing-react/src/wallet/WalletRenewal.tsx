@@ -5,30 +5,52 @@ import { useState } from "react";
 import { Said } from "../components/Said.js";
 import { date, dateTime, money, number, type Plan } from "../format.js";
 import { useBilling } from "../provider.js";
+import { once, usePlans } from "../queries.js";
+import { AreYouSure } from "../ui/AreYouSure.js";
 import { Button } from "../ui/Button.js";
-import { ErrorNotice, Notice } from "../ui/Notice.js";
+import { ErrorNotice, Notice, NotRead } from "../ui/Notice.js";
+import { SkeletonCard } from "../ui/Skeleton.js";
 import { ConnectWallet } from "./ConnectWallet.js";
+import { LimitFields, limitsOf, SaidLimits, saidOf, type Limits } from "./Limits.js";
 import { useWalletCalls, useWallets, type Wallet } from "./queries.js";
+import { useReturned, wayBack } from "./returned.js";
 import { useWalletT } from "./texts.js";
 import { useTroubleText, WalletTrouble } from "./WalletTrouble.js";
 
 export interface WalletRenewalProps {
   group: string;
-  /** What is renewed, as it is sold now; without it nothing can be connected. */
-  plan: Plan | undefined;
+  /** What is renewed, as it is sold now: of what is prepaid; else what the wallet was connected for. */
+  plan?: Plan | undefined;
+  /** In the section of what is prepaid; else it is one of its own. */
+  beside?: boolean;
 }
 
 /** A wallet that renews what is prepaid: connected, seen, tested, paused and removed in one place. */
-export default function WalletRenewal({ group, plan }: WalletRenewalProps) {
+export default function WalletRenewal({ group, plan: prepaid, beside = false }: WalletRenewalProps) {
   const t = useWalletT();
   const wallets = useWallets();
-  const [connecting, setConnecting] = useState(false);
+  const plans = usePlans();
+  const anchor = `bsb-prepaid-${group}`;
+  const back = useReturned(anchor);
+  const [opened, setConnecting] = useState(false);
+  const connecting = opened || back.text !== "";
   const [said, setSaid] = useState<string | null>(null);
-  const wallet = wallets.data?.wallets.find((candidate) => candidate.group === group);
-  if (!wallets.data?.available && !wallet) return null;
+  if (!wallets.data) {
+    return !beside && wallets.isPending ? <SkeletonCard heading lines={3} /> : <NotRead of={wallets} title={t("wallet.title")} />;
+  }
+  const wallet = wallets.data.wallets.find((candidate) => candidate.group === group);
+  if (!wallet && said === null && !(beside && wallets.data.available)) return null;
+  const plan = beside ? prepaid : plans.data?.plans.find(({ plan_id }) => plan_id === wallet?.plan_id);
+  const Part = beside ? "div" : "section";
   return (
-    <div className="bsb-stack bsb:gap-3">
-      <h3 className="bsb:font-semibold">{t("wallet.title")}</h3>
+    <Part className={beside ? "bsb-stack bsb:gap-3" : "bsb-card bsb-stack"} {...(!beside && { "aria-labelledby": anchor })}>
+      {beside ? (
+        <h3 className="bsb:font-semibold">{t("wallet.title")}</h3>
+      ) : (
+        <h2 className="bsb-h2" id={anchor}>
+          {t("wallet.title")}
+        </h2>
+      )}
       {said && <Said text={said} onGone={() => setSaid(null)} />}
       {wallet && !connecting && (
         <Connected
@@ -37,7 +59,7 @@ export default function WalletRenewal({ group, plan }: WalletRenewalProps) {
           onSaid={setSaid}
         />
       )}
-      {!wallet && !connecting && (
+      {!wallet && !connecting && beside && (
         <>
           <p className="bsb-2">{t("wallet.about")}</p>
           {plan && (
@@ -50,12 +72,18 @@ export default function WalletRenewal({ group, plan }: WalletRenewalProps) {
       {connecting && plan && (
         <ConnectWallet
           plan={plan}
-          days={wallets.data?.days_before ?? 0}
-          lastSat={wallets.data?.last_sat ?? null}
-          onDone={() => setConnecting(false)}
+          days={wallets.data.days_before}
+          lastSat={wallets.data.last_sat}
+          key={back.text}
+          brought={back.text}
+          backTo={wayBack(anchor)}
+          onDone={() => {
+            back.taken();
+            setConnecting(false);
+          }}
         />
       )}
-    </div>
+    </Part>
   );
 }
 
@@ -71,6 +99,7 @@ function Connected({ wallet, onAnew, onSaid }: ConnectedProps) {
   const { test, set, remove } = useWalletCalls(wallet.group);
   const [removing, setRemoving] = useState(false);
   const [ceiling, setCeiling] = useState<string | null>(null);
+  const [limits, setLimits] = useState<Limits | null>(null);
   const agreeable = wallet.trouble === "price_raised" || wallet.trouble === "plan_changed";
   const failed = [set.error, remove.error].find((error) => error !== null);
   const paused = wallet.state === "paused";
@@ -78,6 +107,7 @@ function Connected({ wallet, onAnew, onSaid }: ConnectedProps) {
     <>
       <State wallet={wallet} />
       <Connection wallet={wallet} />
+      <SaidLimits wallet={wallet} />
       {test.isError && (isNotReady(test.error) ? <WalletTrouble error={test.error} /> : <ErrorNotice error={test.error} />)}
       {failed != null && <ErrorNotice error={failed} />}
       {ceiling !== null && (
@@ -110,28 +140,36 @@ function Connected({ wallet, onAnew, onSaid }: ConnectedProps) {
           </Button>
         </form>
       )}
+      {limits !== null && (
+        <form
+          className="bsb-stack bsb:gap-3"
+          onSubmit={(event) => {
+            event.preventDefault();
+            set.mutate({ said: saidOf(limits) }, { onSuccess: () => setLimits(null) });
+          }}
+        >
+          <p className="bsb-small bsb-2">{t("wallet.said_hint")}</p>
+          <LimitFields value={limits} onChange={setLimits} endAlone={wallet.connection?.budget != null} />
+          <div className="bsb-row">
+            <Button type="submit" size="small" variant="primary" busy={set.isPending}>
+              {t("wallet.save")}
+            </Button>
+            <Button size="small" variant="ghost" onClick={() => setLimits(null)}>
+              {t("wallet.cancel")}
+            </Button>
+          </div>
+        </form>
+      )}
       {removing ? (
-        <Notice
-          tone="warn"
-          live
-          action={
-            <>
-              <Button size="small" onClick={() => setRemoving(false)}>
-                {t("wallet.remove_keep")}
-              </Button>
-              <Button
-                size="small"
-                variant="danger"
-                busy={remove.isPending}
-                onClick={() => remove.mutate(undefined, { onSuccess: () => onSaid(t("wallet.removed")) })}
-              >
-                {t("wallet.remove")}
-              </Button>
-            </>
-          }
+        <AreYouSure
+          keep={t("wallet.remove_keep")}
+          onKeep={() => setRemoving(false)}
+          go={t("wallet.remove")}
+          onGo={() => once(remove.mutateAsync(), () => onSaid(t("wallet.removed")))}
+          busy={remove.isPending}
         >
           {t("wallet.remove_sure")}
-        </Notice>
+        </AreYouSure>
       ) : (
         <div className="bsb-row">
           {agreeable && wallet.price_now_cents !== null && (
@@ -153,6 +191,9 @@ function Connected({ wallet, onAnew, onSaid }: ConnectedProps) {
           </Button>
           <Button size="small" onClick={() => setCeiling(String(wallet.most_sat))}>
             {t("wallet.change_most")}
+          </Button>
+          <Button size="small" onClick={() => setLimits(limitsOf(wallet))}>
+            {t("wallet.said_change")}
           </Button>
           <Button size="small" busy={set.isPending} onClick={() => set.mutate({ paused: !paused })}>
             {t(paused ? "wallet.go_on" : "wallet.pause")}
@@ -218,6 +259,7 @@ function Connection({ wallet }: { wallet: Wallet }) {
     used: number(budget.used_sat, locale),
     total: number(budget.total_sat ?? 0, locale),
     date: budget.renews_at ? date(budget.renews_at, locale) : "",
+    seen: date(connection.seen_at, locale),
   };
   return (
     <div className="bsb-small bsb-2">

@@ -1,6 +1,7 @@
-import { Button, Dialog, ErrorNotice, useBilling, usePlans } from "@bitsleuth/billing-react";
+import { Button, Dialog, ErrorNotice, NotRead, useBilling, usePlans } from "@bitsleuth/billing-react";
 import { useState } from "react";
 import { minorOf } from "../money.js";
+import { offersFrom } from "../offer.js";
 import { Field } from "../parts.js";
 import { useAdminPlans } from "../queries.js";
 import { useAdminText } from "../text.js";
@@ -15,9 +16,12 @@ export function MakeDialog({ onClose, onMade }: { onClose: () => void; onMade: (
   const make = useMakeVouchers();
   // One intent, one key: a lost answer makes no second batch.
   const [key] = useState(() => crypto.randomUUID());
-  const newest = new Map((useAdminPlans().data?.plans ?? []).map((plan) => [plan.plan_id, plan]));
-  const plans = [...newest.values()].filter((plan) => plan.status !== "archived" && plan.price_cents > 0);
-  const counted = (usePlans().data?.features ?? []).filter((info) => info.kind === "allowance");
+  const adminPlans = useAdminPlans();
+  const catalogue = usePlans();
+  const plans = offersFrom(adminPlans.data?.plans ?? [])
+    .flatMap((offer) => offer.plans)
+    .filter((plan) => plan.status !== "archived" && plan.price_cents > 0);
+  const counted = (catalogue.data?.features ?? []).filter((info) => info.kind === "allowance");
   const [kind, setKind] = useState<"plan" | "credits">("plan");
   const [planId, setPlanId] = useState("");
   const [intervals, setIntervals] = useState("1");
@@ -54,6 +58,7 @@ export function MakeDialog({ onClose, onMade }: { onClose: () => void; onMade: (
           if (sold !== null) submit();
         }}
       >
+        <NotRead of={kind === "plan" ? adminPlans : catalogue} />
         <fieldset className="bsb-row">
           <legend className="bsb-label bsb:mb-2">{t("gives")}</legend>
           {(["plan", "credits"] as const).map((each) => (
@@ -105,7 +110,7 @@ export function MakeDialog({ onClose, onMade }: { onClose: () => void; onMade: (
         <Field id="voucher-count" label={t("many")}>
           {(field) => <input {...field} className="bsb-input" type="number" required min={1} max={1000} value={count} onChange={(event) => setCount(event.target.value)} />}
         </Field>
-        <Field id="voucher-price" label={`${t("price")} (${kind === "plan" ? (plan?.currency ?? "–") : currency})`} hint={t("price.hint")} fault={sold === null ? "0.00" : undefined}>
+        <Field id="voucher-price" label={`${t("price")} (${kind === "plan" ? (plan?.currency ?? "–") : currency})`} hint={t("price.hint")} fault={sold === null ? common("problem.price") : undefined}>
           {(field) => <input {...field} className="bsb-input" inputMode="decimal" maxLength={12} value={price} onChange={(event) => setPrice(event.target.value)} />}
         </Field>
         {kind === "credits" && (

@@ -12,11 +12,17 @@ from urllib.parse import quote, urlencode
 
 from billing.errors import NotConfigured, ProviderError, ProviderUnavailable
 from billing.providers.bitpay.errors import NOT_TO_CANCEL, error_of, judge, words
-from billing.providers.bitpay.invoices import metadata_in, refund_fact, refund_info, seen_in, transactions_in
+from billing.providers.bitpay.invoices import (
+    confirmed_in,
+    metadata_in,
+    refund_fact,
+    refund_info,
+    seen_in,
+    transactions_in,
+)
 from billing.providers.bitpay.webhook import NAME, livemode_of
-from billing.providers.interface import CryptoInvoice, ObjectKind, Order, RefundParts, Session
+from billing.providers.interface import Check, CryptoInvoice, ObjectKind, Order, RefundParts, Session
 from billing.providers.prepaid import (
-    Check,
     PrepaidClient,
     btc,
     facts_of,
@@ -90,8 +96,8 @@ class BitPay(PrepaidClient):
         except ProviderError as refused:
             yield Check("fail", "pos token", refused.detail, "billing secrets put BITPAY_API_KEY")
         if not self._merchant_key:
-            told = "none: no refund can be made here, and one in the dashboard is seen once it is complete"
-            yield Check("warn", "merchant facade", told, "docs/bitcoin.md says how to pair a key")
+            note = "none: no refund can be made here, and one in the dashboard is seen once it is complete"
+            yield Check("warn", "merchant facade", note, "docs/bitcoin.md says how to pair a key")
             return
         try:
             query = urlencode({"token": self._merchant_token})
@@ -100,8 +106,8 @@ class BitPay(PrepaidClient):
         except ProviderUnavailable:
             raise
         except ProviderError as refused:
-            told = "billing secrets put BITPAY_MERCHANT_TOKEN and BITPAY_MERCHANT_KEY"
-            yield Check("fail", "merchant facade", refused.detail, told)
+            note = "billing secrets put BITPAY_MERCHANT_TOKEN and BITPAY_MERCHANT_KEY"
+            yield Check("fail", "merchant facade", refused.detail, note)
 
     def create_checkout(self, order: Order) -> Session:
         metadata = metadata_of(order)
@@ -164,7 +170,7 @@ class BitPay(PrepaidClient):
         if invoice is None:
             return ()
         if not refund_id:
-            return (*self._facts(invoice, now), *self._refunds_if_told(invoice, now))
+            return (*self._facts(invoice, now), *self._refunds_if_readable(invoice, now))
         if self._merchant_key:
             return tuple(self._refunds(invoice, now))
         return refund_info(invoice, "succeeded" if refund_id == "complete" else "pending", now)
@@ -192,7 +198,7 @@ class BitPay(PrepaidClient):
         seen = seen_in(invoice, sees_refunds=bool(self._merchant_key))
         return facts_of(NAME, str(invoice["id"]), metadata_in(invoice), seen, now)
 
-    def _refunds_if_told(self, invoice: Mapping[str, Any], now: int) -> tuple[Fact, ...]:
+    def _refunds_if_readable(self, invoice: Mapping[str, Any], now: int) -> tuple[Fact, ...]:
         """What cannot be read now hides no purchase: it is looked for again when the invoice is."""
         if not self._merchant_key:
             return refund_info(invoice, "pending", now)
@@ -244,7 +250,7 @@ class BitPay(PrepaidClient):
     def invoice(self, purchase_id: str, now: int) -> CryptoInvoice:
         invoice = self._read(purchase_id)
         seen, server_time = seen_in(invoice, sees_refunds=True), _now(invoice)
-        asked = int((invoice.get("paymentTotals") or {}).get("BTC", 0))
+        price_sat = int((invoice.get("paymentTotals") or {}).get("BTC", 0))
         paid = int(invoice.get("amountPaid") or 0) if invoice.get("transactionCurrency") in (None, "BTC") else 0
         payable = seen.state in ("pending", "underpaid") and seen.expires_at > server_time
         codes = (invoice.get("paymentCodes") or {}).get("BTC") or {}
@@ -256,8 +262,8 @@ class BitPay(PrepaidClient):
             due_cents=seen.amount_cents if seen.state == "pending" else seen.due_cents,
             surplus_cents=max(0, seen.received_cents - seen.amount_cents),
             currency=seen.currency,
-            amount_btc=btc(asked) if asked else None,
-            due_btc=btc(max(0, asked - paid)) if asked and payable else None,
+            amount_btc=btc(price_sat) if price_sat else None,
+            due_btc=btc(max(0, price_sat - paid)) if price_sat and payable else None,
             # BitPay takes payments by its own payment protocol: the wallet fetches the address from the URI's `r`.
             address=None,
             bip21=codes.get("BIP72b") if payable else None,
@@ -267,6 +273,7 @@ class BitPay(PrepaidClient):
             server_time=server_time,
             url=str(invoice["url"]),
             confirmations=CONFIRMATIONS,
+            confirmed=confirmed_in(invoice),
             transactions=transactions_in(invoice),
         )
 

@@ -10,9 +10,9 @@ from billing.providers.bitpay.webhook import NAME, seconds_of
 from billing.providers.prepaid import (
     Seen,
     covered_at,
+    inexact_amount,
     minor_down,
     minor_nearest,
-    told_unless_exact,
 )
 from billing.rules.facts import RefundFact
 from billing.rules.records import SURPLUS, PurchaseState, RefundStatus
@@ -46,8 +46,8 @@ def _state(invoice: Mapping[str, Any]) -> PurchaseState:
 
 def seen_in(invoice: Mapping[str, Any], *, sees_refunds: bool) -> Seen:
     state, currency, price = _state(invoice), str(invoice["currency"]), Decimal(str(invoice["price"]))
-    paid, asked = _paid_and_asked(invoice)
-    worth = price * paid / asked if asked else price if state in ("processing", "paid", "paid_late") else Decimal(0)
+    paid, due = _paid_and_asked(invoice)
+    worth = price * paid / due if due else price if state in ("processing", "paid", "paid_late") else Decimal(0)
     if state in ("processing", "paid") and invoice.get("exceptionStatus") != "paidOver":
         # Wallets round: an invoice that BitPay calls paid in full is paid in full.
         worth = price
@@ -63,7 +63,7 @@ def seen_in(invoice: Mapping[str, Any], *, sees_refunds: bool) -> Seen:
         created_at=int(invoice["invoiceTime"]) // 1000,
         expires_at=int(invoice["expirationTime"]) // 1000,
         ended=state in ("failed", "paid_late") or invoice["status"] == "expired",
-        paid_at=covered_at(_payments(invoice), asked),
+        paid_at=covered_at(_payments(invoice), due),
         received_cents=received,
         received_sat=int(paid) if in_bitcoin else 0,
         due_cents=max(0, minor_nearest(price, currency) - received) if state == "underpaid" else 0,
@@ -74,8 +74,8 @@ def seen_in(invoice: Mapping[str, Any], *, sees_refunds: bool) -> Seen:
 def _paid_and_asked(invoice: Mapping[str, Any]) -> tuple[Decimal, Decimal]:
     """Both in the smallest unit of the currency it was paid in."""
     currency = invoice.get("transactionCurrency") or "BTC"
-    asked = (invoice.get("paymentTotals") or {}).get(currency, 0)
-    return Decimal(invoice.get("amountPaid") or 0), Decimal(asked)
+    due = (invoice.get("paymentTotals") or {}).get(currency, 0)
+    return Decimal(invoice.get("amountPaid") or 0), Decimal(due)
 
 
 def _payments(invoice: Mapping[str, Any]) -> Iterator[tuple[int, Decimal]]:
@@ -89,6 +89,13 @@ def _payments(invoice: Mapping[str, Any]) -> Iterator[tuple[int, Decimal]]:
 def transactions_in(invoice: Mapping[str, Any]) -> tuple[str, ...]:
     """The ids on the chain of what came."""
     return tuple(dict.fromkeys(str(t["txid"]) for t in invoice.get("transactions") or [] if t.get("txid")))
+
+
+def confirmed_in(invoice: Mapping[str, Any]) -> int | None:
+    """How many confirmations all that came has at least; None where that is not told of each payment."""
+    counts = [transaction.get("confirmations") for transaction in invoice.get("transactions") or []]
+    known_counts = [count for count in counts if isinstance(count, int) and count >= 0]
+    return min(known_counts) if known_counts and len(known_counts) == len(counts) else None
 
 
 def metadata_in(invoice: Mapping[str, Any]) -> object:
@@ -113,7 +120,7 @@ def refund_fact(refund: Mapping[str, Any], price_currency: str, now: int) -> Ref
         status=_REFUND_STATES.get(str(refund.get("status")), "failed"),
         reason=SURPLUS if by_itself else str(refund["reference"]) if refund.get("reference") else None,
         request_id=str(refund["guid"]).replace("-", "") if refund.get("guid") else None,
-        told=told_unless_exact(amount, currency, cents, currency),
+        told=inexact_amount(amount, currency, cents, currency),
     )
 
 
@@ -122,10 +129,10 @@ def refund_info(invoice: Mapping[str, Any], status: RefundStatus, now: int) -> t
     info, currency = invoice.get("refundInfo"), str(invoice["currency"])
     amounts = info.get("amounts") if isinstance(info, dict) else None
     pairs = amounts.items() if isinstance(amounts, dict) else [pair for a in amounts or [] for pair in a.items()]
-    told = next((Decimal(str(amount)) for name, amount in pairs if name == currency), None)
-    if told is None or not isinstance(info, dict) or _paid_and_asked(invoice)[0] <= 0:
+    refunded = next((Decimal(str(amount)) for name, amount in pairs if name == currency), None)
+    if refunded is None or not isinstance(info, dict) or _paid_and_asked(invoice)[0] <= 0:
         return ()
-    cents = minor_nearest(told, currency)
+    cents = minor_nearest(refunded, currency)
     return (
         RefundFact(
             provider=NAME,
@@ -135,6 +142,6 @@ def refund_info(invoice: Mapping[str, Any], status: RefundStatus, now: int) -> t
             amount_cents=cents,
             currency=currency,
             status=status,
-            told=told_unless_exact(told, currency, cents, currency),
+            told=inexact_amount(refunded, currency, cents, currency),
         ),
     )

@@ -1,4 +1,4 @@
-"""What BitPay notifies: verified, cut down to ids and states, and what it asks to be read."""
+"""What BitPay notifies: verified, cut down to ids and states, and what is to be read then."""
 
 import base64
 import hashlib
@@ -22,11 +22,11 @@ NAME = "bitpay"
 
 def verify(body: bytes, headers: Mapping[str, str], secrets: Sequence[str], now: int) -> str:
     """`x-signature` is the base64 HMAC-SHA256 of the body, keyed with the API token that made the object."""
-    given = headers.get("x-signature", "")
-    if not given:
+    signature = headers.get("x-signature", "")
+    if not signature:
         raise BadWebhook("x-signature is missing")
     return matching_secret(
-        secrets, given, lambda key: base64.b64encode(hmac.digest(key, body, hashlib.sha256)).decode()
+        secrets, signature, lambda key: base64.b64encode(hmac.digest(key, body, hashlib.sha256)).decode()
     )
 
 
@@ -72,12 +72,12 @@ def translate(notification: Notification) -> Translation:
     invoice = str(notification.payload.get("invoice") or "")
     if not invoice:
         return Translation(reason="names no invoice")
-    found = Ref("purchase", invoice)
+    purchase = Ref("purchase", invoice)
     if notification.type.startswith("refund"):
-        return Translation(rereads=(found, Ref("payment", f"{invoice}/{notification.payload.get('id')}")))
+        return Translation(rereads=(purchase, Ref("payment", f"{invoice}/{notification.payload.get('id')}")))
     if notification.type == "invoice_refundComplete":
-        return Translation(rereads=(found, Ref("payment", f"{invoice}/complete")))
-    return Translation(rereads=(found,))
+        return Translation(rereads=(purchase, Ref("payment", f"{invoice}/complete")))
+    return Translation(rereads=(purchase,))
 
 
 def seconds_of(stamp: str) -> int | None:

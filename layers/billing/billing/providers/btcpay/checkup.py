@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from billing.errors import ProviderError
 from billing.providers.btcpay.client import BTCPay
-from billing.providers.prepaid import Check
+from billing.providers.interface import Check
 
 # The oldest that is supported, and the first that tells of refunds.
 OLDEST, TELLS_REFUNDS = (2, 1), (2, 4, 1)
@@ -25,10 +25,10 @@ _WIDER = {
 
 def check(client: BTCPay) -> Iterator[Check]:
     """The server, its version, and what the key may do with the store. Raises `ProviderError` when none answers."""
-    told = client.about()
-    yield Check("ok", "server", f"answers as version {told.version or 'unknown'}")
-    yield from _version(told.version)
-    granted = {name for name, store in told.permissions if store in ("", client.store_id)}
+    about = client.about()
+    yield Check("ok", "server", f"answers as version {about.version or 'unknown'}")
+    yield from _version(about.version)
+    granted = {name for name, store in about.permissions if store in ("", client.store_id)}
     for name, (level, without) in _NEEDED.items():
         if "unrestricted" in granted or granted & {name, "canmodifystoresettings", *_WIDER.get(name, ())}:
             continue
@@ -49,7 +49,7 @@ def _version(version: str) -> Iterator[Check]:
     elif numbers < OLDEST:
         yield Check("fail", "version", f"{version} is not supported", "update the server: 2.1 or newer")
     elif numbers < TELLS_REFUNDS:
-        told = "no webhook tells of a refund made at the server: it is found by looking, within a week at the latest"
-        yield Check("warn", "refunds", told, "update the server: 2.4.1 or newer")
+        note = "no webhook tells of a refund made at the server: it is found by looking, within a week at the latest"
+        yield Check("warn", "refunds", note, "update the server: 2.4.1 or newer")
     else:
         yield Check("ok", "refunds", "made at the server are told at once")

@@ -15,6 +15,7 @@ from billing.providers.btcpay.invoices import (
     ON_CHAIN,
     bip21,
     confirmations_of,
+    confirmed_of,
     exact,
     invoice_of,
     method_named,
@@ -134,8 +135,8 @@ class BTCPay(PrepaidClient):
 
     def opened_for(self, checkout_id: str) -> Any:
         """The invoice of one of our orders, if there is one."""
-        found = self._rest.read(f"{self._store}/invoices?{urlencode({'orderId': checkout_id})}")
-        return next(iter(found), None)
+        invoices = self._rest.read(f"{self._store}/invoices?{urlencode({'orderId': checkout_id})}")
+        return next(iter(invoices), None)
 
     def expire_checkout(self, session_id: str) -> None:
         """Marks an invoice nobody has paid into as invalid. One that cannot be marked any more, or a key that may not
@@ -210,8 +211,8 @@ class BTCPay(PrepaidClient):
             "customAmount": f"{to_decimal(cents, currency):f}",
             "customCurrency": currency,
         }
-        found = looked_for(lambda: self._claim_named(name))()
-        made = found or self._make_claim(payment_ref, request, name, payout_methods(methods))
+        existing = looked_for(lambda: self._claim_named(name))()
+        made = existing or self._make_claim(payment_ref, request, name, payout_methods(methods))
         try:
             fact = self._refund_fact(invoice, methods, made, int(self._rest.answered_at or invoice["createdTime"]))
         except ProviderError as refused:
@@ -242,11 +243,11 @@ class BTCPay(PrepaidClient):
 
     def listed_refunds(self) -> Mapping[str, Sequence[str]]:
         """What the server's own button made too: only servers since 2.4.1 tell of that by a webhook."""
-        found: dict[str, list[str]] = {}
+        by_invoice: dict[str, list[str]] = {}
         for claim in self._claims():
             if invoice_id := invoice_of(claim):
-                found.setdefault(invoice_id, []).append(str(claim["id"]))
-        return found
+                by_invoice.setdefault(invoice_id, []).append(str(claim["id"]))
+        return by_invoice
 
     def _refund_facts(self, invoice_id: str, refund_id: str, now: int) -> Sequence[Fact]:
         claim = self._rest.read(f"/api/v1/pull-payments/{quote(refund_id)}", missing_ok=True)
@@ -295,6 +296,7 @@ class BTCPay(PrepaidClient):
             server_time=server_time,
             url=str(invoice["checkoutLink"]),
             confirmations=confirmations_of(invoice),
+            confirmed=confirmed_of(invoice, methods),
             transactions=transactions_in(methods),
         )
 

@@ -12,10 +12,10 @@ from billing.providers.prepaid import (
     Seen,
     btc,
     covered_at,
+    inexact_amount,
     minor_down,
     minor_nearest,
     minor_up,
-    told_unless_exact,
 )
 from billing.rules.facts import RefundFact
 from billing.rules.money import to_decimal
@@ -44,6 +44,22 @@ def _state(invoice: Mapping[str, Any]) -> PurchaseState:
     return _STATES[status]
 
 
+def _settled_and_gone(
+    invoice: Mapping[str, Any], methods: Sequence[Mapping[str, Any]], price: Decimal, received: Decimal
+) -> bool:
+    """Whether what settled an invoice was replaced on the chain: the server never leaves Settled, and tells nobody.
+
+    Nothing is held against one that a person marked (it was paid elsewhere), nor what the store's tolerance forgives.
+    """
+    checkout = invoice.get("checkout")
+    tolerance = checkout.get("paymentTolerance") if isinstance(checkout, Mapping) else None
+    if invoice.get("status") != "Settled" or invoice.get("additionalStatus") == "Marked" or tolerance is None:
+        return False
+    due = max((Decimal(method["amount"]) * _worth_of_one(method, price) for method in methods), default=price)
+    forgiven = due * Decimal(str(tolerance)) / 100
+    return received < price - forgiven - 2 * to_decimal(1, str(invoice["currency"]))
+
+
 def seen_in(invoice: Mapping[str, Any], methods: Sequence[Mapping[str, Any]]) -> Seen:
     """What came is the sum of the payments less their fees: the server's own sums are rounded, or before fees."""
     state, currency, price = _state(invoice), str(invoice["currency"]), Decimal(str(invoice["amount"]))
@@ -54,8 +70,12 @@ def seen_in(invoice: Mapping[str, Any], methods: Sequence[Mapping[str, Any]]) ->
         if payment.get("status") != "Invalid"
     ]
     worth = [(when, net * _worth_of_one(method, price)) for when, net, method in payments]
-    received = minor_down(sum((amount for _, amount in worth), Decimal(0)), currency)
+    came = sum((amount for _, amount in worth), Decimal(0))
+    received = minor_down(came, currency)
     bitcoin = sum((net for _, net, method in payments if method.get("currency") == "BTC"), Decimal(0))
+    gone = _settled_and_gone(invoice, methods, price, came)
+    if gone:
+        state = "underpaid" if received > 0 else "failed"
     # A cent less is rounding: the price is reached.
     reached = price - to_decimal(1, currency)
     return Seen(
@@ -64,7 +84,7 @@ def seen_in(invoice: Mapping[str, Any], methods: Sequence[Mapping[str, Any]]) ->
         currency=currency,
         created_at=int(invoice["createdTime"]),
         expires_at=int(invoice["expirationTime"]),
-        ended=invoice["status"] in ("Expired", "Invalid"),
+        ended=gone or invoice["status"] in ("Expired", "Invalid"),
         paid_at=covered_at(worth, reached),
         received_cents=received,
         received_sat=int(bitcoin * SATOSHIS),
@@ -75,8 +95,8 @@ def seen_in(invoice: Mapping[str, Any], methods: Sequence[Mapping[str, Any]]) ->
 
 def _worth_of_one(method: Mapping[str, Any], price: Decimal) -> Decimal:
     """What one coin is worth at the rate of the invoice: what was asked for before fees is exactly the price."""
-    asked = Decimal(method["amount"]) - Decimal(method["paymentMethodFee"])
-    return price / asked if asked > 0 else Decimal(method["rate"])
+    net = Decimal(method["amount"]) - Decimal(method["paymentMethodFee"])
+    return price / net if net > 0 else Decimal(method["rate"])
 
 
 def _due_cents(invoice: Mapping[str, Any], methods: Sequence[Mapping[str, Any]], price: Decimal, received: int) -> int:
@@ -100,6 +120,14 @@ def confirmations_of(invoice: Mapping[str, Any]) -> int | None:
     """How many the server waits for until an invoice is settled, by the speed policy of the store."""
     checkout = invoice.get("checkout")
     return _SPEEDS.get(str(checkout.get("speedPolicy"))) if isinstance(checkout, Mapping) else None
+
+
+def confirmed_of(invoice: Mapping[str, Any], methods: Sequence[Mapping[str, Any]]) -> int | None:
+    """How many confirmations there are: the server only tells whether a payment has all that it waits for. So of one
+    that waits for a single one it is known, of any other not."""
+    chain = method_named(methods, ON_CHAIN) or {}
+    waits = any(payment.get("status") == "Processing" for payment in chain.get("payments") or [])
+    return 0 if waits and confirmations_of(invoice) == 1 else None
 
 
 def transactions_in(methods: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
@@ -127,12 +155,12 @@ def refund_fact(
     done = sum((amount for state, amount in paying if state == "Completed"), Decimal(0))
     whole, standing = Decimal(claim["amount"]), sum((amount for _, amount in paying), Decimal(0))
     withdrawn = bool(claim.get("archived"))
-    given = standing if withdrawn and standing else whole
-    status: RefundStatus = "succeeded" if done >= given else "failed" if withdrawn and not standing else "pending"
+    counted = standing if withdrawn and standing else whole
+    status: RefundStatus = "succeeded" if done >= counted else "failed" if withdrawn and not standing else "pending"
     states = {state for state, _ in paying}
     turn = "approval" if "AwaitingApproval" in states else "payment" if states - {"Completed"} else "claim"
     price_currency = str(invoice["currency"])
-    cents = minor_nearest(given * _rate(invoice, methods, currency), price_currency)
+    cents = minor_nearest(counted * _rate(invoice, methods, currency), price_currency)
     described, _, reason = str(claim.get("description") or "").rpartition(": ")
     return RefundFact(
         provider=NAME,
@@ -144,15 +172,15 @@ def refund_fact(
         status=status,
         reason=reason if described.startswith(DESCRIBED) else None,
         request_id=_request_of(claim.get("name")),
-        told=told_unless_exact(given, currency, cents, price_currency),
+        told=inexact_amount(counted, currency, cents, price_currency),
         waits_for=turn if status == "pending" else None,
     )
 
 
 def _request_of(name: object) -> str | None:
     """The request of ours that a claim was named after."""
-    found = re.fullmatch(r"Refund ([0-9a-f]{32})", name) if isinstance(name, str) else None
-    return found[1] if found else None
+    match = re.fullmatch(r"Refund ([0-9a-f]{32})", name) if isinstance(name, str) else None
+    return match[1] if match else None
 
 
 def payout_methods(methods: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -176,10 +204,10 @@ def _rate(invoice: Mapping[str, Any], methods: Sequence[Mapping[str, Any]], curr
     """What one of a claim's currency is worth: at the rate of the invoice, as what came in is."""
     if currency == invoice["currency"]:
         return Decimal(1)
-    found = next((m for m in methods if m.get("currency") == currency), None)
-    if found is None:
+    method = next((m for m in methods if m.get("currency") == currency), None)
+    if method is None:
         raise ProviderError(f"BTCPay refund of invoice {invoice['id']} is in {currency}, the price in another one")
-    return _worth_of_one(found, Decimal(str(invoice["amount"])))
+    return _worth_of_one(method, Decimal(str(invoice["amount"])))
 
 
 def exact(amount: str) -> str:

@@ -1,4 +1,4 @@
-"""What BTCPay Server delivers: verified, cut down to what its meaning could need, and what it asks to be read."""
+"""What BTCPay Server delivers: verified, cut down to what is needed to understand it, and what is to be read then."""
 
 import hashlib
 import hmac
@@ -24,10 +24,10 @@ _KEPT = (
 
 def verify(body: bytes, headers: Mapping[str, str], secrets: Sequence[str], now: int) -> str:
     """`BTCPay-Sig: sha256=<hex>` is the HMAC of the body with the webhook's secret."""
-    scheme, _, given = headers.get("btcpay-sig", "").partition("=")
-    if scheme != "sha256" or not given:
+    scheme, _, signature = headers.get("btcpay-sig", "").partition("=")
+    if scheme != "sha256" or not signature:
         raise BadWebhook("BTCPay-Sig is missing or not of the form sha256=…")
-    return matching_secret(secrets, given, lambda key: hmac.digest(key, body, hashlib.sha256).hex())
+    return matching_secret(secrets, signature, lambda key: hmac.digest(key, body, hashlib.sha256).hex())
 
 
 def minimise(body: bytes) -> Notification:
@@ -57,15 +57,15 @@ def minimise(body: bytes) -> Notification:
 
 
 def translate(notification: Notification) -> Translation:
-    told = notification.payload
-    invoice_id, refund, store = (str(told.get(name, "")) for name in ("invoiceId", "pullPaymentId", "storeId"))
+    payload = notification.payload
+    invoice_id, refund, store = (str(payload.get(name, "")) for name in ("invoiceId", "pullPaymentId", "storeId"))
     if invoice_id.startswith("__test__"):
         return Translation(reason="a test delivery")
     if notification.type.startswith("Payout") and refund:
         return Translation(rereads=(Ref("payment", f"/{refund}", store),), reason="no refund of an invoice of ours")
     if not notification.type.startswith("Invoice") or not invoice_id:
         return Translation(reason=f"{notification.type} is not about an invoice")
-    found = Ref("purchase", invoice_id, store)
+    purchase = Ref("purchase", invoice_id, store)
     if refund:
-        return Translation(rereads=(found, Ref("payment", f"{invoice_id}/{refund}", store)))
-    return Translation(rereads=(found,), reason="an invoice of another store")
+        return Translation(rereads=(purchase, Ref("payment", f"{invoice_id}/{refund}", store)))
+    return Translation(rereads=(purchase,), reason="an invoice of another store")

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Literal, cast
 
 import stripe
 
-from billing.data import dataclass
+from billing.providers.interface import Check
 from billing.providers.stripe.translate import EVENTS
 
 if TYPE_CHECKING:
@@ -24,14 +24,6 @@ REQUIRED = frozenset(
 API_VERSION = stripe.api_version
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
-    level: Literal["ok", "warn", "fail"]
-    subject: str
-    found: str
-    remedy: str = ""
-
-
 def check(api: stripe.StripeClient, webhook_url: str) -> Iterator[Check]:
     """The account behind the key, the webhook endpoint for `webhook_url`, the portal. Raises the SDK's errors."""
     account = api.v1.accounts.retrieve_current()
@@ -46,30 +38,30 @@ def check(api: stripe.StripeClient, webhook_url: str) -> Iterator[Check]:
 
 
 def _endpoint(api: stripe.StripeClient, webhook_url: str) -> Iterator[Check]:
-    found = find_endpoint(api, webhook_url)
-    if found is None:
+    endpoint = find_endpoint(api, webhook_url)
+    if endpoint is None:
         yield Check("fail", "webhook", f"no endpoint for {webhook_url}", "billing stripe setup")
         return
-    if found.status != "enabled":
-        yield Check("fail", "webhook", f"endpoint {found.id} is {found.status}", "enable it in the Stripe dashboard")
-    enabled = set(found.enabled_events)
-    missing = [] if "*" in enabled else [name for name in EVENTS if name not in enabled]
-    if REQUIRED & set(missing):
+    if endpoint.status != "enabled":
         yield Check(
-            "fail", "webhook events", f"lacks {', '.join(sorted(REQUIRED & set(missing)))}", "billing stripe setup"
+            "fail", "webhook", f"endpoint {endpoint.id} is {endpoint.status}", "enable it in the Stripe dashboard"
         )
+    enabled = set(endpoint.enabled_events)
+    missing = [] if "*" in enabled else [name for name in EVENTS if name not in enabled]
+    if lacking := sorted(REQUIRED & set(missing)):
+        yield Check("fail", "webhook events", f"lacks {', '.join(lacking)}", "billing stripe setup")
     elif missing:
-        told = (
+        note = (
             f"{len(missing)} of {len(EVENTS)} are not sent, such as {missing[0]}; reconciliation finds them a day later"
         )
-        yield Check("warn", "webhook events", told, "billing stripe setup")
+        yield Check("warn", "webhook events", note, "billing stripe setup")
     else:
         yield Check("ok", "webhook events", f"all {len(EVENTS)} are sent")
-    if found.api_version == API_VERSION:
+    if endpoint.api_version == API_VERSION:
         yield Check("ok", "webhook version", API_VERSION)
     else:
-        told = f"{found.api_version or 'the account default'}; understood, but newer is simpler"
-        yield Check("warn", "webhook version", told, f"make a new endpoint of {API_VERSION}, then remove this one")
+        note = f"{endpoint.api_version or 'the account default'}; understood, but newer is simpler"
+        yield Check("warn", "webhook version", note, f"make a new endpoint of {API_VERSION}, then remove this one")
 
 
 def find_endpoint(api: stripe.StripeClient, webhook_url: str) -> stripe.WebhookEndpoint | None:
@@ -79,11 +71,11 @@ def find_endpoint(api: stripe.StripeClient, webhook_url: str) -> stripe.WebhookE
 
 def set_up(api: stripe.StripeClient, webhook_url: str) -> tuple[stripe.WebhookEndpoint, str | None]:
     """The endpoint with all our events, and its signing secret when it was made now: Stripe tells it only then."""
-    found = find_endpoint(api, webhook_url)
-    if found is None:
+    endpoint = find_endpoint(api, webhook_url)
+    if endpoint is None:
         wanted = cast("WebhookEndpointCreateParams", {"url": webhook_url, "enabled_events": list(EVENTS)})
         wanted["api_version"] = cast(Literal["2026-10-28.endive"], API_VERSION)
         made = api.v1.webhook_endpoints.create(wanted, {"idempotency_key": f"endpoint:{webhook_url}"})
         return made, made.secret
     changed = cast("WebhookEndpointUpdateParams", {"enabled_events": list(EVENTS)})
-    return api.v1.webhook_endpoints.update(found.id, changed), None
+    return api.v1.webhook_endpoints.update(endpoint.id, changed), None

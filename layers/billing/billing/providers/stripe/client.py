@@ -114,10 +114,10 @@ class Bounded(stripe.RequestsClient):
             raw, status, answered = super().request_stream(method, url, headers, post_data)
             content = whole(raw, until)
         except stripe.APIConnectionError as lost:
-            self._breaker.failed(silent=isinstance(lost.__cause__, requests.Timeout), given=budget[1])
+            self._breaker.failed(silent=isinstance(lost.__cause__, requests.Timeout), had=budget[1])
             raise
         except urllib3.exceptions.HTTPError as lost:
-            self._breaker.failed(silent=isinstance(lost, urllib3.exceptions.TimeoutError), given=budget[1])
+            self._breaker.failed(silent=isinstance(lost, urllib3.exceptions.TimeoutError), had=budget[1])
             raise ProviderUnavailable("Stripe's answer broke off") from lost
         again = answered.get("Idempotent-Replayed") == "true"  # what it said then: today it is there
         if (status >= 500 and not again) or status == 429:
@@ -157,8 +157,6 @@ class StripeClient:
         self.api = api
         self._options = options
         self._reader = Reader(api)
-        self._prices = Prices(api, options.tax_behavior)
-        self._customers = Customers(api)
 
     # --- checkout ------------------------------------------------------------------------------------
 
@@ -172,7 +170,7 @@ class StripeClient:
             return once_more(lambda key: self.api.v1.checkout.sessions.create(params, {"idempotency_key": key}), key)
 
         with asking():
-            session, gone = self._customers.with_customer(order.user_id, order.customer_id, opened)
+            session, gone = Customers(self.api).with_customer(order.user_id, order.customer_id, opened)
         if session.url is None:
             raise ProviderError("this checkout is not open any more", reason="checkout_not_open")
         return Session(
@@ -199,7 +197,8 @@ class StripeClient:
         }
         if order.plan.recurring and order.gift:
             # A price that recurs is for subscriptions only: the same product at the same price, once.
-            params["line_items"] = [{"price_data": self._prices.once(price, order.amount_cents), "quantity": 1}]
+            once = Prices(self.api, self._options.tax_behavior).once(price, order.amount_cents)
+            params["line_items"] = [{"price_data": once, "quantity": 1}]
         if self._options.automatic_tax:
             # Tax needs an address: the buyer types it at Stripe, where it stays.
             params["customer_update"] = {"address": "auto"}
@@ -357,8 +356,8 @@ class StripeClient:
             invoice = self.api.v1.invoices.retrieve(newest, {"expand": ["payments.data.payment.payment_intent"]})
         payments = invoice.payments.data if invoice.payments else []
         intents = [payment.payment.payment_intent for payment in payments]
-        asked = any(isinstance(i, stripe.PaymentIntent) and i.status == "requires_action" for i in intents)
-        return invoice.hosted_invoice_url if asked and invoice.status == "open" else None
+        needs_action = any(isinstance(i, stripe.PaymentIntent) and i.status == "requires_action" for i in intents)
+        return invoice.hosted_invoice_url if needs_action and invoice.status == "open" else None
 
     def _schedule_change(self, subscription: dict[str, Any], item_id: str, plan: Plan, quantity: int, key: str) -> None:
         """A phase after the current one, with the plan; its metadata becomes the subscription's when it begins."""
@@ -387,11 +386,11 @@ class StripeClient:
 
     def _subscription(self, subscription_id: str) -> dict[str, Any]:
         """With all its items: an answer carries only the first of them."""
-        found = self.api.v1.subscriptions.retrieve(subscription_id).to_dict()
-        if found["items"].get("has_more"):
+        subscription = self.api.v1.subscriptions.retrieve(subscription_id).to_dict()
+        if subscription["items"].get("has_more"):
             items = self.api.v1.subscription_items.list({"subscription": subscription_id, "limit": 100})
-            found["items"]["data"] = [item.to_dict() for item in items.auto_paging_iter()]
-        return found
+            subscription["items"]["data"] = [item.to_dict() for item in items.auto_paging_iter()]
+        return subscription
 
     @staticmethod
     def _quantity(subscription: dict[str, Any], item_id: str) -> int:
@@ -483,7 +482,7 @@ class StripeClient:
 
     def sync_plan(self, plan: Plan, *, dry_run: bool) -> PlanSync:
         with asking():
-            return self._prices.sync(plan, dry_run=dry_run)
+            return Prices(self.api, self._options.tax_behavior).sync(plan, dry_run=dry_run)
 
     def subscriptions(
         self, after: str | None, customer_id: str | None, now: int

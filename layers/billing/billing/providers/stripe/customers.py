@@ -17,7 +17,7 @@ class Customers:
         self._v1 = api.v1
 
     def with_customer(
-        self, user_id: str, known: str | None, use: Callable[[str], _Made]
+        self, user_id: str, stored: str | None, use: Callable[[str], _Made]
     ) -> tuple[_Made, tuple[str, ...]]:
         """What `use` makes with the id of the user's customer, and the ids that turned out to be gone.
 
@@ -26,7 +26,7 @@ class Customers:
         """
         gone: tuple[str, ...] = ()
         while True:
-            customer = known if known and known not in gone else self._of(user_id, gone)
+            customer = stored if stored and stored not in gone else self._of(user_id, gone)
             try:
                 return use(customer), gone
             except stripe.InvalidRequestError as refused:
@@ -40,9 +40,9 @@ class Customers:
         The search lags behind by up to a minute; within that, and beyond, the key gives the same customer. It names
         those that are gone: under the old key Stripe would give them back for a day.
         """
-        found = [customer for customer in self._found(user_id) if customer not in gone]
-        if found:
-            return found[0]
+        living = [customer for customer in self._found(user_id) if customer not in gone]
+        if living:
+            return living[0]
         key = ":".join(("customer", user_id, *gone))
         return once_more(lambda key: self._v1.customers.create(_named(user_id), {"idempotency_key": key}).id, key)
 
@@ -50,10 +50,10 @@ class Customers:
         """A help, not a need: some countries have no search, and it fails by itself at times."""
         quoted = user_id.replace("\\", "\\\\").replace("'", "\\'")
         try:
-            found = self._v1.customers.search({"query": f"metadata['user_id']:'{quoted}'"})
+            matches = self._v1.customers.search({"query": f"metadata['user_id']:'{quoted}'"})
         except (stripe.InvalidRequestError, stripe.PermissionError, stripe.RateLimitError, stripe.APIError):
             return []
-        return [customer.id for customer in found.data]
+        return [customer.id for customer in matches.data]
 
 
 def once_more(make: Callable[[str], _Made], key: str) -> _Made:

@@ -153,16 +153,16 @@ def _coming_phase(subscription: Object, items: Sequence[ItemFact]) -> tuple[Obje
 
 def invoice_subscription(invoice: Object) -> str | None:
     """The subscription an invoice belongs to; None for a stand-alone one."""
-    found: str | None = invoice.get("subscription") or at(invoice, "parent", "subscription_details", "subscription")
-    return found
+    owner: str | None = invoice.get("subscription") or at(invoice, "parent", "subscription_details", "subscription")
+    return owner
 
 
 def _subscription_metadata(invoice: Object) -> Object:
     """The subscription's metadata as it was when the invoice was finalized."""
-    found: Object = at(invoice, "parent", "subscription_details", "metadata") or at(
+    metadata: Object = at(invoice, "parent", "subscription_details", "metadata") or at(
         invoice, "subscription_details", "metadata"
     )
-    return found or {}
+    return metadata or {}
 
 
 def payment_fact(
@@ -206,9 +206,9 @@ def payment_fact(
 
 def _taxes(invoice: Object) -> list[tuple[int, bool]]:
     """Each tax of an invoice, and whether it is inside the prices."""
-    found = invoice.get("total_taxes") or invoice.get("total_tax_amounts") or []
+    taxes = invoice.get("total_taxes") or invoice.get("total_tax_amounts") or []
     return [
-        (tax.get("amount", 0), tax.get("tax_behavior") == "inclusive" or tax.get("inclusive", False)) for tax in found
+        (tax.get("amount", 0), tax.get("tax_behavior") == "inclusive" or tax.get("inclusive", False)) for tax in taxes
     ]
 
 
@@ -220,7 +220,7 @@ def _bought_lines(invoice: Object) -> tuple[LineFact, ...]:
     """
     lines = [line for line in at(invoice, "lines", "data") or [] if {"start", "end"} <= line.get("period", {}).keys()]
     regular = [line for line in lines if not _proration(line)]
-    found = {
+    bought = {
         LineFact(
             price_id=at(line, "pricing", "price_details", "price", "id") or at(line, "price", "id") or "",
             start=line["period"]["start"],
@@ -228,7 +228,7 @@ def _bought_lines(invoice: Object) -> tuple[LineFact, ...]:
         )
         for line in regular or [line for line in lines if line.get("amount", 0) > 0]
     }
-    return tuple(sorted(found, key=lambda line: (-line.end, line.start, line.price_id)))
+    return tuple(sorted(bought, key=lambda line: (-line.end, line.start, line.price_id)))
 
 
 def _proration(line: Object) -> bool:
@@ -354,8 +354,8 @@ def purchase_facts(
 def payment_name(thing: Object) -> str | None:
     """How a charge, refund, dispute or warning names the payment it is about: the intent, else the charge."""
     own = thing["id"] if thing.get("object") == "charge" else None
-    found: str | None = thing.get("payment_intent") or thing.get("charge") or own
-    return found
+    name: str | None = thing.get("payment_intent") or thing.get("charge") or own
+    return name
 
 
 def refund_fact(refund: Object, payment_ref: str, observed_at: int, user_id: str | None = None) -> RefundFact:

@@ -63,8 +63,8 @@ class Prices:
             raise
 
     def _by_lookup_key(self, plan: Plan) -> dict[str, Any] | None:
-        found = self._v1.prices.list({"lookup_keys": [_lookup_key(plan)], "limit": 1}).data
-        return found[0].to_dict() if found else None
+        prices = self._v1.prices.list({"lookup_keys": [_lookup_key(plan)], "limit": 1}).data
+        return prices[0].to_dict() if prices else None
 
     def _create_price(self, plan: Plan) -> dict[str, Any]:
         params: PriceCreateParams = {

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 PAGE = 100
 INVOICES = 24
-# A subscription with what its schedule will do, how its last invoice was paid, and whom its customer names.
+# Read with a subscription: its schedule's phases, how its last invoice was paid, and its customer's metadata.
 _WHOLE = ["schedule", "latest_invoice.payments", "customer"]
-# The same with what its price depends on.
+# The same, and what its price depends on.
 _COSTS = ["discounts", "items.data.discounts", "items.data.price.currency_options"]
 
 
@@ -44,39 +44,39 @@ class Reader:
         return self._payment(ref.id, now)
 
     def _subscription(self, subscription_id: str, now: int) -> tuple[Fact, ...]:
-        found = self._v1.subscriptions.retrieve(subscription_id, {"expand": _WHOLE})
-        return self._of_subscription(found.to_dict(), observed_at(found, now))
+        subscription = self._v1.subscriptions.retrieve(subscription_id, {"expand": _WHOLE})
+        return self._of_subscription(subscription.to_dict(), observed_at(subscription, now))
 
-    def _of_subscription(self, found: dict[str, Any], seen: int) -> tuple[Fact, ...]:
-        """A subscription, and its last invoice, should nothing have told us of it; all of them, should some be open.
-
-        One that was made by hand carries no user, but its customer does.
-        """
-        if says_too_little(minimal(found)):
-            found = self._with_coupons(found)
-        customer = found.get("customer")
-        given = customer.get("discount") if isinstance(customer, dict) else None
-        # It counts where the subscription has none of its own.
-        of_customer = bool(given) and not found.get("discounts")
+    def _of_subscription(self, subscription: dict[str, Any], seen: int) -> tuple[Fact, ...]:
+        """A subscription with its last invoice, in case no event reported it; where invoices are open, with all recent
+        ones. One that was made by hand carries no user, but its customer does."""
+        if says_too_little(minimal(subscription)):
+            subscription = self._with_coupons(subscription)
+        customer = subscription.get("customer")
+        discount = customer.get("discount") if isinstance(customer, dict) else None
+        # A customer's discount counts where the subscription has none of its own.
+        of_customer = bool(discount) and not subscription.get("discounts")
         if of_customer:
-            found = {**found, "discounts": [self._with_coupon(given)]}
-        fact = objects.subscription_fact(minimal(found), seen, customer_discount=of_customer)
+            subscription = {**subscription, "discounts": [self._with_coupon(discount)]}
+        fact = objects.subscription_fact(minimal(subscription), seen, customer_discount=of_customer)
+        if fact and (said := objects.at(subscription, "cancellation_details", "comment")):
+            fact = replace(fact, comment=str(said))
         facts: list[Fact | None] = [fact]
-        invoice = found.get("latest_invoice")
+        invoice = subscription.get("latest_invoice")
         if isinstance(invoice, dict):
-            settled = invoice.get("status") == "paid" and found.get("status") not in ("past_due", "unpaid")
-            invoices = [invoice] if settled else self._invoices(found["id"])
+            settled = invoice.get("status") == "paid" and subscription.get("status") not in ("past_due", "unpaid")
+            invoices = [invoice] if settled else self._invoices(subscription["id"])
             facts += [objects.invoice_fact(self._whole(each), seen) for each in invoices]
         named = objects.at(minimal(customer), "metadata", "user_id") if isinstance(customer, dict) else None
         return tuple(replace(fact, user_id=fact.user_id or named) for fact in facts if fact)
 
-    def _with_coupons(self, found: dict[str, Any]) -> dict[str, Any]:
-        """The subscription with all its items, their discounts and the coupons behind them, one by one: an answer
-        shows what is nested only four levels deep."""
-        again = self._v1.subscriptions.retrieve(found["id"], {"expand": _COSTS}).to_dict()
+    def _with_coupons(self, subscription: dict[str, Any]) -> dict[str, Any]:
+        """The subscription with all its items, their discounts and coupons, read one by one, because an answer expands
+        only four levels."""
+        again = self._v1.subscriptions.retrieve(subscription["id"], {"expand": _COSTS}).to_dict()
         if again["items"].get("has_more"):
             params: SubscriptionItemListParams = {
-                "subscription": found["id"],
+                "subscription": subscription["id"],
                 "limit": PAGE,
                 "expand": ["data.discounts", "data.price.currency_options"],
             }
@@ -84,7 +84,7 @@ class Reader:
             again["items"] = {"data": [item.to_dict() for item in items]}
         for holder in (again, *again["items"]["data"]):
             holder["discounts"] = [self._with_coupon(discount) for discount in holder.get("discounts") or []]
-        return {**found, "items": again["items"], "discounts": again["discounts"]}
+        return {**subscription, "items": again["items"], "discounts": again["discounts"]}
 
     def _with_coupon(self, discount: Any) -> Any:
         coupon = objects.at(discount, "source", "coupon") if isinstance(discount, dict) else None
@@ -95,26 +95,26 @@ class Reader:
         except stripe.InvalidRequestError as gone:
             if gone.code != "resource_missing":
                 raise
-            return discount  # a coupon that was deleted goes on counting, and how much it takes nobody says any more
+            return discount  # a deleted coupon still counts, but Stripe no longer says how much it takes off
         return {**discount, "source": {**discount["source"], "coupon": whole}}
 
     def _invoices(self, subscription_id: str) -> list[dict[str, Any]]:
-        """The newest invoices of a subscription: as many as anybody would leave open."""
+        """The newest invoices of a subscription, as many as could be open at once."""
         params: InvoiceListParams = {"subscription": subscription_id, "limit": INVOICES, "expand": ["data.payments"]}
         return [invoice.to_dict() for invoice in self._v1.invoices.list(params).data]
 
     def _whole(self, invoice: dict[str, Any]) -> dict[str, Any]:
-        """The allow-listed invoice with all its lines: it carries only the first of them itself."""
-        kept = minimal(invoice)
-        if objects.at(kept, "lines", "has_more"):
-            lines = self._v1.invoices.line_items.list(kept["id"], {"limit": PAGE}).auto_paging_iter()
-            kept = minimal({**invoice, "lines": {"data": [line.to_dict() for line in lines]}})
-        return kept
+        """The allow-listed invoice with all its lines: the object itself holds only the first ones."""
+        reduced = minimal(invoice)
+        if objects.at(reduced, "lines", "has_more"):
+            lines = self._v1.invoices.line_items.list(reduced["id"], {"limit": PAGE}).auto_paging_iter()
+            reduced = minimal({**invoice, "lines": {"data": [line.to_dict() for line in lines]}})
+        return reduced
 
     def _checkout(self, session_id: str, now: int) -> tuple[Fact, ...]:
-        found = self._v1.checkout.sessions.retrieve(session_id)
-        session = minimal(found.to_dict())
-        facts = objects.checkout_facts(session, observed_at(found, now))
+        answer = self._v1.checkout.sessions.retrieve(session_id)
+        session = minimal(answer.to_dict())
+        facts = objects.checkout_facts(session, observed_at(answer, now))
         if facts and session.get("subscription"):
             return (*facts, *self._subscription(session["subscription"], now))
         bought = next((fact for fact in facts if isinstance(fact, PurchaseFact)), None)
@@ -125,24 +125,25 @@ class Reader:
         if bought.state == "paid":
             tax, read = bought.tax_cents, self._payment(intent, now)
             return (*ended, *(replace(f, tax_cents=tax) if isinstance(f, PurchaseFact) else f for f in read))
-        # A session that is complete and unpaid looks the same whether its debit is on its way or failed.
+        # A complete, unpaid session does not show whether its bank debit is on its way or has failed.
         failed = self._v1.payment_intents.retrieve(intent).status in ("requires_payment_method", "canceled")
         return (*ended, replace(bought, state="failed" if failed else bought.state))
 
     def _invoice(self, invoice_id: str, now: int) -> tuple[Fact, ...]:
-        found = self._v1.invoices.retrieve(invoice_id, {"expand": ["payments"]})
-        fact = objects.invoice_fact(self._whole(found.to_dict()), observed_at(found, now))
+        answer = self._v1.invoices.retrieve(invoice_id, {"expand": ["payments"]})
+        fact = objects.invoice_fact(self._whole(answer.to_dict()), observed_at(answer, now))
         return (fact,) if fact else ()
 
     def _payment(self, name: str, now: int) -> tuple[Fact, ...]:
-        """Whose payment it is, and every refund, dispute and warning about it: together they need no order."""
+        """The payment with its owner, and every refund, dispute and warning about it. Read together, they need no
+        order."""
         if not name.startswith("pi_"):
             charged = self._v1.charges.retrieve(name).to_dict()
             name = str(charged.get("payment_intent") or "")
             if not name:
-                return ()  # a bare charge: nothing that we ever create
-        found = self._v1.payment_intents.retrieve(name, {"expand": ["latest_charge.balance_transaction"]})
-        seen, full = observed_at(found, now), found.to_dict()
+                return ()  # a charge without an intent: we never create one
+        answer = self._v1.payment_intents.retrieve(name, {"expand": ["latest_charge.balance_transaction"]})
+        seen, full = observed_at(answer, now), answer.to_dict()
         charge: dict[str, Any] = full["latest_charge"] if isinstance(full.get("latest_charge"), dict) else {}
         fee = objects.at(charge, "balance_transaction", "fee")
         charge_ids = (charge["id"],) if charge else ()
@@ -193,8 +194,8 @@ class Reader:
     @staticmethod
     def _all(service: Any, intent: str) -> Iterable[dict[str, Any]]:
         """Every object of a service that is about one payment intent, in the allow-listed form."""
-        found = service.list({"payment_intent": intent, "limit": PAGE})
-        return (minimal(thing.to_dict()) for thing in found.auto_paging_iter())
+        answer = service.list({"payment_intent": intent, "limit": PAGE})
+        return (minimal(thing.to_dict()) for thing in answer.auto_paging_iter())
 
     # --- names of a payment ------------------------------------------------------------------------------------------
 
@@ -223,14 +224,14 @@ class Reader:
         return intents, outside
 
     def refundable(self, intent: str) -> int:
-        """What of an intent's charge has not gone back yet."""
+        """What has not been given back yet of an intent's charge."""
         charge = self._v1.payment_intents.retrieve(intent, {"expand": ["latest_charge"]}).latest_charge
         return charge.amount - charge.amount_refunded if isinstance(charge, stripe.Charge) else 0
 
     def refund_made(self, intent: str, request_id: str) -> dict[str, Any] | None:
-        """The refund of an intent that a request of ours has made already."""
-        for found in self._v1.refunds.list({"payment_intent": intent, "limit": PAGE}).auto_paging_iter():
-            made = found.to_dict()
+        """The refund of an intent that our request has made already, if there is one."""
+        for refund in self._v1.refunds.list({"payment_intent": intent, "limit": PAGE}).auto_paging_iter():
+            made = refund.to_dict()
             if (made.get("metadata") or {}).get("refund_request") == request_id:
                 return made
         return None
@@ -259,11 +260,11 @@ class Reader:
         page = self._v1.subscriptions.list(params)
         seen = observed_at(page, now)
         facts: list[Fact | Unreadable] = []
-        for found in page.data:
+        for subscription in page.data:
             try:
-                facts += self._of_subscription(found.to_dict(), seen)
+                facts += self._of_subscription(subscription.to_dict(), seen)
             except (KeyError, TypeError, ValueError, AttributeError, stripe.InvalidRequestError) as odd:
-                facts.append(Unreadable(object_id=str(found.id), why=f"{type(odd).__name__} while reading it"))
+                facts.append(Unreadable(object_id=str(subscription.id), why=f"{type(odd).__name__} while reading it"))
         return facts, page.data[-1].id if page.has_more and page.data else None
 
     def events(self, since: int, after: str | None) -> tuple[list[Notification | Unreadable], str | None]:
@@ -272,13 +273,13 @@ class Reader:
         if after:
             params["starting_after"] = after
         page = self._v1.events.list(params)
-        told: list[Notification | Unreadable] = []
+        events: list[Notification | Unreadable] = []
         for event in page.data:
             try:
-                told += [minimise_event(event.to_dict())] if event.type in EVENTS else []
+                events += [minimise_event(event.to_dict())] if event.type in EVENTS else []
             except BadWebhook as odd:
-                told.append(Unreadable(object_id=str(event.id), why=odd.detail))
-        return told, page.data[-1].id if page.has_more else None
+                events.append(Unreadable(object_id=str(event.id), why=odd.detail))
+        return events, page.data[-1].id if page.has_more else None
 
     def event(self, event_id: str) -> Notification:
         """An event again, as Stripe keeps it for 30 days."""

@@ -66,7 +66,7 @@ def _own_amount(item: Object, charged: str | None, now: int) -> int | None:
 
 def _lasting(holder: Object, now: int) -> list[Object]:
     """The coupons on a subscription or item that go on counting."""
-    found = []
+    lasting = []
     for discount in [holder.get("discount"), *(holder.get("discounts") or [])]:
         # Since 2025-09-30 the coupon stands under `source`.
         coupon = at(discount or {}, "source", "coupon") or at(discount or {}, "coupon")
@@ -75,8 +75,8 @@ def _lasting(holder: Object, now: int) -> list[Object]:
         ends = at(discount or {}, "end")
         repeats = coupon.get("duration") == "repeating" and (ends is None or ends > now)
         if repeats or coupon.get("duration") == "forever":
-            found.append(coupon)
-    return found
+            lasting.append(coupon)
+    return lasting
 
 
 def _applies(coupon: Object, item: Object) -> bool:

@@ -47,11 +47,11 @@ def phases(schedule: Object, from_price: str, to_price: str, quantity: int, name
     return [now, then]
 
 
-def _picked(found: Object, shape: Any) -> dict[str, Any]:
+def _picked(part: Object, shape: Any) -> dict[str, Any]:
     """What of it can be written; nothing that is empty, since leaving it out says the same."""
-    names = shape.__annotations__.keys() & found.keys() - {"plan", "price_data"}
-    kept = {name: _written(name, found[name]) for name in sorted(names)}
-    return {name: value for name, value in kept.items() if value not in (None, [], {})}
+    names = shape.__annotations__.keys() & part.keys() - {"plan", "price_data"}
+    written = {name: _written(name, part[name]) for name in sorted(names)}
+    return {name: value for name, value in written.items() if value not in (None, [], {})}
 
 
 def _written(name: str, value: Any) -> Any:
@@ -72,6 +72,6 @@ def _written(name: str, value: Any) -> Any:
 def _discount(discount: Object) -> dict[str, str]:
     """The running one, so that it does not begin anew; else what it would begin by."""
     for name in ("discount", "promotion_code", "coupon"):
-        if found := _written(name, discount.get(name)):
-            return {name: found}
+        if written := _written(name, discount.get(name)):
+            return {name: written}
     return {}

@@ -27,20 +27,20 @@ def translate(notification: Notification) -> Translation:
 
 
 def _facts(*facts: Fact | None, otherwise: str) -> Translation:
-    known = tuple(fact for fact in facts if fact is not None)
-    return Translation(facts=known) if known else Translation(reason=otherwise)
+    present = tuple(fact for fact in facts if fact is not None)
+    return Translation(facts=present) if present else Translation(reason=otherwise)
 
 
 def _subscription(subscription: dict[str, Any], at: int) -> Translation:
     """The event carries the whole state, except what a schedule (a downgrade to come) will do, which invoices are
-    open, and what discounts and other currencies make of the price."""
+    open, what discounts and other currencies make of the price, and what they said as they left."""
     fact = objects.subscription_fact(subscription, at)
     if fact is None:
         return Translation(rereads=(Ref("subscription", subscription["id"]),))
     if fact.status != "canceled" and ("schedule" in subscription or says_too_little(subscription)):
         return Translation(rereads=(Ref("subscription", subscription["id"]),))
-    owing = (Ref("subscription", fact.subscription_id),) if fact.status in _OWING else ()
-    return Translation(facts=(fact,), rereads=owing)
+    more = fact.status in _OWING or objects.at(subscription, "cancellation_details", "comment")
+    return Translation(facts=(fact,), rereads=(Ref("subscription", fact.subscription_id),) if more else ())
 
 
 def _schedule(schedule: dict[str, Any], _: int) -> Translation:
@@ -80,13 +80,13 @@ def _invoice_paid(invoice: dict[str, Any], at: int) -> Translation:
 
 
 def _invoice_action_required(invoice: dict[str, Any], at: int) -> Translation:
-    told = _invoice(invoice, at)
-    if told.rereads:
+    meaning = _invoice(invoice, at)
+    if meaning.rereads:
         # What is read says the rest, but not this.
         fact = objects.dunning_fact({**invoice, "lines": {}}, at, action_required=True)
-        return replace(told, facts=(fact,) if fact else ())
-    facts = tuple(replace(f, action_required=True) if isinstance(f, DunningFact) else f for f in told.facts)
-    return replace(told, facts=facts)
+        return replace(meaning, facts=(fact,) if fact else ())
+    facts = tuple(replace(f, action_required=True) if isinstance(f, DunningFact) else f for f in meaning.facts)
+    return replace(meaning, facts=facts)
 
 
 def _invoice_given_up(invoice: dict[str, Any], at: int) -> Translation:
@@ -159,6 +159,15 @@ def _payment_first(thing: dict[str, Any], make: Callable[[str], Fact | None]) ->
     return Translation(facts=(fact,) if fact else (), rereads=(Ref("payment", name),))
 
 
+def _discount(discount: dict[str, Any], _: int) -> Translation:
+    """One of the customer's changes what their subscriptions cost, of which no other event tells."""
+    if subscription := discount.get("subscription"):
+        return Translation(rereads=(Ref("subscription", subscription),))
+    if customer := discount.get("customer"):
+        return Translation(rereads=(Ref("customer", customer),), reason="a discount of nobody who subscribes here")
+    return Translation(reason="a discount of no customer")
+
+
 def _customer_deleted(customer: dict[str, Any], at: int) -> Translation:
     return Translation(facts=(objects.customer_deleted_fact(customer, at),))
 
@@ -205,6 +214,9 @@ _TRANSLATORS: dict[str, _Translator] = {
     "radar.early_fraud_warning.created": _fraud_warning,
     "radar.early_fraud_warning.updated": _fraud_warning,
     "customer.deleted": _customer_deleted,
+    "customer.discount.created": _discount,
+    "customer.discount.updated": _discount,
+    "customer.discount.deleted": _discount,
 }
 # What `billing stripe setup` subscribes to.
 EVENTS = tuple(_TRANSLATORS)

@@ -41,21 +41,21 @@ def minimise_event(event: Mapping[str, Any]) -> Notification:
     """
     if event.get("object") == "v2.core.event":
         raise BadWebhook("a thin event: set the event destination to snapshot payloads", reason="thin_event")
-    kept = _pick(event, _EVENT)
+    fields = _pick(event, _EVENT)
     for name in ("id", "type", "created"):
-        if name not in kept or event.get("object") != "event":
+        if name not in fields or event.get("object") != "event":
             raise BadWebhook(f"not a Stripe event: {name} is missing", reason="malformed_body")
     data = event.get("data")
     if not isinstance(data, dict) or not isinstance(data.get("object"), dict):
         raise BadWebhook("the event carries no object", reason="malformed_body")
     return Notification(
         provider="stripe",
-        event_id=kept["id"],
-        type=kept["type"],
-        created_at=kept["created"],
-        livemode=kept.get("livemode"),
+        event_id=fields["id"],
+        type=fields["type"],
+        created_at=fields["created"],
+        livemode=fields.get("livemode"),
         payload={
-            **{name: kept[name] for name in ("api_version", "account") if name in kept},
+            **{name: fields[name] for name in ("api_version", "account") if name in fields},
             "object": minimal(data["object"]),
         },
     )
@@ -160,10 +160,15 @@ def _id(value: Any) -> Any:
     return _plain_id(value.get("id") if isinstance(value, dict) else value)
 
 
+def _whether_said(value: Any) -> bool | None:
+    """Of a person's own words only that there are some."""
+    return True if isinstance(value, str) and value.strip() else None
+
+
 def _one_of(words: str) -> _Rule:
     """A reason code from a closed list; anything else, perhaps free text, becomes "other"."""
-    known = frozenset(words.split())
-    return lambda value: value if isinstance(value, str) and value in known else "other"
+    allowed = frozenset(words.split())
+    return lambda value: value if isinstance(value, str) and value in allowed else "other"
 
 
 # Our own keys, each in the form that we write. Another product may write a user_id too: "42" is none of ours.
@@ -216,14 +221,14 @@ def _by_currency(amount: str) -> _Rule:
     allowed: _Allowed = {amount: _integer}
 
     def rule(value: Any) -> dict[str, Any]:
-        given = value.items() if isinstance(value, dict) else ()
-        return {n: _pick(option, allowed) for n, option in given if _currency(n) and isinstance(option, dict)}
+        options = value.items() if isinstance(value, dict) else ()
+        return {n: _pick(option, allowed) for n, option in options if _currency(n) and isinstance(option, dict)}
 
     return rule
 
 
 def _ids(value: Any) -> list[Any]:
-    return [found for entry in (value if isinstance(value, list) else ()) if (found := _id(entry))]
+    return [name for entry in (value if isinstance(value, list) else ()) if (name := _id(entry))]
 
 
 _COUPON: _Allowed = {
@@ -294,7 +299,11 @@ _OBJECTS: Mapping[str, _Allowed] = _with_common(
             "cancel_at_period_end": _flag,
             "canceled_at": _integer,
             "ended_at": _integer,
-            "cancellation_details": {"reason": _one_of(_CANCEL_REASONS), "feedback": _one_of(_FEEDBACK)},
+            "cancellation_details": {
+                "reason": _one_of(_CANCEL_REASONS),
+                "feedback": _one_of(_FEEDBACK),
+                "comment": _whether_said,
+            },
             "pause_collection": {"behavior": _word, "resumes_at": _integer},
             "pending_update": {"expires_at": _integer},
             "schedule": {"id": _plain_id, **_PHASES},
@@ -432,6 +441,7 @@ _OBJECTS: Mapping[str, _Allowed] = _with_common(
             "created": _integer,
             "livemode": _flag,
         },
+        "discount": {"customer": _id, "subscription": _id},
         "customer": {"deleted": _flag, "metadata": _our_metadata, "created": _integer, "livemode": _flag},
     }
 )

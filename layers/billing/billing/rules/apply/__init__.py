@@ -42,7 +42,7 @@ _RULES: Mapping[type, Callable[[Account, Any, Catalogue], Account | Ref]] = {
     CheckoutFact: checkout,
     CustomerDeletedFact: customer_deleted,
 }
-# What a fact says of money. Beyond the bound it would break every sum that it is part of, and for good.
+# The fields of facts that hold money. An amount beyond the bound would break every sum it is part of, for good.
 _AMOUNTS = ("amount_cents", "due_cents", "received_cents", "fee_cents")
 
 

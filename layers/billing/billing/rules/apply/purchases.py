@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from billing.data import replace
-from billing.errors import Parked, Unordered
+from billing.errors import Parked, PastNeeded, Unordered
 from billing.rules.access import term_runs
+from billing.rules.ended import of_plan
 from billing.rules.facts import CheckoutFact, PurchaseFact, Ref
 from billing.rules.plans import Catalogue, Plan
 from billing.rules.polling import next_poll
@@ -52,15 +53,20 @@ def purchase(account: Account, fact: PurchaseFact, catalogue: Catalogue) -> Acco
             due_cents=fact.due_cents,
             received_cents=fact.received_cents if fact.poll else None,
             received_sat=fact.received_sat if fact.poll else None,
+            accepted_by=old.accepted_by if _still_there(old, fact) else None,
             expires_at=first_known(fact.expires_at, old.expires_at),
             transactions=tuple(sorted({*old.transactions, *fact.transactions})),
         )
-        # "Pending" says that nothing is decided: it takes nothing back that was, however late it is read.
+        if isinstance(new, Term) and new.accepted_by is None:
+            new = replace(new, waited_seconds=0)
+        if _gone(old, fact):
+            new = replace(new, decided_cents=max(old.decided_cents, _came(old)))
+        # "Pending" decides nothing, so it does not undo a failure, however late it was read.
         undecided = new.state == "pending" and old.state == "failed"
         if undecided or _purchase_rank(new) <= _purchase_rank(old):
-            told = replace(old, created_at=created_at, transactions=new.transactions)
-            return account.put(replace(told, payment=_named(old.payment, fact)))
-    new = replace(new, payment=_invoice_money(fact, old) if fact.poll else _money_in(fact, old))
+            unchanged = replace(old, created_at=created_at, transactions=new.transactions)
+            return account.put(replace(unchanged, payment=_named(old.payment, fact)))
+    new = replace(new, payment=_invoice_money(fact, old, new) if fact.poll else _money_in(fact, old))
     if fact.poll:
         new = replace(new, poll_at=next_poll(new, fact.observed_at))
     account = mark_doubles(_complete_checkout(account.put(new), new), plan)
@@ -69,9 +75,9 @@ def purchase(account: Account, fact: PurchaseFact, catalogue: Catalogue) -> Acco
 
 def _on_record(account: Account, fact: PurchaseFact) -> Purchase | None:
     for kind in ("term", "purchase", "gift"):
-        found = account.records.get(f"{kind}#{fact.provider}#{fact.purchase_id}")
-        if isinstance(found, Purchase):
-            return found
+        record = account.records.get(f"{kind}#{fact.provider}#{fact.purchase_id}")
+        if isinstance(record, Purchase):
+            return record
     return None
 
 
@@ -80,20 +86,22 @@ def _as_ordered(account: Account, fact: PurchaseFact, old: Purchase | None) -> P
     order = old or next(
         (c for c in account.checkouts if c.checkout_id == fact.checkout_id and c.provider == fact.provider), None
     )
+    if order is None and not account.whole:
+        raise PastNeeded
     if order is None or (isinstance(order, Checkout) and order.session_id not in (None, fact.purchase_id)):
         raise Unordered(f"{fact.provider} invoice {fact.purchase_id} was not opened here")
-    opened, told = (order.amount_cents, order.currency), (fact.amount_cents, fact.currency)
-    if opened != told:
+    ordered, invoiced = (order.amount_cents, order.currency), (fact.amount_cents, fact.currency)
+    if ordered != invoiced:
         raise Parked(
-            f"{fact.provider} invoice {fact.purchase_id} is not the one we opened: its price is {told[0]} minor units "
-            f"{told[1]}, not {opened[0]} minor units {opened[1]}",
+            f"{fact.provider} invoice {fact.purchase_id} is not the one we opened: its price is {invoiced[0]} minor "
+            f"units {invoiced[1]}, not {ordered[0]} minor units {ordered[1]}",
             "order_differs",
         )
     return replace(fact, plan_id=order.plan_id, plan_version=order.plan_version, checkout_id=order.checkout_id)
 
 
 def _first_heard(account: Account, fact: PurchaseFact, *, recurring: bool) -> Purchase:
-    known: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "provider": fact.provider,
         "purchase_id": fact.purchase_id,
         "plan_id": fact.plan_id,
@@ -104,7 +112,7 @@ def _first_heard(account: Account, fact: PurchaseFact, *, recurring: bool) -> Pu
         "observed_at": fact.observed_at,
         "created_at": fact.created_at or fact.observed_at,
         "checkout_id": fact.checkout_id,
-        "customer_id": account.living_customer(fact.provider, fact.customer_id),
+        "customer_id": fact.customer_id,
         "due_cents": fact.due_cents,
         "received_cents": fact.received_cents if fact.poll else None,
         "received_sat": fact.received_sat if fact.poll else None,
@@ -114,17 +122,17 @@ def _first_heard(account: Account, fact: PurchaseFact, *, recurring: bool) -> Pu
     }
     voucher = given_by(fact.checkout_id)
     if voucher is not None:
-        return Gift(**known, voucher_id=voucher)
+        return Gift(**fields, voucher_id=voucher)
     if not recurring:
-        return Purchase(**known)
+        return Purchase(**fields)
     order = next((c for c in account.checkouts if c.checkout_id == fact.checkout_id), None)
     if order is None:
-        return Term(**known)
-    return Term(**known, bonus_seconds=order.trial_days * DAY, by_wallet=order.by_wallet)
+        return Term(**fields)
+    return Term(**fields, bonus_seconds=order.trial_days * DAY, by_wallet=order.by_wallet)
 
 
 def _money_in(fact: PurchaseFact, old: Purchase | None) -> Payment | None:
-    """What was booked stays as it was booked."""
+    """A payment that was booked stays as it was booked."""
     if old is not None and old.payment is not None:
         return _named(old.payment, fact)
     if fact.paid_at is None and fact.state != "paid":
@@ -140,28 +148,49 @@ def _money_in(fact: PurchaseFact, old: Purchase | None) -> Payment | None:
     )
 
 
-def _invoice_money(fact: PurchaseFact, old: Purchase | None) -> Payment | None:
-    """What came to an invoice in bitcoin. What was booked stays so; before that, the newest word on what was seen."""
-    known = old.payment if old else None
-    if old is not None and known is not None and old.paid:
-        return with_beyond(known, fact.received_cents)
-    if fact.received_cents <= 0 and fact.state != "paid" and not (known and known.refunds):
+def _still_there(old: Purchase, fact: PurchaseFact) -> bool:
+    """Whether the money that a person accepted is still there: unconfirmed, it can be replaced on the chain. A unit
+    less is rounding; what was given back does not count."""
+    payment = old.payment
+    if payment is None or not fact.poll or payment.fully_refunded:
+        return True
+    return fact.received_cents >= payment.amount_cents - 1
+
+
+def _came(old: Purchase) -> int:
+    """What of the counted price was really received on the invoice."""
+    return min(old.received_cents or 0, old.payment.amount_cents) if old.payment and old.paid else 0
+
+
+def _gone(old: Purchase, fact: PurchaseFact) -> bool:
+    """Whether money that counted vanished: the server had called the invoice paid, and it was replaced on the chain."""
+    return fact.poll and fact.state != "paid" and fact.received_cents < _came(old) - 1
+
+
+def _invoice_money(fact: PurchaseFact, old: Purchase | None, new: Purchase) -> Payment | None:
+    """The money received on a bitcoin invoice. Once booked it stays so, unless it vanished; until then the newest
+    reading counts."""
+    booked = old.payment if old else None
+    stays = old is not None and old.paid and old.accepted_by == new.accepted_by and not _gone(old, fact)
+    if booked is not None and stays:
+        return with_beyond(booked, fact.received_cents)
+    if fact.received_cents <= 0 and fact.state != "paid" and not (booked and booked.refunds):
         return None
     seen = Payment(
         payment_id=fact.purchase_id,
         amount_cents=_counts_for_price(fact),
         currency=fact.currency,
         paid_at=fact.paid_at or fact.observed_at,
-        refunds=known.refunds if known else {},
-        disputes=known.disputes if known else {},
-        beyond_cents=known.beyond_cents if known else 0,
+        refunds=booked.refunds if booked else {},
+        disputes=booked.disputes if booked else {},
+        beyond_cents=booked.beyond_cents if booked else 0,
     )
     return with_beyond(seen, fact.received_cents)
 
 
 def _counts_for_price(fact: PurchaseFact) -> int:
-    """At most the price. A unit less is rounding where the server calls it paid, which a person may also say of an
-    invoice to which nothing came: they were paid elsewhere. What a tolerance forgave is not money."""
+    """What counts as paid, at most the price. A unit less is rounding where the server says paid. It also says so of an
+    invoice that a person marked as paid elsewhere, to which nothing came. What its tolerance forgave is not money."""
     received, price = fact.received_cents, fact.amount_cents
     if fact.state == "paid" and (received == 0 or received >= price - 1):
         return price
@@ -169,7 +198,7 @@ def _counts_for_price(fact: PurchaseFact) -> int:
 
 
 def with_beyond(payment: Payment, received_cents: int) -> Payment:
-    """With what came beyond it. What comes after all was given back does not undo that: somebody has to look."""
+    """With what was received beyond the price. Money after a full refund does not undo the refund: a person decides."""
     beyond = max(0, received_cents - payment.amount_cents)
     if payment.fully_refunded and beyond > payment.beyond_cents:
         return payment
@@ -177,7 +206,7 @@ def with_beyond(payment: Payment, received_cents: int) -> Payment:
 
 
 def _named(payment: Payment | None, fact: PurchaseFact) -> Payment | None:
-    """A payment told again, by its charge or session: it gains their names, and is never a second one."""
+    """A payment that another event (of its charge or session) names too: it gains that name, and is booked once."""
     if payment is None or fact.state != "paid" or fact.poll:
         return payment
     return replace(
@@ -190,20 +219,18 @@ def _named(payment: Payment | None, fact: PurchaseFact) -> Payment | None:
 
 
 def accept(account: Account, purchase: Purchase, admin: str, catalogue: Catalogue, now: int) -> Account:
-    """A person lets what came count, up to the price, and keeps what came beyond it.
-
-    What a term lost by waiting for that is added to it.
-    """
+    """A person accepts the money that is there, up to the price, and keeps what came beyond it. If some had vanished,
+    that is settled by it too. A term is lengthened by the time for which its money waited."""
     payment, received = purchase.payment, purchase.received_cents or 0
     accepted = replace(purchase, decided_cents=received)
-    if payment is not None and (not purchase.paid or payment.fully_refunded or payment.amount_cents < received):
+    counts = purchase.paid and payment is not None and not payment.fully_refunded
+    if payment is not None and received and not (counts and payment.amount_cents >= received):
         price = min(purchase.amount_cents, received)
         counted = replace(payment, amount_cents=price, beyond_cents=max(0, received - price))
-        if not purchase.paid or payment.fully_refunded:
+        if not counts:
             accepted = replace(accepted, accepted_by=admin)
             if isinstance(accepted, Term):
-                waited = max(0, now - payment.paid_at)
-                accepted = replace(accepted, bonus_seconds=accepted.bonus_seconds + waited)
+                accepted = replace(accepted, waited_seconds=max(0, now - payment.paid_at))
         accepted = replace(accepted, payment=counted)
     accepted = replace(accepted, poll_at=next_poll(accepted, now))
     account = _complete_checkout(account.put(accepted), accepted)
@@ -212,16 +239,19 @@ def accept(account: Account, purchase: Purchase, admin: str, catalogue: Catalogu
 
 
 def mark_doubles(account: Account, plan: Plan) -> Account:
-    """A plan that is bought for good is bought once: what was paid for it again, in bitcoin, bought nothing."""
-    if plan.recurring or plan.duration_days is not None:
+    """Marks what was paid again, in bitcoin, for a plan that is bought once for good: it bought nothing. Credits add
+    up."""
+    if plan.recurring or plan.duration_days is not None or plan.gives_credits:
         return account
+    if of_plan(account.ended, plan.plan_id):
+        raise PastNeeded
     same = [p for p in account.purchases if p.plan_id == plan.plan_id]
     counting = [
         (p.payment.paid_at, p.record, p)
         for p in same
         if p.paid and p.payment and not (p.payment.fully_refunded or p.payment.suspended)
     ]
-    first = min(counting, default=None, key=lambda found: found[:2])
+    first = min(counting, default=None, key=lambda entry: entry[:2])
     later = {p.record for _, _, p in counting if first and p.received_cents is not None} - {first[1] if first else ""}
     return account.put(
         *(replace(p, doubles=first[2].purchase_id if first and p.record in later else None) for p in same)
@@ -242,8 +272,8 @@ def _complete_checkout(account: Account, purchase: Purchase) -> Account:
 
 
 def renew(account: Account, catalogue: Catalogue) -> Account:
-    """Keeps the end of what is prepaid, group by group, for reminders and for wallets that renew; a new end is
-    reminded of anew."""
+    """Stores when what is prepaid ends, group by group, for reminders and for wallets that renew. With a new end the
+    reminders begin anew."""
     last: dict[str, Run] = {}
     runs = term_runs(account, catalogue)
     paid = {run.term.purchase_id: run.term for run in runs if run.term.paid}
@@ -276,11 +306,9 @@ def renew(account: Account, catalogue: Catalogue) -> Account:
 
 
 def _followed(mandate: Mandate, last: Run | None, paid: Mapping[str, Term], *, returned: bool) -> Mandate:
-    """What a wallet is asked for follows the end of what is prepaid: a new end is renewed anew, once.
-
-    An attempt that was paid is over; one that is open stays, because its invoice can still be paid. Where the last term
-    was `returned`, to ask for it again is the buyer's to say.
-    """
+    """The mandate as it follows from the end of what is prepaid: each new end is renewed once. An attempt that was paid
+    is over; one that is open stays, because its invoice can still be paid. Where the last term was `returned`, the
+    wallet is asked again only when the buyer says so."""
     attempt, ends_at = mandate.attempt, last.end if last else None
     done = paid.get(attempt.invoice_id or "") if attempt else None
     if done is not None:
@@ -298,7 +326,8 @@ def _followed(mandate: Mandate, last: Run | None, paid: Mapping[str, Term], *, r
 
 
 def checkout(account: Account, fact: CheckoutFact, _catalogue: Catalogue) -> Account | Ref:
-    """A hosted checkout ended; a subscription it made and nobody told of yet is asked for."""
+    """A hosted checkout ended. A subscription that it made, and of which no event came yet, is read from the
+    provider."""
     ended = [
         replace(c, status=fact.status, url=None)
         for c in account.checkouts

@@ -12,7 +12,7 @@ from billing.rules.records import Account, DeletedCustomer, Dispute, Payment, Pu
 from billing.rules.refunds import settled
 
 _REFUND_RANK = {"pending": 0, "succeeded": 1, "failed": 2}
-# Whose turn it is with a refund that is on its way, the later the further it has come.
+# Whose turn it is with a refund that is on its way, in the order of its steps.
 _TURNS = (None, "claim", "approval", "payment")
 _DISPUTE_RANK = {"inquiry": 0, "open": 1, "won": 2, "lost": 3}
 
@@ -33,29 +33,33 @@ def refund(account: Account, fact: RefundFact, catalogue: Catalogue) -> Account 
     def change(payment: Payment) -> Payment:
         old = payment.refunds.get(new.refund_id)
         if _stands(old, new, _REFUND_RANK):
-            # Not every telling of a refund names our request.
+            # Not every event of a refund names our request.
             if old is None or new.request_id is None or old.request_id is not None:
                 return payment
             return replace(payment, refunds={**payment.refunds, old.refund_id: replace(old, request_id=new.request_id)})
-        told = replace(
+        merged = replace(
             new,
             reason=new.reason or (old.reason if old else None),
             request_id=new.request_id or (old.request_id if old else None),
         )
-        return replace(payment, refunds={**payment.refunds, new.refund_id: told})
+        return replace(payment, refunds={**payment.refunds, new.refund_id: merged})
 
     changed = _on_payment(account, fact.provider, fact.payment_ref, change)
     if isinstance(changed, Ref):
         return changed
-    changed = settled(changed, fact.provider, fact.request_id)
+    return _followed(account, settled(changed, fact.provider, fact.request_id), fact.observed_at, catalogue)
+
+
+def _followed(before: Account, changed: Account, now: int, catalogue: Catalogue) -> Account:
+    """What else is another when a payment counts no more, or counts again."""
     for purchase in (*changed.purchases, *changed.terms, *changed.gifts):
-        if account.records[purchase.record] != purchase:
-            changed = _weighed(changed, purchase, fact.observed_at, catalogue)
+        if before.records[purchase.record] != purchase:
+            changed = _weighed(changed, purchase, now, catalogue)
     return renew(changed, catalogue)
 
 
 def _weighed(account: Account, purchase: Purchase, now: int, catalogue: Catalogue) -> Account:
-    """What is left after a refund of an invoice in bitcoin, and when to look whether the refund goes on."""
+    """What is left of an invoice in bitcoin after a refund, when to look whether that goes on, and what it doubles."""
     if purchase.received_cents is not None and purchase.payment is not None:
         again = next_poll(purchase, now)
         sooner = min((at for at in (purchase.poll_at, again) if at is not None), default=None)
@@ -65,7 +69,7 @@ def _weighed(account: Account, purchase: Purchase, now: int, catalogue: Catalogu
     return mark_doubles(account, plan) if plan else account
 
 
-def dispute(account: Account, fact: DisputeFact, _catalogue: Catalogue) -> Account | Ref:
+def dispute(account: Account, fact: DisputeFact, catalogue: Catalogue) -> Account | Ref:
     """One dispute by its own id."""
     new = Dispute(
         dispute_id=fact.dispute_id,
@@ -81,19 +85,20 @@ def dispute(account: Account, fact: DisputeFact, _catalogue: Catalogue) -> Accou
             return payment
         return replace(payment, disputes={**payment.disputes, new.dispute_id: new})
 
-    return _on_payment(account, fact.provider, fact.payment_ref, change)
+    changed = _on_payment(account, fact.provider, fact.payment_ref, change)
+    return changed if isinstance(changed, Ref) else _followed(account, changed, fact.observed_at, catalogue)
 
 
-def _stands(known: Refund | Dispute | None, told: Refund | Dispute, rank: Mapping[str, int]) -> bool:
-    """Whether what is known stays: the newest observation wins, of one time the stronger word."""
-    if known is None:
+def _stands(stored: Refund | Dispute | None, new: Refund | Dispute, rank: Mapping[str, int]) -> bool:
+    """Whether the stored state stays: the newer observation wins, and of one second the stronger status."""
+    if stored is None:
         return False
 
     def place(seen: Refund | Dispute) -> tuple[int, int, int]:
         turn = seen.waits_for if isinstance(seen, Refund) else None
         return seen.observed_at, rank[seen.status], _TURNS.index(turn) if turn in _TURNS else 0
 
-    return place(known) >= place(told)
+    return place(stored) >= place(new)
 
 
 def fraud_warning(account: Account, fact: FraudWarningFact, _catalogue: Catalogue) -> Account | Ref:
@@ -104,10 +109,10 @@ def fraud_warning(account: Account, fact: FraudWarningFact, _catalogue: Catalogu
 def _on_payment(
     account: Account, provider: str, payment_ref: str, change: Callable[[Payment], Payment]
 ) -> Account | Ref:
-    found = account.payment(provider, payment_ref)
-    if found is None:
+    owner_and_payment = account.payment(provider, payment_ref)
+    if owner_and_payment is None:
         return Ref("payment", payment_ref)
-    record, payment = found
+    record, payment = owner_and_payment
     changed = change(payment)
     if isinstance(record, Subscription):
         return filed(account, record, changed)
@@ -117,13 +122,9 @@ def _on_payment(
 def customer_deleted(account: Account, fact: CustomerDeletedFact, _catalogue: Catalogue) -> Account | Ref:
     """The provider forgot the customer: there is no portal to open any more. Subscriptions end by their own events.
 
-    Of a user about whom nothing is known, or any more, nothing is noted.
+    One record says so, however many records have that customer: see `Account.living_customer`. Nothing is stored of a
+    user who has no records (any more).
     """
     if not account.records:
         return account
-    forgotten = [
-        replace(r, customer_id=None)
-        for r in account.records.values()
-        if isinstance(r, Subscription | Purchase) and r.provider == fact.provider and r.customer_id == fact.customer_id
-    ]
-    return account.put(DeletedCustomer(provider=fact.provider, customer_id=fact.customer_id), *forgotten)
+    return account.put(DeletedCustomer(provider=fact.provider, customer_id=fact.customer_id))

@@ -27,22 +27,21 @@ def subscription(account: Account, fact: SubscriptionFact, catalogue: Catalogue)
     key = f"subscription#{fact.provider}#{fact.subscription_id}"
     old = account.records.get(key)
     if not isinstance(old, Subscription):
-        customer_id = account.living_customer(fact.provider, fact.customer_id)
-        return account.put(replace(_subscription_from(fact, catalogue, None), customer_id=customer_id))
-    known, told = _subscription_rank(old), _subscription_rank(fact)
-    if told < known:
+        return account.put(_subscription_from(fact, catalogue, None))
+    old_rank, new_rank = _subscription_rank(old), _subscription_rank(fact)
+    if new_rank < old_rank:
         return account
     if old.customer_discount and fact.customer_discount is None and fact.status not in TERMINAL:
         return Ref("subscription", fact.subscription_id)  # what it costs is not in the event
     new = _subscription_from(fact, catalogue, old)
-    if told == known and new != old and not fact.reread:
+    if new_rank == old_rank and new != old and not fact.reread:
         return Ref("subscription", fact.subscription_id)
     check_past(account, old, new)
     return filed(account, new)
 
 
 def _subscription_rank(seen: Subscription | SubscriptionFact) -> tuple[bool, int]:
-    """A terminal state is never left, whatever time another one carries; among equals the newest wins."""
+    """A terminal state is never left, whatever time another fact carries; else the newest wins."""
     return seen.status in TERMINAL, seen.observed_at
 
 
@@ -56,14 +55,14 @@ def sold(fact: SubscriptionFact, catalogue: Catalogue) -> list[Sold]:
     say, of a plan that has no price of its own yet.
     """
 
-    def known(item: ItemFact) -> Plan | None:
+    def plan_of(item: ItemFact) -> Plan | None:
         return catalogue.sold_at(fact.provider, item.price_id, fact.plan_id, fact.plan_version)
 
-    found = [(item, plan) for item in fact.every_item if (plan := known(item)) is not None]
-    if found:
-        named = [pair for pair in found if pair[1].plan_id == fact.plan_id]
-        first = named[0] if named else found[0]
-        return [first, *(pair for pair in found if pair is not first)]
+    ours = [(item, plan) for item in fact.every_item if (plan := plan_of(item)) is not None]
+    if ours:
+        named = [pair for pair in ours if pair[1].plan_id == fact.plan_id]
+        first = named[0] if named else ours[0]
+        return [first, *(pair for pair in ours if pair is not first)]
     item = fact.every_item[0]
     plan = catalogue.behind(fact.provider, item.price_id, fact.plan_id, fact.plan_version)
     return [(item, plan)] if plan else []
@@ -92,7 +91,7 @@ def _subscription_from(fact: SubscriptionFact, catalogue: Catalogue, old: Subscr
         current_period_end=item.current_period_end,
         observed_at=fact.observed_at,
         created_at=fact.created_at,
-        # It never changes; one that was forgotten (see `customer_deleted`) stays so.
+        # A subscription's customer never changes.
         customer_id=old.customer_id if old else fact.customer_id,
         price_id=item.price_id,
         item_id=item.item_id,
@@ -130,41 +129,41 @@ def _item(item: ItemFact, plan: Plan) -> Item:
 
 
 def payment(account: Account, fact: PaymentFact, catalogue: Catalogue) -> Account | Ref:
-    """An invoice was paid: booked once, under whichever of its events comes first."""
+    """An invoice was paid: booked once, by whichever of its events comes first."""
     subscription = account.records.get(f"subscription#{fact.provider}#{fact.subscription_id}")
     if not isinstance(subscription, Subscription):
         return Ref("subscription", fact.subscription_id)
-    told = _payment_from(fact, catalogue)
+    paid = _payment_from(fact, catalogue)
     old = known_payment(account, subscription, fact.payment_id, fact.paid_at)
     if old is not None:
-        # The same payment told twice: what is booked stays, what was missing is filled in.
-        told = replace(
+        # A payment that is on record already: what is booked stays, what was missing is filled in.
+        paid = replace(
             old,
-            refs=tuple(sorted({*old.refs, *told.refs})),
-            period_start=first_known(old.period_start, told.period_start),
-            period_end=first_known(old.period_end, told.period_end),
-            fee_cents=first_known(old.fee_cents, told.fee_cents),
-            given_up_at=first_known(old.given_up_at, told.given_up_at),
+            refs=tuple(sorted({*old.refs, *paid.refs})),
+            period_start=first_known(old.period_start, paid.period_start),
+            period_end=first_known(old.period_end, paid.period_end),
+            fee_cents=first_known(old.fee_cents, paid.fee_cents),
+            given_up_at=first_known(old.given_up_at, paid.given_up_at),
         )
-    unpaid = {key: known for key, known in subscription.unpaid.items() if key != told.payment_id}
-    return filed(account, replace(subscription, unpaid=unpaid), told)
+    unpaid = {key: invoice for key, invoice in subscription.unpaid.items() if key != paid.payment_id}
+    return filed(account, replace(subscription, unpaid=unpaid), paid)
 
 
 def paid_plans(fact: PaymentFact, catalogue: Catalogue) -> list[Bought]:
     """What an invoice paid for, by the lines that the catalogue knows, what runs longest first."""
 
-    def known(price_id: str) -> Plan | None:
+    def plan_of(price_id: str) -> Plan | None:
         return catalogue.sold_at(fact.provider, price_id, fact.plan_id, fact.plan_version)
 
     return [
         Bought(plan_id=plan.plan_id, plan_version=plan.version, start=line.start, end=line.end)
         for line in fact.lines
-        if (plan := known(line.price_id)) is not None
+        if (plan := plan_of(line.price_id)) is not None
     ]
 
 
 def _payment_from(fact: PaymentFact, catalogue: Catalogue) -> Payment:
-    """By the lines that the catalogue knows; by our metadata where it knows none."""
+    """What it paid for, by the lines whose prices the catalogue knows; by our metadata where it knows none."""
     bought = paid_plans(fact, catalogue)
     plan = catalogue.behind(fact.provider, fact.price_id, fact.plan_id, fact.plan_version) if fact.price_id else None
     first = bought[0] if bought else None
@@ -207,26 +206,27 @@ def dunning(account: Account, fact: DunningFact, _catalogue: Catalogue) -> Accou
         end=first_known(fact.period_end, old.end if old else None),
     )
     if old is not None:
-        # Only an event tells that the bank wants the customer; an invoice that is read looks the same without.
-        asked = old.attempt_count == new.attempt_count and (old.action_required or new.action_required)
+        # Only an event says that the bank asks for the customer: an invoice that is read does not show it.
+        needs_action = old.attempt_count == new.attempt_count and (old.action_required or new.action_required)
         if _dunning_rank(old) >= _dunning_rank(new):
-            told = asked or old.action_required
+            action_required = needs_action or old.action_required
             new = replace(old, start=first_known(old.start, new.start), end=first_known(old.end, new.end))
-            new = replace(new, action_required=told)
+            new = replace(new, action_required=action_required)
         else:
-            new = replace(new, action_required=asked or new.action_required)
-    kept = sorted({**subscription.unpaid, new.invoice_id: new}.values(), key=_worth_keeping)
-    return filed(account, replace(subscription, unpaid={d.invoice_id: d for d in kept[-UNPAID_KEPT:]}))
+            new = replace(new, action_required=needs_action or new.action_required)
+    by_worth = sorted({**subscription.unpaid, new.invoice_id: new}.values(), key=_worth_keeping)
+    return filed(account, replace(subscription, unpaid={d.invoice_id: d for d in by_worth[-UNPAID_KEPT:]}))
 
 
 def _worth_keeping(dunning: Dunning) -> tuple[bool, int, str]:
-    """What is owed before what is over, the newest before the oldest."""
+    """Too many are dropped in this order: settled ones first, then the oldest."""
     return dunning.state == "open", dunning.start or dunning.observed_at, dunning.invoice_id
 
 
 def _dunning_rank(dunning: Dunning) -> tuple[int, int, int, bool, int]:
-    """A total order, so that facts of one second end the same whichever comes first. Nothing that is void or given up
-    is ever open again, whatever time another word carries; that no try will follow is newer than that one will."""
+    """A total order, so that facts of one second end in the same state whichever comes first. A void or given up
+    invoice is never open again, whatever time a fact carries; "no further try" counts as newer than "a try will
+    follow"."""
     return (
         INVOICE_STATES.index(dunning.state),
         dunning.observed_at,
@@ -237,5 +237,5 @@ def _dunning_rank(dunning: Dunning) -> tuple[int, int, int, bool, int]:
 
 
 def accept_late(account: Account, subscription: Subscription, payment: Payment, admin: str, now: int) -> Account:
-    """A person lets money count that came after it was given up."""
+    """A person accepts a payment that came after its invoice was given up."""
     return filed(account, subscription, replace(payment, accepted_by=admin, accepted_at=now))

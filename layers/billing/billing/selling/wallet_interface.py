@@ -1,4 +1,4 @@
-"""What we ask of a buyer's wallet, whatever it speaks, and all that can come back."""
+"""What we ask of a buyer's wallet, by whatever protocol, and every answer there can be."""
 
 from collections.abc import Mapping
 from typing import Any, Protocol
@@ -25,18 +25,18 @@ class Connection(Protocol):
     def relays(self) -> tuple[str, ...]: ...
 
     def text(self) -> str:
-        """All of it as one text: to be sealed at once, and shown to nobody."""
+        """The whole connection as one text: to be sealed at once, and shown to nobody."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Info:
-    """`encryption`: the best one that both sides know. `tells_budget`: it can be asked for one. `kept`: as JSON, to be
-    given back as `known`, for when the relays have lost it."""
+    """`encryption`: the best one that both sides know. `tells_budget`: it can be asked for one. `as_stored`: as JSON,
+    to be given back as `info` when the relays have lost it."""
 
     encryption: str
     tells_budget: bool
-    kept: Mapping[str, Any]
+    as_stored: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +51,7 @@ class Budget:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LightningInvoice:
-    """A BOLT 11 text, read and its signature checked. `live`: it is of the network on which bitcoin is money."""
+    """A BOLT 11 text, read and its signature checked. `live`: it is of the real Bitcoin network."""
 
     text: str
     live: bool
@@ -62,11 +62,9 @@ class LightningInvoice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What came of a request to pay. It decides nothing: only the provider's invoice does.
-
-    `claims_paid`: the wallet says so. `trouble`: what it says, or that it says nothing. `unseen`: no wallet has got the
-    request, for certain. `proven`: it showed what only a payment of this very invoice brings to light.
-    """
+    """The answer to a request to pay. It decides nothing: only the provider's invoice does. `claims_paid`: the wallet
+    says that it paid. `trouble`: what it says, or that it did not answer. `unseen`: certainly no wallet received the
+    request. `proven`: it showed the preimage, which only a payment of this invoice reveals."""
 
     trouble: Trouble | None = None
     claims_paid: bool = False
@@ -77,14 +75,14 @@ class Answer:
 
 class Wallet(Protocol):
     def parse(self, text: str) -> Connection:
-        """Raises `InvalidRequest` for what is no connection, or leads where we do not go."""
+        """Raises `InvalidRequest` for what is no connection, or names relays that we do not use."""
         ...
 
     def info(self, connection: Connection) -> Info:
         """Raises `WalletTrouble`, also for a wallet that cannot pay."""
         ...
 
-    def budget(self, connection: Connection, known: Mapping[str, Any]) -> Budget | None:
+    def budget(self, connection: Connection, info: Mapping[str, Any]) -> Budget | None:
         """None: it does not tell. Raises `WalletTrouble`."""
         ...
 
@@ -92,6 +90,6 @@ class Wallet(Protocol):
         """None: no invoice that a wallet would pay."""
         ...
 
-    def pay(self, connection: Connection, invoice: LightningInvoice, until: int, known: Mapping[str, Any]) -> Answer:
-        """Asks once, and waits as long as a caller can. `until`: a wallet that looks will not pay later."""
+    def pay(self, connection: Connection, invoice: LightningInvoice, until: int, info: Mapping[str, Any]) -> Answer:
+        """Asks once, and waits as long as a caller can. `until`: a wallet that checks it does not pay later."""
         ...

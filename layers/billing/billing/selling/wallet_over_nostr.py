@@ -1,4 +1,4 @@
-"""A wallet that speaks Nostr Wallet Connect, in the few words that renewal knows."""
+"""A wallet that speaks Nostr Wallet Connect, as renewal sees it."""
 
 from collections.abc import Mapping
 from typing import Any, cast
@@ -8,9 +8,9 @@ from billing.nostr.connection import Connection as NostrConnection
 from billing.nostr.wallet import Info as NostrInfo
 from billing.nostr.wallet import Payment, Wallets
 from billing.rules.renewal import Trouble
-from billing.selling.wallet import Answer, Budget, Connection, Info, LightningInvoice, WalletTrouble
+from billing.selling.wallet_interface import Answer, Budget, Connection, Info, LightningInvoice, WalletTrouble
 
-# By the wallet's refusal, by what stays unsure, and by why nothing was asked. What is not listed was the relays' doing.
+# By the wallet's refusal, by what is uncertain, and by why nothing was asked. All others are troubles of the relays.
 _TROUBLES: Mapping[str, Trouble] = {
     "quota_exceeded": "budget_used_up",
     "insufficient_balance": "balance_too_low",
@@ -50,38 +50,38 @@ class NostrWallet:
         if encryption is None or "pay_invoice" not in looked.info.methods:
             raise WalletTrouble("wallet_cannot_pay")
         tells = "get_budget" in looked.info.methods
-        return Info(encryption=encryption, tells_budget=tells, kept=looked.info.as_json())
+        return Info(encryption=encryption, tells_budget=tells, as_stored=looked.info.as_json())
 
-    def budget(self, connection: Connection, known: Mapping[str, Any]) -> Budget | None:
-        told = self._wallets.budget(_own(connection), NostrInfo.of_json(known))
-        if isinstance(told, str):
-            raise WalletTrouble(_TROUBLES[told])
-        if told is None:
+    def budget(self, connection: Connection, info: Mapping[str, Any]) -> Budget | None:
+        budget = self._wallets.budget(_own(connection), NostrInfo.of_json(info))
+        if isinstance(budget, str):
+            raise WalletTrouble(_TROUBLES[budget])
+        if budget is None:
             return None
         return Budget(
-            total_msat=told.total_msat, used_msat=told.used_msat, period=told.renewal, renews_at=told.renews_at
+            total_msat=budget.total_msat, used_msat=budget.used_msat, period=budget.renewal, renews_at=budget.renews_at
         )
 
     def read(self, bolt11_text: str) -> LightningInvoice | None:
         try:
-            found = bolt11.decode(bolt11_text)
+            invoice = bolt11.decode(bolt11_text)
         except bolt11.BadInvoice:
             return None
         return LightningInvoice(
             text=bolt11_text,
-            live=found.network == "mainnet",
-            amount_msat=found.amount_msat,
-            expires_at=found.expires_at,
-            payment_hash=found.payment_hash,
+            live=invoice.network == "mainnet",
+            amount_msat=invoice.amount_msat,
+            expires_at=invoice.expires_at,
+            payment_hash=invoice.payment_hash,
         )
 
-    def pay(self, connection: Connection, invoice: LightningInvoice, until: int, known: Mapping[str, Any]) -> Answer:
-        kept = NostrInfo.of_json(known)
-        payment = self._wallets.pay(_own(connection), invoice.text, until, kept)
-        if payment.reason != "quota_exceeded" or "get_budget" not in (payment.info or kept).methods:
+    def pay(self, connection: Connection, invoice: LightningInvoice, until: int, info: Mapping[str, Any]) -> Answer:
+        stored = NostrInfo.of_json(info)
+        payment = self._wallets.pay(_own(connection), invoice.text, until, stored)
+        if payment.reason != "quota_exceeded" or "get_budget" not in (payment.info or stored).methods:
             return answer_of(payment)
-        told = self._wallets.budget(_own(connection), payment.info or kept)
-        renews_at = None if told is None or isinstance(told, str) else told.renews_at
+        budget = self._wallets.budget(_own(connection), payment.info or stored)
+        renews_at = None if budget is None or isinstance(budget, str) else budget.renews_at
         return answer_of(payment, renews_at)
 
 

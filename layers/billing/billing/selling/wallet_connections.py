@@ -1,90 +1,26 @@
-"""A buyer's wallet, connected so that it can be asked to renew: agreed to, seen, tested, paused and removed.
+"""A buyer's wallet, connected so that it can be asked to renew: agreed to, tested, changed, paused and removed. The
+connection, which can pay, is sealed before anything else. What was agreed is the account's mandate."""
 
-What can pay is sealed before anything else is done with it. What was agreed is the account's mandate.
-"""
-
-import secrets
 from collections.abc import Callable, Sequence
 from typing import Any
-from urllib.parse import urlsplit
 
 from billing.api.wallet_views import wallet_view
 from billing.data import replace
-from billing.errors import Conflict, InvalidRequest, NotFound
+from billing.errors import Conflict, NotFound, account_moved
 from billing.providers import PROVIDERS
 from billing.rules.consequences import Consequences, consequences
 from billing.rules.plans import Plan
-from billing.rules.records import Account, Mandate
-from billing.rules.renewal import for_sale, last_run
+from billing.rules.records import Account, Mandate, Said
+from billing.rules.renewal import for_sale, last_run, last_sat
 from billing.rules.times import DAY, rfc3339
-from billing.sealing import CannotOpen, Sealed, Sealer
-from billing.selling.wallet import Budget, Connection, Info, Wallet, WalletTrouble
+from billing.selling.wallet_interface import Budget, Connection, Info, Wallet, WalletTrouble
+from billing.selling.wallet_vault import Vault
 from billing.store.accounts import AccountStore
 from billing.store.plans import PlanStore
-from billing.store.wallets import KeptBudget, KeptWallet, WalletStore
+from billing.store.wallets import StoredWallet
 
 
-class Vault:
-    """Connections as they are kept: sealed for one account, one group and one connection."""
-
-    def __init__(self, store: WalletStore, sealer: Sealer, wallet: Wallet) -> None:
-        self._store, self._sealer, self._wallet = store, sealer, wallet
-
-    def keep(
-        self, user_id: str, group: str, connection: Connection, now: int, *, info: Info, budget: Budget | None
-    ) -> KeptWallet:
-        connection_id = f"wal_{secrets.token_hex(16)}"
-        sealed = self._sealer.seal(connection.text(), _about(user_id, group, connection_id))
-        kept = KeptWallet(
-            connection_id=connection_id,
-            sealed=sealed.content,
-            data_key=sealed.data_key,
-            key_end=connection.wallet[-4:],
-            relays=tuple(dict.fromkeys(urlsplit(relay).hostname or "" for relay in connection.relays)),
-            encryption=info.encryption,
-            info=info.kept,
-            connected_at=now,
-            seen_at=now,
-            budget=kept_budget(budget),
-        )
-        self._store.put(user_id, group, kept)
-        return kept
-
-    def find(self, user_id: str, group: str) -> KeptWallet | None:
-        return self._store.find(user_id, group)
-
-    def open(self, user_id: str, group: str, kept: KeptWallet) -> Connection:
-        """Raises `WalletTrouble` where it cannot be opened any more: it has to be connected anew."""
-        sealed = Sealed(kept.sealed, kept.data_key)
-        try:
-            return self._wallet.parse(self._sealer.open(sealed, _about(user_id, group, kept.connection_id)))
-        except (CannotOpen, InvalidRequest) as lost:
-            raise WalletTrouble("connection_ended") from lost
-
-    def saw(self, user_id: str, group: str, kept: KeptWallet, budget: Budget | None, now: int) -> None:
-        self._store.saw(user_id, group, kept, kept_budget(budget), now)
-
-    def remove(self, user_id: str, group: str) -> None:
-        self._store.remove(user_id, group)
-
-
-def _about(user_id: str, group: str, connection_id: str) -> dict[str, str]:
-    return {"purpose": "wallet", "user": user_id, "group": group, "connection": connection_id}
-
-
-def kept_budget(budget: Budget | None) -> KeptBudget | None:
-    """In whole satoshis: what may be spent rounded down, what was spent up."""
-    if budget is None:
-        return None
-    return KeptBudget(
-        total_sat=None if budget.total_msat is None else budget.total_msat // 1000,
-        used_sat=-(-budget.used_msat // 1000),
-        period=budget.period,
-        renews_at=budget.renews_at,
-    )
-
-
-class Wallets:
+class WalletConnections:
     """`offered`: the providers of this stack. `lead_days`: how many days before the end a wallet is asked."""
 
     def __init__(
@@ -95,31 +31,41 @@ class Wallets:
         wallet: Wallet,
         offered: Sequence[str],
         lead_days: int,
-        moved: Callable[[str], bool] = lambda _: False,
+        opened_by: Callable[[str], str | None] = lambda user_id: user_id,
     ) -> None:
         self._accounts, self._plans, self._vault, self._wallet = accounts, plans, vault, wallet
-        self._offered, self._lead_days, self._moved = offered, lead_days, moved
+        self._offered, self._lead_days, self._opened_by = offered, lead_days, opened_by
 
     def connect(
-        self, user_id: str, text: str, plan_id: str, most_sat: int, now: int, *, accept_unlimited: bool
+        self,
+        user_id: str,
+        text: str,
+        plan_id: str,
+        most_sat: int,
+        now: int,
+        *,
+        accept_unlimited: bool,
+        said: Said | None = None,
     ) -> dict[str, Any]:
-        """Looks at the wallet, keeps the connection and what was agreed to. One that is there is replaced."""
+        """Asks the wallet what it can do, and stores the connection and what was agreed, in place of an earlier one."""
+        said = said or Said()
         plan = self._plan(plan_id)
         connection = self._wallet.parse(text)
-        if self._moved(user_id):
-            raise Conflict("your key opens another account now: sign in again", code="account_moved")
+        self._key(user_id)
         info, budget = self._look(connection)
         if budget is not None and budget.total_msat is None and not accept_unlimited:
             raise Conflict(
                 "this connection may spend all that the wallet holds: give it a budget, or say that you mean it",
                 code="wallet_unlimited",
             )
-        kept = self._vault.keep(user_id, plan.group, connection, now, info=info, budget=budget)
+        stored = self._vault.keep(user_id, plan.group, connection, now, info=info, budget=budget)
 
         def decide(account: Account) -> Consequences:
             run = last_run(account, self._plans.catalogue(), plan.group)
             ends_at = run.end if run is not None else None
-            return self._write(account, _agreed(account, plan, kept, most_sat, self._lead_days, ends_at, now), now)
+            agreed = _agreed(account, plan, stored, most_sat, self._lead_days, ends_at, now)
+            agreed = replace(agreed, said=_beside(said, stored))
+            return replace(self._write(account, agreed, now), own_key=self._key(user_id) == user_id)
 
         self._accounts.change(user_id, decide)
         return self.show_one(user_id, plan.group, now)
@@ -129,7 +75,7 @@ class Wallets:
         return {
             "available": self._able(),
             "days_before": self._lead_days,
-            "last_sat": _last_sat(account),
+            "last_sat": last_sat(account),
             "wallets": [self._view(account, mandate, now) for mandate in account.mandates if not mandate.removed],
         }
 
@@ -138,29 +84,42 @@ class Wallets:
         return self._view(account, _find(account, group), now)
 
     def test(self, user_id: str, group: str, now: int) -> dict[str, Any]:
-        """Asks the wallet who it is and what we may spend, and for no payment. Found well, it is tried again soon."""
+        """Asks the wallet who it is and what we may spend, but for no payment. If it answers, the next payment is tried
+        soon."""
         mandate = _find(self._accounts.load(user_id), group)
-        kept = self._vault.find(user_id, group)
-        if kept is None or kept.connection_id != mandate.connection_id:
+        stored = self._vault.find(user_id, group)
+        if stored is None or stored.connection_id != mandate.connection_id:
             raise _unreachable("connection_ended")
         try:
-            connection = self._vault.open(user_id, group, kept)
+            connection = self._vault.open(user_id, group, stored)
         except WalletTrouble as lost:
             raise _unreachable(lost.trouble) from lost
         _, budget = self._look(connection)
-        self._vault.saw(user_id, group, kept, budget, now)
+        self._vault.saw(user_id, group, stored, budget, now)
         self._accounts.change(user_id, lambda account: self._again(account, _find(account, group), now))
         return self.show_one(user_id, group, now)
 
     def set(
-        self, user_id: str, group: str, now: int, *, paused: bool | None, most_sat: int | None, price_cents: int | None
+        self,
+        user_id: str,
+        group: str,
+        now: int,
+        *,
+        paused: bool | None,
+        most_sat: int | None,
+        price_cents: int | None,
+        said: Said | None = None,
     ) -> dict[str, Any]:
-        """Pauses or goes on, and agrees to another ceiling or to today's price, which the caller has to name."""
+        """Pauses or goes on, agrees to another limit or to today's price, which the caller has to name, or says more of
+        the connection."""
+        stored = self._vault.find(user_id, group) if said is not None else None
 
         def decide(account: Account) -> Consequences:
             mandate = _find(account, group)
             if most_sat is not None:
                 mandate = replace(mandate, most_sat=most_sat)
+            if said is not None:
+                mandate = replace(mandate, said=_beside(said, stored))
             if price_cents is not None:
                 plan = self._renewed_plan(account, mandate)
                 if plan.price_cents != price_cents:
@@ -178,7 +137,7 @@ class Wallets:
         return self.show_one(user_id, group, now)
 
     def remove(self, user_id: str, group: str, now: int) -> None:
-        """What can pay goes first. A payment that the wallet was asked for already may still come."""
+        """The connection is deleted first. A payment that the wallet was asked for before may still come."""
         self._vault.remove(user_id, group)
 
         def decide(account: Account) -> Consequences | None:
@@ -190,6 +149,12 @@ class Wallets:
         self._accounts.change(user_id, decide)
 
     # --- parts -------------------------------------------------------------------------------------------------------
+
+    def _key(self, user_id: str) -> str:
+        key = self._opened_by(user_id)
+        if key is None:
+            raise account_moved()
+        return key
 
     def _able(self) -> bool:
         return any(PROVIDERS[name].lightning for name in self._offered)
@@ -207,9 +172,9 @@ class Wallets:
     def _look(self, connection: Connection) -> tuple[Info, Budget | None]:
         try:
             info = self._wallet.info(connection)
-            budget = self._wallet.budget(connection, info.kept) if info.tells_budget else None
-        except WalletTrouble as found:
-            raise _unreachable(found.trouble) from found
+            budget = self._wallet.budget(connection, info.as_stored) if info.tells_budget else None
+        except WalletTrouble as failure:
+            raise _unreachable(failure.trouble) from failure
         return info, budget
 
     def _renewed_plan(self, account: Account, mandate: Mandate) -> Plan:
@@ -222,7 +187,7 @@ class Wallets:
         return plan
 
     def _again(self, account: Account, mandate: Mandate, now: int) -> Consequences:
-        """Whatever stood in the way may be gone: it is looked at with the next round, if it is time."""
+        """The cause of the trouble may be gone, so the next round looks at it, if it is time."""
         free = replace(mandate, trouble=None, trouble_at=None, retry_at=None, given_up=False, tries=0)
         if mandate.attempt is None:
             begins = None if mandate.ends_at is None else max(now, mandate.ends_at - mandate.lead_days * DAY)
@@ -235,17 +200,11 @@ class Wallets:
         return consequences(account, account.put(mandate), self._plans.catalogue(), now)
 
     def _view(self, account: Account, mandate: Mandate, now: int) -> dict[str, Any]:
-        kept = self._vault.find(account.user_id, mandate.group)
-        if kept is not None and kept.connection_id != mandate.connection_id:
-            kept = None
+        stored = self._vault.find(account.user_id, mandate.group)
+        if stored is not None and stored.connection_id != mandate.connection_id:
+            stored = None
         plan = for_sale(self._plans.catalogue(), mandate)
-        return wallet_view(account, mandate, plan, now) | {"connection": _connection(kept)}
-
-
-def _last_sat(account: Account) -> int | None:
-    """What the newest term came to: a measure for the ceiling of the next ones."""
-    paid = [t for t in account.terms if t.paid and t.payment is not None and t.received_sat]
-    return max(paid, key=lambda t: t.created_at).received_sat if paid else None
+        return wallet_view(account, mandate, plan, now) | {"connection": _connection(stored)}
 
 
 def _find(account: Account, group: str) -> Mandate:
@@ -256,13 +215,14 @@ def _find(account: Account, group: str) -> Mandate:
 
 
 def _agreed(
-    account: Account, plan: Plan, kept: KeptWallet, most_sat: int, lead_days: int, ends_at: int | None, now: int
+    account: Account, plan: Plan, stored: StoredWallet, most_sat: int, lead_days: int, ends_at: int | None, now: int
 ) -> Mandate:
-    """What was agreed to. Of a mandate that was there the open attempt goes on, and what was asked is remembered."""
+    """The mandate that was agreed to. The open attempt of an earlier one goes on, with the payments that were asked
+    for."""
     before = account.mandate_in(plan.group)
     mandate = Mandate(
         group=plan.group,
-        connection_id=kept.connection_id,
+        connection_id=stored.connection_id,
         plan_id=plan.plan_id,
         price_cents=plan.price_cents,
         currency=plan.currency,
@@ -279,26 +239,31 @@ def _agreed(
     return replace(mandate, opened=before.opened, hashes=before.hashes, attempt=attempt, act_at=at)
 
 
+def _beside(said: Said, stored: StoredWallet | None) -> Said:
+    """What the buyer says, without the budget where the wallet tells it itself."""
+    return said if stored is None or stored.budget is None else replace(said, budget_sat=None, period="never")
+
+
 def _of_attempt(mandate: Mandate) -> int | None:
-    """An invoice that is open is seen to its end, whatever was decided meanwhile."""
+    """An open invoice is watched to its end, whatever was decided meanwhile."""
     return mandate.act_at if mandate.attempt is not None else None
 
 
-def _connection(kept: KeptWallet | None) -> dict[str, Any] | None:
-    if kept is None:
+def _connection(stored: StoredWallet | None) -> dict[str, Any] | None:
+    if stored is None:
         return None
     return {
-        "key_end": kept.key_end,
-        "relays": list(kept.relays),
-        "encryption": kept.encryption,
-        "connected_at": rfc3339(kept.connected_at),
-        "seen_at": rfc3339(kept.seen_at),
-        "budget": kept.budget
+        "key_end": stored.key_end,
+        "relays": list(stored.relays),
+        "encryption": stored.encryption,
+        "connected_at": rfc3339(stored.connected_at),
+        "seen_at": rfc3339(stored.seen_at),
+        "budget": stored.budget
         and {
-            "total_sat": kept.budget.total_sat,
-            "used_sat": kept.budget.used_sat,
-            "period": kept.budget.period,
-            "renews_at": rfc3339(kept.budget.renews_at),
+            "total_sat": stored.budget.total_sat,
+            "used_sat": stored.budget.used_sat,
+            "period": stored.budget.period,
+            "renews_at": rfc3339(stored.budget.renews_at),
         },
     }
 

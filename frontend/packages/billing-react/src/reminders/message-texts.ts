@@ -1,0 +1,130 @@
+import type { Message, Translate } from "../i18n.js";
+import { useOwnTexts } from "../own-texts.js";
+
+const en = {
+  title: "By Nostr message",
+  about:
+    "We write to a Nostr key of yours, through the relays that it names for messages. Only you can read it. It says what kind of thing ends and on which day: no plan, no price.",
+  kept: "The key is kept encrypted, for these messages alone. We show it to nobody, not even here, and delete it when you switch them off.",
+  start: "Be reminded by message",
+  key: "Public key",
+  key_mine: "Take the key that I am signed in with",
+  days: "Days before an end",
+  day: { one: "{count} day", other: "{count} days" },
+  send_code: "Send a code to this key",
+  code_about: "A code was sent to the key. Type it in until {time}: from then on you are reminded.",
+  code: "Code from the message",
+  confirm: "Switch on",
+  cancel: "Cancel",
+  on: "On since {date}: {days} before an end.",
+  next: "The next message comes on {date}, because something ends on {end}.",
+  next_none: "No reminder lies ahead.",
+  last_sent: "The last one was sent on {date}.",
+  last_failed: "The last one, of {date}, did not arrive: {why}",
+  retry: "It is tried again at {time}.",
+  test: "Send me one now",
+  change: "Other days",
+  save: "Save",
+  another: "Another key",
+  off: "Switch off",
+  off_sure: "Switch the messages off? Your key is deleted here, and nothing more is sent.",
+  off_keep: "Keep them",
+  is_off: "The messages are off, and your key is deleted.",
+  is_on: "The messages are on.",
+  is_saved: "Saved.",
+  outcome_sent: "Sent: {relays} took it. Whether it was read we do not know.",
+  outcome_unsure: "Handed over, but no relay said that it took it. It may have arrived.",
+  outcome_no_inbox: "This key names no relays for messages that we can reach. Set them in your Nostr app (inbox relays), then try again.",
+  outcome_not_looked: "We could not find out where this key takes messages. Try again later.",
+  outcome_refused: "Your relays take nothing from us. Name others in your Nostr app, then try again.",
+  outcome_unreachable: "Your relays did not answer. Try again later.",
+} as const;
+
+export type MessageKey = keyof typeof en;
+type Catalogue = Readonly<Record<MessageKey, Message>>;
+
+const de: Catalogue = {
+  title: "Per Nostr-Nachricht",
+  about:
+    "Wir schreiben an einen Nostr-Schlüssel von dir, über die Relays, die er für Nachrichten nennt. Nur du kannst es lesen. Es steht darin, was für eine Sache an welchem Tag endet: kein Plan, kein Preis.",
+  kept: "Der Schlüssel liegt verschlüsselt bei uns, nur für diese Nachrichten. Wir zeigen ihn niemandem, auch hier nicht, und löschen ihn, wenn du sie ausschaltest.",
+  start: "Per Nachricht erinnern lassen",
+  key: "Öffentlicher Schlüssel",
+  key_mine: "Den Schlüssel nehmen, mit dem ich angemeldet bin",
+  days: "Tage vor einem Ende",
+  day: { one: "{count} Tag", other: "{count} Tage" },
+  send_code: "Code an diesen Schlüssel senden",
+  code_about: "An den Schlüssel wurde ein Code gesendet. Gib ihn bis {time} ein; von da an wirst du erinnert.",
+  code: "Code aus der Nachricht",
+  confirm: "Einschalten",
+  cancel: "Abbrechen",
+  on: "An seit {date}: {days} vor einem Ende.",
+  next: "Die nächste Nachricht kommt am {date}, weil am {end} etwas endet.",
+  next_none: "Es steht keine Erinnerung an.",
+  last_sent: "Die letzte wurde am {date} gesendet.",
+  last_failed: "Die letzte vom {date} kam nicht an: {why}",
+  retry: "Um {time} wird es noch einmal versucht.",
+  test: "Jetzt eine senden",
+  change: "Andere Tage",
+  save: "Speichern",
+  another: "Anderer Schlüssel",
+  off: "Ausschalten",
+  off_sure: "Die Nachrichten ausschalten? Dein Schlüssel wird hier gelöscht, und es wird nichts mehr gesendet.",
+  off_keep: "Behalten",
+  is_off: "Die Nachrichten sind aus, und dein Schlüssel ist gelöscht.",
+  is_on: "Die Nachrichten sind an.",
+  is_saved: "Gespeichert.",
+  outcome_sent: "Gesendet: {relays} hat es angenommen. Ob es gelesen wurde, wissen wir nicht.",
+  outcome_unsure: "Übergeben, aber kein Relay hat es bestätigt. Es kann angekommen sein.",
+  outcome_no_inbox:
+    "Dieser Schlüssel nennt keine Relays für Nachrichten, die wir erreichen. Stell sie in deiner Nostr-App ein (Inbox-Relays) und versuche es noch einmal.",
+  outcome_not_looked: "Wir konnten nicht herausfinden, wo dieser Schlüssel Nachrichten annimmt. Versuche es später noch einmal.",
+  outcome_refused: "Deine Relays nehmen nichts von uns an. Nenne in deiner Nostr-App andere und versuche es noch einmal.",
+  outcome_unreachable: "Deine Relays haben nicht geantwortet. Versuche es später noch einmal.",
+};
+
+const es: Catalogue = {
+  title: "Por mensaje de Nostr",
+  about:
+    "Escribimos a una clave de Nostr tuya, por los relés que indica para mensajes. Solo tú puedes leerlo. Dice qué tipo de cosa termina y qué día: ni plan ni precio.",
+  kept: "La clave se guarda cifrada, solo para estos mensajes. No la mostramos a nadie, tampoco aquí, y la borramos cuando los desactivas.",
+  start: "Recibir recordatorios por mensaje",
+  key: "Clave pública",
+  key_mine: "Usar la clave con la que he iniciado sesión",
+  days: "Días antes de un final",
+  day: { one: "{count} día", other: "{count} días" },
+  send_code: "Enviar un código a esta clave",
+  code_about: "Se ha enviado un código a la clave. Escríbelo antes de {time}: desde entonces recibirás recordatorios.",
+  code: "Código del mensaje",
+  confirm: "Activar",
+  cancel: "Cancelar",
+  on: "Activado desde el {date}: {days} antes de un final.",
+  next: "El próximo mensaje llega el {date}, porque algo termina el {end}.",
+  next_none: "No hay ningún recordatorio pendiente.",
+  last_sent: "El último se envió el {date}.",
+  last_failed: "El último, del {date}, no llegó: {why}",
+  retry: "Se intenta de nuevo a las {time}.",
+  test: "Enviar uno ahora",
+  change: "Otros días",
+  save: "Guardar",
+  another: "Otra clave",
+  off: "Desactivar",
+  off_sure: "¿Desactivar los mensajes? Tu clave se borra aquí y no se envía nada más.",
+  off_keep: "Conservarlos",
+  is_off: "Los mensajes están desactivados y tu clave está borrada.",
+  is_on: "Los mensajes están activados.",
+  is_saved: "Guardado.",
+  outcome_sent: "Enviado: {relays} lo ha aceptado. No sabemos si se ha leído.",
+  outcome_unsure: "Entregado, pero ningún relé lo ha confirmado. Puede que haya llegado.",
+  outcome_no_inbox:
+    "Esta clave no indica relés para mensajes que podamos alcanzar. Configúralos en tu aplicación de Nostr (relés de entrada) e inténtalo de nuevo.",
+  outcome_not_looked: "No hemos podido averiguar dónde recibe mensajes esta clave. Inténtalo más tarde.",
+  outcome_refused: "Tus relés no aceptan nada de nosotros. Indica otros en tu aplicación de Nostr e inténtalo de nuevo.",
+  outcome_unreachable: "Tus relés no han respondido. Inténtalo más tarde.",
+};
+
+const CATALOGUES = { en, de, es };
+
+export function useMessageText(): Translate<MessageKey> {
+  return useOwnTexts<MessageKey>(CATALOGUES);
+}

@@ -1,0 +1,126 @@
+"""`billing endpoints`: where hosts are told by webhook what happens."""
+
+import time
+from functools import partial
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+
+from billing.admin.endpoints import AdminEndpoints
+from billing.errors import InvalidRequest
+from billing.hosts.outbox import Wakes
+from billing.log import Log
+from billing.outgoing import place_of
+from billing.store.audit import AuditLog
+from billing.store.host_events import HostEventStore
+from billing.store.outbox import STATES, State
+from billing_cli.output import console, refused, table
+from billing_cli.stack import Stack
+
+app = typer.Typer(no_args_is_help=True, help="Webhooks to hosts: list, add, test, pause, resume, remove.")
+One = Annotated[str, typer.Argument(help="As `billing endpoints list` names it.")]
+_SHOWN = 50
+
+
+def _desk(stack: Stack) -> AdminEndpoints:
+    settings = stack.settings
+    store = HostEventStore(stack.aws, settings.required("HOST_EVENTS_TABLE"))
+    wakes = Wakes(stack.aws, settings.required("HOST_EVENTS_QUEUE_URL"), Log())
+    audit, key = AuditLog(stack.aws, settings.accounts_table), partial(settings.secret, "ENDPOINT_SECRETS_KEY")
+    return AdminEndpoints(store, wakes, audit, key, partial(place_of, at_home=settings.at_home))
+
+
+@app.command("list")
+def show(context: typer.Context) -> None:
+    """Every endpoint and how it stands, and the events there are."""
+    listed = _desk(context.obj).list()
+    rows = [(e["endpoint_id"], _state(e), ", ".join(e["event_types"]), e["url"]) for e in listed["endpoints"]]
+    table("Endpoints", ["endpoint", "state", "events", "url"], rows)
+    console.print(f"\nEvents: {', '.join(listed['event_types'])}", style="dim", soft_wrap=True)
+
+
+@app.command()
+def add(
+    context: typer.Context,
+    url: Annotated[str, typer.Argument(help="https, of the public internet.")],
+    event: Annotated[list[str] | None, typer.Option(help="Can be repeated; left out: all there are.")] = None,
+    description: Annotated[str, typer.Option(help="Whose it is.")] = "",
+) -> None:
+    """Add an endpoint and print its secret, this once. The audit log names you."""
+    desk = _desk(context.obj)
+    try:
+        made = desk.create(url, description, event or desk.list()["event_types"], **_by(context))
+    except InvalidRequest as error:
+        errors: Any = error.extensions["errors"]
+        for fault in errors:
+            refused(fault["path"], fault["message"])
+        raise typer.Exit(1) from error
+    console.print(f"{made['endpoint_id']}  {escape(made['url'])}", soft_wrap=True)
+    console.print("[bold]secret[/] (for the host; it is not shown again)")
+    typer.echo(made["secret"])
+
+
+@app.command()
+def test(context: typer.Context, endpoint: One) -> None:
+    """Send a test event, to a paused endpoint too. `deliveries` says how it went."""
+    console.print(f"{_desk(context.obj).test(endpoint, **_by(context))['event_id']} is on its way")
+
+
+@app.command()
+def deliveries(
+    context: typer.Context,
+    endpoint: One,
+    state: Annotated[str, typer.Option(help=f"{', '.join(STATES)}; left out: all of them.")] = "",
+) -> None:
+    """The newest deliveries of an endpoint, and what it answered."""
+    if state not in ("", *STATES):
+        raise typer.BadParameter(f"one of {', '.join(STATES)}", param_hint="--state")
+    desk = _desk(context.obj)
+    states: list[State] = [s for s in STATES if state in ("", s)]
+    newest = [d for s in states for d in desk.deliveries(endpoint, s, _SHOWN, None)["deliveries"]]
+    rows = [
+        (d["event_id"], d["type"], d["state"], str(d["tries"]), d["accepted_at"], str(d["status"] or d["error"] or ""))
+        for d in sorted(newest, key=lambda d: d["delivery_id"], reverse=True)
+    ]
+    table("Deliveries, newest first", ["event", "type", "state", "tries", "accepted", "answer"], rows)
+
+
+@app.command()
+def pause(context: typer.Context, endpoint: One) -> None:
+    """Send nothing more there for now; what happens meanwhile is kept for a month."""
+    _say(_desk(context.obj).change(endpoint, {"state": "paused"}, **_by(context)))
+
+
+@app.command()
+def resume(context: typer.Context, endpoint: One) -> None:
+    """Go on where it was paused, also by us because it failed. The audit log names you."""
+    _say(_desk(context.obj).change(endpoint, {"state": "enabled"}, **_by(context)))
+
+
+@app.command()
+def remove(
+    context: typer.Context,
+    endpoint: One,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Remove an endpoint for good, with what it has not received. The audit log names you."""
+    if not yes:
+        typer.confirm(f"Remove {endpoint}, and what waits for it?", abort=True)
+    _desk(context.obj).delete(endpoint, **_by(context))
+    console.print(f"{endpoint} is removed")
+
+
+def _by(context: typer.Context) -> dict[str, Any]:
+    return {"admin": context.obj.operator, "now": int(time.time())}
+
+
+def _state(endpoint: dict[str, Any]) -> str:
+    if endpoint["paused_for"]:
+        return f"paused ({endpoint['paused_for']})"
+    since = endpoint["failing_since"]
+    return f"failing since {since}, {endpoint['failures']} times" if since else "enabled"
+
+
+def _say(endpoint: dict[str, Any]) -> None:
+    console.print(f"{endpoint['endpoint_id']}  {_state(endpoint)}  {escape(endpoint['url'])}", soft_wrap=True)

@@ -1,0 +1,161 @@
+"""`billing vouchers`: batches of vouchers, their codes, and taking them back."""
+
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from functools import partial
+from typing import Annotated, Any, TypeVar
+
+import typer
+from pydantic import BaseModel, ValidationError
+
+from billing.admin.vouchers import AdminVouchers, rows
+from billing.api.requests import MakeVouchers, RevokeVouchers
+from billing.errors import InvalidRequest
+from billing.reporting.csv_tables import to_csv
+from billing.rules.money import format_money
+from billing.rules.times import DAY
+from billing.selling.vouchers import Following
+from billing.store.accounts import AccountStore
+from billing.store.audit import AuditLog
+from billing.store.plans import PlanStore
+from billing.store.vouchers import VoucherStore
+from billing_cli.output import console, refused, table
+from billing_cli.stack import Stack
+
+app = typer.Typer(no_args_is_help=True, help="Vouchers: make a batch, list, have its codes, revoke.")
+_Body = TypeVar("_Body", bound=BaseModel)
+Batch = Annotated[str, typer.Argument(help="As `billing vouchers list` names it.")]
+
+
+def _desk(stack: Stack) -> AdminVouchers:
+    settings = stack.settings
+    accounts, plans = AccountStore(stack.aws, settings.accounts_table), PlanStore(stack.aws, settings.plans_table)
+    store, secrets = VoucherStore(stack.aws, settings.accounts_table), partial(settings.secrets, "VOUCHER_SECRET")
+    audit = AuditLog(stack.aws, settings.accounts_table)
+    return AdminVouchers(store, plans, audit, Following(accounts, plans, store, secrets), secrets, settings.portal_url)
+
+
+@app.command()
+def make(
+    context: typer.Context,
+    count: Annotated[int, typer.Option(min=1, max=1000, help="How many.")],
+    note: Annotated[str, typer.Option(help="What for; kept with the batch and in the audit log.")],
+    plan: Annotated[str | None, typer.Option(help="A plan's id; or else --credits.")] = None,
+    intervals: Annotated[int, typer.Option(min=1, max=36, help="How many of the plan's months or years.")] = 1,
+    credits_: Annotated[str | None, typer.Option("--credits", help="Of a feature, such as ai.chat=100.")] = None,
+    sold: Annotated[int, typer.Option(min=0, help="What each is sold for, in the minor unit.")] = 0,
+    currency: Annotated[str, typer.Option(help="Of --sold, with --credits; a plan has its own.")] = "",
+    until: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="The last day on which one can be redeemed, in UTC.")
+    ] = None,
+    key: Annotated[str, typer.Option(help="Repeat safely by giving the key of the first time again.")] = "",
+) -> None:
+    """Make a batch. Its codes are not printed: `csv` does. The audit log names you."""
+    feature, _, amount = (credits_ or "").partition("=")
+    body = _body(
+        MakeVouchers,
+        {
+            "plan_id": plan,
+            "intervals": intervals,
+            "credits": {"feature": feature, "amount": int(amount) if amount.isdecimal() else amount}
+            if credits_ is not None
+            else None,
+            "count": count,
+            "sold_cents": sold,
+            "currency": currency,
+            "expires_at": None if until is None else int(until.replace(tzinfo=UTC).timestamp()) + DAY,
+            "note": note,
+            "idempotency_key": key or uuid.uuid4().hex,
+        },
+    )
+    # Before anything is done: whatever happens to this process, the key makes no second batch.
+    console.print(f"key {body.idempotency_key}")
+    try:
+        made = _desk(context.obj).make(body, context.obj.operator, int(time.time()))
+    except InvalidRequest as error:
+        errors: Any = error.extensions["errors"]
+        _faults([(fault["path"], fault["message"]) for fault in errors])
+    _say(made)
+
+
+@app.command("list")
+def show(context: typer.Context, batch: Annotated[str, typer.Argument(help="One; left out: all.")] = "") -> None:
+    """All batches, or one with what became of each of its vouchers. No codes."""
+    desk = _desk(context.obj)
+    if batch:
+        shown = desk.show(batch, int(time.time()))
+        _say(shown)
+        table("Vouchers", ["number", "state"], [(str(one["number"]), one["state"]) for one in shown["vouchers"]])
+        return
+    listed = [
+        (
+            b["batch_id"],
+            str(b["count"]),
+            _gives(b),
+            format_money(b["sold_cents"], b["currency"]) if b["sold_cents"] else "",
+            _day(b["expires_at"]),
+            _day(b["made_at"]),
+            b["made_by"],
+            b["note"],
+        )
+        for b in desk.list()["batches"]
+    ]
+    table("Vouchers", ["batch", "count", "gives", "sold for", "redeem before", "made", "by", "note"], listed)
+
+
+@app.command("csv")
+def csv_(context: typer.Context, batch: Batch) -> None:
+    """Print the codes of what can still be redeemed, as CSV. They are worth what they give; the audit log names you."""
+    codes = _desk(context.obj).codes(batch, context.obj.operator, int(time.time()))
+    typer.echo(to_csv(rows(codes)), nl=False)
+
+
+@app.command()
+def revoke(
+    context: typer.Context,
+    batch: Batch,
+    reason: Annotated[str, typer.Option(help="Kept in the audit log.")],
+    number: Annotated[list[int] | None, typer.Option(help="One of the batch; left out: all. Can be repeated.")] = None,
+    used: Annotated[bool, typer.Option("--used", help="Also what was redeemed: whoever has it loses it.")] = False,
+    returned: Annotated[bool, typer.Option("--returned", help="What they were sold for was given back.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Take back what is unused. The audit log names you."""
+    body = _body(RevokeVouchers, {"numbers": number, "used": used, "returned": returned, "reason": reason})
+    which = "all vouchers" if number is None else f"{len(number)} voucher{'s' if len(number) > 1 else ''}"
+    if not yes:
+        typer.confirm(f"Revoke {which} of {batch}{', used ones too' if used else ''}?", abort=True)
+    done = _desk(context.obj).revoke(batch, body, context.obj.operator, int(time.time()))
+    console.print(f"{done['revoked']} revoked")
+    _say(done)
+
+
+def _body(kind: type[_Body], values: Mapping[str, Any]) -> _Body:
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        _faults([("/".join(map(str, f["loc"])), f["msg"]) for f in error.errors(include_url=False)])
+        raise AssertionError from error
+
+
+def _faults(faults: Sequence[tuple[str, str]]) -> None:
+    for path, message in faults:
+        refused(path or "body", message)
+    raise typer.Exit(1)
+
+
+def _say(batch: Mapping[str, Any]) -> None:
+    console.print(f"[bold]{batch['batch_id']}[/]  {batch['count']} × {_gives(batch)}", soft_wrap=True)
+    console.print(", ".join(f"{count} {state}" for state, count in batch["counts"].items()))
+
+
+def _gives(batch: Mapping[str, Any]) -> str:
+    if batch["plan_id"] is None:
+        return ", ".join(f"{value['credits']} {feature}" for feature, value in batch["features"].items())
+    return f"{batch['plan_id']}@{batch['plan_version']} × {batch['intervals']}"
+
+
+def _day(moment: str | None) -> str:
+    return (moment or "")[:10]

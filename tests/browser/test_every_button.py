@@ -1,0 +1,172 @@
+"""No dead button: whatever can be pressed on an admin page does something, and an act that fails says that it failed.
+
+Acts are refused on their way, as by a service that has a fault: what was pressed is seen by the request and by the
+words that follow it, and everything stays to be pressed. What only looks, or shows an effect first, is answered.
+"""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, Request, Route, expect
+
+from demo.shop import ADMIN, Shop
+from tests.browser.conftest import Visitor
+
+pytestmark = pytest.mark.browser
+PAGES = (
+    "plans editor versions revenue users customer leaving short invoices vouchers batch events quarantined aside "
+    "deliveries rollout audit"
+).split()
+FAULT = {"type": "about:blank", "title": "Fault", "status": 500, "code": "unexpected"}
+PATIENCE_MS = 5_000
+# Names what can be pressed inside a part of the page: each kind once, whatever ids, names and amounts it bears.
+NAMED = """(part, within) => {
+  const seen = new Set();
+  const pressed = "a[href], button, summary, select, input[type=checkbox], input[type=radio]";
+  for (const one of part.querySelectorAll(pressed)) {
+    const at = one.matches("input") && one.closest("label") ? one.closest("label") : one;
+    const text = at.cloneNode(true);
+    text.querySelectorAll(".bsb-hidden, select option").forEach((hidden) => hidden.remove());
+    const said = one.matches(".figure-cell, .definition-button, .admin-id") ? "" : one.ariaLabel || text.textContent;
+    const kind = one.matches(".bsb-button") ? "" : one.className;
+    const name = [one.tagName, kind, said.replace(/[\\d.,$–-]+/g, "#")].join(" ");
+    const off = one.disabled || one.ariaDisabled === "true" || one.ariaCurrent || one.checked && one.type === "radio";
+    if (off || !at.checkVisibility() || Boolean(one.closest("dialog")) !== within || seen.has(name)) continue;
+    seen.add(name);
+    at.dataset.named = name;
+  }
+  return [...seen];
+}"""
+# All that can be seen to change. Where the focus is does not count.
+LOOKS = """() => location.href + document.body.innerHTML
+  + [...document.querySelectorAll("input, select, details")].map((one) => [one.checked, one.value, one.open])"""
+
+
+class Hand:
+    """Presses, and knows what came of it."""
+
+    def __init__(self, visitor: Visitor) -> None:
+        self.visitor, self.page = visitor, visitor.page
+        self.happened: list[str] = []
+        self.refused: list[str] = []
+        self.page.context.route("**/admin/**", self._meet)
+        self.page.on("request", self._asked)
+        self.page.on("download", lambda download: self.happened.append(f"download {download.suggested_filename}"))
+        self.page.context.on("page", self._opened)
+
+    def _asked(self, request: Request) -> None:
+        if urlsplit(request.url).path.startswith(("/admin/", "/billing/")):
+            self.happened.append(f"{request.method} {request.url}")
+
+    def _opened(self, page: Page) -> None:
+        self.happened.append(f"page {page.url}")
+        page.close()
+
+    def _meet(self, route: Route) -> None:
+        request = route.request
+        body: dict[str, Any] = json.loads(request.post_data or "null") or {}
+        looks = request.method == "GET" or body.get("dry_run") or "preview" in request.url
+        if looks:
+            route.continue_()
+            return
+        self.refused.append(f"{request.method} {urlsplit(request.url).path}")
+        route.fulfill(status=500, content_type="application/problem+json", body=json.dumps(FAULT))
+
+    def named(self, within: str = "main") -> list[str]:
+        """What can be pressed there now."""
+        expect(self.page.locator("[aria-busy=true]")).to_have_count(0)
+        part = self.page.locator(within).last
+        return list(part.evaluate(NAMED, within == "dialog"))
+
+    def press(self, name: str, within: str = "main") -> bool:
+        """Whether anything came of it."""
+        part = self.page.locator(within).last
+        control = part.locator(f"[data-named={json.dumps(name, ensure_ascii=False)}]")
+        # What was drawn anew meanwhile bears its name no more.
+        if control.count() == 0 and name not in self.named(within):
+            return True
+        self._fill_in(control)
+        before = self.page.evaluate(LOOKS)
+        self.happened.clear()
+        self.refused.clear()
+        if control.evaluate("(one) => one.matches('select')"):
+            others = control.evaluate("(one) => [...one.options].filter((o) => !o.selected).map((o) => o.value)")
+            if not others:
+                return True
+            control.select_option(others[0])
+        else:
+            control.click()
+        for _ in range(PATIENCE_MS // 50):
+            if self.happened or self.page.evaluate(LOOKS) != before:
+                return True
+            self.page.wait_for_timeout(50)
+        return False
+
+    def says_that_it_failed(self) -> None:
+        alert = self.page.get_by_role("alert").filter(has_text="Something went wrong on our side.").first
+        expect(alert).to_be_visible()
+
+    def _fill_in(self, control: Locator) -> None:
+        """What a form that is sent by it still lacks."""
+        form = control.locator("xpath=ancestor::form[1]")
+        if form.count() == 0:
+            return
+        # By handle: what one choice takes away is no longer there to be asked for.
+        for field in form.element_handle().query_selector_all("input, textarea, select"):
+            kind, value = field.evaluate("(one) => [one.type, one.value]")
+            if value or not field.is_visible() or not field.is_enabled():
+                continue
+            if field.get_attribute("inputmode") == "decimal":
+                field.fill("1")
+            elif kind in ("text", "search", "textarea", "url"):
+                field.fill("https://host.example/in" if kind == "url" else "something")
+            elif kind == "number":
+                field.fill("1")
+            elif kind == "select-one":
+                field.select_option(index=1)
+
+
+@pytest.fixture
+def hand(shop_engine: Shop, chromium: Browser, places: dict[str, str]) -> Iterator[Hand]:
+    visitor = Visitor(shop_engine, chromium)
+    visitor.open("/console/rollout", user=ADMIN, admin=True).settle()
+    yield Hand(visitor)
+    # What was refused here was refused by this test.
+    visitor.close()
+
+
+@pytest.mark.parametrize("place", PAGES)
+def test_whatever_can_be_pressed_does_something(hand: Hand, places: dict[str, str], place: str) -> None:
+    def fresh() -> list[str]:
+        hand.page.goto("about:blank")
+        hand.page.goto(places[place])
+        hand.visitor.settle()
+        return hand.named()
+
+    dead: list[str] = []
+
+    def press(name: str, within: str = "main") -> None:
+        if not hand.press(name, within):
+            dead.append(f"{within}: {name}")
+        if hand.refused:
+            hand.says_that_it_failed()
+
+    dialogs = hand.page.locator("dialog")
+    there = fresh()
+    address = hand.page.url
+    for name in there:
+        # What was refused stays said: the next refusal has to be seen by itself.
+        now = fresh() if hand.refused or dialogs.count() or hand.page.url != address else hand.named()
+        if name not in now:
+            continue
+        press(name)
+        for inner in hand.named("dialog") if dialogs.count() else []:
+            if hand.refused or dialogs.count() == 0:
+                fresh()
+                hand.press(name)
+            if inner in hand.named("dialog"):
+                press(inner, "dialog")
+    assert dead == []

@@ -1,0 +1,78 @@
+"""Calendars as RFC 5545 wants them: lines, folding, escaping; read by a library that is not ours."""
+
+import icalendar
+import pytest
+
+from billing.rules.icalendar import LONGEST_LINE, Entry, calendar
+from samples import NOW
+
+AWKWARD = 'Plus; "big", \\ with\na line, ümläute and 🧡' + " ₿" * 60
+
+
+def entry(**more: object) -> Entry:
+    known: dict[str, object] = {"uid": "u-1", "at": NOW, "summary": "Plus ends", "description": "Renew it."}
+    return Entry(**{**known, "changed_at": NOW - 60, "sequence": 3, "alarm": 1, **more})  # type: ignore[arg-type]
+
+
+def written(*entries: Entry, name: str = "Plans") -> str:
+    return calendar(name, "-//Shop//Billing//EN", "https://shop.example/account", "en", entries, refresh_hours=6)
+
+
+def read(text: str) -> icalendar.Calendar:
+    return icalendar.Calendar.from_ical(text)
+
+
+@pytest.mark.parametrize("alarm", [0, 1])
+def test_an_entry_is_read_as_it_was_meant(alarm: int) -> None:
+    (event,) = read(written(entry(alarm=alarm))).walk("VEVENT")
+    assert (event["UID"], event["SEQUENCE"], event["SUMMARY"], event["DESCRIPTION"]) == (
+        "u-1", 3, "Plus ends", "Renew it.",
+    )  # fmt: skip
+    assert event["DTSTART"].dt.timestamp() == NOW
+    assert event["DTSTAMP"].dt == event["LAST-MODIFIED"].dt
+    assert event["DTSTAMP"].dt.timestamp() == NOW - 60
+    assert (event["TRANSP"], event["CLASS"], event["URL"]) == ("TRANSPARENT", "PRIVATE", "https://shop.example/account")
+    (alert,) = event.walk("VALARM")
+    assert (alert["ACTION"], alert["TRIGGER"].dt.total_seconds()) == ("DISPLAY", -86_400 * alarm)
+
+
+def test_what_is_awkward_comes_back_whole_in_lines_that_are_short_enough() -> None:
+    text = written(entry(summary=AWKWARD, description=AWKWARD), name=AWKWARD)
+    assert text.endswith("END:VCALENDAR\r\n")
+    lines = text.encode().split(b"\r\n")
+    assert max(map(len, lines)) <= LONGEST_LINE
+    assert all(b"\n" not in line and b"\r" not in line for line in lines)
+    for line in lines:
+        line.decode()  # no character is parted
+    (event,) = read(text).walk("VEVENT")
+    assert event["SUMMARY"] == AWKWARD
+    assert event["DESCRIPTION"] == AWKWARD
+
+
+def test_what_no_text_may_hold_is_left_out() -> None:
+    (event,) = read(written(entry(summary="Pl\x00us\x1b\x7f\x85 ends\tnow"))).walk("VEVENT")
+    assert event["SUMMARY"] == "Plus ends\tnow"
+
+
+def test_nobody_writes_a_line_of_their_own_into_it() -> None:
+    text = written(entry(summary="Plus\r\nATTENDEE:mailto:me@there.example\rX"))
+    assert not any(line.startswith("ATTENDEE") for line in text.split("\r\n"))
+    (event,) = read(text).walk("VEVENT")
+    assert "ATTENDEE" not in event
+
+
+def test_a_calendar_says_how_often_to_look_and_nothing_of_a_meeting() -> None:
+    found = read(written(entry()))
+    assert found["REFRESH-INTERVAL"].dt.total_seconds() == 6 * 3600
+    assert found["X-PUBLISHED-TTL"] == "PT6H"
+    assert (found["VERSION"], found["CALSCALE"], found["X-WR-CALNAME"]) == ("2.0", "GREGORIAN", "Plans")
+    assert "METHOD" not in found
+
+
+def test_one_without_entries_is_a_calendar_still() -> None:
+    found = read(written())
+    assert [part.name for part in found.subcomponents] == ["VTIMEZONE"]
+
+
+def test_the_same_is_written_the_same() -> None:
+    assert written(entry()) == written(entry())
