@@ -6,8 +6,8 @@ from functools import partial
 from typing import Any, cast
 
 from billing.admin.endpoints import AdminEndpoints
+from billing.api.admin_requests import ChangeEndpoint, CreateEndpoint, ResendEvents
 from billing.api.http import Call, Request, Response, chosen, endpoint
-from billing.api.requests import ChangeEndpoint, CreateEndpoint, ResendEvents
 from billing.log import Log
 from billing.outgoing import place_of
 from billing.store.outbox import STATES, State

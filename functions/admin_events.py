@@ -6,8 +6,8 @@ from typing import Any
 
 from billing.admin.event_subjects import Subjects
 from billing.admin.events import AdminEvents
+from billing.api.admin_requests import RedriveEvents, SetAside, TakeBack
 from billing.api.http import Request, endpoint
-from billing.api.requests import RedriveEvents, SetAside, TakeBack
 from billing.intake.dead_letters import DeadLetters
 from billing.log import Log
 from billing.wiring import Wiring

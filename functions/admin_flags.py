@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from billing.admin.flags import AdminFlags
+from billing.api.admin_requests import SetFlag
 from billing.api.http import Request, endpoint
-from billing.api.requests import SetFlag
 from billing.log import Log
 from billing.rules.rollout import Flag
 from billing.store.flags import FlagStore

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from billing.admin.invoices import InvoiceDesk
+from billing.api.admin_requests import RefundInvoice
 from billing.api.http import Request, chosen, endpoint
-from billing.api.requests import RefundInvoice
 from billing.log import Log
 from billing.wiring import Wiring
 

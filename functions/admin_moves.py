@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from billing.admin.moves import AdminMoves
+from billing.api.admin_requests import MoveSubscribers
 from billing.api.http import Request, endpoint
-from billing.api.requests import MoveSubscribers
 from billing.api.views import plan_move
 from billing.catalogue.effect import move_effect
 from billing.log import Log

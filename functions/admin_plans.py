@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from billing.admin.plans import AdminPlans
+from billing.api.admin_requests import ArchivePlan, CreatePlan, SaveOffer, UpdatePlan
 from billing.api.http import Request, Response, endpoint
-from billing.api.requests import ArchivePlan, CreatePlan, SaveOffer, UpdatePlan
 from billing.catalogue.effect import plan_effect, standing_list
 from billing.catalogue.prices import PlanPrices
 from billing.log import Log

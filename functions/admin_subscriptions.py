@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from billing.admin.subscriptions import SubscriptionDesk
+from billing.api.admin_requests import CancelForUser, GiveDays, PreviewChangeForUser, ResumeForUser
 from billing.api.http import Request, endpoint
-from billing.api.requests import CancelForUser, ChangeSubscription, GiveDays, PreviewChangeForUser, ResumeForUser
+from billing.api.requests import ChangeSubscription
 from billing.log import Log
 from billing.wiring import Wiring
 

@@ -8,8 +8,8 @@ from billing.admin.customers import FILTERS, Customers
 from billing.admin.notes import Notes
 from billing.admin.personal_data import PersonalData
 from billing.admin.users import AdminUsers
+from billing.api.admin_requests import GrantFeatures, RefundPayment, WriteNote
 from billing.api.http import Request, Response, csv_file, endpoint, seconds, wants_csv
-from billing.api.requests import GrantFeatures, RefundPayment, WriteNote
 from billing.log import Log
 from billing.providers import pages
 from billing.reporting.csv_tables import to_csv

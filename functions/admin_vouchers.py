@@ -6,8 +6,8 @@ from functools import partial
 from typing import Any
 
 from billing.admin.vouchers import AdminVouchers, rows
+from billing.api.admin_requests import MakeVouchers, RevokeVouchers
 from billing.api.http import Request, Response, csv_file, endpoint, wants_csv
-from billing.api.requests import MakeVouchers, RevokeVouchers
 from billing.log import Log
 from billing.reporting.csv_tables import to_csv
 from billing.wiring import Wiring

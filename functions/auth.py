@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from billing.api import roles
+from billing.api.buyer_requests import RefreshSession, SignInWithNostr
 from billing.api.http import Call, Request, Response, endpoint
-from billing.api.requests import RefreshSession, SignInWithNostr
 from billing.aws import Aws
 from billing.identity import nostr
 from billing.identity.call_limits import limited

@@ -24,7 +24,8 @@ def show(request: Request) -> Mapping[str, Any]:
 
 
 def make(request: Request) -> Mapping[str, Any]:
-    from billing.api.requests import MakeCalendarFeed  # a feed is read often and made once: reading starts without it
+    # A feed is read often, and made once: reading starts without it.
+    from billing.api.buyer_requests import MakeCalendarFeed
 
     language = request.parse(MakeCalendarFeed).language
     return calendars.make(request.own_user(), language, request.now)

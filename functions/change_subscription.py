@@ -4,8 +4,9 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from billing.api.buyer_requests import PreviewChange
 from billing.api.http import Request, endpoint
-from billing.api.requests import ChangeSubscription, PreviewChange
+from billing.api.requests import ChangeSubscription
 from billing.identity.call_limits import limited
 from billing.log import Log
 from billing.wiring import Wiring

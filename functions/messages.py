@@ -4,8 +4,8 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from billing.api.buyer_requests import AskForMessages, ConfirmMessages, SetMessages
 from billing.api.http import Request, Response, endpoint
-from billing.api.requests import AskForMessages, ConfirmMessages, SetMessages
 from billing.identity.call_limits import limited
 from billing.log import Log
 from billing.selling.messages import Chosen

@@ -2,8 +2,8 @@
 
 import os
 
+from billing.api.buyer_requests import TrackEvent
 from billing.api.http import Request, Response, endpoint
-from billing.api.requests import TrackEvent
 from billing.log import Log
 from billing.reporting.funnel import track
 from billing.wiring import Wiring

@@ -4,8 +4,8 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from billing.api.buyer_requests import RedeemVoucher
 from billing.api.http import Request, endpoint
-from billing.api.requests import RedeemVoucher
 from billing.identity.call_limits import limited
 from billing.log import Log
 from billing.wiring import Wiring

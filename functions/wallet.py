@@ -4,8 +4,8 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from billing.api.buyer_requests import ConnectWallet, SayOfConnection, SetWallet
 from billing.api.http import Request, Response, endpoint
-from billing.api.requests import ConnectWallet, SayOfConnection, SetWallet
 from billing.identity.call_limits import limited
 from billing.log import Log
 from billing.rules.records import Said

@@ -7,7 +7,7 @@ import typer
 from pydantic import ValidationError
 
 from billing.admin.flags import AdminFlags
-from billing.api.requests import SetFlag
+from billing.api.admin_requests import SetFlag
 from billing.rules.rollout import Flag, Flags
 from billing.store.audit import AuditLog
 from billing.store.flags import FlagStore

@@ -10,7 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 from rich.markup import escape
 
 from billing.admin.plans import AdminPlans
-from billing.api.requests import CreatePlan
+from billing.api.admin_requests import CreatePlan
 from billing.api.views import admin_plan
 from billing.catalogue.prices import PlanPrices
 from billing.errors import InvalidRequest, ProviderError

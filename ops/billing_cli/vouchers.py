@@ -11,7 +11,7 @@ import typer
 from pydantic import BaseModel, ValidationError
 
 from billing.admin.vouchers import AdminVouchers, rows
-from billing.api.requests import MakeVouchers, RevokeVouchers
+from billing.api.admin_requests import MakeVouchers, RevokeVouchers
 from billing.errors import InvalidRequest
 from billing.reporting.csv_tables import to_csv
 from billing.rules.money import format_money

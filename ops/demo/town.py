@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import count
 
-from billing.api.requests import GrantFeatures, RefundPayment, TrackEvent, UpdatePlan
+from billing.api.admin_requests import GrantFeatures, RefundPayment, UpdatePlan
+from billing.api.buyer_requests import TrackEvent
 from billing.reporting.funnel import track
 from billing.rules.history import By
 from billing.rules.plans import DEFAULT_GROUP

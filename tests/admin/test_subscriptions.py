@@ -6,9 +6,10 @@ import pytest
 from pydantic import ValidationError
 
 from billing.admin.subscriptions import SubscriptionDesk
+from billing.api.admin_requests import CancelForUser, GiveDays, ResumeForUser
 from billing.api.answers.buying import ChangePreviewView
 from billing.api.answers.users import DaysGiven, SubscriptionEffect
-from billing.api.requests import CancelForUser, ChangeSubscription, GiveDays, ResumeForUser
+from billing.api.requests import ChangeSubscription
 from billing.aws import Aws
 from billing.errors import Conflict, InvalidRequest, NotFound, ProviderError, ProviderUnavailable
 from billing.rules.records import Grant

@@ -9,10 +9,10 @@ import pytest
 from billing.admin.notes import Notes
 from billing.admin.personal_data import PersonalData
 from billing.admin.users import AdminUsers
+from billing.api.admin_requests import GrantFeatures, RefundPayment
 from billing.api.answers.base import Response
 from billing.api.answers.payments import RefundEffect
 from billing.api.answers.users import Erasure, Explanation, GrantView, UserDetail, UserExport
-from billing.api.requests import GrantFeatures, RefundPayment
 from billing.aws import Aws
 from billing.errors import Conflict, InvalidRequest, NotAllowed, NotFound
 from billing.intake.applier import Applier

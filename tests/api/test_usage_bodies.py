@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from billing.api.requests import UseFeature, UseFeatures
+from billing.api.buyer_requests import UseFeature, UseFeatures
 from billing.api.usage_bodies import use_feature, use_features
 from billing.errors import InvalidRequest
 

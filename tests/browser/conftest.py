@@ -110,9 +110,9 @@ class Visitor:
         self.context.add_init_script("window.nostr = {signEvent: (event) => window.extensionSigns(event)}")
 
     def violations(self, *rules: str, within: str = "html") -> list[str]:
-        """What axe finds on the page as it is now, by these rules or by all; by all, once the page's own heading is there."""
+        """What axe finds on the page as it is now, by these rules or by all."""
         if not rules and within == "html":
-            # What stands around a page, such as a notice, may be there before it.
+            # The page's own heading, for which there is a rule: a notice that stands above it may be there before it.
             self.page.locator("h1").first.wait_for()
         if not self.page.evaluate("'axe' in window"):
             self.page.evaluate(AXE.read_text())

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
+from billing.api.admin_requests import UpdatePlan
 from billing.api.answers.plans import PlanEffect
-from billing.api.requests import UpdatePlan
 from billing.catalogue.effect import plan_effect, standing_list
 from billing.errors import NotFound
 from billing.rules.plans import Catalogue

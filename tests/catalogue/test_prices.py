@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from billing.admin.plans import AdminPlans
-from billing.api.requests import ArchivePlan, CreatePlan, UpdatePlan
+from billing.api.admin_requests import ArchivePlan, CreatePlan, UpdatePlan
 from billing.aws import Aws
 from billing.catalogue.prices import PlanPrices
 from billing.errors import InvalidRequest, ProviderError

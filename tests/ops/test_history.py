@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from benchmarks.books import booked, differences, doubles, rollups_agree, told
-from billing.api.requests import CreatePlan
+from billing.api.admin_requests import CreatePlan
 from billing.identity.tokens import DEV_ISSUER, Signer, generate_key_set
 from billing.intake.dead_letters import DeadLetters
 from billing.store.payment_events import PaymentEventStore

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from billing.api.admin_requests import ArchivePlan, CreatePlan, PriceBody, SaveOffer, UpdatePlan
 from billing.api.plan_bodies import plan_from, plan_of_offer
-from billing.api.requests import ArchivePlan, CreatePlan, PriceBody, SaveOffer, UpdatePlan
 from billing.api.views import admin_plan
 from billing.catalogue.prices import PlanPrices
 from billing.data import replace

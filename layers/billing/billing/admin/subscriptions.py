@@ -8,7 +8,8 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
-from billing.api.requests import CancelForUser, ChangeSubscription, GiveDays, ResumeForUser
+from billing.api.admin_requests import CancelForUser, GiveDays, ResumeForUser
+from billing.api.requests import ChangeSubscription
 from billing.api.status import canceled_view, subscription_status
 from billing.api.views import plan_in_force
 from billing.data import replace

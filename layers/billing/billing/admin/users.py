@@ -7,8 +7,8 @@ from typing import Any
 from billing.admin.facts import Pages, facts, money, undecided
 from billing.admin.notes import view as note_view
 from billing.admin.timeline import timeline
+from billing.api.admin_requests import GrantFeatures, RefundPayment
 from billing.api.plan_bodies import feature_values
-from billing.api.requests import GrantFeatures, RefundPayment
 from billing.api.status import subscription_status
 from billing.api.views import entitlement, source_view, value
 from billing.data import replace

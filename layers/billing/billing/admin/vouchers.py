@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from billing.api.requests import MakeVouchers, RevokeVouchers
+from billing.api.admin_requests import MakeVouchers, RevokeVouchers
 from billing.errors import Conflict, InvalidRequest, NotFound
 from billing.rules import vouchers as rules
 from billing.rules.history import By

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from billing.api import requests
+from billing.api import admin_requests, requests
 from billing.api.answers import base, buying, endpoints, events, payments, plans, reports, sign_in, users, vouchers
 from billing.api.route import Route
 
@@ -16,7 +16,7 @@ ROUTES: tuple[Route, ...] = (
         "admin_vouchers",
         "Make a batch of vouchers",
         vouchers.VoucherBatchDetail,
-        requests.MakeVouchers,
+        admin_requests.MakeVouchers,
         status=201,
     ),
     _admin(
@@ -42,7 +42,7 @@ ROUTES: tuple[Route, ...] = (
         "admin_vouchers",
         "Take back what is unused, or with `used` also what was redeemed",
         vouchers.VouchersRevoked,
-        requests.RevokeVouchers,
+        admin_requests.RevokeVouchers,
         errors=(404,),
     ),
     _admin("GET", "/admin/plans", "admin_plans", "Every version of every plan", plans.AdminPlanList),
@@ -52,7 +52,7 @@ ROUTES: tuple[Route, ...] = (
         "admin_plans",
         "Create a plan",
         plans.AdminPlan,
-        requests.CreatePlan,
+        admin_requests.CreatePlan,
         errors=(409,),
         status=201,
     ),
@@ -62,7 +62,7 @@ ROUTES: tuple[Route, ...] = (
         "admin_plans",
         "Put a new version on sale; buyers of older versions keep theirs",
         plans.AdminPlan,
-        requests.UpdatePlan,
+        admin_requests.UpdatePlan,
         errors=(404, 409),
     ),
     _admin(
@@ -71,7 +71,7 @@ ROUTES: tuple[Route, ...] = (
         "admin_plans",
         "Take a plan off sale; its buyers keep it",
         plans.AdminPlan,
-        requests.ArchivePlan,
+        admin_requests.ArchivePlan,
         errors=(404, 409),
     ),
     _admin(
@@ -80,7 +80,7 @@ ROUTES: tuple[Route, ...] = (
         "admin_plans",
         "Write the plans of one offer at once: what is new, and a version of each that differs",
         plans.SavedOffer,
-        requests.SaveOffer,
+        admin_requests.SaveOffer,
         errors=(409,),
     ),
     _admin(
@@ -89,7 +89,7 @@ ROUTES: tuple[Route, ...] = (
         "admin_plans",
         "How many subscribers a new version would affect, and how",
         plans.PlanEffect,
-        requests.UpdatePlan,
+        admin_requests.UpdatePlan,
         errors=(404, 409),
     ),
     _admin(
@@ -106,7 +106,7 @@ ROUTES: tuple[Route, ...] = (
         "admin_moves",
         "Move subscribers of older versions to the newest one with their next period, gradually; or go on with it",
         plans.PlanMove,
-        requests.MoveSubscribers,
+        admin_requests.MoveSubscribers,
         errors=(404, 409),
     ),
     _admin(
@@ -147,7 +147,7 @@ ROUTES: tuple[Route, ...] = (
         "admin_invoices",
         "Refund what was paid, part of it, or only an overpayment",
         payments.InvoiceRefund,
-        requests.RefundInvoice,
+        admin_requests.RefundInvoice,
         errors=(404, 409, 502, 503),
     ),
     _admin(
@@ -225,7 +225,7 @@ ROUTES: tuple[Route, ...] = (
         "admin_users",
         "Give features by hand",
         users.GrantView,
-        requests.GrantFeatures,
+        admin_requests.GrantFeatures,
         errors=(404,),
         status=201,
     ),
@@ -243,7 +243,7 @@ ROUTES: tuple[Route, ...] = (
         "admin_users",
         "Write a note about a customer",
         users.NoteView,
-        requests.WriteNote,
+        admin_requests.WriteNote,
         errors=(404,),
         status=201,
     ),
@@ -262,7 +262,7 @@ ROUTES: tuple[Route, ...] = (
         "admin_users",
         "Refund a payment, or say what it would do",
         payments.RefundEffect,
-        requests.RefundPayment,
+        admin_requests.RefundPayment,
         errors=(404, 409, 502, 503),
     ),
     _admin(
@@ -288,7 +288,7 @@ ROUTES: tuple[Route, ...] = (
         "admin_subscriptions",
         "Give what a plan has for some days more, or say until when that would reach",
         users.DaysGiven,
-        requests.GiveDays,
+        admin_requests.GiveDays,
         errors=(409,),
     ),
     _admin(
@@ -297,7 +297,7 @@ ROUTES: tuple[Route, ...] = (
         "admin_subscriptions",
         "End a customer's subscription, or say what that would do",
         users.SubscriptionEffect,
-        requests.CancelForUser,
+        admin_requests.CancelForUser,
         errors=(404, 409, 502, 503),
     ),
     _admin(
@@ -306,7 +306,7 @@ ROUTES: tuple[Route, ...] = (
         "admin_subscriptions",
         "Take back a scheduled end or change of a customer's subscription, or say what that would do",
         users.SubscriptionEffect,
-        requests.ResumeForUser,
+        admin_requests.ResumeForUser,
         errors=(404, 409, 502, 503),
     ),
     _admin(
@@ -315,7 +315,7 @@ ROUTES: tuple[Route, ...] = (
         "admin_subscriptions",
         "What another plan would cost a customer, now and next",
         buying.ChangePreviewView,
-        requests.PreviewChangeForUser,
+        admin_requests.PreviewChangeForUser,
         errors=(404, 409, 502, 503),
     ),
     _admin(
@@ -349,7 +349,7 @@ ROUTES: tuple[Route, ...] = (
         "admin_events",
         "Send dead letters back to the queue, or say which would go",
         events.RedriveResult,
-        requests.RedriveEvents,
+        admin_requests.RedriveEvents,
     ),
     _admin(
         "POST",
@@ -357,7 +357,7 @@ ROUTES: tuple[Route, ...] = (
         "admin_events",
         "Settle events that will never be ours, with a reason: no list, queue or alarm holds them any more",
         events.SettledResult,
-        requests.SetAside,
+        admin_requests.SetAside,
     ),
     _admin(
         "POST",
@@ -365,7 +365,7 @@ ROUTES: tuple[Route, ...] = (
         "admin_events",
         "Process events that were set aside after all",
         events.SettledResult,
-        requests.TakeBack,
+        admin_requests.TakeBack,
     ),
     _admin(
         "GET",
@@ -388,7 +388,7 @@ ROUTES: tuple[Route, ...] = (
         "admin_endpoints",
         "Add an endpoint; its secret is in this answer alone",
         endpoints.EndpointWithSecret,
-        requests.CreateEndpoint,
+        admin_requests.CreateEndpoint,
         errors=(409,),
         status=201,
     ),
@@ -398,7 +398,7 @@ ROUTES: tuple[Route, ...] = (
         "admin_endpoints",
         "Change an endpoint, pause it or enable it",
         endpoints.EndpointView,
-        requests.ChangeEndpoint,
+        admin_requests.ChangeEndpoint,
         errors=(404, 409),
     ),
     _admin(
@@ -453,7 +453,7 @@ ROUTES: tuple[Route, ...] = (
         "admin_endpoints",
         "Send one event again, or all since a moment",
         endpoints.Resent,
-        requests.ResendEvents,
+        admin_requests.ResendEvents,
         errors=(404, 409),
         status=202,
     ),
@@ -464,7 +464,7 @@ ROUTES: tuple[Route, ...] = (
         "admin_flags",
         "Set a flag: for what share of the users, and for whom besides",
         sign_in.FlagList,
-        requests.SetFlag,
+        admin_requests.SetFlag,
         errors=(409,),
     ),
 )

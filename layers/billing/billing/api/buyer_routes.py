@@ -1,6 +1,6 @@
 """The calls of buyers, and those that need no token."""
 
-from billing.api import requests
+from billing.api import buyer_requests, requests
 from billing.api.answers import base, buying, gate, payments, plans, reminders, sign_in, status, vouchers, wallets
 from billing.api.route import Route
 
@@ -12,7 +12,7 @@ ROUTES: tuple[Route, ...] = (
         "create_checkout_session",
         "Open a hosted checkout; the same request returns the same open session",
         buying.CheckoutSession,
-        requests.CreateCheckoutSession,
+        buyer_requests.CreateCheckoutSession,
         errors=(404, 409, 502, 503),
     ),
     Route(
@@ -63,7 +63,7 @@ ROUTES: tuple[Route, ...] = (
         "vouchers",
         "What a voucher would give this account, and what it would run beside; nothing is redeemed",
         vouchers.VoucherGiven,
-        requests.RedeemVoucher,
+        buyer_requests.RedeemVoucher,
         errors=(404, 409),
     ),
     Route(
@@ -72,7 +72,7 @@ ROUTES: tuple[Route, ...] = (
         "vouchers",
         "Redeem a voucher, once; the same account asking again gets the same answer",
         vouchers.VoucherGiven,
-        requests.RedeemVoucher,
+        buyer_requests.RedeemVoucher,
         errors=(404, 409, 503),
     ),
     Route(
@@ -105,7 +105,7 @@ ROUTES: tuple[Route, ...] = (
         "renewals",
         "The invoice for the next prepaid term, in one call",
         buying.CheckoutSession,
-        requests.RenewTerm,
+        buyer_requests.RenewTerm,
         errors=(404, 409, 502, 503),
     ),
     Route(
@@ -114,7 +114,7 @@ ROUTES: tuple[Route, ...] = (
         "renewals",
         "Whether to be reminded before prepaid time runs out",
         status.RenewalView,
-        requests.SetReminders,
+        buyer_requests.SetReminders,
         errors=(404, 409),
     ),
     Route(
@@ -130,7 +130,7 @@ ROUTES: tuple[Route, ...] = (
         "wallet",
         "Connect a wallet that renews a plan; it is looked at, and asked for no payment",
         wallets.WalletView,
-        requests.ConnectWallet,
+        buyer_requests.ConnectWallet,
         errors=(404, 409),
     ),
     Route(
@@ -147,7 +147,7 @@ ROUTES: tuple[Route, ...] = (
         "wallet",
         "Pause it or go on, set another ceiling, agree to today's price",
         wallets.WalletView,
-        requests.SetWallet,
+        buyer_requests.SetWallet,
         errors=(404, 409),
     ),
     Route(
@@ -172,7 +172,7 @@ ROUTES: tuple[Route, ...] = (
         "messages",
         "Name the key that is to be written to: a code is sent to it, and nothing else before it came back",
         reminders.MessageSent,
-        requests.AskForMessages,
+        buyer_requests.AskForMessages,
         errors=(409,),
     ),
     Route(
@@ -181,7 +181,7 @@ ROUTES: tuple[Route, ...] = (
         "messages",
         "Type in the code that came: from then on reminders are sent",
         reminders.MessagesView,
-        requests.ConfirmMessages,
+        buyer_requests.ConfirmMessages,
         errors=(409,),
     ),
     Route(
@@ -198,7 +198,7 @@ ROUTES: tuple[Route, ...] = (
         "messages",
         "Choose other days, or another language",
         reminders.MessagesView,
-        requests.SetMessages,
+        buyer_requests.SetMessages,
         errors=(404, 409),
     ),
     Route(
@@ -222,7 +222,7 @@ ROUTES: tuple[Route, ...] = (
         "calendars",
         "Make a feed, or give it a new address; the old one ends at once",
         reminders.MadeCalendarFeed,
-        requests.MakeCalendarFeed,
+        buyer_requests.MakeCalendarFeed,
         errors=(409,),
     ),
     Route("DELETE", "/billing/calendar/feed", "calendars", "End the feed", base.Empty, status=204, errors=(409,)),
@@ -251,7 +251,7 @@ ROUTES: tuple[Route, ...] = (
         "usage",
         "Use a metered feature",
         gate.UsageResult,
-        requests.UseFeature,
+        buyer_requests.UseFeature,
         errors=(402, 404, 409),
     ),
     Route(
@@ -260,7 +260,7 @@ ROUTES: tuple[Route, ...] = (
         "usage",
         "Use several metered features, each judged alone",
         gate.UsageResults,
-        requests.UseFeatures,
+        buyer_requests.UseFeatures,
     ),
     Route("GET", "/billing/config", "config", "Rollout flags and ways to sign in", sign_in.PublicConfig, auth="none"),
     Route(
@@ -269,7 +269,7 @@ ROUTES: tuple[Route, ...] = (
         "auth",
         "Sign in with a NIP-98 event in the Authorization header (`Nostr <base64>`)",
         sign_in.SessionTokens,
-        requests.SignInWithNostr,
+        buyer_requests.SignInWithNostr,
         errors=(401,),
         auth="none",
     ),
@@ -279,7 +279,7 @@ ROUTES: tuple[Route, ...] = (
         "auth",
         "A new session token; the refresh token is replaced too",
         sign_in.SessionTokens,
-        requests.RefreshSession,
+        buyer_requests.RefreshSession,
         errors=(401,),
         auth="none",
     ),
@@ -289,7 +289,7 @@ ROUTES: tuple[Route, ...] = (
         "auth",
         "End a sign-in: its refresh token no longer works",
         base.Empty,
-        requests.RefreshSession,
+        buyer_requests.RefreshSession,
         errors=(401,),
         status=204,
         auth="none",
@@ -302,7 +302,7 @@ ROUTES: tuple[Route, ...] = (
         "change_subscription",
         "What a change of plan costs and changes; the confirm carries its id",
         buying.ChangePreviewView,
-        requests.PreviewChange,
+        buyer_requests.PreviewChange,
         errors=(404, 409, 502, 503),
     ),
     Route(
@@ -320,7 +320,7 @@ ROUTES: tuple[Route, ...] = (
         "cancel_subscription",
         "Cancel at the period's end, or now",
         status.SubscriptionStatus,
-        requests.CancelSubscription,
+        buyer_requests.CancelSubscription,
         errors=(404, 409, 502, 503),
     ),
     Route(
@@ -329,7 +329,7 @@ ROUTES: tuple[Route, ...] = (
         "cancel_subscription",
         "Undo a scheduled cancellation or change",
         status.SubscriptionStatus,
-        requests.ResumeSubscription,
+        buyer_requests.ResumeSubscription,
         errors=(404, 409, 502, 503),
     ),
     Route(
@@ -355,7 +355,7 @@ ROUTES: tuple[Route, ...] = (
         "track",
         "Count a funnel step",
         base.Empty,
-        requests.TrackEvent,
+        buyer_requests.TrackEvent,
         status=204,
         auth="none",
     ),

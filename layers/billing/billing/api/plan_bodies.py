@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from billing.api.requests import GrantFeatures, OfferBody, PlanBody, PriceBody
+from billing.api.admin_requests import GrantFeatures, OfferBody, PlanBody, PriceBody
 from billing.rules.plans import FeatureValue, Plan, features_from_json
 
 

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
+from billing.api.admin_requests import UpdatePlan
 from billing.api.plan_bodies import plan_from
-from billing.api.requests import UpdatePlan
 from billing.data import dataclass, replace
 from billing.errors import NotFound
 from billing.rules.ledger import Movement

@@ -1,6 +1,6 @@
 """Page views as steps of the funnel: how many, by feature and day. Who saw what is not known, and cannot be."""
 
-from billing.api.requests import TrackEvent
+from billing.api.buyer_requests import TrackEvent
 from billing.rules.plans import FEATURES
 from billing.rules.times import day_of
 from billing.store.metrics import MetricsStore
