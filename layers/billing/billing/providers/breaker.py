@@ -1,8 +1,8 @@
-"""How long a provider is waited for, and when it is not asked at all.
+"""Time budgets for calls to a provider, and a circuit breaker.
 
-One that does not answer would hold up everything that waits behind it: the caller, and in a batch the events of
-others. So every call has a budget, and after a silence, or some failures in a row, no call is made for a while. Then
-one is let through to see.
+A provider that does not answer would block the caller, and in a batch the events of other users. So every call has a
+time budget, and after a timeout or several failures in a row no call is made for a while. Then one trial call is let
+through.
 """
 
 import time
@@ -13,22 +13,22 @@ from billing import deadline
 from billing.errors import ProviderUnavailable
 from billing.log import Log
 
-# Seconds to connect, and for the whole answer: a checkout that takes longer is better refused and asked again.
+# Seconds to connect, and for the whole answer. A slower checkout is refused; the buyer can try again.
 CONNECT, ANSWER = 3.05, 10.0
-# With less time left no call is begun: it could only be cut off.
+# With fewer seconds left, a call would only be cut off, so none is started.
 _LEAST = 1.0
-# Failures in a row (5xx, 429, a broken connection) that close the way; silence does so at once.
+# Failures in a row (5xx, 429, a broken connection) that stop further calls. A timeout stops them at once.
 _FAILURES = 3
-# Seconds without a call, doubled each time that the one let through fails too.
+# Seconds without a call, doubled each time the trial call fails too.
 _FIRST_PAUSE, _LONGEST_PAUSE = 15.0, 120.0
-# No answer that we ask for comes near this, in bytes.
+# Bytes. Every answer we request is far smaller.
 _LARGEST = 4 * 1024 * 1024
 
 _log = Log()
 
 
 class Breaker:
-    """For one provider in one process. `clock` is the time of day: monotonic ones may stand still while frozen."""
+    """For one provider in one process. `clock` is wall time: a monotonic clock may stop while Lambda is frozen."""
 
     def __init__(self, provider: str, clock: Callable[[], float] = time.time) -> None:
         self._provider = provider
@@ -38,7 +38,7 @@ class Breaker:
         self._closed_until = 0.0
 
     def budget(self) -> tuple[float, float]:
-        """Seconds to connect and for the answer of the call that comes now. Raises `ProviderUnavailable` for none."""
+        """(connect, answer) timeouts in seconds for the next call. Raises `ProviderUnavailable` if none may be made."""
         if self._clock() < self._closed_until:
             wait = max(1, round(self._closed_until - self._clock()))
             raise ProviderUnavailable(
@@ -49,15 +49,15 @@ class Breaker:
         return deadline.left(CONNECT), deadline.left(ANSWER)
 
     def answered(self) -> None:
-        """The provider is there, whatever it said."""
+        """Record an answer, even an error: the provider is reachable."""
         if self._pause:
             _log.warning("provider back", extra={"provider": self._provider})
         self._failures, self._pause, self._closed_until = 0, 0.0, 0.0
 
     def failed(self, *, silent: bool = False, wait: float = 0.0, had: float | None = None) -> None:
-        """It kept `silent`, or could not serve; `wait`: the seconds that it asked for itself.
+        """Record a failed call. `silent`: it timed out; `wait`: the Retry-After it sent, in seconds.
 
-        `had`: the seconds that it had for its answer. Where our own time was nearly up, silence says nothing of it.
+        `had`: the seconds it had to answer. A timeout because our own deadline was near does not count against it.
         """
         if silent and had is not None and had < ANSWER / 2:
             return
@@ -70,14 +70,14 @@ class Breaker:
 
 
 def seconds_of(retry_after: str | None) -> float:
-    """A Retry-After header in seconds; a date, or nothing, is 0: the pause is then ours to choose."""
+    """A Retry-After header in seconds; 0 when it is absent or a date."""
     return float(retry_after) if retry_after and retry_after.isascii() and retry_after.isdigit() else 0.0
 
 
 def whole(raw: Any, until: float) -> bytes:
-    """The body of a urllib3 response by `until` (monotonic) or not at all.
+    """The complete body of a urllib3 response, read before `until` (monotonic). Raises urllib3's errors.
 
-    A socket's timeout holds for each piece, not for them all. Raises urllib3's errors.
+    Needed because a socket timeout limits each read, not the whole body.
     """
     from urllib3.exceptions import HTTPError, TimeoutError
 

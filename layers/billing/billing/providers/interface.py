@@ -1,12 +1,12 @@
-"""What a provider has to offer: the members of its module, the calls toward it, and what they take and give back.
+"""The provider interface: the members of a provider module, its client, and the types they exchange.
 
-A provider module has, importable without its SDK:
+A provider module has these members, importable without its SDK:
 
-- `verify(body, headers, secrets, now) -> label`: which secret signed it ("1", "2", ...); raises `BadWebhook`.
+- `verify(body, headers, secrets, now) -> label`: which secret signed the body ("1", "2", ...); raises `BadWebhook`.
 - `minimise(body) -> Notification`: the allow-listed part of a delivery; raises `BadWebhook` when it is malformed.
-- `translate(notification) -> Translation`: what it means.
-- `connect(settings) -> Client`: the calls toward the provider (imports what they need).
-- `page_of(settings, kind, object_id)`: its own page about an object, for those who run the shop, if it has one.
+- `translate(notification) -> Translation`: the facts in it, or the objects to read.
+- `connect(settings) -> Client`: the API client; imports the SDK if there is one.
+- `page_of(settings, kind, object_id)`: the URL of an object in the provider's dashboard, if there is one.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,7 +26,7 @@ ObjectKind = Literal["customer", "subscription", "payment"]
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """Whether one thing of an account at a provider is set up, and what to do where it is not."""
+    """One check of the provider account's set-up; `remedy` says how to fix it."""
 
     level: Literal["ok", "warn", "fail"]
     subject: str
@@ -36,10 +36,10 @@ class Check:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notification:
-    """A verified delivery, cut down to what facts are made from: safe to queue, to keep and to replay.
+    """A verified delivery, reduced to what facts are made from: safe to queue, store and replay.
 
     `event_id` deduplicates (for a provider without event ids: object id and resulting state).
-    `created_at` is the provider's time in Unix seconds. `livemode` None: the provider does not tell.
+    `created_at` is the provider's time in Unix seconds. `livemode` None: the provider does not say.
     """
 
     provider: str
@@ -57,7 +57,7 @@ class Notification:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unreadable:
-    """An entry of a provider's list that cannot be made sense of: it is reported, and the list goes on."""
+    """An entry of a provider's list that cannot be parsed: it is reported and skipped."""
 
     object_id: str
     why: str
@@ -67,9 +67,9 @@ class Unreadable:
 class Order:
     """A checkout to open at a provider. `checkout_id` is the idempotency key; `amount_cents` the price to charge.
 
-    `repeated`: it may have been asked for before, and the answer lost. `gift`: one interval of the plan is paid once,
-    for somebody else; nothing renews. `lightning_minutes`: an invoice over Lightning alone, for so long; 0: a page for
-    the buyer.
+    `repeated`: an earlier request may have succeeded with its answer lost. `gift`: one interval of the plan is paid
+    once, for another person; nothing renews. `lightning_minutes`: a Lightning-only invoice valid that long; 0: a
+    hosted page for the buyer.
     """
 
     checkout_id: str
@@ -92,7 +92,7 @@ class Order:
 
     @property
     def metadata(self) -> dict[str, str]:
-        """What every object at the provider carries, so that each of its events names its user. No personal data."""
+        """Metadata of every object at the provider, so that each event names its user. No personal data."""
         return {
             "user_id": self.user_id,
             "plan_id": self.plan.plan_id,
@@ -103,7 +103,7 @@ class Order:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """A hosted checkout. `url` lets anybody pay this order: hand it to the buyer, never log it."""
+    """A hosted checkout. Anyone with `url` can pay the order: give it to the buyer only, never log it."""
 
     session_id: str
     url: str
@@ -113,9 +113,9 @@ class Session:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangePreview:
-    """What a plan change costs, computed by the provider: minor units, `credit_cents` as a positive number.
+    """The cost of a plan change, computed by the provider, in minor units; `credit_cents` is positive.
 
-    What is due now, and what the next bill comes to, each with its tax, and less the discount that it has.
+    The amount due now and the amount of the next bill both include tax and have the discount deducted.
     """
 
     amount_due_cents: int
@@ -131,10 +131,10 @@ class ChangePreview:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefundParts:
-    """What became of a refund: facts of what goes back, in as many parts as the payment was made in.
+    """The result of a refund: one fact for each part of the payment that is refunded.
 
-    `refused`: the provider's words about each part that it would not give back. `outside_cents` was paid past the
-    provider (cash, a transfer), which therefore cannot give it back.
+    `refused`: the provider's error text for each part that it did not refund. `outside_cents` was paid outside the
+    provider (cash, a transfer), so it cannot refund it.
     """
 
     facts: tuple[RefundFact, ...] = ()
@@ -143,9 +143,9 @@ class RefundParts:
 
 
 class Client(Protocol):
-    """The calls toward a provider. Failures raise `ProviderError`/`ProviderUnavailable` with the provider's words.
+    """A provider's API. Failures raise `ProviderError`/`ProviderUnavailable` with the provider's error text.
 
-    Every call that creates something is safe to repeat with the same `key`.
+    Every call that creates something is idempotent by its `key`.
     """
 
     def create_checkout(self, order: Order) -> Session: ...
@@ -153,13 +153,13 @@ class Client(Protocol):
     def expire_checkout(self, session_id: str) -> None: ...
 
     def read(self, ref: Ref, now: int) -> Sequence[Fact]:
-        """The object as it is now, as facts by the provider's clock; empty for one that has nothing to do with us."""
+        """The current state of the object as facts, dated by the provider's clock; empty if it is not ours."""
         ...
 
     def cancel_subscription(
         self, subscription_id: str, *, at_period_end: bool, reason: str | None, key: str, comment: str | None = None
     ) -> None:
-        """`reason` is a word of a closed list; `comment` is the customer's own, handed on."""
+        """`reason` is from a closed list; `comment` is the customer's text, passed on to the provider."""
         ...
 
     def resume_subscription(self, subscription_id: str, *, key: str) -> None: ...
@@ -167,7 +167,7 @@ class Client(Protocol):
     def preview_change(
         self, subscription_id: str, item_id: str, plan: Plan, proration_date: int, *, at_period_end: bool = False
     ) -> ChangePreview:
-        """`at_period_end`: nothing is due now, and the next bill is the first of the new plan."""
+        """`at_period_end`: nothing is due now; the next bill is the first of the new plan."""
         ...
 
     def change_subscription(
@@ -179,10 +179,10 @@ class Client(Protocol):
     def refund(
         self, payment_ref: str, amount_cents: int | None, currency: str, *, reason: str, key: str
     ) -> RefundParts:
-        """Refund part, or with None the rest, of a payment.
+        """Refund `amount_cents` of a payment, or with None all that is left.
 
-        `key` stands on the provider's object, and its facts carry it as `request_id`. `ProviderError` means that
-        nothing went back, `ProviderUnavailable` that it is not known: asked again, the call finds what the first made.
+        `key` is stored on the provider's refund and returned in its facts as `request_id`. `ProviderError`: nothing was
+        refunded. `ProviderUnavailable`: the outcome is unknown; a repeated call finds a refund that was made.
         """
         ...
 
@@ -191,9 +191,9 @@ class Client(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanSync:
-    """How a provider's price for a plan version stands. `price_id` None: there is none yet (a dry run).
+    """The result of comparing a provider's price with a plan version. `price_id` None: none exists yet (a dry run).
 
-    `changes`: what was, or would be, done. `problems`: what cannot be mended, since a price's amount never changes.
+    `changes`: what was done, or would be. `problems`: differences that cannot be fixed, as a price is immutable.
     """
 
     plan_id: str
@@ -204,46 +204,45 @@ class PlanSync:
 
 
 class RecurringProviderClient(Client, Protocol):
-    """What a provider that charges again by itself can do besides: hold prices, and tell what it has."""
+    """Further calls of a provider that renews automatically: prices, and lists of its subscriptions and events."""
 
     def confirm_url(self, subscription_id: str) -> str | None:
-        """Where the customer gives the bank the word that it wants for the open payment; None when it wants none.
+        """The page where the customer confirms the open payment to their bank (3-D Secure); None when not needed.
 
-        Whoever has the link can pay: hand it to the customer, never store it.
+        Anyone with the link can pay: give it to the customer only, never store it.
         """
         ...
 
     def stop_collecting(self, subscription_id: str) -> None:
-        """No further try at what is open: it stays owed, and opens nothing."""
+        """Stop retrying open invoices. They stay unpaid and give no access."""
         ...
 
     def sync_plan(self, plan: Plan, *, dry_run: bool) -> PlanSync:
-        """Makes the provider's price what the plan says; a repeat changes nothing."""
+        """Create or update the provider's price to match the plan. Idempotent."""
         ...
 
     def subscriptions(
         self, after: str | None, customer_id: str | None, now: int
     ) -> tuple[Sequence[Fact | Unreadable], str | None]:
-        """One page of the live subscriptions with their last payments, and where the next one starts."""
+        """One page of the live subscriptions with their last payments, and the cursor of the next page."""
         ...
 
     def events(self, since: int, after: str | None) -> tuple[Sequence[Notification | Unreadable], str | None]:
-        """One page of the events since a time (Unix seconds), and where the next one starts."""
+        """One page of the events since a time (Unix seconds), and the cursor of the next page."""
         ...
 
     def event(self, event_id: str) -> Notification:
-        """One event again."""
+        """Read one event by its id."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CryptoInvoice:
-    """An invoice to be paid in bitcoin, as a page shows it. Amounts in bitcoin are exact decimal texts.
+    """A bitcoin invoice for the payment page. Bitcoin amounts are exact decimal texts. Never stored.
 
     `bip21` is the URI a wallet opens (with `lightning=` where the provider has both), `lightning` a BOLT 11 invoice.
-    `confirmations`: how many the network has to give until it counts, `confirmed`: how many it has given so far; None:
-    not told. `transactions`: by which it came.
-    Handed to the buyer on demand, never stored.
+    `confirmations`: how many are required, `confirmed`: how many there are; None: unknown. `transactions`: the on-chain
+    ids of the payments.
     """
 
     purchase_id: str
@@ -268,21 +267,21 @@ class CryptoInvoice:
 
 
 class PrepaidProviderClient(Client, Protocol):
-    """What the bitcoin providers can do besides: show an invoice, and say where a refund is claimed."""
+    """Further calls of the bitcoin providers: invoices and refund links."""
 
     @property
     def cannot_see(self) -> Sequence[str]:
-        """What this set-up is not told, in stable words: docs/bitcoin.md says what follows from each."""
+        """Stable codes for what this set-up cannot observe; docs/bitcoin.md explains each."""
         ...
 
     def listed_refunds(self) -> Mapping[str, Sequence[str]]:
-        """The ids of refunds by the invoice they belong to, where they have to be looked for: `read` reads one."""
+        """Refund ids by invoice id, for a provider whose refunds must be searched for; `read` reads one."""
         ...
 
     def invoice(self, purchase_id: str, now: int) -> CryptoInvoice: ...
 
     def refund_url(self, refund_id: str) -> str | None:
-        """A link by which the buyer claims the refund: hand it over, never store it. None: nothing to claim."""
+        """The link where the buyer claims the refund; never store it. None: the provider sends it by itself."""
         ...
 
 

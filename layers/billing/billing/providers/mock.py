@@ -1,7 +1,7 @@
-"""The mock provider: complete, local, free of charge; the reference implementation of the provider interface.
+"""The mock provider: complete and local; the reference implementation of the provider interface.
 
-Its objects carry our words already, so that this file shows what a provider has to tell and nothing else. Its other
-half, with the hosted pages and the clock, is the stand-in in `ops/fakes/mock.py`. It cannot be enabled in prod.
+Its objects already use our field names, so this file needs no mapping of foreign terms. The server side, with hosted
+pages and a clock, is `ops/fakes/mock.py`. It cannot be enabled in prod.
 """
 
 import json
@@ -74,7 +74,7 @@ def minimise(body: bytes) -> Notification:
             livemode=bool(event["livemode"]),
             payload=_keep(event["data"]),
         )
-        translate(notification)  # a delivery that lacks what a fact needs is refused here, not in the queue
+        translate(notification)  # so that a delivery with missing fields is refused now, not later in the queue
         return notification
     except (ValueError, TypeError, KeyError, RecursionError, AttributeError) as malformed:
         raise BadWebhook("not an event of the mock provider", reason="malformed_body") from malformed
@@ -95,12 +95,12 @@ def connect(settings: Settings) -> "MockClient":
 
 
 def page_of(settings: Settings, kind: ObjectKind, object_id: str) -> str | None:
-    """Where one plays customer, bank and clock."""
+    """The stand-in's page, where a developer plays customer, bank and clock."""
     return f"{settings.optional('MOCK_URL')}/" if kind == "subscription" else None
 
 
 class MockClient:
-    """Talks to the stand-in; its answers are the same objects as in its events."""
+    """Calls the stand-in. Its answers have the same shapes as the objects in its events."""
 
     def __init__(self, url: str) -> None:
         self._rest = Rest("the mock provider", url, {}, _words)
@@ -132,7 +132,7 @@ class MockClient:
         return [_FACTS[o["object"]](_keep(o), o["observed_at"]) for o in objects]
 
     def subscriptions(self, after: str | None, customer_id: str | None, now: int) -> tuple[Sequence[Fact], str | None]:
-        """One page of the live subscriptions, and where the next one starts."""
+        """One page of the live subscriptions, and the cursor of the next page."""
         page = self._rest.read(f"/api/subscriptions?after={after or ''}")
         return [_FACTS[o["object"]](_keep(o), o["observed_at"]) for o in page["data"]], page["next"]
 
@@ -158,10 +158,10 @@ class MockClient:
         self._change(subscription_id, "change", change)
 
     def stop_collecting(self, subscription_id: str) -> None:
-        """It tries nothing by itself: what is open is paid when the customer mends the card."""
+        """Nothing to do: the mock never retries a failed payment by itself."""
 
     def confirm_url(self, subscription_id: str) -> str | None:
-        """No bank stands behind it."""
+        """The mock has no bank confirmation."""
         return None
 
     def portal_url(self, customer_id: str, return_url: str) -> str:
@@ -203,7 +203,7 @@ def _words(answer: Any) -> Iterator[str]:
 
 
 def _keep(data: Mapping[str, Any]) -> dict[str, Any]:
-    """The allow-listed fields of the right type; an object of an unknown kind keeps its kind alone."""
+    """The allow-listed fields, type-checked; of an unknown kind only `object`. Raises `ValueError`."""
     kind = _text(data["object"])
     fields: dict[str, Any] = {"object": kind}
     for name, wanted in _ALLOWED.get(kind, {}).items():

@@ -1,4 +1,4 @@
-"""What BitPay and BTCPay Server share: signed deliveries, invoices that carry our order, no recurring charge."""
+"""Shared by BitPay and BTCPay Server: signed webhooks, invoices with our metadata, no recurring charge."""
 
 import hashlib
 import hmac
@@ -24,10 +24,10 @@ SATOSHIS = Decimal(100_000_000)
 
 
 def matching_secret(secrets: Sequence[str], signature: str, sign: Callable[[bytes], str]) -> str:
-    """Which secret ("1", "2", ...) makes the signature that was given. Raises `BadWebhook` when none does."""
+    """The label ("1", "2", ...) of the secret that made the signature. Raises `BadWebhook` when none did."""
     label = ""
     for number, secret in enumerate(secrets, 1):
-        # Bytes, because a header may hold anything; every secret is tried, so that time tells nothing.
+        # Bytes, because a header may contain anything. Every secret is tried, so that timing reveals nothing.
         if secret and hmac.compare_digest(sign(secret.encode()).encode(), signature.encode("utf-8", "surrogateescape")):
             label = label or str(number)
     if not label:
@@ -36,7 +36,7 @@ def matching_secret(secrets: Sequence[str], signature: str, sign: Callable[[byte
 
 
 def parse(body: bytes) -> dict[str, Any]:
-    """The JSON object of a delivery, its decimals exact. Raises `BadWebhook`."""
+    """The JSON object of a delivery, with numbers as `Decimal`. Raises `BadWebhook`."""
     try:
         document = json.loads(body, parse_float=Decimal)
     except (ValueError, RecursionError) as malformed:
@@ -58,9 +58,9 @@ def text(document: Mapping[str, Any], key: str, longest: int = 128) -> str:
 
 
 def metadata_of(order: Order) -> dict[str, str]:
-    """What an invoice carries, all text: whose it is and for what, for people who look at it there.
+    """The metadata of an invoice, all strings: user and order, for people who look at it in the dashboard.
 
-    None of it is believed when the invoice is read: our own record of the order decides.
+    The values are not trusted when the invoice is read: our own record of the order decides.
     """
     return {
         **order.metadata,
@@ -71,7 +71,7 @@ def metadata_of(order: Order) -> dict[str, str]:
 
 
 def named_by(metadata: object) -> tuple[str | None, str | None]:
-    """(user, checkout) that an invoice names, where it does: a hint, because others may write the same."""
+    """(user id, checkout id) from an invoice's metadata. Only a hint: others can write metadata too."""
     if not isinstance(metadata, dict):
         return None, None
     user, checkout = metadata.get("user_id"), metadata.get("checkout_id")
@@ -80,10 +80,10 @@ def named_by(metadata: object) -> tuple[str | None, str | None]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """An invoice at the provider, in our words. `amount` is its decimal text of the price.
+    """A provider's invoice in our terms. `amount` is the price as decimal text.
 
-    `received_cents` is what came in less the network's fees, valued at the invoice's rate, and `received_sat` the same
-    in satoshis. `ended`: its page takes no payment any more. `transactions`: the ids on the chain of what came.
+    `received_cents` is the sum received less network fees, at the invoice's rate; `received_sat` the same in satoshis.
+    `ended`: the invoice accepts no more payments. `transactions`: the on-chain transaction ids.
     """
 
     state: PurchaseState
@@ -103,12 +103,12 @@ class Seen:
         return minor_nearest(Decimal(self.amount), self.currency)
 
 
-# Of one invoice. Whoever sends dust does not fill a record.
+# Per invoice, so that many tiny payments cannot fill a record.
 MOST_TRANSACTIONS = 10
 
 
 def facts_of(provider: str, invoice_id: str, metadata: object, seen: Seen, now: int) -> tuple[Fact, ...]:
-    """The purchase as it was when we asked, and the end of its checkout when nothing can be paid any more."""
+    """The purchase as of `now`, and the end of its checkout if the invoice accepts no more payments."""
     user_id, checkout_id = named_by(metadata)
     purchase = PurchaseFact(
         provider=provider,
@@ -136,12 +136,12 @@ def facts_of(provider: str, invoice_id: str, metadata: object, seen: Seen, now: 
 
 
 def covered_at(payments: Iterable[tuple[int, Decimal]], price: Decimal) -> int | None:
-    """When the price was reached by payments of (time, worth), or else the last of them came; None: none came."""
-    came, reached = Decimal(0), None
+    """The time at which payments of (time, worth) reached the price, else of the last one; None without payments."""
+    received, reached = Decimal(0), None
     for when, worth in sorted(payments):
-        if came >= price and reached is not None:
+        if received >= price and reached is not None:
             break
-        came, reached = came + worth, when
+        received, reached = received + worth, when
     return reached
 
 
@@ -149,22 +149,22 @@ def covered_at(payments: Iterable[tuple[int, Decimal]], price: Decimal) -> int |
 
 
 def minor_up(amount: Decimal, currency: str) -> int:
-    """What somebody still owes, rounded up to the minor unit."""
+    """Round an amount due up to the minor unit."""
     return int(amount.scaleb(exponent(currency)).to_integral_value(ROUND_CEILING))
 
 
 def minor_down(amount: Decimal, currency: str) -> int:
-    """What somebody paid, rounded down to the minor unit. A sum of shares is not less for the last of its digits."""
+    """Round an amount paid down to the minor unit, after removing division errors beyond nine digits."""
     return int(round(amount, 9).scaleb(exponent(currency)).to_integral_value(ROUND_FLOOR))
 
 
 def minor_nearest(amount: Decimal, currency: str) -> int:
-    """What others computed need not be whole minor units: the nearest one."""
+    """Round an amount computed by the provider to the nearest minor unit."""
     return int(amount.scaleb(exponent(currency)).to_integral_value(ROUND_HALF_UP))
 
 
 def inexact_amount(amount: Decimal, currency: str, cents: int, price_currency: str) -> str | None:
-    """The provider's own words for an amount that `cents` does not hold exactly."""
+    """The provider's exact amount as text, when `cents` is rounded or converted; else None."""
     if currency == price_currency and amount == to_decimal(cents, currency):
         return None
     return f"{amount.normalize():f} {currency}"
@@ -179,12 +179,12 @@ def btc(satoshis: int) -> str:
 
 
 def reference(key: str) -> str:
-    """A refund's key as 32 hexadecimal digits, which is what our requests have as their id."""
+    """A refund's idempotency key as 32 hexadecimal digits, the form of our refund request ids."""
     return key if re.fullmatch(r"[0-9a-f]{32}", key) else hashlib.sha256(key.encode()).hexdigest()[:32]
 
 
 def looked_for(find: Callable[[], Any]) -> Callable[[], Any]:
-    """Looking for what an earlier try may have made. Refused to look is not known, which is not the same as no."""
+    """Wrap a search for the result of an earlier attempt: a refused search is `ProviderUnavailable`, not "absent"."""
 
     def look() -> Any:
         try:
@@ -201,12 +201,12 @@ def looked_for(find: Callable[[], Any]) -> Callable[[], Any]:
 
 
 class PrepaidClient:
-    """Nothing renews by itself in bitcoin: the calls that change a subscription have nothing to act on."""
+    """Bitcoin payments do not renew: every subscription call raises `Conflict`."""
 
     NAME: str
 
     def listed_refunds(self) -> Mapping[str, Sequence[str]]:
-        """The ids of refunds by the invoice they belong to, where they have to be looked for."""
+        """Refund ids by invoice id, for a provider whose refunds must be searched for."""
         return {}
 
     def cancel_subscription(

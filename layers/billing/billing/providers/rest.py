@@ -1,6 +1,6 @@
-"""Calls to a provider's JSON API: explicit timeouts, reads tried again, failures told in the provider's own words.
+"""A client for a provider's JSON API: explicit timeouts, retried reads, errors with the provider's text.
 
-`requests` is imported with the first call, so that verifying a webhook never pays for it.
+`requests` is imported with the first call, so that verifying a webhook does not load it.
 """
 
 import hashlib
@@ -15,20 +15,20 @@ from billing.data import dataclass
 from billing.errors import ProviderError, ProviderUnavailable
 from billing.providers.breaker import ANSWER, Breaker, seconds_of, whole
 
-# Pauses before a read is tried again. What creates something is sent once: see `Rest.create`.
+# Seconds before each retry of a read. A request that creates something is sent once: see `Rest.create`.
 PAUSES = (0.2, 0.8)
 _LONGEST_WORDS = 300
 
-# (method, url, body) -> headers that only this call carries, such as a signature.
+# (method, url, body) -> headers for this call only, such as a signature.
 Sign = Callable[[str, str, bytes], Mapping[str, str]]
-# What an answer means: what was asked for, that there is no such thing, a refusal, or that to ask again may help.
+# success; no such object; refused; temporary failure
 Verdict = Literal["ok", "missing", "refused", "down"]
-# (status, decoded body or None) -> what that means.
+# (status, decoded body or None) -> verdict
 Judge = Callable[[int, Any], Verdict]
 
 
 def by_status(status: int, _data: Any) -> Verdict:
-    """As HTTP means it."""
+    """The verdict by HTTP status alone."""
     if status >= 500 or status == 429:
         return "down"
     if status == 404:
@@ -38,17 +38,17 @@ def by_status(status: int, _data: Any) -> Verdict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Way:
-    """How a server is reached. `ca`: the certificates to trust in place of the public ones, as PEM text or a file;
-    `proxy`: an HTTP proxy that all calls go through."""
+    """How to reach a server. `ca`: certificates to trust in place of the public ones, as PEM text or a file path;
+    `proxy`: an HTTP proxy for all calls."""
 
     ca: str = ""
     proxy: str = ""
 
 
 class Rest:
-    """One provider's API. `words` finds the provider's error texts in an answer that is not what was asked for.
+    """One provider's API. `words` extracts the error texts from an answer.
 
-    `answered_at` is the provider's clock (Unix seconds) when it sent the last answer, if it said.
+    `answered_at` is the Date header of the last answer in Unix seconds, if it had one.
     """
 
     answered_at: int | None = None
@@ -74,27 +74,27 @@ class Rest:
         return self._base_url + path
 
     def read(self, path: str, *, missing_ok: bool = False, sign: Sign | None = None) -> Any:
-        """GET. None when there is no such object and `missing_ok`. Tried again when the provider does not answer."""
+        """GET, retried on temporary failures. None when the object does not exist and `missing_ok`."""
         for pause in (*PAUSES, None):
             try:
                 return self._send("GET", path, b"", missing_ok, sign)
             except ProviderUnavailable as lost:
-                if pause is None or lost.extensions.get("reason"):  # silent, or not even asked: it will not be better
+                if pause is None or lost.extensions.get("reason"):  # a timeout, or not sent at all: no use in a retry
                     raise
                 self._pause(deadline.left(pause))
         raise AssertionError  # the last pause is None
 
     def change(self, method: str, path: str, body: bytes, sign: Sign | None = None) -> Any:
-        """POST, PUT or DELETE of something that may be repeated: sent once, a failure is the caller's to judge."""
+        """POST, PUT or DELETE, sent once. The caller decides whether to repeat it."""
         return self._send(method, path, body, False, sign)
 
     def create(
         self, path: str, body: bytes, find: Callable[[], Any], sign: Sign | None = None, *, look_first: bool = True
     ) -> Any:
-        """POST that must not happen twice: found first, sent once, and found again when the answer was lost.
+        """POST that must not create twice: `find` looks for an existing object before, and after a lost answer.
 
-        `look_first` False: it was never sent before. Raises `ProviderUnavailable` when it is not known whether it
-        happened; to repeat the call with `look_first` is safe, because `find` then sees what this one may still create.
+        `look_first` False: it was never sent before. Raises `ProviderUnavailable` when the outcome is unknown; it is
+        then safe to repeat the call with `look_first`.
         """
         existing = find() if look_first else None
         if existing is not None:
@@ -148,19 +148,19 @@ class Rest:
         return self._judge(answer, data, verdict, missing_ok)
 
     def _judge(self, answer: Any, data: Any, verdict: Verdict, missing_ok: bool) -> Any:
-        """The decoded body: a status of success can still carry an error in its body, as BitPay's does."""
-        status, said = answer.status_code, "; ".join(self._words(data))[:_LONGEST_WORDS]
+        """The decoded body. BitPay can send an error in the body of a successful status, so both are checked."""
+        status, error = answer.status_code, "; ".join(self._words(data))[:_LONGEST_WORDS]
         if verdict == "down":
-            raise ProviderUnavailable(f"{self._name} answered {status}: {said or 'no reason given'}")
+            raise ProviderUnavailable(f"{self._name} answered {status}: {error or 'no reason given'}")
         if verdict == "missing" and missing_ok:
             return None
         if 300 <= status < 400:
-            there = str(answer.headers.get("Location", "elsewhere"))[:_LONGEST_WORDS]
-            raise ProviderError(f"{self._name} points to {there}: set its address to that", status=status)
-        if verdict != "ok" or said:
+            location = str(answer.headers.get("Location", "elsewhere"))[:_LONGEST_WORDS]
+            raise ProviderError(f"{self._name} points to {location}: set its address to that", status=status)
+        if verdict != "ok" or error:
             code = data.get("code") if isinstance(data, dict) else None
             raise ProviderError(
-                f"{self._name} refused ({status}): {said or 'no reason given'}", status=status, provider_code=code
+                f"{self._name} refused ({status}): {error or 'no reason given'}", status=status, provider_code=code
             )
         if data is None:
             raise ProviderUnavailable(f"{self._name} answered {status} with something that is not JSON")
@@ -169,7 +169,7 @@ class Rest:
 
 
 def _ca_file(ca: str) -> str:
-    """A file with the certificates: `requests` takes nothing else."""
+    """The path of a file with the certificates: `requests` does not take PEM text."""
     if not ca.startswith("-----BEGIN"):
         return ca
     import tempfile
@@ -190,5 +190,5 @@ def _http_date(text: str | None) -> int | None:
 
 
 def encode(document: Mapping[str, object]) -> bytes:
-    """Compact JSON; exact decimals must already be strings."""
+    """Compact JSON. Decimals must already be strings."""
     return json.dumps(document, separators=(",", ":")).encode()

@@ -1,7 +1,7 @@
-"""Sessions of `requests` that give up when the head of an answer has not come whole in the time given for it.
+"""`requests` sessions with a total time limit for the status line and headers of an answer.
 
-A timeout of a socket holds for each piece that arrives: a server that sends a byte of a header now and then is waited
-for without end. So a timer closes the connection under it. (The body is read piece by piece: `breaker.whole`.)
+A socket timeout limits each read, so a server that sends its headers byte by byte could block a call forever. A timer
+closes the connection instead. (The body has its own limit: `breaker.whole`.)
 """
 
 import socket
@@ -33,7 +33,7 @@ class _Punctual(HTTPConnection):
         finally:
             if timer:
                 timer.cancel()
-            if late.is_set():  # what was read till then may look like a whole head
+            if late.is_set():  # the part read before the close may look complete
                 raise TimeoutError("the head of the answer came too slowly")
 
 
@@ -64,7 +64,7 @@ class _Adapter(HTTPAdapter):
 
 
 def punctual_session() -> requests.Session:
-    """Takes no proxies and no .netrc from the surroundings."""
+    """Ignores proxy variables and .netrc."""
     session = requests.Session()
     session.trust_env = False
     for scheme in ("http://", "https://"):

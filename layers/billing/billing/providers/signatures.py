@@ -14,7 +14,7 @@ TOLERANCE = 300
 def verify_timestamped(body: bytes, header: str, secrets: Sequence[str], now: int) -> str:
     """The label ("1", "2", …) of the secret that signed exactly these bytes within the last five minutes.
 
-    Several v1 signatures may stand side by side while a secret is rolled; other schemes are not looked at.
+    A header has several v1 signatures while a secret is rotated; other schemes are ignored.
     """
     if not secrets or not all(secrets):
         raise NotConfigured("no webhook secret")
@@ -34,7 +34,7 @@ def verify_timestamped(body: bytes, header: str, secrets: Sequence[str], now: in
 
 
 def sign_timestamped(body: bytes, secret: str, now: int) -> str:
-    """The header value for a body: what the stand-ins and the tests send."""
+    """The header value for a body, as the stand-ins and tests send it."""
     signature = hmac.new(secret.encode(), b"%d." % now + body, hashlib.sha256).hexdigest()
     return f"t={now},v1={signature}"
 
@@ -45,7 +45,7 @@ def _parts(header: str) -> tuple[int, list[bytes]]:
     pairs = [part.strip().partition("=") for part in header.split(",")]
     timestamps = [value for name, _, value in pairs if name == "t"]
     signatures = [value.encode() for name, _, value in pairs if name == "v1" and value]
-    # Plain digits only: int() alone would take "17_95", "+17" or " 17".
+    # Digits only: int() would accept "17_95", "+17" or " 17".
     if len(timestamps) != 1 or not re.fullmatch(r"[1-9][0-9]{0,11}", timestamps[0]) or not signatures:
         raise BadWebhook("the signature header is malformed", reason="bad_signature_header")
     return int(timestamps[0]), signatures
