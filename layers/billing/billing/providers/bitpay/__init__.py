@@ -1,7 +1,7 @@
-"""BitPay: invoices in bitcoin, read again whenever a notification says that one has changed.
+"""BitPay: bitcoin invoices, read from the API whenever a notification says that one has changed.
 
-A notification is only a hint: it carries no event id and no time that is signed apart from its body, so what it says is
-never acted on. https://developer.bitpay.com/reference/notifications-invoices
+A notification has no event id and no signed timestamp, so its content is never applied, only used to decide what to
+read. https://developer.bitpay.com/reference/notifications-invoices
 """
 
 from billing.providers.bitpay.client import BitPay, connect, page_of

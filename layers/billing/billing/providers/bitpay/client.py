@@ -1,4 +1,4 @@
-"""The calls toward BitPay.
+"""BitPay's API.
 
 https://developer.bitpay.com/reference
 """
@@ -42,7 +42,7 @@ SPEED, CONFIRMATIONS = "medium", 1
 
 
 def page_of(settings: Settings, kind: ObjectKind, object_id: str) -> str | None:
-    """The invoice, as its payer sees it."""
+    """The payer's page of an invoice."""
     url = settings.optional("BITPAY_URL", LIVE_URL if settings.livemode else TEST_URL)
     return f"{url.rstrip('/')}/invoice?id={object_id}" if kind == "payment" else None
 
@@ -63,7 +63,7 @@ def connect(settings: Settings) -> "BitPay":
 
 
 class BitPay(PrepaidClient):
-    """The pos facade opens and reads invoices; refunds and cancelling need the merchant facade's token and key."""
+    """The pos facade opens and reads invoices; refunding and cancelling need the merchant facade's token and key."""
 
     NAME = NAME
 
@@ -86,10 +86,10 @@ class BitPay(PrepaidClient):
         return () if self._merchant_key else ("refunds_until_complete",)
 
     def check(self) -> Iterator[Check]:
-        """The tokens, tried on questions that change nothing. Raises `ProviderError` when BitPay does not answer."""
-        nobody = _guid("doctor")
+        """Try both tokens on read-only calls. Raises `ProviderUnavailable` when BitPay does not answer."""
+        unused = _guid("doctor")
         try:
-            self._rest.read(f"/invoices/guid/{nobody}?{urlencode({'token': self._token})}", missing_ok=True)
+            self._rest.read(f"/invoices/guid/{unused}?{urlencode({'token': self._token})}", missing_ok=True)
             yield Check("ok", "pos token", "opens and reads invoices")
         except ProviderUnavailable:
             raise
@@ -101,7 +101,7 @@ class BitPay(PrepaidClient):
             return
         try:
             query = urlencode({"token": self._merchant_token})
-            self._rest.read(f"/refunds/guid/{nobody}?{query}", missing_ok=True, sign=self._sign())
+            self._rest.read(f"/refunds/guid/{unused}?{query}", missing_ok=True, sign=self._sign())
             yield Check("ok", "merchant facade", "refunds and their ends are seen")
         except ProviderUnavailable:
             raise
@@ -137,12 +137,11 @@ class BitPay(PrepaidClient):
             session_id=str(invoice["id"]),
             url=str(invoice["url"]),
             expires_at=int(invoice["expirationTime"]) // 1000,
-            # Nothing can have come yet, and nothing can have gone back.
-            facts=self._facts(invoice, _now(invoice)),
+            facts=self._facts(invoice, _now(invoice)),  # a new invoice has no refunds to read
         )
 
     def _opened_as(self, guid: str) -> Any:
-        """What an answer that was lost has made. A look-up that is refused finds nothing: it is not in the way."""
+        """The invoice of an earlier request whose answer was lost. A refused look-up counts as none found."""
         try:
             return self._rest.read(f"/invoices/guid/{guid}?{urlencode({'token': self._token})}", missing_ok=True)
         except ProviderUnavailable:
@@ -151,8 +150,8 @@ class BitPay(PrepaidClient):
             return None
 
     def expire_checkout(self, session_id: str) -> None:
-        """Cancels an invoice nobody has paid into. Without the merchant facade, and where BitPay will not cancel it
-        because it may be being paid, it runs out by itself in 15 minutes."""
+        """Cancel an unpaid invoice. Without the merchant facade, or if BitPay refuses because a payment may be under
+        way, the invoice expires by itself after 15 minutes."""
         if not self._merchant_key:
             return
         if self._read(session_id).get("status") == "new":
@@ -164,7 +163,7 @@ class BitPay(PrepaidClient):
                     raise
 
     def read(self, ref: Ref, now: int) -> Sequence[Fact]:
-        """An invoice with its refunds, or one refund (invoice/refund). Dated by when we asked."""
+        """An invoice with its refunds, or one refund (`<invoice>/<refund>`), dated `now`."""
         invoice_id, _, refund_id = ref.id.partition("/")
         invoice = self._find(invoice_id)
         if invoice is None:
@@ -199,7 +198,7 @@ class BitPay(PrepaidClient):
         return facts_of(NAME, str(invoice["id"]), metadata_in(invoice), seen, now)
 
     def _refunds_if_readable(self, invoice: Mapping[str, Any], now: int) -> tuple[Fact, ...]:
-        """What cannot be read now hides no purchase: it is looked for again when the invoice is."""
+        """An error while reading refunds must not hide the purchase: they are read again with the invoice."""
         if not self._merchant_key:
             return refund_info(invoice, "pending", now)
         try:
@@ -217,7 +216,7 @@ class BitPay(PrepaidClient):
     def refund(
         self, payment_ref: str, amount_cents: int | None, currency: str, *, reason: str, key: str
     ) -> RefundParts:
-        """BitPay mails the buyer a link to claim it. Before the invoice is complete only the whole can go back."""
+        """BitPay mails the buyer a claim link. Before an invoice is complete, only the full amount can be refunded."""
         sign = self._sign()
         invoice = self._read(payment_ref)
         cents = seen_in(invoice, sees_refunds=True).amount_cents if amount_cents is None else amount_cents
@@ -241,7 +240,7 @@ class BitPay(PrepaidClient):
         return RefundParts(facts=(refund_fact(refund, currency, _now(invoice)),))
 
     def refund_url(self, refund_id: str) -> str | None:
-        """None: BitPay writes to the buyer itself."""
+        """None: BitPay mails the link to the buyer."""
         return None
 
     def receipt_url(self, payment_id: str) -> str | None:
@@ -264,7 +263,7 @@ class BitPay(PrepaidClient):
             currency=seen.currency,
             amount_btc=btc(price_sat) if price_sat else None,
             due_btc=btc(max(0, price_sat - paid)) if price_sat and payable else None,
-            # BitPay takes payments by its own payment protocol: the wallet fetches the address from the URI's `r`.
+            # BitPay uses a payment protocol: the wallet fetches the address from the URI's `r` parameter.
             address=None,
             bip21=codes.get("BIP72b") if payable else None,
             lightning=None,
@@ -296,7 +295,7 @@ class BitPay(PrepaidClient):
 
 
 def _guid(key: str) -> str:
-    """The same for the same order, so that it can be found again when the answer was lost."""
+    """A deterministic id, so that an object can be found by it after a lost answer."""
     return str(uuid.uuid5(uuid.NAMESPACE_OID, key))
 
 
@@ -305,5 +304,5 @@ def _now(invoice: Mapping[str, Any]) -> int:
 
 
 def _with_number(name: str, number: Decimal, document: Mapping[str, object]) -> bytes:
-    """JSON whose first member is an exact number: the encoder would only take it as a float."""
+    """JSON with an exact number as its first member: the encoder would need a float."""
     return f'{{"{name}":{number:f},'.encode() + encode(document)[1:]

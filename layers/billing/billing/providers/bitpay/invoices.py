@@ -1,4 +1,4 @@
-"""An invoice of BitPay, and the refunds of it, as facts."""
+"""BitPay's invoices and refunds as facts."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -17,7 +17,7 @@ from billing.providers.prepaid import (
 from billing.rules.facts import RefundFact
 from billing.rules.records import SURPLUS, PurchaseState, RefundStatus
 
-# https://developer.bitpay.com/docs/invoice-states. Underpaid and late are told by exceptionStatus: see `_state`.
+# https://developer.bitpay.com/docs/invoice-states. Underpaid and late come from exceptionStatus: see `_state`.
 _STATES: Mapping[str, PurchaseState] = {
     "new": "pending",
     "paid": "processing",
@@ -27,9 +27,9 @@ _STATES: Mapping[str, PurchaseState] = {
     "invalid": "failed",
     "declined": "failed",
 }
-# Only these are a promise of BitPay's. A preview is none, nor is a word that is not known here.
+# Any other status, such as a preview or an unknown word, counts as failed.
 _REFUND_STATES: Mapping[str, RefundStatus] = {"created": "pending", "pending": "pending", "success": "succeeded"}
-# Of refunds that BitPay makes by itself, for what came in short or beyond the price: they never touch the price.
+# The types of refunds that BitPay makes by itself. They return money that did not buy anything.
 _BY_ITSELF = ("underpayment", "overpayment")
 
 
@@ -46,13 +46,13 @@ def _state(invoice: Mapping[str, Any]) -> PurchaseState:
 
 def seen_in(invoice: Mapping[str, Any], *, sees_refunds: bool) -> Seen:
     state, currency, price = _state(invoice), str(invoice["currency"]), Decimal(str(invoice["price"]))
-    paid, due = _paid_and_asked(invoice)
+    paid, due = _paid_and_due(invoice)
     worth = price * paid / due if due else price if state in ("processing", "paid", "paid_late") else Decimal(0)
     if state in ("processing", "paid") and invoice.get("exceptionStatus") != "paidOver":
-        # Wallets round: an invoice that BitPay calls paid in full is paid in full.
+        # Wallets round: if BitPay says that it is paid in full, it is.
         worth = price
     if invoice["status"] == "declined" and not sees_refunds:
-        # It declines what it gives back whole, and without the merchant facade nothing else tells of that.
+        # A declined invoice is refunded in full; without the merchant facade that refund cannot be read.
         worth, paid = Decimal(0), Decimal(0)
     received = minor_down(worth, currency)
     in_bitcoin = (invoice.get("transactionCurrency") or "BTC") == "BTC"
@@ -71,15 +71,15 @@ def seen_in(invoice: Mapping[str, Any], *, sees_refunds: bool) -> Seen:
     )
 
 
-def _paid_and_asked(invoice: Mapping[str, Any]) -> tuple[Decimal, Decimal]:
-    """Both in the smallest unit of the currency it was paid in."""
+def _paid_and_due(invoice: Mapping[str, Any]) -> tuple[Decimal, Decimal]:
+    """(paid, due), both in the smallest unit of the currency it is paid in."""
     currency = invoice.get("transactionCurrency") or "BTC"
     due = (invoice.get("paymentTotals") or {}).get(currency, 0)
     return Decimal(invoice.get("amountPaid") or 0), Decimal(due)
 
 
 def _payments(invoice: Mapping[str, Any]) -> Iterator[tuple[int, Decimal]]:
-    """When money was seen, and how much."""
+    """(time seen, amount) of each transaction."""
     for transaction in invoice.get("transactions") or []:
         when, amount = seconds_of(str(transaction.get("receivedTime"))), Decimal(transaction.get("amount") or 0)
         if when is not None and amount > 0:
@@ -87,15 +87,15 @@ def _payments(invoice: Mapping[str, Any]) -> Iterator[tuple[int, Decimal]]:
 
 
 def transactions_in(invoice: Mapping[str, Any]) -> tuple[str, ...]:
-    """The ids on the chain of what came."""
+    """The on-chain transaction ids."""
     return tuple(dict.fromkeys(str(t["txid"]) for t in invoice.get("transactions") or [] if t.get("txid")))
 
 
 def confirmed_in(invoice: Mapping[str, Any]) -> int | None:
-    """How many confirmations all that came has at least; None where that is not told of each payment."""
+    """The lowest number of confirmations of its transactions; None if any of them lacks the number."""
     counts = [transaction.get("confirmations") for transaction in invoice.get("transactions") or []]
-    known_counts = [count for count in counts if isinstance(count, int) and count >= 0]
-    return min(known_counts) if known_counts and len(known_counts) == len(counts) else None
+    valid = [count for count in counts if isinstance(count, int) and count >= 0]
+    return min(valid) if valid and len(valid) == len(counts) else None
 
 
 def metadata_in(invoice: Mapping[str, Any]) -> object:
@@ -125,12 +125,12 @@ def refund_fact(refund: Mapping[str, Any], price_currency: str, now: int) -> Ref
 
 
 def refund_info(invoice: Mapping[str, Any], status: RefundStatus, now: int) -> tuple[RefundFact, ...]:
-    """What an invoice itself says of its refund: that there is one, and of how much."""
+    """The refund in an invoice's `refundInfo`, when refunds themselves cannot be read."""
     info, currency = invoice.get("refundInfo"), str(invoice["currency"])
     amounts = info.get("amounts") if isinstance(info, dict) else None
     pairs = amounts.items() if isinstance(amounts, dict) else [pair for a in amounts or [] for pair in a.items()]
     refunded = next((Decimal(str(amount)) for name, amount in pairs if name == currency), None)
-    if refunded is None or not isinstance(info, dict) or _paid_and_asked(invoice)[0] <= 0:
+    if refunded is None or not isinstance(info, dict) or _paid_and_due(invoice)[0] <= 0:
         return ()
     cents = minor_nearest(refunded, currency)
     return (

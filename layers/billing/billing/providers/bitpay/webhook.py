@@ -1,4 +1,4 @@
-"""What BitPay notifies: verified, cut down to ids and states, and what is to be read then."""
+"""BitPay's webhooks: verify, reduce to ids and states, and say which objects to read."""
 
 import base64
 import hashlib
@@ -21,7 +21,7 @@ NAME = "bitpay"
 
 
 def verify(body: bytes, headers: Mapping[str, str], secrets: Sequence[str], now: int) -> str:
-    """`x-signature` is the base64 HMAC-SHA256 of the body, keyed with the API token that made the object."""
+    """`x-signature` is the base64 HMAC-SHA256 of the body, keyed with the API token that created the object."""
     signature = headers.get("x-signature", "")
     if not signature:
         raise BadWebhook("x-signature is missing")
@@ -31,7 +31,7 @@ def verify(body: bytes, headers: Mapping[str, str], secrets: Sequence[str], now:
 
 
 def minimise(body: bytes) -> Notification:
-    """Both formats: {"event": …, "data": …}, and the bare object. The id is made from the object and its new state."""
+    """Accepts {"event": …, "data": …} and the bare object. The event id is made of the object's id and new state."""
     document = parse(body)
     event, data = document.get("event"), document.get("data", document)
     if not isinstance(data, dict):
@@ -62,13 +62,13 @@ def _notified_at(event: object, data: Mapping[str, Any]) -> int:
 def livemode_of(url: object) -> bool | None:
     try:
         host = urlsplit(url).hostname if isinstance(url, str) else None
-    except ValueError:  # an address that is none
+    except ValueError:  # not a URL
         host = None
     return {"bitpay.com": True, "test.bitpay.com": False}.get(host or "")
 
 
 def translate(notification: Notification) -> Translation:
-    """A refund has a notification of its own only where the merchant facade is; else the invoice tells of it."""
+    """Refunds have their own notifications only with the merchant facade; otherwise the invoice reports them."""
     invoice = str(notification.payload.get("invoice") or "")
     if not invoice:
         return Translation(reason="names no invoice")

@@ -1,6 +1,6 @@
-"""BTCPay Server (Greenfield API): invoices in bitcoin and over Lightning at a server of one's own.
+"""BTCPay Server (Greenfield API): on-chain and Lightning invoices at a self-hosted server.
 
-A webhook is only a hint: it carries no amount, and a payment that was seen can fall back without any webhook.
+A webhook only says what to read: it carries no amount, and a payment can be reverted without any webhook.
 """
 
 from billing.providers.btcpay.client import BTCPay, connect, page_of

@@ -1,4 +1,4 @@
-"""Is the server set up as this service needs it? Each check says what is wrong and what to do."""
+"""Checks of the server's set-up. Each says what is wrong and how to fix it."""
 
 from collections.abc import Iterator
 
@@ -6,9 +6,9 @@ from billing.errors import ProviderError
 from billing.providers.btcpay.client import BTCPay
 from billing.providers.interface import Check
 
-# The oldest that is supported, and the first that tells of refunds.
+# The oldest supported version, and the first with webhooks for refunds.
 OLDEST, TELLS_REFUNDS = (2, 1), (2, 4, 1)
-# What the API key may do, and what does not work without it.
+# Permission → (level, "consequence without it: name of the permission in the server's settings").
 _NEEDED = {
     "canviewinvoices": ("fail", "no invoice can be read: View invoices"),
     "cancreateinvoice": ("fail", "no invoice can be opened: Create an invoice"),
@@ -16,7 +16,7 @@ _NEEDED = {
     "canviewpullpayments": ("warn", "refunds made at the server are not looked for: View pull payments"),
     "canmodifyinvoices": ("warn", "an invoice for another choice of plan runs out by itself: Modify invoices"),
 }
-# A right that holds another one.
+# Permission → wider permissions that include it.
 _WIDER = {
     "cancreatenonapprovedpullpayments": ("cancreatepullpayments", "canmanagepullpayments"),
     "canviewpullpayments": ("canmanagepullpayments",),
@@ -24,7 +24,7 @@ _WIDER = {
 
 
 def check(client: BTCPay) -> Iterator[Check]:
-    """The server, its version, and what the key may do with the store. Raises `ProviderError` when none answers."""
+    """Check the server, its version, the key and the store. Raises `ProviderError` if the server does not answer."""
     about = client.about()
     yield Check("ok", "server", f"answers as version {about.version or 'unknown'}")
     yield from _version(about.version)

@@ -1,4 +1,4 @@
-"""The calls toward BTCPay Server.
+"""BTCPay Server's API.
 
 https://docs.btcpayserver.org/API/Greenfield/v1/
 """
@@ -40,7 +40,7 @@ from billing.settings import Settings
 
 
 def page_of(settings: Settings, kind: ObjectKind, object_id: str) -> str | None:
-    """The invoice in the merchant's part of the server."""
+    """The merchant's page of an invoice."""
     url = settings.optional("BTCPAY_URL")
     return f"{url.rstrip('/')}/invoices/{object_id}" if url and kind == "payment" else None
 
@@ -57,7 +57,7 @@ def connect(settings: Settings) -> "BTCPay":
 
 
 def _address(settings: Settings) -> str:
-    """Real money does not travel in the clear. An onion service is encrypted by its address."""
+    """The server's URL; in prod it must be https, or an onion service, whose traffic Tor encrypts."""
     url = settings.required("BTCPAY_URL")
     parts = urlsplit(url)
     if settings.is_prod and parts.scheme != "https" and not (parts.hostname or "").endswith(".onion"):
@@ -74,19 +74,19 @@ def _proxy(settings: Settings) -> str:
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """A server's version, and (permission, store) pairs of our key; the store is empty for all of them."""
+    """A server's version, and (permission, store) pairs of our key; an empty store means all stores."""
 
     version: str
     permissions: tuple[tuple[str, str], ...]
 
 
-# One Lightning invoice and nothing else: a part that came on-chain would make the server write another one, while the
-# first could still be paid. Written at once, because nobody opens the page.
+# Lightning only: after a partial on-chain payment the server would issue a second Lightning invoice while the first
+# could still be paid. Not lazy, because nobody opens the checkout page that would create it.
 _LIGHTNING_ALONE = {"paymentMethods": [LIGHTNING], "lazyPaymentMethods": False}
 
 
 class BTCPay(PrepaidClient):
-    """`invoice_minutes`: how long the rate holds; `late_minutes`: how long after that a payment may still confirm."""
+    """`invoice_minutes`: how long the rate is fixed; `late_minutes`: how long after that payments are still watched."""
 
     NAME = NAME
 
@@ -100,7 +100,7 @@ class BTCPay(PrepaidClient):
 
     @property
     def cannot_see(self) -> Sequence[str]:
-        """Refunds made at the server are looked for, with or without its webhooks."""
+        """Nothing: refunds made at the server are searched for, so webhooks are not needed."""
         return ()
 
     def about(self) -> About:
@@ -134,13 +134,13 @@ class BTCPay(PrepaidClient):
         )
 
     def opened_for(self, checkout_id: str) -> Any:
-        """The invoice of one of our orders, if there is one."""
+        """The invoice of a checkout, if there is one."""
         invoices = self._rest.read(f"{self._store}/invoices?{urlencode({'orderId': checkout_id})}")
         return next(iter(invoices), None)
 
     def expire_checkout(self, session_id: str) -> None:
-        """Marks an invoice nobody has paid into as invalid. One that cannot be marked any more, or a key that may not
-        do that, leaves it to run out: what comes to it is seen whatever its state is."""
+        """Mark an unpaid invoice as invalid. If the server refuses or the key lacks the permission, the invoice expires
+        by itself; payments to it are seen in any state."""
         invoice = self._read(session_id)
         if (invoice.get("status"), invoice.get("additionalStatus")) != ("New", "None"):
             return
@@ -152,9 +152,9 @@ class BTCPay(PrepaidClient):
                 raise
 
     def read(self, ref: Ref, now: int) -> Sequence[Fact]:
-        """Dated by when we asked: the server's clock may be wrong today and right tomorrow.
+        """Facts dated `now`, because the server's clock may be wrong.
 
-        Empty for an invoice of another store. Raises `Unordered` for money that came without any order.
+        Empty for an invoice of another store. Raises `Unordered` for a payment to a top-up invoice, which has no order.
         """
         if ref.within not in ("", self.store_id):
             return ()
@@ -189,20 +189,20 @@ class BTCPay(PrepaidClient):
         return methods
 
     def _facts(self, invoice: Mapping[str, Any], now: int) -> Sequence[Fact]:
-        nothing_came = (invoice["status"], invoice.get("additionalStatus")) in (("New", "None"), ("Expired", "None"))
-        methods = [] if nothing_came else self._methods(invoice)
+        unpaid = (invoice["status"], invoice.get("additionalStatus")) in (("New", "None"), ("Expired", "None"))
+        methods = [] if unpaid else self._methods(invoice)
         return facts_of(NAME, str(invoice["id"]), invoice.get("metadata"), seen_in(invoice, methods), now)
 
-    # --- refunds: pull payments of the server, and the payouts that are claimed from them ---
+    # --- refunds: a pull payment at the server, from which the buyer claims payouts ---
 
     def refund(
         self, payment_ref: str, amount_cents: int | None, currency: str, *, reason: str, key: str
     ) -> RefundParts:
-        """Makes a claim link (see `refund_url`) worth that much fiat at the rate of the day it is claimed."""
+        """Create a claim link (see `refund_url`) for a fiat amount, converted at the rate when it is claimed."""
         invoice = self._read(payment_ref)
         methods = self._methods(invoice)
         cents = seen_in(invoice, methods).received_cents if amount_cents is None else amount_cents
-        # The server takes names of at most 50 characters, and a name is what a lost claim is found by.
+        # A claim is found by its name after a lost answer. The server allows 50 characters.
         name = f"Refund {reference(key)}"
         request = {
             "name": name,
@@ -220,7 +220,7 @@ class BTCPay(PrepaidClient):
         return RefundParts(facts=(fact,))
 
     def _make_claim(self, invoice_id: str, request: Mapping[str, object], name: str, ways: Sequence[str]) -> Any:
-        """By the first way to pay out that the store has: it refuses (422) one that it has not."""
+        """Try the payout methods in order: the store refuses (422) one that it does not have."""
         for way in ways:
             try:
                 return self._rest.create(
@@ -242,7 +242,7 @@ class BTCPay(PrepaidClient):
         return next((claim for claim in self._claims() if claim.get("name") == name), None)
 
     def listed_refunds(self) -> Mapping[str, Sequence[str]]:
-        """What the server's own button made too: only servers since 2.4.1 tell of that by a webhook."""
+        """Includes refunds made with the server's own button, for which only 2.4.1 and later send webhooks."""
         by_invoice: dict[str, list[str]] = {}
         for claim in self._claims():
             if invoice_id := invoice_of(claim):
@@ -302,8 +302,7 @@ class BTCPay(PrepaidClient):
 
 
 def _judge(status: int, answer: Any) -> Verdict:
-    """A 404 only means that there is no such invoice or pull payment when the server itself says so: a wrong address
-    answers 404 as well."""
+    """A 404 means "missing" only with one of the server's own codes: a wrong base URL answers 404 as well."""
     verdict = by_status(status, answer)
     if verdict == "missing":
         code = answer.get("code") if isinstance(answer, dict) else None
@@ -312,7 +311,7 @@ def _judge(status: int, answer: Any) -> Verdict:
 
 
 def _words(answer: Any) -> Iterator[str]:
-    """Errors are {code, message}, or for a refused request a list of {path, message}."""
+    """Errors are {code, message}, or for an invalid request a list of {path, message}."""
     if isinstance(answer, dict) and isinstance(answer.get("message"), str) and "code" in answer:
         missing = answer.get("missingPermission")
         yield f"{answer['message']} (the API key lacks {missing})" if missing else answer["message"]

@@ -1,4 +1,4 @@
-"""An invoice of BTCPay Server, and the refunds of it, as facts."""
+"""BTCPay Server's invoices and refunds as facts."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -29,7 +29,7 @@ _STATES: Mapping[str, PurchaseState] = {
     "Invalid": "failed",
 }
 ON_CHAIN, LIGHTNING = "BTC-CHAIN", "BTC-LN"
-# How a claim of ours begins to say which invoice it gives back.
+# How the description of our claims starts; the invoice id follows.
 DESCRIBED = "Refund of invoice "
 
 
@@ -47,9 +47,9 @@ def _state(invoice: Mapping[str, Any]) -> PurchaseState:
 def _settled_and_gone(
     invoice: Mapping[str, Any], methods: Sequence[Mapping[str, Any]], price: Decimal, received: Decimal
 ) -> bool:
-    """Whether what settled an invoice was replaced on the chain: the server never leaves Settled, and tells nobody.
+    """Whether the payment of a settled invoice was replaced on the chain: the server keeps "Settled" and sends nothing.
 
-    Nothing is held against one that a person marked (it was paid elsewhere), nor what the store's tolerance forgives.
+    False for an invoice that was marked by hand (paid elsewhere), and while the store's tolerance covers the gap.
     """
     checkout = invoice.get("checkout")
     tolerance = checkout.get("paymentTolerance") if isinstance(checkout, Mapping) else None
@@ -61,7 +61,7 @@ def _settled_and_gone(
 
 
 def seen_in(invoice: Mapping[str, Any], methods: Sequence[Mapping[str, Any]]) -> Seen:
-    """What came is the sum of the payments less their fees: the server's own sums are rounded, or before fees."""
+    """The amount received is the sum of payments less fees: the server's own sums are rounded or include fees."""
     state, currency, price = _state(invoice), str(invoice["currency"]), Decimal(str(invoice["amount"]))
     payments = [
         (int(payment["receivedDate"]), max(Decimal(0), Decimal(payment["value"]) - Decimal(payment["fee"])), method)
@@ -70,13 +70,13 @@ def seen_in(invoice: Mapping[str, Any], methods: Sequence[Mapping[str, Any]]) ->
         if payment.get("status") != "Invalid"
     ]
     worth = [(when, net * _worth_of_one(method, price)) for when, net, method in payments]
-    came = sum((amount for _, amount in worth), Decimal(0))
-    received = minor_down(came, currency)
+    exact_received = sum((amount for _, amount in worth), Decimal(0))
+    received = minor_down(exact_received, currency)
     bitcoin = sum((net for _, net, method in payments if method.get("currency") == "BTC"), Decimal(0))
-    gone = _settled_and_gone(invoice, methods, price, came)
+    gone = _settled_and_gone(invoice, methods, price, exact_received)
     if gone:
         state = "underpaid" if received > 0 else "failed"
-    # A cent less is rounding: the price is reached.
+    # One minor unit less is a rounding difference.
     reached = price - to_decimal(1, currency)
     return Seen(
         state=state,
@@ -94,14 +94,14 @@ def seen_in(invoice: Mapping[str, Any], methods: Sequence[Mapping[str, Any]]) ->
 
 
 def _worth_of_one(method: Mapping[str, Any], price: Decimal) -> Decimal:
-    """What one coin is worth at the rate of the invoice: what was asked for before fees is exactly the price."""
+    """The price of one coin at the invoice's rate: the amount requested, less the network fee, equals the price."""
     net = Decimal(method["amount"]) - Decimal(method["paymentMethodFee"])
     return price / net if net > 0 else Decimal(method["rate"])
 
 
 def _due_cents(invoice: Mapping[str, Any], methods: Sequence[Mapping[str, Any]], price: Decimal, received: int) -> int:
-    """What the server still asks for, with the cost of a further payment where the store adds that; once nothing can be
-    paid any more, what is missing."""
+    """The amount still due by the server, including the network fee of a further payment if the store adds it. Of a
+    closed invoice, the price less the amount received."""
     currency = str(invoice["currency"])
     method = method_named(methods, ON_CHAIN) or method_named(methods, LIGHTNING)
     if invoice["status"] != "New" or method is None:
@@ -117,27 +117,27 @@ _SPEEDS = {"HighSpeed": 0, "MediumSpeed": 1, "LowMediumSpeed": 2, "LowSpeed": 6}
 
 
 def confirmations_of(invoice: Mapping[str, Any]) -> int | None:
-    """How many the server waits for until an invoice is settled, by the speed policy of the store."""
+    """The number of confirmations after which the server settles the invoice, by its speed policy."""
     checkout = invoice.get("checkout")
     return _SPEEDS.get(str(checkout.get("speedPolicy"))) if isinstance(checkout, Mapping) else None
 
 
 def confirmed_of(invoice: Mapping[str, Any], methods: Sequence[Mapping[str, Any]]) -> int | None:
-    """How many confirmations there are: the server only tells whether a payment has all that it waits for. So of one
-    that waits for a single one it is known, of any other not."""
+    """0 while a payment waits for its only required confirmation; else None, because the server only says whether a
+    payment has all confirmations."""
     chain = method_named(methods, ON_CHAIN) or {}
     waits = any(payment.get("status") == "Processing" for payment in chain.get("payments") or [])
     return 0 if waits and confirmations_of(invoice) == 1 else None
 
 
 def transactions_in(methods: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
-    """The ids of what came on-chain; a payment's own id is that and the output's number."""
+    """The on-chain transaction ids; a payment's id is `<txid>-<output>`."""
     chain = method_named(methods, ON_CHAIN)
     ids = [str(p.get("id")) for p in (chain or {}).get("payments") or [] if p.get("status") != "Invalid"]
     return tuple(dict.fromkeys(txid.partition("-")[0] for txid in ids))
 
 
-# --- refunds: pull payments of the server, and the payouts that are claimed from them ---
+# --- refunds: a pull payment at the server, from which the buyer claims payouts ---
 
 
 def refund_fact(
@@ -147,8 +147,7 @@ def refund_fact(
     payouts: Sequence[Mapping[str, Any]],
     now: int,
 ) -> RefundFact:
-    """The whole claim counts from when it is made, until it is withdrawn; then what was paid out of it, or is being
-    paid out, still stands."""
+    """The refund of a claim: its full amount, or after the claim was withdrawn, the payouts made or in progress."""
     refund_id, currency = str(claim["id"]), str(claim["currency"])
     paying = [(str(p["state"]), Decimal(p["originalAmount"])) for p in payouts]
     paying = [(state, amount) for state, amount in paying if state != "Cancelled"]
@@ -178,14 +177,14 @@ def refund_fact(
 
 
 def _request_of(name: object) -> str | None:
-    """The request of ours that a claim was named after."""
+    """The id of our refund request, from the claim's name."""
     match = re.fullmatch(r"Refund ([0-9a-f]{32})", name) if isinstance(name, str) else None
     return match[1] if match else None
 
 
 def payout_methods(methods: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The ways the invoice could be paid by, as ways to pay back. Servers up to 2.4.1 do not know what to make of
-    BTC-LNURL, although a store may have nothing else by default: it is paid back over Lightning."""
+    """The payout methods for an invoice's payment methods. BTC-LNURL, which servers up to 2.4.1 refuse for payouts, is
+    paid out over Lightning."""
     offered = {str(m.get("paymentMethodId")) for m in methods}
     if "BTC-LNURL" in offered:
         offered.add(LIGHTNING)
@@ -193,7 +192,7 @@ def payout_methods(methods: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def invoice_of(claim: Mapping[str, Any]) -> str:
-    """The invoice a pull payment gives back: the server names its own after it, and ours are described by it."""
+    """The invoice that a pull payment refunds: in the description of our claims, in the name of the server's own."""
     described, name = str(claim.get("description") or ""), str(claim.get("name") or "")
     if described.startswith(DESCRIBED):
         return described.removeprefix(DESCRIBED).partition(":")[0]
@@ -201,7 +200,7 @@ def invoice_of(claim: Mapping[str, Any]) -> str:
 
 
 def _rate(invoice: Mapping[str, Any], methods: Sequence[Mapping[str, Any]], currency: str) -> Decimal:
-    """What one of a claim's currency is worth: at the rate of the invoice, as what came in is."""
+    """The price of one unit of the claim's currency, at the invoice's rate."""
     if currency == invoice["currency"]:
         return Decimal(1)
     method = next((m for m in methods if m.get("currency") == currency), None)
@@ -215,7 +214,7 @@ def exact(amount: str) -> str:
 
 
 def bip21(chain: Mapping[str, Any], bolt11: str | None) -> str:
-    """One URI for both ways to pay. Upper case keeps a QR code small, and wallets read BOLT 11 in either."""
+    """One URI for on-chain and Lightning. BOLT 11 is case-insensitive, and upper case makes the QR code smaller."""
     link = str(chain.get("paymentLink") or f"bitcoin:{chain['destination']}?amount={exact(chain['due'])}")
     if bolt11 is None or "lightning=" in link.lower():
         return link

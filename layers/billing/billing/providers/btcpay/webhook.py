@@ -1,4 +1,4 @@
-"""What BTCPay Server delivers: verified, cut down to what is needed to understand it, and what is to be read then."""
+"""BTCPay Server's webhooks: verify, reduce to ids and states, and say which objects to read."""
 
 import hashlib
 import hmac
@@ -15,8 +15,8 @@ from billing.rules.facts import Ref, Translation
 
 NAME = "btcpay"
 
-# Of an event, what its meaning could need; nothing of the buyer or of the payment's way.
-_KEPT = (
+# The allow-listed fields of an event: nothing about the buyer or the payment's destination.
+_FIELDS = (
     *("type", "storeId", "invoiceId", "pullPaymentId", "payoutId", "payoutState"),
     *("afterExpiration", "overPaid", "partiallyPaid", "manuallyMarked"),
 )
@@ -31,7 +31,7 @@ def verify(body: bytes, headers: Mapping[str, str], secrets: Sequence[str], now:
 
 
 def minimise(body: bytes) -> Notification:
-    """Every try has its own deliveryId; the first one's is the event's id. Old servers misspell its name."""
+    """Every attempt has its own deliveryId; the first one is the event id. Old servers misspell the field."""
     document = parse(body)
     event_id = next(
         (
@@ -52,7 +52,7 @@ def minimise(body: bytes) -> Notification:
         type=text(document, "type"),
         created_at=timestamp,
         livemode=None,
-        payload={k: document[k] for k in _KEPT if isinstance(document.get(k), str | bool)},
+        payload={k: document[k] for k in _FIELDS if isinstance(document.get(k), str | bool)},
     )
 
 
