@@ -1,4 +1,4 @@
-"""Stripe: cards, with subscriptions that Stripe renews. Loading this package loads neither the SDK nor pydantic."""
+"""Stripe: card payments and subscriptions. Importing this package loads neither the SDK nor pydantic."""
 
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ NAME = "stripe"
 
 
 def connect(settings: "Settings") -> "StripeClient":
-    """The calls toward Stripe; the SDK is imported here, by those functions that call it."""
+    """A Stripe client. Imports the SDK."""
     from billing.providers.stripe.client import connect
 
     return connect(settings)
@@ -26,7 +26,7 @@ _PAGES = {"customer": "customers", "subscription": "subscriptions", "payment": "
 
 
 def page_of(settings: "Settings", kind: "ObjectKind", object_id: str) -> str | None:
-    """In the dashboard, which a stand-in has not."""
+    """The object's page in Stripe's dashboard; None for a stand-in."""
     if settings.optional("STRIPE_API_BASE"):
         return None
     place = "invoices" if object_id.startswith("in_") else _PAGES[kind]

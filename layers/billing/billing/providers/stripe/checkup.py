@@ -1,4 +1,4 @@
-"""Is the Stripe account set up as this service needs it? Each check says what is wrong and what to do."""
+"""Checks of the Stripe account's set-up. Each says what is wrong and how to fix it."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Literal, cast
@@ -11,7 +11,7 @@ from billing.providers.stripe.translate import EVENTS
 if TYPE_CHECKING:
     from stripe.params import WebhookEndpointCreateParams, WebhookEndpointUpdateParams
 
-# Without these nothing works; the others make the picture complete.
+# Without these events the service does not work; the others add detail.
 REQUIRED = frozenset(
     {
         "checkout.session.completed",
@@ -20,12 +20,12 @@ REQUIRED = frozenset(
         "charge.refunded",
     }
 )
-# The shapes this service was written against; older ones are understood as well.
+# The version this service was written for; older shapes are also understood.
 API_VERSION = stripe.api_version
 
 
 def check(api: stripe.StripeClient, webhook_url: str) -> Iterator[Check]:
-    """The account behind the key, the webhook endpoint for `webhook_url`, the portal. Raises the SDK's errors."""
+    """Check the key, the webhook endpoint for `webhook_url` and the portal. Raises the SDK's errors."""
     account = api.v1.accounts.retrieve_current()
     yield Check("ok", "key", f"opens account {account.id}")
     yield from _endpoint(api, webhook_url)
@@ -70,12 +70,12 @@ def find_endpoint(api: stripe.StripeClient, webhook_url: str) -> stripe.WebhookE
 
 
 def set_up(api: stripe.StripeClient, webhook_url: str) -> tuple[stripe.WebhookEndpoint, str | None]:
-    """The endpoint with all our events, and its signing secret when it was made now: Stripe tells it only then."""
+    """Create or update the endpoint with all our events. The signing secret is returned only for a new endpoint."""
     endpoint = find_endpoint(api, webhook_url)
     if endpoint is None:
         wanted = cast("WebhookEndpointCreateParams", {"url": webhook_url, "enabled_events": list(EVENTS)})
         wanted["api_version"] = cast(Literal["2026-10-28.endive"], API_VERSION)
-        made = api.v1.webhook_endpoints.create(wanted, {"idempotency_key": f"endpoint:{webhook_url}"})
-        return made, made.secret
+        created = api.v1.webhook_endpoints.create(wanted, {"idempotency_key": f"endpoint:{webhook_url}"})
+        return created, created.secret
     changed = cast("WebhookEndpointUpdateParams", {"enabled_events": list(EVENTS)})
     return api.v1.webhook_endpoints.update(endpoint.id, changed), None

@@ -1,7 +1,7 @@
-"""The calls toward Stripe: checkout, changes of a subscription, refunds, receipts. The SDK is loaded with this module.
+"""Stripe's API: checkout, subscription changes, refunds, receipts. Importing this module loads the SDK.
 
-Every call that creates something has a stable idempotency key made from ours: the SDK's own keys protect only its own
-retries, not a second try of ours after a lost answer. Failures are `ProviderError` or `ProviderUnavailable`.
+Every call that creates something has an idempotency key derived from ours: the SDK's own keys cover only its retries,
+not a repeated call of ours after a lost answer. Failures are `ProviderError` or `ProviderUnavailable`.
 """
 
 import logging
@@ -61,7 +61,7 @@ _FEEDBACK = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What a deployment chooses for every checkout: docs/configuration.md."""
+    """A deployment's settings for all checkouts, see docs/configuration.md."""
 
     automatic_tax: bool = False
     promotion_codes: bool = False
@@ -71,7 +71,7 @@ class Options:
 
 
 def connect(settings: "Settings") -> "StripeClient":
-    """A client for the account of STRIPE_SECRET_KEY. A key of the other mode than the stack's is refused."""
+    """A client with STRIPE_SECRET_KEY. Raises `NotConfigured` if the key's mode (live or test) is not the stack's."""
     options = Options(
         automatic_tax=settings.optional("STRIPE_AUTOMATIC_TAX") == "true",
         promotion_codes=settings.optional("STRIPE_PROMOTION_CODES") == "true",
@@ -89,7 +89,7 @@ def sdk_client(settings: "Settings") -> stripe.StripeClient:
     base = settings.optional("STRIPE_API_BASE")
     if base and settings.is_prod:
         raise NotConfigured("STRIPE_API_BASE cannot be set in prod")
-    stripe.enable_telemetry = False  # before the first call: it would make and send an id of this machine
+    stripe.enable_telemetry = False  # it would send an id of this machine with the first call
     return stripe.StripeClient(
         key,
         max_network_retries=RETRIES,
@@ -99,13 +99,13 @@ def sdk_client(settings: "Settings") -> stripe.StripeClient:
 
 
 class Bounded(stripe.RequestsClient):
-    """The SDK's own way to send, each try within what is left, and none while Stripe does not answer."""
+    """The SDK's HTTP client with our time budget and circuit breaker on each attempt."""
 
     def __init__(self) -> None:
         super().__init__(session=punctual_session())
         self._breaker = Breaker("Stripe")
 
-    def request(  # type: ignore[override] # the signature that the SDK's own RequestsClient has
+    def request(  # type: ignore[override] # as in the SDK's RequestsClient
         self, method: str, url: str, headers: Mapping[str, str] | None, post_data: Any = None
     ) -> tuple[bytes, int, Any]:
         self._timeout = budget = self._breaker.budget()
@@ -119,8 +119,8 @@ class Bounded(stripe.RequestsClient):
         except urllib3.exceptions.HTTPError as lost:
             self._breaker.failed(silent=isinstance(lost, urllib3.exceptions.TimeoutError), had=budget[1])
             raise ProviderUnavailable("Stripe's answer broke off") from lost
-        again = answered.get("Idempotent-Replayed") == "true"  # what it said then: today it is there
-        if (status >= 500 and not again) or status == 429:
+        replayed = answered.get("Idempotent-Replayed") == "true"  # an old answer: Stripe itself is up
+        if (status >= 500 and not replayed) or status == 429:
             self._breaker.failed(wait=seconds_of(answered.get("Retry-After")))
         else:
             self._breaker.answered()
@@ -129,7 +129,7 @@ class Bounded(stripe.RequestsClient):
 
 @contextmanager
 def asking() -> Iterator[None]:
-    """Turns what the SDK raises into our two words for it."""
+    """Translate the SDK's exceptions to `ProviderError` and `ProviderUnavailable`."""
     try:
         yield
     except stripe.CardError as declined:
@@ -137,10 +137,10 @@ def asking() -> Iterator[None]:
     except (stripe.APIConnectionError, stripe.RateLimitError) as unavailable:
         raise ProviderUnavailable("Stripe did not answer in time") from unavailable
     except (stripe.AuthenticationError, stripe.PermissionError) as refused:
-        # Stripe's own words name our key, and buyers are told what the provider said.
+        # Stripe's message quotes our key, and buyers see the error text.
         raise ProviderError("Stripe refuses our key for this", reason=str(refused.code or "key_refused")) from refused
     except stripe.StripeError as error:
-        unreadable = isinstance(error, stripe.APIError)  # a 5xx, or an answer that is none of Stripe's
+        unreadable = isinstance(error, stripe.APIError)  # a 5xx, or an answer that cannot be parsed
         if error.http_status is None or unreadable or error.code == "idempotency_key_in_use":
             raise ProviderUnavailable("Stripe could not answer") from error
         gone = (error.code, getattr(error, "param", None)) == ("resource_missing", "customer")
@@ -152,7 +152,7 @@ class StripeClient:
     """Implements `billing.providers.RecurringProviderClient`."""
 
     def __init__(self, api: stripe.StripeClient, options: Options) -> None:
-        # Below this level the SDK writes out whole objects, with whatever Stripe knows of a person.
+        # Below this level the SDK logs whole objects, including personal data.
         logging.getLogger("stripe").setLevel(logging.WARNING)
         self.api = api
         self._options = options
@@ -165,12 +165,12 @@ class StripeClient:
         if not price:
             raise ProviderError(f"plan {order.plan.plan_id} has no Stripe price yet", reason="plan_not_synced")
 
-        def opened(customer: str) -> stripe.checkout.Session:
+        def open_for(customer: str) -> stripe.checkout.Session:
             params, key = self._checkout(order, price, customer), f"checkout:{order.checkout_id}:{customer}"
             return once_more(lambda key: self.api.v1.checkout.sessions.create(params, {"idempotency_key": key}), key)
 
         with asking():
-            session, gone = Customers(self.api).with_customer(order.user_id, order.customer_id, opened)
+            session, gone = Customers(self.api).with_customer(order.user_id, order.customer_id, open_for)
         if session.url is None:
             raise ProviderError("this checkout is not open any more", reason="checkout_not_open")
         return Session(
@@ -196,16 +196,16 @@ class StripeClient:
             "allow_promotion_codes": self._options.promotion_codes,
         }
         if order.plan.recurring and order.gift:
-            # A price that recurs is for subscriptions only: the same product at the same price, once.
+            # Stripe allows a recurring price only in subscriptions, so a gift uses a one-time price of its product.
             once = Prices(self.api, self._options.tax_behavior).once(price, order.amount_cents)
             params["line_items"] = [{"price_data": once, "quantity": 1}]
         if self._options.automatic_tax:
-            # Tax needs an address: the buyer types it at Stripe, where it stays.
+            # Tax needs an address: the buyer enters it at Stripe, and it is stored only there.
             params["customer_update"] = {"address": "auto"}
         if re.fullmatch(r"[A-Za-z0-9_-]{1,200}", order.user_id):
             params["client_reference_id"] = order.user_id
         if order.recurring:
-            # A session's metadata is not copied: the subscription needs its own.
+            # Stripe does not copy a session's metadata to its subscription.
             data: SessionCreateParamsSubscriptionData = {"metadata": order.metadata}
             if order.trial_days:
                 data["trial_period_days"] = order.trial_days
@@ -224,7 +224,7 @@ class StripeClient:
                 try:
                     self.api.v1.checkout.sessions.expire(session_id)
                 except stripe.InvalidRequestError:
-                    # Paid between the two calls, which is found by reading it. Anything else is a fault.
+                    # It may have been paid between the two calls. If it is still open, this is a real error.
                     if self.api.v1.checkout.sessions.retrieve(session_id).status == "open":
                         raise
 
@@ -240,11 +240,11 @@ class StripeClient:
         self, subscription_id: str, *, at_period_end: bool, reason: str | None, key: str, comment: str | None = None
     ) -> None:
         options: stripe.RequestOptions = {"idempotency_key": f"{key}:cancel"}
-        said: SubscriptionUpdateParamsCancellationDetails = {}
+        feedback: SubscriptionUpdateParamsCancellationDetails = {}
         if reason is not None:
-            said["feedback"] = cast(Literal["other"], reason if reason in _FEEDBACK else "other")
+            feedback["feedback"] = cast(Literal["other"], reason if reason in _FEEDBACK else "other")
         if comment is not None:
-            said["comment"] = comment
+            feedback["comment"] = comment
         with asking():
             subscription = self._subscription(subscription_id)
             if subscription["status"] in ("canceled", "incomplete_expired"):
@@ -252,17 +252,17 @@ class StripeClient:
             self._release_schedule(subscription, key)
             if at_period_end:
                 params: SubscriptionUpdateParams = {"cancel_at_period_end": True}
-                if said:
-                    params["cancellation_details"] = said
+                if feedback:
+                    params["cancellation_details"] = feedback
                 self.api.v1.subscriptions.update(subscription_id, params, options)
-                # Afterwards: who does not leave after all is not let off. Left undone, the event of leaving does it.
+                # Only after the update has succeeded. If this fails, the event of the cancellation does it.
                 self._collect(subscription_id, False)
-            else:  # Stripe itself collects nothing more
-                details: SubscriptionCancelParams = {"cancellation_details": said} if said else {}
+            else:  # Stripe stops collecting by itself
+                details: SubscriptionCancelParams = {"cancellation_details": feedback} if feedback else {}
                 self.api.v1.subscriptions.cancel(subscription_id, details, options)
 
     def resume_subscription(self, subscription_id: str, *, key: str) -> None:
-        """Undo what is scheduled: a cancellation (Stripe says it in either of two fields), a downgrade, a pause."""
+        """Undo a scheduled cancellation (in either of Stripe's two fields), a scheduled downgrade or a pause."""
         options: stripe.RequestOptions = {"idempotency_key": f"{key}:resume"}
         with asking():
             subscription = self._subscription(subscription_id)
@@ -280,10 +280,10 @@ class StripeClient:
             self._collect(subscription_id, False)
 
     def _collect(self, subscription_id: str, wanted: bool) -> None:
-        """Whether Stripe goes on trying to collect what is open. An invoice that is left open is still owed, and opens
-        nothing; a void one would make the subscription active."""
-        open_now: InvoiceListParams = {"subscription": subscription_id, "status": "open", "limit": 100}
-        for invoice in self.api.v1.invoices.list(open_now).auto_paging_iter():
+        """Turn retries of open invoices on or off. They are not voided, because voiding would make the subscription
+        active; an open invoice gives no access."""
+        params: InvoiceListParams = {"subscription": subscription_id, "status": "open", "limit": 100}
+        for invoice in self.api.v1.invoices.list(params).auto_paging_iter():
             if bool(invoice.auto_advance) != wanted and invoice.id:
                 self.api.v1.invoices.update(invoice.id, {"auto_advance": wanted})
 
@@ -295,7 +295,7 @@ class StripeClient:
             subscription = self._subscription(subscription_id)
             quantity = self._quantity(subscription, item_id)
 
-            def ask(proration: Literal["always_invoice", "none"]) -> dict[str, Any]:
+            def preview(proration: Literal["always_invoice", "none"]) -> dict[str, Any]:
                 params: InvoiceCreatePreviewParams = {
                     "subscription": subscription_id,
                     "subscription_details": {
@@ -308,27 +308,27 @@ class StripeClient:
                     del params["subscription_details"]["proration_date"]
                 return self.api.v1.invoices.create_preview(params).to_dict()
 
-            # Without proration Stripe shows the first whole bill of the new price.
-            coming = ask("none")
-            due = None if at_period_end else ask("always_invoice")
+            # Without proration Stripe previews the first full bill at the new price.
+            next_bill = preview("none")
+            due = None if at_period_end else preview("always_invoice")
         lines = due["lines"]["data"] if due else []
         period_end = max(item["current_period_end"] for item in subscription["items"]["data"])
         return ChangePreview(
             amount_due_cents=due["amount_due"] if due else 0,
             credit_cents=-sum(line["amount"] for line in lines if line["amount"] < 0),
-            currency=coming["currency"].upper(),
-            next_amount_cents=coming["amount_due"],
+            currency=next_bill["currency"].upper(),
+            next_amount_cents=next_bill["amount_due"],
             next_billing_at=max((line["period"]["end"] for line in lines), default=period_end),
             tax_cents=_sum(due, "total_taxes") if due else 0,
             discount_cents=_sum(due, "total_discount_amounts") if due else 0,
-            next_tax_cents=_sum(coming, "total_taxes"),
-            next_discount_cents=_sum(coming, "total_discount_amounts"),
+            next_tax_cents=_sum(next_bill, "total_taxes"),
+            next_discount_cents=_sum(next_bill, "total_discount_amounts"),
         )
 
     def change_subscription(
         self, subscription_id: str, item_id: str, plan: Plan, *, at_period_end: bool, proration_date: int, key: str
     ) -> None:
-        """Now, invoiced at once and effective only when that invoice is paid; or when the paid period ends."""
+        """At once: the change is invoiced and takes effect when the invoice is paid. Or at the end of the period."""
         price = self._price(plan)
         with asking():
             subscription = self._subscription(subscription_id)
@@ -360,7 +360,7 @@ class StripeClient:
         return invoice.hosted_invoice_url if needs_action and invoice.status == "open" else None
 
     def _schedule_change(self, subscription: dict[str, Any], item_id: str, plan: Plan, quantity: int, key: str) -> None:
-        """A phase after the current one, with the plan; its metadata becomes the subscription's when it begins."""
+        """Add a phase with the plan. Stripe copies the phase's metadata to the subscription when the phase starts."""
         schedules, target = self.api.v1.subscription_schedules, self._price(plan)
         if subscription["schedule"]:
             schedule = schedules.retrieve(subscription["schedule"])
@@ -368,12 +368,12 @@ class StripeClient:
             schedule = schedules.create(
                 {"from_subscription": subscription["id"]}, {"idempotency_key": f"{key}:schedule"}
             )
-        ours = next(item for item in subscription["items"]["data"] if item["id"] == item_id)
-        named = {"plan_id": plan.plan_id, "plan_version": str(plan.version)}
-        written = phases(schedule.to_dict(), ours["price"]["id"], target, quantity, named)
+        item = next(item for item in subscription["items"]["data"] if item["id"] == item_id)
+        metadata = {"plan_id": plan.plan_id, "plan_version": str(plan.version)}
+        new_phases = phases(schedule.to_dict(), item["price"]["id"], target, quantity, metadata)
         schedules.update(
             schedule.id,
-            {"end_behavior": "release", "proration_behavior": "none", "phases": written},
+            {"end_behavior": "release", "proration_behavior": "none", "phases": new_phases},
             {"idempotency_key": f"{key}:phases"},
         )
 
@@ -385,7 +385,7 @@ class StripeClient:
             )
 
     def _subscription(self, subscription_id: str) -> dict[str, Any]:
-        """With all its items: an answer carries only the first of them."""
+        """The subscription with all its items: an answer lists only the first ones."""
         subscription = self.api.v1.subscriptions.retrieve(subscription_id).to_dict()
         if subscription["items"].get("has_more"):
             items = self.api.v1.subscription_items.list({"subscription": subscription_id, "limit": 100})
@@ -394,7 +394,7 @@ class StripeClient:
 
     @staticmethod
     def _quantity(subscription: dict[str, Any], item_id: str) -> int:
-        """Changing a price sets the quantity to 1 unless it is said again."""
+        """The item's quantity. It must be sent with a new price, because Stripe would reset it to 1."""
         return next((i.get("quantity") or 1 for i in subscription["items"]["data"] if i["id"] == item_id), 1)
 
     @staticmethod
@@ -404,7 +404,7 @@ class StripeClient:
             raise ProviderError(f"plan {plan.plan_id} has no Stripe price yet", reason="plan_not_synced")
         return price
 
-    # --- the customer's pages, and money back ----------------------------------------------------------------
+    # --- portal and refunds ----------------------------------------------------------------------------------
 
     def portal_url(self, customer_id: str, return_url: str) -> str:
         params: PortalParams = {"customer": customer_id, "return_url": return_url}
@@ -422,28 +422,28 @@ class StripeClient:
         reason: str,
         key: str,
     ) -> RefundParts:
-        """An invoice may have been paid in several parts: each goes back by itself, at most what is left of it."""
+        """Refund a payment. An invoice paid in several parts needs one refund for each part."""
         with asking():
             intents, outside = self._reader.charged(payment_ref)
             if not intents:
                 words = "it was paid outside Stripe" if outside else "nothing was charged for this payment"
                 raise ProviderError(words, reason="nothing_to_refund", outside_cents=outside)
             earlier = {intent: self._reader.refund_made(intent, key) for intent in intents}
-            # Of one charge Stripe itself knows what is left.
-            alone = len(intents) == 1
-            shares = {intents[0]: amount_cents} if alone else self._shares(intents, earlier, amount_cents)
+            # With a single charge, Stripe itself limits the amount to what is left.
+            single = len(intents) == 1
+            shares = {intents[0]: amount_cents} if single else self._shares(intents, earlier, amount_cents)
         facts, refused, errors = [], [], []
         for intent, cents in shares.items():
             try:
                 with asking():
-                    made = earlier[intent] or self._refund(intent, cents, reason, key)
+                    refund = earlier[intent] or self._refund(intent, cents, reason, key)
             except ProviderUnavailable:
                 raise
             except ProviderError as error:
                 refused.append(error.detail)
                 errors.append(error)
                 continue
-            facts.append(refund_fact(minimal(made), payment_ref, made["created"]))
+            facts.append(refund_fact(minimal(refund), payment_ref, refund["created"]))
         if errors and not facts:
             raise errors[0]
         return RefundParts(facts=tuple(facts), refused=tuple(refused), outside_cents=outside)
@@ -451,8 +451,8 @@ class StripeClient:
     def _shares(
         self, intents: Sequence[str], earlier: dict[str, dict[str, Any] | None], amount_cents: int | None
     ) -> dict[str, int | None]:
-        """How much of an amount (None: of all that is left) goes back by which intent, the first one first."""
-        left = {i: made["amount"] if (made := earlier[i]) else self._reader.refundable(i) for i in intents}
+        """Split an amount (None: all that is left) over the intents, those already refunded by this request first."""
+        left = {i: refund["amount"] if (refund := earlier[i]) else self._reader.refundable(i) for i in intents}
         if amount_cents is not None and amount_cents > sum(left.values()):
             raise ProviderError(f"at most {sum(left.values())} can be refunded", reason="amount_too_large")
         wanted = sum(left.values()) if amount_cents is None else amount_cents
@@ -478,7 +478,7 @@ class StripeClient:
         with asking():
             return self._reader.receipt_url(payment_id)
 
-    # --- plans, and what there is ------------------------------------------------------------------------------------
+    # --- plans and lists ---------------------------------------------------------------------------------------------
 
     def sync_plan(self, plan: Plan, *, dry_run: bool) -> PlanSync:
         with asking():

@@ -1,12 +1,12 @@
-"""Whose checkout it is at Stripe: the user's customer, found or made, and made anew when somebody deleted it there."""
+"""The Stripe customer of a user: found, created, or created again after it was deleted in the dashboard."""
 
 from collections.abc import Callable
 from typing import TypeVar
 
 import stripe
 
-_Made = TypeVar("_Made")
-# How many customers of one user may turn out to be deleted before that is taken for a fault.
+_Result = TypeVar("_Result")
+# After this many deleted customers of one user, give up with Stripe's error.
 _TRIES = 4
 
 
@@ -17,12 +17,12 @@ class Customers:
         self._v1 = api.v1
 
     def with_customer(
-        self, user_id: str, stored: str | None, use: Callable[[str], _Made]
-    ) -> tuple[_Made, tuple[str, ...]]:
-        """What `use` makes with the id of the user's customer, and the ids that turned out to be gone.
+        self, user_id: str, stored: str | None, use: Callable[[str], _Result]
+    ) -> tuple[_Result, tuple[str, ...]]:
+        """Call `use` with the id of the user's customer. Returns its result and the ids of deleted customers.
 
-        Stripe says that a customer is gone only when it is used: a stored id, what a search still finds, and what a
-        repeated key gives back may each be one that was deleted.
+        Stripe reports a deleted customer only when it is used: the stored id, a search result and the answer to a
+        repeated idempotency key can each be of a deleted one.
         """
         gone: tuple[str, ...] = ()
         while True:
@@ -35,19 +35,19 @@ class Customers:
                 gone = (*gone, customer)
 
     def _of(self, user_id: str, gone: tuple[str, ...]) -> str:
-        """metadata.user_id is all that we tell Stripe of a person.
+        """Find the customer by metadata.user_id, else create one.
 
-        The search lags behind by up to a minute; within that, and beyond, the key gives the same customer. It names
-        those that are gone: under the old key Stripe would give them back for a day.
+        The search index lags by up to a minute; the idempotency key prevents a duplicate meanwhile. Deleted ids are
+        part of the key, because under the old key Stripe would return the deleted customer for a day.
         """
-        living = [customer for customer in self._found(user_id) if customer not in gone]
-        if living:
-            return living[0]
+        existing = [customer for customer in self._search(user_id) if customer not in gone]
+        if existing:
+            return existing[0]
         key = ":".join(("customer", user_id, *gone))
         return once_more(lambda key: self._v1.customers.create(_named(user_id), {"idempotency_key": key}).id, key)
 
-    def _found(self, user_id: str) -> list[str]:
-        """A help, not a need: some countries have no search, and it fails by itself at times."""
+    def _search(self, user_id: str) -> list[str]:
+        """Empty when the search fails: it is optional, and not available in some countries."""
         quoted = user_id.replace("\\", "\\\\").replace("'", "\\'")
         try:
             matches = self._v1.customers.search({"query": f"metadata['user_id']:'{quoted}'"})
@@ -56,10 +56,10 @@ class Customers:
         return [customer.id for customer in matches.data]
 
 
-def once_more(make: Callable[[str], _Made], key: str) -> _Made:
-    """Stripe keeps what was begun under a key for a day, a 500 too: then once more under another one.
+def once_more(make: Callable[[str], _Result], key: str) -> _Result:
+    """Call `make(key)`; after a 5xx, once more with another key, as Stripe repeats the stored 5xx for a day.
 
-    Only for what does no harm when it is there twice, because nobody knows the first.
+    Only for objects that may exist twice: the first one might have been created, but its id is not known to us.
     """
     try:
         return make(key)

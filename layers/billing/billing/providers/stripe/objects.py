@@ -1,8 +1,8 @@
-"""What Stripe's objects say, as facts: pure, and the same for an event's object and for one that was read again.
+"""Stripe's objects as facts: pure functions, for objects from events and from the API.
 
 Stripe moved fields in API version 2025-03-31 ("basil"): the period from the subscription to its items, an invoice's
 subscription under `parent`, a payment's invoice out of the charge. An endpoint may send the old shapes for years, so
-every function here looks at what is there and never at a version. Objects are in the allow-listed form of `minimal`.
+every function here checks the fields, never the version. Objects are in the allow-listed form of `webhook.minimal`.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -31,8 +31,8 @@ PROVIDER = "stripe"
 
 _REFUND_STATUS: dict[str, RefundStatus] = {"succeeded": "succeeded", "failed": "failed", "canceled": "failed"}
 
-# An inquiry moved no money, and one that Stripe prevented was settled by a refund of its own. During an appeal the
-# money stays away. A status we do not know yet counts as open: what the payment gave is suspended.
+# An inquiry moves no money; "prevented" was settled by a separate refund. During an appeal the money is still withheld.
+# An unknown status counts as open, which suspends the access that the payment gave.
 _DISPUTE_STATUS: dict[str, DisputeStatus] = {
     "warning_needs_response": "inquiry",
     "warning_under_review": "inquiry",
@@ -52,16 +52,16 @@ def subscription_fact(
 ) -> SubscriptionFact | None:
     """The state of a subscription with all its items; None when the object lacks an item or a period.
 
-    `customer_discount`: whether it costs less by a discount of its customer's, which only a reading tells.
+    `customer_discount`: whether a discount of its customer applies; None if unknown, as in an event.
 
-    The items come in the order in which they may stand for the whole: those at a price that we made, the oldest first.
+    The first item represents the subscription. Items at prices created by us come first, then the oldest.
     """
     items = tuple(item_facts(subscription, observed_at))
     if not items:
         return None
     first = items[0]
     metadata: Object = subscription.get("metadata") or {}
-    coming, scheduled = _coming_phase(subscription, items)
+    next_phase, scheduled = _next_phase(subscription, items)
     return SubscriptionFact(
         provider=PROVIDER,
         observed_at=observed_at,
@@ -83,8 +83,8 @@ def subscription_fact(
         cancel_reason=_cancel_reason(subscription),
         collection_paused="pause_collection" in subscription,
         scheduled_price_id=scheduled,
-        scheduled_plan_id=at(coming, "metadata", "plan_id"),
-        scheduled_plan_version=_version(coming.get("metadata") or {}),
+        scheduled_plan_id=at(next_phase, "metadata", "plan_id"),
+        scheduled_plan_version=_version(next_phase.get("metadata") or {}),
         plan_id=metadata.get("plan_id"),
         plan_version=_version(metadata),
         checkout_id=metadata.get("checkout_id"),
@@ -96,11 +96,11 @@ def subscription_fact(
 
 
 def currency_of(subscription: Object) -> str | None:
-    """In which currency it is charged: a price may have several."""
-    named = subscription.get("currency") or next(
+    """The currency it is charged in (a price can have several): its own, else that of an item's price."""
+    currency = subscription.get("currency") or next(
         (c for i in at(subscription, "items", "data") or [] if (c := at(i, "price", "currency"))), None
     )
-    return named.upper() if named else None
+    return currency.upper() if currency else None
 
 
 def item_facts(subscription: Object, observed_at: int) -> Iterator[ItemFact]:
@@ -127,32 +127,31 @@ def _item_rank(item: Object) -> tuple[bool, int, str]:
 
 
 def _cancel_reason(subscription: Object) -> str | None:
-    """The customer's own reason where there is one, else Stripe's: payment_failed, payment_disputed, …"""
+    """The customer's reason if there is one, else Stripe's: payment_failed, payment_disputed, …"""
     details: Object = subscription.get("cancellation_details") or {}
     reason: str | None = details.get("feedback") or details.get("reason")
     return reason
 
 
-def _coming_phase(subscription: Object, items: Sequence[ItemFact]) -> tuple[Object, str | None]:
-    """What a schedule brings when this period ends: the phase and the price, if that is another price than those there
-    are, or another version of the plan.
+def _next_phase(subscription: Object, items: Sequence[ItemFact]) -> tuple[Object, str | None]:
+    """The scheduled phase after this period and its price, if it changes the price or the plan version.
 
-    Empty where nothing is scheduled, and where the schedule's phases were not expanded.
+    Empty when nothing is scheduled, or when the schedule's phases were not expanded.
     """
-    first, there = items[0], {item.price_id for item in items}
+    first, current_prices = items[0], {item.price_id for item in items}
     current = at(subscription, "metadata", "plan_id"), at(subscription, "metadata", "plan_version")
     for phase in at(subscription, "schedule", "phases") or []:
-        named: Object = phase.get("metadata") or {}
-        then = named.get("plan_id", current[0]), named.get("plan_version", current[1])
+        metadata: Object = phase.get("metadata") or {}
+        scheduled = metadata.get("plan_id", current[0]), metadata.get("plan_version", current[1])
         prices = [price for item in phase.get("items", []) if (price := at(item, "price", "id"))]
-        new = [price for price in prices if price not in there]
-        if phase.get("start_date", 0) >= first.current_period_end and prices and (new or then != current):
+        new = [price for price in prices if price not in current_prices]
+        if phase.get("start_date", 0) >= first.current_period_end and prices and (new or scheduled != current):
             return phase, (new or [price for price in prices if price == first.price_id] or prices)[0]
     return {}, None
 
 
 def invoice_subscription(invoice: Object) -> str | None:
-    """The subscription an invoice belongs to; None for a stand-alone one."""
+    """The subscription id of an invoice; None for a stand-alone invoice."""
     owner: str | None = invoice.get("subscription") or at(invoice, "parent", "subscription_details", "subscription")
     return owner
 
@@ -168,7 +167,7 @@ def _subscription_metadata(invoice: Object) -> Object:
 def payment_fact(
     invoice: Object, observed_at: int, *, charge_ids: tuple[str, ...] = (), fee_cents: int | None = None
 ) -> PaymentFact | None:
-    """A subscription's paid invoice; None for any other invoice. A retried or paid-out-of-band one counts the same."""
+    """The payment of a subscription's paid invoice, also if paid by a retry or outside Stripe; None without one."""
     subscription_id = invoice_subscription(invoice)
     if subscription_id is None:
         return None
@@ -197,7 +196,7 @@ def payment_fact(
         plan_id=metadata.get("plan_id"),
         plan_version=_version(metadata),
         lines=lines,
-        # Of an invoice that was paid in part (the rest from the customer's balance), the tax is a part too.
+        # If the customer's balance covered part of the invoice, only the same share of its tax counts.
         tax_cents=sum(amount for amount, _ in tax) * paid // total if total > 0 else 0,
         tax_inside=any(inside for _, inside in tax),
         given_up_at=at(invoice, "status_transitions", "marked_uncollectible_at"),
@@ -205,7 +204,7 @@ def payment_fact(
 
 
 def _taxes(invoice: Object) -> list[tuple[int, bool]]:
-    """Each tax of an invoice, and whether it is inside the prices."""
+    """(amount, included in the price) of each tax of an invoice."""
     taxes = invoice.get("total_taxes") or invoice.get("total_tax_amounts") or []
     return [
         (tax.get("amount", 0), tax.get("tax_behavior") == "inclusive" or tax.get("inclusive", False)) for tax in taxes
@@ -213,10 +212,9 @@ def _taxes(invoice: Object) -> list[tuple[int, bool]]:
 
 
 def _bought_lines(invoice: Object) -> tuple[LineFact, ...]:
-    """What an invoice asks money for, what runs longest first: `period_start/end` of the invoice is the one before.
+    """What an invoice charges for, the latest end first. (`period_start/end` of the invoice is the period before.)
 
-    Those of a change within a period count where there is nothing else, never by their place in the list: prorations
-    come before the line of the new period.
+    Proration lines count only if there are no others; they precede the line of the new period.
     """
     lines = [line for line in at(invoice, "lines", "data") or [] if {"start", "end"} <= line.get("period", {}).keys()]
     regular = [line for line in lines if not _proration(line)]
@@ -237,7 +235,7 @@ def _proration(line: Object) -> bool:
 
 
 def dunning_fact(invoice: Object, observed_at: int, *, action_required: bool = False) -> DunningFact | None:
-    """A subscription's invoice that is not paid; None for any other, and for a draft, which asks for nothing yet."""
+    """A subscription's unpaid invoice; None for any other invoice, and for a draft, which is not due yet."""
     subscription_id = invoice_subscription(invoice)
     state = invoice.get("status", "open")
     if subscription_id is None or state not in INVOICE_STATES:
@@ -261,25 +259,25 @@ def dunning_fact(invoice: Object, observed_at: int, *, action_required: bool = F
 
 
 def _waived(invoice: Object) -> bool:
-    """Whether an uncollectible invoice was given up by pausing collection. Newer versions say why; before that, nobody
-    had tried to collect it."""
-    why = at(invoice, "status_details", "uncollectible", "reason")
-    if why is not None:
-        return bool(why == "subscription_paused")
+    """Whether an invoice is uncollectible because collection is paused. Older API versions give no reason; there, an
+    invoice without any attempt counts as such."""
+    reason = at(invoice, "status_details", "uncollectible", "reason")
+    if reason is not None:
+        return bool(reason == "subscription_paused")
     return not invoice.get("attempt_count") and invoice.get("collection_method") != "send_invoice"
 
 
 def invoice_fact(invoice: Object, observed_at: int) -> Fact | None:
-    """What an invoice as it stands says: that it is paid, or that it is not."""
+    """The payment of a paid invoice, else its dunning state."""
     if invoice.get("status") == "paid":
         return payment_fact(invoice, observed_at)
     return dunning_fact(invoice, observed_at)
 
 
 def checkout_facts(session: Object, observed_at: int, failed: bool = False) -> tuple[Fact, ...]:
-    """A checkout session: that it ended, and in payment mode the purchase. Empty for a session that is not ours.
+    """The end of a checkout session, and in payment mode the purchase. Empty for a session that is not ours.
 
-    `status: complete` is not "paid": `payment_status` says it. `failed` is a delayed payment that came to nothing.
+    `status: complete` does not mean paid: `payment_status` does. `failed`: a delayed payment has failed.
     """
     metadata: Object = session.get("metadata") or {}
     user_id = metadata.get("user_id")
@@ -314,7 +312,7 @@ def checkout_facts(session: Object, observed_at: int, failed: bool = False) -> t
 
 
 def purchase_facts(
-    thing: Object,
+    source: Object,
     observed_at: int,
     *,
     purchase_id: str,
@@ -325,8 +323,8 @@ def purchase_facts(
     fee_cents: int | None = None,
     tax_cents: int | None = None,
 ) -> tuple[Fact, ...]:
-    """The purchase that a session, payment intent or charge is about, when its metadata says that it is ours."""
-    metadata: Object = thing.get("metadata") or {}
+    """The purchase of a session, payment intent or charge (`source`), if its metadata marks it as ours."""
+    metadata: Object = source.get("metadata") or {}
     if not {"user_id", "plan_id", "checkout_id"} <= metadata.keys():
         return ()
     return (
@@ -339,10 +337,10 @@ def purchase_facts(
             plan_version=_version(metadata) or 1,
             state=state,
             amount_cents=amount_cents,
-            currency=thing.get("currency", "").upper(),
+            currency=source.get("currency", "").upper(),
             checkout_id=metadata["checkout_id"],
-            customer_id=thing.get("customer"),
-            created_at=thing.get("created"),
+            customer_id=source.get("customer"),
+            created_at=source.get("created"),
             paid_at=(paid_at or observed_at) if state == "paid" else None,
             refs=refs,
             fee_cents=fee_cents,
@@ -351,10 +349,10 @@ def purchase_facts(
     )
 
 
-def payment_name(thing: Object) -> str | None:
-    """How a charge, refund, dispute or warning names the payment it is about: the intent, else the charge."""
-    own = thing["id"] if thing.get("object") == "charge" else None
-    name: str | None = thing.get("payment_intent") or thing.get("charge") or own
+def payment_name(source: Object) -> str | None:
+    """The id by which a charge, refund, dispute or warning names its payment: the intent, else the charge."""
+    own = source["id"] if source.get("object") == "charge" else None
+    name: str | None = source.get("payment_intent") or source.get("charge") or own
     return name
 
 

@@ -1,4 +1,4 @@
-"""Plans at Stripe: one product per plan, one price per version that is for sale. Repeating a sync changes nothing."""
+"""Plans at Stripe: one product per plan, one price per version. A sync is idempotent."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 
 class Prices:
-    """Works through one SDK client; raises the SDK's errors."""
+    """Raises the SDK's errors."""
 
     def __init__(self, api: stripe.StripeClient, tax_behavior: str) -> None:
         self._v1 = api.v1
         self._tax_behavior = tax_behavior
 
     def sync(self, plan: Plan, *, dry_run: bool) -> PlanSync:
-        """Makes Stripe show what the plan says. A plan that names a price already has adopted it."""
+        """Create or update the product and price. A price id already in the plan is used as it is."""
         changes: list[str] = []
         adopted = plan.provider_plan_ids.get("stripe")
         price = self._adopted(adopted) if adopted else self._by_lookup_key(plan)
@@ -43,7 +43,7 @@ class Prices:
         )
 
     def once(self, price_id: str, amount_cents: int) -> "SessionCreateParamsLineItemPriceData":
-        """What one period of a price that recurs costs when it is paid a single time: the same product and tax."""
+        """A one-time price for one period of a recurring price, with the same product and tax behaviour."""
         price = self._adopted(price_id)
         data: SessionCreateParamsLineItemPriceData = {
             "product": price["product"],
@@ -100,7 +100,7 @@ class Prices:
             self._v1.products.update(_product_id(plan), {"name": plan.name, "active": plan.status != "archived"})
 
     def _sync_active(self, plan: Plan, price: dict[str, Any], changes: list[str], dry_run: bool) -> None:
-        """An archived plan's price takes no new subscription; those that have it keep renewing."""
+        """Archive the price of an archived plan: no new subscriptions, while existing ones keep renewing."""
         active = plan.status != "archived"
         if price["active"] != active:
             changes.append(f"{'activate' if active else 'archive'} price {price['id']}")
@@ -118,7 +118,7 @@ def _lookup_key(plan: Plan) -> str:
 
 
 def _differences(plan: Plan, price: dict[str, Any]) -> list[str]:
-    """Where a price is not what the plan says; buyers would be charged the price's amount."""
+    """Differences between a price and the plan. Stripe would charge what the price says."""
     every = (price.get("recurring") or {}).get("interval", "once")
     count = (price.get("recurring") or {}).get("interval_count", 1)
     pairs = (

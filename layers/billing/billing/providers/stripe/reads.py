@@ -1,4 +1,4 @@
-"""Reading Stripe's objects again: the truth when an event says too little, came late or never came."""
+"""Reading Stripe's objects, for when an event is incomplete, late or lost."""
 
 from collections.abc import Iterable
 from datetime import UTC
@@ -21,20 +21,20 @@ if TYPE_CHECKING:
 
 PAGE = 100
 INVOICES = 24
-# Read with a subscription: its schedule's phases, how its last invoice was paid, and its customer's metadata.
+# Expanded in a subscription: its schedule's phases, the payments of its last invoice, its customer's metadata.
 _WHOLE = ["schedule", "latest_invoice.payments", "customer"]
-# The same, and what its price depends on.
+# Expanded to compute its price.
 _COSTS = ["discounts", "items.data.discounts", "items.data.price.currency_options"]
 
 
 class Reader:
-    """Reads through one SDK client; raises the SDK's errors."""
+    """Raises the SDK's errors."""
 
     def __init__(self, api: stripe.StripeClient) -> None:
         self._v1 = api.v1
 
     def read(self, ref: Ref, now: int) -> tuple[Fact, ...]:
-        """The object as it is now, as facts; empty for one that is not ours."""
+        """The object's current state as facts; empty for one that is not ours."""
         if ref.kind == "subscription":
             return self._subscription(ref.id, now)
         if ref.kind == "checkout" or ref.id.startswith("cs_"):
@@ -48,43 +48,43 @@ class Reader:
         return self._of_subscription(subscription.to_dict(), observed_at(subscription, now))
 
     def _of_subscription(self, subscription: dict[str, Any], seen: int) -> tuple[Fact, ...]:
-        """A subscription with its last invoice, in case no event reported it; where invoices are open, with all recent
-        ones. One that was made by hand carries no user, but its customer does."""
+        """A subscription and its last invoice, in case its event was lost; if invoices may be open, all recent ones. A
+        subscription created in the dashboard has no user id in its metadata; its customer has."""
         if says_too_little(minimal(subscription)):
             subscription = self._with_coupons(subscription)
         customer = subscription.get("customer")
         discount = customer.get("discount") if isinstance(customer, dict) else None
-        # A customer's discount counts where the subscription has none of its own.
+        # A customer's discount applies only if the subscription has none.
         of_customer = bool(discount) and not subscription.get("discounts")
         if of_customer:
             subscription = {**subscription, "discounts": [self._with_coupon(discount)]}
         fact = objects.subscription_fact(minimal(subscription), seen, customer_discount=of_customer)
-        if fact and (said := objects.at(subscription, "cancellation_details", "comment")):
-            fact = replace(fact, comment=str(said))
+        if fact and (comment := objects.at(subscription, "cancellation_details", "comment")):
+            fact = replace(fact, comment=str(comment))
         facts: list[Fact | None] = [fact]
         invoice = subscription.get("latest_invoice")
         if isinstance(invoice, dict):
             settled = invoice.get("status") == "paid" and subscription.get("status") not in ("past_due", "unpaid")
             invoices = [invoice] if settled else self._invoices(subscription["id"])
             facts += [objects.invoice_fact(self._whole(each), seen) for each in invoices]
-        named = objects.at(minimal(customer), "metadata", "user_id") if isinstance(customer, dict) else None
-        return tuple(replace(fact, user_id=fact.user_id or named) for fact in facts if fact)
+        owner = objects.at(minimal(customer), "metadata", "user_id") if isinstance(customer, dict) else None
+        return tuple(replace(fact, user_id=fact.user_id or owner) for fact in facts if fact)
 
     def _with_coupons(self, subscription: dict[str, Any]) -> dict[str, Any]:
-        """The subscription with all its items, their discounts and coupons, read one by one, because an answer expands
+        """The subscription with all items, discounts and coupons. Coupons are read one by one, because Stripe expands
         only four levels."""
-        again = self._v1.subscriptions.retrieve(subscription["id"], {"expand": _COSTS}).to_dict()
-        if again["items"].get("has_more"):
+        priced = self._v1.subscriptions.retrieve(subscription["id"], {"expand": _COSTS}).to_dict()
+        if priced["items"].get("has_more"):
             params: SubscriptionItemListParams = {
                 "subscription": subscription["id"],
                 "limit": PAGE,
                 "expand": ["data.discounts", "data.price.currency_options"],
             }
             items = self._v1.subscription_items.list(params).auto_paging_iter()
-            again["items"] = {"data": [item.to_dict() for item in items]}
-        for holder in (again, *again["items"]["data"]):
+            priced["items"] = {"data": [item.to_dict() for item in items]}
+        for holder in (priced, *priced["items"]["data"]):
             holder["discounts"] = [self._with_coupon(discount) for discount in holder.get("discounts") or []]
-        return {**subscription, "items": again["items"], "discounts": again["discounts"]}
+        return {**subscription, "items": priced["items"], "discounts": priced["discounts"]}
 
     def _with_coupon(self, discount: Any) -> Any:
         coupon = objects.at(discount, "source", "coupon") if isinstance(discount, dict) else None
@@ -95,16 +95,16 @@ class Reader:
         except stripe.InvalidRequestError as gone:
             if gone.code != "resource_missing":
                 raise
-            return discount  # a deleted coupon still counts, but Stripe no longer says how much it takes off
+            return discount  # a deleted coupon still applies, but its amount can no longer be read
         return {**discount, "source": {**discount["source"], "coupon": whole}}
 
     def _invoices(self, subscription_id: str) -> list[dict[str, Any]]:
-        """The newest invoices of a subscription, as many as could be open at once."""
+        """The newest invoices of a subscription; no more than these are expected to be open at once."""
         params: InvoiceListParams = {"subscription": subscription_id, "limit": INVOICES, "expand": ["data.payments"]}
         return [invoice.to_dict() for invoice in self._v1.invoices.list(params).data]
 
     def _whole(self, invoice: dict[str, Any]) -> dict[str, Any]:
-        """The allow-listed invoice with all its lines: the object itself holds only the first ones."""
+        """The allow-listed invoice with all its lines: the object itself has only the first ones."""
         reduced = minimal(invoice)
         if objects.at(reduced, "lines", "has_more"):
             lines = self._v1.invoices.line_items.list(reduced["id"], {"limit": PAGE}).auto_paging_iter()
@@ -125,7 +125,7 @@ class Reader:
         if bought.state == "paid":
             tax, read = bought.tax_cents, self._payment(intent, now)
             return (*ended, *(replace(f, tax_cents=tax) if isinstance(f, PurchaseFact) else f for f in read))
-        # A complete, unpaid session does not show whether its bank debit is on its way or has failed.
+        # A complete, unpaid session does not say whether its bank debit is pending or has failed.
         failed = self._v1.payment_intents.retrieve(intent).status in ("requires_payment_method", "canceled")
         return (*ended, replace(bought, state="failed" if failed else bought.state))
 
@@ -135,8 +135,7 @@ class Reader:
         return (fact,) if fact else ()
 
     def _payment(self, name: str, now: int) -> tuple[Fact, ...]:
-        """The payment with its owner, and every refund, dispute and warning about it. Read together, they need no
-        order."""
+        """The payment, its owner, and all its refunds, disputes and fraud warnings."""
         if not name.startswith("pi_"):
             charged = self._v1.charges.retrieve(name).to_dict()
             name = str(charged.get("payment_intent") or "")
@@ -193,11 +192,11 @@ class Reader:
 
     @staticmethod
     def _all(service: Any, intent: str) -> Iterable[dict[str, Any]]:
-        """Every object of a service that is about one payment intent, in the allow-listed form."""
+        """All objects of a service (refunds, disputes, …) for one payment intent, in the allow-listed form."""
         answer = service.list({"payment_intent": intent, "limit": PAGE})
-        return (minimal(thing.to_dict()) for thing in answer.auto_paging_iter())
+        return (minimal(entry.to_dict()) for entry in answer.auto_paging_iter())
 
-    # --- names of a payment ------------------------------------------------------------------------------------------
+    # --- ids of a payment --------------------------------------------------------------------------------------------
 
     def payment_intent_of(self, payment_ref: str) -> str | None:
         """The payment intent behind an invoice, charge, session or intent; None when nothing was charged."""
@@ -210,7 +209,7 @@ class Reader:
         return id_of(self._v1.charges.retrieve(payment_ref).payment_intent)
 
     def charged(self, payment_ref: str) -> tuple[list[str], int]:
-        """The payment intents behind a payment, the newest first, and how much of it was paid past Stripe."""
+        """The payment intents of a payment, the newest first, and the amount that was paid outside Stripe."""
         if not payment_ref.startswith("in_"):
             intent = self.payment_intent_of(payment_ref)
             return ([intent] if intent else []), 0
@@ -224,20 +223,20 @@ class Reader:
         return intents, outside
 
     def refundable(self, intent: str) -> int:
-        """What has not been given back yet of an intent's charge."""
+        """The amount of an intent's charge that is not refunded yet."""
         charge = self._v1.payment_intents.retrieve(intent, {"expand": ["latest_charge"]}).latest_charge
         return charge.amount - charge.amount_refunded if isinstance(charge, stripe.Charge) else 0
 
     def refund_made(self, intent: str, request_id: str) -> dict[str, Any] | None:
-        """The refund of an intent that our request has made already, if there is one."""
-        for refund in self._v1.refunds.list({"payment_intent": intent, "limit": PAGE}).auto_paging_iter():
-            made = refund.to_dict()
-            if (made.get("metadata") or {}).get("refund_request") == request_id:
-                return made
+        """The refund of an intent that this refund request has already created, if any."""
+        for entry in self._v1.refunds.list({"payment_intent": intent, "limit": PAGE}).auto_paging_iter():
+            refund = entry.to_dict()
+            if (refund.get("metadata") or {}).get("refund_request") == request_id:
+                return refund
         return None
 
     def receipt_url(self, payment_id: str) -> str | None:
-        """Stripe's hosted page about a payment. Whoever has the link reads it: never store it."""
+        """Stripe's hosted page of a payment. Anyone with the link can read it: never store it."""
         if payment_id.startswith("in_"):
             return self._v1.invoices.retrieve(payment_id).hosted_invoice_url
         intent = self.payment_intent_of(payment_id)
@@ -251,7 +250,7 @@ class Reader:
     def subscriptions(
         self, after: str | None, customer_id: str | None, now: int
     ) -> tuple[list[Fact | Unreadable], str | None]:
-        """One page of the account's subscriptions that are not canceled, and where the next one starts."""
+        """One page of subscriptions and the next cursor: those not canceled, or all of one customer."""
         params: SubscriptionListParams = {"limit": PAGE, "expand": [f"data.{name}" for name in _WHOLE]}
         if after:
             params["starting_after"] = after
@@ -268,7 +267,7 @@ class Reader:
         return facts, page.data[-1].id if page.has_more and page.data else None
 
     def events(self, since: int, after: str | None) -> tuple[list[Notification | Unreadable], str | None]:
-        """One page of those events since a time that mean something to us, the newest first, delivered or not."""
+        """One page of the events since a time that we use, newest first, delivered or not; and the next cursor."""
         params: EventListParams = {"limit": PAGE, "created": {"gte": since}}
         if after:
             params["starting_after"] = after
@@ -282,12 +281,12 @@ class Reader:
         return events, page.data[-1].id if page.has_more else None
 
     def event(self, event_id: str) -> Notification:
-        """An event again, as Stripe keeps it for 30 days."""
+        """Read one event by its id. Stripe keeps events for 30 days."""
         return minimise_event(self._v1.events.retrieve(event_id).to_dict())
 
 
 def observed_at(answer: Any, now: int) -> int:
-    """The time of an answer by Stripe's own clock (its Date header), so that it compares with events' times."""
+    """The time of an answer by Stripe's clock (its Date header), comparable with the times of events."""
     response = answer.last_response
     date = (response.headers or {}).get("Date") if response is not None else None
     try:
@@ -297,5 +296,5 @@ def observed_at(answer: Any, now: int) -> int:
 
 
 def id_of(value: Any) -> str | None:
-    """The id of something that Stripe may have expanded, or left out."""
+    """The id of an object that may be expanded, or absent."""
     return value if value is None or isinstance(value, str) else str(value.id)

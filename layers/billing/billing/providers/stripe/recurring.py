@@ -1,7 +1,7 @@
-"""What a subscription costs per interval at Stripe: the prices of its items times their quantities, less the discounts
-that stay. A coupon for once does not count, nor does a repeating one that is over.
+"""The recurring amount of a Stripe subscription: item prices times quantities, less lasting discounts. One-time coupons
+and expired repeating ones do not count.
 
-Discounts in a webhook are ids; a subscription that has some is read again with its coupons (`says_too_little`).
+Discounts in a webhook are ids only; a subscription with discounts is read with its coupons (`says_too_little`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,9 +11,9 @@ from typing import Any
 Object = Mapping[str, Any]
 
 
-def at(thing: Object, *path: str) -> Any:
-    """The value at a path of keys, or None where the path ends early."""
-    value: Any = thing
+def at(source: Object, *path: str) -> Any:
+    """The value at a path of keys, or None where a key is missing."""
+    value: Any = source
     for key in path:
         if not isinstance(value, Mapping):
             return None
@@ -22,8 +22,8 @@ def at(thing: Object, *path: str) -> Any:
 
 
 def says_too_little(subscription: Object) -> bool:
-    """Whether what it costs, or which items it has, has to be asked: discounts without their coupons, another currency
-    than the price's own, more items than are listed here."""
+    """Whether the subscription must be read to know its amount: it has discounts, which come without their coupons, a
+    currency other than the price's, or more items than are listed."""
     listed: Sequence[Object] = at(subscription, "items", "data") or []
     holders = (subscription, *listed)
     if bool(at(subscription, "items", "has_more")) or any("discount" in h or h.get("discounts") for h in holders):
@@ -33,7 +33,7 @@ def says_too_little(subscription: Object) -> bool:
 
 
 def recurring_amounts(subscription: Object, items: Sequence[Object], now: int) -> list[int | None]:
-    """Of each item; None where it cannot be told. Discounts of an item come first, then the subscription's."""
+    """The recurring amount of each item; None if unknown. Item discounts apply first, then the subscription's."""
     charged = subscription.get("currency")
     amounts = [_own_amount(item, charged, now) for item in items]
     if None in amounts:
@@ -65,10 +65,10 @@ def _own_amount(item: Object, charged: str | None, now: int) -> int | None:
 
 
 def _lasting(holder: Object, now: int) -> list[Object]:
-    """The coupons on a subscription or item that go on counting."""
+    """The coupons of a subscription or item that also apply to later invoices."""
     lasting = []
     for discount in [holder.get("discount"), *(holder.get("discounts") or [])]:
-        # Since 2025-09-30 the coupon stands under `source`.
+        # Since API version 2025-09-30 the coupon is under `source`.
         coupon = at(discount or {}, "source", "coupon") or at(discount or {}, "coupon")
         if not isinstance(coupon, Mapping):
             continue
@@ -85,7 +85,7 @@ def _applies(coupon: Object, item: Object) -> bool:
 
 
 def _off(coupon: Object, amount: int, charged: str | None) -> int:
-    """What a coupon takes from an amount: percent rounded half up, as Stripe does, or so much per invoice."""
+    """A coupon's discount on an amount: a percentage rounded half up, as Stripe does, or a fixed amount."""
     percent = coupon.get("percent_off")
     if percent is not None:
         return int((amount * Decimal(str(percent)) / 100).quantize(Decimal(1), ROUND_HALF_UP))

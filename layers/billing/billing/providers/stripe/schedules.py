@@ -1,8 +1,8 @@
-"""The phases of a schedule that changes a plan when the paid period ends.
+"""The phases of a subscription schedule that changes the plan at the end of the paid period.
 
-What is written replaces every phase whole: what it leaves out, Stripe takes away from the subscription. So the current
-phase is written back as it was read, and the next one is the same but for the price. Which fields can be written is
-what the SDK's types say.
+An update replaces all phases, and Stripe removes from the subscription what a phase leaves out. So the current phase is
+written back as it was read, and the next one is a copy with the new price. The SDK's types say which fields are
+writable.
 """
 
 from collections.abc import Mapping
@@ -18,21 +18,21 @@ from stripe.params import (
 
 Object = Mapping[str, Any]
 
-# Inside a phase, where what is read says more than can be written.
+# Parts of a phase that have read-only fields.
 _WRITABLE: Mapping[str, Any] = {
     "items": SubscriptionScheduleUpdateParamsPhaseItem,
     "add_invoice_items": SubscriptionScheduleUpdateParamsPhaseAddInvoiceItem,
     "automatic_tax": SubscriptionScheduleUpdateParamsPhaseAutomaticTax,
     "invoice_settings": SubscriptionScheduleUpdateParamsPhaseInvoiceSettings,
 }
-# Of the current phase alone: a trial, its dates, and what is charged once.
+# Not copied to the next phase: dates, a trial, one-time charges.
 _OF_NOW = ("start_date", "end_date", "trial_end", "add_invoice_items", "billing_cycle_anchor")
 
 
-def phases(schedule: Object, from_price: str, to_price: str, quantity: int, named: Mapping[str, str]) -> list[Any]:
-    """The current phase, and one after it in which `to_price` stands for `from_price`; `named` is its metadata.
+def phases(schedule: Object, from_price: str, to_price: str, quantity: int, metadata: Mapping[str, str]) -> list[Any]:
+    """The current phase and the next one, which has `to_price` in place of `from_price` and `metadata` added.
 
-    A schedule outlives the change it was made for by a period, so the current phase need not be its first one.
+    A schedule stays for a period after its change, so the current phase is not always the first.
     """
     began = (schedule.get("current_phase") or schedule["phases"][0])["start_date"]
     current = next(phase for phase in schedule["phases"] if phase["start_date"] == began)
@@ -42,20 +42,20 @@ def phases(schedule: Object, from_price: str, to_price: str, quantity: int, name
         {**item, "price": to_price, "quantity": quantity} if item["price"] == from_price else item
         for item in now["items"]
     ]
-    then["metadata"] = {**now.get("metadata", {}), **named}
+    then["metadata"] = {**now.get("metadata", {}), **metadata}
     then["proration_behavior"] = "none"
     return [now, then]
 
 
 def _picked(part: Object, shape: Any) -> dict[str, Any]:
-    """What of it can be written; nothing that is empty, since leaving it out says the same."""
+    """The writable fields that are not empty."""
     names = shape.__annotations__.keys() & part.keys() - {"plan", "price_data"}
     written = {name: _written(name, part[name]) for name in sorted(names)}
     return {name: value for name, value in written.items() if value not in (None, [], {})}
 
 
 def _written(name: str, value: Any) -> Any:
-    """A value as it is sent: objects that Stripe expanded by their ids, and a discount by the one name it has."""
+    """A value in the form to send: expanded objects become ids, discounts one reference each."""
     if name == "discounts":
         return [_discount(discount) for discount in value or []]
     if isinstance(value, list):
@@ -70,7 +70,7 @@ def _written(name: str, value: Any) -> Any:
 
 
 def _discount(discount: Object) -> dict[str, str]:
-    """The running one, so that it does not begin anew; else what it would begin by."""
+    """The existing discount, so that it does not start again; else its promotion code or coupon."""
     for name in ("discount", "promotion_code", "coupon"):
         if written := _written(name, discount.get(name)):
             return {name: written}

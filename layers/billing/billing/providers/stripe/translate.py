@@ -1,4 +1,4 @@
-"""What each of Stripe's events means. An event that says too little names the objects to read first."""
+"""Stripe's events as facts. For an event without all the data, the translation names the objects to read."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,13 +9,13 @@ from billing.providers.stripe import objects
 from billing.providers.stripe.recurring import says_too_little
 from billing.rules.facts import DunningFact, Fact, Ref, Translation
 
-# Which invoices are open says which time is not paid.
+# In these states the open invoices are read, because they say which period is unpaid.
 _OWING = frozenset({"past_due", "unpaid"})
 _Translator = Callable[[dict[str, Any], int], Translation]
 
 
 def translate(notification: Notification) -> Translation:
-    """The meaning of a minimised event; of an unknown one, that it is nothing to us. Never fails on a new value."""
+    """The facts of a minimised event, or the reason why it is ignored. Unknown values do not raise."""
     if "account" in notification.payload:
         return Translation(reason="an event of a connected account")
     translator = _TRANSLATORS.get(notification.type)
@@ -32,15 +32,15 @@ def _facts(*facts: Fact | None, otherwise: str) -> Translation:
 
 
 def _subscription(subscription: dict[str, Any], at: int) -> Translation:
-    """The event carries the whole state, except what a schedule (a downgrade to come) will do, which invoices are
-    open, what discounts and other currencies make of the price, and what they said as they left."""
+    """The event has the whole state, except for a scheduled change, the open invoices, the effect of discounts and
+    currencies on the price, and the customer's comment on cancelling."""
     fact = objects.subscription_fact(subscription, at)
     if fact is None:
         return Translation(rereads=(Ref("subscription", subscription["id"]),))
     if fact.status != "canceled" and ("schedule" in subscription or says_too_little(subscription)):
         return Translation(rereads=(Ref("subscription", subscription["id"]),))
-    more = fact.status in _OWING or objects.at(subscription, "cancellation_details", "comment")
-    return Translation(facts=(fact,), rereads=(Ref("subscription", fact.subscription_id),) if more else ())
+    incomplete = fact.status in _OWING or objects.at(subscription, "cancellation_details", "comment")
+    return Translation(facts=(fact,), rereads=(Ref("subscription", fact.subscription_id),) if incomplete else ())
 
 
 def _schedule(schedule: dict[str, Any], _: int) -> Translation:
@@ -59,7 +59,7 @@ def _checkout_failed(session: dict[str, Any], at: int) -> Translation:
 
 
 def _session(session: dict[str, Any], at: int, *, failed: bool) -> Translation:
-    """A session of a subscription carries no period: that is read from the subscription."""
+    """A session has no billing period, so its subscription is read too."""
     facts = objects.checkout_facts(session, at, failed)
     if not facts:
         return Translation(reason="a checkout session that is not ours")
@@ -68,7 +68,7 @@ def _session(session: dict[str, Any], at: int, *, failed: bool) -> Translation:
 
 
 def _invoice(invoice: dict[str, Any], at: int) -> Translation:
-    """Only the first lines come in an event: ours may stand behind them, after the prorations."""
+    """An event has only the first lines; with more, the invoice is read, as prorations precede the line we need."""
     if objects.invoice_subscription(invoice) is not None and objects.at(invoice, "lines", "has_more"):
         return Translation(rereads=(Ref("invoice", invoice["id"]),))
     fact = objects.invoice_fact(invoice, at)
@@ -82,7 +82,7 @@ def _invoice_paid(invoice: dict[str, Any], at: int) -> Translation:
 def _invoice_action_required(invoice: dict[str, Any], at: int) -> Translation:
     meaning = _invoice(invoice, at)
     if meaning.rereads:
-        # What is read says the rest, but not this.
+        # A read invoice does not say that action is required.
         fact = objects.dunning_fact({**invoice, "lines": {}}, at, action_required=True)
         return replace(meaning, facts=(fact,) if fact else ())
     facts = tuple(replace(f, action_required=True) if isinstance(f, DunningFact) else f for f in meaning.facts)
@@ -90,7 +90,7 @@ def _invoice_action_required(invoice: dict[str, Any], at: int) -> Translation:
 
 
 def _invoice_given_up(invoice: dict[str, Any], at: int) -> Translation:
-    """Voided or uncollectible: no further attempt, whatever the object still says."""
+    """Voided or uncollectible: there is no further attempt, even if the object still names one."""
     return _invoice({name: value for name, value in invoice.items() if name != "next_payment_attempt"}, at)
 
 
@@ -100,14 +100,14 @@ def _operator(invoice: dict[str, Any], _: int) -> Translation:
 
 
 def _invoice_payment(payment: dict[str, Any], _: int) -> Translation:
-    """Ties an invoice to its payment intent; the invoice, read with its payments, says the rest."""
+    """Links an invoice to its payment intent: read the invoice with its payments."""
     if "invoice" not in payment:
         return Translation(reason="a payment of no invoice")
     return Translation(rereads=(Ref("invoice", payment["invoice"]),))
 
 
 def _payment_intent_succeeded(intent: dict[str, Any], at: int) -> Translation:
-    """A second source for one-time purchases: the same purchase id as the session's, so it counts once."""
+    """A second source for one-time purchases. It has the session's purchase id, so the purchase counts once."""
     charge = intent.get("latest_charge")
     facts = objects.purchase_facts(
         intent,
@@ -134,7 +134,7 @@ def _charge_succeeded(charge: dict[str, Any], at: int) -> Translation:
 
 
 def _charge_refunded(charge: dict[str, Any], _: int) -> Translation:
-    """The amount is cumulative and names no refund, nor (since basil) the invoice: read the payment for both."""
+    """The event has a cumulative amount, no refund id and (since basil) no invoice, so the payment is read."""
     return _payment_first(charge, lambda _: None)
 
 
@@ -150,17 +150,17 @@ def _fraud_warning(warning: dict[str, Any], at: int) -> Translation:
     return _payment_first(warning, lambda name: objects.fraud_warning_fact(name, at))
 
 
-def _payment_first(thing: dict[str, Any], make: Callable[[str], Fact | None]) -> Translation:
-    """A fact about a payment, and the payment itself, which says whose it is and under which names we know it."""
-    name = objects.payment_name(thing)
+def _payment_first(source: dict[str, Any], make: Callable[[str], Fact | None]) -> Translation:
+    """A fact about a payment; the payment is read too, for its owner and its other ids."""
+    name = objects.payment_name(source)
     if name is None:
-        return Translation(reason=f"a {thing['object']} of no payment")
+        return Translation(reason=f"a {source['object']} of no payment")
     fact = make(name)
     return Translation(facts=(fact,) if fact else (), rereads=(Ref("payment", name),))
 
 
 def _discount(discount: dict[str, Any], _: int) -> Translation:
-    """One of the customer's changes what their subscriptions cost, of which no other event tells."""
+    """A customer's discount changes the price of their subscriptions without any subscription event."""
     if subscription := discount.get("subscription"):
         return Translation(rereads=(Ref("subscription", subscription),))
     if customer := discount.get("customer"):

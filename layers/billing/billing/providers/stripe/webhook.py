@@ -1,4 +1,4 @@
-"""Stripe's deliveries at the door: is the signature Stripe's, and which part of the body may come in.
+"""Stripe's webhooks: signature check and allow-list.
 
 https://docs.stripe.com/webhooks#verify-manually
 """
@@ -16,14 +16,14 @@ from billing.providers.signatures import verify_timestamped
 def verify(body: bytes, headers: Mapping[str, str], secrets: Sequence[str], now: int) -> str:
     """The label ("1", "2", …) of the secret that signed exactly these bytes within the last five minutes.
 
-    `secrets` are whole `whsec_…` strings; Stripe sends one v1 signature per active secret while one is rolled.
+    `secrets` are complete `whsec_…` strings. During a rotation Stripe sends one v1 signature per active secret.
     """
     header = next((value for name, value in headers.items() if name.lower() == "stripe-signature"), "")
     return verify_timestamped(body, header, secrets, now)
 
 
 def minimise(body: bytes) -> Notification:
-    """What facts are made from, by allow-list: ids, states, amounts, times and our own metadata. Nothing personal."""
+    """The allow-listed fields: ids, states, amounts, times and our own metadata. No personal data."""
     try:
         event = json.loads(body.decode())
     except (ValueError, RecursionError) as malformed:
@@ -34,10 +34,10 @@ def minimise(body: bytes) -> Notification:
 
 
 def minimise_event(event: Mapping[str, Any]) -> Notification:
-    """As `minimise`, for an event that is parsed already.
+    """As `minimise`, for a parsed event.
 
-    It needs an id, a type, a time and an object. Whatever else is odd is dropped: a genuine event that is refused comes
-    again for three days, and an endpoint that goes on refusing is switched off.
+    Only an id, a type, a time and an object are required; other unexpected values are dropped. A refused event would be
+    retried for three days, and Stripe disables an endpoint that keeps refusing.
     """
     if event.get("object") == "v2.core.event":
         raise BadWebhook("a thin event: set the event destination to snapshot payloads", reason="thin_event")
@@ -61,68 +61,68 @@ def minimise_event(event: Mapping[str, Any]) -> Notification:
     )
 
 
-def minimal(thing: Mapping[str, Any]) -> dict[str, Any]:
-    """The allowed part of one Stripe object, from a webhook or from an answer. Of an unknown kind: type and id."""
-    kind = thing.get("object")
-    return _pick(thing, _OBJECTS.get(kind, _COMMON) if isinstance(kind, str) else _COMMON)
+def minimal(source: Mapping[str, Any]) -> dict[str, Any]:
+    """The allow-listed part of a Stripe object from a webhook or the API; of an unknown kind only type and id."""
+    kind = source.get("object")
+    return _pick(source, _OBJECTS.get(kind, _COMMON) if isinstance(kind, str) else _COMMON)
 
 
 # --- the allow-list -------------------------------------------------------------------------------------------------
-# A rule takes a value and gives what may be kept of it, or None to drop it. null is always "absent".
+# A rule takes a value and returns what to keep of it, or None to drop it. null counts as absent.
 
 _Rule = Callable[[Any], Any]
 _Allowed = Mapping[str, "_Rule | _Allowed | list[_Allowed]"]
 _Pick = Callable[[Mapping[str, Any]], dict[str, Any]]
-# What a table's number and a clock can hold.
+# Larger numbers are dropped.
 _LARGEST = 2**53
 
 
-def _pick(thing: Mapping[str, Any], allowed: _Allowed) -> dict[str, Any]:
-    return _picker(allowed)(thing)
+def _pick(source: Mapping[str, Any], allowed: _Allowed) -> dict[str, Any]:
+    return _picker(allowed)(source)
 
 
 _pickers: dict[int, tuple[_Allowed, _Pick]] = {}
 
 
 def _picker(allowed: _Allowed) -> _Pick:
-    """An allow-list as one function of straight lines, made when the first object of its kind comes.
+    """An allow-list compiled to a function, on the first object of its kind.
 
-    Walking the list for every object takes three times as long, which was most of the door's work.
+    Interpreting the list for every object took three times as long and was most of the webhook's CPU time.
     """
     if id(allowed) not in _pickers:
         scope: dict[str, Any] = {}
-        lines = ["def pick(thing):", " get, kept = thing.get, {}"]
+        lines = ["def pick(source):", " get, picked = source.get, {}"]
         for number, (name, rule) in enumerate(allowed.items()):
             lines += [f" value = get({name!r})", " if value is not None:", *_lines(number, name, rule)]
             if callable(rule):
                 scope[f"r{number}"], scope[f"o{number}"] = _FORMS.get(rule, (rule, None))
             else:
                 scope[f"r{number}"] = _picker(rule[0] if isinstance(rule, list) else rule)
-        exec("\n".join([*lines, " return kept"]), scope)  # noqa: S102 the names and rules of this file
-        _pickers[id(allowed)] = (allowed, scope["pick"])  # with the list itself, so that its id stays its own
+        exec("\n".join([*lines, " return picked"]), scope)  # noqa: S102 only names and rules from this file
+        _pickers[id(allowed)] = (allowed, scope["pick"])  # a reference to the list, so that its id is not reused
     return _pickers[id(allowed)][1]
 
 
 def _lines(number: int, name: str, rule: "_Rule | _Allowed | list[_Allowed]") -> list[str]:
     rule_name = f"r{number}"
     if rule is _integer:
-        return [f"  if type(value) is int and {-_LARGEST} <= value <= {_LARGEST}: kept[{name!r}] = value"]
+        return [f"  if type(value) is int and {-_LARGEST} <= value <= {_LARGEST}: picked[{name!r}] = value"]
     if rule is _flag:
-        return [f"  if value is True or value is False: kept[{name!r}] = value"]
+        return [f"  if value is True or value is False: picked[{name!r}] = value"]
     if callable(rule) and rule in _FORMS:
-        whole = f"isinstance(value, str) and {rule_name}(value)"
+        matches = f"isinstance(value, str) and {rule_name}(value)"
         if _FORMS[rule][1] is None:
-            return [f"  if {whole}: kept[{name!r}] = value"]
-        return [f"  kept[{name!r}] = value if {whole} else o{number}"]
+            return [f"  if {matches}: picked[{name!r}] = value"]
+        return [f"  picked[{name!r}] = value if {matches} else o{number}"]
     if callable(rule):
-        return [f"  value = {rule_name}(value)", f"  if value is not None: kept[{name!r}] = value"]
+        return [f"  value = {rule_name}(value)", f"  if value is not None: picked[{name!r}] = value"]
     if isinstance(rule, list):
         entries = f"[{rule_name}(entry) for entry in value if isinstance(entry, dict)]"
-        return [f"  kept[{name!r}] = {entries} if isinstance(value, list) else []"]
-    # Where an object may be expanded or not, the id alone stands for it.
+        return [f"  picked[{name!r}] = {entries} if isinstance(value, list) else []"]
+    # An object that is not expanded is a bare id.
     return [
         "  if isinstance(value, str): value = {'id': value}",
-        f"  if isinstance(value, dict): kept[{name!r}] = {rule_name}(value)",
+        f"  if isinstance(value, dict): picked[{name!r}] = {rule_name}(value)",
     ]
 
 
@@ -134,12 +134,12 @@ def _flag(value: Any) -> bool | None:
     return value if isinstance(value, bool) else None
 
 
-# What a rule that asks for a form asks for, so that a picker can do without the call.
+# Rule → (match function, fallback) of the rules made by `_matching`, so that a picker can inline them.
 _FORMS: dict[_Rule, tuple[Callable[[str], object], str | None]] = {}
 
 
 def _matching(pattern: str, otherwise: str | None = None) -> _Rule:
-    """A text of this form; of any other, perhaps a person's words, only that it was another."""
+    """Keeps a text that matches; any other, perhaps free text of a person, becomes `otherwise`."""
     matches = re.compile(pattern).fullmatch
 
     def rule(value: Any) -> str | None:
@@ -149,7 +149,7 @@ def _matching(pattern: str, otherwise: str | None = None) -> _Rule:
     return rule
 
 
-# Stripe may say a new word tomorrow: it is taken, and what cannot be a word becomes "other".
+# Any lower-case code, so that new ones of Stripe's are kept; anything else becomes "other".
 _word = _matching(r"[a-z0-9][a-z0-9_.]{0,79}", "other")
 _price_id = _matching(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,254}", "other")
 _plain_id = _matching(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,254}")
@@ -161,7 +161,7 @@ def _id(value: Any) -> Any:
 
 
 def _whether_said(value: Any) -> bool | None:
-    """Of a person's own words only that there are some."""
+    """Whether there is any text; the text itself, written by a person, is dropped."""
     return True if isinstance(value, str) and value.strip() else None
 
 
@@ -171,7 +171,7 @@ def _one_of(words: str) -> _Rule:
     return lambda value: value if isinstance(value, str) and value in allowed else "other"
 
 
-# Our own keys, each in the form that we write. Another product may write a user_id too: "42" is none of ours.
+# Our metadata keys, each in the form we write. A user_id of another product, such as "42", does not match.
 _OURS: _Allowed = {
     "user_id": _matching(r"usr_[A-Za-z0-9_-]{1,124}"),
     "plan_id": _matching(r"[a-z0-9][a-z0-9_-]{0,63}"),
@@ -182,7 +182,7 @@ _OURS: _Allowed = {
 
 
 def _our_metadata(value: Any) -> dict[str, Any]:
-    """What people edit by hand, or others wrote (an e-mail address), is dropped."""
+    """Drops metadata of others and values edited by hand, which may be personal data."""
     return _pick(value, _OURS) if isinstance(value, dict) else {}
 
 
@@ -216,7 +216,7 @@ def _number(value: Any) -> int | float | None:
 
 
 def _by_currency(amount: str) -> _Rule:
-    """{"eur": {"unit_amount": 830}}: what a price or coupon is in other currencies."""
+    """{"eur": {"unit_amount": 830}}: the amounts of a price or coupon in other currencies."""
 
     allowed: _Allowed = {amount: _integer}
 
@@ -244,7 +244,7 @@ _DISCOUNT: _Allowed = {"id": _id, "end": _integer, "coupon": _COUPON, "source": 
 
 
 def _discounts(value: Any) -> list[Any]:
-    """Ids in a webhook, objects where they were asked for."""
+    """Discounts are ids in a webhook, and objects when they are expanded."""
     entries = [{"id": entry} if isinstance(entry, str) else entry for entry in value] if isinstance(value, list) else []
     return [_pick(entry, _DISCOUNT) if isinstance(entry, dict) else None for entry in entries if entry]
 
