@@ -1,5 +1,6 @@
 """The pages are served in the cloud as they are here: the same headers, the same paths to the API."""
 
+import gzip
 import json
 import os
 import re
@@ -50,6 +51,24 @@ def test_a_page_that_nobody_fetches_to_its_end_leaves_no_file_open(
     assert answer is not None
     assert answer.status_code == status
     assert set(os.listdir("/proc/self/fd")) == before
+
+
+@pytest.mark.parametrize(
+    ("name", "accepted", "encoding"),
+    [("app.js", "gzip", "gzip"), ("app.js", "", None), ("app.css", "br, gzip", "gzip"), ("font.woff2", "gzip", None)],
+)
+def test_text_travels_compressed_to_who_takes_it_so(
+    tmp_path: Path, name: str, accepted: str, encoding: str | None
+) -> None:
+    data = b"a page " * 100
+    (tmp_path / name).write_bytes(data)
+    request = Request(EnvironBuilder(path=f"/{name}", headers={"Accept-Encoding": accepted}).get_environ())
+    answer = Pages(tmp_path).answer(request)
+    assert answer is not None
+    assert answer.content_encoding == encoding
+    assert (gzip.decompress(answer.data) if encoding else answer.data) == data
+    assert int(answer.headers["Content-Length"]) == len(answer.data)
+    assert ("Accept-Encoding" in answer.vary) == name.startswith("app")
 
 
 def test_no_policy_allows_code_or_style_from_elsewhere_or_inline() -> None:

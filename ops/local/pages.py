@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import gzip
 from collections.abc import Callable
 from pathlib import Path
 
@@ -62,6 +64,7 @@ class Pages:
         response.set_data(response.get_data())
         response.close()
         response.headers.update(self._headers)
+        _compress(response, request)
         # Everything in assets/ carries a hash of its content in its name.
         lasting = path.startswith("assets/")
         response.headers["Cache-Control"] = "public, max-age=31536000, immutable" if lasting else "no-cache"
@@ -74,3 +77,20 @@ class Pages:
         if location is None:
             return Response("Not found", 404)
         return Response(status=303, headers={"Location": location, "Cache-Control": "no-store"})
+
+
+def _compress(response: Response, request: Request) -> None:
+    """As CloudFront does: text for whoever takes it so, whole answers only."""
+    kind = response.mimetype or ""
+    is_text = kind.startswith("text/") or kind in ("application/json", "image/svg+xml")
+    if not is_text or response.status_code != 200:
+        return
+    response.vary.add("Accept-Encoding")
+    if request.accept_encodings["gzip"]:
+        response.set_data(_compressed(response.get_data()))
+        response.content_encoding = "gzip"
+
+
+@functools.lru_cache(maxsize=100)
+def _compressed(data: bytes) -> bytes:
+    return gzip.compress(data, mtime=0)
