@@ -1,4 +1,4 @@
-"""Write docs/openapi.json from the routes and their models: `python -m ops.openapi` (a test fails on drift)."""
+"""Writes docs/openapi.json from the routes and their models: `python -m ops.openapi` (a test fails on drift)."""
 
 import json
 import re
@@ -66,7 +66,7 @@ def document() -> dict[str, Any]:
 
 
 def _without_titles(schema: Any) -> Any:
-    """Pydantic titles every property after its own name: noise. A property called `title` stays."""
+    """Removes the titles that Pydantic derives from property names. A property called `title` stays."""
     if isinstance(schema, list):
         return [_without_titles(part) for part in schema]
     if not isinstance(schema, dict):

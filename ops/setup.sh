@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Makes everything a checkout needs: .venv (ours), .local/emulator (ministack's own environment), .local/runtime
-# (AWS's Lambda runtime client) and the front end's packages. Each part carries a stamp, so a second run does nothing.
+# Installs everything a checkout needs: .venv, .local/emulator (ministack's own environment), .local/runtime (AWS's
+# Lambda runtime client), the front end's packages and the built pages. Stamps make a second run do nothing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 say() { printf '\033[36m▸ %s\033[0m\n' "$*"; }
 fail() { printf '\033[31m✗ %s\033[0m\n' "$*" >&2; exit 1; }
 
-# The newest Python that works; 3.13 first, because that is what the functions run on in the cloud.
+# The first Python that works; 3.13 first, because the functions run on it in the cloud.
 find_python() {
     local version candidate
     for version in 3.13 3.14 3.12 3.11; do
@@ -21,7 +21,7 @@ find_python() {
     fail "Python 3.11 or newer is needed, with its venv module (Debian: apt install python3-venv)."
 }
 
-# done_before STAMP FILE...: true when STAMP records these very files and the interpreter of .venv.
+# done_before STAMP FILE...: true if STAMP holds the hash of these files and of .venv's Python version.
 fingerprint() { { cat "$@"; .venv/bin/python -VV; } | { sha256sum 2>/dev/null || shasum -a 256; } | cut -d' ' -f1; }
 done_before() { local stamp=$1; shift; [[ -f $stamp && $(<"$stamp") == "$(fingerprint "$@")" ]]; }
 mark_done() { local stamp=$1; shift; fingerprint "$@" >"$stamp"; }
@@ -32,8 +32,8 @@ if ! .venv/bin/python -c '' 2>/dev/null; then
     "$python" -m venv --clear .venv
 fi
 
-# uv installs in seconds what pip installs in minutes; pip does it where uv has no wheel. Both compile what they install:
-# some environments forbid Python to keep what it compiles later.
+# uv takes seconds where pip takes minutes; pip is the fallback where uv has no wheel. Both compile bytecode now, because
+# some environments forbid Python to write it later.
 install() {
     local python=$1
     shift
@@ -49,7 +49,7 @@ if ! done_before .venv/.stamp "${python_packages[@]}"; then
     if [[ ! -x .venv/bin/uv ]]; then
         .venv/bin/python -m pip --version >/dev/null 2>&1 || .venv/bin/python -m ensurepip >/dev/null
         .venv/bin/python -m pip install --quiet --disable-pip-version-check "$(grep '^uv==' requirements-dev.txt)" ||
-            say "uv is not to be had here; pip takes its place"
+            say "uv is not available here; using pip"
     fi
     say "Installing the development environment (about a minute the first time)"
     install .venv/bin/python -r requirements-dev.txt
@@ -77,7 +77,7 @@ if [[ -f frontend/package-lock.json ]] && ! done_before frontend/node_modules/.s
     mark_done frontend/node_modules/.stamp frontend/package-lock.json
 fi
 
-# The pages, whenever a source of theirs has changed.
+# Build the pages if one of their sources has changed.
 # shellcheck disable=SC2207  # no path of ours holds a space; mapfile is missing from macOS's bash
 sources=($(find frontend/portal frontend/packages docs/openapi.json -type f -not -path '*/node_modules/*' -not -path '*/dist/*' -not -name schema.ts | sort))
 if ! done_before frontend/portal/dist/.stamp "${sources[@]}" frontend/package-lock.json; then

@@ -1,4 +1,4 @@
-"""The HTTP API's Lambda authorizer: request events, simple responses, and a cache per identity for all of its routes.
+"""The HTTP API's Lambda authorizer: request events, simple responses, and one cache by identity for all routes.
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-lambda-authorizer.html
 """
@@ -16,7 +16,7 @@ from .worker import Outcome
 
 
 class Refused(Exception):
-    """API Gateway answers for the function: `status` and `message`."""
+    """API Gateway answers by itself, with `status` and `message`, and does not call the route's function."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -32,7 +32,7 @@ class _Verdict:
 
 
 class Authorizer:
-    """One authorizer of the API; `ttl` in seconds, 0 asks the function each time."""
+    """One authorizer of the API. `ttl`: seconds for which an answer is cached; 0 invokes the function each time."""
 
     def __init__(
         self,
@@ -51,10 +51,10 @@ class Authorizer:
         self._lock = threading.Lock()
 
     def authorize(self, event: dict[str, Any]) -> dict[str, Any]:
-        """The context that the function gave for this request (payload 2.0). Raises Refused: 401, 403 or 500.
+        """The context that the function returned for this request (payload 2.0). Raises Refused: 401, 403 or 500.
 
-        A request without one of the identity sources is a 401 without asking the function. A yes and a no are
-        both kept for `ttl` seconds, whatever route they were asked for; a failure is not.
+        A request that lacks an identity source gets a 401 and the function is not invoked. Both allow and deny are
+        cached for `ttl` seconds and hold for every route; a failure is not cached.
         """
         identity = tuple(filter(None, (self._identity(source, event) for source in self._sources)))
         if len(identity) < len(self._sources):

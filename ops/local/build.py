@@ -1,4 +1,4 @@
-"""Builds the template for this machine with `sam build`, and skips it when nothing it reads has changed."""
+"""Builds the template for this machine with `sam build`; skips the build when none of its inputs changed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .host import ROOT, WORK, run
 
 @dataclass(frozen=True, slots=True)
 class Build:
-    """What `sam build` made: one folder per function and layer beside `template`; `digest` names its inputs."""
+    """The output of `sam build`: one folder per function and layer beside `template`. `digest` hashes the inputs."""
 
     template: Path
     digest: str
@@ -38,7 +38,7 @@ def build(project: Path = ROOT) -> Build:
     result = Build(folder / "template.yaml", _digest(project))
     folder.parent.mkdir(parents=True, exist_ok=True)
     with folder.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # tests of two processes may want the same build at once
+        fcntl.flock(lock, fcntl.LOCK_EX)  # two test processes may need the same build at once
         if not (result.template.exists() and stamp.exists() and stamp.read_text() == result.digest):
             stamp.unlink(missing_ok=True)
             _sam_build(project, folder)

@@ -1,4 +1,4 @@
-"""`make test`: every check there is, one line each, with the output of those that fail."""
+"""`make test`: runs every check, prints one line for each, and the output of those that fail."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rich.console import Console
 from .host import ROOT
 
 console = Console(highlight=False)
-# A process that may not keep what it compiled compiles every test, and whatever it imports of ours, at each start.
+# Without bytecode files, every test process compiles the tests and our modules anew.
 ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
@@ -26,7 +26,7 @@ class Check:
     where: Path = ROOT
 
     def run(self) -> bool:
-        """Runs it and prints one line, preceded by its output when it fails."""
+        """Runs the command and prints one line; on failure, its output first. Returns whether it passed."""
         began = time.monotonic()
         done = subprocess.run(
             self.command.split(),
@@ -51,7 +51,7 @@ def _last_line(output: str) -> str:
     return lines[-1][:80].replace("[", "\\[") if lines else ""
 
 
-# Side by side: the tests wait a good deal, for browsers and for time to pass.
+# The lanes run in parallel: the tests spend much of their time waiting for browsers and timeouts.
 LANES = [
     [
         Check("Tests", "pytest -q -n auto --dist loadgroup"),

@@ -1,6 +1,6 @@
-"""What the emulator leaves out of a deployment, done through its API; and a check that nothing declared is missing.
+"""Does through the emulator's API what its deployment leaves out, then checks that nothing declared is missing.
 
-Each step can go the day the emulator does it itself.
+Each step can be removed once the emulator does it itself.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from .supervisor import FunctionConfig
 
 
 def send_triggers_to(emulator: Emulator, functions: list[FunctionConfig], proxy_url: str) -> None:
-    """Makes queue, stream, rule and schedule triggers invoke our supervisor instead of the emulator's executor."""
+    """Makes queue, stream, rule and schedule triggers invoke our supervisor in place of the emulator's executor."""
     client = emulator.client("lambda")
     for function in functions:
         variables = {**function.variables, PROXY_VARIABLE: f"{proxy_url}/{function.name}"}
@@ -33,7 +33,7 @@ def enable_expiry(emulator: Emulator, stack: Stack) -> None:
 
 
 def number_limits(emulator: Emulator, stack: Stack) -> None:
-    """A queue's limit comes from a parameter, and so as a text, which the emulator then compares with numbers."""
+    """Sets concurrency limits as numbers: from a parameter they are text, which the emulator cannot compare."""
     client = emulator.client("lambda")
     for logical_id in stack.of_type("AWS::Lambda::EventSourceMapping"):
         mapping = client.get_event_source_mapping(UUID=stack.resources[logical_id])
@@ -50,7 +50,7 @@ def _expiry_attribute(client: Any, table: str) -> str | None:
 
 
 def check(emulator: Emulator, build: Build, stack: Stack, gateway: Gateway) -> None:
-    """Raises EngineError naming every route, authorizer, time to live or trigger that is declared but not there."""
+    """Raises EngineError that lists every route, authorizer, time to live and trigger declared but not deployed."""
     missing = [
         *_missing_routes(build.read(), gateway),
         *_missing_expiry(emulator, stack),

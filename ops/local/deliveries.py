@@ -1,7 +1,7 @@
-"""Wraps a recorded webhook body as the event that its function gets, signed now.
+"""Wraps a recorded webhook body in the event that its function receives, with a fresh signature.
 
 `python -m local.deliveries stripe events/stripe/invoice.paid.endive.json --secret whsec_…` prints one, for
-`sam local invoke WebhookStripeFunction --event -` or for `Engine.invoke`. With `--post URL` it is delivered instead.
+`sam local invoke WebhookStripeFunction --event -` or for `Engine.invoke`. With `--post URL` it posts the body instead.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import typer
 
 from billing.providers.signatures import sign_timestamped
 
-# Provider → its signature header, and what it puts there: (body, secret, now) → value.
+# Provider → its signature header and the function that makes its value from (body, secret, now).
 SIGNATURES: Mapping[str, tuple[str, Callable[[bytes, str, int], str]]] = {
     "stripe": ("stripe-signature", sign_timestamped),
     "mock": ("mock-signature", sign_timestamped),
@@ -31,7 +31,7 @@ SIGNATURES: Mapping[str, tuple[str, Callable[[bytes, str, int], str]]] = {
 
 
 def delivery(provider: str, body: bytes, secret: str, now: int) -> dict[str, Any]:
-    """The API Gateway event (payload 2.0) of a genuine delivery at `now`."""
+    """The API Gateway event (payload 2.0) of a delivery signed at `now`, in Unix seconds."""
     header, sign = SIGNATURES[provider]
     path = f"/billing/webhook/{provider}"
     return {
@@ -54,9 +54,9 @@ def main(
     provider: str,
     recorded: Path,
     secret: Annotated[str, typer.Option(envvar="WEBHOOK_SECRET")],
-    post: Annotated[str, typer.Option(help="A webhook URL to deliver it to.")] = "",
+    post: Annotated[str, typer.Option(help="Post the body to this webhook URL instead of printing.")] = "",
 ) -> None:
-    """Prints the event of one recorded body, or delivers it."""
+    """Prints the event for one recorded body, or posts the body."""
     event = delivery(provider, recorded.read_bytes(), secret, int(time.time()))
     if not post:
         json.dump(event, sys.stdout, indent=2)

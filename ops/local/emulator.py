@@ -1,4 +1,4 @@
-"""The AWS services: one ministack process on loopback, in its own environment, that ends when we do."""
+"""The AWS services: one ministack process on loopback, in its own virtual environment; it ends when we end."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .host import LOOPBACK, WORK, EngineError, is_taken
 REGION = "us-east-1"
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": REGION}
 
-# Ministack's own main, ended (and its state saved) as soon as our end of the pipe closes, however we died.
+# Ministack's own main. It saves its state and ends as soon as our end of the pipe closes, even if we were killed.
 _LAUNCHER = """
 import os, signal, sys, threading
 threading.Thread(target=lambda: (sys.stdin.buffer.read(), os.kill(os.getpid(), signal.SIGTERM)), daemon=True).start()
@@ -28,8 +28,8 @@ main()
 class Emulator:
     """Ministack, listening on `port`.
 
-    `state`: a folder that outlives it (saved at a clean stop), or None to forget everything.
-    `enforce_policies`: check every call against the caller's IAM policies, as AWS does.
+    `state`: a folder to which it saves its data at a clean stop, or None to keep nothing.
+    `enforce_policies`: checks every call against the caller's IAM policies, as AWS does.
     """
 
     def __init__(self, port: int, log: Path, *, state: Path | None = None, enforce_policies: bool = False) -> None:
@@ -77,11 +77,11 @@ class Emulator:
 
     @property
     def owner(self) -> dict[str, str]:
-        """The variables by which a process calls it with the rights of an account's owner."""
+        """The environment variables with which a process calls it with the account owner's rights."""
         return {**CREDENTIALS, "AWS_ENDPOINT_URL": self.endpoint_url}
 
     def client(self, service: str) -> Any:
-        """A botocore client of the emulator, with the rights of an account's owner."""
+        """A botocore client of the emulator, with the account owner's rights."""
         if service not in self._clients:
             self._clients[service] = self._session.create_client(
                 service,
@@ -93,7 +93,7 @@ class Emulator:
         return self._clients[service]
 
     def stop(self) -> None:
-        """Ends the process after it has saved its state."""
+        """Waits until the process has saved its state and ended; kills it after 15 seconds."""
         if self._process.stdin:
             self._process.stdin.close()
         try:

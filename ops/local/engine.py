@@ -33,11 +33,11 @@ SESSION_SECONDS = 12 * 60 * 60
 
 
 def _silent(_: str) -> None:
-    """The default for progress: nobody is watching."""
+    """The default for `progress`: prints nothing."""
 
 
 class Engine:
-    """A running stack. `start` makes one; leaving its `with` block, or `stop`, ends every process of it."""
+    """A running stack. `start` makes one; `stop`, or leaving its `with` block, ends all its processes."""
 
     def __init__(self, project: Path, folder: Path, *, port: int, state: Path | None, enforce_policies: bool) -> None:
         self._project = project
@@ -75,14 +75,14 @@ class Engine:
     ) -> Self:
         """Builds, starts and deploys; raises EngineError when any of it fails.
 
-        `parameters` of the template override the `local` ones of samconfig.toml; in a value `{api_url}` stands for
-        the API's origin. `port` 0 takes a free one. `state` is a folder that
-        keeps tables and queues for the next start; without it everything is forgotten. `enforce_policies` holds each
-        function to its IAM policies. `progress` is told each step.
+        `parameters` override the `local` ones of samconfig.toml; `{api_url}` in a value becomes the API's origin.
+        `port` 0 picks a free port. `state`: a folder that keeps tables and queues for the next start; without it
+        nothing is kept. `enforce_policies` holds each function to its IAM policies. `progress` is called with the name
+        of each step.
         """
         folder = state or Path(tempfile.mkdtemp(prefix="billing-engine-"))
         (folder / "logs").mkdir(parents=True, exist_ok=True)
-        # A start that broke off in the middle of a deployment leaves a stack that no deployment can mend.
+        # A stack whose deployment was interrupted cannot be deployed again, so its state is deleted.
         finished = folder / "finished"
         if not finished.exists():
             shutil.rmtree(folder / "aws", ignore_errors=True)
@@ -98,7 +98,7 @@ class Engine:
         return engine
 
     def deploy(self, parameters: Mapping[str, str], progress: Callable[[str], None] = _silent) -> None:
-        """Brings the running engine to the sources as they are now. Raises EngineError."""
+        """Builds and deploys the current sources to the running engine. Raises EngineError."""
         progress("Building with sam build")
         built = build(self._project)
         progress("Deploying template.yaml with sam deploy")
@@ -115,9 +115,9 @@ class Engine:
         completion.check(self._emulator, built, self._stack, self._gateway)
 
     def add(self, project: Path, name: str, parameters: Mapping[str, str]) -> str:
-        """Deploys another project beside ours, which may import what ours exports; the origin of its API.
+        """Deploys another project beside ours and returns the origin of its API. It may import our stack's exports.
 
-        Ends the environments of our functions; its logical ids must differ from ours.
+        Restarts the environments of our functions. Its logical ids must differ from ours.
         """
         built = build(project)
         deploy(self._emulator, built, parameters, name)
@@ -141,7 +141,7 @@ class Engine:
         return value.replace("{api_url}", self.api_url)
 
     def stop(self) -> None:
-        """Ends the API, the functions and the emulator, which saves its state if it has a folder for it."""
+        """Ends the API, the functions and the emulator; the emulator saves its state if it has a state folder."""
         self._server.stop()
         for server in self._added:
             server.stop()
@@ -161,7 +161,7 @@ class Engine:
 
     @property
     def endpoint_url(self) -> str:
-        """Where the AWS services listen."""
+        """The URL of the AWS services."""
         return self._emulator.endpoint_url
 
     @property
@@ -183,7 +183,7 @@ class Engine:
 
     @property
     def log_folder(self) -> Path:
-        """One file per function, and the emulator's."""
+        """Holds one log file per function, and the emulator's."""
         return self._folder / "logs"
 
     def resource(self, logical_id: str) -> str:
@@ -195,11 +195,11 @@ class Engine:
 
     @property
     def owner(self) -> dict[str, str]:
-        """The variables by which a process has the rights of the account's owner."""
+        """The environment variables that give a process the account owner's rights."""
         return self._emulator.owner
 
     def client(self, service: str) -> Any:
-        """A botocore client with the rights of the account's owner."""
+        """A botocore client with the account owner's rights."""
         return self._emulator.client(service)
 
     def variables(self, function: str) -> dict[str, str]:
@@ -207,7 +207,7 @@ class Engine:
         return dict(self._supervisor.function(function).config.variables)
 
     def invoke(self, function: str, event: Any) -> Any:
-        """Runs a function by its logical id through the runtime client. Raises FunctionError when it fails."""
+        """Invokes a function by its logical id through the runtime client. Raises FunctionError when it fails."""
         outcome = self._supervisor.invoke(function, json.dumps(event).encode())
         if outcome.failed:
             raise FunctionError(function, outcome.payload)
@@ -218,14 +218,14 @@ class Engine:
         return self._supervisor.function(function).log.read_text(errors="replace")
 
     def kill_workers(self, function: str) -> int:
-        """Kills a function's processes, in the middle of their work too; returns how many there were."""
+        """Kills a function's processes, even during an invocation; returns how many there were."""
         return self._supervisor.function(function).kill_workers()
 
     @contextmanager
     def trouble(self, seed: int) -> Iterator[Faults]:
-        """While the block lasts, the functions' calls to AWS fail at random and batches come again: see `local.faults`.
+        """Within the block, the functions' calls to AWS fail at random and batches are repeated: see `local.faults`.
 
-        Kills the environments before and after it, whatever they are doing.
+        Kills the functions' processes at the start and at the end, even during an invocation.
         """
         with Faults(self.endpoint_url, seed) as faults:
             self._supervisor.reroute(faults.url, faults.after_batch)
@@ -236,7 +236,7 @@ class Engine:
 
     @contextmanager
     def without_schedules(self) -> Iterator[None]:
-        """While the block lasts, no schedule starts a function: for whoever lives through another time than ours."""
+        """Within the block, no schedule starts a function: for simulations whose clock is not the present."""
         schedules = self.stack.of_type("AWS::Scheduler::Schedule").values()
         self._supervisor.resting = frozenset(s["Target"]["Arn"]["Fn::GetAtt"][0] for s in schedules)
         try:
@@ -245,9 +245,9 @@ class Engine:
             self._supervisor.resting = frozenset()
 
     def serve_pages(self, root: Path, sign_in: Callable[[str], str | None] = lambda name: None) -> None:
-        """Serves a built single-page application on the API's origin, on every path that the API does not have.
+        """Serves a built single-page application on the API's origin, on every path that is not the API's.
 
-        `sign_in(name)` is where /as/<name> leads: see `local.pages`.
+        `sign_in(name)` returns where /as/<name> redirects to: see `local.pages`.
         """
         self._pages = Pages(root, sign_in, self.stack.parameters.get("OidcTokenUrl", ""))
 

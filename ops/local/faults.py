@@ -1,8 +1,9 @@
-"""Trouble between the functions and AWS: a proxy before the emulator that refuses, delays, cuts off and loses answers.
+"""Faults between the functions and AWS: a proxy before the emulator that refuses, delays, cuts off and loses answers.
 
-`Faults` runs it as a process of its own, so that it takes no time from the engine's. What it does is drawn from a seed;
-which call meets which draw depends on who comes first. Calls of DynamoDB, SQS and EventBridge meet trouble, all others
-pass. For a second now and then *every* call does: no client's own retries get past that.
+`Faults` runs the proxy in its own process, so that it takes no time from the engine's. The faults are drawn from a
+seed, but which call gets which fault depends on the order of the calls. Only calls of DynamoDB, SQS and EventBridge
+fail. About every 20 seconds there is an outage of a second in which *every* such call fails, so that a client's own
+retries do not help.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from typing import Self
 from .host import LOOPBACK
 from .worker import Outcome
 
-# Of a hundred calls, about how many meet each trouble; the first three perform nothing, the others do.
+# Percentage of calls that meet each fault. With the first three the call is not performed; with the others it is.
 CHANCES = {
     "throttled": 1.5,
     "broken": 1.0,
@@ -33,7 +34,7 @@ CHANCES = {
     "late": 3.0,
     "silent until the caller gave up": 0.02,
 }
-# Of a hundred batches that a queue or stream handed over and that were done, how many come again all the same.
+# Percentage of handled batches that the queue or stream is told have failed, so that it sends them again.
 BATCHES_REPEATED = 3.0
 OUTAGE_EVERY, OUTAGE_SECONDS = 20.0, 1.0
 _OUTAGE = ("throttled", "broken", "cut off", "answer lost", "answered 500 after the write")
@@ -42,11 +43,11 @@ _TARGETS = ("DynamoDB_", "AmazonSQS.", "AWSEvents.")
 
 
 class Faults:
-    """`url` in place of the emulator's, for the functions; `counts` says after the end what was done."""
+    """The functions use `url` in place of the emulator's. `counts` is complete once the `with` block has ended."""
 
     def __init__(self, emulator_url: str, seed: int) -> None:
         self.counts: Counter[str] = Counter()
-        self._chance = random.Random(seed)  # noqa: S311 trouble, no secret
+        self._chance = random.Random(seed)  # noqa: S311 no secret
         self._lock = threading.Lock()
         self._process = subprocess.Popen(
             [sys.executable, "-m", "local.faults", emulator_url.rpartition(":")[2], str(seed)],
@@ -55,15 +56,15 @@ class Faults:
             stdout=subprocess.PIPE,
             text=True,
         )
-        self.url = f"http://{LOOPBACK}:{self._said()}"
+        self.url = f"http://{LOOPBACK}:{self._read_port()}"
 
     def after_batch(self, outcome: Outcome) -> Outcome:
-        """What a queue or stream is told of a batch: now and then that it failed, whatever became of it."""
+        """The outcome reported to a queue or stream: at random a failure, although the batch was handled."""
         with self._lock:
             if self._chance.uniform(0, 100) > BATCHES_REPEATED:
                 return outcome
             self.counts["batch handed over again"] += 1
-        return Outcome.failure("Sandbox.Timedout", "the answer was lost, as it was told to be")
+        return Outcome.failure("Sandbox.Timedout", "injected fault: the answer was lost")
 
     def __enter__(self) -> Self:
         return self
@@ -71,10 +72,10 @@ class Faults:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        said, _ = self._process.communicate()
-        self.counts.update(json.loads(said))
+        counts, _ = self._process.communicate()
+        self.counts.update(json.loads(counts))
 
-    def _said(self) -> str:
+    def _read_port(self) -> str:
         if self._process.stdout is None:
             raise RuntimeError("the proxy's output is not connected")
         return self._process.stdout.readline().strip()
@@ -93,7 +94,7 @@ class _Proxy(ThreadingHTTPServer):
         self._outage_at = self._next_outage()
 
     def draw(self) -> tuple[str, float]:
-        """The trouble of this call, "" for none; and a number between 0 and 1 for whatever it needs one for."""
+        """The fault for this call, "" for none; and a random number from 0 to 1 that sets a delay or picks an error."""
         with self._lock:
             trouble = self._drawn()
             self.counts[trouble or "passed"] += 1
@@ -116,7 +117,7 @@ class _Proxy(ThreadingHTTPServer):
         return time.monotonic() + self._chance.uniform(0.5, 1.5) * OUTAGE_EVERY
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Silent about a worker that was killed while it talked to us."""
+        """Ignores connection errors: a worker was killed during its request."""
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)  # type: ignore[arg-type]  # typeshed keeps the type private
 
@@ -174,24 +175,24 @@ class _Exchange(BaseHTTPRequestHandler):
 
 
 _JSON = {"Content-Type": "application/x-amz-json-1.0"}
-_BROKEN = (_JSON, b'{"__type": "InternalServerError", "message": "told to break"}')
+_BROKEN = (_JSON, b'{"__type": "InternalServerError", "message": "injected fault"}')
 
 
 def _throttled(target: str, body: bytes, number: float) -> tuple[dict[str, str], bytes]:
-    """The service's own words for: not now. A transaction can also be told that another one is in its way."""
-    said: dict[str, object] = {"__type": "ThrottlingException", "message": "told to throttle"}
+    """The throttling error of the service that is called. For a transaction it can also be a conflict with another."""
+    error: dict[str, object] = {"__type": "ThrottlingException", "message": "injected fault"}
     if target.endswith(".TransactWriteItems"):
         code = "TransactionConflict" if number < 0.5 else "ThrottlingError"
         reasons = [{"Code": "None"} for _ in json.loads(body)["TransactItems"]]
-        reasons[int(number * 2 % 1 * len(reasons))] = {"Code": code, "Message": "told to"}
-        said = {"__type": "TransactionCanceledException", "message": "canceled", "CancellationReasons": reasons}
+        reasons[int(number * 2 % 1 * len(reasons))] = {"Code": code, "Message": "injected fault"}
+        error = {"__type": "TransactionCanceledException", "message": "canceled", "CancellationReasons": reasons}
     elif target.startswith("DynamoDB_"):
-        said["__type"] = "ProvisionedThroughputExceededException"
-    return _JSON, json.dumps(said).encode()
+        error["__type"] = "ProvisionedThroughputExceededException"
+    return _JSON, json.dumps(error).encode()
 
 
 def main() -> None:
-    """Serves until its input ends, then says what it did."""
+    """Prints its port, serves until its input ends, then prints the counts of faults as JSON."""
     proxy = _Proxy(int(sys.argv[1]), int(sys.argv[2]))
     threading.Thread(target=proxy.serve_forever, daemon=True).start()
     print(proxy.server_port, flush=True)

@@ -1,6 +1,6 @@
-"""The HTTP API: routes, authorizers and CORS of the processed template, served straight to the functions.
+"""The HTTP API: serves the routes, authorizers and CORS of the processed template by invoking the functions directly.
 
-The emulator drops an HTTP API's body, and its own gateway answers errors, cookies and CORS in other ways than AWS.
+The emulator's own gateway is not used: it drops the API's definition, and handles errors, cookies and CORS unlike AWS.
 https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
 """
 
@@ -42,7 +42,7 @@ class Route:
 
     @property
     def rank(self) -> tuple[bool, int, bool]:
-        """API Gateway prefers a full match to a greedy one, fewer variables to more, and a method to ANY."""
+        """API Gateway's order: a full match before a greedy one, fewer variables first, a method before ANY."""
         return "+}" in self.key, self.key.count("{"), self.key.startswith("ANY ")
 
 
@@ -83,7 +83,7 @@ class Gateway:
         definition = scheme.get("x-amazon-apigateway-authorizer", {})
         if definition.get("type") != "request" or not definition.get("enableSimpleResponses"):
             raise EngineError(
-                f"Authorizer {name}: the local engine knows request authorizers with simple responses only"
+                f"Authorizer {name}: the local engine supports only request authorizers with simple responses"
             )
         function = self._target(intrinsics.resolve(definition["authorizerUri"]))
         ttl = int(definition.get("authorizerResultTtlInSeconds", 300))
@@ -128,7 +128,7 @@ class Gateway:
         raise Refused(404, "Not Found")
 
     def _event(self, request: Request, route: Route, variables: dict[str, str]) -> dict[str, Any]:
-        """The request in payload format 2.0: repeated headers and parameters joined by commas, cookies apart."""
+        """The request in payload format 2.0: repeated headers and parameters joined by commas, cookies in a list."""
         headers: dict[str, str] = {}
         for name, value in request.headers:
             headers[name.lower()] = f"{headers[name.lower()]},{value}" if name.lower() in headers else value
@@ -175,7 +175,7 @@ class Gateway:
         return event
 
     def _allow(self, request: Request, response: Response, *, preflight: bool = False) -> None:
-        """Adds the API's CORS headers when the origin is an allowed one; the API's win over the function's."""
+        """Adds the API's CORS headers if the origin is allowed; they replace those of the function."""
         origin = request.headers.get("Origin")
         origins = self._cors.get("allowOrigins", [])
         if not origin or not ("*" in origins or origin in origins):
@@ -207,7 +207,7 @@ def _pattern(path: str) -> re.Pattern[str]:
 
 
 def _encoded(body: bytes, content_type: str) -> tuple[str, bool]:
-    """The body as it stands in an event, and whether it is base64: text is not, everything else is."""
+    """The body for an event, and whether it is base64: text types stay text, everything else is encoded."""
     if _TEXT.match(content_type):
         try:
             return body.decode(), False

@@ -1,4 +1,4 @@
-"""What the engine needs of this machine: folders, ports, and programs that say why they failed."""
+"""Folders, ports, and a way to run programs that reports why they failed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LOOPBACK = "127.0.0.1"
 
 
 class EngineError(Exception):
-    """The local engine cannot start or was asked for something it does not have; the message says what to do."""
+    """The local engine cannot start or lacks what was requested; the message says what to do."""
 
 
 def free_port() -> int:
@@ -25,7 +25,7 @@ def free_port() -> int:
 
 
 def kept_port(state: Path | None, name: str) -> int:
-    """A free port; with a state folder the same one at every start, because addresses with it are part of the state."""
+    """A free port. With a state folder it is the same at every start, because stored URLs contain it."""
     if state is None:
         return free_port()
     memory = state / f"{name}-port"
@@ -41,7 +41,7 @@ def is_taken(port: int) -> bool:
 
 
 def run(command: Sequence[str | Path], *, cwd: Path, environment: Mapping[str, str]) -> None:
-    """Runs a program of our virtual environment. Raises EngineError with the end of its output when it fails."""
+    """Runs a program of our virtual environment. Raises EngineError with the last lines of its output if it fails."""
     tools = Path(sys.executable).parent
     environment = {**os.environ, **environment, "PATH": f"{tools}{os.pathsep}{os.environ.get('PATH', '')}"}
     done = subprocess.run(

@@ -14,7 +14,7 @@ ACCOUNT = "000000000000"
 
 
 class Intrinsics:
-    """Values of one stack. Raises EngineError on what it cannot resolve, rather than guess."""
+    """The values of one stack. Raises EngineError for what it cannot resolve."""
 
     def __init__(self, stack: Stack, functions: list[FunctionConfig]) -> None:
         self._stack = stack
@@ -35,7 +35,7 @@ class Intrinsics:
         }
 
     def resolve(self, value: Any) -> Any:
-        """`value` with every intrinsic function in it replaced by what it stands for."""
+        """`value` with every intrinsic function replaced by its value."""
         if isinstance(value, list):
             items = [self.resolve(item) for item in value]
             return [item for item in items if item is not _NO_VALUE]

@@ -13,11 +13,10 @@ from werkzeug.wrappers import Request, Response
 
 from .host import LOOPBACK
 
-# What CloudFront's behaviours send to the API; the pages are everything else.
+# The paths that CloudFront sends to the API; all others are pages.
 API_PATHS = ("/billing/", "/auth/", "/admin/", "/.well-known/")
 
-# As the template's response headers policy says it for CloudFront, with the token address of the identity provider; a
-# test holds the two together.
+# The same headers as the template's response headers policy for CloudFront; a test compares them.
 PAGE_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
     "font-src 'self'; connect-src 'self' ${OidcTokenUrl}; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
@@ -27,15 +26,15 @@ PAGE_HEADERS = {
 }
 
 
-# Where a developer signs in as somebody: /as/usr_demo.
+# Where a developer signs in as a user: /as/usr_demo.
 SIGN_IN = "/as/"
 
 
 class Pages:
     """A single-page application built into `root`: its files, and index.html for every path without an extension.
 
-    `sign_in(name)`: the page and the fragment that sign in as somebody; None when there is nobody of that name.
-    `token_url`: where the pages change a code of the identity provider's for a token.
+    `sign_in(name)`: the page, with a token in its fragment, that signs in as that user; None for an unknown name.
+    `token_url`: where the pages exchange the identity provider's code for a token.
     """
 
     def __init__(
@@ -46,8 +45,8 @@ class Pages:
         self._headers = {name: value.replace("${OidcTokenUrl}", token_url) for name, value in PAGE_HEADERS.items()}
 
     def answer(self, request: Request) -> Response | None:
-        """The page; None when the path is the API's."""
-        # The API owns /admin/; a person who types it wants the pages.
+        """The page; None if the path belongs to the API."""
+        # /admin/ belongs to the API, but a browser that opens it wants the console.
         if request.path.startswith("/admin") and "text/html" in request.headers.get("Accept", ""):
             return redirect(request.path.replace("/admin", "/console", 1))
         if request.path.startswith(API_PATHS):
@@ -59,19 +58,19 @@ class Pages:
             response = send_from_directory(self._root, path if Path(path).suffix else "index.html", request.environ)
         except NotFound:
             return Response("Not found", 404)
-        # Read here: the development server leaves a file open when the browser hangs up at the wrong moment.
+        # Read the file now: the development server leaves it open if the browser disconnects while it is sent.
         response.direct_passthrough = False
         response.set_data(response.get_data())
         response.close()
         response.headers.update(self._headers)
         _compress(response, request)
-        # Everything in assets/ carries a hash of its content in its name.
+        # File names in assets/ contain a hash of the content.
         lasting = path.startswith("assets/")
         response.headers["Cache-Control"] = "public, max-age=31536000, immutable" if lasting else "no-cache"
         return response
 
     def _signed_in(self, request: Request) -> Response:
-        """Only under the names of this machine: a page of elsewhere whose name was bent to it gets no token."""
+        """Redirects with a token, only for requests to this machine's names: this stops DNS rebinding by a website."""
         here = request.host.partition(":")[0] in (LOOPBACK, "localhost")
         location = self._sign_in(request.path.removeprefix(SIGN_IN)) if here else None
         if location is None:

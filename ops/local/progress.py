@@ -1,4 +1,4 @@
-"""How a long start tells what it is doing."""
+"""Prints the steps of a long start."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""For tests on the local engine: one engine per run, and beside a failure what the functions logged meanwhile."""
+"""For tests on the local engine: one engine per run, and the functions' logs in the report of a failure."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ LOG_LINES = 20
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks what uses a fixture `…_engine`, and keeps the users of each on one process of xdist: it starts once.
+    """Marks tests that use a fixture `…_engine`, and runs all users of each in one xdist process: it starts once.
 
-    So do the users of a fixture that a file makes once for all its tests: two processes would each make it.
+    Files with module-scoped fixtures also stay in one process, so that the fixture is made once.
     """
     for item in items:
         engine = next((name for name in getattr(item, "fixturenames", ()) if name.endswith("_engine")), None)
@@ -46,6 +46,6 @@ def pytest_runtest_makereport(
 
 
 def _engines(arguments: Iterable[object]) -> list[Engine]:
-    """The engines that a test was given, itself or inside a shop."""
+    """The engines among a test's fixtures, directly or as `engine` of a shop."""
     candidates = [getattr(argument, "engine", argument) for argument in arguments]
     return [candidate for candidate in candidates if isinstance(candidate, Engine)]

@@ -17,7 +17,7 @@ logging.getLogger("werkzeug").setLevel(logging.WARNING)
 
 
 class Server:
-    """Serves an application from a background thread, each connection in a thread of its own."""
+    """Serves an application from a background thread, with one thread per connection."""
 
     def __init__(self, application: WSGIApplication, port: int = 0) -> None:
         if port and is_taken(port):

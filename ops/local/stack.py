@@ -1,4 +1,4 @@
-"""Deploys the build with `sam deploy` and reads back what came of it: outputs, resources, functions, their template."""
+"""Deploys the build with `sam deploy` and reads back the stack: outputs, resources, functions, processed template."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PROXY_VARIABLE = "MINISTACK_LAMBDA_PROXY_URL"
 
 
 def deploy(emulator: Emulator, build: Build, parameters: Mapping[str, str], name: str = NAME) -> bool:
-    """Brings the stack to this build with these parameters; False when it was there already."""
+    """Deploys this build with these parameters; False if the stack was already up to date."""
     inputs = json.dumps([build.digest, emulator.endpoint_url, dict(parameters)])
     wanted = hashlib.sha256(inputs.encode()).hexdigest()[:40]
     if _deployed(emulator, name) == wanted:
@@ -32,7 +32,7 @@ def deploy(emulator: Emulator, build: Build, parameters: Mapping[str, str], name
     options += ["--capabilities", "CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND", "--tags", f"inputs={wanted}"]
     if parameters:
         options += ["--parameter-overrides", *(f"{name}={_quoted(value)}" for name, value in parameters.items())]
-    # In JSON: of YAML, each of the tool's seven readings takes a second.
+    # As JSON: sam reads the template seven times, and each time takes a second for YAML.
     with NamedTemporaryFile("w", dir=build.template.parent, suffix=".json") as template:
         json.dump(with_defaults(build.read(), parameters), template)
         template.flush()
@@ -50,7 +50,7 @@ def deploy(emulator: Emulator, build: Build, parameters: Mapping[str, str], name
 
 
 def with_defaults(template: dict[str, Any], parameters: Mapping[str, str]) -> dict[str, Any]:
-    """The values as defaults too: with these the emulator does SAM's transform, where AWS takes what was given."""
+    """Sets the values as defaults too: the emulator's SAM transform uses the defaults, AWS's uses the given values."""
     declared = template.get("Parameters", {})
     for name in parameters.keys() & {name for name in declared if "Default" in declared[name]}:
         declared[name]["Default"] = parameters[name]
@@ -62,7 +62,7 @@ def _quoted(value: str) -> str:
 
 
 def _deployed(emulator: Emulator, name: str) -> str | None:
-    """What `deploy` wrote on the stack that is there; None without a complete one."""
+    """The hash of inputs in the stack's tag, written by `deploy`; None if there is no complete stack."""
     try:
         stack = emulator.client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
     except ClientError:
@@ -73,9 +73,9 @@ def _deployed(emulator: Emulator, name: str) -> str | None:
 
 
 class Stack:
-    """The deployed stack. `template` is what CloudFormation processed: SAM's transform is done in it.
+    """The deployed stack. `template` is CloudFormation's processed template, after SAM's transform.
 
-    `layers` are those of a stack beside it, by ARN: it may import them.
+    `layers`: folders, by ARN, of the layers that it may import from another stack.
     """
 
     def __init__(
@@ -111,7 +111,7 @@ class Stack:
 
     @property
     def exports(self) -> dict[str, str]:
-        """What any stack of this account exports, by name."""
+        """The exports of all stacks in the account, by name."""
         exports = self._emulator.client("cloudformation").list_exports()["Exports"]
         return {export["Name"]: export["Value"] for export in exports}
 
@@ -122,12 +122,12 @@ class Stack:
         return {self.resources[logical_id]: self._build.artifact(_source(logical_id)) for logical_id in layers}
 
     def _layer(self, layer: Mapping[str, Any], arn: str) -> Path:
-        """The folder of a layer: one of this template, or one of a stack beside it, by whatever way it was named."""
+        """The folder of a layer of this template or, by its ARN, of another stack."""
         ours = layer.get("Ref") in self.of_type("AWS::Lambda::LayerVersion")
         return self._build.artifact(_source(layer["Ref"])) if ours else self._imported[arn]
 
     def functions(self) -> list[FunctionConfig]:
-        """Every function with the configuration that Lambda has of it, and the folders it was built from."""
+        """Every function, with its configuration in Lambda and the folders of its code and layers."""
         client = self._emulator.client("lambda")
         configs = []
         for logical_id, properties in self.of_type("AWS::Lambda::Function").items():
@@ -155,5 +155,5 @@ class Stack:
 
 
 def _source(layer_version: str) -> str:
-    """The layer's name in our template: SAM appends ten digits of a hash to make each version a resource."""
+    """The layer's name in our template: SAM appends ten hash digits so that each version is its own resource."""
     return layer_version[:-10]

@@ -18,13 +18,13 @@ from .emulator import REGION
 from .host import WORK, EngineError
 from .worker import Invocation, Outcome, Worker
 
-# A laptop has few cores: where AWS would start one more environment, an invocation waits for one of these.
+# A laptop has few cores: beyond this number, an invocation waits where AWS would start another environment.
 ENVIRONMENTS_PER_FUNCTION = 8
 
 
 @dataclass(frozen=True, slots=True)
 class FunctionConfig:
-    """A function as it was deployed; `timeout` in seconds, `memory` in MB, `code` and `layers` are folders."""
+    """A deployed function. `timeout` in seconds, `memory` in MB; `code` and `layers` are folders."""
 
     logical_id: str
     name: str
@@ -39,7 +39,7 @@ class FunctionConfig:
 
 
 def _as_it_is(outcome: Outcome) -> Outcome:
-    """The default: no trouble."""
+    """The default for `after_batch`: changes nothing."""
     return outcome
 
 
@@ -67,7 +67,7 @@ class Function:
         self._busy: set[Worker] = set()
 
     def invoke(self, event: bytes, request_id: str) -> Outcome:
-        """Runs the handler in an idle environment, else in a new one."""
+        """Runs the handler in an idle environment or, if there is none, in a new one."""
         with self._slots:
             if self._output.closed:
                 return Outcome.failure("Sandbox.Stopped", "the engine is stopping")
@@ -95,7 +95,7 @@ class Function:
     def _give_back(self, worker: Worker, report: bytes) -> None:
         with self._lock:
             self._busy.discard(worker)
-            if self._output.closed:  # stopped meanwhile: nobody reads it any more
+            if self._output.closed:  # the function was stopped during the invocation
                 worker.kill()
                 return
             self._output.write(report)
@@ -103,7 +103,7 @@ class Function:
                 self._idle.append(worker)
 
     def kill_workers(self) -> int:
-        """Kills every environment, also in the middle of an invocation; returns how many there were."""
+        """Kills every environment, even during an invocation; returns how many there were."""
         with self._lock:
             workers = [*self._idle, *self._busy]
             self._idle.clear()
@@ -130,10 +130,10 @@ class Supervisor:
         self._functions: dict[str, Function] = {}
         self._by_name: dict[str, Function] = {}
         self.resting: frozenset[str] = frozenset()
-        """Functions that no trigger starts for now, by logical id."""
+        """Logical ids of functions whose triggers are ignored for now."""
 
     def load(self, configs: Iterable[FunctionConfig]) -> None:
-        """Takes over a deployment: ends the environments of the last one."""
+        """Replaces the functions with those of a new deployment; ends the old environments."""
         self.stop()
         self._functions = {
             config.logical_id: Function(config, self._spawn, self._logs / f"{config.logical_id}.log")
@@ -156,14 +156,14 @@ class Supervisor:
             function.stop()
 
     def reroute(self, endpoint_url: str, after_batch: Callable[[Outcome], Outcome] | None = None) -> None:
-        """From now on the functions find AWS there; `after_batch` alters what queues and streams are told."""
+        """Makes the functions use another AWS endpoint; `after_batch` may change the outcome that triggers are told."""
         self._endpoint_url = endpoint_url
         self._after_batch = after_batch or _as_it_is
         for function in self._functions.values():
             function.kill_workers()
 
     def answer(self, request: Request) -> Response:
-        """Where the emulator sends the invocations of its triggers: POST /<function name>."""
+        """Handles the invocations of the emulator's triggers: POST /<function name>."""
         function = self._by_name.get(request.path.strip("/"))
         if function is None:
             return Response("no such function", 404)
@@ -174,12 +174,12 @@ class Supervisor:
         return Response(outcome.payload, 500 if outcome.failed else 200, mimetype="application/json")
 
     def _spawn(self, config: FunctionConfig, log: BinaryIO) -> Worker:
-        # -S: what is installed beside us must not be importable, as it will not be there on AWS.
+        # -S: packages of our own environment must not be importable, because AWS does not have them.
         command = [sys.executable, "-S", "-m", "awslambdaric", config.handler]
         return Worker(command, self._environment(config), config.code, log)
 
     def _environment(self, config: FunctionConfig) -> dict[str, str]:
-        """The template's variables and what Lambda adds to them; nothing of our own environment.
+        """The template's variables and those that Lambda adds; nothing of our own environment.
 
         https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
         """

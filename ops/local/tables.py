@@ -1,4 +1,4 @@
-"""The tables of template.yaml without the rest of the stack, for tests and measurements that need no more."""
+"""Creates only the tables of template.yaml, for tests and measurements that need no more of the stack."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .host import ROOT
 
 
 class _Plain(yaml.CSafeLoader):
-    """Reads CloudFormation's short tags as plain data: the tables need none of them."""
+    """Reads each of CloudFormation's short tags as its plain argument; the tables use none of them."""
 
 
 def _argument(loader: yaml.CSafeLoader, suffix: str, node: yaml.Node) -> Any:
@@ -27,14 +27,13 @@ _Plain.add_multi_constructor("!", _argument)
 
 
 def read_template() -> dict[str, Any]:
-    """template.yaml as data; an intrinsic function is its argument."""
+    """template.yaml as data, each intrinsic function replaced by its argument."""
     template: dict[str, Any] = yaml.load((ROOT / "template.yaml").read_text(), _Plain)  # noqa: S506 a SafeLoader
     return template
 
 
 def create_tables(client: Any, template: Mapping[str, Any], names: Collection[str] = ()) -> dict[str, str]:
-    """The tables of the template with their keys and indexes, all or those of `names`: named and listed by their
-    logical ids."""
+    """Creates the template's tables with keys and indexes, all or those in `names`; each is named by its logical id."""
     created = {}
     for logical_id, resource in template["Resources"].items():
         if resource["Type"] != "AWS::DynamoDB::Table" or (names and logical_id not in names):

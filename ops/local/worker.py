@@ -1,4 +1,4 @@
-"""One execution environment: a process on AWS's own runtime client, and the Runtime API it talks to.
+"""One execution environment: a process that runs AWS's own runtime client, and the Runtime API that it calls.
 
 The Runtime API is four endpoints: next, response, error, init error.
 https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
@@ -20,13 +20,13 @@ from typing import BinaryIO
 
 from .host import LOOPBACK
 
-# AWS allows 10 s; a laptop that starts many at once is slower.
+# AWS allows 10 s, but a laptop that starts many environments at once is slower.
 INIT_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A JSON document: the handler's result, or what went wrong when `failed`."""
+    """`payload` is a JSON document: the handler's result or, if `failed`, the error."""
 
     payload: bytes
     failed: bool = False
@@ -51,9 +51,9 @@ class Worker:
 
     def __init__(self, command: Sequence[str | Path], environment: Mapping[str, str], cwd: Path, log: BinaryIO) -> None:
         self._next: queue.SimpleQueue[Invocation | None] = queue.SimpleQueue()
-        self._answers: queue.SimpleQueue[Outcome | None] = queue.SimpleQueue()  # None: initialised, asks for work
+        self._answers: queue.SimpleQueue[Outcome | None] = queue.SimpleQueue()  # None: the process is initialised
         self._initialised = False
-        self._asked = False
+        self._has_polled = False
         self._api = _RuntimeApi(self)
         threading.Thread(target=self._api.serve_forever, args=(1.0,), daemon=True).start()
         self._process = subprocess.Popen(
@@ -71,7 +71,7 @@ class Worker:
         return self._process.poll() is None
 
     def invoke(self, invocation: Invocation) -> Outcome:
-        """Hands over the event and waits. After a timeout or an exit the worker is dead; after an error it lives on."""
+        """Passes on the event and waits. After a timeout or an exit the worker is dead; after an error it lives on."""
         if not self._initialised:
             failure = self._wait(invocation, INIT_SECONDS)
             if failure is not None:
@@ -99,21 +99,21 @@ class Worker:
                     return Outcome.failure("Sandbox.Timedout", f"Task timed out after {seconds:.2f} seconds")
 
     def kill(self) -> None:
-        """Ends the process at once, whatever it is doing."""
+        """Kills the process at once."""
         self._process.kill()
         self._process.wait()
         self._next.put(None)
         self._api.stop()
 
     def take_next(self) -> Invocation | None:
-        """Called for the process: waits for its next invocation; None when there will be none."""
-        if not self._asked:
-            self._asked = True
+        """Called by the Runtime API: waits for the next invocation; None after a kill."""
+        if not self._has_polled:
+            self._has_polled = True
             self._answers.put(None)
         return self._next.get()
 
     def answer(self, outcome: Outcome) -> None:
-        """Called for the process: its result, its error, or why it could not initialise."""
+        """Called by the Runtime API with the process's result, its error, or its initialisation error."""
         self._answers.put(outcome)
 
 
@@ -126,7 +126,7 @@ class _RuntimeApi(ThreadingHTTPServer):
         self.worker = worker
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Silent about a process that was killed while it talked to us: `invoke` reports its exit."""
+        """Ignores connection errors of a killed process: `invoke` reports its exit."""
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)  # type: ignore[arg-type]  # typeshed keeps the type private
 
@@ -170,4 +170,4 @@ class _RuntimeApiHandler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:
-        """Silent: the functions' own logs are what matters."""
+        """Logs no requests; the functions' own logs are enough."""
