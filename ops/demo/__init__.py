@@ -1,1 +1,1 @@
-"""A shop to look at: the local engine with secrets, plans, the mock provider and demo users, and a tour through it."""
+"""A demo shop: the local engine with secrets, plans, stand-ins of the providers and demo users, and a tour of it."""

@@ -1,8 +1,8 @@
-"""A past for the shop: made-up customers live through months in a minute, so that the admin's pages have what to show.
+"""Simulates months of made-up customers in about a minute, so that the admin pages have data to show.
 
-The stand-ins of the providers are set back to the first day and moved on to today. What they tell goes the way of
-every webhook, and what customers and admins do is done by the product's own use cases, all at the time it has there;
-the stream then carries it to the rollups. Nothing is written past that, so the books agree as they must.
+The clocks of the providers' stand-ins are set back to the first day and then advanced to today. Their webhooks are
+processed as always, customers and admins act through the product's own use cases at the simulated time, and the stream
+carries the changes to the rollups. Nothing is written to the tables directly, so ledger and rollups must agree.
 """
 
 import heapq
@@ -22,20 +22,20 @@ from local.host import EngineError
 
 SEED, CUSTOMERS, DAYS = 21, 64, 182
 _NAME = "history"
-# Seconds in which the stream carries everything to the rollups, on a slow machine too.
+# Seconds to wait until the stream has carried everything to the rollups; enough for a slow machine.
 _PATIENCE = 300
 
 
 def live_once(shop: Shop, progress: Callable[[str], None]) -> None:
-    """Gives the shop its past, unless it has it. Raises `EngineError` when it has customers of its own already."""
+    """Simulates the history, unless it was done before. Raises `EngineError` if the shop already has customers."""
     office = Office(shop)
     progress_store = ProgressStore(office.aws, office.accounts_table)
     if progress_store.finished_at(_NAME):
         return
     if progress_store.load(_NAME) or office.metrics.generations().currencies:
         raise EngineError(
-            "This shop has customers already, and their past is over: a made-up one needs an empty shop.\n"
-            'make run ARGS="--fresh --history" forgets what is there and begins anew.'
+            "This shop has customers already; a simulated history needs an empty shop.\n"
+            'make run ARGS="--fresh --history" deletes its state and starts anew.'
         )
     now = int(time.time())
     progress_store.save(_NAME, Progress("events", None, now), now)
@@ -46,7 +46,7 @@ def live_once(shop: Shop, progress: Callable[[str], None]) -> None:
 
 
 class History:
-    """`customers` of a town live for `days` until now. What happens follows from the seed."""
+    """Simulates `customers` over the last `days`. The seed decides what happens."""
 
     def __init__(
         self,
@@ -62,14 +62,14 @@ class History:
         self._progress = progress
         self._length = days * DAY
         self._engine = shop.engine
-        self.town = Town(shop, office, random.Random(SEED), customers, days)  # noqa: S311 a story, no secret
+        self.town = Town(shop, office, random.Random(SEED), customers, days)  # noqa: S311 no secret
 
     @property
     def now(self) -> int:
         return self._stand_ins[0].clock.now()
 
     def live(self) -> None:
-        """Everything until today. The stand-ins' clocks and webhooks are then as they were."""
+        """Runs the simulation until today, then restores the stand-ins' clocks and webhooks."""
         with self._engine.without_schedules(), self._at_another_time():
             self._live_until_today()
 
@@ -83,7 +83,7 @@ class History:
             at, number, life = heapq.heappop(agenda)
             if (current := f"{datetime.fromtimestamp(at, UTC):%B %Y}") != month:
                 month = current
-                self._progress(f"Living through {month}")
+                self._progress(f"Simulating {month}")
             self._move_to(at)
             wait = next(life, None)
             self._send_webhooks()
@@ -93,7 +93,7 @@ class History:
 
     @contextmanager
     def _at_another_time(self) -> Iterator[None]:
-        """The stand-ins live in the past, and their webhooks come to us, one after the other."""
+        """Sets the stand-ins' clocks back, and passes their webhooks to `_receive`, one after the other."""
         for stand_in in self._stand_ins:
             stand_in.webhooks.stop()
             stand_in.clock.offset = -self._length
@@ -120,7 +120,7 @@ class History:
 
 
 def wait_for_rollups(metrics: MetricsStore) -> None:
-    """Until the stream has carried every line to the rollups. Raises `EngineError` when that takes minutes."""
+    """Waits until every ledger line is in the rollups. Raises `EngineError` after five minutes."""
     deadline = time.monotonic() + _PATIENCE
     while any(metrics.ledger(metrics.generations().reading)):
         if time.monotonic() > deadline:

@@ -1,4 +1,4 @@
-"""The use cases of the stack in this process, for any time: the functions themselves only know the present."""
+"""The stack's use cases, run in this process at any given time; the deployed functions can only use the present."""
 
 import hashlib
 import time
@@ -36,18 +36,18 @@ from billing.store.plans import PlanStore
 from billing.store.previews import PreviewStore
 from demo.shop import Owner, Shop
 
-# Together these have every variable and every right that is wanted here.
+# Together these functions have every environment variable that is needed here.
 _FUNCTIONS = (
     *("CreateCheckoutSession", "ProcessPaymentEvents", "AdminUsers", "AdminRevenue", "AdminEvents"),
     *("WebhookMock", "WebhookBtcpay", "WebhookBitpay"),
 )
-# As in the template: how often the queue hands out a message, and the seconds between two tries.
+# The queue's visibility timeout in the template: seconds between two tries of a message.
 _TRY_AGAIN = 180
 _LIMIT = 250
 
 
 class Office:
-    """Wired as the functions are, with the rights of the account's owner. Every `now` is in Unix seconds."""
+    """The use cases wired as in the functions, with the account owner's rights. Every `now` is in Unix seconds."""
 
     def __init__(self, shop: Shop) -> None:
         variables = [shop.engine.variables(f"{name}Function") for name in _FUNCTIONS]
@@ -55,7 +55,7 @@ class Office:
         settings = Settings({name: value for of in variables for name, value in of.items()}, aws.fetch_secret)
         self.accounts_table = table = settings.accounts_table
         client = Clients(settings)
-        # What it would log is of another time; failures are kept with their event.
+        # Log lines would carry the wrong time, and failures are stored with their event.
         logger = SILENT
         self.accounts = accounts = AccountStore(aws, table, settings.payment_events_table)
         self.plans = plans = PlanStore(aws, settings.plans_table)
@@ -88,10 +88,10 @@ class Office:
         self._logger = logger
 
     def receive(self, url: str, body: bytes, headers: Mapping[str, str], now: int) -> int:
-        """A webhook from the door to its effect, with the queue's tries in between; the status that it is answered."""
+        """Verifies and processes a webhook, retrying as the queue does; returns the HTTP status of the answer."""
         provider = load(url.rpartition("/")[2])
         try:
-            # Signatures are made at this moment, whatever time it is at the provider.
+            # The stand-ins sign with the present time, not with the simulated one.
             named = {name.lower(): value for name, value in headers.items()}
             label = provider.verify(body, named, self._secrets[provider.NAME], int(time.time()))
             notification = provider.minimise(body)
@@ -108,7 +108,7 @@ class Office:
         return 200
 
     def run_schedules(self, now: int) -> None:
-        """What the stack does by itself: looks at invoices, reminds, books terms that ran out."""
+        """Runs the scheduled work: polls invoices, settles refunds, sends reminders, books lapsed terms."""
         self._poller.poll(now, _LIMIT)
         self._refunds.settle(self._due, now, _LIMIT, self._logger)
         self._reminders.send(now, _LIMIT)

@@ -1,5 +1,5 @@
-"""Time that passes for one buyer: the functions only know the present, so what is known of the buyer moves into the
-past, in the account and at the stand-ins of the mock provider and of BTCPay Server alike."""
+"""Lets time pass for one buyer. The functions use the present, so the buyer's data is moved into the past instead: in
+the account, and at the stand-ins of the mock provider and of BTCPay Server."""
 
 import time
 from collections.abc import Mapping
@@ -14,12 +14,12 @@ from billing.store.accounts import AccountStore
 from billing.store.plans import PlanStore
 from demo.shop import Owner, Shop
 
-# Of whole numbers, those in between are moments: no price here is as high, and no count.
+# Integers in this range are taken for timestamps: no price or count here is as large.
 _MOMENTS = range(1_500_000_000, 4_000_000_000)
 
 
 def pass_time(shop: Shop, user_id: str, seconds: int) -> None:
-    """As if everything that this buyer did had been done so much earlier."""
+    """Moves everything that this buyer did `seconds` into the past."""
     aws = Owner(shop.engine)
     accounts = AccountStore(aws, shop.engine.resource("AccountsTable"))
     catalogue = PlanStore(aws, shop.engine.resource("PlansTable")).catalogue()
@@ -29,9 +29,7 @@ def pass_time(shop: Shop, user_id: str, seconds: int) -> None:
             for payment in invoice.payments:
                 payment["when"] -= seconds
 
-    mine = {
-        key: _earlier(thing, seconds) for key, thing in shop.mock.objects.items() if thing.get("user_id") == user_id
-    }
+    mine = {key: _earlier(item, seconds) for key, item in shop.mock.objects.items() if item.get("user_id") == user_id}
     shop.mock.objects.update(mine)
 
     def earlier(account: Account) -> Consequences:
@@ -44,13 +42,13 @@ def pass_time(shop: Shop, user_id: str, seconds: int) -> None:
 
 
 def _earlier(value: Any, seconds: int) -> Any:
-    """A record, or a part of one, with every moment in it so much earlier."""
+    """A record, or a part of one, with every timestamp in it `seconds` earlier."""
     if isinstance(value, int) and not isinstance(value, bool):
         return value - seconds if value in _MOMENTS else value
     if isinstance(value, tuple):
-        return tuple(_earlier(one, seconds) for one in value)
+        return tuple(_earlier(item, seconds) for item in value)
     if isinstance(value, Mapping):
-        return {key: _earlier(one, seconds) for key, one in value.items()}
+        return {key: _earlier(item, seconds) for key, item in value.items()}
     if hasattr(value, "__dataclass_fields__"):
         return replace(value, **{f.name: _earlier(getattr(value, f.name), seconds) for f in fields(value) if f.init})
     return value

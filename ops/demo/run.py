@@ -21,19 +21,19 @@ STATE = WORK / "state"
 
 def main(
     port: Annotated[int, typer.Option(help="Where the API listens, on loopback.")] = 8000,
-    fresh: Annotated[bool, typer.Option(help="Forget the state of earlier runs.")] = False,
-    history: Annotated[bool, typer.Option(help="First let made-up customers live through half a year, once.")] = False,
+    fresh: Annotated[bool, typer.Option(help="Delete the state of earlier runs.")] = False,
+    history: Annotated[bool, typer.Option(help="First simulate half a year of customers, once.")] = False,
     enforce_policies: Annotated[
         bool, typer.Option(help="Hold every function to its IAM policies, as AWS does.")
     ] = False,
     providers: Annotated[
-        str, typer.Option(envvar="BILLING_PROVIDER_MODE", help="Who sells, in this order; the first is the default.")
+        str, typer.Option(envvar="BILLING_PROVIDER_MODE", help="Providers on offer; the first is the default.")
     ] = PROVIDERS,
     host: Annotated[
-        str, typer.Option(help="Origin of an app that has the buyers' pages: checkout returns there.")
+        str, typer.Option(help="Origin of an app that contains the buyers' pages; checkouts return there.")
     ] = "",
 ) -> None:
-    """Starts everything, prints where it is, and waits for Ctrl-C."""
+    """Starts everything, prints the addresses, and waits for Ctrl-C."""
     if fresh:
         shutil.rmtree(STATE, ignore_errors=True)
     for name in (signal.SIGINT, signal.SIGTERM):
@@ -59,15 +59,15 @@ def main(
         if error.errno != errno.EADDRINUSE:
             raise
         steps.done()
-        console.print(f"[red]✗[/] A port is taken: {port}, or one of {port + 100} to {port + 106}, for the stand-ins.")
-        console.print("  Choose another: make run PORT=8200")
+        console.print(f"[red]✗[/] A port is taken: {port}, or one of the stand-ins' ({port + 100} to {port + 107}).")
+        console.print("  Choose another one: make run PORT=8200")
         sys.exit(1)
     except EngineError as error:
         steps.done()
         console.print(f"[red]✗[/] {escape(str(error))}")
         sys.exit(1)
     except KeyboardInterrupt:
-        console.print("\nStopped before it was up.")
+        console.print("\nStopped during the start.")
         sys.exit(130)
 
 

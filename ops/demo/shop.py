@@ -1,4 +1,4 @@
-"""Opens the shop: starts the engine and the providers' stand-ins, fills the secrets, seeds the plans, signs tokens."""
+"""Opens the demo shop: starts the engine and the stand-ins, fills the secrets, seeds the plans, signs tokens."""
 
 import json
 import re
@@ -30,17 +30,17 @@ PLANS = Path(__file__).parents[1] / "seeds" / "plans.json"
 PAGES = Path(__file__).parents[2] / "frontend" / "portal" / "dist"
 USER, ADMIN = "usr_demo", "usr_admin"
 STORE = "local-store"
-# Who sells here, in this order: the first is the default.
+# The providers on offer; the first is the default.
 PROVIDERS = "mock,btcpay,bitpay,stripe"
-# Where the identity provider sends people back to.
+# The path to which the identity provider returns after a sign-in.
 SIGNED_IN = "/console/signed-in"
-# How far the ports of the relay, and of who reads messages there, are from the API's.
+# Offsets from the API's port: the Nostr relay, and the page that reads its messages.
 RELAY, READER = 106, 107
 _TOKEN_SECONDS = 30 * 86_400
 
 
 class Owner(Aws):
-    """AWS as the account's owner sees it: past every policy, and past all trouble."""
+    """AWS with the account owner's rights: no IAM policies apply, and no injected faults."""
 
     def __init__(self, engine: Engine) -> None:
         super().__init__(environ=engine.owner)
@@ -48,7 +48,7 @@ class Owner(Aws):
 
 @dataclass(frozen=True, slots=True)
 class Shop:
-    """A running shop. `token(user_id)` signs in as anybody, as the development issuer may outside prod."""
+    """A running shop. `token(user_id)` is a session token for any user, signed by the development issuer."""
 
     engine: Engine
     mock: MockProvider
@@ -69,7 +69,10 @@ class Shop:
         return self._signer.sign_session(user_id, admin, int(time.time()), _TOKEN_SECONDS, role)
 
     def sign_in(self, name: str) -> str | None:
-        """The page on which `user`, `admin` or anybody (usr_…) begins, and their token in its fragment."""
+        """The first page of `user`, `admin`, `support`, `viewer` or any user id (usr_…), with a token in its fragment.
+
+        None for another name.
+        """
         match name:
             case "user":
                 return f"/pricing#token={self.token(USER)}"
@@ -97,9 +100,9 @@ def open_shop(
     parameters: Mapping[str, str] | None = None,
     progress: Callable[[str], None] = lambda step: None,
 ) -> Iterator[Shop]:
-    """Everything, until the block ends. `parameters` override the template's.
+    """Runs the shop until the block ends. `parameters` override the template's and the ones set here.
 
-    `state` keeps tables, secrets and the stand-ins' memory between runs.
+    `state`: a folder that keeps tables, secrets and the stand-ins' data between runs.
     """
     vault = _vault(state)
     mock = MockProvider(vault["BILLING_WEBHOOK_SECRET"], memory=state and state / "mock.json")
@@ -113,7 +116,7 @@ def open_shop(
     stripe = StripeApp(memory=state and state / "stripe.json")
     issuer = Issuer()
     with ExitStack() as open_until_the_end:
-        # Beside a chosen port the stand-ins get theirs of our choosing too: the stack is then the same at each start.
+        # With a chosen port the stand-ins' ports are fixed too, so that the stack's parameters are the same each time.
         relay = open_until_the_end.enter_context(Relay(port and port + RELAY, btcpay.clock))
         wallet = Wallet(relay, btcpay.pay_bolt11, btcpay.clock, memory=state and state / "wallet.json")
         reader = Reader(relay, btcpay.clock, memory=state and state / "reader.json")
@@ -162,7 +165,7 @@ def open_shop(
 
 
 def fill_secrets(engine: Engine, vault: Mapping[str, str]) -> None:
-    """Puts a value into every secret of the template, so that none is fetched empty."""
+    """Puts a value into every secret of the template: an empty one would be an error."""
     client = engine.client("secretsmanager")
     for logical_id in engine.stack.of_type("AWS::SecretsManager::Secret"):
         name = re.sub(r"(?<!^)(?=[A-Z])", "_", logical_id).upper()
@@ -171,7 +174,7 @@ def fill_secrets(engine: Engine, vault: Mapping[str, str]) -> None:
 
 
 def write_environment(shop: Shop, path: Path) -> None:
-    """What a shell needs to call the API as the demo's user and admin; for this machine's user alone to read."""
+    """Writes a file to source in a shell that calls the API as the demo's user or admin. Only its owner can read it."""
     tokens = {"USER_TOKEN": shop.token(USER), "ADMIN_TOKEN": shop.token(ADMIN, admin=True)}
     lines = [f"export {name}={token}" for name, token in tokens.items()]
     lines += ['auth="Authorization: Bearer $USER_TOKEN"', 'admin="Authorization: Bearer $ADMIN_TOKEN"']
@@ -193,7 +196,7 @@ def seed_plans(shop: Shop) -> None:
 
 
 def _vault(state: Path | None) -> dict[str, str]:
-    """This machine's own secrets, made once and kept with the state."""
+    """Random secrets of this machine, made once and stored with the state."""
     path = state and state / "secrets.json"
     stored: dict[str, str] = json.loads(path.read_text()) if path and path.exists() else {}
     signing = generate_key_set("local-1")

@@ -1,4 +1,4 @@
-"""`make demo`: a purchase from the price list to the open feature and back, each step timed, on the real stack."""
+"""`make demo`: walks through purchases, cancellation and renewal on the local stack, and times each step."""
 
 import sys
 import time
@@ -17,39 +17,39 @@ from local.progress import Steps, console
 
 FEATURE = "tax.enhanced"
 PLAN = "pro-month"
-# Everything here happens within a second or two; a step that takes this long has failed.
+# Seconds after which a step has failed; each normally takes one or two.
 _PATIENCE = 30.0
-# Room for the longest name of a step.
+# Column width for the names of the steps.
 _WIDTH = 62
 
 
 class Failed(Exception):
-    """A step did not end as it must."""
+    """A step did not have the expected result."""
 
 
 class Tour:
-    """Walks one new user through a purchase; every step checks what it shows."""
+    """Takes one new user through all steps; every step checks its result."""
 
     def __init__(self, shop: Shop) -> None:
         self._shop = shop
         self._user = f"usr_tour_{int(time.time())}"
 
     def walk(self) -> None:
-        self._step("The feature is locked, and the answer says what would open it", self._locked)
+        self._step("The feature is locked; the answer lists plans that open it", self._locked)
         checkout = self._step("Choose Pro: a hosted checkout opens", self._checkout)
-        again = self._step("Ask again: the same checkout comes back", self._checkout)
+        again = self._step("Choose Pro again: the same checkout is returned", self._checkout)
         self._expect(again["checkout_id"] == checkout["checkout_id"], "a second checkout was opened")
         self._step("Pay on the provider's page", lambda: self._pay(checkout))
-        self._step("Webhook, queue, transaction: the feature opens by itself", lambda: self._until(200))
-        self._step("The status page says so", self._status)
+        self._step("Webhook, queue, transaction: the feature opens", lambda: self._until(200))
+        self._step("The subscription status shows it", self._status)
         self._step("Deliver every event again: nothing changes", self._repeat)
         self._step("A forged delivery is refused", self._forge)
         self._step("Cancel at the provider: the feature closes", self._cancel)
-        invoice = self._step("Choose bitcoin: an invoice opens, to show in the page", self._invoice)
-        self._step("Pay half of it: what is due is said, nothing opens", lambda: self._pay_half(invoice))
-        self._step("Pay the rest, and it is confirmed: a month opens", lambda: self._pay_rest(invoice))
-        self._step("Connect a Lightning wallet: what it will be asked is said", self._connect)
-        self._step("Four weeks pass: the wallet is asked, and the term renews itself", self._renews)
+        invoice = self._step("Choose bitcoin: an invoice opens", self._invoice)
+        self._step("Pay half: the rest is shown as due, nothing opens", lambda: self._pay_half(invoice))
+        self._step("Pay the rest; once confirmed, the feature opens for a month", lambda: self._pay_rest(invoice))
+        self._step("Connect a Lightning wallet: the answer shows price and date", self._connect)
+        self._step("Four weeks pass: the wallet pays and the term is renewed", self._renews)
 
     def _locked(self) -> str:
         answer = self._entitlement()
@@ -105,8 +105,8 @@ class Tour:
         path = f"/billing/checkout-sessions/{opened.json()['checkout_id']}/invoice"
         invoice = self._shop.call("GET", path, user=self._user)
         self._expect(invoice.status_code == 200, invoice.text)
-        shown: dict[str, Any] = invoice.json()
-        return shown
+        answer: dict[str, Any] = invoice.json()
+        return answer
 
     def _pay_half(self, invoice: dict[str, Any]) -> str:
         invoice_id = invoice["purchase_id"]
@@ -115,8 +115,8 @@ class Tour:
         while (term := self._term(invoice_id))["status"] != "underpaid":
             self._expect(time.monotonic() < deadline, f"the term is still {term['status']}")
             time.sleep(0.05)
-        shown = self._shop.call("GET", f"/billing/invoices/btcpay/{invoice_id}", user=self._user).json()
-        return f"{shown['status']}, {shown['due_btc']} BTC still due"
+        current = self._shop.call("GET", f"/billing/invoices/btcpay/{invoice_id}", user=self._user).json()
+        return f"{current['status']}, {current['due_btc']} BTC still due"
 
     def _pay_rest(self, invoice: dict[str, Any]) -> str:
         self._shop.btcpay.pay(invoice["purchase_id"])
@@ -129,8 +129,8 @@ class Tour:
         body = {"connection": self._shop.wallet.string_of(self._shop.wallet.connect()), "plan_id": PLAN}
         answer = self._shop.call("POST", "/billing/wallet", {**body, "most_sat": 40_000}, user=self._user)
         self._expect(answer.status_code == 200, answer.text)
-        shown = answer.json()
-        return f"{shown['price_cents']} cents, at most {shown['most_sat']} sat, on {shown['asks_at']}"
+        wallet = answer.json()
+        return f"{wallet['price_cents']} cents, at most {wallet['most_sat']} sat, on {wallet['asks_at']}"
 
     def _renews(self) -> str:
         pass_time(self._shop, self._user, 28 * DAY)
@@ -150,13 +150,13 @@ class Tour:
         return next(term for term in self._terms() if term["purchase_id"] == invoice_id)
 
     def _until(self, status: int) -> str:
-        """Waits until the account has the feature, or has it no more; gates that cache close a little later."""
+        """Waits until the account has the feature (200) or has lost it (402). Gates that cache close a little later."""
         deadline = time.monotonic() + _PATIENCE
         while time.monotonic() < deadline:
             answer = self._shop.call("GET", "/billing/entitlements", user=self._user)
             held = FEATURE in {e["feature"] for e in answer.json()["entitlements"]}
             if held == (status == 200):
-                return "open" if held else "closed; other gates close within their cached lifetimes"
+                return "open" if held else "closed; gates that cache close when their cache expires"
             time.sleep(0.05)
         raise Failed(f"the feature was not {'open' if status == 200 else 'closed'} after {_PATIENCE:.0f} s")
 
@@ -171,15 +171,15 @@ class Tour:
         started = time.monotonic()
         result = do()
         took = (time.monotonic() - started) * 1000
-        said = result if isinstance(result, str) else result.get("bip21", "").partition("&")[0]
+        detail = result if isinstance(result, str) else result.get("bip21", "").partition("&")[0]
         console.print(f"[green]✓[/] {name:{_WIDTH}} [dim]{took:>6,.0f} ms[/]")
-        if said:
-            console.print(f"  [dim]{escape(said)}[/]", soft_wrap=True)
+        if detail:
+            console.print(f"  [dim]{escape(detail)}[/]", soft_wrap=True)
         return result
 
-    def _expect(self, true: bool, otherwise: str) -> None:
-        if not true:
-            raise Failed(otherwise)
+    def _expect(self, condition: bool, message: str) -> None:
+        if not condition:
+            raise Failed(message)
 
 
 def main() -> None:
@@ -189,7 +189,7 @@ def main() -> None:
             steps.done()
             console.print()
             Tour(shop).walk()
-            console.print("\n[bold]Every step is true.[/] `make run` leaves it running for you to click.")
+            console.print("\n[bold]Every step passed.[/] `make run` starts the same shop and keeps it running.")
     except (EngineError, Failed) as error:
         steps.done()
         console.print(f"[red]✗[/] {escape(str(error))}")

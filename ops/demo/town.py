@@ -1,6 +1,6 @@
-"""Whoever buys in the made-up past of the shop, and what becomes of them: see `demo.history`.
+"""The made-up customers of the simulated history and what they do: see `demo.history`.
 
-Nobody here exists. A life is a generator: it does something now and says how many seconds later it goes on.
+A life is a generator: each step acts now and yields the seconds until the next step.
 """
 
 import random
@@ -20,7 +20,7 @@ from fakes.base import Request
 
 DAY, HOUR, MINUTE = 86_400, 3_600, 60
 Life = Iterator[int]
-# Made-up users bear the names of birds; with more of them than birds, a number too.
+# Users are named after birds; if there are more users than birds, a number is appended.
 _BIRDS = (
     *("avocet", "bittern", "bulbul", "bunting", "buzzard", "chaffinch", "chough", "coot", "corncrake", "crane"),
     *("crossbill", "cuckoo", "curlew", "dipper", "dotterel", "dunlin", "dunnock", "eider", "falcon", "fieldfare"),
@@ -34,7 +34,7 @@ _FEATURES = ("ai.chat", "tax.enhanced", "ai.insights", "market.history")
 
 
 class Town:
-    """Its people come one after the other over the days, a few more of them each month."""
+    """The customers arrive one after the other over the days, a few more each month."""
 
     def __init__(self, shop: Shop, office: Office, chance: random.Random, customers: int, days: int) -> None:
         self._shop, self._office, self._chance = shop, office, chance
@@ -47,7 +47,7 @@ class Town:
         return self._shop.mock.clock.now()
 
     def lives(self) -> Iterator[tuple[int, Life]]:
-        """Each life and when it begins, in seconds after the first day."""
+        """Each life and its start, in seconds after the beginning of the history."""
         stories = self._stories()
         for number, user in enumerate(self.users):
             day = self._days * ((number + self._chance.random()) / len(self.users)) ** 0.8
@@ -59,7 +59,7 @@ class Town:
                 yield (self._days - days) * DAY, life
 
     def _scenes(self) -> Sequence[tuple[int, Life]]:
-        """What is to be seen at the end, and how many days before it that begins."""
+        """Lives that are to be visible at the end, each with the number of days before the end at which it starts."""
         late, half = self._pays_late, self._pays_half
         return (
             (75, self._offers_trial()),
@@ -73,7 +73,7 @@ class Town:
         )
 
     def _stories(self) -> Sequence[Callable[[str], Life]]:
-        """What can become of a customer, as often as it stands here; whoever comes late does not get to the end."""
+        """The customers' stories, in proportion to how often each is listed; late customers do not finish theirs."""
         stays, leaves, bitcoin = self._stays, self._leaves, self._pays_in_bitcoin
         return (
             partial(stays, plan="plus-month"),
@@ -137,7 +137,7 @@ class Town:
             self._office.subscriptions.change(user, str(preview["preview_id"]), self.now)
 
     def _pays_again(self, user: str, *, mends: bool) -> Life:
-        """A renewal is declined. Some mend their card in time; of the others the provider gives up in the end."""
+        """A renewal is declined. If `mends`, the card is fixed in time; if not, the provider gives up in the end."""
         subscription = self._buy(user, "plus-month")
         yield 10 * DAY
         self._shop.mock.act(subscription, "decline-next")
@@ -183,7 +183,7 @@ class Town:
     # --- in bitcoin ---------------------------------------------------------------------------------------------------
 
     def _pays_in_bitcoin(self, user: str, plan: str, provider: str, times: int) -> Life:
-        """One term after the other, each bought some days before the last one ends, or a little too late."""
+        """Buys term after term, each some days before the last one ends, or up to a day late."""
         self._office.checkouts.create(user, plan, provider, self.now)
         for _ in range(times):
             yield from self._pay_invoice(user, provider)
@@ -207,7 +207,7 @@ class Town:
         yield from self._pays_not_as_agreed(user, 2 * HOUR, "late", then)
 
     def _pays_not_as_agreed(self, user: str, after: int, act: str, then: Callable[[str], None] | None) -> Life:
-        """`then`: what an admin decides, if one does."""
+        """`then`: an admin's decision about the invoice, if any."""
         self._office.checkouts.create(user, "pro-month", "btcpay", self.now)
         invoice = self._invoice(user)
         yield after
@@ -222,7 +222,7 @@ class Town:
     def _give_back(self, invoice: str) -> None:
         self._office.invoices.refund("btcpay", invoice, None, _id(), ADMIN, self.now, surplus=False)
 
-    # --- what goes on besides -----------------------------------------------------------------------------------------
+    # --- schedules, visitors and admins -------------------------------------------------------------------------------
 
     def _nights(self) -> Life:
         while True:
@@ -230,7 +230,7 @@ class Town:
             yield DAY
 
     def _visitors(self) -> Life:
-        """Who sees a locked feature, and who looks at the prices then: more of them each month."""
+        """Tracks visits to locked features and to the prices, more of them each month."""
         for part in count():
             for _ in range(self._chance.randrange(3) + part // 200):
                 feature = self._chance.choice(_FEATURES)
@@ -240,7 +240,7 @@ class Town:
             yield DAY // 4
 
     def _offers_trial(self) -> Life:
-        """From now on Plus begins with a week for nothing."""
+        """An admin gives Plus a free trial of a week."""
         version = next(p["version"] for p in self._office.admin_plans.list()["plans"] if p["plan_id"] == "plus-month")
         body = {k: v for k, v in next(p for p in seeds() if p["plan_id"] == "plus-month").items() if k != "plan_id"}
         edit = UpdatePlan.model_validate({**body, "trial_days": 7, "version": version})
@@ -254,7 +254,7 @@ class Town:
         yield DAY
 
     def _strays(self) -> Life:
-        """A payment that nobody here made becomes a dead letter; one of a real shop is set aside."""
+        """A payment for an unknown subscription becomes a dead letter; one in live mode is quarantined."""
         for livemode in (False, True):
             now, mock = self.now, self._shop.mock
             payment = {"object": "payment", "id": f"in_{_id()}", "subscription": f"sub_{_id()}", "created": now}
@@ -264,7 +264,7 @@ class Town:
             mock.webhooks.enqueue(mock.webhook_url, {**event, "data": payment})
             yield DAY
 
-    # --- small things -------------------------------------------------------------------------------------------------
+    # --- helpers ------------------------------------------------------------------------------------------------------
 
     def _buy(self, user: str, plan: str) -> str:
         """Buys a plan by card; the id of the subscription or purchase."""
@@ -296,9 +296,9 @@ class Town:
         self._office.users.refund(user, ADMIN, self.now, body)
 
     def _last_payment(self, bought: str) -> str:
-        """A subscription's newest payment; a purchase is its own."""
-        things = self._shop.mock.objects.values()
-        newest: str = [bought, *(t["id"] for t in things if t.get("subscription") == bought and "paid_at" in t)][-1]
+        """The id of a subscription's newest payment; a one-time purchase is its own payment."""
+        objects = self._shop.mock.objects.values()
+        newest: str = [bought, *(o["id"] for o in objects if o.get("subscription") == bought and "paid_at" in o)][-1]
         return newest
 
     def _invoice(self, user: str) -> str:
@@ -312,7 +312,7 @@ class Town:
         stand_in.handle(Request(method="POST", path=f"/{path}/{invoice}", body=f"act={act}".encode()))
 
     def _some_days(self, least: int, most: int) -> int:
-        """So many days, and a part of one."""
+        """A random number of seconds between `least` and `most` days."""
         return self._chance.randrange(least * DAY, most * DAY)
 
 

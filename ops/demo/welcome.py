@@ -1,4 +1,4 @@
-"""What a person finds after `make run`: the addresses to open, and the first calls to try."""
+"""Prints after `make run` the addresses to open and the first calls to try."""
 
 from pathlib import Path
 
@@ -10,21 +10,21 @@ from local.host import ROOT
 
 
 def welcome(shop: Shop, console: Console, environment: Path, *, past: bool) -> None:
-    """Prints where everything is and what to do first.
+    """Prints the addresses and what to do first.
 
-    `environment`: the file that `source` reads. `past`: the shop was given one, see `demo.history`.
+    `environment`: the file to `source` in a shell. `past`: the shop has a simulated history, see `demo.history`.
     """
     places = [
         ("Pages", f"{shop.url}/pricing", "as a visitor"),
-        ("", f"{shop.url}/as/user", f"signed in as {USER}; /as/usr_… is anybody"),
+        ("", f"{shop.url}/as/user", f"signed in as {USER}; /as/usr_… for any other user"),
         ("", f"{shop.url}/console", "the admin pages: sign in as viewer, support or admin"),
         ("", f"{shop.url}/as/admin", "the same, signed in as admin"),
-        ("Providers", shop.mock.url, "cards: play customer, bank and clock"),
+        ("Providers", shop.mock.url, "cards: act as customer and bank, move the clock"),
         ("", shop.stripe.url, "the same for the stand-in of Stripe"),
-        ("", shop.btcpay.url, "BTCPay Server's: pay half, too much, or late"),
-        ("", shop.bitpay.url, "BitPay's"),
-        ("Wallet", shop.wallet.url, "give out a connection, pay, refuse, go away"),
-        ("Messages", shop.reader.url, "a buyer's Nostr key: reads what is written to it"),
+        ("", shop.btcpay.url, "stand-in of BTCPay Server: pay half, too much, or late"),
+        ("", shop.bitpay.url, "stand-in of BitPay"),
+        ("Wallet", shop.wallet.url, "a Lightning wallet: connect, pay, refuse, go offline"),
+        ("Messages", shop.reader.url, "a buyer's Nostr inbox"),
         ("AWS", shop.engine.endpoint_url, "access key and secret: test, region us-east-1"),
         ("Logs", _short(shop.engine.log_folder), "one file per function"),
     ]
@@ -45,12 +45,12 @@ def welcome(shop: Shop, console: Console, environment: Path, *, past: bool) -> N
     admins = (
         "The customers are made up, and named after birds: look up usr_coot, or open /as/usr_coot."
         if past
-        else 'The admin pages are empty at first: make run ARGS="--fresh --history" gives them half a year.'
+        else 'The admin pages are empty at first: make run ARGS="--fresh --history" simulates half a year.'
     )
     console.print(
         f"""
-  Open the URL in that answer, pay, and ask for the entitlement again. With "provider":"btcpay"
-  beside the plan it is an invoice in bitcoin. What operators do: ops/billing --help
+  Open the URL in that answer, pay, and ask for the entitlement again. Add "provider":"btcpay"
+  to the last call to get a bitcoin invoice. Commands for operators: ops/billing --help
 
   {admins}
 """,
@@ -59,5 +59,5 @@ def welcome(shop: Shop, console: Console, environment: Path, *, past: bool) -> N
 
 
 def _short(path: Path) -> str:
-    """As seen from the repository, where `make` is called."""
+    """The path relative to the repository, if it is inside."""
     return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
