@@ -1,1 +1,1 @@
-"""The `billing` command: what operators do to a running stack."""
+"""The `billing` command: operators' commands for a running stack."""

@@ -32,7 +32,7 @@ from billing_cli.stack import LOCAL, Stack
 
 
 class Commands(TyperGroup):
-    """What AWS or a provider refuses is said in one line; a stack trace is for faults of ours."""
+    """Prints a refusal by AWS or a provider in one line; only our own faults give a stack trace."""
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -77,5 +77,5 @@ def choose(
 
 
 if __name__ == "__main__":
-    log.stream = "stderr"  # what is printed is the answer, perhaps a file
+    log.stream = "stderr"  # stdout holds only the command's output, which may go to a file
     app(prog_name="billing")

@@ -1,4 +1,4 @@
-"""`billing bitcoin`: are the servers and accounts that take bitcoin set up as they must be?"""
+"""`billing bitcoin`: checks the configuration of BTCPay Server and BitPay."""
 
 from collections.abc import Iterable
 from typing import cast
@@ -22,12 +22,12 @@ _MARKS = {"ok": "[green]✓[/]", "warn": "[yellow]![/]", "fail": "[red]✗[/]"}
 
 @app.callback()
 def _commands() -> None:
-    """Keeps `doctor` a command of its own while it is the only one."""
+    """Without this callback, Typer would merge the only command, `doctor`, into `billing bitcoin`."""
 
 
 @app.command()
 def doctor(context: typer.Context) -> None:
-    """Address, version, what the key may do, what cannot be seen: what is wrong, and what to do."""
+    """Check address, version, the key's permissions and more; print what is wrong and how to fix it."""
     stack: Stack = context.obj
     offered = [name for name in stack.settings.providers if name in PREPAID]
     if not offered:
@@ -35,11 +35,11 @@ def doctor(context: typer.Context) -> None:
     failed = False
     for name in offered:
         console.print(f"[bold]{name}[/]")
-        for one in checks(name, stack.settings):
-            failed |= one.level == "fail"
-            console.print(f"{_MARKS[one.level]} {one.subject}: {escape(one.finding)}")
-            if one.remedy:
-                console.print(f"  → {one.remedy}", style="dim", markup=False)
+        for result in checks(name, stack.settings):
+            failed |= result.level == "fail"
+            console.print(f"{_MARKS[result.level]} {result.subject}: {escape(result.finding)}")
+            if result.remedy:
+                console.print(f"  → {result.remedy}", style="dim", markup=False)
     if failed:
         raise typer.Exit(1)
 

@@ -1,4 +1,4 @@
-"""`billing customers`: make the list of customers anew from the accounts."""
+"""`billing customers`: rebuilds the list of customers from the accounts."""
 
 import time
 
@@ -19,12 +19,12 @@ def index_of(stack: Stack) -> CustomerIndex:
 
 @app.command()
 def rebuild(context: typer.Context) -> None:
-    """Read every account and mend what the list has of it, while the stack runs. Safe to interrupt and to repeat."""
+    """Read every account and correct its entry in the list, while the stack runs. Safe to interrupt and to repeat."""
     index = index_of(context.obj)
-    read = mended = 0
+    read = corrected = 0
     for page in index.everybody():
         for user_id in page:
             read += 1
-            mended += index.refresh(user_id, int(time.time()), whole=True)
+            corrected += index.refresh(user_id, int(time.time()), whole=True)
         console.print(f"[dim]{read} accounts read[/]")
-    console.print(f"[green]✓[/] {read} accounts read, {mended} mended in the list")
+    console.print(f"[green]✓[/] {read} accounts read, {corrected} entries corrected")

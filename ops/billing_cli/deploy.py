@@ -1,7 +1,7 @@
-"""`billing deploy` and `billing destroy`: a stage in AWS from this checkout, in one command each.
+"""`billing deploy` and `billing destroy`: deploy this checkout as a stage in AWS, and delete it again.
 
-A second run changes nothing: each step looks before it acts. What a person has to decide or to fetch elsewhere is
-printed at the end.
+A second run changes nothing: each step checks the current state first. At the end it prints what is left for a person
+to do.
 """
 
 import hashlib
@@ -32,9 +32,9 @@ PAGES = ROOT / "frontend" / "portal" / "dist"
 SEEDS = ROOT / "ops" / "seeds" / "plans.json"
 STAGES = ("dev", "staging", "prod")
 ORIGINS = ("PublicUrl", "PortalUrl", "HostOrigin")
-# AWS keeps 100 places of an account unreserved; below that, nothing can be reserved at all.
+# Least concurrency quota with which functions can be reserved: AWS keeps 100 unreserved.
 _PLACES_TO_RESERVE = 103
-# What a provider on offer cannot do without.
+# The secrets that each provider requires.
 NEEDED = {
     "stripe": ("STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRET"),
     "bitpay": ("BITPAY_API_KEY",),
@@ -61,7 +61,7 @@ def stack_name(stage: str) -> str:
 
 
 def chosen(pairs: Sequence[str]) -> dict[str, str]:
-    """Name=Value pairs as parameters; an origin loses the slash at its end. Ends the command on anything else."""
+    """Name=Value pairs as parameters; a slash at the end of an origin is removed. Exits on anything else."""
     parameters: dict[str, str] = {}
     for pair in pairs:
         name, equals, value = pair.partition("=")
@@ -69,17 +69,17 @@ def chosen(pairs: Sequence[str]) -> dict[str, str]:
             raise _stop(f"{pair}: parameters are written Name=Value, as in docs/configuration.md")
         value = value.strip()
         if name in ORIGINS and value != (origin := value.rstrip("/").lower()):
-            console.print(f"[yellow]![/] {name}: taken as {origin}, since an origin has no slash at its end")
+            console.print(f"[yellow]![/] {name}: using {origin}, because an origin is lower case without a final slash")
             value = origin
         parameters[name] = value
     if parameters.get("HostOrigin") and parameters.get("HostOrigin") == parameters.get("PortalUrl"):
-        console.print("[yellow]![/] HostOrigin and PortalUrl are one origin: it is allowed once")
+        console.print("[yellow]![/] HostOrigin and PortalUrl are the same origin: HostOrigin can be left out")
     return parameters
 
 
 @dataclass(frozen=True, slots=True)
 class StackState:
-    """A stack as CloudFormation has it; `status` "" for one that was never made."""
+    """A stack in CloudFormation; `status` is "" if it does not exist."""
 
     status: str
     parameters: Mapping[str, str]
@@ -87,7 +87,7 @@ class StackState:
 
 
 class Account:
-    """The calls that a deployment makes beside `sam`, with the rights of whoever runs it."""
+    """The AWS calls that a deployment makes besides `sam`, with the rights of the shell."""
 
     @cached_property
     def _session(self) -> botocore.session.Session:
@@ -114,7 +114,7 @@ class Account:
         )
 
     def secret_names(self, stack: str) -> set[str]:
-        """The secrets called <stack>/<NAME>, by NAME; also those that a deleted stack has left."""
+        """The NAMEs of the secrets <stack>/<NAME>, including those left by a deleted stack."""
         pages = self.client("secretsmanager").get_paginator("list_secrets")
         filters = [{"Key": "name", "Values": [f"{stack}/"]}]
         names = (s["Name"] for page in pages.paginate(Filters=filters) for s in page["SecretList"])
@@ -125,7 +125,7 @@ class Account:
 
 
 def preflight(account: Account, stage: str, parameters: Mapping[str, str]) -> StackState:
-    """Who deploys where, and what would make CloudFormation roll back after minutes, said at once."""
+    """Prints who deploys where, and exits on problems that CloudFormation would report only after minutes."""
     who = account.client("sts").get_caller_identity()
     if not account.region:
         raise _stop("no region is set: export AWS_REGION, or set one in the profile")
@@ -134,14 +134,14 @@ def preflight(account: Account, stage: str, parameters: Mapping[str, str]) -> St
     stack = account.stack(name)
     if stack.status in ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED"):
         raise _stop(
-            f"{name} failed when it was first made and can only be deleted: make destroy STAGE={stage}, then again"
+            f"the first deployment of {name} failed, so it can only be deleted: make destroy STAGE={stage}, then again"
         )
     if stack.status.endswith("_IN_PROGRESS"):
-        raise _stop(f"{name} is being changed ({stack.status}): wait until that has ended")
+        raise _stop(f"{name} is being changed ({stack.status}): wait until that has finished")
     if not stack.status and (left := account.secret_names(name)):
         raise _stop(
-            f"an earlier {name} left its secrets ({', '.join(sorted(left))}), and CloudFormation cannot make what is "
-            "there. docs/deployment.md, a stack that was there before, says how to keep or to drop them"
+            f"an earlier {name} left its secrets ({', '.join(sorted(left))}), and CloudFormation cannot create them "
+            "again. docs/deployment.md, a stack that was there before, says how to keep or delete them"
         )
     _check_places(account, {**stack.parameters, **parameters})
     return stack
@@ -152,24 +152,24 @@ def _check_places(account: Account, parameters: Mapping[str, str]) -> None:
         places = account.client("lambda").get_account_settings()["AccountLimit"]["ConcurrentExecutions"]
     except ClientError as error:
         code = error.response["Error"]["Code"]
-        console.print(f"[yellow]![/] how many functions may run at once could not be read ({code})")
+        console.print(f"[yellow]![/] the account's Lambda concurrency quota could not be read ({code})")
         return
     if parameters.get("ReserveConcurrency") == "true" and places < _PLACES_TO_RESERVE:
         raise _stop(
-            f"this account may run {places} functions at once, and AWS lets none be reserved below "
-            f"{_PLACES_TO_RESERVE}: leave ReserveConcurrency=false, or ask for a higher quota"
+            f"this account may run {places} functions at once, and reserving concurrency needs at least "
+            f"{_PLACES_TO_RESERVE}: leave ReserveConcurrency=false, or request a higher quota"
         )
     if places <= 50:
         console.print(
-            f"[yellow]![/] this account may run {places} functions at once; a burst answers 429. "
-            "Service Quotas, Lambda, concurrent executions raises it"
+            f"[yellow]![/] this account may run only {places} functions at once; bursts are answered with 429. "
+            "Raise the quota in Service Quotas, Lambda, concurrent executions"
         )
 
 
 def parameters_for(stage: str, stack: StackState, chosen: Mapping[str, str]) -> dict[str, str]:
-    """What is passed to `sam deploy`: what was given, and on the first time what the stage implies.
+    """The parameters for `sam deploy`: the chosen ones, and defaults of the stage for a new stack.
 
-    What a stack has already and nobody names keeps its value; the addresses follow from the pages' own.
+    Parameters that are not passed keep their value. PublicUrl and PortalUrl default to the address of the pages.
     """
     wanted = {"Stage": stage, **chosen}
     if not stack.status and stage == "prod":
@@ -185,10 +185,10 @@ def parameters_for(stage: str, stack: StackState, chosen: Mapping[str, str]) -> 
 
 
 def sam(*arguments: str) -> None:
-    """Runs sam with its output as it comes. Ends the command when it fails."""
+    """Runs sam and shows its output. Exits if it fails."""
     done = subprocess.run(["sam", *arguments], cwd=ROOT, check=False, env={**os.environ, "SAM_CLI_TELEMETRY": "0"})
     if done.returncode:
-        raise _stop(f"sam {arguments[0]} failed; what it said stands above")
+        raise _stop(f"sam {arguments[0]} failed; see its output above")
 
 
 def deploy_stack(stage: str, template: Path, parameters: Mapping[str, str], *, ask: bool) -> None:
@@ -202,14 +202,14 @@ def deploy_stack(stage: str, template: Path, parameters: Mapping[str, str], *, a
 
 
 class Secrets:
-    """The stack's secrets: written when they are empty, never otherwise."""
+    """The stack's secrets. Only empty ones are written."""
 
     def __init__(self, account: Account, stack: str) -> None:
         self._client = account.client("secretsmanager")
         self._stack = stack
 
     def read(self, name: str) -> str:
-        """The value; "" for a secret that never had one."""
+        """The value; "" if the secret never had one."""
         try:
             return str(self._client.get_secret_value(SecretId=f"{self._stack}/{name}")["SecretString"])
         except ClientError as error:
@@ -221,7 +221,7 @@ class Secrets:
         return bool(self.read(name))
 
     def fill(self, name: str, value: str) -> bool:
-        """Stores the first value of a secret; False when it has one. The token makes a second first value an error."""
+        """Stores the first value of a secret; False if it has one. The token makes a concurrent write an error."""
         if self.filled(name):
             return False
         token = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{self._stack}/{name}#first"))
@@ -234,12 +234,12 @@ def public_half(private: str) -> str:
 
 
 def write_own_secrets(store: Secrets, stage: str, offered: Sequence[str]) -> list[str]:
-    """The secrets that nobody has to fetch anywhere: signing keys, the pepper, the key of endpoints, a stand-in's."""
+    """Generates the secrets that come from no provider, if they are empty; returns the names of those written."""
     written = []
     if not store.filled("TOKEN_SIGNING_KEYS"):
         if store.filled("TOKEN_PUBLIC_KEYS"):
             raise _stop(
-                "TOKEN_PUBLIC_KEYS has a value and TOKEN_SIGNING_KEYS has none: put the private half that belongs to it"
+                "TOKEN_PUBLIC_KEYS has a value and TOKEN_SIGNING_KEYS has none: store the private keys that match it"
             )
         store.fill("TOKEN_SIGNING_KEYS", generate_key_set(datetime.now(UTC).strftime("key-%Y%m%d")))
         written.append("TOKEN_SIGNING_KEYS")
@@ -260,9 +260,9 @@ def write_own_secrets(store: Secrets, stage: str, offered: Sequence[str]) -> lis
 
 
 def page_files(folder: Path) -> Iterator[tuple[Path, str]]:
-    """Every file of the built pages with its Cache-Control, in the order of their upload.
+    """Every file of the built pages with its Cache-Control, in upload order.
 
-    What index.html names is there before it names it: assets, whose names hold their hash, come first.
+    Assets, whose names contain a hash, come first and HTML last, so that index.html never refers to a missing file.
     """
     files = sorted(f for f in folder.rglob("*") if f.is_file() and not f.name.startswith("."))
     for file in sorted(files, key=lambda f: (f.suffix == ".html", "assets" not in f.parts)):
@@ -271,7 +271,7 @@ def page_files(folder: Path) -> Iterator[tuple[Path, str]]:
 
 
 def upload_pages(account: Account, bucket: str, folder: Path) -> list[str]:
-    """Brings the bucket to the built pages; the paths that edges may hold an older version of."""
+    """Uploads changed files; returns the paths whose older version CloudFront may have cached."""
     s3 = account.client("s3")
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket)
     there = {o["Key"]: o["ETag"].strip('"') for page in pages for o in page.get("Contents", [])}
@@ -305,12 +305,12 @@ def deploy(
     parameters: Annotated[list[str] | None, typer.Argument(help="Parameters of the stack: Name=Value …")] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask before prod is changed.")] = False,
     built: Annotated[
-        Path | None, typer.Option("--built", help="A folder that sam build made, to deploy as it is.")
+        Path | None, typer.Option("--built", help="Deploy this output folder of sam build instead of building.")
     ] = None,
 ) -> None:
-    """Build and deploy a stage, with its keys, pages and plans, and check it. A second run changes nothing."""
+    """Build and deploy a stage with its keys, pages and plans, and check it. A second run changes nothing."""
     if stage not in STAGES:
-        raise _stop(f"{stage} is no stage: {', '.join(STAGES)}")
+        raise _stop(f"{stage} is not a stage; use one of {', '.join(STAGES)}")
     wanted, account, name = chosen(parameters or []), Account(), stack_name(stage)
     state = preflight(account, stage, wanted)
     if built is None:
@@ -318,22 +318,22 @@ def deploy(
         sam("build")
     template = (built or ROOT / ".aws-sam" / "build") / "template.yaml"
     ask = stage == "prod" and not yes
-    _say("Deploying the stack" if state.status else "Making the stack: about ten minutes, most of them CloudFront's")
+    _say("Deploying the stack" if state.status else "Creating the stack: about ten minutes, most of it for CloudFront")
     deploy_stack(stage, template, parameters_for(stage, state, wanted), ask=ask)
     state = account.stack(name)
     if not (state.parameters.get("PublicUrl") and state.parameters.get("PortalUrl")):
-        _say(f"Telling the stack its own address, {state.outputs['PagesUrl']}")
+        _say(f"Setting the stack's own address, {state.outputs['PagesUrl']}")
         deploy_stack(stage, template, parameters_for(stage, state, wanted), ask=False)
         state = account.stack(name)
     _done(f"{name} is {state.status}")
     offered = [part.strip() for part in state.parameters["ProviderMode"].split(",")]
     store = Secrets(account, name)
     written = write_own_secrets(store, stage, offered)
-    _done(f"wrote {', '.join(written)}" if written else "signing keys and pepper are there")
+    _done(f"wrote {', '.join(written)}" if written else "generated secrets exist already")
     stale = upload_pages(account, state.outputs["PagesBucketName"], PAGES)
     if stale:
         invalidate(account, state.outputs["PagesDistributionId"], stale)
-    _done(f"the pages are there{', and edges forget the older ones' if stale else ''}")
+    _done(f"pages uploaded{'; older versions are removed from the CDN cache' if stale else ''}")
     stack = Stack(name)
     empty = [name for provider in offered for name in NEEDED.get(provider, ()) if not store.filled(name)]
     import_plans(stack, offered, empty)
@@ -341,17 +341,17 @@ def deploy(
 
 
 def import_plans(stack: Stack, offered: Sequence[str], empty: Sequence[str]) -> None:
-    """The seed catalogue into an empty one; with Stripe on offer once its key is there, for its prices are made too."""
+    """Imports the seed plans into an empty catalogue. With Stripe this creates prices there and needs its key."""
     if plans.plans_of(stack).catalogue(fresh=True).plans:
-        _done("the catalogue has plans; it is left alone")
+        _done("the catalogue has plans and is not changed")
     elif "stripe" in offered and "STRIPE_SECRET_KEY" in empty:
-        console.print("[yellow]![/] no plans yet: their prices are made at Stripe, so its key comes first")
+        console.print("[yellow]![/] no plans imported: this creates prices at Stripe and needs its key first")
     else:
         plans.import_file(stack, SEEDS)
 
 
 def summary(stack: Stack, state: StackState, offered: Sequence[str], empty: Sequence[str]) -> None:
-    """Addresses, what is empty, what is wrong at Stripe, and what a person does next."""
+    """Prints addresses, the checks of the Stripe account, and what a person has to do next."""
     public = state.parameters["PublicUrl"]
     console.print(f"\n[bold]Pages[/]  {state.parameters['PortalUrl']}/pricing")
     console.print(f"[bold]API[/]    {public}  [dim](behind it {state.outputs['ApiUrl']})[/]", soft_wrap=True)
@@ -360,13 +360,13 @@ def summary(stack: Stack, state: StackState, offered: Sequence[str], empty: Sequ
         console.print("\n[bold]Stripe[/]")
         stripe.print_checks(stack)
     console.print("\n[bold]Next[/]")
-    steps = [f"{provider} sends its webhooks to {public}/billing/webhook/{provider}" for provider in offered]
+    steps = [f"let {provider} send its webhooks to {public}/billing/webhook/{provider}" for provider in offered]
     steps += [f"ops/billing --stack {stack.name} secrets put {name}" for name in empty]
     if empty:
-        steps.append(f"then once more: make deploy STAGE={state.parameters['Stage']}")
+        steps.append(f"then run again: make deploy STAGE={state.parameters['Stage']}")
     if not state.parameters.get("AdminUsers") and not state.parameters.get("OidcIssuer"):
-        steps.append("nobody is an admin yet: docs/identity.md")
-    steps.append("subscribe an address to the stack's topic Alarms")
+        steps.append("name an admin, as in docs/identity.md: there is none yet")
+    steps.append("subscribe an address to the stack's SNS topic Alarms")
     for step in steps:
         console.print(f"  {step}", markup=False, soft_wrap=True)
 
@@ -375,9 +375,9 @@ def destroy(
     stage: Annotated[str, typer.Argument(help="dev, staging or prod.")],
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
-    """Empty the pages' bucket and delete the stack. Its tables and secrets stay."""
+    """Empty the pages' bucket and delete the stack. Its tables and secrets are kept."""
     if stage not in STAGES:
-        raise _stop(f"{stage} is no stage: {', '.join(STAGES)}")
+        raise _stop(f"{stage} is not a stage; use one of {', '.join(STAGES)}")
     account, name = Account(), stack_name(stage)
     state = account.stack(name)
     if not state.status:
@@ -394,7 +394,7 @@ def destroy(
     except WaiterError as error:
         refused(f"{name} was not deleted; its events in CloudFormation say why:", error)
         raise typer.Exit(1) from error
-    _done(f"{name} is gone; its tables and secrets are kept")
+    _done(f"{name} is deleted; its tables and secrets are kept")
 
 
 def _empty(account: Account, bucket: str) -> None:

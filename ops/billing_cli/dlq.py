@@ -1,4 +1,4 @@
-"""`billing dlq`: payment events that could not be processed, why, and back they go."""
+"""`billing dlq`: lists payment events that could not be processed, with the cause, and sends them back."""
 
 import json
 import time
@@ -25,19 +25,19 @@ def letters_of(stack: Stack) -> DeadLetters:
 
 @app.command("list")
 def show_all(context: typer.Context, limit: Annotated[int, typer.Option(min=1)] = 100) -> None:
-    """What waits in the dead-letter queue, and the cause of each."""
+    """List the events in the dead-letter queue, with the cause of each."""
     letters = letters_of(context.obj).waiting(limit)
     if not letters:
         console.print("The dead-letter queue is empty.")
         return
     rows = [(letter.event_id, letter.type, moment(letter.created_at), letter.cause) for letter in letters]
     table("Dead letters", ["event", "type", "created", "cause"], rows)
-    console.print("Mend the cause, then: billing dlq redrive --dry-run")
+    console.print("Fix the cause, then: billing dlq redrive --dry-run")
 
 
 @app.command()
 def show(context: typer.Context, event_id: str) -> None:
-    """One dead letter with its minimal payload."""
+    """Show one dead letter with its minimised payload."""
     letter = next((dead for dead in letters_of(context.obj).waiting(10_000) if dead.event_id == event_id), None)
     if letter is None:
         console.print(f"{event_id} is not in the dead-letter queue.", markup=False)
@@ -57,7 +57,7 @@ def redrive(
 ) -> None:
     """Send dead letters back to be processed: one, some, or all. Safe to interrupt and to repeat.
 
-    The audit log names you and what was sent.
+    The audit log records you and what was sent.
     """
 
     def sent(letter: DeadLetter) -> None:
@@ -78,7 +78,7 @@ def redrive(
     if dry_run:
         table("Would be sent", ["event", "type", "cause"], [(c.event_id, c.type, c.cause) for c in chosen])
     else:
-        console.print(f"{len(chosen)} sent back. Those that fail again return after five tries.")
+        console.print(f"{len(chosen)} sent back. An event that fails five times returns to the dead-letter queue.")
     if missing:
         refused("Not in the dead-letter queue:", ", ".join(missing))
         raise typer.Exit(1)

@@ -1,4 +1,4 @@
-"""`billing endpoints`: where hosts are told by webhook what happens."""
+"""`billing endpoints`: manages the endpoints to which webhooks for hosts are sent."""
 
 import time
 from functools import partial
@@ -33,7 +33,7 @@ def _desk(stack: Stack) -> AdminEndpoints:
 
 @app.command("list")
 def show(context: typer.Context) -> None:
-    """Every endpoint and how it stands, and the events there are."""
+    """List the endpoints with their state, and the event types."""
     listed = _desk(context.obj).list()
     rows = [(e["endpoint_id"], _state(e), ", ".join(e["event_types"]), e["url"]) for e in listed["endpoints"]]
     table("Endpoints", ["endpoint", "state", "events", "url"], rows)
@@ -43,11 +43,11 @@ def show(context: typer.Context) -> None:
 @app.command()
 def add(
     context: typer.Context,
-    url: Annotated[str, typer.Argument(help="https, of the public internet.")],
-    event: Annotated[list[str] | None, typer.Option(help="Can be repeated; left out: all there are.")] = None,
-    description: Annotated[str, typer.Option(help="Whose it is.")] = "",
+    url: Annotated[str, typer.Argument(help="An https URL on the public internet.")],
+    event: Annotated[list[str] | None, typer.Option(help="An event type; can be repeated. Default: all.")] = None,
+    description: Annotated[str, typer.Option(help="Whose endpoint it is.")] = "",
 ) -> None:
-    """Add an endpoint and print its secret, this once. The audit log names you."""
+    """Add an endpoint and print its secret, which is shown only once. The audit log records you."""
     desk = _desk(context.obj)
     try:
         made = desk.create(url, description, event or desk.list()["event_types"], **_by(context))
@@ -63,7 +63,7 @@ def add(
 
 @app.command()
 def test(context: typer.Context, endpoint: One) -> None:
-    """Send a test event, to a paused endpoint too. `deliveries` says how it went."""
+    """Send a test event, even to a paused endpoint. `deliveries` shows the result."""
     console.print(f"{_desk(context.obj).test(endpoint, **_by(context))['event_id']} is on its way")
 
 
@@ -71,9 +71,9 @@ def test(context: typer.Context, endpoint: One) -> None:
 def deliveries(
     context: typer.Context,
     endpoint: One,
-    state: Annotated[str, typer.Option(help=f"{', '.join(STATES)}; left out: all of them.")] = "",
+    state: Annotated[str, typer.Option(help=f"One of {', '.join(STATES)}. Default: all.")] = "",
 ) -> None:
-    """The newest deliveries of an endpoint, and what it answered."""
+    """List the newest deliveries to an endpoint, and its answers."""
     if state not in ("", *STATES):
         raise typer.BadParameter(f"one of {', '.join(STATES)}", param_hint="--state")
     desk = _desk(context.obj)
@@ -88,13 +88,13 @@ def deliveries(
 
 @app.command()
 def pause(context: typer.Context, endpoint: One) -> None:
-    """Send nothing more there for now; what happens meanwhile is kept for a month."""
+    """Pause deliveries to an endpoint. Events in the meantime are kept for a month."""
     _say(_desk(context.obj).change(endpoint, {"state": "paused"}, **_by(context)))
 
 
 @app.command()
 def resume(context: typer.Context, endpoint: One) -> None:
-    """Go on where it was paused, also by us because it failed. The audit log names you."""
+    """Resume where deliveries stopped, even if the endpoint was paused for failing. The audit log records you."""
     _say(_desk(context.obj).change(endpoint, {"state": "enabled"}, **_by(context)))
 
 
@@ -104,9 +104,9 @@ def remove(
     endpoint: One,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
-    """Remove an endpoint for good, with what it has not received. The audit log names you."""
+    """Remove an endpoint for good, with its undelivered events. The audit log records you."""
     if not yes:
-        typer.confirm(f"Remove {endpoint}, and what waits for it?", abort=True)
+        typer.confirm(f"Remove {endpoint} and its undelivered events?", abort=True)
     _desk(context.obj).delete(endpoint, **_by(context))
     console.print(f"{endpoint} is removed")
 

@@ -1,4 +1,4 @@
-"""`billing explain`: why a user has a feature, or has it not, now or at another time."""
+"""`billing explain`: why a user has or does not have a feature, now or at another time."""
 
 import time
 from datetime import UTC, datetime
@@ -22,9 +22,9 @@ def show(
     context: typer.Context,
     user: str,
     feature: str,
-    at: Annotated[str, typer.Option(help="A moment in UTC, such as 2026-11-22T21:00; default: now.")] = "",
+    at: Annotated[str, typer.Option(help="A time in UTC, such as 2026-11-22T21:00. Default: now.")] = "",
 ) -> None:
-    """Tell why a user has a feature, or has it not: from which records, until when, by which events."""
+    """Explain why a user has or does not have a feature: the records, the times and the events behind it."""
     stack: Stack = context.obj
     when = _moment(at)
     accounts = AccountStore(stack.aws, stack.settings.accounts_table)
@@ -69,7 +69,7 @@ def _use(stack: Stack, user: str, entitlement: Entitlement, now: int) -> None:
     left = held(entitlement, counters.read_all(user).get(entitlement.feature, Counter()), now)
     if left.quota is not None:
         credits_ = f" and {left.quota.credits} bought" if left.quota.credits else ""
-        resets = f", anew at {moment(left.quota.resets_at)}" if left.quota.resets_at else ""
+        resets = f", resets at {moment(left.quota.resets_at)}" if left.quota.resets_at else ""
         console.print(f"{left.remaining} left of {left.quota.allowance}{credits_}{resets}\n")
 
 

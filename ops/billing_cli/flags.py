@@ -1,4 +1,4 @@
-"""`billing flags`: who sees what, in percent and by name."""
+"""`billing flags`: rolls features out to a percentage of users and to named users."""
 
 import time
 from typing import Annotated
@@ -24,7 +24,7 @@ def flags_of(stack: Stack) -> AdminFlags:
 
 @app.command("list")
 def show(context: typer.Context) -> None:
-    """Every flag; one that is not listed is off."""
+    """List the flags. A flag that is not listed is off."""
     _print(flags_of(context.obj).list())
 
 
@@ -32,10 +32,10 @@ def show(context: typer.Context) -> None:
 def set_(
     context: typer.Context,
     name: str,
-    percent: Annotated[int, typer.Argument(min=0, max=100, help="Share of the users.")],
-    allow: Annotated[list[str] | None, typer.Option(help="A user id that has it whatever the percentage.")] = None,
+    percent: Annotated[int, typer.Argument(min=0, max=100, help="Percentage of users.")],
+    allow: Annotated[list[str] | None, typer.Option(help="A user id that always has it; can be repeated.")] = None,
 ) -> None:
-    """Set one flag, and who has it besides; it reaches everybody within a minute. The audit log names you."""
+    """Set a flag: its percentage and the users who always have it. Takes up to a minute. The audit log records you."""
     try:
         SetFlag(percent=percent, allow=allow or [], version=0)
     except ValidationError as error:
@@ -46,4 +46,4 @@ def set_(
 
 def _print(flags: Flags) -> None:
     rows = [(name, f"{flag.percent} %", ", ".join(flag.allow)) for name, flag in sorted(flags.flags.items())]
-    table(f"Flags, version {flags.version}", ["flag", "users", "and always"], rows)
+    table(f"Flags, version {flags.version}", ["flag", "users", "always"], rows)

@@ -1,4 +1,4 @@
-"""`billing invoices`: bitcoin invoices that are not final, and what a person decides about them."""
+"""`billing invoices`: bitcoin invoices that are not final, and the decisions about them."""
 
 import time
 import uuid
@@ -19,11 +19,11 @@ from billing.store.plans import PlanStore
 from billing_cli.output import console, table
 from billing_cli.stack import Stack
 
-app = typer.Typer(no_args_is_help=True, help="Bitcoin invoices that are not final, and what a person decides.")
+app = typer.Typer(no_args_is_help=True, help="Bitcoin invoices that are not final: list, reread, accept, refund.")
 Provider = Annotated[str, typer.Argument(help="bitpay or btcpay")]
 Invoice = Annotated[str, typer.Argument(help="The provider's id of the invoice.")]
 _LIMIT = 100
-# Whose turn a refund that is on its way is.
+# Who has to act next on a pending refund.
 _WAITS = {
     "claim": "waits for the buyer to claim it",
     "approval": "waits for the merchant to approve it at the server",
@@ -54,11 +54,11 @@ def _say(invoice: Mapping[str, Any]) -> None:
     if invoice["undecided_cents"]:
         console.print(f"[yellow]{money('undecided_cents')} waits for a decision[/]")
     if invoice["vanished_cents"]:
-        console.print(f"[yellow]{money('vanished_cents')} that had counted is not there any more[/]")
+        console.print(f"[yellow]{money('vanished_cents')} had counted, but the payment has disappeared[/]")
     if invoice["doubles"]:
-        console.print(f"paid for what {invoice['doubles']} had bought already")
+        console.print(f"paid a second time for what {invoice['doubles']} had already bought")
     for refund in invoice["refunds"]:
-        stated = f", told as {refund['told']}" if refund["told"] else ""
+        stated = f", stated by the provider as {refund['told']}" if refund["told"] else ""
         how = _WAITS.get(refund["waits_for"], refund["status"])
         back = format_money(refund["amount_cents"], invoice["currency"])
         console.print(f"refund {refund['refund_id']}: {back}{stated}, {how}", soft_wrap=True)
@@ -69,9 +69,9 @@ def _say(invoice: Mapping[str, Any]) -> None:
 @app.command("list")
 def show_open(
     context: typer.Context,
-    flagged: Annotated[bool, typer.Option("--flagged", help="Only those that wait for a decision.")] = False,
+    flagged: Annotated[bool, typer.Option("--flagged", help="Only invoices that need a decision.")] = False,
 ) -> None:
-    """Invoices that may still change."""
+    """List the invoices that may still change."""
     invoices = _desk(context.obj).open(_LIMIT, flagged=flagged)["invoices"]
     if not invoices:
         console.print("No invoice waits for a decision." if flagged else "No invoice is open.")
@@ -94,13 +94,13 @@ def show_open(
 
 @app.command()
 def reread(context: typer.Context, provider: Provider, invoice: Invoice) -> None:
-    """Read an invoice at its provider and apply what it says."""
+    """Read an invoice from its provider and apply its state."""
     _say(_desk(context.obj).reread(provider, invoice, int(time.time())))
 
 
 @app.command()
 def accept(context: typer.Context, provider: Provider, invoice: Invoice) -> None:
-    """Let an underpaid or late payment count. The audit log names you."""
+    """Accept an underpaid or late payment. The audit log records you."""
     admin = context.obj.operator
     _say(_desk(context.obj).accept(provider, invoice, admin, int(time.time())))
 
@@ -110,18 +110,18 @@ def refund(
     context: typer.Context,
     provider: Provider,
     invoice: Invoice,
-    amount: Annotated[int | None, typer.Option(min=1, help="In the minor unit; left out: all that is left.")] = None,
-    surplus: Annotated[bool, typer.Option("--surplus", help="Only what came beyond the price.")] = False,
-    accepted: Annotated[bool, typer.Option("--accepted", help="Also when somebody has accepted it.")] = False,
-    key: Annotated[str, typer.Option(help="Repeat a refund safely by giving its key again.")] = "",
+    amount: Annotated[int | None, typer.Option(min=1, help="In the minor unit. Default: all that is left.")] = None,
+    surplus: Annotated[bool, typer.Option("--surplus", help="Only what was paid beyond the price.")] = False,
+    accepted: Annotated[bool, typer.Option("--accepted", help="Even if the payment was accepted.")] = False,
+    key: Annotated[str, typer.Option(help="The key of an earlier refund, to repeat it safely.")] = "",
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
-    """Give money back; the audit log names you. Prints the link by which the buyer claims it, where there is one."""
+    """Refund an invoice and print the link where the buyer claims the money, if any. The audit log records you."""
     what = "the surplus" if surplus else "all that is left" if amount is None else f"{amount} minor units"
     if not yes:
-        typer.confirm(f"Give back {what} of {provider} invoice {invoice}?", abort=True)
+        typer.confirm(f"Refund {what} of {provider} invoice {invoice}?", abort=True)
     key = key or uuid.uuid4().hex
-    # Before anything is done: whatever happens to this process, the key repeats this refund and no second one.
+    # Printed first: if this process is interrupted, the same refund can be repeated with this key.
     console.print(f"key {key}")
     admin, now = context.obj.operator, int(time.time())
     done = _desk(context.obj).refund(provider, invoice, amount, key, admin, now, surplus=surplus, accepted=accepted)

@@ -1,4 +1,4 @@
-"""`billing metrics`: hold the rollups against the ledger, make them anew, and show the lines behind a figure."""
+"""`billing metrics`: compares the rollups with the ledger, rebuilds them, and shows the lines behind a figure."""
 
 import re
 from calendar import monthrange
@@ -31,28 +31,28 @@ def metrics_of(stack: Stack) -> MetricsStore:
 
 @app.command()
 def check(context: typer.Context) -> None:
-    """Add up the whole ledger and compare. Lines written in the last seconds may still be on their way."""
+    """Add up the whole ledger and compare it with the rollups. Lines of the last seconds may not be in them yet."""
     metrics = metrics_of(context.obj)
     lines = [line for page in metrics.ledger() for _, line in page]
     stored = metrics.everything(metrics.generations().reading)
     wrong = differences(counters(lines), stored)
     if wrong:
         table(f"{len(wrong)} figures differ", ["series", "day", "counter", "ledger", "rollups"], wrong)
-        console.print("If it stays like this: billing metrics rebuild")
+        console.print("If they still differ after a minute: billing metrics rebuild")
         raise typer.Exit(1)
     console.print(f"[green]✓[/] {len(lines)} ledger lines and the rollups agree")
 
 
 @app.command()
 def rebuild(context: typer.Context) -> None:
-    """Make every rollup anew from the ledger, while the stack runs. Safe to interrupt and to repeat."""
+    """Rebuild every rollup from the ledger, while the stack runs. Safe to interrupt and to repeat."""
     metrics = metrics_of(context.obj)
     before = metrics.everything(metrics.generations().reading)
     generation = metrics.begin()
     folded = 0
     for page in metrics.ledger(generation):
         folded += metrics.fold(page)
-        console.print(f"[dim]{folded} lines folded[/]")
+        console.print(f"[dim]{folded} lines added[/]")
     changed = differences(metrics.everything(generation), before)
     metrics.finish(generation)
     console.print(f"[green]✓[/] rebuilt from the ledger (generation {generation})")
@@ -67,7 +67,7 @@ def lines(
     currency: Annotated[str | None, typer.Option(help="Only this currency, such as USD.", callback=_currency)] = None,
     kind: Annotated[EntryKind | None, typer.Option(help="Only this kind of line.")] = None,
 ) -> None:
-    """The ledger lines of a day or month: what its figures are made of."""
+    """List the ledger lines behind the figures of a day or month."""
     metrics = metrics_of(context.obj)
     currencies = [currency] if currency else metrics.generations().currencies
     chosen = [
@@ -103,7 +103,7 @@ def lines(
 
 
 def days_of(text: str) -> list[str]:
-    """The days of a month (2026-11), or the one that was named. Raises `typer.BadParameter`."""
+    """The days of a month (2026-11), or the given day (2026-11-22). Raises `typer.BadParameter`."""
     try:
         first = date.fromisoformat(text if len(text) == 10 else f"{text}-01")
     except ValueError:
@@ -113,7 +113,7 @@ def days_of(text: str) -> list[str]:
 
 
 def differences(these: dict[Cell, Counter[str]], those: dict[Cell, Counter[str]]) -> list[tuple[str, ...]]:
-    """Counters that are not the same: series, day, name, and both figures."""
+    """Counters that differ: series, day, name, and both figures."""
     return [
         (*cell, name, str(these.get(cell, Counter())[name]), str(those.get(cell, Counter())[name]))
         for cell in sorted({*these, *those})

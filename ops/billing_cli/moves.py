@@ -1,4 +1,4 @@
-"""`billing moves`: subscribers to the newest version of their plan, gradually; stop, undo."""
+"""`billing moves`: gradually moves subscribers to the newest version of their plan."""
 
 import time
 from typing import Annotated
@@ -16,14 +16,14 @@ from billing.store.plans import PlanStore
 from billing_cli.output import console, moment, table
 from billing_cli.stack import Stack
 
-app = typer.Typer(no_args_is_help=True, help="Subscribers to a newer version: list, start, run, stop, undo.")
-Plan = Annotated[str, typer.Argument(help="The plan's id: pro-month.")]
+app = typer.Typer(no_args_is_help=True, help="Move subscribers to a newer version: list, start, run, stop, undo.")
+Plan = Annotated[str, typer.Argument(help="The plan's id, such as pro-month.")]
 _VERDICTS: dict[Verdict, str] = {
     "move": "would be moved with their next period",
-    "arranged": "get the new version already",
-    "later": "are put off: short notice, a trial or an open payment",
+    "arranged": "already have the new version or will get it",
+    "later": "are postponed: short notice, a trial or an open payment",
     "leave": "have cancelled, or change to another plan",
-    "other_currency": "are charged in another currency, and keep their version",
+    "other_currency": "pay in another currency and keep their version",
 }
 
 
@@ -46,7 +46,7 @@ def _mover(stack: Stack) -> Mover:
 
 @app.command("list")
 def show(context: typer.Context) -> None:
-    """Every plan's last move."""
+    """List the last move of every plan."""
     _table(_store(context.obj).all())
 
 
@@ -55,12 +55,16 @@ def start(
     context: typer.Context,
     plan_id: Plan,
     to: Annotated[int, typer.Option(min=2, help="The newest version of the plan.")],
-    percent: Annotated[int, typer.Option(min=1, max=100, help="Share of the users, always the same ones.")] = 100,
-    per_hour: Annotated[int, typer.Option(min=1, max=2000, help="The pace.")] = 200,
-    notice_days: Annotated[int, typer.Option(min=0, max=90, help="Whose period ends sooner comes later.")] = 14,
+    percent: Annotated[
+        int, typer.Option(min=1, max=100, help="Percentage of users; a higher one adds to the same users.")
+    ] = 100,
+    per_hour: Annotated[int, typer.Option(min=1, max=2000, help="Subscriptions per hour.")] = 200,
+    notice_days: Annotated[
+        int, typer.Option(min=0, max=90, help="Subscriptions whose period ends sooner are postponed.")
+    ] = 14,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count who would be moved.")] = False,
 ) -> None:
-    """Move subscribers of older versions with their next period, hour by hour; or go on with a wider share."""
+    """Move subscribers of older versions at their next period, hour by hour. Repeat it to raise the percentage."""
     now, stack = int(time.time()), context.obj
     if dry_run:
         counts = _mover(stack).survey(plan_id, to, percent=percent, notice_days=notice_days, now=now)
@@ -74,7 +78,7 @@ def start(
 
 @app.command()
 def run(context: typer.Context) -> None:
-    """Do this hour's part of the open moves now."""
+    """Process one hour's share of the open moves now."""
     _table(_mover(context.obj).run(int(time.time())))
 
 
@@ -87,7 +91,7 @@ def stop(context: typer.Context, plan_id: Plan) -> None:
 
 @app.command()
 def undo(context: typer.Context, plan_id: Plan) -> None:
-    """Undo the move: who is only scheduled stays, who was moved goes back with the next period."""
+    """Undo the move: scheduled changes are dropped; moved subscriptions return to the old version next period."""
     by = By(actor=context.obj.operator, action="undo_move", subject=plan_id)
     _table([_desk(context.obj).undo(plan_id, by, int(time.time()))])
 

@@ -1,4 +1,4 @@
-"""`billing nostr`: the key from which buyers are written to, and how it stands at the relays."""
+"""`billing nostr`: the key that sends messages to buyers, and the state of the relays."""
 
 import typer
 from rich.markup import escape
@@ -15,17 +15,17 @@ app = typer.Typer(no_args_is_help=True, help="Reminders by Nostr message: the se
 
 @app.command()
 def generate() -> None:
-    """Make a key, for NOSTR_SERVICE_KEY. docs/messages.md says what a new one means."""
+    """Generate a key for NOSTR_SERVICE_KEY. docs/messages.md says what changing the key means."""
     key = Key.new()
-    console.print("[bold]NOSTR_SERVICE_KEY[/] (secret: who has it can write in the service's name)")
+    console.print("[bold]NOSTR_SERVICE_KEY[/] (secret: its holder can write in the service's name)")
     typer.echo(key.secret)
-    console.print("\n[bold]the service, as buyers see it[/]")
+    console.print("\n[bold]public key, as buyers see it[/]")
     typer.echo(npub(key.public))
 
 
 @app.command()
 def doctor(context: typer.Context) -> None:
-    """Whether buyers can be written to: the key, and the relays where their inboxes are looked up."""
+    """Check whether messages can be sent: the key, and the relays where buyers' inboxes are looked up."""
     messenger = _messenger(context.obj)
     if not messenger.available:
         console.print("[yellow]![/] NOSTR_SERVICE_KEY is empty: buyers are not offered reminders by message")
@@ -39,7 +39,7 @@ def doctor(context: typer.Context) -> None:
         console.print(f"[red]✗[/] {escape(str(wrong))}")
         raise typer.Exit(1) from wrong
     console.print(f"[green]✓[/] the service writes as {npub(key.public)}", soft_wrap=True)
-    # Whether there is one for our own key does not matter here: that they answer does.
+    # The lookup of our own inbox is only a probe: what counts is whether the relay answers.
     answers = [url for url in messenger.indexes if inbox_of(key.public, messenger.relays, [url]).certain]
     for url in messenger.indexes:
         mark, words = ("[green]✓[/]", "answers") if url in answers else ("[yellow]![/]", "does not answer")
@@ -51,13 +51,13 @@ def doctor(context: typer.Context) -> None:
 @app.command("introduce")
 def introduce_(
     context: typer.Context,
-    name: str = typer.Option("Billing", help="As readers show the sender."),
+    name: str = typer.Option("Billing", help="The sender's name in Nostr clients."),
     about: str = typer.Option("Reminders of what ends, to those who asked for them.", help="A sentence."),
 ) -> None:
-    """Publish the service's name at the index relays, so that its messages are not from a stranger."""
+    """Publish the service's name on the index relays, so that clients show who sends its messages."""
     messenger = _messenger(context.obj)
     if not introduce(messenger.key, name, about, messenger.relays, messenger.indexes):
-        console.print("[red]✗[/] no relay took it")
+        console.print("[red]✗[/] no relay accepted it")
         raise typer.Exit(1)
     console.print(f"[green]✓[/] {escape(name)} is published", soft_wrap=True)
 

@@ -1,4 +1,4 @@
-"""AWS for whoever sits at a terminal: profiles, single sign-on, every service. The functions' door, on botocore."""
+"""AWS for operators: the interface that functions use, on botocore, with profiles, single sign-on and every service."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ _CONFIG = Config(connect_timeout=5, read_timeout=20, retries={"mode": "standard"
 
 
 class OperatorAws(Aws):
-    """With the rights of the shell it is called from."""
+    """AWS with the credentials of the calling shell."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -34,7 +34,7 @@ class OperatorAws(Aws):
 def _refusal(error: ClientError) -> AwsError:
     answer: Any = error.response  # the stubs lack the reasons and the item
     details = answer.get("Error", {})
-    # Of SQS, botocore tells the code of an older protocol and keeps the present one beside it.
+    # For SQS, `Code` is the code of an older protocol and `QueryErrorCode` the current one.
     code = details.get("QueryErrorCode") or details.get("Code", "")
     reasons = answer.get("CancellationReasons", ())
     return AwsError(error.operation_name, code, details.get("Message", ""), reasons, answer.get("Item"))

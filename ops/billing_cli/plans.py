@@ -1,4 +1,4 @@
-"""`billing plans`: the catalogue as a file, and back."""
+"""`billing plans`: lists the catalogue, imports and exports it, and syncs its prices with Stripe."""
 
 import json
 from collections import Counter
@@ -21,7 +21,7 @@ from billing.store.plans import PlanStore
 from billing_cli.output import console, refused, table
 from billing_cli.stack import Stack
 
-app = typer.Typer(no_args_is_help=True, help="The catalogue: list, import, export.")
+app = typer.Typer(no_args_is_help=True, help="The catalogue: list, import, export, sync with Stripe.")
 _FILE = TypeAdapter(list[CreatePlan])
 
 
@@ -38,9 +38,9 @@ def sync(
     context: typer.Context,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what differs.")] = False,
 ) -> None:
-    """Bring Stripe's products and prices to what the catalogue says; problems that need a person are named.
+    """Update Stripe's products and prices to match the catalogue; print problems that need a person.
 
-    The audit log names you.
+    The audit log records you.
     """
     try:
         results = prices_of(context.obj).sync(dry_run=dry_run)
@@ -58,13 +58,13 @@ def sync(
     ]
     table("Would change" if dry_run else "Synced", ["plan", "version", "price", "difference"], rows)
     if any(s.problems for s in results):
-        console.print("[red]A price that differs is never changed:[/] put a new version of that plan on sale.")
+        console.print("[red]A price at Stripe cannot be changed:[/] publish a new version of that plan.")
         raise typer.Exit(1)
 
 
 @app.command("list")
 def show(context: typer.Context) -> None:
-    """The newest version of every plan."""
+    """List the newest version of every plan."""
     newest = sorted(plans_of(context.obj).catalogue().newest(), key=lambda p: (p.rank, p.plan_id))
     rows = [
         (p.plan_id, str(p.version), p.name, format_money(p.price_cents, p.currency), p.interval, p.status)
@@ -76,17 +76,17 @@ def show(context: typer.Context) -> None:
 @app.command("import")
 def import_(
     context: typer.Context,
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="As ops/seeds/plans.json.")],
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="In the format of ops/seeds/plans.json.")],
 ) -> None:
-    """Bring the catalogue to the state of a file: new plans are created, changed ones get a new version.
+    """Update the catalogue from a file: new plans are created, changed ones get a new version.
 
-    Plans that the file does not name are left alone.
+    Plans that are not in the file are not changed.
     """
     import_file(context.obj, file)
 
 
 def import_file(stack: Stack, file: Path) -> None:
-    """Says what became of each plan; ends the command when the file cannot be taken."""
+    """Prints the outcome for each plan; exits if the file is not valid."""
     try:
         bodies = _FILE.validate_json(file.read_bytes())
         store, offered = plans_of(stack), stack.settings.providers
@@ -108,7 +108,7 @@ def import_file(stack: Stack, file: Path) -> None:
 
 @app.command()
 def export(context: typer.Context) -> None:
-    """Write the newest version of every plan on sale as a file that `import` reads."""
+    """Print the newest version of every plan that is not archived, as JSON for `import`."""
     newest = sorted(plans_of(context.obj).catalogue().newest(), key=lambda p: (p.rank, p.plan_id))
     bodies = [_body(plan) for plan in newest if plan.status != "archived"]
     typer.echo(_FILE.dump_json(_FILE.validate_python(bodies), indent=2, exclude_defaults=True).decode())

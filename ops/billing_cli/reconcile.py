@@ -1,4 +1,4 @@
-"""`billing reconcile`, `replay`, `rebuild`: what Stripe has, what an event says, what the records make."""
+"""`billing reconcile`, `replay`, `rebuild`: compare accounts with Stripe, apply events again, check audit records."""
 
 import time
 from typing import Annotated
@@ -27,7 +27,7 @@ _COLOURS = dict.fromkeys(("unknown_user", "unknown_plan", "event_failed", "unrea
 
 def reconciler_of(stack: Stack) -> Reconciler:
     settings = stack.settings
-    # The one that can be asked for its events: what never reached us is found there.
+    # A provider whose events can be listed, to find those that never reached us.
     provider = next(name for name in (*settings.providers, *PROVIDERS) if PROVIDERS[name].events)
     accounts = AccountStore(stack.aws, settings.accounts_table, settings.payment_events_table)
     plans, client = PlanStore(stack.aws, settings.plans_table), Clients(settings)
@@ -43,10 +43,10 @@ def reconciler_of(stack: Stack) -> Reconciler:
 def reconcile(
     context: typer.Context,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only report.")] = False,
-    customer: Annotated[str | None, typer.Option(help="One Stripe customer alone: cus_…")] = None,
+    customer: Annotated[str | None, typer.Option(help="Only this Stripe customer: cus_…")] = None,
     days: Annotated[int, typer.Option(min=1, max=30, help="How far back to look for events.")] = 4,
 ) -> None:
-    """Hold what we have against what Stripe has, and mend what differs. Ctrl-C stops it; the next run goes on."""
+    """Compare our records with Stripe's and repair differences. Ctrl-C stops it; the next run continues from there."""
     now = int(time.time())
     tool = reconciler_of(context.obj)
     try:
@@ -57,17 +57,17 @@ def reconcile(
         else:
             report = tool.run(now, since=now - days * _DAY, dry_run=dry_run, on_finding=show)
     except KeyboardInterrupt:
-        console.print("Stopped. The next run goes on from here.")
+        console.print("Stopped. The next run continues from here.")
         raise typer.Exit(130) from None
     except ProviderError as error:
         refused("Stripe:", error)
         raise typer.Exit(1) from error
     left = [finding for finding in report.findings if not finding.repaired]
-    if mended := [f"{f.kind} {f.object_id}" for f in report.findings if f.repaired]:
-        context.obj.note("reconcile", f"{len(mended)} objects", after=mended)
+    if repaired := [f"{f.kind} {f.object_id}" for f in report.findings if f.repaired]:
+        context.obj.note("reconcile", f"{len(repaired)} objects", after=repaired)
     console.print(
-        f"{report.checked} subscriptions and {report.events} events looked at, {len(report.findings)} differ"
-        + ("." if dry_run else f", {len(report.findings) - len(left)} mended.")
+        f"{report.checked} subscriptions and {report.events} events checked, {len(report.findings)} differ"
+        + ("." if dry_run else f", {len(report.findings) - len(left)} repaired.")
     )
     if left and not dry_run:
         raise typer.Exit(1)
@@ -85,7 +85,7 @@ def replay(
     context: typer.Context,
     event_ids: Annotated[list[str], typer.Argument(help="Stripe's event ids: evt_…")],
 ) -> None:
-    """Give events their effect again: from our record, or from Stripe's when we never had them. Always safe."""
+    """Process events again, from our record or, if we never received them, from Stripe. Safe to repeat."""
     tool, now = reconciler_of(context.obj), int(time.time())
     failed = False
     for event_id in event_ids:
@@ -101,7 +101,7 @@ def replay(
 
 
 def rebuild(context: typer.Context, user_id: str) -> None:
-    """Make a user's state again from the audit records, and show where the live one differs. Changes nothing."""
+    """Rebuild a user's state from the audit records and show where the live one differs. Changes nothing."""
     try:
         differences = rebuilder_of(context.obj).compare(user_id, int(time.time()))
     except ProviderError as error:
@@ -110,11 +110,9 @@ def rebuild(context: typer.Context, user_id: str) -> None:
     for difference in differences:
         console.print(f"[yellow]•[/] {escape(difference)}")
     if differences:
-        console.print(
-            "As the live state has it → as the records make it. Mend it with: billing reconcile, billing replay"
-        )
+        console.print("Live state → state from the audit records. Repair it with: billing reconcile, billing replay")
         raise typer.Exit(1)
-    console.print(f"[green]✓[/] the live state of {user_id} is what its audit records make")
+    console.print(f"[green]✓[/] the live state of {user_id} agrees with its audit records")
 
 
 def rebuilder_of(stack: Stack) -> Rebuilder:

@@ -1,4 +1,4 @@
-"""`billing secrets`: fill what the template created empty, without leaving a trace in the shell's history."""
+"""`billing secrets`: fills the secrets that the template creates empty, without a trace in the shell's history."""
 
 import sys
 from operator import itemgetter
@@ -11,12 +11,12 @@ from billing.aws import AwsError
 from billing_cli.output import console, refused, table
 from billing_cli.stack import Stack
 
-app = typer.Typer(no_args_is_help=True, help="The stack's secrets: which are filled, and filling one.")
+app = typer.Typer(no_args_is_help=True, help="The stack's secrets: list, put, add, drop.")
 
 
 @app.command("list")
 def show(context: typer.Context) -> None:
-    """Every secret of the stack, and since when it has a value."""
+    """List the stack's secrets, and since when each has a value."""
     stack: Stack = context.obj
     filters = [{"Key": "name", "Values": [f"{stack.name}/"]}]
     secrets = stack.aws.call("secretsmanager", "list_secrets", Filters=filters, MaxResults=100)["SecretList"]
@@ -26,9 +26,9 @@ def show(context: typer.Context) -> None:
 
 @app.command()
 def put(
-    context: typer.Context, name: Annotated[str, typer.Argument(help="As in docs/configuration.md: STRIPE_SECRET_KEY.")]
+    context: typer.Context, name: Annotated[str, typer.Argument(help="From docs/configuration.md: STRIPE_SECRET_KEY.")]
 ) -> None:
-    """Store a value, asked for (hidden) or read from a pipe. Functions take it up within five minutes."""
+    """Store a value from a hidden prompt or a pipe. Functions use it within five minutes."""
     value = _ask(name)
     _store(context.obj, name, value)
     console.print(f"[green]✓[/] {name} stored ({len(value)} characters)")
@@ -36,7 +36,7 @@ def put(
 
 @app.command()
 def add(context: typer.Context, name: Annotated[str, typer.Argument(help="Such as STRIPE_WEBHOOK_SECRET.")]) -> None:
-    """Put a new value before those a webhook secret holds: all of them are accepted from now on."""
+    """Add a value to a webhook secret, before the others. All values are accepted."""
     values = [_ask(name), *_values(context.obj, name)]
     _store(context.obj, name, ",".join(values))
     console.print(f"[green]✓[/] {name} accepts {len(values)} values; the new one is the first")
@@ -44,25 +44,25 @@ def add(context: typer.Context, name: Annotated[str, typer.Argument(help="Such a
 
 @app.command()
 def drop(context: typer.Context, name: Annotated[str, typer.Argument(help="Such as STRIPE_WEBHOOK_SECRET.")]) -> None:
-    """Keep the first value of a webhook secret alone: the end of a rotation."""
+    """Keep only the first value of a webhook secret, at the end of a rotation."""
     values = _values(context.obj, name)
     if not values:
         console.print(f"[red]{name} is empty.[/]")
         raise typer.Exit(1)
     _store(context.obj, name, values[0])
-    console.print(f"[green]✓[/] {name} accepts its first value alone; {len(values) - 1} dropped")
+    console.print(f"[green]✓[/] {name} accepts only its first value; {len(values) - 1} dropped")
 
 
 def _ask(name: str) -> str:
     value = str(typer.prompt(name, hide_input=True) if sys.stdin.isatty() else sys.stdin.read()).strip()
     if not value:
-        console.print("[red]An empty value would stop what needs it; nothing was stored.[/]")
+        console.print("[red]The value is empty; nothing was stored.[/]")
         raise typer.Exit(1)
     return value
 
 
 def _values(stack: Stack, name: str) -> list[str]:
-    """What a webhook secret accepts; other secrets hold one value, which may have commas of its own."""
+    """The accepted values of a webhook secret. Exits for other secrets: they hold one value, perhaps with commas."""
     if not name.endswith("_WEBHOOK_SECRET"):
         console.print(f"[red]{name} holds one value:[/] billing secrets put {name}")
         raise typer.Exit(1)

@@ -1,4 +1,4 @@
-"""Which stack a command works on: its tables, queues and settings, read from CloudFormation."""
+"""The stack that a command works on: its tables, queues and settings, read from CloudFormation."""
 
 import getpass
 import os
@@ -19,7 +19,7 @@ from billing_cli.operator_aws import OperatorAws
 LOCAL = "local"
 _LOCAL_STACK = "billing"
 _EMULATOR_PORT = Path(__file__).parents[2] / ".local" / "state" / "emulator-port"
-# Outputs and parameters of the template, by the name the code knows them.
+# Environment variable of the functions → the template's output or parameter that holds its value.
 _NAMES = {
     "PLANS_TABLE": "PlansTableName",
     "ACCOUNTS_TABLE": "AccountsTableName",
@@ -60,9 +60,9 @@ _SECRETS = (
 
 
 class Stack:
-    """`aws` and `settings` as the functions of that stack have them, with the rights of whoever runs the command.
+    """`aws` and `settings` as in the stack's functions, but with the rights of the operator.
 
-    Looked up when first asked for: a command that needs no stack works without one.
+    Read on first use, so that a command that needs no stack works without one.
     """
 
     def __init__(self, name: str) -> None:
@@ -81,7 +81,7 @@ class Stack:
 
     @cached_property
     def operator(self) -> str:
-        """Whoever runs the command, as the audit log names them: their identity in AWS, here their user's name."""
+        """The operator's name in the audit log: the AWS identity or, for the local stack, the user's login name."""
         return f"cli:{getpass.getuser() if self._local else self.aws.call('sts', 'get_caller_identity')['Arn']}"
 
     @property
@@ -89,7 +89,7 @@ class Stack:
         return AuditLog(self.aws, self.settings.accounts_table)
 
     def note(self, action: str, subject: str, *, before: Mapping[str, Any] | None = None, after: Any = None) -> None:
-        """Writes into the audit log what was done from the command line, and by whom."""
+        """Records an action of the command line in the audit log."""
         by = By(actor=self.operator, action=action, subject=subject)
         self.audit.note(by, int(time.time()), before=before, after=after)
 
@@ -99,7 +99,7 @@ class Stack:
         except AwsError as error:
             raise _refuse(
                 f"The stack {self.name} cannot be read: {error}\n"
-                "Account and region are those of your shell: AWS_PROFILE, AWS_REGION. `--stack local` is `make run`."
+                "Account and region come from your shell: AWS_PROFILE, AWS_REGION. `--stack local` is `make run`."
             ) from error
         values: dict[str, Any] = {o["OutputKey"]: o["OutputValue"] for o in described.get("Outputs", [])}
         values |= {p["ParameterKey"]: p["ParameterValue"] for p in described.get("Parameters", [])}
@@ -113,7 +113,7 @@ class Stack:
 
 def _use_local_emulator() -> None:
     if not _EMULATOR_PORT.exists():
-        raise _refuse("Nothing runs here. Start it with `make run`, or name a stack: --stack bitsleuth-billing-dev")
+        raise _refuse("No local stack runs: start it with `make run`, or name another: --stack bitsleuth-billing-dev")
     os.environ |= {
         "AWS_ENDPOINT_URL": f"http://127.0.0.1:{_EMULATOR_PORT.read_text().strip()}",
         "AWS_ACCESS_KEY_ID": "test",

@@ -1,4 +1,4 @@
-"""`billing stripe`: is the account set up as it must be, and setting it up."""
+"""`billing stripe`: checks the Stripe account and sets up its webhook endpoint."""
 
 import typer
 from rich.markup import escape
@@ -23,19 +23,19 @@ def webhook_url(stack: Stack) -> str:
 
 @app.command()
 def doctor(context: typer.Context) -> None:
-    """Keys and mode, secrets, webhook endpoint, portal, prices: what is wrong, and what to do."""
+    """Check keys and mode, secrets, webhook endpoint, portal and prices; print what is wrong and how to fix it."""
     if not print_checks(context.obj):
         raise typer.Exit(1)
 
 
 def print_checks(stack: Stack) -> bool:
-    """One line for each thing that was looked at, with the remedy where it is wrong; False when one fails."""
+    """Prints a line for each check, and the remedy if it failed; returns False if any failed."""
     checks = list(_checks(stack))
-    for one in checks:
-        console.print(f"{_MARKS[one.level]} {one.subject}: {escape(one.finding)}")
-        if one.remedy:
-            console.print(f"  → {one.remedy}", style="dim", markup=False)
-    return not any(one.level == "fail" for one in checks)
+    for result in checks:
+        console.print(f"{_MARKS[result.level]} {result.subject}: {escape(result.finding)}")
+        if result.remedy:
+            console.print(f"  → {result.remedy}", style="dim", markup=False)
+    return not any(result.level == "fail" for result in checks)
 
 
 def _checks(stack: Stack) -> list[Check]:
@@ -71,11 +71,11 @@ def _prices(stack: Stack) -> list[Check]:
 
 @app.command()
 def setup(context: typer.Context) -> None:
-    """Make the webhook endpoint with the right events and version, or bring the one there is up to date."""
+    """Create the webhook endpoint with the right events and API version, or update the existing one."""
     stack: Stack = context.obj
     with asking():
         endpoint, secret = set_up(sdk_client(stack.settings), webhook_url(stack))
     console.print(f"[green]✓[/] {endpoint.id} sends {len(endpoint.enabled_events)} events to {endpoint.url}")
     if secret is not None:
-        console.print("Its signing secret, told only now; add it to STRIPE_WEBHOOK_SECRET:")
+        console.print("Its signing secret is shown only now; add it to STRIPE_WEBHOOK_SECRET:")
         console.print(f"  {secret}", markup=False)

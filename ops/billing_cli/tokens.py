@@ -1,4 +1,4 @@
-"""`billing tokens`: the keys with which this stack signs."""
+"""`billing tokens`: the keys with which this stack signs tokens."""
 
 import json
 from datetime import UTC, datetime
@@ -13,13 +13,13 @@ app = typer.Typer(no_args_is_help=True, help="Signing keys.")
 
 @app.command()
 def generate(kid: str = "") -> None:
-    """Make a key set: the private half for TOKEN_SIGNING_KEYS, the public half for TOKEN_PUBLIC_KEYS.
+    """Generate a key set: the private keys for TOKEN_SIGNING_KEYS, the public ones for TOKEN_PUBLIC_KEYS.
 
     To rotate, put the new key first in the private set and both keys in the public one; docs/tokens.md has the steps.
     """
     private = generate_key_set(kid or datetime.now(UTC).strftime("key-%Y%m%d"))
     public = json.dumps(Verifier({"generated": private}).jwks())
-    console.print("[bold]TOKEN_SIGNING_KEYS[/] (secret: it signs for everybody)")
+    console.print("[bold]TOKEN_SIGNING_KEYS[/] (secret: its holder can sign tokens for any user)")
     typer.echo(private)
     console.print("\n[bold]TOKEN_PUBLIC_KEYS[/]")
     typer.echo(public)

@@ -1,4 +1,4 @@
-"""`billing vouchers`: batches of vouchers, their codes, and taking them back."""
+"""`billing vouchers`: makes batches of vouchers, prints their codes, and revokes them."""
 
 import time
 import uuid
@@ -24,7 +24,7 @@ from billing.store.vouchers import VoucherStore
 from billing_cli.output import console, refused, table
 from billing_cli.stack import Stack
 
-app = typer.Typer(no_args_is_help=True, help="Vouchers: make a batch, list, have its codes, revoke.")
+app = typer.Typer(no_args_is_help=True, help="Vouchers: make a batch, list, print its codes, revoke.")
 _Body = TypeVar("_Body", bound=BaseModel)
 Batch = Annotated[str, typer.Argument(help="As `billing vouchers list` names it.")]
 
@@ -41,18 +41,20 @@ def _desk(stack: Stack) -> AdminVouchers:
 def make(
     context: typer.Context,
     count: Annotated[int, typer.Option(min=1, max=1000, help="How many.")],
-    note: Annotated[str, typer.Option(help="What for; kept with the batch and in the audit log.")],
-    plan: Annotated[str | None, typer.Option(help="A plan's id; or else --credits.")] = None,
-    intervals: Annotated[int, typer.Option(min=1, max=36, help="How many of the plan's months or years.")] = 1,
-    credits_: Annotated[str | None, typer.Option("--credits", help="Of a feature, such as ai.chat=100.")] = None,
-    sold: Annotated[int, typer.Option(min=0, help="What each is sold for, in the minor unit.")] = 0,
-    currency: Annotated[str, typer.Option(help="Of --sold, with --credits; a plan has its own.")] = "",
+    note: Annotated[str, typer.Option(help="The purpose; stored with the batch and in the audit log.")],
+    plan: Annotated[str | None, typer.Option(help="A plan's id; or use --credits.")] = None,
+    intervals: Annotated[int, typer.Option(min=1, max=36, help="Number of the plan's months or years.")] = 1,
+    credits_: Annotated[
+        str | None, typer.Option("--credits", help="Credits of a feature, such as ai.chat=100.")
+    ] = None,
+    sold: Annotated[int, typer.Option(min=0, help="The price of each voucher, in the minor unit.")] = 0,
+    currency: Annotated[str, typer.Option(help="Currency of --sold, only with --credits; a plan has its own.")] = "",
     until: Annotated[
         datetime | None, typer.Option(formats=["%Y-%m-%d"], help="The last day on which one can be redeemed, in UTC.")
     ] = None,
-    key: Annotated[str, typer.Option(help="Repeat safely by giving the key of the first time again.")] = "",
+    key: Annotated[str, typer.Option(help="The key of an earlier run, to repeat it safely.")] = "",
 ) -> None:
-    """Make a batch. Its codes are not printed: `csv` does. The audit log names you."""
+    """Make a batch. `csv` prints its codes. The audit log records you."""
     feature, _, amount = (credits_ or "").partition("=")
     body = _body(
         MakeVouchers,
@@ -70,7 +72,7 @@ def make(
             "idempotency_key": key or uuid.uuid4().hex,
         },
     )
-    # Before anything is done: whatever happens to this process, the key makes no second batch.
+    # Printed first: if this process is interrupted, a repetition with this key makes no second batch.
     console.print(f"key {body.idempotency_key}")
     try:
         made = _desk(context.obj).make(body, context.obj.operator, int(time.time()))
@@ -81,13 +83,13 @@ def make(
 
 
 @app.command("list")
-def show(context: typer.Context, batch: Annotated[str, typer.Argument(help="One; left out: all.")] = "") -> None:
-    """All batches, or one with what became of each of its vouchers. No codes."""
+def show(context: typer.Context, batch: Annotated[str, typer.Argument(help="A batch. Default: all.")] = "") -> None:
+    """List all batches, or one with the state of each voucher. Prints no codes."""
     desk = _desk(context.obj)
     if batch:
-        shown = desk.show(batch, int(time.time()))
-        _say(shown)
-        table("Vouchers", ["number", "state"], [(str(one["number"]), one["state"]) for one in shown["vouchers"]])
+        details = desk.show(batch, int(time.time()))
+        _say(details)
+        table("Vouchers", ["number", "state"], [(str(v["number"]), v["state"]) for v in details["vouchers"]])
         return
     listed = [
         (
@@ -107,7 +109,7 @@ def show(context: typer.Context, batch: Annotated[str, typer.Argument(help="One;
 
 @app.command("csv")
 def csv_(context: typer.Context, batch: Batch) -> None:
-    """Print the codes of what can still be redeemed, as CSV. They are worth what they give; the audit log names you."""
+    """Print the codes that can still be redeemed, as CSV. Treat them like money. The audit log records you."""
     codes = _desk(context.obj).codes(batch, context.obj.operator, int(time.time()))
     typer.echo(to_csv(rows(codes)), nl=False)
 
@@ -116,13 +118,17 @@ def csv_(context: typer.Context, batch: Batch) -> None:
 def revoke(
     context: typer.Context,
     batch: Batch,
-    reason: Annotated[str, typer.Option(help="Kept in the audit log.")],
-    number: Annotated[list[int] | None, typer.Option(help="One of the batch; left out: all. Can be repeated.")] = None,
-    used: Annotated[bool, typer.Option("--used", help="Also what was redeemed: whoever has it loses it.")] = False,
-    returned: Annotated[bool, typer.Option("--returned", help="What they were sold for was given back.")] = False,
+    reason: Annotated[str, typer.Option(help="Stored in the audit log.")],
+    number: Annotated[
+        list[int] | None, typer.Option(help="A voucher of the batch; can be repeated. Default: all.")
+    ] = None,
+    used: Annotated[
+        bool, typer.Option("--used", help="Also redeemed ones: their users lose what they received.")
+    ] = False,
+    returned: Annotated[bool, typer.Option("--returned", help="Their price was refunded.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
-    """Take back what is unused. The audit log names you."""
+    """Revoke unused vouchers. The audit log records you."""
     body = _body(RevokeVouchers, {"numbers": number, "used": used, "returned": returned, "reason": reason})
     which = "all vouchers" if number is None else f"{len(number)} voucher{'s' if len(number) > 1 else ''}"
     if not yes:

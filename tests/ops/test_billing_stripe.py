@@ -43,8 +43,8 @@ def test_a_lost_subscription_is_reported_then_mended(stack: Stack, shop: Shop) -
     assert "we have no subscription of plan plus_month" in reported.output
     assert AccountStore(stack.aws, "AccountsTable").load("usr_1").records == {}
     mended = billing("reconcile", "--days", "30")
-    assert (mended.exit_code, "mended" in mended.output) == (0, True)
-    assert billing("reconcile", "--days", "30").output.endswith("0 differ, 0 mended.\n")
+    assert (mended.exit_code, "repaired" in mended.output) == (0, True)
+    assert billing("reconcile", "--days", "30").output.endswith("0 differ, 0 repaired.\n")
     assert "is what its audit records make" in billing("rebuild", "usr_1").output
 
 

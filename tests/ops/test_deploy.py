@@ -171,7 +171,7 @@ class Cloud(deploy.Account):
     ("account", "parameters", "said"),
     [
         (Cloud("ROLLBACK_COMPLETE"), {}, "make destroy STAGE=dev"),
-        (Cloud("UPDATE_IN_PROGRESS"), {}, "wait until that has ended"),
+        (Cloud("UPDATE_IN_PROGRESS"), {}, "wait until that has finished"),
         (Cloud(left=frozenset({"IDENTITY_PEPPER"})), {}, "left its secrets (IDENTITY_PEPPER)"),
         (Cloud(places=10), {"ReserveConcurrency": "true"}, "this account may run 10 functions at once"),
     ],

@@ -26,7 +26,7 @@ def test_a_line_the_stream_never_brought_is_found_and_a_rebuild_brings_it() -> N
     assert found.exit_code == 1
     assert "figures differ" in found.output
     rebuilt = billing("metrics", "rebuild")
-    assert "12 lines folded" in rebuilt.output
+    assert "12 lines added" in rebuilt.output
     assert "figures changed" in rebuilt.output
     assert "12 ledger lines and the rollups agree" in billing("metrics", "check").output
     assert metrics.everything(2) == counters(lines)

@@ -59,4 +59,4 @@ def test_an_introduction_is_what_readers_show_of_the_sender(open_stack: OpenStac
     assert '"name": "The [shop]"' in profile.content
     relay.refuses = "blocked: not you"
     refused = billing("nostr", "introduce")
-    assert (refused.exit_code, "no relay took it" in refused.output) == (1, True)
+    assert (refused.exit_code, "no relay accepted it" in refused.output) == (1, True)
