@@ -1,4 +1,4 @@
-"""What the fake providers share: routes on loopback, a clock that moves, faults on demand, webhooks with retries."""
+"""Shared by the stand-ins: routes on loopback, a movable clock, faults on demand, webhooks with retries."""
 
 import json
 import re
@@ -19,7 +19,7 @@ Headers = dict[str, str]
 
 
 class Clock:
-    """The provider's time in Unix seconds: real time, moved forward at will."""
+    """The provider's time in Unix seconds: real time plus `offset`."""
 
     def __init__(self, now: Callable[[], float] = time.time) -> None:
         self._now = now
@@ -37,9 +37,9 @@ class Clock:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """`headers` have lower-case names; `path` is without the query; `params` come from the route's {braces}.
+    """`headers` have lower-case names; `path` has no query; `params` come from the route's {braces}.
 
-    `target` is path and query as they came, for signatures over the whole URL.
+    `target` is path and query as received, for signatures over the whole URL.
     """
 
     method: str
@@ -83,10 +83,10 @@ def redirect(location: str) -> Answer:
 
 @dataclass(slots=True)
 class Fault:
-    """Trouble for the next `times` calls that match.
+    """A fault for the next `times` calls that match. `kind`:
 
-    `lose` performs the call and drops the connection in place of the answer; `refuse` answers `status` and performs
-    nothing; `slow` answers after `seconds`.
+    `lose` performs the call but drops the connection instead of answering; `refuse` answers `status` without performing
+    the call; `slow` performs the call after `seconds`.
     """
 
     kind: str
@@ -105,7 +105,7 @@ class Fault:
 
 @dataclass(slots=True, eq=False)
 class Delivery:
-    """One webhook on its way: `statuses` are the answers so far, 0 for a broken connection."""
+    """One webhook delivery. `statuses`: the answers so far, 0 for a broken connection."""
 
     url: str
     message: Any
@@ -114,13 +114,13 @@ class Delivery:
     done: bool = False
 
 
-# (message, number of earlier tries, now) -> body and headers: a try may be signed anew or carry its own id.
+# (message, number of earlier tries, now) -> body and headers: each try may have its own signature and id.
 Render = Callable[[Any, int, int], tuple[bytes, Mapping[str, str]]]
 Post = Callable[[str, bytes, Mapping[str, str]], int]
 
 
 def post(url: str, body: bytes, headers: Mapping[str, str]) -> int:
-    """POST and say the status; 0 when there was no answer."""
+    """Posts and returns the status; 0 if there was no answer."""
     request = urllib.request.Request(url, body, {"Content-Type": "application/json", **headers})  # noqa: S310  loopback
     try:
         with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
@@ -133,16 +133,16 @@ def post(url: str, body: bytes, headers: Mapping[str, str]) -> int:
 
 
 def no_webhooks(message: Any, tries: int, now: int) -> tuple[bytes, Mapping[str, str]]:
-    """What a stand-in renders that sends none."""
-    raise NotImplementedError("it sends no webhooks")
+    """The `render` of a stand-in without webhooks."""
+    raise NotImplementedError("this stand-in sends no webhooks")
 
 
 class Webhooks:
-    """Sends deliveries when they are due, and again after `retry_after` seconds each, by the provider's clock.
+    """Sends deliveries when they are due and retries them after each of the `retry_after` seconds, by the given clock.
 
-    `in_order`: a delivery that is being retried holds back all behind it, as at BTCPay Server. The switches: `lose`
-    sends nothing; `copies` sends each so many times; `delay` seconds before the first try; `hold` keeps deliveries
-    until `release`, which may reverse them. `retries` says which statuses are tried again; None: all but 2xx.
+    `in_order`: a delivery that is being retried blocks all later ones, as in BTCPay Server. `retries` says which
+    statuses are retried; None: all but 2xx. Switches: `lose` sends nothing; `copies` sends each so many times; `delay`:
+    seconds before the first try; `hold` keeps deliveries until `release`, which may reverse their order.
     """
 
     def __init__(
@@ -167,7 +167,7 @@ class Webhooks:
         self._thread: threading.Thread | None = None
 
     def enqueue(self, url: str, message: Any) -> None:
-        """Plan one delivery (or what the switches make of it)."""
+        """Plans a delivery, subject to the switches."""
         with self._changed:
             if self.lose:
                 return
@@ -178,11 +178,11 @@ class Webhooks:
             self._changed.notify_all()
 
     def again(self, delivery: Delivery) -> None:
-        """Deliver once more what was delivered before, by hand."""
+        """Sends a delivery's message once more."""
         self.enqueue(delivery.url, delivery.message)
 
     def release(self, *, backwards: bool = False) -> None:
-        """Let go what `hold` kept."""
+        """Sends what `hold` has kept."""
         with self._changed:
             self.hold = False
             self._waiting += reversed(self._held) if backwards else self._held
@@ -190,7 +190,7 @@ class Webhooks:
             self._changed.notify_all()
 
     def take_held(self, since: int) -> list[Delivery]:
-        """Hands over what `hold` kept, of the deliveries from number `since` on, to be sent by somebody else."""
+        """Removes and returns the deliveries from number `since` on that `hold` has kept; the caller sends them."""
         with self._changed:
             taken, self.deliveries[since:] = self.deliveries[since:], []
             self._held.clear()
@@ -198,12 +198,12 @@ class Webhooks:
             return taken
 
     def wake(self) -> None:
-        """The clock moved: look again at what is due."""
+        """Checks again what is due, after the clock was moved."""
         with self._changed:
             self._changed.notify_all()
 
     def pump(self) -> int:
-        """Send all that is due now, in this thread; how many tries that were."""
+        """Sends everything that is due, in this thread; returns the number of tries."""
         tries = 0
         while (delivery := self._next()) is not None:
             self._try(delivery)
@@ -223,7 +223,7 @@ class Webhooks:
             self._thread.join(timeout=15)
 
     def wait_idle(self, seconds: float = 10.0) -> None:
-        """Return once nothing is due any more; for tests. Raises `TimeoutError`."""
+        """Waits until nothing is due; for tests. Raises `TimeoutError`."""
         with self._changed:
             if not self._changed.wait_for(lambda: not self._busy and self._due() is None, seconds):
                 raise TimeoutError("webhooks are still being delivered")
@@ -259,7 +259,7 @@ class Webhooks:
         while not self._stopped:
             self.pump()
             with self._changed:
-                # Retries fall due as time passes: half a second is how late they may be.
+                # Time passing makes retries due without a notification, so look every half second.
                 self._changed.wait_for(lambda: self._stopped or self._due() is not None, timeout=0.5)
 
 
@@ -270,9 +270,9 @@ CONTROL = "/_fake"
 
 
 class App:
-    """Routes of one fake, with its clock, faults and webhooks; requests are handled one at a time.
+    """Routes of one stand-in, with its clock, faults and webhooks. Requests are handled one at a time.
 
-    `/_fake` steers it from outside: GET tells the state, POST /_fake/clock {"advance": seconds},
+    `/_fake` controls it from outside: GET returns its state, POST /_fake/clock {"advance": seconds},
     POST /_fake/faults [{"kind": "lose", ...}], POST /_fake/webhooks {"lose"|"hold"|"copies"|"delay"|"release": ...}.
     """
 
@@ -291,12 +291,12 @@ class App:
         self.route("POST", f"{CONTROL}/webhooks", self._set_webhooks)
 
     def route(self, method: str, pattern: str, handler: Handler) -> None:
-        """`pattern` like /invoices/{id}; the first route that matches answers."""
+        """`pattern` is like /invoices/{id}; the first matching route answers."""
         expression = re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", pattern))
         self._routes.append((method, expression, handler))
 
     def handle(self, request: Request) -> Answer | None:
-        """The answer, or None when a fault lost it."""
+        """The answer, or None if a fault dropped it."""
         control = request.path.startswith(CONTROL)
         fault = None if control else next((f for f in self.faults if f.matches(request)), None)
         if not control:
@@ -311,18 +311,18 @@ class App:
         return None if fault is not None and fault.kind == "lose" else answer
 
     def refusal(self, status: int) -> Answer:
-        """What the fault `refuse` answers, in the provider's own form."""
-        return json_answer({"error": "told to refuse"}, status)
+        """The answer of the fault `refuse`, in the provider's format."""
+        return json_answer({"error": "injected fault"}, status)
 
     def advance(self, seconds: int) -> None:
-        """Move the clock; a fake overrides `tick` to let things fall due."""
+        """Moves the clock and performs what has become due (see `tick`)."""
         with self._lock:
             self.clock.advance(seconds)
             self.tick()
         self.webhooks.wake()
 
     def tick(self) -> None:
-        """What time alone brings about."""
+        """Performs what is due by the clock; overridden by stand-ins."""
 
     def _dispatch(self, request: Request) -> Answer:
         self.tick()
@@ -358,7 +358,7 @@ class App:
 
 class _Http(ThreadingHTTPServer):
     def handle_error(self, request: object, client_address: object) -> None:
-        """Silent about a caller that did not wait for the answer: some are let wait on purpose."""
+        """Ignores callers that hung up: slow answers make some of them do so."""
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)  # type: ignore[arg-type]  # typeshed keeps the type private
 
@@ -392,13 +392,13 @@ class Server:
                 self.wfile.write(answer.body)
 
             def date_time_string(self, timestamp: float | None = None) -> str:
-                """The Date header tells the fake's own time."""
+                """The Date header has the stand-in's time."""
                 return super().date_time_string(app.clock.now() if timestamp is None else timestamp)
 
             do_GET = do_POST = do_PUT = do_DELETE = handle_any  # noqa: N815  the names http.server looks for
 
             def log_message(self, format: str, *args: object) -> None:
-                """Silent: paths of invoices are nobody's business."""
+                """Logs no requests."""
 
         self._app = app
         self._http = _Http(("127.0.0.1", port), Exchange)
@@ -421,5 +421,5 @@ class Server:
         self._app.webhooks.stop()
 
     def wait(self) -> None:
-        """Serve until interrupted."""
+        """Serves until interrupted."""
         self._thread.join()

@@ -1,11 +1,11 @@
-"""A stand-in for BitPay: the pos and merchant calls we make, hosted invoices with buttons, signed notifications.
+"""A stand-in for BitPay: the pos and merchant calls that we make, hosted invoices with buttons, signed notifications.
 
     python -m fakes.bitpay POS_TOKEN --port 8722
 
-What it does as BitPay does: no idempotency beyond `guid`, a price as a JSON number, times in milliseconds, errors in
-the body under whatever status, `paid` -> `confirmed` -> `complete`, underpaid invoices that stay `new` and expire,
-refunds of what came short or beyond by itself, notifications without an event id. The retry schedule is undocumented;
-here 1, 5, 15 and 60 minutes.
+Like BitPay it has no idempotency beyond `guid`, prices as JSON numbers, times in milliseconds, errors in the body with
+any HTTP status, the statuses `paid` -> `confirmed` -> `complete`, underpaid invoices that stay `new` and expire,
+refunds of under- and overpayments that it starts itself, and notifications without an event id. BitPay does not
+document its retry schedule; here it is 1, 5, 15 and 60 minutes.
 """
 
 import base64
@@ -42,15 +42,15 @@ CODES = {
 
 
 _NO_REFUND = ("preview", "canceled", "failure")
-# How often the network has confirmed what came.
+# Confirmations of the payments, by status of the invoice.
 _CONFIRMED = {"confirmed": 1, "complete": 6}
 
 
 class BitPay(App):
     """`token` is the pos token; `merchant_token` and `merchant_identity` (a public key) open the merchant facade.
 
-    `memory` is a file that outlives the process. `error_status`: the HTTP status of every error, in place of the usual
-    one. `no_cancel`: the code with which it refuses to cancel an invoice. `bare_refunds`: lists come as they are.
+    `memory`: a file that keeps the state. `error_status` replaces the HTTP status of every error. `no_cancel`: the
+    error code with which it refuses to cancel an invoice. `bare_refunds`: the list of refunds is not wrapped in `data`.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class BitPay(App):
         self.route("POST", "/refunds", self._create_refund)
         self.route("GET", "/refunds", self._list_refunds)
         self.route("GET", "/refunds/guid/{guid}", self._refund_by_guid)
-        pages = InvoicePages(self, "BitPay", lambda: self.invoices, self._show, self._do, _asked)
+        pages = InvoicePages(self, "BitPay", lambda: self.invoices, self._show, self._do, _invoice_id)
         self.route("GET", "/invoice", pages.one)
         self.route("POST", "/invoice/{id}", pages.act)
 
@@ -95,12 +95,12 @@ class BitPay(App):
     # --- the API -----------------------------------------------------------------------------------------------------
 
     def _error(self, status: int, code: str, words: str) -> Answer:
-        """https://developer.bitpay.com has the codes; a wrong token or signature has none."""
+        """An error with a code of https://developer.bitpay.com; a wrong token or signature has none ("")."""
         body = {"status": "error", "code": code, "data": None} if code else {}
         return json_answer({**body, "error": words}, self.error_status or status)
 
     def _create(self, request: Request) -> Answer:
-        # Amounts stay text on the way through: this end must not round what the other end sent exactly.
+        # Decimal, because floats would round the exact amounts of the request.
         wanted = json.loads(request.body, parse_float=Decimal)
         if wanted.get("token") != self.token:
             return self._error(401, "", "Invalid token")
@@ -181,7 +181,7 @@ class BitPay(App):
         return self._error(404, "020201", "Refund not found")
 
     def _unsigned(self, request: Request, token: object) -> Answer | None:
-        """The merchant facade's check: the token, and an ECDSA signature over the URL and the body."""
+        """None if a merchant call has the token and an ECDSA signature of URL and body, else the refusal."""
         from coincurve import PublicKey
 
         if not self.merchant_token or token != self.merchant_token:
@@ -238,7 +238,7 @@ class BitPay(App):
         }
 
     def _refund_info(self, invoice: Invoice) -> dict[str, Any]:
-        """That there is a refund, and of how much: never how it stands."""
+        """The invoice's refund with its amount; like BitPay, without its status."""
         refunds = [r for r in self.refunds.values() if r["invoice"] == invoice.id and r["status"] not in _NO_REFUND]
         if not refunds:
             return {}
@@ -261,7 +261,7 @@ class BitPay(App):
                 self._become(invoice, "expired")
 
     def pay(self, invoice_id: str, satoshis: int | None = None) -> None:
-        """Money arrives: the rest, or so many satoshis. After expiry it is late, and nothing is credited."""
+        """A payment of what is due or of `satoshis` arrives. After expiry it is late and does not pay the invoice."""
         invoice = self.invoices[invoice_id]
         late = invoice.status == "expired"
         amount = invoice.satoshis - invoice.paid if satoshis is None else satoshis
@@ -283,7 +283,7 @@ class BitPay(App):
         self._become(self.invoices[invoice_id], "complete")
 
     def invalidate(self, invoice_id: str) -> None:
-        """Not confirmed within the hour; it can still become complete."""
+        """The payment was not confirmed within an hour; the invoice can still become complete."""
         self._become(self.invoices[invoice_id], "invalid")
 
     def refund(
@@ -296,7 +296,7 @@ class BitPay(App):
         guid: str | None = None,
         reference: str | None = None,
     ) -> dict[str, Any]:
-        """A refund, by the API or in the dashboard; `kind` under- or overpayment: BitPay makes those by itself."""
+        """Creates a refund. `kind` under- or overpayment: one that BitPay starts itself."""
         invoice = self.invoices[invoice_id]
         refund = {
             "id": secrets.token_hex(11),
@@ -319,7 +319,7 @@ class BitPay(App):
             self._notify(self.invoices[refund["invoice"]], "refunded")
 
     def notify_again(self, invoice_id: str) -> None:
-        """The dashboard's button: the invoice as it is, once more."""
+        """Sends the invoice's notification again, like the button in the dashboard."""
         self._notify(self.invoices[invoice_id], "notify")
 
     def _become(self, invoice: Invoice, status: str) -> None:
@@ -345,7 +345,7 @@ class BitPay(App):
             return
         code, name = event
         data = {k: refund[k] for k in ("id", "invoice", "status", "amount", "currency")}
-        # Signed with the token of the facade that made it: without that facade there is none that we could know.
+        # Signed with the merchant token, so without one no notification can be signed.
         if url and self.merchant_token:
             self.webhooks.enqueue(url, {"signer": "merchant", "code": code, "name": name, "data": data})
 
@@ -421,12 +421,12 @@ def _stamp(when: int) -> str:
     return datetime.fromtimestamp(when, UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
 
 
-def _asked(request: Request) -> str:
+def _invoice_id(request: Request) -> str:
     return request.query.get("id", "")
 
 
 def main(token: str, port: int = 8722, merchant_token: str = "", merchant_identity: str = "") -> None:
-    """Serve the stand-in on loopback until interrupted."""
+    """Serves the stand-in on loopback until interrupted."""
     with Server(BitPay(token, merchant_token, merchant_identity), port) as server:
         print(f"BitPay stand-in on {server.url}", flush=True)
         server.wait()

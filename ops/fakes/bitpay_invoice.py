@@ -1,4 +1,4 @@
-"""An invoice of the stand-in for BitPay, what can happen to it next, and JSON with exact numbers."""
+"""An invoice of the BitPay stand-in, its possible next steps, and JSON with exact numbers."""
 
 import json
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ class Invoice:
     status: str = "new"
     exception: str | None = None
     received: list[tuple[int, int]] = field(default_factory=list)
-    """(when, satoshis) of each payment seen."""
+    """(time, satoshis) of each payment."""
 
     @property
     def paid(self) -> int:
@@ -51,7 +51,7 @@ def choices_of(invoice: Invoice) -> list[Choice]:
 
 
 def exact(document: object) -> bytes:
-    """JSON with exact numbers: decimals are first written as marked texts, then the quotes around them fall away."""
+    """JSON with exact numbers: decimals are written as marked strings, then marks and quotes are removed."""
     mark = "\x00"
     encoded = json.dumps(document, default=lambda number: f"{mark}{number}{mark}")
     escaped = json.dumps(mark)[1:-1]

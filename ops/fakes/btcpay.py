@@ -1,11 +1,11 @@
-"""A stand-in for BTCPay Server: the Greenfield calls we make, hosted invoices with buttons, signed webhooks.
+"""A stand-in for BTCPay Server: the Greenfield calls that we make, hosted invoices with buttons, signed webhooks.
 
     python -m fakes.btcpay STORE_ID API_KEY WEBHOOK_SECRET --webhook-url http://… --port 8723
 
-What it does as BTCPay Server 2.4 does: decimals as text, an API key with permissions, 422 with a list for a faulty
-request, New -> Processing -> Settled, a payment that falls back without a webhook, money that is booked in any state,
-a fee on every further payment, refunds as pull payments with payouts, and one queue of webhooks in order in which a
-failing delivery holds back the rest. `tests/fakes/btcpay_schemas.json` holds its answers to the published API.
+Like BTCPay Server 2.4 it has decimals as text, an API key with permissions, 422 with a list for an invalid request, the
+statuses New -> Processing -> Settled, replaced payments without a webhook, payments that are recorded in any state, a
+fee on every further payment, refunds as pull payments with payouts, and one ordered queue of webhooks in which a
+failing delivery blocks the rest. Tests check its answers against the published API (`tests/fakes/btcpay_schemas.json`).
 """
 
 import hashlib
@@ -52,12 +52,12 @@ def refused_permission(name: str) -> Answer:
 
 
 class BTCPay(App):
-    """One store of a server. `memory` is a file that outlives the process.
+    """One store of a server. `memory`: a file that keeps the state.
 
-    `network_fee`: satoshis that a further payment costs its buyer (the default of stores is 100 vbytes' worth; here
-    none). `methods` are what invoices can be paid by, `payout_methods` what the store can pay out by. `skew`: how far
-    the server's clock is ahead. `outlives`: seconds that a Lightning invoice is good beyond its end. `tells_refunds`
-    False: an older server, without the webhook of a refund.
+    `network_fee`: satoshis that each further payment costs the buyer (stores charge 100 vbytes by default; here
+    none). `methods`: payment methods of invoices; `payout_methods`: those of payouts. `skew`: seconds by which the
+    server's clock is ahead. `outlives`: seconds for which a Lightning invoice stays valid after its invoice expires.
+    `tells_refunds` False: an older server that sends no webhook for a refund.
     """
 
     def __init__(
@@ -99,7 +99,7 @@ class BTCPay(App):
         self.route("GET", "/api/v1/api-keys/current", self._key)
         self.route("GET", "/api/v1/server/info", self._info)
         self.refunds.add_routes()
-        pages = InvoicePages(self, "BTCPay Server", lambda: self.invoices, self._show, self._do, _asked)
+        pages = InvoicePages(self, "BTCPay Server", lambda: self.invoices, self._show, self._do, _invoice_id)
         self.route("GET", "/i/{id}", pages.one)
         self.route("GET", "/invoices/{id}", pages.one)
         self.route("GET", "/i/{id}/receipt", pages.one)
@@ -117,13 +117,13 @@ class BTCPay(App):
             self._memory.write_text(json.dumps({"invoices": invoices, "claims": self.claims}, default=str))
 
     def refusal(self, status: int) -> Answer:
-        words = "told to refuse"
+        words = "injected fault"
         return json_answer(
-            [{"path": "", "message": words}] if status == 422 else {"code": "told", "message": words}, status
+            [{"path": "", "message": words}] if status == 422 else {"code": "fault", "message": words}, status
         )
 
     def claim(self, claim_id: str) -> None:
-        """The buyer claims all of a refund, and it is paid out."""
+        """The buyer claims a whole refund and it is paid out."""
         self.refunds.claim(claim_id)
 
     # --- the API -----------------------------------------------------------------------------------------------------
@@ -197,21 +197,21 @@ class BTCPay(App):
         return invoice if isinstance(invoice, Answer) else json_answer(self.methods_json(invoice))
 
     def due(self, invoice: Invoice) -> int:
-        """What is still asked for, in satoshis: with the fee of one more payment, negative when overpaid."""
+        """What is still due, in satoshis, with the fee of one more payment; negative if overpaid."""
         due = invoice.satoshis - invoice.paid
         return due + self.network_fee if due > 0 and invoice.counted else due
 
     def methods_json(self, invoice: Invoice) -> list[dict[str, Any]]:
         due, methods = self.due(invoice), methods_of(invoice, self.methods)
-        shown = []
+        listed = []
         for name in methods:
             mine = [p for p in invoice.counted if p["method"] == name]
-            # A Lightning invoice is for the whole: after a first payment the server makes another one on demand.
+            # A Lightning invoice is for the whole amount; after a first payment the server makes a new one on demand.
             bolt11 = "" if invoice.counted and "BTC-CHAIN" in methods else invoice.bolt11
             destination = {"BTC-CHAIN": invoice.address, "BTC-LN": bolt11}.get(name, "")
             scheme = f"bitcoin:{destination}?amount={btc(max(due, 0))}" if name == "BTC-CHAIN" else "lightning:"
             link = scheme if name == "BTC-CHAIN" else f"{scheme}{destination}" if destination else ""
-            shown.append(
+            listed.append(
                 {
                     "paymentMethodId": name,
                     "currency": "BTC",
@@ -228,7 +228,7 @@ class BTCPay(App):
                     "additionalData": {},
                 }
             )
-        return shown
+        return listed
 
     def _mark(self, request: Request) -> Answer:
         invoice = self.invoice_of(request, MODIFY)
@@ -275,9 +275,9 @@ class BTCPay(App):
                 self.invalidate(invoice.id)
 
     def pay(self, invoice_id: str, satoshis: int | None = None, *, lightning: bool = False) -> None:
-        """Money is seen: what is asked for, or so many satoshis. Over Lightning it is final at once.
+        """A payment of what is due or of `satoshis` arrives; over Lightning it is final at once.
 
-        It is booked whatever the state; of Invalid and Settled it changes nothing.
+        It is recorded in any state, but does not change the status of an Invalid or Settled invoice.
         """
         invoice = self.invoices[invoice_id]
         payment = {
@@ -307,10 +307,10 @@ class BTCPay(App):
                 self.settle(invoice.id)
 
     def pay_bolt11(self, text: str) -> str | None:
-        """A wallet somewhere pays a Lightning invoice of this server: the preimage, or None when it cannot be paid."""
+        """Pays a Lightning invoice of this server; returns the preimage, or None if it cannot be paid."""
         with self._lock:
             self.tick()
-            invoice = next((one for one in self.invoices.values() if text and one.bolt11 == text), None)
+            invoice = next((i for i in self.invoices.values() if text and i.bolt11 == text), None)
             if invoice is None or invoice.status != "New" or invoice.counted:
                 return None
             self.pay(invoice.id, lightning=True)
@@ -318,7 +318,7 @@ class BTCPay(App):
             return invoice.preimage
 
     def settle(self, invoice_id: str) -> None:
-        """The payments have their confirmations."""
+        """The payments are confirmed."""
         invoice = self.invoices[invoice_id]
         late = invoice.status in ("Expired", "Invalid")
         for payment in invoice.counted:
@@ -330,20 +330,20 @@ class BTCPay(App):
             self.notify(invoice, "InvoiceSettled", manuallyMarked=False, overPaid=over)
 
     def fall_back(self, invoice_id: str) -> None:
-        """The payments were replaced by others: New again, and no webhook says so."""
+        """The payments were replaced on the chain: the invoice is New again, without a webhook."""
         invoice = self.invoices[invoice_id]
         for payment in invoice.payments:
             payment["status"] = "Invalid"
         invoice.status, invoice.additional = "New", "None"
 
     def invalidate(self, invoice_id: str) -> None:
-        """Not confirmed within the monitoring time."""
+        """The payment was not confirmed within the monitoring time."""
         invoice = self.invoices[invoice_id]
         invoice.status = "Invalid"
         self.notify(invoice, "InvoiceInvalid", manuallyMarked=False)
 
     def mark(self, invoice_id: str, status: str) -> None:
-        """A person marks it Settled or Invalid."""
+        """A person marks the invoice Settled or Invalid."""
         invoice = self.invoices[invoice_id]
         invoice.status, invoice.additional = status, "Marked"
         if status == "Settled":
@@ -428,12 +428,12 @@ class BTCPay(App):
         self.tick()
 
 
-def _asked(request: Request) -> str:
+def _invoice_id(request: Request) -> str:
     return request.params["id"]
 
 
 def main(store_id: str, api_key: str, webhook_secret: str, webhook_url: str = "", port: int = 8723) -> None:
-    """Serve the stand-in on loopback until interrupted."""
+    """Serves the stand-in on loopback until interrupted."""
     with Server(BTCPay(store_id, api_key, webhook_secret, webhook_url), port) as server:
         print(f"BTCPay Server stand-in on {server.url}", flush=True)
         server.wait()

@@ -1,4 +1,4 @@
-"""An invoice of the stand-in for BTCPay Server: what was paid into it, and what can happen to it next."""
+"""An invoice of the BTCPay Server stand-in: its payments and its possible next steps."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,12 +26,12 @@ class Invoice:
     status: str = "New"
     additional: str = "None"
     payments: list[dict[str, Any]] = field(default_factory=list)
-    """Each with satoshis, fee, method, when and status; a replaced one stays, as Invalid."""
+    """Each with satoshis, fee, method, when and status; a replaced payment stays, with the status Invalid."""
     kind: str = "Standard"
     store: str = ""
     preimage: str = ""
     bolt11: str = ""
-    """What its node would be paid by; "" for one without Lightning."""
+    """The Lightning invoice; "" without Lightning."""
 
     @property
     def counted(self) -> list[dict[str, Any]]:
@@ -47,7 +47,7 @@ class Invoice:
 
     @property
     def paid(self) -> int:
-        """Net of the fees: what is held against the price."""
+        """Satoshis received without fees, which count towards the price."""
         return self.gross - self.fees
 
     @property
@@ -64,7 +64,7 @@ def monitored_until(invoice: Invoice) -> int:
 
 
 def methods_of(invoice: Invoice, offered: Sequence[str]) -> list[str]:
-    """What this invoice can be paid by: of what the store offers, what was asked for."""
+    """The invoice's payment methods: the requested ones that the store offers, or all."""
     wanted = invoice.checkout.get("paymentMethods") or offered
     return [name for name in offered if name in wanted]
 
@@ -74,7 +74,7 @@ def lightning_of(invoice: Invoice, seconds: int) -> str:
 
 
 def markable(invoice: Invoice) -> list[str]:
-    """What a person may mark an invoice as."""
+    """The statuses that a person may set by hand."""
     marked = invoice.additional == "Marked"
     settled = invoice.status != "Settled"
     invalid = invoice.status in ("New", "Processing", "Expired") or (invoice.status != "Invalid" and marked)

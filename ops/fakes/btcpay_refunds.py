@@ -1,4 +1,4 @@
-"""Refunds at the stand-in for BTCPay Server: pull payments, what is claimed from them, and what is paid out."""
+"""Refunds of the BTCPay Server stand-in: pull payments, claims and payouts."""
 
 import secrets
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ VIEW, CREATE, APPROVE = "canviewpullpayments", "cancreatenonapprovedpullpayments
 
 
 class Refunds:
-    """`claims` by id: pull payments, each with its payouts."""
+    """`claims`: pull payments by id, each with its payouts."""
 
     def __init__(self, app: "BTCPay") -> None:
         self._app = app
@@ -63,7 +63,7 @@ class Refunds:
         return json_answer(self._json(claim))
 
     def _faulty_methods(self, invoice: "Invoice", wanted: Mapping[str, Any]) -> list[tuple[str, str]]:
-        """Every server up to now takes BTC-LNURL, the default where there is nothing else, for nonsense."""
+        """BTCPay Server rejects BTC-LNURL as a payout method, even where it is the default."""
         wanted_methods = wanted.get("payoutMethods") or [wanted.get("payoutMethodId") or self._app.methods[0]]
         key = "payoutMethods" if wanted.get("payoutMethods") else "payoutMethodId"
         usable = [m for m in wanted_methods if m in self._app.payout_methods and m != "BTC-LNURL"]
@@ -88,9 +88,9 @@ class Refunds:
         return json_answer([payout for payout in payouts if every or payout["state"] != "Cancelled"])
 
     def _json(self, claim: Mapping[str, Any]) -> dict[str, Any]:
-        shown = {k: claim[k] for k in ("id", "name", "description", "currency", "amount", "archived")}
-        shown |= {"autoApproveClaims": claim["approved"], "BOLT11Expiration": "30"}
-        return {**shown, "viewLink": f"{self._app.url}/pull-payments/{claim['id']}"}
+        answer = {k: claim[k] for k in ("id", "name", "description", "currency", "amount", "archived")}
+        answer |= {"autoApproveClaims": claim["approved"], "BOLT11Expiration": "30"}
+        return {**answer, "viewLink": f"{self._app.url}/pull-payments/{claim['id']}"}
 
     # --- what happens ---
 
@@ -103,7 +103,7 @@ class Refunds:
         *,
         name: str | None = None,
     ) -> str:
-        """The server's own button; the id of the pull payment."""
+        """Refunds with the server's own button; returns the id of the pull payment."""
         claim = self.make(self._app.invoices[invoice_id], variant, amount, currency, name=name, description="")
         return str(claim["id"])
 
@@ -117,7 +117,8 @@ class Refunds:
         name: str | None,
         description: str | None,
     ) -> dict[str, Any]:
-        """Amounts come from what was paid before fees. Nothing asks what was given back before, or sets a limit."""
+        """Amounts derive from the payments including fees. Like the server, it checks neither earlier refunds nor a
+        limit."""
         gross, coin = Decimal(invoice.gross) / 100_000_000, "BTC"
         if variant == "Fiat":
             amount, currency = f"{gross * invoice.rate:.2f}", invoice.currency
@@ -141,7 +142,7 @@ class Refunds:
         return claim
 
     def claim(self, claim_id: str, amount: str | None = None, state: str = "Completed") -> dict[str, Any]:
-        """The buyer claims what is left, or part of it; what is claimed in money waits for approval, then is paid."""
+        """The buyer claims the rest or `amount`; the payout is created, awaits approval, and then moves to `state`."""
         claim = self.claims[claim_id]
         taken = sum((Decimal(p["originalAmount"]) for p in claim["payouts"] if p["state"] != "Cancelled"), Decimal(0))
         payout: dict[str, Any] = {
@@ -166,12 +167,12 @@ class Refunds:
         return payout
 
     def move(self, payout: dict[str, Any], state: str) -> None:
-        """A payout goes on: approved, being paid, paid or cancelled."""
+        """A payout is approved, being paid, paid or cancelled."""
         payout["state"] = state
         self._tell("PayoutApproved" if state == "AwaitingPayment" else "PayoutUpdated", payout)
 
     def archive(self, claim_id: str) -> None:
-        """Withdrawn at the server: what is not being paid yet is cancelled, and no webhook tells of the whole."""
+        """The pull payment is archived at the server: pending payouts are cancelled. It has no webhook of its own."""
         claim = self.claims[claim_id]
         claim["archived"] = True
         for payout in claim["payouts"]:

@@ -1,8 +1,8 @@
 """A stand-in for an identity provider: OpenID Connect with code and PKCE, for one client without a secret.
 
-Who signs in is chosen on its page, which remembers that until they sign out there. It is as strict as a real one: the
-addresses to return to must be registered ones, a code opens once and with its verifier alone, a refresh token is
-replaced at each use, and nobody is signed out by a link without a token of theirs before they say so.
+A page asks whom to sign in as; a cookie keeps the session until sign-out. It is as strict as a real provider: return
+addresses must be registered, a code works once and only with its verifier, a refresh token is replaced at each use, and
+signing out without an ID token needs a confirmation.
 """
 
 import base64
@@ -24,7 +24,7 @@ from fakes.base import Answer, App, Clock, Request, Webhooks, json_answer, redir
 from fakes.pages import page
 
 CLIENT_ID = "billing-portal"
-# Whom one can be, and in which groups they are.
+# The people who can sign in, with their names and groups.
 PEOPLE = {
     "viewer": ("A viewer", ["billing-viewers"]),
     "support": ("Somebody of support", ["billing-support"]),
@@ -52,8 +52,8 @@ class _Code:
 
 
 class Issuer(App):
-    """`returns_to` and `leaves_to`: the addresses that the client registered, for coming back signed in and signed
-    out. `token_seconds`: how long a token lives."""
+    """`returns_to` and `leaves_to`: the client's registered addresses after sign-in and sign-out. `token_seconds`: the
+    lifetime of a token."""
 
     def __init__(self, *, token_seconds: int = _TOKEN_SECONDS, now: Callable[[], float] = time.time) -> None:
         super().__init__(Clock(now))
@@ -75,7 +75,7 @@ class Issuer(App):
         self.route("POST", "/logout", self._leave)
 
     def parameters(self) -> dict[str, str]:
-        """What a stack is told of it."""
+        """The stack's parameters for this identity provider."""
         return {
             "OidcIssuer": self.url,
             "OidcAudience": CLIENT_ID,
@@ -125,7 +125,7 @@ class Issuer(App):
         )
         return page(
             "Who are you?",
-            f'<form method="post" action="/authorize">{_kept(params)}{buttons}</form>',
+            f'<form method="post" action="/authorize">{_hidden_fields(params)}{buttons}</form>',
             provider="an identity provider",
         )
 
@@ -152,7 +152,7 @@ class Issuer(App):
         return f"{params['redirect_uri']}?{urlencode(back)}"
 
     def _leave(self, request: Request) -> Answer:
-        """OpenID Connect RP-Initiated Logout 1.0: at once with a token of this issuer's, else after a question."""
+        """OpenID Connect RP-Initiated Logout 1.0: at once with an ID token of this issuer, else after confirmation."""
         params = request.form if request.method == "POST" else request.query
         to, hint = params.get("post_logout_redirect_uri", ""), params.get("id_token_hint")
         ours = params.get("client_id", CLIENT_ID) == CLIENT_ID and (self._gave_out(hint) if hint else True)
@@ -162,7 +162,7 @@ class Issuer(App):
             return page("This sign-out cannot go on", text, provider="an identity provider", status=400)
         if not hint and "sure" not in params:
             button = '<button name="sure" value="1">Sign out</button>'
-            form = f'<form method="post" action="/logout">{_kept(params)}{button}</form>'
+            form = f'<form method="post" action="/logout">{_hidden_fields(params)}{button}</form>'
             return page("Sign out?", form, provider="an identity provider")
         self._sessions.pop(_session_of(request), None)
         gone = page("You are signed out", "", provider="an identity provider")
@@ -171,7 +171,7 @@ class Issuer(App):
         return replace(back, headers={**back.headers, "Set-Cookie": f"{_COOKIE}=; Max-Age=0; {_COOKIE_RULES}"})
 
     def _gave_out(self, token: str) -> bool:
-        """Whether a token is of this issuer and client; one that has ended still says who signs out."""
+        """Whether this issuer made the token for this client; an expired one is accepted for signing out."""
         try:
             jwt.decode(token, self._key.public_key(), ["ES256"], audience=CLIENT_ID, options={"verify_exp": False})
         except jwt.InvalidTokenError:
@@ -184,13 +184,13 @@ class Issuer(App):
         if params.get("redirect_uri") not in self.returns_to:
             return "The client did not register this address to return to."
         if params.get("response_type") != "code" or "openid" not in params.get("scope", "").split():
-            return "Only the code of OpenID Connect is given out here."
+            return "Only OpenID Connect's authorization code flow is supported here."
         if params.get("code_challenge_method") != "S256" or len(params.get("code_challenge", "")) != 43:
             return "A client without a secret has to send a challenge (PKCE, S256)."
         return None
 
     def _token(self, request: Request) -> Answer:
-        """Any page may ask: a code opens with its verifier alone, whoever brings it."""
+        """Allows any origin (CORS): a code is useless without its verifier."""
         params = request.form
         if params.get("client_id") != CLIENT_ID:
             return self._refused("invalid_client")
@@ -235,8 +235,8 @@ def _session_of(request: Request) -> str:
     return cookie.value if cookie else ""
 
 
-def _kept(params: dict[str, str]) -> str:
-    """What was asked, for the form that goes on with it."""
+def _hidden_fields(params: dict[str, str]) -> str:
+    """The request's parameters as hidden fields of a form."""
     return "".join(
         f'<input type="hidden" name="{escape(name)}" value="{escape(value)}">' for name, value in params.items()
     )

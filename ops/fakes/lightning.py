@@ -1,4 +1,4 @@
-"""Lightning invoices of a node that does not exist: whole and signed (BOLT-11), on regtest."""
+"""Complete, signed Lightning invoices (BOLT-11) of a node that does not exist, by default on regtest."""
 
 import hashlib
 
@@ -7,14 +7,14 @@ from coincurve import PrivateKey
 from billing.nostr import bech32
 
 _PAYMENT_HASH, _EXPIRY, _SECRET, _DESCRIPTION, _FEATURES = 1, 6, 16, 13, 5
-# The node's key: the same in every run, and of no worth.
+# The node's key: fixed, so that invoices are reproducible, and worthless.
 NODE = PrivateKey(hashlib.sha256(b"the stand-in's node").digest())
 
 
 def bolt11(
     *, msat: int, preimage: str, created_at: int, seconds: int, description: str = "", network: str = "bcrt"
 ) -> str:
-    """An invoice that a payment with `preimage` settles, good for `seconds`."""
+    """An invoice that `preimage` settles, valid for `seconds`."""
     payment_hash = hashlib.sha256(bytes.fromhex(preimage)).digest()
     values = [
         *_number(created_at, 7),
@@ -22,7 +22,7 @@ def bolt11(
         *_field(_SECRET, _five(hashlib.sha256(payment_hash).digest())),
         *_field(_DESCRIPTION, _five(description.encode())),
         *_field(_EXPIRY, _number(seconds)),
-        *_field(_FEATURES, _number(1 << 14 | 1 << 9)),  # the payment secret is needed, newer onions are welcome
+        *_field(_FEATURES, _number(1 << 14 | 1 << 9)),  # payment_secret required, var_onion_optin optional
     ]
     prefix = f"ln{network}{_amount(msat)}"
     signed = prefix.encode() + bytes(bech32.regroup(values, 5, 8, pad=True))

@@ -1,7 +1,7 @@
-"""The mock provider's stand-in: hosted checkout, a page to play the customer's bank, and an API, all on loopback.
+"""The mock provider: a hosted checkout, a page to act as customer and bank, and an API, all on loopback.
 
-It keeps subscriptions, payments, purchases, refunds and disputes in memory, moves its clock on demand, and tells our
-webhook of every change in signed, repeated deliveries.
+It keeps subscriptions, payments, purchases, refunds and disputes in memory, moves its clock on demand, and sends every
+change to our webhook, signed and with retries.
 """
 
 import itertools
@@ -17,22 +17,22 @@ from billing.rules.terms import add_interval
 from fakes.base import Answer, App, Request, Webhooks, json_answer, redirect
 from fakes.mock_pages import checkout_page, desk_page, ended_page, receipt_page
 
-Thing = dict[str, Any]
+Object = dict[str, Any]
 DAY = 86_400
 PAGE = 100
-# How often a delivery that is not answered with 2xx is tried again, in seconds after the try before.
+# Seconds between the tries of a delivery that is not answered with 2xx.
 RETRY_AFTER = (1, 2, 5, 10, 30, 60, 300)
-# Without a payment after this long, dunning ends the subscription.
+# Seconds after which an unpaid subscription ends.
 DUNNING_ENDS = 21 * DAY
 
 
 class MockProvider(App):
-    """`webhook_url` is where events go; `secret` signs them; `memory` is a file that outlives the process."""
+    """`webhook_url`: where events are sent; `secret` signs them; `memory`: a file that keeps the state."""
 
     def __init__(self, secret: str, webhook_url: str = "", memory: Path | None = None) -> None:
         super().__init__()
         self.webhook_url = webhook_url
-        self.objects: dict[str, Thing] = {}
+        self.objects: dict[str, Object] = {}
         self._keys: dict[str, Answer] = {}
         self._numbers = itertools.count(1)
         self._run = secrets.token_hex(4)
@@ -84,25 +84,25 @@ class MockProvider(App):
         return json_answer({})
 
     def read(self, request: Request) -> Answer:
-        """Everything there is to know about one object, each as in its events."""
-        one = self.objects.get(request.params["id"])
-        if one is None:
+        """An object and all related ones, each in the format of its events."""
+        obj = self.objects.get(request.params["id"])
+        if obj is None:
             return json_answer({"error": "no such object"}, 404)
-        things = [one]
-        if one["object"] == "checkout":
-            things = [one] if one["status"] in ("completed", "expired") else []
-            things += [self.objects[one[k]] for k in ("subscription", "purchase") if one.get(k)]
-        things += [o for o in self.objects.values() if o.get("payment") == one["id"]]
-        things += [o for o in self._all("payment") if o["subscription"] in [t["id"] for t in things]]
-        return json_answer([{**t, "observed_at": self.clock.now()} for t in things])
+        related = [obj]
+        if obj["object"] == "checkout":
+            related = [obj] if obj["status"] in ("completed", "expired") else []
+            related += [self.objects[obj[k]] for k in ("subscription", "purchase") if obj.get(k)]
+        related += [o for o in self.objects.values() if o.get("payment") == obj["id"]]
+        related += [o for o in self._all("payment") if o["subscription"] in [r["id"] for r in related]]
+        return json_answer([{**r, "observed_at": self.clock.now()} for r in related])
 
     def list_subscriptions(self, request: Request) -> Answer:
-        """A page of the live subscriptions in the order of their ids, and where the next one starts."""
+        """A page of the live subscriptions, sorted by id, and the cursor of the next page."""
         after, live = request.query.get("after", ""), ("trialing", "active", "past_due")
         live_ones = [s for s in self._all("subscription") if s["status"] in live and s["id"] > after]
         page = sorted(live_ones, key=lambda s: str(s["id"]))[:PAGE]
-        things = [{**s, "observed_at": self.clock.now()} for s in page]
-        return json_answer({"data": things, "next": page[-1]["id"] if len(live_ones) > PAGE else None})
+        data = [{**s, "observed_at": self.clock.now()} for s in page]
+        return json_answer({"data": data, "next": page[-1]["id"] if len(live_ones) > PAGE else None})
 
     def change_subscription(self, request: Request) -> Answer:
         subscription = self.objects.get(request.params["id"])
@@ -116,7 +116,7 @@ class MockProvider(App):
             self._keys[change["key"]] = answer
         return answer
 
-    def _cancel(self, subscription: Thing, change: Thing) -> Answer:
+    def _cancel(self, subscription: Object, change: Object) -> Answer:
         subscription["cancel_reason"] = change.get("reason")
         if change["at_period_end"]:
             subscription["cancel_at_period_end"] = True
@@ -125,17 +125,17 @@ class MockProvider(App):
             self._end(subscription)
         return json_answer({})
 
-    def _resume(self, subscription: Thing, change: Thing) -> Answer:
+    def _resume(self, subscription: Object, change: Object) -> Answer:
         subscription |= {"cancel_at_period_end": False, "cancel_reason": None, "scheduled_plan_id": None}
         subscription["scheduled_plan_version"] = None
         subscription.pop("scheduled", None)
         self._tell("subscription.updated", subscription)
         return json_answer({})
 
-    def _preview(self, subscription: Thing, change: Thing) -> Answer:
+    def _preview(self, subscription: Object, change: Object) -> Answer:
         return json_answer(self._prorate(subscription, change, change["proration_date"] or self.clock.now()))
 
-    def _change(self, subscription: Thing, change: Thing) -> Answer:
+    def _change(self, subscription: Object, change: Object) -> Answer:
         if change["at_period_end"]:
             subscription |= {"scheduled_plan_id": change["plan_id"], "scheduled_plan_version": change["plan_version"]}
             subscription["scheduled"] = change
@@ -150,7 +150,7 @@ class MockProvider(App):
             self._collect(subscription, preview["amount_due_cents"])
         return json_answer({})
 
-    _changes: Mapping[str, Callable[["MockProvider", Thing, Thing], Answer]] = {
+    _changes: Mapping[str, Callable[["MockProvider", Object, Object], Answer]] = {
         "cancel": _cancel,
         "resume": _resume,
         "preview": _preview,
@@ -198,7 +198,7 @@ class MockProvider(App):
         return redirect(session["success_url"])
 
     def pay(self, session_id: str) -> None:
-        """The buyer pays: everything a real provider would then send is sent."""
+        """The buyer pays; the same events are sent as by a real provider."""
         session = self.objects[session_id]
         session["status"] = "completed"
         session["customer"] = session.get("customer") or f"cus_{self._id()}"
@@ -234,13 +234,13 @@ class MockProvider(App):
         return redirect("/")
 
     def act(self, object_id: str, what: str) -> None:
-        """What the customer, the bank or time does to a subscription or payment: see `_acts`."""
+        """Does what the customer, the bank or time would do to a subscription or payment: see `_acts`."""
         self._acts[what](self, self.objects[object_id])
 
     # --- what happens ---------------------------------------------------------------------------------------------
 
     def tick(self) -> None:
-        """Renews, ends trials and cancellations, and gives up dunning, as time passes."""
+        """Renews subscriptions, and ends trials, cancelled and unpaid subscriptions that are due."""
         for subscription in self._all("subscription"):
             while subscription["status"] in ("trialing", "active") and (
                 subscription["current_period_end"] <= self.clock.now()
@@ -254,7 +254,7 @@ class MockProvider(App):
                 subscription["cancel_reason"] = "payment_failed"
                 self._end(subscription)
 
-    def _subscribe(self, session: Thing) -> Thing:
+    def _subscribe(self, session: Object) -> Object:
         now = self.clock.now()
         trial = int(session.get("trial_days") or 0)
         end = now + trial * DAY if trial else add_interval(now, session["interval"])
@@ -275,7 +275,7 @@ class MockProvider(App):
             },
         )
 
-    def _renew(self, subscription: Thing, *, declined: bool) -> None:
+    def _renew(self, subscription: Object, *, declined: bool) -> None:
         if change := subscription.pop("scheduled", None):
             subscription |= {"scheduled_plan_id": None, "scheduled_plan_version": None}
             self._set_plan(subscription, change)
@@ -290,14 +290,14 @@ class MockProvider(App):
         self._tell("subscription.updated", subscription)
         self._collect(subscription, subscription["amount_cents"])
 
-    def _decline(self, subscription: Thing) -> None:
+    def _decline(self, subscription: Object) -> None:
         attempts = subscription["attempts"] = subscription.get("attempts", 0) + 1
         dunning = self._new("dunning", "in", {"subscription": subscription["id"], "user_id": subscription["user_id"]})
         dunning |= {"attempt_count": attempts, "next_attempt_at": self.clock.now() + 3 * DAY}
         self._tell("payment.failed", dunning)
 
-    def _settle(self, subscription: Thing) -> None:
-        """The customer mends the card: what is open is collected."""
+    def _settle(self, subscription: Object) -> None:
+        """The customer fixes the card; the open amount is collected."""
         subscription["declines"] = False
         subscription["attempts"] = 0
         if subscription["status"] == "past_due":
@@ -305,48 +305,48 @@ class MockProvider(App):
             self._tell("subscription.updated", subscription)
             self._collect(subscription, subscription["amount_cents"])
 
-    def _collect(self, subscription: Thing, amount: int) -> None:
+    def _collect(self, subscription: Object, amount: int) -> None:
         payment = self._new("payment", "in", self._own(subscription))
         payment |= {"subscription": subscription["id"], "amount_cents": amount, "currency": subscription["currency"]}
         payment |= {"paid_at": self.clock.now(), "period_start": subscription["current_period_start"]}
         payment |= {"period_end": subscription["current_period_end"]}
         self._tell("payment.succeeded", payment)
 
-    def _end(self, subscription: Thing, at: int | None = None) -> None:
+    def _end(self, subscription: Object, at: int | None = None) -> None:
         ended = self.clock.now() if at is None else at
         subscription |= {"status": "canceled", "ended_at": ended, "canceled_at": ended}
         self._tell("subscription.deleted", subscription)
 
-    def _refund(self, payment: Thing, amount: int, reason: str, key: str | None = None) -> Thing:
+    def _refund(self, payment: Object, amount: int, reason: str, key: str | None = None) -> Object:
         refund = self._new("refund", "re", {"payment": payment["id"], "user_id": payment["user_id"], "key": key})
         refund |= {"amount_cents": amount, "currency": payment["currency"], "status": "succeeded", "reason": reason}
         self._tell("refund.created", refund)
         return refund
 
-    def _refund_rest(self, payment: Thing) -> None:
+    def _refund_rest(self, payment: Object) -> None:
         left = payment["amount_cents"] - self._refunded(payment)
         if left:
             self._refund(payment, left, "requested_by_customer")
 
-    def _fail_refund(self, payment: Thing) -> None:
+    def _fail_refund(self, payment: Object) -> None:
         for refund in self._all("refund"):
             if refund["payment"] == payment["id"] and refund["status"] == "succeeded":
                 refund["status"] = "failed"
                 self._tell("refund.updated", refund)
 
-    def _dispute(self, payment: Thing) -> None:
+    def _dispute(self, payment: Object) -> None:
         dispute = self._new("dispute", "dp", {"payment": payment["id"], "user_id": payment["user_id"]})
         dispute |= {"amount_cents": payment["amount_cents"], "currency": payment["currency"]}
         dispute |= {"status": "open", "reason": "fraudulent"}
         self._tell("dispute.created", dispute)
 
-    def _close_disputes(self, payment: Thing, status: str) -> None:
+    def _close_disputes(self, payment: Object, status: str) -> None:
         for dispute in self._all("dispute"):
             if dispute["payment"] == payment["id"] and dispute["status"] == "open":
                 dispute["status"] = status
                 self._tell("dispute.closed", dispute)
 
-    _acts: Mapping[str, Callable[["MockProvider", Thing], None]] = {
+    _acts: Mapping[str, Callable[["MockProvider", Object], None]] = {
         "renew": lambda self, s: self._renew(s, declined=False),
         "fail": lambda self, s: self._renew(s, declined=True),
         "settle": _settle,
@@ -359,10 +359,10 @@ class MockProvider(App):
         "decline-next": lambda self, s: s.update(declines=True),
     }
 
-    # --- small things ---------------------------------------------------------------------------------------------
+    # --- helpers --------------------------------------------------------------------------------------------------
 
-    def _prorate(self, subscription: Thing, change: Thing, at: int) -> Thing:
-        """Unused time of the old plan is credited; the new one is charged for the same rest, or a fresh period."""
+    def _prorate(self, subscription: Object, change: Object, at: int) -> Object:
+        """Credits the old plan's unused time; charges the new one for it, or a full period of another interval."""
         start, end = subscription["current_period_start"], subscription["current_period_end"]
         rest = max(0, end - at)
         credit = subscription["amount_cents"] * rest // (end - start) if subscription["status"] == "active" else 0
@@ -376,39 +376,39 @@ class MockProvider(App):
             "next_billing_at": end if same else add_interval(at, change["interval"]),
         }
 
-    def _set_plan(self, subscription: Thing, change: Thing) -> None:
+    def _set_plan(self, subscription: Object, change: Object) -> None:
         if change["interval"] != subscription["interval"]:
             now = self.clock.now()
             subscription |= {"current_period_start": now, "current_period_end": add_interval(now, change["interval"])}
         for name in ("plan_id", "plan_version", "plan_name", "amount_cents", "currency", "interval"):
             subscription[name] = change[name]
 
-    def _refunded(self, payment: Thing) -> int:
+    def _refunded(self, payment: Object) -> int:
         refunds = [r for r in self._all("refund") if r["payment"] == payment["id"] and r["status"] != "failed"]
         return sum(r["amount_cents"] for r in refunds)
 
-    def _all(self, kind: str) -> list[Thing]:
+    def _all(self, kind: str) -> list[Object]:
         return [o for o in self.objects.values() if o["object"] == kind]
 
-    def _own(self, thing: Thing) -> Thing:
-        return {name: thing[name] for name in ("user_id", "plan_id", "plan_version", "checkout_id")}
+    def _own(self, obj: Object) -> Object:
+        return {name: obj[name] for name in ("user_id", "plan_id", "plan_version", "checkout_id")}
 
     def _id(self) -> str:
         return f"{self._run}{next(self._numbers)}"
 
-    def _new(self, kind: str, prefix: str, values: Mapping[str, Any]) -> Thing:
-        thing = {"object": kind, "id": f"{prefix}_{self._id()}", "created": self.clock.now(), **values}
-        self.objects[thing["id"]] = thing
-        return thing
+    def _new(self, kind: str, prefix: str, values: Mapping[str, Any]) -> Object:
+        obj = {"object": kind, "id": f"{prefix}_{self._id()}", "created": self.clock.now(), **values}
+        self.objects[obj["id"]] = obj
+        return obj
 
-    def _tell(self, event_type: str, thing: Thing) -> None:
+    def _tell(self, event_type: str, obj: Object) -> None:
         event = {"id": f"evt_{self._id()}", "type": event_type, "created": self.clock.now(), "livemode": False}
         if self._memory is not None:
             self._memory.write_text(json.dumps(self.objects))
         if self.webhook_url:
-            self.webhooks.enqueue(self.webhook_url, {**event, "data": dict(thing)})
+            self.webhooks.enqueue(self.webhook_url, {**event, "data": dict(obj)})
 
     def _render(self, message: Any, tries: int, now: int) -> tuple[bytes, Mapping[str, str]]:
-        # Signed with real time: a moved clock is the provider's own affair.
+        # Signed with real time, because the receiver checks the signature's age by its own clock.
         body = json.dumps(message).encode()
         return body, {"Mock-Signature": sign_timestamped(body, self._secret, int(time.time()))}

@@ -1,4 +1,4 @@
-"""The mock provider's pages: checkout, receipt, and the desk at which one plays customer, bank and time."""
+"""The mock provider's pages: checkout, receipt, and a desk from which to act as customer, bank and clock."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -10,10 +10,10 @@ from fakes.base import Answer
 from fakes.pages import actions, button, facts_list, page
 
 _NAME = "a payment provider (mock)"
-Thing = Mapping[str, Any]
+Object = Mapping[str, Any]
 
 
-def checkout_page(session: Thing, *, declined: bool) -> Answer:
+def checkout_page(session: Object, *, declined: bool) -> Answer:
     price = _price(session)
     rows = {"Plan": session["plan_name"], "Price": price}
     if session.get("trial_days"):
@@ -34,7 +34,7 @@ def ended_page(text: str, back: str, status: int = 200) -> Answer:
     return page("Checkout", f'<p class="status">{escape(text)}</p>{link}', provider=_NAME, status=status)
 
 
-def receipt_page(payment: Thing, refunded: int) -> Answer:
+def receipt_page(payment: Object, refunded: int) -> Answer:
     rows = {
         "Payment": payment["id"],
         "Paid": _time(payment["paid_at"]),
@@ -44,7 +44,7 @@ def receipt_page(payment: Thing, refunded: int) -> Answer:
     return page("Receipt", facts_list(rows), provider=_NAME)
 
 
-def desk_page(objects: list[Thing], now: int, return_url: str) -> Answer:
+def desk_page(objects: list[Object], now: int, return_url: str) -> Answer:
     back = f'<p><a class="button" href="{escape(return_url)}">Back to the shop</a></p>' if return_url else ""
     subscriptions = [_subscription(o) for o in objects if o["object"] == "subscription"]
     payments = [_payment(o) for o in objects if o["object"] in ("payment", "purchase")]
@@ -63,7 +63,7 @@ def desk_page(objects: list[Thing], now: int, return_url: str) -> Answer:
     return page("Provider's desk", body, provider=_NAME)
 
 
-def _subscription(subscription: Thing) -> str:
+def _subscription(subscription: Object) -> str:
     base = f"/desk/{subscription['id']}"
     rows = {
         "Plan": f"{subscription['plan_name']}, {_price(subscription)}",
@@ -78,11 +78,11 @@ def _subscription(subscription: Thing) -> str:
             button(f"{base}/cancel", "Cancel now"),
         ]
     elif subscription["status"] == "past_due":
-        buttons = [button(f"{base}/settle", "Mend the card", primary=True), button(f"{base}/cancel", "Cancel now")]
+        buttons = [button(f"{base}/settle", "Fix the card", primary=True), button(f"{base}/cancel", "Cancel now")]
     return f"<section><h3>{escape(subscription['id'])}</h3>{facts_list(rows)}{actions(buttons)}</section>"
 
 
-def _payment(payment: Thing) -> str:
+def _payment(payment: Object) -> str:
     base = f"/desk/{payment['id']}"
     buttons = [
         button(f"{base}/refund", "Refund"),
@@ -95,12 +95,12 @@ def _payment(payment: Thing) -> str:
     return f"<section><h3>{escape(payment['id'])}</h3>{facts_list(rows)}{actions(buttons)}</section>"
 
 
-def _price(thing: Thing) -> str:
-    return _money(thing) if thing["interval"] == "once" else f"{_money(thing)} per {thing['interval']}"
+def _price(obj: Object) -> str:
+    return _money(obj) if obj["interval"] == "once" else f"{_money(obj)} per {obj['interval']}"
 
 
-def _money(thing: Thing) -> str:
-    return format_money(thing["amount_cents"], thing["currency"])
+def _money(obj: Object) -> str:
+    return format_money(obj["amount_cents"], obj["currency"])
 
 
 def _time(moment: int) -> str:

@@ -1,4 +1,4 @@
-"""The look of the fake providers' hosted pages: plain HTML that works without scripts, by keyboard, light and dark."""
+"""The layout of the stand-ins' pages: plain HTML without scripts, usable by keyboard, light and dark."""
 
 from html import escape
 
@@ -29,7 +29,7 @@ table { border-collapse: collapse; width: 100%; } th, td { text-align: left; pad
 
 
 def page(title: str, body: str, *, provider: str, status: int = 200) -> Answer:
-    """A whole page; `body` is HTML already escaped where it must be."""
+    """A whole page; `body` is HTML with its values already escaped."""
     return html_answer(
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
         f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{_STYLE}</style></head>'
@@ -40,12 +40,12 @@ def page(title: str, body: str, *, provider: str, status: int = 200) -> Answer:
 
 
 def facts_list(rows: dict[str, str]) -> str:
-    """Label and value pairs."""
+    """A list of labels with values."""
     return "<dl>" + "".join(f"<dt>{escape(k)}</dt><dd>{escape(v)}</dd>" for k, v in rows.items()) + "</dl>"
 
 
 def button(action: str, label: str, *, primary: bool = False, fields: dict[str, str] | None = None) -> str:
-    """A form of one button that posts to `action`."""
+    """A form with one button that posts to `action`."""
     hidden = "".join(f'<input type="hidden" name="{escape(k)}" value="{escape(v)}">' for k, v in (fields or {}).items())
     kind = ' class="primary"' if primary else ""
     return f'<form method="post" action="{escape(action)}">{hidden}<button{kind}>{escape(label)}</button></form>'

@@ -1,7 +1,7 @@
-"""A stand-in for the program in which a buyer reads Nostr messages (NIP-17), with a page that shows them.
+"""A stand-in for a buyer's Nostr client (NIP-17), with a page that shows its messages.
 
-It has a key, names the stand-in relay as its inbox, and opens what is wrapped for it as any reader does: what is not
-sealed by who says to have written it is not shown.
+It has a key, publishes the stand-in relay as its inbox, and decrypts the messages sent to it. Like any client it drops
+messages whose author is not the one who sealed them.
 """
 
 import json
@@ -25,7 +25,7 @@ PROFILE, INBOX = 0, 10050
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One direct message; `sender` is a public key in hex, `at` when it says to have been written."""
+    """One direct message. `sender`: a public key in hex; `at`: the time that the message states."""
 
     id: str
     sender: str
@@ -34,7 +34,7 @@ class Message:
 
 
 class Reader(App):
-    """`memory` is a file that outlives the process."""
+    """`memory`: a file that keeps the state."""
 
     def __init__(self, relay: Relay, clock: Clock | None = None, memory: Path | None = None) -> None:
         super().__init__(clock)
@@ -52,19 +52,19 @@ class Reader(App):
         self.route("POST", "/inbox", self._set_inbox)
         self.route("POST", "/key", self._set_key)
 
-    # --- what one does with it ---------------------------------------------------------------------------------------
+    # --- actions of its owner ----------------------------------------------------------------------------------------
 
     @property
     def npub(self) -> str:
         return npub(self._key.public)
 
     def become_another(self) -> None:
-        """A new key: nothing was written to it yet."""
+        """Switches to a new key without messages."""
         self._key, self._wraps = Key.new(), []
         self.list_inbox(True)
 
     def list_inbox(self, listed: bool) -> None:
-        """Names the relay for messages, or names none."""
+        """Publishes the relay as its inbox, or an empty list of inboxes."""
         self.listed = listed
         older = [e.created_at for e in self._relay.kept if (e.kind, e.pubkey) == (INBOX, self._key.public)]
         at = max(self.clock.now(), *(when + 1 for when in older), 0)
@@ -74,13 +74,13 @@ class Reader(App):
 
     @property
     def messages(self) -> list[Message]:
-        """All that came for this key and is what it says it is, the newest first; each once."""
+        """The genuine messages to this key, newest first and without duplicates."""
         opened = {message.id: message for wrap in self._wraps if (message := self._open(wrap)) is not None}
-        return sorted(opened.values(), key=lambda one: one.at)[::-1]
+        return sorted(opened.values(), key=lambda message: message.at)[::-1]
 
     @property
     def code(self) -> str | None:
-        """The six digits of the newest message that has some."""
+        """The six-digit code of the newest message that contains one."""
         matches = (re.search(r"\b\d{6}\b", message.text) for message in self.messages)
         return next((match[0] for match in matches if match), None)
 
@@ -103,10 +103,10 @@ class Reader(App):
                 self._remember()
 
     def _name_of(self, sender: str) -> str:
-        """As the sender calls itself, else its key."""
-        said = next((e.content for e in self._relay.kept if (e.kind, e.pubkey) == (PROFILE, sender)), "{}")
+        """The name in the sender's profile or, without one, its key."""
+        profile = next((e.content for e in self._relay.kept if (e.kind, e.pubkey) == (PROFILE, sender)), "{}")
         try:
-            name = json.loads(said).get("name")
+            name = json.loads(profile).get("name")
         except (ValueError, AttributeError):
             name = None
         return name if isinstance(name, str) else f"a stranger, {npub(sender)[:16]}…"

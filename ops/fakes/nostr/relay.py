@@ -1,8 +1,8 @@
-"""A stand-in for a Nostr relay on loopback: NIP-01, NIP-42 when told to, and the odd ways that relays have.
+"""A stand-in for a Nostr relay on loopback: NIP-01, NIP-42 on demand, and quirks of real relays as switches.
 
     python -m fakes.nostr.relay --port 8724
 
-Events of kinds 20000 to 29999 are passed on and not kept, those that replace each other are kept in their newest form.
+Events of kinds 20000 to 29999 are passed on but not stored; of replaceable events only the newest is stored.
 """
 
 import contextlib
@@ -27,10 +27,10 @@ _AUTH = 22242
 class Relay:
     """`with Relay() as relay: relay.url`. The switches:
 
-    `refuses`: words with which it takes no event (`rate-limited: …`). `asks_who`: serves only who answers its
-    challenge. `knows_tags` False: it refuses filters by a tag; `ignores_tags`: it takes them and does not look. `deaf`:
-    it takes events and passes none on. `silent_end`: no EOSE. `repeats`: passes each event on so many times.
-    `oldest`: seconds that an event may be old.
+    `refuses`: refuses every event with this message (`rate-limited: …`). `asks_who`: serves only authenticated clients
+    (NIP-42). `knows_tags` False: refuses filters by tag; `ignores_tags`: accepts them but does not apply them. `deaf`:
+    accepts events but passes none on. `silent_end`: sends no EOSE. `repeats`: how often it passes each event on.
+    `oldest`: maximum age of an event in seconds.
     """
 
     def __init__(self, port: int = 0, clock: Clock | None = None) -> None:
@@ -42,7 +42,7 @@ class Relay:
         self.oldest: int | None = None
         self.kept: list[Event] = []
         self.passed: list[Event] = []
-        """All that was taken, in order."""
+        """All accepted events, in order."""
         self.authenticated: list[str] = []
         self.listeners: list[Callable[[Event], None]] = []
         self._lock = threading.RLock()
@@ -68,7 +68,7 @@ class Relay:
         self._thread.join(timeout=5)
 
     def publish(self, event: Event) -> None:
-        """Takes an event as if a client had sent it."""
+        """Accepts an event as if a client had sent it."""
         with self._lock:
             self.passed.append(event)
             self._keep(event)
@@ -88,7 +88,7 @@ class Relay:
             listener(event)
 
     def forget(self, kind: int, author: str) -> None:
-        """As if the author had deleted it, or the relay had lost it."""
+        """Deletes the author's events of a kind, as if the author had deleted them or the relay had lost them."""
         with self._lock:
             self.kept = [event for event in self.kept if (event.kind, event.pubkey) != (kind, author)]
 
@@ -202,7 +202,7 @@ def _send(connection: ServerConnection, *message: Any) -> None:
 
 
 def main(port: int = 8724) -> None:
-    """Serve the stand-in on loopback until interrupted."""
+    """Serves the stand-in on loopback until interrupted."""
     with Relay(port) as relay:
         print(f"relay on {relay.url}", flush=True)
         threading.Event().wait()

@@ -1,7 +1,7 @@
-"""A stand-in for a Lightning wallet that speaks Nostr Wallet Connect (NIP-47), with a page on which one plays it.
+"""A stand-in for a Lightning wallet with Nostr Wallet Connect (NIP-47), and a page to control it.
 
-It listens at a stand-in relay, and pays the Lightning invoices of the stand-in for BTCPay Server, so that what it pays
-is really paid there. `kind_name` is whose odd ways it has; `mode` is what happens to the next payments.
+It listens on a stand-in relay and pays the Lightning invoices of the BTCPay Server stand-in. `kind_name`: the wallet
+whose quirks it has; `mode`: what it does with the next requests.
 """
 
 import json
@@ -24,12 +24,12 @@ from fakes.nostr.wallet_kinds import KINDS, MODES, Connected, Kind
 from fakes.nostr.wallet_pages import connection_page, wallet_page
 
 INFO, REQUEST, RESPONSE = 13194, 23194, 23195
-# How old a request may be that is found after the wallet was away.
+# Maximum age in seconds of a request that arrived while the wallet was offline.
 OLDEST = 6 * 3_600
 
 
 class Wallet(App):
-    """`pay(bolt11)`: pays at the node and tells the preimage, or None. `memory` is a file that outlives the process."""
+    """`pay(bolt11)` pays an invoice and returns the preimage, or None. `memory`: a file that keeps the state."""
 
     def __init__(
         self,
@@ -63,7 +63,7 @@ class Wallet(App):
         self.route("POST", "/connections/{id}", self._change)
         self.route("POST", "/wallet", self._set)
 
-    # --- what one does with a wallet ---------------------------------------------------------------------------------
+    # --- actions of its owner ----------------------------------------------------------------------------------------
 
     @property
     def kind(self) -> Kind:
@@ -81,7 +81,7 @@ class Wallet(App):
         renewal: str = "monthly",
         seconds: int | None = None,
     ) -> Connected:
-        """Gives out a connection; for `seconds`, or for good."""
+        """Creates a connection, valid for `seconds` or for good."""
         expires_at = None if seconds is None else self.clock.now() + seconds
         made = Connected(secrets.token_hex(4), name, Key.new().secret, budget_sat, renewal, expires_at)
         made.made_at = self.clock.now()
@@ -95,18 +95,18 @@ class Wallet(App):
         return f"nostr+walletconnect://{self.public}?{relays}&secret={connected.secret}&lud16=me%40wallet.example"
 
     def join(self, relay: Relay) -> None:
-        """From now on it listens at this relay, too, and answers there."""
+        """Makes the wallet listen and answer on this relay too."""
         self._relays.append(relay)
         relay.listeners.append(self._received)
         self.announce()
 
     def become(self, kind: str) -> None:
-        """From now on it is another wallet, under the same key."""
+        """Makes it behave as another wallet, with the same key."""
         self.kind_name = kind
         self.announce()
 
     def play(self, mode: str) -> None:
-        """What it does from now on. Back from being away it works off what it missed."""
+        """Sets the mode. After being offline, the wallet handles the requests that it missed."""
         with self._lock:
             self.mode = mode
             missed, self._missed = (self._missed, []) if mode != "offline" else ([], self._missed)
@@ -115,19 +115,20 @@ class Wallet(App):
                 self._work(event)
 
     def remove(self, connected: Connected) -> None:
-        """Hub's own key per connection is what makes its info event vanish; one key for all has to do here."""
+        """Removes a connection. Alby Hub has a key per connection and withdraws its info event; here all connections
+        share one key, so the event is withdrawn with the last one."""
         connected.removed = True
         if all(one.removed for one in self.connections.values()):
             self.withdraw()
         self.remember()
 
     def withdraw(self) -> None:
-        """No relay knows any more what it knows."""
+        """Removes the wallet's info event from all relays."""
         for relay in self._relays:
             relay.forget(INFO, self.public)
 
     def announce(self) -> None:
-        """Publishes what it knows."""
+        """Publishes the wallet's info event: its methods and encryptions."""
         tags = [["encryption", self.kind.encryptions]] if self.kind.encryptions else []
         published = [
             event.created_at
@@ -154,7 +155,7 @@ class Wallet(App):
             if self.mode == "offline":
                 self._missed.append(event)
                 return
-        # Away from the relay's own thread, which has others to serve.
+        # In its own thread, so that the relay's thread is not blocked.
         threading.Thread(target=self._work, args=(event,), daemon=True).start()
 
     def _work(self, event: Event) -> None:
@@ -190,7 +191,7 @@ class Wallet(App):
     def _outcome(
         self, connected: Connected, method: str, params: Mapping[str, Any]
     ) -> tuple[str, dict[str, Any] | None]:
-        """What became of it, in a word; and the answer, or None for none."""
+        """The outcome for the wallet's history, and the answer; None: no answer is sent."""
         refusal = None
         if connected.removed:
             refusal = self.kind.removed
@@ -202,11 +203,11 @@ class Wallet(App):
             return refusal or "no answer", {"error": _error(refusal)} if refusal else None
         match method:
             case "get_budget":
-                return "told", {"result": self._budget(connected)}
+                return "answered", {"result": self._budget(connected)}
             case "pay_invoice":
                 return self._paying(connected, params)
             case _:
-                return "told", {"result": {"alias": "a node", "methods": self.kind.methods.split()}}
+                return "answered", {"result": {"alias": "a node", "methods": self.kind.methods.split()}}
 
     def _paying(self, connected: Connected, params: Mapping[str, Any]) -> tuple[str, dict[str, Any] | None]:
         def no(code: str) -> tuple[str, dict[str, Any] | None]:
@@ -218,11 +219,11 @@ class Wallet(App):
             return no("OTHER")
         msat = wanted.amount_msat or 0
         if wanted.payment_hash in self._preimages or self.clock.now() >= wanted.expires_at:
-            return no("INTERNAL")  # paid already, or too old
+            return no("INTERNAL")  # already paid, or expired
         if self.mode in ("fail", "empty", "busy"):
             return no({"fail": self.kind.failed, "empty": self.kind.no_money, "busy": "RATE_LIMITED"}[self.mode])
         if self.mode == "liar":
-            return "said paid", {"result": {"preimage": secrets.token_hex(32)}}
+            return "not paid, answered paid", {"result": {"preimage": secrets.token_hex(32)}}
         reserve = max(msat // 100, 10_000) if self.kind.reserve else 0
         if connected.budget_sat is not None:
             room = connected.budget_sat * 1_000 - self.spent_msat(connected)
@@ -240,9 +241,9 @@ class Wallet(App):
         if self.mode == "silent":
             return "paid, answer lost", None
         if self.mode == "false failure":
-            return "paid, said failed", {"error": _error(self.kind.failed)}
-        shown = preimage if self.kind.preimage else "0" * 64
-        return "paid", {"result": {"preimage": "" if self.mode == "no preimage" else shown, "fees_paid": 1_000}}
+            return "paid, answered failed", {"error": _error(self.kind.failed)}
+        stated = preimage if self.kind.preimage else "0" * 64
+        return "paid", {"result": {"preimage": "" if self.mode == "no preimage" else stated, "fees_paid": 1_000}}
 
     def _answer(self, request: Event, scheme: str, content: Mapping[str, Any]) -> None:
         write = encryption.encrypt if "nip44_v2" in scheme else encryption.encrypt_nip04
@@ -268,7 +269,7 @@ class Wallet(App):
         return budget if ends is None else {**budget, "renews_at": ends}
 
     def _period(self, connected: Connected) -> tuple[int, int | None]:
-        """The budget's running period, of the calendar: from when, until when."""
+        """Start and end of the budget's current calendar period; no end if the budget is never renewed."""
         now = datetime.fromtimestamp(self.clock.now(), UTC)
         day = now.replace(hour=0, minute=0, second=0, microsecond=0)
         match connected.renewal:
@@ -338,4 +339,4 @@ class Wallet(App):
 
 
 def _error(code: str) -> dict[str, str]:
-    return {"code": code, "message": "the stand-in was told to say so"}
+    return {"code": code, "message": "injected by the stand-in"}

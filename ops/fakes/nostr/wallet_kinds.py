@@ -1,4 +1,4 @@
-"""The ways of the wallets that people have, what one can be told to do, and a connection that it gave out."""
+"""The quirks of real wallets, the modes of the stand-in, and a connection."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from billing.nostr.keys import Key
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
-    """One wallet's ways. A code of "" means that it does not answer."""
+    """One wallet's behaviour. The strings are error codes; "" means that it does not answer."""
 
     encryptions: str = "nip44_v2 nip04"
     methods: str = "pay_invoice get_info get_budget lookup_invoice"
@@ -19,7 +19,7 @@ class Kind:
     removed: str = ""
     failed: str = "INTERNAL"
     reserve: bool = True
-    """Counts a fee reserve against the budget: 1 %, 10 sat at least."""
+    """Counts a fee reserve against the budget: 1 %, at least 10 sat."""
     names_us: bool = True
     """Its answers have a `p` tag."""
     preimage: bool = True
@@ -55,22 +55,22 @@ KINDS: Mapping[str, Kind] = {
 }
 MODES = {
     "pay": "pays",
-    "offline": "is away, and looks at what came when it is back",
-    "silent": "pays, and its answer is lost",
-    "slow": "pays, and says so too late",
-    "fail": "fails, and says so",
-    "liar": "says that it paid, and did not",
-    "false failure": "says that it failed, and pays",
-    "no preimage": "pays, and names no preimage",
+    "offline": "is offline, and handles missed requests when it is back",
+    "silent": "pays, but its answer is lost",
+    "slow": "pays, but answers too late",
+    "fail": "fails and answers so",
+    "liar": "answers that it paid, but did not",
+    "false failure": "answers that it failed, but paid",
+    "no preimage": "pays, but answers without a preimage",
     "empty": "has no money",
-    "busy": "is asked too often",
-    "gone": "does not answer at all",
+    "busy": "is rate-limited",
+    "gone": "does not answer",
 }
 
 
 @dataclass(slots=True)
 class Connected:
-    """A connection that the wallet gave out. `spent` are (when, millisatoshis)."""
+    """A connection that the wallet created. `spent`: (time, millisatoshis) of each payment."""
 
     id: str
     name: str
@@ -82,7 +82,7 @@ class Connected:
     made_at: int = 0
     spent: list[tuple[int, int]] = field(default_factory=list)
     asked: list[tuple[int, str, str]] = field(default_factory=list)
-    """What was asked, when, and what became of it."""
+    """(time, method, outcome) of each request."""
 
     @property
     def public(self) -> str:

@@ -1,4 +1,4 @@
-"""The page on which one plays the wallet: gives out connections, sets budgets, goes away, and sees what was asked."""
+"""The wallet's page: create connections, set budgets, choose its behaviour, and see the requests."""
 
 from __future__ import annotations
 

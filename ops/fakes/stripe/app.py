@@ -1,8 +1,8 @@
 """A stand-in for Stripe's API of 2026-10-28.endive on loopback: `python -m fakes.stripe --port 12111`.
 
-It keeps state, holds every request against the SDK's typed parameters, honours idempotency keys, moves its clock
-(renewals, trial ends, dunning), and signs and retries webhooks in the version of each endpoint. `base.App` adds the
-faults: lost answers, refusals, delayed, doubled, lost and reordered webhooks.
+It keeps state, checks every request against the SDK's typed parameters, honours idempotency keys, acts on its clock
+(renewals, trial ends, dunning), and signs and retries webhooks in each endpoint's API version. `base.App` adds faults:
+lost answers, refusals, delayed, duplicated, lost and reordered webhooks.
 """
 
 import hashlib
@@ -23,9 +23,9 @@ from fakes.stripe.pages import Pages
 from fakes.stripe.params import BadParam, decode, typed
 from fakes.stripe.payments import Object, Refused
 
-# Seconds for which the answer under an idempotency key is kept.
+# Seconds for which the answer to an idempotency key is kept.
 KEY_LIFE = 86_400
-# Seconds between tries, growing to three days in all, as live mode does.
+# Seconds between tries, over about two days in all; Stripe's live mode also backs off, over three days.
 RETRY_AFTER = (5, 60, 300, 1800, 7200, 18_000, 36_000, 43_200, 43_200, 43_200)
 
 
@@ -36,7 +36,7 @@ def sign(body: bytes, secret: str, now: int) -> str:
 
 
 class StripeApp(App):
-    """`books` holds the state; `add_endpoint` says where webhooks go; `memory` is a file that outlives the process."""
+    """`books` holds the state; `add_endpoint` sets where webhooks go; `memory`: a file that keeps the state."""
 
     def __init__(self, clock: Clock | None = None, memory: Path | None = None) -> None:
         super().__init__(clock)
@@ -44,7 +44,7 @@ class StripeApp(App):
         self.books = Books(self.clock, self._publish)
         self.webhooks = Webhooks(self.clock, self._render, retry_after=RETRY_AFTER)
         self._answered: dict[str, tuple[str, Answer, int]] = {}
-        # Paths whose next call of this method breaks off with a 500, and keys whose first request is still running.
+        # (method, path) of calls of which the next one fails with a 500; idempotency keys whose request is running.
         self.breaks: list[tuple[str, str]] = []
         self.running: set[str] = set()
         self.secrets: dict[str, str] = {}
@@ -73,7 +73,7 @@ class StripeApp(App):
         self.books.tick()
 
     def refusal(self, status: int) -> Answer:
-        return _error("The stand-in was told to refuse.", status, kind="api_error")
+        return _error("Injected fault.", status, kind="api_error")
 
     def add_endpoint(
         self,
@@ -82,7 +82,7 @@ class StripeApp(App):
         events: tuple[str, ...] = ("*",),
         version: str = shapes.API_VERSION,
     ) -> str:
-        """Registers a webhook endpoint, or gives a known one this secret; its signing secret."""
+        """Registers a webhook endpoint, or changes the secret of an existing one; returns its signing secret."""
         for endpoint in self.books.all("webhook_endpoint"):
             if endpoint["url"] == url:
                 self.secrets[endpoint["id"]] = secret or self.secrets[endpoint["id"]]
@@ -92,7 +92,7 @@ class StripeApp(App):
         return self.secrets[made["id"]]
 
     def call(self, method: str, path: str, form: Mapping[str, str] | None = None) -> Any:
-        """One request to the API without a socket; its answer, whose status must be 200."""
+        """Calls the API without a socket and returns the answer. Raises AssertionError for a status other than 200."""
         headers = {"authorization": "Bearer sk_test_standin"}
         body = urllib.parse.urlencode(form or {}).encode()
         answer = self.handle(Request(method=method, path=path, headers=headers, body=body))
@@ -111,11 +111,11 @@ class StripeApp(App):
         endpoint = self.books.objects[message["endpoint"]]
         event = shapes.in_version(message["event"], endpoint["api_version"])
         body = json.dumps(event, indent=2).encode()
-        # Signed in real time: a moved clock is the stand-in's own affair.
+        # Signed with real time, because the receiver checks the signature's age by its own clock.
         return body, {"Stripe-Signature": sign(body, self.secrets[endpoint["id"]], int(time.time()))}
 
     def undelivered(self, event: Object) -> bool:
-        """Whether some endpoint never took this event."""
+        """Whether an endpoint has not accepted this event."""
         taken = {
             d.message["endpoint"]
             for d in self.webhooks.deliveries
@@ -126,12 +126,13 @@ class StripeApp(App):
     # --- one request -------------------------------------------------------------------------------------------------
 
     def _serve(self, shape: Any, call: Call) -> Callable[[Request], Answer]:
-        """A key's answer is kept for a day once the request was begun: a 500 too, but not what failed validation."""
+        """The handler of a route. It keeps the answer to an idempotency key for a day, even a 500, but not a failed
+        validation."""
 
         def serve(request: Request) -> Answer:
             if not re.search(r"\b[rs]k_test_\w+", request.headers.get("authorization", "")):
                 return _error("Invalid API Key provided.", 401)
-            # Of a DELETE it says nothing: what is gone is gone.
+            # Idempotency keys apply only to POST.
             key = request.headers.get("idempotency-key") if request.method == "POST" else None
             this_request, now = f"{request.method} {request.path} {request.body.decode()}", self.clock.now()
             if key in self.running:
@@ -153,7 +154,7 @@ class StripeApp(App):
         return serve
 
     def _answer(self, request: Request, shape: Any, call: Call) -> tuple[Answer, bool]:
-        """The answer, and whether the request was begun."""
+        """The answer, and whether the request passed validation."""
         sent = decode(request.form if request.method == "POST" else request.query)
         try:
             params = typed(sent, shape)
@@ -164,26 +165,26 @@ class StripeApp(App):
             return self.refusal(500), True
         try:
             expand = params.pop("expand", [])
-            shown = self._public(call(params, **request.params))
+            result = self._public(call(params, **request.params))
             for path in expand:
-                self._expand(shown, path.split("."))
+                self._expand(result, path.split("."))
         except Refused as refused:
             words, status = str(refused), refused.status
             return _error(words, status, kind=refused.kind, code=refused.code, param=refused.param), True
-        return json_answer(shown), True
+        return json_answer(result), True
 
-    def _public(self, thing: Object) -> Object:
-        seen = shapes.public(shapes.copied(thing))
+    def _public(self, obj: Object) -> Object:
+        seen = shapes.public(shapes.copied(obj))
         if "data" in seen and isinstance(seen["data"], list):
             seen["data"] = [shapes.public(entry) for entry in seen["data"]]
         return seen
 
-    def _expand(self, thing: Any, path: list[str]) -> None:
-        """Puts the object in place of its id, along a path such as data.payment.charge."""
+    def _expand(self, obj: Any, path: list[str]) -> None:
+        """Replaces ids by their objects along a path such as data.payment.charge."""
         name, *rest = path
-        if name == "payments" and thing.get("object") == "invoice":
-            thing["payments"] = listing([x for x in self.books.all("invoice_payment") if x["invoice"] == thing["id"]])
-        for holder in thing if isinstance(thing, list) else [thing]:
+        if name == "payments" and obj.get("object") == "invoice":
+            obj["payments"] = listing([x for x in self.books.all("invoice_payment") if x["invoice"] == obj["id"]])
+        for holder in obj if isinstance(obj, list) else [obj]:
             value = holder.get(name)
             if isinstance(value, str) and value in self.books.objects:
                 holder[name] = value = self._public(self.books.objects[value])

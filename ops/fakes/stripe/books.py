@@ -1,7 +1,7 @@
-"""What Stripe does with money and time: checkouts, and all that falls due when the clock moves.
+"""Stripe's behaviour over time: checkouts, and everything that becomes due as the clock moves.
 
-Objects are the API's own, by id; every change appends an event. `at` is the moment that is being acted out, so that
-a clock moved by a month renews at the right second.
+Objects are in the API's format, by id; every change appends an event. `at` is the time of the action being performed,
+so that a renewal has the right second even if the clock was moved by a month.
 """
 
 from collections.abc import Callable, Iterator
@@ -15,7 +15,7 @@ class Books(Subscriptions):
     # --- time --------------------------------------------------------------------------------------------------------
 
     def tick(self) -> None:
-        """Acts out, in order, everything that has fallen due; asked in the middle of an act, it leaves it to that."""
+        """Performs in order everything that is due. Does nothing if called while an action is performed."""
         if self._acting is not None:
             return
         for _ in range(10_000):
@@ -31,27 +31,25 @@ class Books(Subscriptions):
 
     def _due(self) -> Iterator[tuple[int, Callable[[], None]]]:
         now = self._clock.now()
-        for thing in list(self.objects.values()):
-            for moment, act in self._plans_of(thing):
+        for obj in list(self.objects.values()):
+            for moment, act in self._plans_of(obj):
                 if moment <= now:
                     yield moment, act
 
-    def _plans_of(self, thing: Object) -> Iterator[tuple[int, Callable[[], None]]]:
-        kind = thing["object"]
-        if kind == "checkout.session" and thing["status"] == "open":
-            yield thing["expires_at"] + thing["_skew"], lambda: self.expire_session(thing)
-        elif (
-            kind == "invoice" and thing["status"] == "open" and thing["next_payment_attempt"] and thing["auto_advance"]
-        ):
-            yield thing["next_payment_attempt"], lambda: self.attempt(thing)
-        elif kind == "subscription" and thing["status"] in ("trialing", "active", "past_due", "unpaid"):
-            if thing["pending_update"]:
-                yield thing["pending_update"]["expires_at"], lambda: self._drop_pending(thing)
-            if thing["status"] == "trialing" and not thing.get("_warned"):
-                yield max(thing["trial_end"] - 3 * DAY, thing["created"]), lambda: self._trial_will_end(thing)
-            if thing["cancel_at"]:
-                yield thing["cancel_at"], lambda: self.end(thing, "cancellation_requested")
-            yield item_of(thing)["current_period_end"], lambda: self._period_ends(thing)
+    def _plans_of(self, obj: Object) -> Iterator[tuple[int, Callable[[], None]]]:
+        kind = obj["object"]
+        if kind == "checkout.session" and obj["status"] == "open":
+            yield obj["expires_at"] + obj["_skew"], lambda: self.expire_session(obj)
+        elif kind == "invoice" and obj["status"] == "open" and obj["next_payment_attempt"] and obj["auto_advance"]:
+            yield obj["next_payment_attempt"], lambda: self.attempt(obj)
+        elif kind == "subscription" and obj["status"] in ("trialing", "active", "past_due", "unpaid"):
+            if obj["pending_update"]:
+                yield obj["pending_update"]["expires_at"], lambda: self._drop_pending(obj)
+            if obj["status"] == "trialing" and not obj.get("_warned"):
+                yield max(obj["trial_end"] - 3 * DAY, obj["created"]), lambda: self._trial_will_end(obj)
+            if obj["cancel_at"]:
+                yield obj["cancel_at"], lambda: self.end(obj, "cancellation_requested")
+            yield item_of(obj)["current_period_end"], lambda: self._period_ends(obj)
 
     def _trial_will_end(self, sub: Object) -> None:
         sub["_warned"] = True
@@ -79,7 +77,7 @@ class Books(Subscriptions):
         self.bill(sub, "subscription_cycle")
 
     def enter(self, sub: Object, phase: Object) -> None:
-        """A phase replaces what the subscription has: what it leaves out is gone."""
+        """Applies a schedule's phase to the subscription; settings that the phase leaves out are removed."""
         items = sub["items"]["data"][: len(phase["items"])]
         for item, wanted in zip(items, phase["items"], strict=True):
             item["price"], item["quantity"] = self.get(wanted["price"], "price"), wanted.get("quantity", 1)
@@ -96,7 +94,7 @@ class Books(Subscriptions):
     # --- checkout ----------------------------------------------------------------------------------------------------
 
     def complete(self, session: Object, *, delayed: bool = False) -> None:
-        """The buyer pays (`delayed`: by a method that tells later)."""
+        """The buyer pays (`delayed`: by a method that is confirmed later)."""
         if session["status"] != "open":
             raise Refused("This Checkout Session is no longer open.")
         params, price = session["_params"], self.get(session["_price"], "price")
@@ -127,8 +125,8 @@ class Books(Subscriptions):
         self.emit("checkout.session.completed", session)
 
     def settle(self, session: Object, *, paid: bool) -> None:
-        """How a delayed payment ends. That of a subscription's first invoice voids it when it fails, and leaves the
-        subscription active."""
+        """A delayed payment succeeds or fails. If that of a subscription's first invoice fails, the invoice is voided
+        and the subscription stays active."""
         if session["mode"] == "subscription":
             bill = self.get(session["invoice"], "invoice")
             if paid:

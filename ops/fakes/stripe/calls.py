@@ -1,4 +1,4 @@
-"""The calls of Stripe's API that the stand-in answers, each with the SDK's type of its parameters."""
+"""The calls of Stripe's API that the stand-in supports, each with the SDK's type of its parameters."""
 
 import re
 import secrets
@@ -20,9 +20,10 @@ Call = Callable[..., Object]
 
 
 class Calls:
-    """Each takes the typed parameters and the id from the path, and gives the object that is answered.
+    """Each call takes the typed parameters and the id from the path, and returns the object for the answer.
 
-    `address()`: where the stand-in answers; `secrets`: of its endpoints, by id; `undelivered`: of an event.
+    `address()`: the stand-in's URL; `secrets`: signing secrets by endpoint id; `undelivered(event)`: whether an
+    endpoint has not accepted it.
     """
 
     def __init__(
@@ -48,8 +49,8 @@ class Calls:
         def lister(kind: str, matches: Callable[[Object, Object], bool] = lambda *_: True) -> Call:
             return lambda params: _page([t for t in books.all(kind) if matches(t, params)], params)
 
-        def by_intent(thing: Object, params: Object) -> bool:
-            return params.get("payment_intent") in (None, thing["payment_intent"])
+        def by_intent(obj: Object, params: Object) -> bool:
+            return params.get("payment_intent") in (None, obj["payment_intent"])
 
         return [
             (
@@ -136,9 +137,9 @@ class Calls:
         ]
 
     def _set(self, object_id: str, kind: str, params: Object) -> Object:
-        thing = self.books.get(object_id, kind)
-        thing |= params
-        return thing
+        obj = self.books.get(object_id, kind)
+        obj |= params
+        return obj
 
     def _create_customer(self, params: Object) -> Object:
         made = shapes.customer(self.books.new_id("cus"), self.books.at, params.get("metadata", {}))
@@ -203,7 +204,7 @@ class Calls:
     def _create_session(self, params: Object) -> Object:
         line = params["line_items"][0]
         if "price_data" in line:
-            # Stripe makes a price of its own for it, which nobody else can use.
+            # Stripe creates a price for this session alone.
             self.books.get(line["price_data"]["product"], "product", "line_items[0][price_data][product]")
             price = {**self._create_price(dict(line["price_data"])), "active": True}
         else:
@@ -214,8 +215,8 @@ class Calls:
             raise Refused("You must provide at least one recurring price in `subscription` mode.")
         if params.get("customer"):
             self.books.get(params["customer"], "customer", "customer")
-        # Whoever opens a checkout may live by real time, while this clock was moved (Stripe's own test clocks leave
-        # checkout alone as well).
+        # The caller may use real time although this clock was moved, so both are accepted (Stripe's own test clocks do
+        # not affect checkout either).
         expires = params.get("expires_at", self.books.at + 86_400)
         skews = (0, self._clock.offset)
         skew = next((s for s in skews if 1800 - 60 <= expires + s - self.books.at <= 86_400 + 60), None)
@@ -373,7 +374,7 @@ class Calls:
         )
 
     def _update_invoice(self, params: Object, id: str) -> Object:
-        """Collecting that is switched off has no next attempt, and goes on where it was when it is switched on."""
+        """With auto_advance off there is no next attempt; turning it on again restores the planned one."""
         invoice = self.books.get(id, "invoice")
         if params.get("auto_advance") is False and invoice["auto_advance"]:
             invoice["_then"], invoice["next_payment_attempt"] = invoice["next_payment_attempt"], None
@@ -438,15 +439,15 @@ def listing(data: list[Object], more: bool = False) -> Object:
     return {"object": "list", "data": data, "has_more": more, "url": "/v1"}
 
 
-def _page(things: list[Object], params: Object) -> Object:
+def _page(objects: list[Object], params: Object) -> Object:
     after = params.get("starting_after")
     if after:
-        ids = [thing["id"] for thing in things]
+        ids = [obj["id"] for obj in objects]
         if after not in ids:
             raise Refused(f"No such object: '{after}'", code="resource_missing", param="starting_after")
-        things = things[ids.index(after) + 1 :]
+        objects = objects[ids.index(after) + 1 :]
     limit = params.get("limit", 10)
-    return listing(things[:limit], len(things) > limit)
+    return listing(objects[:limit], len(objects) > limit)
 
 
 def _price_matches(price: Object, params: Object) -> bool:

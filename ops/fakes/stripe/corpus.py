@@ -1,8 +1,8 @@
-"""Writes `events/stripe/`: one event of every type this service knows, in both payload shapes, from one short story.
+"""Writes `events/stripe/`: one event of every type that this service handles, in both payload versions.
 
-`python -m fakes.stripe.corpus ../events/stripe` (in `ops/`). The ids and times are fixed: the same story gives the
-same files. `<type>.endive.json` is what an endpoint of 2026-10-28.endive gets, `<type>.prebasil.json` one of
-2024-06-20. Of several events of a type the last is kept, of checkouts the first, which is a subscription's.
+`python -m fakes.stripe.corpus ../events/stripe` (in `ops/`). Ids and times are fixed, so the files are reproducible.
+`<type>.endive.json` is what an endpoint of 2026-10-28.endive receives, `<type>.prebasil.json` what one of 2024-06-20
+receives. Of several events of a type the last is written; of completed checkouts the first, a subscription's.
 """
 
 import json
@@ -89,7 +89,7 @@ def _lifecycle(app: StripeApp, sub: Object) -> None:
 
 
 def _failing_payments(shop: _Shop, sub: Object) -> None:
-    """An upgrade that is not paid and lapses, one that is paid late, a renewal that fails, and how it ends."""
+    """An upgrade that lapses unpaid, one that is paid late, and a renewal that fails until the subscription ends."""
     app, books = shop.app, shop.books
     shop.change(sub, "plus_month")
     for in_time in (False, True):
@@ -152,7 +152,7 @@ def _one_time(shop: _Shop) -> None:
 
 
 def files() -> dict[str, str]:
-    """File name to content."""
+    """The contents, by file name."""
     contents: dict[str, str] = {}
     for event in story():
         for shape, version in VERSIONS.items():

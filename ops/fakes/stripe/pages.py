@@ -1,4 +1,4 @@
-"""The pages a buyer sees at the stand-in: checkout, portal, invoice; and a desk from which to act as time and bank."""
+"""The stand-in's pages for buyers (checkout, portal, invoice), and a desk from which to act as bank and clock."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -19,7 +19,7 @@ def money(amount: int, currency: str) -> str:
 
 
 class Pages:
-    """`advance(seconds)` moves the clock, `route` enters a page."""
+    """`advance(seconds)` moves the clock; `route` registers a page."""
 
     def __init__(
         self,
@@ -120,7 +120,7 @@ class Pages:
             self._books.collect_open(portal["customer"])
         else:
             sub = self._books.get(form["subscription"], "subscription")
-            # As Stripe's portal does in flexible mode: the date, and not the flag.
+            # In flexible mode Stripe's portal sets the date, not the flag.
             end = item_of(sub)["current_period_end"]
             self._books.modify(sub, {"cancel_at": end if form["do"] == "cancel" else ""})
         return redirect(f"/p/session/{portal['id']}")
@@ -138,7 +138,7 @@ class Pages:
     # --- the desk ----------------------------------------------------------------------------------------------------
 
     def _desk(self, _: Request) -> Answer:
-        """Everything at a glance, with the acts that at the real Stripe are time's, the bank's or the dashboard's."""
+        """Lists everything, with buttons for what time, the bank or the dashboard would do at the real Stripe."""
         spans = {"a day": 1, "a week": 7, "a month": 31, "a year": 366}
         body = f"<h2>It is {datetime.fromtimestamp(self._clock.now(), UTC):%d %B %Y, %H:%M} UTC</h2>" + actions(
             [button("/desk", f"Let {k} pass", fields={"do": "advance", "days": str(v)}) for k, v in spans.items()]
@@ -194,14 +194,14 @@ class Pages:
 
     def _act(self, request: Request) -> Answer:
         form, books = request.form, self._books
-        thing: Any = books.objects.get(form.get("id", ""))
+        obj: Any = books.objects.get(form.get("id", ""))
         if form["do"] == "advance":
             self._advance(int(form["days"]) * DAY)
         elif form["do"] == "card":
-            books.works[thing["customer"]] = not books.works.get(thing["customer"], True)
-            books.collect_open(thing["customer"])
+            books.works[obj["customer"]] = not books.works.get(obj["customer"], True)
+            books.collect_open(obj["customer"])
         elif form["do"] == "cancel":
-            books.end(thing, "cancellation_requested")
+            books.end(obj, "cancellation_requested")
         elif form["do"] == "settle":
             session = next(s for s in books.all("checkout.session") if form["id"] in (s["id"], s["payment_intent"]))
             books.settle(session, paid=bool(form["paid"]))

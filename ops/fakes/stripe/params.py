@@ -1,7 +1,7 @@
-"""Holds a form-encoded request against the typed parameters of Stripe's SDK: an unknown or mistyped field is refused.
+"""Checks form-encoded requests against the typed parameters of Stripe's SDK; unknown or mistyped fields are refused.
 
-The values come out typed (integers, booleans), as the stand-in wants them. Where the SDK types a parameter as "one of
-these words, or any string", only the words are taken: a misspelt one must fail here, not at Stripe.
+Values are converted to their types (integers, booleans). Where the SDK types a parameter as "one of these words, or any
+string", only the words are accepted, so that a typo fails here and not at Stripe.
 """
 
 import functools
@@ -20,7 +20,7 @@ _CALL_OPTIONS = frozenset(stripe.RequestOptions.__annotations__)
 
 
 class BadParam(Exception):
-    """What Stripe would answer with 400; `param` is its path."""
+    """A parameter that Stripe would refuse with 400; `param` is its path."""
 
     def __init__(self, message: str, param: str) -> None:
         super().__init__(message)
@@ -44,14 +44,14 @@ def parse(query: str) -> dict[str, Any]:
 
 
 def typed(params: Mapping[str, Any], shape: Any) -> dict[str, Any]:
-    """The parameters as the SDK's TypedDict `shape` has them. Raises `BadParam`."""
+    """The parameters converted to the types of the SDK's TypedDict `shape`. Raises `BadParam`."""
     value: dict[str, Any] = _typed_dict(params, shape, "")
     return value
 
 
 @functools.cache
 def _hints(shape: Any) -> dict[str, Any]:
-    # Inherited annotations are written with the names of the module they come from.
+    # Inherited annotations refer to names of the module that defines them.
     modules = [sys.modules[m] for m in (stripe.RequestOptions.__module__, shape.__module__)]
     names = {"StripeContext": stripe.StripeContext, **{k: v for m in modules for k, v in vars(m).items()}}
     return typing_extensions.get_type_hints(shape, localns=names, include_extras=True)
@@ -100,7 +100,7 @@ def _value(value: Any, hint: Any, path: str) -> Any:
 
 def _union(value: Any, options: tuple[Any, ...], path: str) -> Any:
     words = [o for o in options if get_origin(o) is Literal and any(get_args(o))]
-    # "Literal[...] | str" is the SDK's way to stay open for new words: here the literals alone count.
+    # The SDK writes "Literal[...] | str" to allow future words; only the literals are accepted here.
     tried = [o for o in options if not (o is str and words)]
     for option in sorted(tried, key=lambda o: o is str):
         try:

@@ -1,4 +1,4 @@
-"""What there is at Stripe, and what single payments do: charges, refunds, disputes. Every change appends an event."""
+"""Stripe's objects and its payments: charges, refunds, disputes. Every change appends an event."""
 
 import itertools
 import secrets
@@ -13,7 +13,7 @@ DAY = 86_400
 
 
 class Refused(Exception):
-    """An answer of 4xx, in Stripe's terms."""
+    """A 4xx answer, with the fields of Stripe's errors."""
 
     def __init__(
         self, message: str, *, status: int = 400, code: str | None = None, kind: str = "", param: str = ""
@@ -24,17 +24,17 @@ class Refused(Exception):
 
 
 class Payments:
-    """`works[customer]` says whether that customer's card pays; `give_up` what becomes of an unpaid subscription.
+    """`works[customer]`: whether the customer's card works; `give_up`: the final status of an unpaid subscription.
 
-    The banks of the customers in `asks_bank` want each payment confirmed. `search_lag`: seconds after which a search
-    knows of a change; None: this account has no search.
+    Payments of the customers in `asks_bank` need a confirmation. `search_lag`: seconds until a search finds a change;
+    None: this account has no search.
     """
 
     def __init__(self, clock: Clock, publish: Callable[[Object], None]) -> None:
         self._clock = clock
         self._publish = publish
         self._counter = itertools.count(1)
-        # A restarted stand-in must not give out the ids of the last one: what listens may remember those.
+        # Part of every id, so that a restarted stand-in does not reuse ids that receivers may have stored.
         self.run = secrets.token_hex(5)
         self._acting: int | None = None
         self.url = ""
@@ -44,7 +44,7 @@ class Payments:
         self.give_up = "canceled"
         self.asks_bank: set[str] = set()
         self.search_lag: int | None = 60
-        # Percent on every invoice and checkout, on top of the prices or inside them.
+        # Tax in percent on every invoice and checkout, on top of the prices or included in them.
         self.tax_percent, self.tax_inside = 0, False
 
     # --- objects and events ------------------------------------------------------------------------------------------
@@ -56,24 +56,27 @@ class Payments:
     def new_id(self, prefix: str) -> str:
         return f"{prefix}_{self.run}{next(self._counter):06d}"
 
-    def add(self, thing: Object) -> Object:
-        self.objects[thing["id"]] = thing
-        return thing
+    def add(self, obj: Object) -> Object:
+        self.objects[obj["id"]] = obj
+        return obj
 
     def get(self, object_id: str, kind: str, param: str = "") -> Object:
-        """The object of an id from the path or, with its name, from a parameter, where a deleted one is as none."""
-        thing = self.objects.get(object_id)
-        if thing is None or thing["object"] != kind or (param and thing.get("deleted")):
+        """The object with this id and kind. `param`: the parameter that named it; then a deleted object is missing too.
+
+        Raises `Refused`: 404, or 400 for a parameter.
+        """
+        obj = self.objects.get(object_id)
+        if obj is None or obj["object"] != kind or (param and obj.get("deleted")):
             words = f"No such {kind}: '{object_id}'"
             raise Refused(words, status=400 if param else 404, code="resource_missing", param=param or "id")
-        return thing
+        return obj
 
     def all(self, kind: str) -> Iterator[Object]:
-        """Newest first, as Stripe lists."""
-        return (thing for thing in reversed(list(self.objects.values())) if thing["object"] == kind)
+        """All objects of a kind, newest first, as in Stripe's lists."""
+        return (obj for obj in reversed(list(self.objects.values())) if obj["object"] == kind)
 
-    def emit(self, kind: str, thing: Object, previous: Object | None = None) -> None:
-        event = shapes.event(self.new_id("evt"), self.at, kind, thing, previous)
+    def emit(self, kind: str, obj: Object, previous: Object | None = None) -> None:
+        event = shapes.event(self.new_id("evt"), self.at, kind, obj, previous)
         self.events.append(event)
         self._publish(event)
 
@@ -86,12 +89,12 @@ class Payments:
         return (shapes.tax(round(amount * self.tax_percent / base), amount, inside=self.tax_inside),)
 
     def forget(self, customer_id: str) -> None:
-        """What the deletion of a test clock leaves of a customer on it: nothing, and no event."""
+        """Removes a customer and all their objects without an event, like the deletion of their test clock."""
         gone = {customer_id}
-        for thing in list(self.objects.values()):
-            if gone & {thing.get("customer"), thing.get("invoice"), thing.get("payment_intent")}:
-                gone.add(thing["id"])
-        self.objects = {name: thing for name, thing in self.objects.items() if name not in gone}
+        for obj in list(self.objects.values()):
+            if gone & {obj.get("customer"), obj.get("invoice"), obj.get("payment_intent")}:
+                gone.add(obj["id"])
+        self.objects = {name: obj for name, obj in self.objects.items() if name not in gone}
 
     def pay(
         self, amount: int, currency: str, customer_id: str | None, metadata: Object, invoice_id: str | None = None

@@ -1,4 +1,4 @@
-"""Stripe's objects as the API of 2026-10-28.endive shows them, and the same in the shapes from before basil."""
+"""Stripe's objects in the format of API version 2026-10-28.endive, and in the format from before basil."""
 
 from typing import Any
 
@@ -178,7 +178,7 @@ def invoice(
     off: int = 0,
     taxes: tuple[Object, ...] = (),
 ) -> Object:
-    """`off`: what discounts take from the lines; `taxes`: on what is left."""
+    """`off`: the discount on the lines; `taxes`: those on the remaining amount."""
     subtotal = sum(entry["amount"] for entry in lines)
     on_top = sum(t["amount"] for t in taxes if t["tax_behavior"] == "exclusive")
     total = subtotal - off + on_top
@@ -382,8 +382,8 @@ def fraud_warning(warning_id: str, now: int, charged: Object) -> Object:
     }
 
 
-def event(event_id: str, now: int, kind: str, thing: Object, previous: Object | None = None) -> Object:
-    data: Object = {"object": copied(thing)}
+def event(event_id: str, now: int, kind: str, obj: Object, previous: Object | None = None) -> Object:
+    data: Object = {"object": copied(obj)}
     if previous is not None:
         data["previous_attributes"] = previous
     return {
@@ -402,12 +402,12 @@ def event(event_id: str, now: int, kind: str, thing: Object, previous: Object | 
 LINES_SHOWN = 10
 
 
-def public(thing: Object) -> Object:
-    """An object without what the stand-in notes on it for itself (keys that start with an underscore).
+def public(obj: Object) -> Object:
+    """An object without the stand-in's own fields (keys that start with an underscore).
 
-    An invoice carries only its first lines, a subscription its first items.
+    Only the first lines of an invoice and the first items of a subscription are included.
     """
-    seen = {name: value for name, value in thing.items() if not name.startswith("_")}
+    seen = {name: value for name, value in obj.items() if not name.startswith("_")}
     several = {"invoice": "lines", "subscription": "items"}.get(seen.get("object", ""))
     listed = seen.get(several) if several else None
     rows = listed.get("data") if isinstance(listed, dict) else None  # another product's object may be of any shape
@@ -475,15 +475,15 @@ def subscription_item(item_id: str, now: int, sub_id: str, price: Object, quanti
     }
 
 
-def copied(thing: Any) -> Any:
-    """A copy of what JSON can say, all the way down. `copy.deepcopy` looks for circles too, in three times the time."""
-    if isinstance(thing, dict):
-        return {name: copied(value) for name, value in thing.items()}
-    return [copied(value) for value in thing] if isinstance(thing, list) else thing
+def copied(obj: Any) -> Any:
+    """A deep copy of JSON data; three times as fast as `copy.deepcopy`, which also looks for cycles."""
+    if isinstance(obj, dict):
+        return {name: copied(value) for name, value in obj.items()}
+    return [copied(value) for value in obj] if isinstance(obj, list) else obj
 
 
 def in_version(newest: Object, version: str | None) -> Object:
-    """An event as an endpoint of `version` gets it: anything before 2025-03-31 has the shapes of 2024-06-20."""
+    """An event as an endpoint of `version` receives it: before 2025-03-31 in the format of 2024-06-20."""
     seen: Object = copied(newest)
     if version is not None and version < "2025-03-31":
         seen["api_version"] = version
@@ -492,32 +492,32 @@ def in_version(newest: Object, version: str | None) -> Object:
     return seen
 
 
-def older(thing: Object) -> None:
-    """Moves the fields of one object back to where they were before basil."""
-    kind = thing["object"]
+def older(obj: Object) -> None:
+    """Changes an object in place to its format from before basil."""
+    kind = obj["object"]
     if kind == "subscription":
-        first = thing["items"]["data"][0]
-        thing["current_period_start"] = first["current_period_start"]
-        thing["current_period_end"] = first["current_period_end"]
-        thing["plan"] = {"id": first["price"]["id"], "object": "plan"}
-        thing["quantity"] = first["quantity"]
-        for entry in thing["items"]["data"]:
+        first = obj["items"]["data"][0]
+        obj["current_period_start"] = first["current_period_start"]
+        obj["current_period_end"] = first["current_period_end"]
+        obj["plan"] = {"id": first["price"]["id"], "object": "plan"}
+        obj["quantity"] = first["quantity"]
+        for entry in obj["items"]["data"]:
             del entry["current_period_start"], entry["current_period_end"]
-        del thing["billing_mode"], thing["status_details"]
+        del obj["billing_mode"], obj["status_details"]
     elif kind == "invoice":
-        details = (thing.pop("parent") or {}).get("subscription_details") or {}
-        thing["subscription"] = details.get("subscription")
-        thing["subscription_details"] = {"metadata": details.get("metadata")}
-        thing["paid"] = thing["status"] == "paid"
-        names = thing.get("_names", {})
-        thing["payment_intent"], thing["charge"] = names.get("payment_intent"), names.get("charge")
-        taxes = thing.pop("total_taxes")
-        thing["tax"] = sum(t["amount"] for t in taxes) if taxes else None
-        thing["total_tax_amounts"] = [
+        details = (obj.pop("parent") or {}).get("subscription_details") or {}
+        obj["subscription"] = details.get("subscription")
+        obj["subscription_details"] = {"metadata": details.get("metadata")}
+        obj["paid"] = obj["status"] == "paid"
+        names = obj.get("_names", {})
+        obj["payment_intent"], obj["charge"] = names.get("payment_intent"), names.get("charge")
+        taxes = obj.pop("total_taxes")
+        obj["tax"] = sum(t["amount"] for t in taxes) if taxes else None
+        obj["total_tax_amounts"] = [
             {"amount": t["amount"], "inclusive": t["tax_behavior"] == "inclusive", "tax_rate": "txr_1StandIn"}
             for t in taxes
         ]
-        for entry in thing["lines"]["data"]:
+        for entry in obj["lines"]["data"]:
             parent = entry.pop("parent")["subscription_item_details"]
             entry["proration"] = parent["proration"]
             entry["subscription_item"] = parent["subscription_item"]
@@ -525,8 +525,8 @@ def older(thing: Object) -> None:
             entry["price"] = {"id": entry.pop("pricing")["price_details"]["price"], "object": "price"}
             entry["tax_amounts"] = entry.pop("taxes")
     elif kind in ("charge", "payment_intent"):
-        thing["invoice"] = thing.get("_invoice")
+        obj["invoice"] = obj.get("_invoice")
     elif kind == "checkout.session":
-        thing["ui_mode"] = "hosted"
+        obj["ui_mode"] = "hosted"
     elif kind == "refund":
-        del thing["customer"], thing["payment_method"]
+        del obj["customer"], obj["payment_method"]

@@ -1,4 +1,4 @@
-"""What Stripe does with subscriptions and their invoices: prorations, discounts, dunning, pauses."""
+"""Stripe's behaviour for subscriptions and their invoices: prorations, discounts, dunning, pauses."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from fakes.stripe import shapes
 from fakes.stripe.payments import DAY, Object, Payments, Refused
 
-# Seconds after the first failed attempt at which Stripe tries again; after the last one it gives up.
+# Seconds after the invoice's creation at which Stripe retries a failed payment; after the last retry it gives up.
 RETRIES = (3 * DAY, 5 * DAY, 7 * DAY)
 PENDING_UPDATE = 23 * 3600
 
@@ -24,9 +24,9 @@ class Subscriptions(Payments):
         *,
         delayed: bool = False,
     ) -> Object:
-        """A subscription, with its first invoice paid or its trial begun: Checkout makes it after the payment.
+        """A subscription created by Checkout, with its first invoice paid or its trial started.
 
-        `delayed`: by a debit that is on its way, so that it is active, and its invoice open.
+        `delayed`: paid by a pending debit; the subscription is active and its invoice open.
         """
         sub = self.add(
             shapes.subscription(self.new_id("sub"), self.new_id("si"), self.at, customer_id, price, quantity, metadata)
@@ -42,7 +42,7 @@ class Subscriptions(Payments):
         return sub
 
     def add_item(self, sub: Object, price: Object, *, created: int | None = None) -> Object:
-        """Another price in the same subscription, billed with it from its next period on."""
+        """Adds a price to the subscription, billed from the next period on."""
         before, first = self._before(sub), item_of(sub)
         made = shapes.subscription_item(self.new_id("si"), created or self.at, sub["id"], price, 1)
         made |= {name: first[name] for name in ("current_period_start", "current_period_end")}
@@ -52,7 +52,7 @@ class Subscriptions(Payments):
         return made
 
     def discount(self, sub: Object, duration: str, **coupon: Any) -> Object:
-        """A coupon on a subscription (percent_off, or amount_off with its currency), from the next invoice on."""
+        """Adds a coupon (percent_off, or amount_off with its currency) to a subscription, from the next invoice on."""
         before = self._before(sub)
         made = self.add(shapes.coupon(self.new_id("co"), self.at, duration, coupon))
         months = coupon.get("duration_in_months")
@@ -73,12 +73,12 @@ class Subscriptions(Payments):
             self.emit("customer.subscription.updated", sub, previous)
 
     def modify(self, sub: Object, changes: Object) -> None:
-        """Fields that are set as they are: cancel_at_period_end, cancel_at, metadata, pause_collection."""
+        """Sets fields such as cancel_at_period_end, cancel_at, metadata or pause_collection, and emits the change."""
         if sub["schedule"] and {"cancel_at", "cancel_at_period_end"} & changes.keys():
             raise Refused("The subscription is managed by a subscription schedule: release it first.")
         before = self._before(sub)
         if changes.get("cancel_at_period_end"):
-            # In flexible mode the date is set as well; the portal sets the date alone.
+            # In flexible mode the date is set as well; the portal sets only the date.
             changes = {**changes, "canceled_at": self.at, "cancel_at": item_of(sub)["current_period_end"]}
         elif "cancel_at_period_end" in changes or changes.get("cancel_at") == "":
             changes = {**changes, "cancel_at_period_end": False, "canceled_at": None, "cancel_at": None}
@@ -113,17 +113,17 @@ class Subscriptions(Payments):
         sub["canceled_at"] = sub["canceled_at"] or self.at
         for bill in self._bills_of(sub):
             if bill["status"] == "open":
-                bill["auto_advance"] = False  # it stays open and payable, but is collected no more
+                bill["auto_advance"] = False  # it stays open and payable, but is no longer collected
         self.emit("customer.subscription.deleted", sub)
 
     def _bills_of(self, sub: Object) -> list[Object]:
-        """Newest first."""
+        """The subscription's invoices, newest first."""
         return [b for b in self.all("invoice") if b["parent"]["subscription_details"]["subscription"] == sub["id"]]
 
     def prorate(
         self, sub: Object, price: Object, quantity: int, moment: int, item_id: str | None = None
     ) -> list[Object]:
-        """The lines of a change of price at a moment: credit for what is left, and the new price for it."""
+        """The invoice lines for a change of price at `moment`: a credit for the unused time, and its new price."""
         item = item_of(sub, item_id)
         start, end = item["current_period_start"], item["current_period_end"]
         if sub["status"] == "trialing":
@@ -155,7 +155,7 @@ class Subscriptions(Payments):
                 self.changed(sub, before)
                 return
             if bill["status"] == "open" and sub["status"] == "active":
-                sub["status"] = "past_due"  # told with the new price, by one event
+                sub["status"] = "past_due"  # emitted together with the new price, in one event
         self._apply_price(sub, price, quantity, moment, item_id)
 
     def _apply_price(self, sub: Object, price: Object, quantity: int, moment: int, item_id: str | None = None) -> None:
@@ -188,7 +188,7 @@ class Subscriptions(Payments):
     # --- invoices and payments ---------------------------------------------------------------------------------------
 
     def bill(self, sub: Object, reason: str, *, delayed: bool = False) -> Object:
-        """What a period costs: what lies waiting first, then the lines of the items."""
+        """Creates and collects the invoice of a period: pending lines first, then the lines of the items."""
         lines = sub.pop("_waiting", [])
         for item in reversed(sub["items"]["data"]):
             amount = 0 if sub["status"] == "trialing" else item["price"]["unit_amount"] * item["quantity"]
@@ -219,7 +219,7 @@ class Subscriptions(Payments):
         return bill
 
     def discount_customer(self, customer_id: str, duration: str, **coupon: Any) -> Object:
-        """A coupon on a customer: it counts for every subscription of theirs that has none of its own."""
+        """Adds a coupon to a customer; it applies to their subscriptions without a discount of their own."""
         made = self.add(shapes.coupon(self.new_id("co"), self.at, duration, coupon))
         applied = self.add(shapes.discount(self.new_id("di"), self.at, made["id"], customer_id, None, None))
         self.get(customer_id, "customer")["discount"] = applied
@@ -227,13 +227,13 @@ class Subscriptions(Payments):
         return applied
 
     def end_discount(self, customer_id: str) -> None:
-        """The customer's own is taken away."""
+        """Removes the customer's discount."""
         customer = self.get(customer_id, "customer")
         gone, customer["discount"] = customer["discount"], None
         self.emit("customer.discount.deleted", gone)
 
     def discounted(self, sub: Object, amount: int) -> tuple[int, list[str]]:
-        """What the discounts take from an invoice over an amount, and which of them stay: not those for once."""
+        """The discount on an amount, and the discounts that remain afterwards: all but expired and one-time ones."""
         off, lasting = 0, []
         of_customer = self.objects.get(sub["customer"], {}).get("discount")
         if of_customer and not sub["discounts"]:
@@ -273,7 +273,7 @@ class Subscriptions(Payments):
         self._follow_newest(bill)
 
     def _follow_newest(self, bill: Object) -> None:
-        """The status follows the newest invoice that is not void: it is active when that one is not open."""
+        """Sets the subscription's status by its newest invoice that is not void: past_due if open, else active."""
         sub = self.objects[bill["parent"]["subscription_details"]["subscription"]]
         newest = next((b for b in self._bills_of(sub) if b["status"] != "void"), None)
         if sub["status"] in ("active", "past_due"):
@@ -282,7 +282,7 @@ class Subscriptions(Payments):
             self.changed(sub, before)
 
     def attempt(self, bill: Object) -> None:
-        """The next try at an open invoice; after the last, Stripe gives the subscription up."""
+        """Tries to collect an open invoice; after the last failed try Stripe gives up the subscription."""
         sub = self.objects[bill["parent"]["subscription_details"]["subscription"]]
         if self._collect(bill):
             if pending := sub.pop("_pending", None):
@@ -302,14 +302,14 @@ class Subscriptions(Payments):
                 self.changed(sub, before)
 
     def collect_open(self, customer_id: str) -> None:
-        """The customer gave another card: what is open is tried again at once, if it works."""
+        """Collects the customer's open invoices at once if the card works, as after a change of card."""
         for bill in list(self.all("invoice")):
             collected = bill["status"] == "open" and bill["auto_advance"]
             if bill["customer"] == customer_id and collected and self.works.get(customer_id, True):
                 self.attempt(bill)
 
     def pay_by_hand(self, bill: Object) -> None:
-        """The customer pays on the invoice's page, which works as long as it is open or uncollectible."""
+        """The customer pays on the invoice's page. Raises `Refused` unless it is open or uncollectible."""
         if bill["status"] not in ("open", "uncollectible"):
             raise Refused("This invoice cannot be paid any more.")
         works, self.works[bill["customer"]] = self.works.get(bill["customer"], True), True
@@ -317,7 +317,7 @@ class Subscriptions(Payments):
         self.works[bill["customer"]] = works
 
     def _collect(self, bill: Object) -> bool:
-        """Charges the customer's card for an invoice; True when it is paid."""
+        """Charges the customer's card for an invoice; returns whether it is paid."""
         bill["attempt_count"] += 1
         bill["attempted"] = True
         if bill["amount_due"] and bill["customer"] in self.asks_bank:
@@ -368,7 +368,7 @@ def item_of(sub: Object, item_id: str | None = None) -> Object:
 
 
 def period_end(start: int, price: Object) -> int:
-    """The same day of the next month or year; the last day where that month is shorter."""
+    """The same day of the next month or year, or the last day of a shorter month."""
     moment = datetime.fromtimestamp(start, UTC)
     months = 12 if price["recurring"]["interval"] == "year" else 1
     year, month = divmod(moment.year * 12 + moment.month - 1 + months, 12)
