@@ -1,7 +1,7 @@
-"""The API's authorizer: who is calling, and what they have, once per identity and minute.
+"""The API's Lambda authorizer: identifies the caller and passes their entitlement snapshot on as context.
 
-API Gateway keeps the answer; this process keeps what it read for the next routes. A cached yes is trusted for those
-lifetimes; a cached no is read again by the gate before it is said.
+API Gateway caches the answer, and this process caches snapshots. The gate trusts a cached "entitled"; before it refuses
+a feature, it reads the snapshot again.
 """
 
 import json
@@ -17,18 +17,17 @@ from billing.log import Log
 from billing.rules.entitlements import Snapshot, sources_to_json
 from billing.store.accounts import AccountStore
 
-# Seconds this process trusts a snapshot, and how many it keeps (about 1 KB each).
+# How long a snapshot is cached (seconds), and how many are (about 1 KB each).
 SNAPSHOT_SECONDS = 30
 SNAPSHOTS_KEPT = 5_000
-# API Gateway passes a context of limited size on; beyond this the gate reads the snapshot itself.
+# API Gateway limits the size of the context. A larger snapshot is left out, and the gate reads it itself.
 _MAX_CONTEXT = 6_000
-# Says why, and never the token.
 _log = Log()
 _DENIED = {"isAuthorized": False}
 
 
 @dataclass(frozen=True, slots=True)
-class _Kept:
+class _Cached:
     read_at: int
     context: Mapping[str, str]
 
@@ -39,16 +38,16 @@ class Authorizer:
     def __init__(self, callers: Callers, accounts: AccountStore) -> None:
         self._callers = callers
         self._accounts = accounts
-        self._kept: OrderedDict[str, _Kept] = OrderedDict()
+        self._cache: OrderedDict[str, _Cached] = OrderedDict()
 
     def answer(self, event: Mapping[str, Any], now: int) -> dict[str, Any]:
-        """Allows with the user's id and snapshot as context. The admin's routes are for admins only."""
+        """Allow with user id, role and snapshot as context, or deny. Admin routes need an admin role."""
         try:
             session = self._callers.identify((event.get("identitySource") or [""])[0], now)
         except NotAuthenticated as refused:
             _log.info("caller refused", extra={"why": str(refused.extensions.get("reason", refused.detail))})
             return _DENIED
-        # An admin's answer is cached for all admin routes, a user's for all others: see the two authorizers.
+        # The template has two authorizers, so that API Gateway caches answers for admin routes separately.
         if is_admin_route(str(event.get("routeKey", ""))) and not session.admin:
             _log.info("not an admin", extra={"user_id": session.user_id, "why": session.note or "not_an_admin"})
             return _DENIED
@@ -60,13 +59,13 @@ class Authorizer:
         return {"isAuthorized": True, "context": context}
 
     def _snapshot(self, user_id: str, now: int) -> Mapping[str, str]:
-        cached = self._kept.get(user_id)
+        cached = self._cache.get(user_id)
         if cached is None or now - cached.read_at > SNAPSHOT_SECONDS:
-            cached = _Kept(now, _context(self._accounts.snapshot(user_id)))
-            self._kept[user_id] = cached
-            if len(self._kept) > SNAPSHOTS_KEPT:
-                self._kept.popitem(last=False)
-        self._kept.move_to_end(user_id)
+            cached = _Cached(now, _context(self._accounts.snapshot(user_id)))
+            self._cache[user_id] = cached
+            if len(self._cache) > SNAPSHOTS_KEPT:
+                self._cache.popitem(last=False)
+        self._cache.move_to_end(user_id)
         return cached.context
 
 

@@ -1,8 +1,8 @@
-"""How often one caller may make a call that costs a write or a call to a provider.
+"""Rate limits for calls that cost a write or a call to a provider.
 
-Counted per user and per address prefix, and together against a budget of calls to providers: buyers' pages may use so
-much of what a provider allows, and the rest is left for webhooks and for what runs by itself, which are not counted.
-The prefix is hashed with a salt that lives for two days, then nobody can tell any more what it was.
+Calls are counted per user and per address prefix. All buyers share a budget of provider calls; the rest of a provider's
+limit is left for webhooks and scheduled work, which are not counted. Prefixes are hashed with a salt that is deleted
+after two days; then they cannot be recovered.
 """
 
 import hashlib
@@ -16,16 +16,16 @@ from billing.origin import prefix_of
 from billing.store.limits import Limits
 
 MINUTE, HOUR = 60, 3600
-# Calls to providers that all buyers together may cause in a minute: a tenth of what Stripe allows in live mode.
+# Provider calls of all buyers together: a tenth of Stripe's limit in live mode.
 PROVIDER_CALLS_PER_MINUTE = 600
 _REFUSALS_KEPT = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """So many calls in a window (seconds) by one user, and from one address prefix; 0: no such limit.
+    """The allowed calls in a window (seconds) per user and per address prefix; 0: no limit.
 
-    `bucket`: calls that do the same share one. `provider`: how many calls to a provider each may cost.
+    `bucket`: routes with the same bucket are counted together. `provider`: provider calls that one call can cost.
     """
 
     bucket: str
@@ -37,16 +37,16 @@ class Limit:
 
 _CHECKOUT = Limit("checkout", HOUR, user=30, prefix=300, provider=3)
 _SUBSCRIPTION = Limit("subscription", HOUR, user=60, prefix=600, provider=4)
-# Whoever types a code makes a few mistakes; whoever tries codes makes many.
+# Enough for typing errors, too few for guessing codes.
 _VOUCHER = Limit("voucher", HOUR, user=20, prefix=60)
-# A page that waits for a bitcoin payment asks every three seconds, perhaps in two tabs.
+# A page that waits for a bitcoin payment polls every three seconds, perhaps in two tabs.
 _INVOICE = Limit("invoice", MINUTE, user=60, prefix=600, provider=2)
-# Each goes out to a relay that the caller named.
+# Each call connects to a relay chosen by the caller.
 _TO_A_WALLET = Limit("to-a-wallet", HOUR, user=20, prefix=60)
 _WALLET = Limit("wallet", MINUTE, user=60, prefix=600)
 _CALENDAR = Limit("calendar", MINUTE, user=60, prefix=600)
 
-# Each is written to somebody's inbox, and a code can be tried.
+# Each call sends a message to an inbox that may not be the caller's.
 _MESSAGE = Limit("message", HOUR, user=6, prefix=30)
 _MESSAGES = Limit("messages", MINUTE, user=60, prefix=600)
 
@@ -83,7 +83,7 @@ ROUTES: Mapping[str, Limit] = {
     "POST /billing/calendar/feed": Limit("calendar-feed", HOUR, user=20, prefix=200),
     "DELETE /billing/calendar/feed": _CALENDAR,
     "GET /billing/calendar/file": _CALENDAR,
-    # Calendars on the web read the feeds of all their users from a few addresses.
+    # Web calendars fetch the feeds of all their users from a few addresses.
     "GET /billing/calendar/feed/{file}": Limit("calendar-read", MINUTE, prefix=600),
     "GET /billing/checkout-sessions/{checkout_id}/invoice": _INVOICE,
     "GET /billing/invoices/{provider}/{purchase_id}": _INVOICE,
@@ -91,7 +91,7 @@ ROUTES: Mapping[str, Limit] = {
 
 
 def limited(routes: Mapping[str, Call], limits: Limits) -> Mapping[str, Call]:
-    """The same routes, each counted before it is served. A route without a limit is a fault of ours."""
+    """The routes, each counted before it is served. Raises `KeyError` for a route without a limit."""
     callers = _Callers(limits)
     return {route: callers.counted(call, ROUTES[route]) for route, call in routes.items()}
 
@@ -99,7 +99,7 @@ def limited(routes: Mapping[str, Call], limits: Limits) -> Mapping[str, Call]:
 class _Callers:
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        # Who was refused until when: a flood from one place costs no write for each of its calls.
+        # (bucket, caller) → refused until: refused callers cost no further writes.
         self._refused: OrderedDict[tuple[str, str], int] = OrderedDict()
 
     def counted(self, call: Call, limit: Limit) -> Call:
@@ -118,14 +118,14 @@ class _Callers:
 
         return serve
 
-    def _count(self, limit: Limit, who: str, most: int, now: int) -> None:
-        until = self._refused.get((limit.bucket, who), 0)
+    def _count(self, limit: Limit, caller: str, most: int, now: int) -> None:
+        until = self._refused.get((limit.bucket, caller), 0)
         if until > now:
             raise TooManyRequests(f"too many calls: wait {until - now} seconds", retry_after=until - now)
         try:
-            self._limits.count(limit.bucket, who, most, limit.window, now)
+            self._limits.count(limit.bucket, caller, most, limit.window, now)
         except TooManyRequests:
-            self._refused[limit.bucket, who] = now - now % limit.window + limit.window
+            self._refused[limit.bucket, caller] = now - now % limit.window + limit.window
             if len(self._refused) > _REFUSALS_KEPT:
                 self._refused.popitem(last=False)
             raise

@@ -1,4 +1,4 @@
-"""Who is calling: a bearer token of ours, or of the configured identity provider, to a user id and a role."""
+"""Identifies the caller: a bearer token, ours or the identity provider's, to a user id and a role."""
 
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 
 class Callers:
-    """`sessions` gives the verifier with the keys of this moment, so that a rotation reaches a running process.
+    """`sessions` returns a verifier with the current keys, so that a running process sees a rotation.
 
-    `admins` are the user ids that are admins by allow-list, whoever vouches for them.
+    `admins`: user ids that are admins by allow-list, with either kind of token.
     """
 
     def __init__(

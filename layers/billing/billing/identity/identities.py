@@ -1,7 +1,7 @@
-"""Identity without accounts: from a proven key or login to a user id, a session token and a refresh token.
+"""Sign-in without registration: from a verified key or login to a user id, a session token and a refresh token.
 
-A user id is a keyed hash of the identity: without the pepper nobody can tell which key stands behind an account,
-and no raw key is stored. Several identities can open one account.
+A user id is a keyed hash of the identity: no raw key is stored, and only with the pepper can a user id be matched to a
+key. Several identities can be linked to one account.
 """
 
 import base64
@@ -19,10 +19,10 @@ from billing.store.identities import IdentityStore
 from billing.store.limits import Limits
 
 SESSION_SECONDS = 900
-# A sign-in lasts so long; then the key signs again.
+# After this the user signs in with the key again.
 REFRESH_SECONDS = 30 * 86_400
-# A refresh token that was just replaced still answers, with the same successor: the answer may have been lost on
-# its way, or two tabs may have asked at once. Later it counts as stolen.
+# For so long a replaced refresh token returns the same successor again: the answer may have been lost, or two tabs may
+# have refreshed at once. Later use counts as theft.
 REUSE_SECONDS = 30
 SIGN_INS_PER_MINUTE = 10
 
@@ -36,7 +36,7 @@ class Tokens:
 
 
 def user_id_of(pepper: str, kind: str, subject: str) -> str:
-    """The account that an identity opens by itself: usr_ and 160 bits of a keyed hash. `kind` is nostr or oidc."""
+    """The user id of an unlinked identity: usr_ and 160 bits of a keyed hash. `kind` is nostr or oidc."""
     digest = hmac.digest(pepper.encode(), f"{kind}|{subject}".encode(), hashlib.sha256)
     return f"usr_{digest.hex()[:40]}"
 
@@ -52,10 +52,10 @@ class Identities:
         self._pepper = pepper
 
     def sign_in(self, public_key: str, proof_id: str, replay_seconds: int, now: int, link_to: str | None) -> Tokens:
-        """Tokens for the holder of a Nostr key, whose proof was verified just now.
+        """Tokens for the holder of a Nostr key, after the proof was verified.
 
-        `link_to`: a session token of the account that the key shall open from now on. Raises `NotAuthenticated` for
-        a proof shown before, `TooManyRequests`, and `Conflict` when the key already has an account with history.
+        `link_to`: a session token of the account to link the key to. Raises `NotAuthenticated` for a proof that was
+        used before, `TooManyRequests`, and `Conflict` when the key already has an account with history.
         """
         identity = user_id_of(self._pepper, "nostr", public_key)
         self._limits.count("sign-in", identity, SIGN_INS_PER_MINUTE, 60, now)
@@ -69,13 +69,13 @@ class Identities:
         return self._start(user_id, now)
 
     def refresh(self, refresh_token: str, now: int) -> Tokens:
-        """The next pair of tokens. A token used a second time ends the whole chain, for the thief and for the owner.
+        """The next pair of tokens. Reuse of a replaced token revokes the whole chain, as it may be stolen.
 
         Raises `NotAuthenticated` for a token that is unknown, used, revoked or too old.
         """
         user_id, family_id, secret = _parse(refresh_token)
         if self._store.moved(user_id):
-            # A sign-in that began while the key was being linked: it would go on in an account that no key opens.
+            # This sign-in began while the key was being linked, so it belongs to an account that has no key any more.
             self._store.end_family(user_id, family_id)
             raise NotAuthenticated("the key opens another account now: sign in again")
         used, successor = _hash(secret), self._successor(family_id, secret)
@@ -84,7 +84,7 @@ class Identities:
         return self._tokens(user_id, f"{user_id}.{family_id}.{successor}", now)
 
     def sign_out(self, refresh_token: str) -> None:
-        """Ends the chain of a refresh token; its last session token runs out by itself."""
+        """Revoke the chain of a refresh token. Its last session token stays valid until it expires."""
         user_id, family_id, secret = _parse(refresh_token)
         family = self._store.family(user_id, family_id)
         if family is not None and _hash(secret) in (family.current, family.previous):
@@ -95,7 +95,7 @@ class Identities:
             raise Conflict("this key has an account with purchases of its own", code="identity_has_account")
         self._store.link(identity, account, now)
         if user_id == identity:
-            # Whoever is signed in there signs in again, and then is where the key leads.
+            # End the sessions of the key's former account; the next sign-in opens the linked one.
             self._store.end_families(identity)
         return account
 
@@ -118,7 +118,7 @@ class Identities:
         return Tokens(user_id, session, now + SESSION_SECONDS, refresh_token)
 
     def _successor(self, family_id: str, secret: str) -> str:
-        """Derived, not drawn: a repeat of one refresh gets the same answer, whoever asks first."""
+        """Derived, not random, so that a repeated refresh returns the same successor."""
         digest = hmac.digest(self._pepper.encode(), f"refresh|{family_id}|{secret}".encode(), hashlib.sha256)
         return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
 

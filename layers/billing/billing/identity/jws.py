@@ -1,7 +1,6 @@
 """ES256 tokens in their compact form (RFC 7515, 7518) and P-256 keys as JWKs (RFC 7517), on `cryptography` alone.
 
-A whole library for tokens takes six times as long to load. This knows one algorithm: it cannot be talked into another;
-which claims a token needs is for whoever asks.
+A JWT library takes six times as long to load. This module accepts one algorithm only; the caller checks the claims.
 """
 
 import base64
@@ -21,14 +20,14 @@ _COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+", re.ASCI
 
 
 def header_of(token: str) -> dict[str, Any]:
-    """The header, which nobody has vouched for. Raises `ValueError` for what is no token."""
+    """The unverified header. Raises `ValueError` for anything that is not a token."""
     if not _COMPACT.fullmatch(token):
         raise ValueError("not three parts")
     return _object(token.partition(".")[0])
 
 
 def verified(token: str, key: ec.EllipticCurvePublicKey) -> dict[str, Any]:
-    """The claims of a token that `key` has signed. Raises `ValueError`."""
+    """The claims of a token signed with `key`. Raises `ValueError`."""
     header = header_of(token)
     if header.get("alg") != ALGORITHM or "crit" in header:
         raise ValueError("another algorithm, or an extension that we do not know")
@@ -56,7 +55,7 @@ def public_key(jwk: Mapping[str, str]) -> ec.EllipticCurvePublicKey:
 
 
 def private_key(jwk: Mapping[str, str]) -> ec.EllipticCurvePrivateKey:
-    """Raises `ValueError` when the two halves do not belong together, and `KeyError` without a private one."""
+    """Raises `ValueError` when private and public part do not match, and `KeyError` without a private part."""
     return ec.EllipticCurvePrivateNumbers(_number(jwk["d"]), _numbers(jwk)).private_key()
 
 
@@ -66,7 +65,7 @@ def public_jwk(key: ec.EllipticCurvePublicKey) -> dict[str, str]:
 
 
 def new_jwk() -> dict[str, str]:
-    """A new key with its private half."""
+    """A new key pair."""
     key = ec.generate_private_key(ec.SECP256R1())
     return {**public_jwk(key.public_key()), "d": _coordinate(key.private_numbers().private_value)}
 

@@ -1,7 +1,7 @@
-"""Nostr sign-in: an HTTP request signed as NIP-98 asks (event kind 27235, BIP-340 Schnorr signature).
+"""Nostr sign-in: an HTTP request signed according to NIP-98 (event kind 27235, BIP-340 Schnorr signature).
 
-It proves that the caller holds a key, here and now, for this very call. Whether the same proof was shown before is
-the caller's to ask: `Proof.event_id` is unique per signature.
+It proves that the caller holds a key and signed this call just now. The caller of `verify` must check for replays:
+`Proof.event_id` is unique per signature.
 """
 
 import base64
@@ -15,7 +15,7 @@ from billing.nostr.events import BadEvent, Event, read
 KIND = 27235
 # Seconds an event may be old, or ahead of our clock.
 TOLERANCE = 60
-# A proof can be shown again as long as its time is accepted: from 60 s ahead of our clock to 60 s behind it.
+# A proof could be replayed while its time is accepted: from 60 s ahead of our clock to 60 s behind it.
 REPLAY_SECONDS = 2 * TOLERANCE
 _SCHEME = "nostr "
 _MAX_HEADER_CHARS = 4096
@@ -24,17 +24,17 @@ _MAX_TAGS = 16
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """Who signed (the x-only public key, lower-case hex), and the id that a replay would repeat."""
+    """The signer's x-only public key (lower-case hex), and the event id, by which a replay is detected."""
 
     public_key: str
     event_id: str
 
 
 def verify(authorization: str, method: str, url: str, body: bytes, now: int) -> Proof:
-    """Checks `Authorization: Nostr <base64 event>` against the call it came with. Raises `NotAuthenticated`.
+    """Check `Authorization: Nostr <base64 event>` against its call. Raises `NotAuthenticated`.
 
-    `url` is the canonical public address of the call: what stands between a caller and us may rewrite the host.
-    `body` are the raw bytes: a signed hash covers them, and is required when there are any.
+    `url` is the canonical public address of the call, because proxies may rewrite the Host header. `body` is the raw
+    body; unless it is empty, the event must have its hash.
     """
     event = _event(authorization)
     if event.kind != KIND:
@@ -67,7 +67,7 @@ def _event(authorization: str) -> Event:
 
 
 def _tag(event: Event, name: str) -> str:
-    """The value of a tag. Missing and repeated are the same: nobody could say which one was meant."""
+    """The value of a tag, which must occur exactly once."""
     values = event.values(name)
     if len(values) != 1:
         raise NotAuthenticated(f"the signed event must have one {name!r} tag")

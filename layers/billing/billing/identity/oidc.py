@@ -1,8 +1,8 @@
 """OpenID Connect: bearer tokens of one configured issuer, for admins and for hosts that have an identity provider.
 
-The key set is fetched when first needed, kept for five minutes, and fetched again for an unknown key id at most
-twice a minute: a rotation is noticed, a flood of made-up key ids is not passed on. While it cannot be fetched, the keys
-that are known go on.
+The key set is fetched on first use and cached for five minutes. An unknown key id fetches it again, at most twice a
+minute, so that a rotation is noticed but random key ids do not flood the issuer. If a fetch fails, the last key set
+stays in use.
 """
 
 from collections.abc import Mapping
@@ -18,11 +18,11 @@ from billing.identity.tokens import LEEWAY, Session
 from billing.log import Log
 from billing.settings import Settings
 
-# Signatures with public keys only: a shared secret has no place in a published key set. Each with the type of its key.
+# Accepted algorithms with their key types. No HMAC: a published key set cannot hold a shared secret.
 _KEY_TYPES: Mapping[str, str] = {"RS256": "RSA", "PS256": "RSA", "ES256": "EC", "ES384": "EC", "EdDSA": "OKP"}
-# An identity provider puts a person's groups into the token: API Gateway takes 10,240 bytes of headers in all.
+# Tokens with many groups are long. (API Gateway accepts 10,240 bytes of headers in all.)
 MAX_FOREIGN_CHARS = 16_384
-# The latest end that is believed: the year 9999.
+# Later expiry times are cut to this: the year 9999.
 _LATEST = 253_402_300_799
 _OPTIONS: Any = {
     "require": ["iss", "aud", "sub", "exp"],
@@ -32,31 +32,31 @@ _OPTIONS: Any = {
 }
 
 
-# Seconds for the key set: an authorizer has ten in all.
+# Timeout for the key set: an authorizer has ten seconds in all.
 FETCH_SECONDS = 3.0
 _log = Log()
 
 
 class _Keys(jwt.PyJWKClient):
-    """An issuer's key set. One that cannot be fetched again is no reason to turn away whoever signed in with it."""
+    """An issuer's key set. If a refresh fails, the last one stays in use, so that its users are not locked out."""
 
-    _known: jwt.PyJWKSet | None = None
+    _last: jwt.PyJWKSet | None = None
 
     def fetch_data(self) -> Any:
         self.timeout = deadline.left(FETCH_SECONDS)
         try:
-            self._known = jwt.PyJWKSet.from_dict(super().fetch_data())
-        except Exception as lost:  # silence, a page of a proxy, a set without a key: nothing of it is a key set
-            if self._known is None:
+            self._last = jwt.PyJWKSet.from_dict(super().fetch_data())
+        except Exception as lost:  # no answer, a proxy's error page, a set without a usable key
+            if self._last is None:
                 if isinstance(lost, jwt.PyJWKClientConnectionError):
                     raise
                 raise jwt.PyJWKClientConnectionError("the issuer answered with something else") from lost
             _log.warning("keys of the issuer not refreshed", extra={"reason": type(lost).__name__})
-        return self._known
+        return self._last
 
 
 class OidcVerifier:
-    """`verify` tells who a token of the issuer speaks for; `groups` gives a role to the members of a group."""
+    """Verifies the issuer's tokens. `groups` maps a group to the role of its members."""
 
     def __init__(
         self,
@@ -75,14 +75,14 @@ class OidcVerifier:
         self._groups_claim = groups_claim
 
     def verify(self, token: str, now: int) -> Session:
-        """Raises `NotAuthenticated`. An issuer that was never reached fails the call: nobody is let in on trust."""
+        """The caller. Raises `NotAuthenticated`, and `PyJWKClientConnectionError` if the key set was never fetched."""
         if len(token) > MAX_FOREIGN_CHARS:
             raise NotAuthenticated("the token is too long", reason="token_too_long")
         try:
             return self._session(self._claims(token), now)
         except (NotAuthenticated, jwt.PyJWKClientConnectionError):
             raise
-        except Exception as error:  # whatever a stranger's bytes break in a parser: they are no token
+        except Exception as error:  # any parser error on untrusted input
             raise NotAuthenticated("the token is not valid", reason=type(error).__name__) from error
 
     def _claims(self, token: str) -> dict[str, Any]:
@@ -99,12 +99,12 @@ class OidcVerifier:
         return claims
 
     def _key(self, kid: object, algorithm: str) -> jwt.PyJWK:
-        """The key by its id; without one the only key there is (OpenID Connect Core 10.1)."""
+        """The key by its id; without an id, the issuer must have a single key (OpenID Connect Core 10.1)."""
         if kid is None:
-            fitting = [key for key in self._keys.get_jwk_set().keys if key.public_key_use in (None, "sig")]
-            if len(fitting) != 1:
+            candidates = [key for key in self._keys.get_jwk_set().keys if key.public_key_use in (None, "sig")]
+            if len(candidates) != 1:
                 raise NotAuthenticated("the token names no key, and the issuer has several", reason="kid_missing")
-            key = fitting[0]
+            key = candidates[0]
         else:
             try:
                 key = self._keys.get_signing_key(str(kid))
@@ -112,9 +112,9 @@ class OidcVerifier:
                 raise
             except jwt.PyJWKClientError as unknown:
                 raise NotAuthenticated("the token is signed with an unknown key", reason="key_unknown") from unknown
-        # A key that names its algorithm is for that one; one that names none is for all of its type (RFC 7517, 4.4).
-        named = key._jwk_data.get("alg")
-        if key.key_type != _KEY_TYPES[algorithm] or named not in (None, algorithm):
+        # A key with `alg` is for that algorithm only; without it, for all algorithms of its type (RFC 7517, 4.4).
+        key_algorithm = key._jwk_data.get("alg")
+        if key.key_type != _KEY_TYPES[algorithm] or key_algorithm not in (None, algorithm):
             raise NotAuthenticated("the token's key is for another algorithm", reason="key_of_another_algorithm")
         return key
 
@@ -131,16 +131,16 @@ class OidcVerifier:
         return Session(user_id_of(self._pepper, "oidc", f"{self._issuer}|{claims['sub']}"), role, ends_at, note)
 
     def _role(self, claims: Mapping[str, Any]) -> tuple[str, str]:
-        """The highest role that the groups give; if none, why, without naming any."""
+        """(highest role of the groups, ""), or ("", the reason why there is none). The reason names no group."""
         if not self._roles:
             return "", "no_admin_group_configured"
         groups = claims.get(self._groups_claim)
         elsewhere = claims.get("_claim_names")
         if groups is None and isinstance(elsewhere, Mapping) and self._groups_claim in elsewhere:
-            # OpenID Connect Core 5.6.2: too many to stand in the token, which only says where they can be asked for.
+            # OpenID Connect Core 5.6.2: too many groups for the token, which only says where to fetch them.
             return "", "groups_not_in_the_token"
         if isinstance(groups, str):
-            groups = [groups]  # one value may stand alone, as `aud` does
+            groups = [groups]  # a single value without a list, as `aud` allows
         if not isinstance(groups, list):
             return "", "no_groups_in_the_token"
         roles = [role for group, role in self._roles.items() if group in groups]

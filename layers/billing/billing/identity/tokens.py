@@ -1,8 +1,7 @@
-"""Signed tokens (ES256 JWTs): who is calling, and what a user has, checked offline with a published key set.
+"""Signed tokens (ES256 JWTs), verified offline with a published key set.
 
-Two kinds that can never stand in for each other, because type, audience and claims differ: a *session token* tells
-this API who is calling, an *entitlement token* tells a host's servers what the caller may use.
-Claims and rotation are described in docs/tokens.md.
+A *session token* tells this API who is calling; an *entitlement token* tells a host's servers what the user may use.
+Neither is accepted as the other: type, audience and claims differ. docs/tokens.md describes claims and rotation.
 """
 
 import hashlib
@@ -20,9 +19,9 @@ from billing.identity import jws
 from billing.identity.jws import ALGORITHM
 from billing.settings import Settings
 
-# A cookie holds 4,096 bytes; nothing longer is ours, and it is refused before it is parsed.
+# Our tokens fit into a cookie (4,096 bytes). A longer one is refused before it is parsed.
 MAX_TOKEN_CHARS = 4096
-# Seconds by which the clocks of signer and verifier may differ.
+# Allowed clock difference between signer and verifier, in seconds.
 LEEWAY = 10
 DEV_ISSUER = "dev"
 SESSION_AUDIENCE = "bitsleuth-billing"
@@ -33,8 +32,8 @@ _CACHE_SIZE = 2048
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """Who is calling, until when (Unix seconds). `role` opens the admin's calls (see api/roles.py), "" opens none.
-    `note`: why somebody who might have one has none, for the log."""
+    """The caller, until `expires_at` (Unix seconds). `role` allows admin calls (see api/roles.py), "" none.
+    `note`: for the log, why a caller has no role."""
 
     user_id: str
     role: str
@@ -43,13 +42,13 @@ class Session:
 
     @property
     def admin(self) -> bool:
-        """Whether any of the admin's calls are theirs."""
+        """Whether the caller may make any admin call."""
         return self.role != ""
 
 
 @dataclass(frozen=True, slots=True)
 class EntitlementClaims:
-    """What a user may use until `expires_at`: `features` as in the token (true, a number, {limit, remaining, …})."""
+    """A user's features until `expires_at`, as in the token: true, a number, or {limit, remaining, …}."""
 
     user_id: str
     plan_id: str
@@ -65,10 +64,10 @@ class _Key:
 
 
 class Verifier:
-    """Checks tokens with the key sets of one or more issuers, {issuer: JWK set as JSON}.
+    """Verifies tokens with the key sets of one or more issuers, {issuer: JWK set as JSON}.
 
-    A key vouches for its own issuer only. Private members of a key set are ignored here, so a stack that only
-    checks needs no secret. Raises `NotConfigured` for a key set without a usable key.
+    A key is valid for its own issuer only. Private parts of keys are not needed. Raises `NotConfigured` for a key set
+    without a usable key.
     """
 
     def __init__(self, key_sets: Mapping[str, str], audience: str = "bitsleuth-analyzer") -> None:
@@ -82,7 +81,7 @@ class Verifier:
                 self._keys[jwk["kid"]] = _Key(issuer, _public_key(jwk))
 
     def verify_session(self, token: str, now: int) -> Session:
-        """Who the token speaks for. Raises `NotAuthenticated`; a token checked before costs one hash."""
+        """The caller of a session token. Raises `NotAuthenticated`. Verified tokens are cached by their hash."""
         digest = hashlib.sha256(token[: MAX_TOKEN_CHARS + 1].encode("utf-8", "replace")).digest()
         session = self._sessions.get(digest)
         if session is None:
@@ -99,7 +98,7 @@ class Verifier:
         return session
 
     def verify_entitlements(self, token: str, now: int) -> EntitlementClaims:
-        """What the token says its user has. Raises `NotAuthenticated`."""
+        """The content of an entitlement token. Raises `NotAuthenticated`."""
         claims = self._claims(token, _ENTITLEMENTS_TYPE, self._audience, now)
         features, version = claims.get("f"), claims.get("ver")
         if not isinstance(features, dict) or not isinstance(version, int):
@@ -107,7 +106,7 @@ class Verifier:
         return EntitlementClaims(claims["sub"], str(claims.get("plan", "")), features, version, claims["exp"])
 
     def jwks(self) -> dict[str, list[dict[str, str]]]:
-        """The public key set (RFC 7517), for anybody who wants to check our tokens."""
+        """The public key set (RFC 7517) for verifying our tokens."""
         return {"keys": [_public_jwk(kid, key.public) for kid, key in self._keys.items()]}
 
     def _claims(self, token: str, kind: str, audience: str, now: int) -> dict[str, Any]:
@@ -124,18 +123,18 @@ class Verifier:
             _check_times(claims, now)
         except NotAuthenticated:
             raise
-        except Exception as error:  # whatever a stranger's bytes break here: they are no token
+        except Exception as error:  # any parser error on untrusted input
             raise NotAuthenticated("the token is not valid") from error
         return claims
 
 
 def _role_in(claims: Mapping[str, Any]) -> str:
-    """Of a token that names no role, an admin's: those are of before there were others, and live for minutes."""
+    """The role of an admin's token. Tokens issued before roles existed have none, and count as admin."""
     return str(claims.get("role", "admin")) if claims.get("admin") is True else ""
 
 
 class Signer(Verifier):
-    """Signs with the first key of `issuer`, and verifies with all. Raises `NotConfigured` when that key is public."""
+    """Signs with the first key of `issuer`, and verifies with all. Raises `NotConfigured` if it has no private part."""
 
     def __init__(self, key_sets: Mapping[str, str], issuer: str, audience: str = "bitsleuth-analyzer") -> None:
         super().__init__(key_sets, audience)
@@ -145,14 +144,14 @@ class Signer(Verifier):
         self._private = _private_key(first, issuer)
 
     def sign_session(self, user_id: str, admin: bool, now: int, ttl: int, role: str = "admin") -> str:
-        """With `admin` for the admin's calls, those of `role`."""
+        """A session token valid for `ttl` seconds. `role` counts only with `admin`."""
         claims: dict[str, object] = {"admin": True, "role": role} if admin else {}
         return self._sign(_SESSION_TYPE, SESSION_AUDIENCE, user_id, claims, now, now + ttl)
 
     def sign_entitlements(
         self, user_id: str, plan_id: str, features: Mapping[str, object], version: int, now: int, expires_at: int
     ) -> str:
-        """`expires_at` must not lie behind the end of any feature in it: the token is trusted until then."""
+        """`expires_at` must not be later than the end of any feature in it: hosts trust the token until then."""
         claims = {"plan": plan_id, "f": features, "ver": version}
         return self._sign(_ENTITLEMENTS_TYPE, self._audience, user_id, claims, now, expires_at)
 
@@ -172,20 +171,20 @@ class Signer(Verifier):
 
 
 def verifier(settings: Settings) -> Verifier:
-    """The verifier a stack is configured for, with the keys of this moment: cheap, so ask for every call.
+    """The stack's verifier with the current keys. It is cached: call this for every request.
 
-    Needs only the public keys, if TOKEN_PUBLIC_KEYS holds them.
+    With TOKEN_PUBLIC_KEYS set, it needs no private keys.
     """
     name = "TOKEN_PUBLIC_KEYS" if settings.optional("TOKEN_PUBLIC_KEYS") else "TOKEN_SIGNING_KEYS"
     return _verifier(tuple(_key_sets(settings, name).items()), _audience(settings))
 
 
 def signer(settings: Settings) -> Signer:
-    """The signer of this stack's own tokens; it verifies those of the development issuer as well, outside prod."""
+    """The signer of this stack's tokens. Outside prod it also verifies tokens of the development issuer."""
     return _signer(tuple(_key_sets(settings, "TOKEN_SIGNING_KEYS").items()), _issuer(settings), _audience(settings))
 
 
-# Made anew only when a key set changed: the settings fetch the secret again every few minutes.
+# Keyed by the key sets, so that a change makes a new one. The settings re-read the secret every few minutes.
 @lru_cache(maxsize=2)
 def _verifier(key_sets: tuple[tuple[str, str], ...], audience: str) -> Verifier:
     return Verifier(dict(key_sets), audience)
@@ -197,15 +196,15 @@ def _signer(key_sets: tuple[tuple[str, str], ...], issuer: str, audience: str) -
 
 
 def is_session_token(token: str) -> bool:
-    """Whether a token claims to be one of our session tokens. It says nothing about whether it is a true one."""
+    """Whether a token's header has the type of our session tokens. Nothing is verified."""
     try:
         return len(token) <= MAX_TOKEN_CHARS and jws.header_of(token).get("typ") == _SESSION_TYPE
-    except Exception:  # noqa: BLE001  whatever a stranger's bytes break in the parser: they are no token
+    except Exception:  # noqa: BLE001  any parser error on untrusted input
         return False
 
 
 def generate_key_set(kid: str) -> str:
-    """A private JWK set with one new P-256 key, as JSON."""
+    """A JWK set with one new private P-256 key, as JSON."""
     return json.dumps({"keys": [{**jws.new_jwk(), "kid": kid, "alg": ALGORITHM, "use": "sig"}]})
 
 
