@@ -1,4 +1,4 @@
-"""The one door to AWS: every call goes through `Aws.call`, so that the transport can be counted or replaced."""
+"""The AWS client: every call goes through `Aws.call`, so that calls can be counted or replaced."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -12,10 +12,10 @@ __all__ = ["OUR_FAULT", "Aws", "AwsError", "NoAnswer", "trouble"]
 
 
 class Aws:
-    """`aws.call("dynamodb", "query", TableName=…)`; `on_call(service, operation)` sees each call, to count it.
+    """`aws.call("dynamodb", "query", TableName=…)`; `on_call(service, operation)` is called before each.
 
-    `services` are connected to at once: what every invocation needs belongs into the initialisation, which runs at
-    full CPU whatever the function's memory. `environ` is where Lambda says in what region and as whom to call.
+    Connections to `services` are opened at once, because Lambda's initialisation runs at full CPU whatever the
+    function's memory. `environ` holds region and credentials.
     """
 
     def __init__(
@@ -39,13 +39,13 @@ class Aws:
         return self._transports[service]
 
     def call(self, service: str, operation: str, **request: Any) -> dict[str, Any]:
-        """An operation such as `get_item`, with AWS's own members. Raises `AwsError`."""
+        """Call an operation such as `get_item`; request and answer have AWS's names. Raises `AwsError`."""
         if self._on_call is not None:
             self._on_call(service, operation)
         return self._transport(service).call(_wire_name(operation), request)
 
     def fetch_secret(self, secret_id: str) -> str:
-        """The text of a Secrets Manager secret; `NotConfigured` when it was never given one."""
+        """The text of a Secrets Manager secret. Raises `NotConfigured` if it has no value."""
         try:
             text: str = self.call("secretsmanager", "get_secret_value", SecretId=secret_id)["SecretString"]
         except AwsError as error:

@@ -1,4 +1,4 @@
-"""HTTP/1.1 over one kept connection, as far as AWS's JSON services speak it; everything ends at a given moment."""
+"""A keep-alive HTTP/1.1 connection with deadlines, limited to what AWS's JSON services use."""
 
 import socket
 import ssl
@@ -6,17 +6,17 @@ import time
 from collections.abc import Mapping
 from typing import NamedTuple
 
-# Of one address, and of an answer that has begun to be waited for.
+# Limits to connect to one address, and for one answer.
 _CONNECT_SECONDS, _ANSWER_SECONDS = 2.0, 5.0
-# AWS closes what was idle for a minute or so, and a frozen process does not notice.
+# AWS closes connections after about a minute of idling, which a frozen process does not notice.
 _IDLE_SECONDS = 50
 _LONGEST_HEAD = 64 * 1024
-# To tell the socket a new time limit costs a call of the system: one that is this much too long will do.
+# Setting a socket timeout costs a system call, so a timeout that is at most this much too long is left as it is.
 _INEXACT = 0.05
 
 
 class NotSent(OSError):
-    """The request did not leave us whole, so it cannot have been carried out."""
+    """The request was not sent completely, so it cannot have had an effect."""
 
 
 class Answer(NamedTuple):
@@ -26,7 +26,7 @@ class Answer(NamedTuple):
 
 
 class Connection:
-    """Every `ends_at` is in seconds of `time.monotonic`; beyond it `TimeoutError` is raised."""
+    """`ends_at` is a deadline in seconds of `time.monotonic`; after it `TimeoutError` is raised."""
 
     def __init__(self, host: str, port: int, tls: ssl.SSLContext | None, ends_at: float) -> None:
         try:
@@ -39,20 +39,20 @@ class Connection:
         self._limit = 0.0
 
     def is_usable(self) -> bool:
-        """Whether it is still open, as far as one can tell; by the clock that goes on while we are frozen."""
+        """Whether it seems open. Idle time is measured with the wall clock, which includes time while frozen."""
         if not 0 <= time.time() - self._used_at < _IDLE_SECONDS:
             return False
         self._socket.settimeout(0)
         try:
             self._socket.recv(1)
         except (BlockingIOError, ssl.SSLWantReadError):
-            return True  # nothing to read; a new TLS session's tickets have been taken
+            return True  # nothing to read, except perhaps TLS session tickets, which recv has consumed
         except OSError:
             return False
-        return False  # closed by the other side, or bytes that nobody asked for
+        return False  # closed by the server, or unexpected bytes
 
     def ask(self, request: bytes, ends_at: float) -> tuple[Answer, bool]:
-        """The whole answer, and whether the connection can be kept. Raises `ValueError` for what is no answer."""
+        """The complete answer, and whether the connection is reusable. Raises `ValueError` for a malformed answer."""
         try:
             self._wait_at_most(_left(ends_at, _ANSWER_SECONDS))
             self._socket.sendall(request)
@@ -63,7 +63,7 @@ class Connection:
         while (end := read.find(b"\r\n\r\n")) < 0:
             if len(read) > _LONGEST_HEAD:
                 raise ValueError("the head of the answer has no end")
-            read += self._more(ends_at)
+            read += self._receive(ends_at)
         first, *lines = read[:end].decode("latin-1").split("\r\n")
         version, status = first[:8], first[9:12]
         if not version.startswith("HTTP/1."):
@@ -78,12 +78,12 @@ class Connection:
         return Answer(int(status), headers, body), reusable
 
     def _exactly(self, length: int, read: bytes, ends_at: float) -> tuple[bytes, bytes]:
-        """So many bytes, and those read beyond them. An answer that does not say how long it is could be cut short."""
+        """The first `length` bytes, and those read beyond them. Without a length, truncation would go unnoticed."""
         if length < 0:
             raise ValueError("the answer does not say where it ends")
         parts, length_read = [read], len(read)
         while length_read < length:
-            parts.append(self._more(ends_at))
+            parts.append(self._receive(ends_at))
             length_read += len(parts[-1])
         read = b"".join(parts)
         return read[:length], read[length:]
@@ -92,14 +92,14 @@ class Connection:
         body = b""
         while True:
             while (end := read.find(b"\r\n")) < 0:
-                read += self._more(ends_at)
+                read += self._receive(ends_at)
             length = int(read[:end].partition(b";")[0], 16)
             chunk, read = self._exactly(length + 2, read[end + 2 :], ends_at)
             if length == 0:
                 return body, read
             body += chunk[:-2]
 
-    def _more(self, ends_at: float) -> bytes:
+    def _receive(self, ends_at: float) -> bytes:
         left = _left(ends_at)
         if not left <= self._limit <= left + _INEXACT:
             self._wait_at_most(left)
@@ -116,14 +116,14 @@ class Connection:
         self._socket.close()
 
     def __del__(self) -> None:
-        if hasattr(self, "_socket"):  # it is not there when no connection came about
+        if hasattr(self, "_socket"):  # missing if connecting failed
             self.close()
 
 
 def _connected(host: str, port: int, ends_at: float) -> socket.socket:
-    """By the first address that answers. Looking up a name has no time limit: it is done at initialisation.
+    """A socket to the first address that answers. The name lookup has no time limit; it happens at initialisation.
 
-    As bytes: of a text Python asks first what it is in the alphabet of names, for which it loads all of Unicode.
+    The host is passed as bytes, because for a `str` Python loads the IDNA codec with its Unicode tables.
     """
     failure: OSError = OSError(f"{host} has no address")
     for family, kind, protocol, _, address in socket.getaddrinfo(host.encode(), port, type=socket.SOCK_STREAM):

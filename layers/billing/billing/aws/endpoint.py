@@ -1,4 +1,4 @@
-"""The address of a service of AWS, and the certificates that prove it is AWS."""
+"""The endpoint of an AWS service, and the root certificates for it."""
 
 import re
 import ssl
@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 from billing.errors import NotConfigured
 
-# As AWS's own tools name the variables AWS_ENDPOINT_URL_<service>.
+# The suffixes of AWS's standard variables AWS_ENDPOINT_URL_<service>.
 _SETTINGS = {"dynamodb": "DYNAMODB", "sqs": "SQS", "events": "EVENTBRIDGE", "secretsmanager": "SECRETS_MANAGER"}
 _SETTINGS["kms"] = "KMS"
-# The partition `aws` alone: other ones have other domains.
+# Only the partition `aws`: others have other domains.
 _REGION = re.compile(r"(?!cn-)[a-z]{2}-(north|south|east|west|central){1,2}-\d")
 _ADDRESS = re.compile(
     r"http(?P<secure>s)?://([^/@]*@)?(?P<name>\[[0-9a-f:.]+\]|[a-z0-9_.-]+)(:(?P<port>\d{1,5}))?(/.*)?"
@@ -19,7 +19,7 @@ _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 class Endpoint(NamedTuple):
-    """`shown` is the host as it is signed. `trusted`: whoever answers has proved to be AWS, or is this machine."""
+    """`shown` is the Host header, which is signed. `trusted`: the connection uses TLS or is local."""
 
     host: str
     port: int
@@ -32,7 +32,7 @@ class Endpoint(NamedTuple):
 
 
 def endpoint(service: str, region: str, environ: Mapping[str, str]) -> Endpoint:
-    """By AWS_ENDPOINT_URL_<service>, AWS_ENDPOINT_URL, or the region. Raises `NotConfigured` for what we cannot do."""
+    """From AWS_ENDPOINT_URL_<service>, AWS_ENDPOINT_URL, or the region. Raises `NotConfigured` if unsupported."""
     url = environ.get(f"AWS_ENDPOINT_URL_{_SETTINGS[service]}") or environ.get("AWS_ENDPOINT_URL")
     if url and environ.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "").lower() != "true":
         return _of_url(url, environ)
@@ -58,9 +58,9 @@ def _of_url(url: str, environ: Mapping[str, str]) -> Endpoint:
 
 
 def tls_context(environ: Mapping[str, str], *, amazon: bool) -> ssl.SSLContext:
-    """With Amazon's own five roots for its own addresses: reading all those of the world costs many times more.
+    """For Amazon's hosts, a context with only its five roots: loading all public roots takes many times longer.
 
-    AWS_CA_BUNDLE or SSL_CERT_FILE, when set, are taken instead.
+    AWS_CA_BUNDLE or SSL_CERT_FILE override this.
     """
     bundle = environ.get("AWS_CA_BUNDLE") or environ.get("SSL_CERT_FILE")
     if bundle:

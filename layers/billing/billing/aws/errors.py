@@ -1,17 +1,17 @@
-"""Calls that AWS refused, and calls of which nobody knows whether they took effect."""
+"""Calls that AWS refused, and calls with an unknown outcome."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-# What AWS will refuse the next time too, because it is about what was asked.
+# Errors in the request itself, so that a retry would fail too.
 OUR_FAULT = frozenset({"ValidationException", "ItemCollectionSizeLimitExceededException", "SerializationException"})
 
 
 class AwsError(Exception):
-    """What AWS refused. `code` is AWS's own and what a decision may rest on; `message` is for people.
+    """AWS refused a call. Decide by `code`, which is AWS's own; `message` is for people.
 
-    `reasons` are those of a cancelled transaction, in the order of its writes; `item` is what stood in the way of a
-    condition, where the call asked for it.
+    `reasons`: of a cancelled transaction, in the order of its writes. `item`: the existing item of a failed condition,
+    if the call requested it.
     """
 
     _VERB = "refused"
@@ -33,13 +33,13 @@ class AwsError(Exception):
 
 
 class NoAnswer(AwsError):
-    """AWS was not reached, or its answer was not whole: unless `code` says otherwise, the call may have had effect."""
+    """AWS was not reached, or its answer was incomplete. Unless `code` is NotSent, the call may have had an effect."""
 
     _VERB = "did not answer"
 
 
 def trouble(error: Exception) -> str | None:
-    """What an error of AWS says, in words that quote no request; None when it is another's."""
+    """The text of an AWS error without any request data; None for any other error."""
     if isinstance(error, NoAnswer):
         return f"AWS did not answer: {error.code}"
     return f"AWS refused {error.operation}: {error.code}" if isinstance(error, AwsError) else None

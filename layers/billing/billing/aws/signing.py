@@ -1,6 +1,6 @@
-"""Signature V4 for the one shape of request that the JSON services have: POST, path "/", no query, the body hashed.
+"""Signature V4 for the requests of AWS's JSON services: POST, path "/", no query, a hashed body.
 
-tests/aws/test_signing.py holds every byte of it to botocore's signer.
+tests/aws/test_signing.py compares it byte by byte with botocore's signer.
 """
 
 import hashlib
@@ -25,7 +25,7 @@ class Signer:
         self._day, self._key = "", b""
 
     def signed(self, headers: Mapping[str, str], body: bytes, now: float) -> dict[str, str]:
-        """`headers`, whose names are in lower case, with those that prove who asks. `now` in Unix seconds."""
+        """`headers` (names in lower case) with the signature headers added. `now` in Unix seconds."""
         moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
         day = moment[:8]
         complete = {**headers, "x-amz-date": moment}
@@ -45,7 +45,7 @@ class Signer:
         return complete
 
     def _key_of(self, day: str) -> bytes:
-        """Derived anew each day; four of a signature's five HMACs are here."""
+        """The signing key of a day, cached: it takes four of the five HMACs of a signature."""
         if day != self._day:
             key = f"AWS4{self._credentials.secret_key}".encode()
             for part in (day, *self._place.split("/")):

@@ -1,6 +1,6 @@
-"""A call to one of AWS's JSON services, tried again where that is safe, and over before the invocation is.
+"""Calls to one of AWS's JSON services, retried where that is safe, within the invocation's deadline.
 
-What it does differently from botocore, and why, stands in tests/aws/test_misbehaving_server.py.
+tests/aws/test_misbehaving_server.py shows how it differs from botocore, and why.
 """
 
 import contextlib
@@ -21,15 +21,15 @@ from billing.aws.signing import Credentials, Signer
 from billing.errors import NotConfigured
 
 _text = json.JSONEncoder(separators=(",", ":")).encode
-# All tries of a call together; the invocation may leave less.
+# For all attempts of a call together; the invocation's deadline may be sooner.
 CALL_SECONDS = 15.0
 _LONGEST_PAUSE, _THROTTLED_PAUSE = 20.0, 1.0
-# Seconds by which a clock may differ before AWS refuses what it signed, with a margin.
+# Clock difference in seconds that AWS accepts in a signature, less a margin.
 _TOLERATED = 240
 
 
 class Service(NamedTuple):
-    """How a service is spoken to: its operations' prefix, its version of the JSON protocol, how patient one is."""
+    """A service's target prefix, JSON protocol version, number of attempts, and base of the pauses in seconds."""
 
     prefix: str
     version: str
@@ -45,40 +45,40 @@ SERVICES = {
     "kms": Service("TrentService", "1.1"),
 }
 
-# Not carried out, and welcome later.
+# Not executed; retry after a pause.
 _THROTTLED = frozenset(
     "Throttling ThrottlingException ThrottledException RequestThrottled RequestThrottledException "
     "TooManyRequestsException ProvisionedThroughputExceededException TransactionInProgressException "
     "RequestLimitExceeded BandwidthLimitExceeded LimitExceededException SlowDown".split()
 )
-# Perhaps carried out, and welcome at once.
+# Possibly executed; retry soon.
 _TRANSIENT = frozenset(("RequestTimeout", "RequestTimeoutException", "ReplicatedWriteConflictException"))
 _TRANSIENT_STATUS = frozenset((500, 502, 503, 504))
 _SKEWED = frozenset(("RequestTimeTooSkewed", "RequestExpired", "RequestInTheFuture"))
 _MISSIGNED = frozenset(("InvalidSignatureException", "SignatureDoesNotMatch"))
 
-# Doing these twice is doing them once: they read, carry a token, or leave the same behind. Everything else is repeated
-# only when it cannot have been carried out.
+# Idempotent: they read, carry a token, or have the same result when repeated. Any other operation is retried only if it
+# cannot have been executed.
 _REPEATABLE = frozenset(
     "GetItem Query Scan BatchGetItem TransactGetItems GetSecretValue ReceiveMessage GetQueueAttributes GetQueueUrl "
     "PutItem DeleteItem TransactWriteItems PutSecretValue SendMessage DeleteMessage ChangeMessageVisibility "
     "PutEvents GenerateDataKey Decrypt".split()
 )
 _WITH_TOKEN = frozenset(("TransactWriteItems", "PutSecretValue", "CreateSecret", "UpdateSecret"))
-# An update that counts: done twice, it counts twice, whatever its condition says.
+# An update that counts is not idempotent.
 _COUNTING = re.compile(r"\bADD\b|[+-]|list_append", re.IGNORECASE)
 
 
 def is_repeatable(operation: str, request: Mapping[str, Any]) -> bool:
-    """Whether a call that may have been carried out can be made again."""
+    """Whether a call can be retried although it may have been executed."""
     if operation == "UpdateItem":
         return not _COUNTING.search(request.get("UpdateExpression", ""))
     return operation in _REPEATABLE
 
 
 class Failure(NamedTuple):
-    """Of one try. `again`: it may pass by itself, after a pause that is drawn from so many seconds and at least
-    `wait`; `perhaps_done`: it may have had its effect; `ahead`: AWS refused the time, and its clock is so far ahead.
+    """A failed attempt. `again`: a retry may help, after a random pause of up to `pause` seconds (doubled each time)
+    and at least `wait`; `perhaps_done`: it may have been executed; `ahead`: AWS refused our time, by so many seconds.
     """
 
     error: AwsError
@@ -90,54 +90,54 @@ class Failure(NamedTuple):
 
 
 class Transport:
-    """The calls to one service, with the credentials, region and endpoint that `environ` names."""
+    """Calls one service with the credentials, region and endpoint of `environ`."""
 
     def __init__(self, name: str, environ: Mapping[str, str]) -> None:
         self._name, self._service, self._environ = name, SERVICES[name], environ
         region = environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION")
         if not region or not environ.get("AWS_ACCESS_KEY_ID") or not environ.get("AWS_SECRET_ACCESS_KEY"):
-            # Lambda sets them all; with SnapStart it would not.
+            # Lambda sets all three, except with SnapStart.
             raise NotConfigured("AWS_REGION, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY say where and as whom to call")
         self._endpoint = endpoint(name, region, environ)
         credentials = Credentials(
             environ["AWS_ACCESS_KEY_ID"], environ["AWS_SECRET_ACCESS_KEY"], environ.get("AWS_SESSION_TOKEN", "")
         )
         self._signer = Signer(credentials, region, name)
-        # Idle ones. Whoever asks takes one for itself, so that threads need no lock.
+        # Idle connections. A call removes the one it uses, so threads need no lock.
         self._connections: list[Connection] = []
-        # Seconds that AWS's clock is ahead of ours, once AWS has refused our time.
+        # Seconds that AWS's clock is ahead of ours; set when AWS has refused our time.
         self._ahead = 0.0
 
     def connect(self) -> None:
-        """Opens a connection while time is cheap. If it cannot, the first call tries again and says why."""
+        """Open a connection in advance. Errors are ignored, because the first call tries again and reports them."""
         with contextlib.suppress(OSError):
             self._connections.append(self._opened(time.monotonic() + 1))
 
     def call(self, operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
-        """The answer. Raises `AwsError` for what AWS refuses, and `NoAnswer` when it is open what happened."""
+        """The answer. Raises `AwsError` if AWS refuses, and `NoAnswer` if the outcome is unknown."""
         ends_at = time.monotonic() + deadline.left(CALL_SECONDS)
         if operation in _WITH_TOKEN and "ClientRequestToken" not in request:
             request = {**request, "ClientRequestToken": os.urandom(16).hex()}
         body = _text(request).encode()
         perhaps_done, clock_was_set = False, False
-        for tried in itertools.count(1):
+        for attempt in itertools.count(1):
             result = self._try(operation, body, ends_at)
             if isinstance(result, dict):
                 return result
             if perhaps_done and result.error.code == "ConditionalCheckFailedException":
-                # Somebody else's write, or that of our own first try: only whoever knows the item could tell.
+                # Another write, or our own unanswered attempt: the caller has to look at the item to know.
                 raise NoAnswer(operation, "PerhapsDone", "a condition failed after a try that was not answered")
             perhaps_done = perhaps_done or result.perhaps_done
             if result.ahead is not None and not clock_was_set:
                 clock_was_set = True
-                if abs(result.ahead) > _TOLERATED:  # else it was wrong for a moment: just after a thaw
+                if abs(result.ahead) > _TOLERATED:  # else our clock was wrong only briefly, after a freeze
                     self._ahead = result.ahead
                 continue
-            import random  # most processes never wait
+            import random  # rarely needed
 
-            pause = max(result.wait, random.random() * min(result.pause * 2 ** (tried - 1), _LONGEST_PAUSE))  # noqa: S311
-            late = tried >= self._service.tries or time.monotonic() + pause >= ends_at
-            if late or not result.again or (perhaps_done and not is_repeatable(operation, request)):
+            pause = max(result.wait, random.random() * min(result.pause * 2 ** (attempt - 1), _LONGEST_PAUSE))  # noqa: S311
+            last = attempt >= self._service.tries or time.monotonic() + pause >= ends_at
+            if last or not result.again or (perhaps_done and not is_repeatable(operation, request)):
                 raise result.error
             time.sleep(pause)
         raise AssertionError
@@ -191,11 +191,11 @@ class Transport:
         return Connection(self._endpoint.host, self._endpoint.port, self._endpoint.tls, ends_at)
 
     def _judged(self, operation: str, answer: Answer) -> dict[str, Any] | Failure:
-        """Raises `ValueError` for an answer that is damaged."""
+        """The decoded answer or the failure. Raises `ValueError` for a damaged answer."""
         if (checksum := answer.headers.get("x-amz-crc32")) is not None and int(checksum) != zlib.crc32(answer.body):
             raise ValueError("the answer is not what its checksum says")
         if answer.status == 200:
-            # SQS has nothing to say of some operations, the others always say something.
+            # Only SQS has operations with an empty answer.
             parsed = json.loads(answer.body) if answer.body or self._name != "sqs" else {}
             if not isinstance(parsed, dict):
                 raise ValueError("the answer is no JSON object")
@@ -210,11 +210,11 @@ class Transport:
         return failure._replace(ahead=self._clock(error, answer))
 
     def _clock(self, error: AwsError, answer: Answer) -> float | None:
-        """How far AWS's clock is ahead, when it refused a request for its time. Nobody else may set our clock."""
+        """How far AWS's clock is ahead, if it refused a request's time. Only a trusted endpoint may set our clock."""
         of_time = error.code in _SKEWED
         if not (of_time or error.code in _MISSIGNED) or "date" not in answer.headers or not self._endpoint.trusted:
             return None
-        from email.utils import parsedate_to_datetime  # only needed by the unlucky
+        from email.utils import parsedate_to_datetime  # rarely needed
 
         ahead = parsedate_to_datetime(answer.headers["date"]).timestamp() - time.time()
         words = error.message.lower()
@@ -223,7 +223,7 @@ class Transport:
 
 
 def refused(operation: str, answer: Answer) -> AwsError:
-    """What an answer other than 200 says. One without words is called by its status."""
+    """The error of an answer other than 200. Without a code in it, the code is the HTTP status."""
     try:
         body = json.loads(answer.body)
     except ValueError:
