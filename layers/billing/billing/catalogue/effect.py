@@ -1,4 +1,4 @@
-"""What a new version of a plan means: for newcomers, before it is on sale; for those who would be moved to it."""
+"""Previews of a new plan version: its effect on new buyers, and on subscribers who would be moved to it."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, get_args
@@ -15,13 +15,13 @@ from billing.store.metrics import MetricsStore
 from billing.store.plans import PlanStore
 
 View = dict[str, Any]
-# Rollups begin after this month and end before the other one.
+# A range of months that contains all rollups.
 _EVER = ("2000-01", "9999-12")
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Who has a version of a plan now, in a currency: paying (subscriptions and terms), trying; and what it brings."""
+    """The current buyers of a plan version in one currency: paying (subscriptions and terms), in a trial; their MRR."""
 
     subscribers: int = 0
     trialing: int = 0
@@ -36,7 +36,7 @@ Held = Mapping[tuple[str, int, str], Standing]
 
 
 def held(metrics: MetricsStore) -> Held:
-    """By plan, version and currency, where there is somebody."""
+    """The current buyers by (plan id, version, currency), without empty entries."""
     by_key: dict[tuple[str, int, str], Standing] = {}
     for currency in metrics.generations().currencies:
         for name, count in added_up(metrics.months(currency, *_EVER).values()).items():
@@ -71,7 +71,7 @@ def standing_list(metrics: MetricsStore) -> list[View]:
 
 
 def plan_effect(plans: PlanStore, metrics: MetricsStore, plan_id: str, body: UpdatePlan) -> Mapping[str, Any]:
-    """Counts the buyers of each version from the rollups: who pays for it, or tries it, right now."""
+    """The preview of an edited plan. Buyers (paying or in a trial) are counted from the rollups."""
     catalogue = plans.catalogue(fresh=True)
     newest = _newest(catalogue, plan_id)
     planned = plan_from(body, plan_id, newest.version + 1)
@@ -94,7 +94,7 @@ def plan_effect(plans: PlanStore, metrics: MetricsStore, plan_id: str, body: Upd
 
 
 def move_effect(plans: PlanStore, metrics: MetricsStore, plan_id: str) -> list[View]:
-    """Each older version that somebody still has, and what moving from it to the newest one changes for them."""
+    """For each older version with buyers, what moving them to the newest version would change."""
     catalogue = plans.catalogue(fresh=True)
     return _versions(catalogue, held(metrics), _newest(catalogue, plan_id))
 
@@ -125,7 +125,7 @@ def _versions(catalogue: Catalogue, standings: Held, to: Plan) -> list[View]:
 
 
 def _mrr_change(plan: Plan, to: Plan, paying: int) -> int:
-    """At list prices: who has a discount pays less before and after, and how much is not known here."""
+    """At list prices, because discounts are not known here."""
     if plan.currency != to.currency:
         return 0
     before, after = (monthly(p.price_cents, p.interval) for p in (plan, to))
@@ -161,7 +161,7 @@ def _with(catalogue: Catalogue, planned: Plan) -> Catalogue:
 
 
 def _differing(catalogue: Catalogue, planned: Plan) -> Sequence[str]:
-    """Plans of the same offer that give something else."""
+    """Ids of the other plans of the same offer whose features differ."""
     return [
         other.plan_id
         for other in catalogue.newest()

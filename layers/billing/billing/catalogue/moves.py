@@ -1,8 +1,8 @@
-"""Moving existing subscribers to the newest version of their plan: on purpose, gradually, with stop and undo.
+"""Moving existing subscribers to the newest version of their plan: started by an admin, gradual, with stop and undo.
 
-Nobody is moved by a new version alone. A move goes through the provider's live subscriptions, round after round, and
-schedules the new version for each subscriber's next period, never for days that are paid for already. Who would have
-less notice than the move promises, is in a trial or owes a payment is put off to a later round.
+A move goes through the provider's live subscriptions in rounds and schedules the new version for each subscriber's next
+period. A subscriber with less notice than the move promises, in a trial or with an unpaid invoice waits for a later
+round.
 """
 
 from collections import Counter
@@ -24,7 +24,7 @@ from billing.store.accounts import AccountStore
 from billing.store.moves import Entry, Move, MoveOutcome, MoveStore
 from billing.store.plans import PlanStore
 
-# A round ends with the last subscription; those that were put off are looked at again this many seconds later.
+# Seconds between two rounds.
 ROUND_SECONDS = 20 * 3600
 _PAGE = 100
 
@@ -41,7 +41,7 @@ class Candidate:
 
 
 class Mover:
-    """Does the work of moves. `client(provider)` gives the calls toward a provider that renews by itself."""
+    """Carries out moves."""
 
     def __init__(
         self,
@@ -60,9 +60,9 @@ class Mover:
         self._providers = [name for name in offered if PROVIDERS[name].renews]
 
     def run(self, now: int, out_of_time: Callable[[], bool] = lambda: False) -> list[Move]:
-        """One hour's part of every move that is open, and how each stands then.
+        """Work on every open move, forward up to its `per_hour` changes, and return their new states.
 
-        A provider that does not answer holds up its own moves alone: `ProviderUnavailable` is raised at the end.
+        If a provider does not answer, the other moves still run; `ProviderUnavailable` is raised at the end.
         """
         done = []
         unavailable: ProviderUnavailable | None = None
@@ -82,7 +82,7 @@ class Mover:
         return done
 
     def survey(self, plan_id: str, to_version: int, *, percent: int, notice_days: int, now: int) -> Counter[Verdict]:
-        """Who would be moved now, put off, or left alone, from the provider's side; changes nothing."""
+        """Count what a move would do with the provider's live subscriptions. Changes nothing."""
         catalogue = self._plans.catalogue(fresh=True)
         target = target_of(catalogue, plan_id, to_version)
         counts: Counter[Verdict] = Counter()
@@ -109,19 +109,19 @@ class Mover:
                 if candidate.verdict == "later":
                     waiting += 1
                 elif left <= 0 or out_of_time():
-                    return move  # this page is looked at again; who was moved is arranged by then
+                    return move  # the page is read again next time; moved ones are "arranged" then
                 else:
                     move, asks = self._move(move, candidate, catalogue, target, now)
                     left -= asks
-            following = self._following(provider, after)
-            if following is None:
+            cursor = self._next_cursor(provider, after)
+            if cursor is None:
                 status = "running" if waiting else "done"
                 return self._moves.change(move, status=status, cursor=None, waiting=waiting, swept_at=now)
-            move = self._moves.change(move, cursor=following, waiting=waiting)
+            move = self._moves.change(move, cursor=cursor, waiting=waiting)
         return move
 
-    def _following(self, provider: str, after: str | None) -> str | None:
-        """The cursor of the next page: of this provider, or the first of the next one."""
+    def _next_cursor(self, provider: str, after: str | None) -> str | None:
+        """The cursor of this provider's next page, or of the next provider's first; None after the last."""
         if after is not None:
             return f"{provider}#{after}"
         rest = self._providers[self._providers.index(provider) + 1 :]
@@ -130,7 +130,7 @@ class Mover:
     def _older(
         self, facts: Sequence[object], catalogue: Catalogue, target: Plan, percent: int
     ) -> Iterator[tuple[str, SubscriptionFact]]:
-        """The live subscriptions to older versions, of the share of users that is meant."""
+        """(user id, subscription) of the live subscriptions to older versions, of `percent` of the users."""
         for fact in facts:
             if not isinstance(fact, SubscriptionFact) or fact.status not in LIVE:
                 continue
@@ -154,16 +154,16 @@ class Mover:
                 after = partial(self._applier.account_after, provider=fact.provider, facts=[fact], now=now)
                 account = self._accounts.evaluate(user_id, after)
             except Parked:
-                continue  # reconciliation finds and names it
+                continue  # reconciliation reports it
             record = account.records.get(f"subscription#{fact.provider}#{fact.subscription_id}")
             if isinstance(record, Subscription):
                 verdict = judge(record, catalogue, target, notice_days, now)
                 yield Candidate(user_id=user_id, subscription=record, verdict=verdict)
 
     def _move(self, move: Move, candidate: Candidate, catalogue: Catalogue, target: Plan, now: int) -> tuple[Move, int]:
-        """The move's new counts, and 1 when the provider was asked."""
+        """The updated move, and the number of provider calls made (0 or 1)."""
         subscription = candidate.subscription
-        noted = self._moves.entry(move, f"{subscription.provider}#{subscription.subscription_id}")
+        stored = self._moves.entry(move, f"{subscription.provider}#{subscription.subscription_id}")
         entry = Entry(
             provider=subscription.provider,
             subscription_id=subscription.subscription_id,
@@ -172,20 +172,22 @@ class Mover:
             at=now,
         )
         if candidate.verdict == "arranged":
-            if noted is not None and noted.outcome == "moving":  # a run that ended before it could note so
+            if (
+                stored is not None and stored.outcome == "moving"
+            ):  # an earlier run ended before it could note the result
                 ref = Ref("subscription", subscription.subscription_id)
                 self._applier.refresh(candidate.user_id, subscription.provider, ref, now)
-                move = self._moves.note(move, replace(noted, outcome="moved", at=now), noted)
+                move = self._moves.note(move, replace(stored, outcome="moved", at=now), stored)
             return move, 0
         if candidate.verdict == "other_currency":
             plan = catalogue.get(subscription.plan_id, subscription.plan_version)
             why = f"it is charged in {plan.currency if plan else 'another currency'}, for good"
             refused = replace(entry, outcome="refused", reason=why)
-            return (move if noted else self._moves.note(move, refused, None)), 0
+            return (move if stored else self._moves.note(move, refused, None)), 0
         if candidate.verdict != "move":
             return move, 0
-        if noted is None or noted.outcome != "moving":
-            move = self._moves.note(move, entry, noted)
+        if stored is None or stored.outcome != "moving":
+            move = self._moves.note(move, entry, stored)
         outcome, reason = self._schedule(candidate.user_id, subscription, target, "moved", now)
         return self._moves.note(move, replace(entry, outcome=outcome, reason=reason), entry), 1
 
@@ -221,14 +223,14 @@ class Mover:
             return "kept", f"the customer has changed to {subscription.plan_id}"
         if subscription.ends_at is not None:
             return "kept", "the customer has cancelled"
-        coming = (subscription.scheduled_plan_id, subscription.scheduled_plan_version)
-        if coming == (move.plan_id, move.to_version):
+        scheduled = (subscription.scheduled_plan_id, subscription.scheduled_plan_version)
+        if scheduled == (move.plan_id, move.to_version):
             key = f"unmove:{entry.subscription_id}:{account.version}"
             return self._ask(user_id, subscription, "undone", now, lambda c, id_: c.resume_subscription(id_, key=key))
-        if coming[0] is not None and coming != (origin.plan_id, origin.version):
-            return "kept", f"the customer has arranged a change to {coming[0]}"
+        if scheduled[0] is not None and scheduled != (origin.plan_id, origin.version):
+            return "kept", f"the customer has arranged a change to {scheduled[0]}"
         if subscription.plan_version != move.to_version:
-            return "undone", None  # it never came to anything, or goes back already
+            return "undone", None  # it was never moved, or is already being moved back
         return self._schedule(user_id, subscription, origin, "undone", now)
 
     # --- either way --------------------------------------------------------------------------------------------------
@@ -236,7 +238,7 @@ class Mover:
     def _schedule(
         self, user_id: str, subscription: Subscription, plan: Plan, outcome: MoveOutcome, now: int
     ) -> tuple[MoveOutcome, str | None]:
-        """Arranges a version for the next period."""
+        """Schedule a version for the next period."""
         key = f"move:{subscription.subscription_id}:{plan.version}:{self._accounts.load(user_id).version}"
         item_id = subscription.item_id or subscription.subscription_id
 
@@ -253,9 +255,9 @@ class Mover:
         now: int,
         call: Callable[[Client, str], None],
     ) -> tuple[MoveOutcome, str | None]:
-        """Asks the provider for a change and applies what then is; `refused` with the provider's words.
+        """Make a change at the provider and apply the new state; `refused` with the provider's error text.
 
-        Raises `ProviderUnavailable`: the next run asks again, with the same key.
+        Raises `ProviderUnavailable`; the next run repeats the call with the same idempotency key.
         """
         try:
             call(self._client(subscription.provider), subscription.subscription_id)
@@ -276,7 +278,7 @@ def judge(subscription: Subscription, catalogue: Catalogue, target: Plan, notice
     if (subscription.scheduled_plan_id, subscription.scheduled_plan_version) == (target.plan_id, target.version):
         return "arranged"
     if subscription.ends_at is not None or subscription.scheduled_plan_id is not None:
-        return "leave"  # the customer has other plans
+        return "leave"  # the customer has cancelled or scheduled a change
     if current is None or current.currency != target.currency:
         return "other_currency"
     if subscription.status != "active" or subscription.current_period_end - now < notice_days * DAY:
@@ -285,7 +287,7 @@ def judge(subscription: Subscription, catalogue: Catalogue, target: Plan, notice
 
 
 def target_of(catalogue: Catalogue, plan_id: str, version: int) -> Plan:
-    """The version to move to, which is the newest; else `NotFound` or `Conflict`."""
+    """The newest version. Raises `NotFound`, or `Conflict` if it is not `version`."""
     newest = catalogue.get(plan_id)
     if newest is None:
         raise NotFound(f"there is no plan {plan_id}")

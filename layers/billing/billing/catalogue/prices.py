@@ -1,4 +1,4 @@
-"""Plans and their prices at a provider that charges again by itself: made when a plan is, repaired when they drift."""
+"""Keeps the prices of plans at providers with price objects: created with a plan, fixed when they differ from it."""
 
 from collections.abc import Callable, Sequence
 
@@ -11,7 +11,7 @@ from billing.store.plans import PlanStore
 
 
 class PlanPrices:
-    """`offered`: the providers of this stack; those of them that sell by a price of their own are looked after."""
+    """`offered`: the providers of this stack; those without price objects are ignored."""
 
     def __init__(self, plans: PlanStore, client: Callable[[str], Client], offered: Sequence[str]) -> None:
         self._plans = plans
@@ -19,9 +19,9 @@ class PlanPrices:
         self._providers = [name for name in offered if PROVIDERS[name].prices]
 
     def priced(self, plan: Plan, before: Plan | None) -> Plan:
-        """A new version with its prices. `before`: the version it follows, whose price it shares if it costs the same.
+        """A new version with its price ids. `before`: the version before, whose price is reused if the terms are equal.
 
-        A price that was named by hand is adopted, when it is what the plan says; else `InvalidRequest`.
+        A price id entered by hand is used if it matches the plan; otherwise raises `InvalidRequest`.
         """
         for provider in self._sellers(plan):
             ids = dict(plan.provider_plan_ids)
@@ -38,13 +38,13 @@ class PlanPrices:
         return plan
 
     def archived(self, plan: Plan) -> None:
-        """Takes the prices off sale as well; whoever has one keeps renewing."""
+        """Archive the plan's prices. Existing subscriptions keep renewing."""
         for provider in self._sellers(plan):
             if provider in plan.provider_plan_ids:
                 self._calls(provider).sync_plan(replace(plan, status="archived"), dry_run=False)
 
     def sync(self, *, dry_run: bool) -> list[PlanSync]:
-        """Every plan on record against its prices: what differs, and (unless `dry_run`) what was done about it."""
+        """Compare every plan with its prices and, unless `dry_run`, fix the differences."""
         newest = sorted(self._plans.catalogue(fresh=True).newest(), key=lambda p: (p.rank, p.plan_id))
         sold = [(plan, provider) for plan in newest for provider in self._sellers(plan)]
         return [
