@@ -18,7 +18,7 @@ from billing.store.plans import PlanStore
 View = dict[str, Any]
 MOVEMENTS = ("new", "expansion", "contraction", "churn", "reactivation")
 _MRR_FIELDS = FIGURES["mrr_cents"]
-# What net revenue is made of; the names of the counters, signed as they add up to it.
+# The counters that add up to net revenue; refunds, disputes and fees are negative.
 _MONEY = ("payment", "refund", "dispute", "fee")
 _FIRST_MONTH = "2000-01"
 _LINES_PER_PAGE = 100
@@ -54,11 +54,10 @@ class Analytics:
         }
 
     def lines(self, query: Mapping[str, str]) -> View:
-        """A page of the ledger lines behind the figures of a `day`, or of the days `from` … `to`: `currency`, and if
-        given `plan_id`, `provider`, `kind`, `cohort` (2026-09, of those that count its users), the `figure` that they
-        add up to, and the `cursor` of the page before.
+        """A page of the ledger lines of a `day`, or of the days `from` … `to`. Raises `InvalidRequest`.
 
-        Times are RFC 3339. Raises `InvalidRequest`.
+        Optional: `currency`; as filters `plan_id`, `provider`, `kind`, `cohort` (the lines that count the users of a
+        month, such as 2026-09) and `figure` (the lines that add up to it); `cursor` (`next` of the page before).
         """
         kind, cursor, figure = query.get("kind"), query.get("cursor", ""), query.get("figure")
         if not query.get("day") and not (query.get("from") and query.get("to")):
@@ -80,14 +79,14 @@ class Analytics:
         else:
             day_in(query, "day", date.min)
         currency = self._currency(query.get("currency"), self._metrics.generations().currencies)
-        chosen = {name: query[name] for name in ("plan_id", "provider", "kind", "cohort") if name in query}
-        fitting = (
+        filters = {name: query[name] for name in ("plan_id", "provider", "kind", "cohort") if name in query}
+        matching = (
             (place, stored)
             for place, stored in self._stored(currency, first, last, cursor)
-            if all(getattr(stored[1], name) == value for name, value in chosen.items())
+            if all(getattr(stored[1], name) == value for name, value in filters.items())
             if figure is None or is_behind(stored[1], figure)
         )
-        page = list(islice(fitting, _LINES_PER_PAGE + 1))
+        page = list(islice(matching, _LINES_PER_PAGE + 1))
         return {
             "currency": currency,
             "from_day": first,
@@ -97,7 +96,7 @@ class Analytics:
         }
 
     def _stored(self, currency: str, first: str, last: str, cursor: str) -> Iterator[tuple[str, Stored]]:
-        """Lines of several days in the order of time. A day without figures has no lines, and costs no query."""
+        """(cursor, line) of several days, oldest first. Days without figures have no lines and are not queried."""
         begin = max(first, day_of(int(cursor[:12]))) if cursor else first
         for day in [first] if first == last else sorted(self._metrics.days(currency, begin, last)):
             yield from self._metrics.lines(currency, day, cursor)
@@ -121,7 +120,7 @@ class Analytics:
         }
 
     def churn(self, period: Range, currency: str | None, now: int) -> View:
-        """By whole months, the newest first: those in which the range lies."""
+        """By whole months, newest first: every month that the range touches."""
         currency = self._currency(currency, self._metrics.generations().currencies)
         months = sorted(period.by_month)
         cells = self._metrics.months(currency, _FIRST_MONTH, months[-1])
@@ -154,7 +153,7 @@ class Analytics:
         }
 
     def cohorts(self, now: int) -> View:
-        """Of those who first paid in a month, how many paid at the end of each month after it, until now."""
+        """For each month, of the users who first paid in it, how many were paying at the end of each later month."""
         changes = self._metrics.cohorts()
         sizes = {n[5:]: c for n, c in added_up(changes.values()).items() if n.startswith("size|") and c}
         rows = []
@@ -167,7 +166,7 @@ class Analytics:
         return {"cohorts": rows}
 
     def _until(self, currency: str, day: date) -> Counter[str]:
-        """Everything before a day: whole months, and the days of its own month."""
+        """The sum of all counters before a day: of whole months, and of the days before it in its month."""
         month = day.isoformat()[:7]
         months = self._metrics.months(currency, _FIRST_MONTH, month)
         days = self._metrics.days(currency, f"{month}-01", (day - timedelta(days=1)).isoformat()) if day.day > 1 else {}
@@ -184,7 +183,7 @@ class Analytics:
     def _months(
         self, opening: Counter[str], period: Range, cells: Mapping[str, Counter[str]], today: str
     ) -> list[View]:
-        """A row for each month of the range, the newest first. `complete`: the whole month lies in it and is over."""
+        """A row for each month of the range, newest first. `complete`: the range contains all of it, and it is over."""
         months = period.by_month
         rows = list(_rows(opening, months.items(), cells, "month"))
         start = _mrr(opening)
@@ -198,7 +197,7 @@ class Analytics:
         return rows[::-1]
 
     def _slices(self, closing: Counter[str], within: Counter[str], place: int) -> list[View]:
-        """By plan (place 2 of a counter's name) or by provider (place 1), the most net revenue first."""
+        """By plan (`place` 2 of a counter's name) or by provider (`place` 1), highest net revenue first."""
         mrr, subscribers = _by(closing, _MRR_FIELDS, place), _by(closing, {"subscribers"}, place)
         parts = {field: _by(within, {field}, place) for field in (*_MONEY, "payments", "tax")}
         catalogue = self._plans.catalogue()
@@ -258,7 +257,7 @@ def _users(cell: Counter[str]) -> int:
 
 
 def _money(cell: Mapping[str, int]) -> View:
-    """gross − refunded − disputed − fees = net, in every table: what is in the net has a column beside it."""
+    """gross − refunded − disputed − fees = net, in every table."""
     gross, refund, dispute, fee = (total(cell, field) for field in _MONEY)
     return {
         "gross_cents": gross,
@@ -295,13 +294,13 @@ def _totals(opening: Counter[str], closing: Counter[str], within: Counter[str], 
         **movements,
         **_customers(within),
         "net_retention": _net_retention(_mrr(opening), movements),
-        # How many months a customer stays, if as many go as went in this range, times what one brings in a month.
+        # ARPU times the months that a customer stays at this range's rate of loss.
         "lifetime_value_cents": arpu * _users(opening) * days * 12 // (lost * 365) if lost > 0 else None,
     }
 
 
 def _net_retention(start: int, movements: Mapping[str, int]) -> float | None:
-    """What those who paid at the start bring at the end, as a share of what they brought; None where nobody paid."""
+    """The MRR at the end of those who paid at the start, as a share of their MRR then; None if nobody paid."""
     stayed = start + sum(movements[f"{m}_cents"] for m in ("expansion", "contraction", "churn"))
     return round(stayed / start, 4) if start > 0 else None
 
@@ -309,7 +308,7 @@ def _net_retention(start: int, movements: Mapping[str, int]) -> float | None:
 def _rows(
     opening: Counter[str], spans: Iterable[tuple[str, Sequence[str]]], cells: Mapping[str, Counter[str]], name: str
 ) -> Iterator[View]:
-    """A row for each span of days: the MRR at its end, the movements and the money within it."""
+    """A row for each span of days: the MRR at its end, and the movements and money within it."""
     mrr = _mrr(opening)
     for label, days in spans:
         cell = added_up(cells.get(day, Counter()) for day in days)

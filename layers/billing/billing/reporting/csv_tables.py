@@ -5,12 +5,12 @@ import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-# A spreadsheet takes a text that begins like this for a formula and runs it.
+# A spreadsheet executes a text that begins with one of these as a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def to_csv(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Rows under the names of the first one; money stays in the minor unit, as its column's name says."""
+    """The rows with a header from the first one's keys. Money stays in the minor unit."""
     text = io.StringIO()
     writer = csv.writer(text)
     if rows:
@@ -20,7 +20,7 @@ def to_csv(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _cell(value: object) -> object:
-    """Numbers stay numbers, negative ones too; a text that a spreadsheet would run gets an apostrophe before it."""
+    """Numbers stay as they are; a text that looks like a formula is prefixed with an apostrophe."""
     if isinstance(value, str) and value.startswith(_FORMULA):
         return f"'{value}"
     return "" if value is None else value

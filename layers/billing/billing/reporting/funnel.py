@@ -1,4 +1,4 @@
-"""Page views as steps of the funnel: how many, by feature and day. Who saw what is not known, and cannot be."""
+"""Counts page views as funnel steps, by feature and day, without any user."""
 
 from billing.api.buyer_requests import TrackEvent
 from billing.rules.plans import FEATURES
@@ -7,9 +7,9 @@ from billing.store.metrics import MetricsStore
 
 
 def track(metrics: MetricsStore, event: TrackEvent, now: int) -> None:
-    """Counts a view. Orders are counted from our own books, so a page that tells of one adds nothing."""
+    """Count a view. `checkout_started` is ignored, because checkouts are counted from the ledger."""
     if event.event == "checkout_started":
         return
-    # Only features that exist get a counter: nobody can fill the table with names of their own.
+    # Only existing features get a counter, so that callers cannot fill the table with invented names.
     feature = event.feature if event.feature in FEATURES else ""
     metrics.track(f"{event.event}|{feature}", day_of(now))

@@ -1,4 +1,4 @@
-"""Books what time alone changes: no event tells that a prepaid term has started or run out."""
+"""Books changes that happen by time alone: no event reports that a prepaid term has started or ended."""
 
 from billing.errors import TryAgain
 from billing.rules.consequences import consequences
@@ -8,10 +8,10 @@ from billing.store.plans import PlanStore
 
 
 def book_lapsed_terms(accounts: AccountStore, plans: PlanStore, due: DueStore, now: int, limit: int) -> int:
-    """Books every account whose prepaid time has turned by `now`, at most `limit` of each partition; how many.
+    """Book every account that is due for review by `now`, at most `limit` per partition. Returns how many.
 
-    Booking moves the account to its next turn, or out of the index. Where others write all the time,
-    their changes book it as well.
+    Booking moves an account to its next due time, or out of the index. An account with too many concurrent writes is
+    skipped, because each of those writes books it as well.
     """
     booked = 0
     for record in due.due("review", now, limit):

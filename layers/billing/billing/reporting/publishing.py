@@ -1,8 +1,8 @@
-"""What the Accounts stream tells: ledger lines to the rollups, customers to their index, events to bus and hosts.
+"""Processes the Accounts stream: ledger lines to rollups, customers to their index, events to the bus and to hosts.
 
-Only committed changes are told, and no committed change is lost (outbox). Each event carries `account_version`, the
-number of the account's change it belongs to: a listener drops repeats and tells order by it. Delivery is at least
-once; the rollups count each line exactly once. docs/events/ has a schema of each event.
+The stream is the outbox: it has every committed change and nothing else. Each event carries `account_version`, the
+number of the account's change, by which a listener drops repeats and sorts. Delivery is at least once; rollups count
+each line exactly once. docs/events/ has a schema of each event.
 """
 
 import json
@@ -28,7 +28,7 @@ _RECORD_EVENTS = {
     "term": "TermChanged",
     "grant": "GrantChanged",
 }
-# What is told of each; the snapshot has no more to tell than its version.
+# The fields of each event. EntitlementsChanged has only its version.
 SHOWN = {
     "SubscriptionChanged": (
         *("provider", "subscription_id", "plan_id", "plan_version", "status", "current_period_end"),
@@ -48,7 +48,7 @@ SHOWN = {
 
 
 class Changes:
-    """`bus`: the name of the event bus; `set_aside_url`: the queue for what can be neither told nor counted."""
+    """`bus`: the name of the event bus; `set_aside_url`: the queue for records that cannot be processed."""
 
     def __init__(
         self,
@@ -69,16 +69,16 @@ class Changes:
         self._logger = logger
 
     def publish(self, records: Sequence[Mapping[str, Any]], now: int) -> dict[str, list[dict[str, str]]]:
-        """Folds, indexes and publishes a batch of the stream; the first record that was not told is named.
+        """Fold, index and publish a batch of the stream. Returns the first record that was not published, if any.
 
-        A fault in one record fails the batch: Lambda halves it until that record stands alone, and then it is set
-        aside here, so that nobody waits behind it. What passes by itself (AWS does not answer) is tried again instead.
+        An error in one record fails the batch. Lambda halves the batch until the record is alone, and then it is set
+        aside, so that it does not block the shard. Temporary errors (AWS does not answer) are retried instead.
         """
         try:
             return self._publish(records, now)
         except Exception as error:
-            passes = isinstance(error, TryAgain) or (isinstance(error, AwsError) and error.code not in OUR_FAULT)
-            if len(records) > 1 or passes:
+            temporary = isinstance(error, TryAgain) or (isinstance(error, AwsError) and error.code not in OUR_FAULT)
+            if len(records) > 1 or temporary:
                 raise
             self._set_aside(records[0], error)
             return {"batchItemFailures": []}
@@ -94,15 +94,15 @@ class Changes:
             self._customers.taken_in(max(changed.values()), now)
         erased = erased_accounts(records)
         if not all(map(self._hosts.forget, erased)):
-            # The stream comes again with all of it, and finds less to forget.
+            # Not everything is deleted yet: Lambda delivers the batch again, and the rest is deleted then.
             return {"batchItemFailures": [{"itemIdentifier": _sequence(records[0])}]}
-        left = [r for place, r in enumerate(records) if place > erased.get(r["dynamodb"]["Keys"]["user_id"]["S"], -1)]
-        self._hosts.take_in(host_events(left), now)
+        later = [r for place, r in enumerate(records) if place > erased.get(r["dynamodb"]["Keys"]["user_id"]["S"], -1)]
+        self._hosts.take_in(host_events(later), now)
         entries = [(_sequence(record), entry) for record in records for entry in domain_events([record])]
         for start in range(0, len(entries), _PUT_LIMIT):
             chunk = entries[start : start + _PUT_LIMIT]
-            named = [{**entry, "EventBusName": self._bus} for _, entry in chunk]
-            answer = self._aws.call("events", "put_events", Entries=named)
+            on_bus = [{**entry, "EventBusName": self._bus} for _, entry in chunk]
+            answer = self._aws.call("events", "put_events", Entries=on_bus)
             if answer["FailedEntryCount"]:
                 codes = [put.get("ErrorCode") for put in answer["Entries"]]
                 first = next(place for place, code in enumerate(codes) if code)
@@ -113,7 +113,7 @@ class Changes:
         return {"batchItemFailures": []}
 
     def _set_aside(self, record: Mapping[str, Any], error: Exception) -> None:
-        """Its key, by which the item is found again: the stream forgets it after a day."""
+        """Send the record's key to the queue, to find the item by: the stream keeps records for a day only."""
         key = values(record["dynamodb"]["Keys"])
         message = {**key, "sequence": _sequence(record), "reason": type(error).__name__}
         self._aws.call("sqs", "send_message", QueueUrl=self._set_aside_url, MessageBody=json.dumps(message))
@@ -126,7 +126,7 @@ def _sequence(record: Mapping[str, Any]) -> str:
 
 
 def changed_accounts(records: Iterable[Mapping[str, Any]]) -> dict[str, int]:
-    """The users whose accounts changed, and when: every change writes the snapshot, and an erasure deletes it."""
+    """User id → time of the change. Every change of an account writes its snapshot, and an erasure deletes it."""
     return {
         record["dynamodb"]["Keys"]["user_id"]["S"]: int(record["dynamodb"]["ApproximateCreationDateTime"])
         for record in records
@@ -135,7 +135,7 @@ def changed_accounts(records: Iterable[Mapping[str, Any]]) -> dict[str, int]:
 
 
 def past_records(records: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, PastPayment | Purchase]]:
-    """The payments and purchases that went behind the range, or changed there, and whose they are."""
+    """(user id, record) of past payments and purchases that were moved out of the account's main range, or changed."""
     for record in records:
         image = record["dynamodb"].get("NewImage")
         if image is not None and image["record"]["S"].startswith(PAST):
@@ -145,9 +145,9 @@ def past_records(records: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, Pa
 
 
 def erased_accounts(records: Iterable[Mapping[str, Any]]) -> dict[str, int]:
-    """The users who were erased, and the place of the record that says so: nothing deletes a snapshot but an erasure.
+    """Erased user id → position of the record that shows it, the deleted snapshot: only an erasure deletes one.
 
-    What the stream told of them before comes before it, so nothing of it is left when that is forgotten.
+    Earlier records of the user precede it in the stream, so they are not sent to hosts after the erasure.
     """
     return {
         record["dynamodb"]["Keys"]["user_id"]["S"]: place
@@ -157,13 +157,13 @@ def erased_accounts(records: Iterable[Mapping[str, Any]]) -> dict[str, int]:
 
 
 def ledger_lines(records: Iterable[Mapping[str, Any]]) -> list[Stored]:
-    """The ledger lines that were written; that one was marked as folded is no news."""
+    """The new ledger lines. Updates, which mark a line as folded, are ignored."""
     written = [values(r["dynamodb"]["NewImage"]) for r in records if r["eventName"] == "INSERT"]
     return [(image["user_id"], ledger_entry(image)) for image in written if image["record"].startswith(LEDGER)]
 
 
 def domain_events(records: Iterable[Mapping[str, Any]]) -> list[dict[str, str]]:
-    """Stream records to EventBridge entries, less the bus name. Records of no meaning to others give none."""
+    """Stream records as EventBridge entries without the bus name. Internal records give none."""
     events = (_domain_event(record) for record in records)
     return [
         {"Source": SOURCE, "DetailType": event[0], "Detail": json.dumps(event[1])}
@@ -173,7 +173,7 @@ def domain_events(records: Iterable[Mapping[str, Any]]) -> list[dict[str, str]]:
 
 
 def host_events(records: Iterable[Mapping[str, Any]]) -> list[HostEvent]:
-    """The same for hosts, and what an operator is alerted of, in the order in which it was committed."""
+    """Stream records as events for hosts, and alerts for the operator, in commit order."""
     events = []
     for record in records:
         domain_event = _domain_event(record)
@@ -189,7 +189,7 @@ def host_events(records: Iterable[Mapping[str, Any]]) -> list[HostEvent]:
 
 
 def _domain_event(record: Mapping[str, Any]) -> tuple[str, dict[str, Any]] | None:
-    """What a record of the stream tells: the event's type and detail."""
+    """(type, detail) of a stream record's event; None if it has none."""
     new, old = record["dynamodb"].get("NewImage"), record["dynamodb"].get("OldImage")
     if new is None or new == old:
         return None
@@ -210,14 +210,14 @@ def _type(record: str, image: Mapping[str, Any], before: Mapping[str, Any]) -> s
     if record == SNAPSHOT:
         return "EntitlementsChanged"
     if "account_version" not in image or MOVED in image:
-        return None  # carried over from an erased account, or to another place: it has been told before
+        return None  # copied from an erased account or moved to another key: it was published before
     if record.startswith(LEDGER):
-        return None if before else "LedgerEntryWritten"  # that a line was marked as folded is no news
+        return None if before else "LedgerEntryWritten"  # an update only marks the line as folded
     if record.startswith("renewal#"):
-        # The host tells its user that prepaid time runs out, with a link to the renewal's invoice.
+        # For hosts that remind their users of the end of prepaid time.
         return "RenewalDue" if image.get("reminded_days") not in (None, before.get("reminded_days")) else None
     if record.startswith("mandate#"):
         trouble = (image.get("trouble"), image.get("given_up"))
-        news = image.get("trouble") is not None and trouble != (before.get("trouble"), before.get("given_up"))
-        return "RenewalTrouble" if news and not image.get("removed") else None
+        is_new = image.get("trouble") is not None and trouble != (before.get("trouble"), before.get("given_up"))
+        return "RenewalTrouble" if is_new and not image.get("removed") else None
     return _RECORD_EVENTS.get(record.removeprefix(BEHIND).partition("#")[0])

@@ -1,4 +1,4 @@
-"""Ranges of days, as reports are asked for them."""
+"""Ranges of days in the queries of reports."""
 
 from collections.abc import Mapping
 from datetime import date, timedelta
@@ -25,12 +25,12 @@ class Range:
 
     @property
     def by_month(self) -> dict[str, list[str]]:
-        """The days of each month, the months in their order."""
+        """The days by month, in order."""
         return {month: list(days) for month, days in groupby(self.days, key=lambda day: day[:7])}
 
     @property
     def before(self) -> "Range":
-        """The range just before: of the same length, or of whole months as many whole months."""
+        """The range just before: as many months if this is whole months, else as many days."""
         if self.first.day == 1 and (self.last + timedelta(days=1)).day == 1:
             month = self.first.year * 12 + self.first.month - 1 - len(self.by_month)
             return Range(date(month // 12, month % 12 + 1, 1), self.first - timedelta(days=1))
