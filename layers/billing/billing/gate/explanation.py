@@ -1,7 +1,7 @@
-"""Why a user has a feature or lacks it, at any moment: from which records, until when, and what would open it.
+"""Explains why a user has or lacks a feature at any time: by which records, until when, and what would unlock it.
 
-Judged by what was stored then, which is what every gate answered from, not by what became known later. Before the
-account's history begins, its records say when they gave access.
+It uses the sources that were stored at that time, as the gate did then. For times before the account's history begins,
+the current records are used.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,8 +20,8 @@ _ENTRIES = 200
 
 @dataclass(frozen=True, slots=True)
 class Last:
-    """What gave a feature last before it was closed, until when, and what came then: the code of the change (`moved`,
-    `became`, …) with the status or plan it led to; None: its time ran out."""
+    """The last source of a locked feature, and its end. `then`: the code of the change that ended it (`moved`, …) or
+    the status that it got (`canceled`, …); None: its time ran out."""
 
     source: Source
     until: int
@@ -31,8 +31,8 @@ class Last:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """The decision at `at`; every source that gives the feature at any time, the open ones first; and of a refusal what
-    to buy, and what gave it last."""
+    """The decision at `at`, and all sources of the feature, open ones first. Of a refusal also the plans to buy and the
+    last source."""
 
     feature: str
     at: int
@@ -47,22 +47,22 @@ class Explanation:
 
 
 def explain(accounts: AccountStore, user_id: str, catalogue: Catalogue, feature: str, at: int) -> Explanation:
-    then = accounts.sources_at(user_id, at)
-    if then is None:
-        then = sources(accounts.load(user_id, whole=True), catalogue)
-    givers = [s for s in with_free(then, catalogue) if s.features.get(feature)]
-    decision = decide(givers, feature, at)
-    givers.sort(key=lambda s: (not s.open_at(at), -s.start))
+    stored = accounts.sources_at(user_id, at)
+    if stored is None:
+        stored = sources(accounts.load(user_id, whole=True), catalogue)
+    of_feature = [s for s in with_free(stored, catalogue) if s.features.get(feature)]
+    decision = decide(of_feature, feature, at)
+    of_feature.sort(key=lambda s: (not s.open_at(at), -s.start))
     offers = [] if isinstance(decision, Entitlement) else plans_with(feature, catalogue)
-    last = None if isinstance(decision, Entitlement) else _last(accounts, user_id, feature, at, givers)
-    return Explanation(feature, at, decision, givers, offers, last)
+    last = None if isinstance(decision, Entitlement) else _last(accounts, user_id, feature, at, of_feature)
+    return Explanation(feature, at, decision, of_feature, offers, last)
 
 
-def _last(accounts: AccountStore, user_id: str, feature: str, at: int, givers: Sequence[Source]) -> Last | None:
-    """What gave the feature last before `at`: by the records of that time, else by the stored history, which also has
-    plans that were left."""
-    gone = [s for s in givers if s.until is not None and s.start < s.until <= at]
-    newest = max(gone, key=lambda s: s.until or 0, default=None)
+def _last(accounts: AccountStore, user_id: str, feature: str, at: int, of_feature: Sequence[Source]) -> Last | None:
+    """The last source of the feature before `at`: among the sources of that time, or a later one in the stored history,
+    which also has plans that the user has left."""
+    ended = [s for s in of_feature if s.until is not None and s.start < s.until <= at]
+    newest = max(ended, key=lambda s: s.until or 0, default=None)
     last = Last(newest, newest.until, None, None) if newest is not None and newest.until is not None else None
     after: Mapping[str, Any] | None = None
     for entry in accounts.past(user_id, HISTORY, _ENTRIES, at):

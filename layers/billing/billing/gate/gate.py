@@ -1,4 +1,4 @@
-"""The gate: is this user entitled? A cached yes is trusted, a cached no never: it is read again before it is said."""
+"""The gate: is this user entitled? A cached snapshot can grant a feature; a refusal always reads the stored one."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -10,12 +10,12 @@ from billing.rules.entitlements import Entitlement, Refusal, Source, decide, fre
 from billing.rules.plans import Catalogue, Plan, feature
 from billing.store.accounts import AccountStore
 
-# A refusal names at most so many offers.
+# Offers in a refusal.
 MAX_OFFERS = 3
 
 
 class Gate:
-    """Decides for one user at a time; `upgrade_url` is where a person can buy what is missing."""
+    """`upgrade_url`: the page where a user can buy a plan; refusals contain it."""
 
     def __init__(self, accounts: AccountStore, upgrade_url: str) -> None:
         self._accounts = accounts
@@ -24,7 +24,7 @@ class Gate:
     def check(
         self, user_id: str, feature: str, catalogue: Catalogue, now: int, cached: Sequence[Source] | None = None
     ) -> Entitlement:
-        """The entitlement, or `FeatureLocked` with what would unlock it. `cached`: sources cached by the authorizer."""
+        """The entitlement. Raises `FeatureLocked` with offers. `cached`: sources cached by the authorizer."""
         if cached is not None:
             decision = decide(with_free(cached, catalogue), feature, now)
             if isinstance(decision, Entitlement):
@@ -36,7 +36,7 @@ class Gate:
         return decision
 
     def limit_reached(self, feature: str, limit: int, catalogue: Catalogue) -> FeatureLocked:
-        """The refusal of a feature that is open but used up; it offers credits, and plans that allow more."""
+        """The error for a feature whose allowance is used up, with offers of plans that allow more."""
         return self._locked(Refusal(feature, "limit_reached", ()), catalogue, limit)
 
     def _locked(self, refusal: Refusal, catalogue: Catalogue, limit: int = 0) -> FeatureLocked:
@@ -60,14 +60,14 @@ class Gate:
 
 
 def known_sources(context: Mapping[str, Any]) -> Sequence[Source] | None:
-    """What the authorizer passed on of the snapshot; None when it passed nothing."""
+    """The snapshot's sources in the authorizer's context; None if it has none."""
     text = context.get("sources")
     return sources_from_json(json.loads(text)) if text else None
 
 
 def with_free(own: Sequence[Source], catalogue: Catalogue) -> list[Source]:
-    """A user's own sources with the free plan, which everybody has, or whoever has bought or been given something
-    once."""
+    """A user's sources and the free plan. A free plan with `after_purchase` needs at least one source that gave
+    access."""
     free = catalogue.free()
     if free is None or (free.after_purchase and not any(s.until is None or s.until > s.start for s in own)):
         return list(own)
@@ -75,6 +75,6 @@ def with_free(own: Sequence[Source], catalogue: Catalogue) -> list[Source]:
 
 
 def plans_with(feature: str, catalogue: Catalogue) -> list[Plan]:
-    """The plans on sale that give a feature, the cheapest first."""
+    """The plans on sale that have a feature, lowest rank and price first."""
     plans = [p for p in catalogue.newest() if p.status == "active" and not p.free and p.features.get(feature)]
     return sorted(plans, key=lambda p: (p.rank, p.price_cents, p.plan_id))

@@ -1,4 +1,4 @@
-"""What a user has, as the API tells it: every entitlement, what is left of it, the token for offline gates."""
+"""The API's list of a user's entitlements with what is left of each, and the token for offline gates."""
 
 import hashlib
 import json
@@ -17,12 +17,12 @@ from billing.store.counters import CounterStore
 if TYPE_CHECKING:
     from billing.identity.tokens import Signer
 
-# ENTITLEMENT_TOKEN_SECONDS: for so long a feature can stay open after its end at a host that checks tokens offline.
+# Default of ENTITLEMENT_TOKEN_SECONDS. After a feature is revoked, an offline gate can grant it for this long.
 TOKEN_SECONDS = 300
 
 
 class Statement:
-    """One user's entitlements at `now`. `etag` is known before anything is signed; `signed` adds the token."""
+    """One user's entitlements at `now`. `etag` needs no signing; `signed` adds the token."""
 
     def __init__(
         self, accounts: AccountStore, counters: CounterStore, catalogue: Catalogue, user_id: str, now: int, seconds: int
@@ -37,12 +37,12 @@ class Statement:
 
     @property
     def etag(self) -> str:
-        """Changes with the content, and twice in a token's life: "not modified" never withholds a fresh token."""
+        """Changes with the content, and twice in a token's lifetime, so that a 304 never leaves an expired token."""
         text = json.dumps([self._content, self._now // max(1, self._seconds // 2)], sort_keys=True)
         return f'"{hashlib.sha256(text.encode()).hexdigest()[:32]}"'
 
     def signed(self, signer: "Signer") -> dict[str, Any]:
-        """The whole answer. The token ends after its seconds, or with the first entitlement that ends sooner."""
+        """The whole answer. The token expires after `seconds`, or with the first entitlement that ends sooner."""
         expires_at = token_end(self._features, self._now, self._seconds)
         claims = {feature: h.claim for feature, h in self._features.items()}
         token = signer.sign_entitlements(self._user_id, self._plan_id, claims, self._version, self._now, expires_at)

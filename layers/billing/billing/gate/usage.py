@@ -1,7 +1,7 @@
-"""Using a metered feature: consume, or reserve and later settle or release. Exact, whoever else calls at the time.
+"""Using a metered feature: consume, or reserve and later settle or release. Exact under concurrent calls.
 
-The usual call is one conditional write. Only where the allowance ends, a period begins, credits are spent, something
-is reserved or a call carries an idempotency key is the counter read, computed anew and written at its version.
+The usual call is one conditional write. At the end of an allowance, the start of a period, when credits are spent, for
+reservations and idempotency keys, the counter is read and written back at its version.
 """
 
 import hashlib
@@ -39,10 +39,10 @@ class Usage:
         now: int,
         cached: Sequence[Source] | None = None,
     ) -> Result:
-        """One call in the shape of `requests.UseFeature`. `cached`: sources cached by the authorizer.
+        """One call in the shape of `buyer_requests.UseFeature`. `cached`: sources cached by the authorizer.
 
-        Raises `FeatureLocked` when the feature is closed or its allowance is used up, `NotFound` for a reservation
-        that is not (or no longer) held, `Conflict` for an idempotency key that was used for something else.
+        Raises `FeatureLocked` when the feature is locked or its allowance is used up, `NotFound` for a reservation that
+        does not exist (any more), `Conflict` for an idempotency key that was used for another call.
         """
         feature = call["feature"]
         if call["action"] in ("settle", "release"):
@@ -53,7 +53,7 @@ class Usage:
         try:
             return self._retry(lambda: self._take(user_id, call, granted, now))
         except _UsedUp:
-            # A cached no is never trusted: credits or a larger plan may have been bought since.
+            # The cached sources may be stale: credits or a larger plan may have been bought since.
             fresh = quota(self._gate.check(user_id, feature, catalogue, now), now)
         if fresh is None or fresh == granted:
             raise self._gate.limit_reached(feature, granted.allowance, catalogue)
@@ -70,10 +70,10 @@ class Usage:
         now: int,
         cached: Sequence[Source] | None = None,
     ) -> list[Result]:
-        """Several calls, each judged alone; a refusal is a result with `allowed` false and the `code` of its cause."""
-        return [self._judge(user_id, call, catalogue, now, cached) for call in calls]
+        """Several independent calls. A refused one has `allowed` false and the error's `code`."""
+        return [self._use_or_refusal(user_id, call, catalogue, now, cached) for call in calls]
 
-    def _judge(
+    def _use_or_refusal(
         self,
         user_id: str,
         call: Mapping[str, Any],
@@ -99,7 +99,7 @@ class Usage:
     def _take_at_version(
         self, user_id: str, call: Mapping[str, Any], granted: Quota, now: int, stored: Stored | None = None
     ) -> Result:
-        """`stored`: the counter, where it was read just now."""
+        """`stored`: the counter, if it was just read."""
         key = call.get("idempotency_key")
         repeated = self._repeated(user_id, key, call, now)
         if repeated is not None:
@@ -150,7 +150,7 @@ class Usage:
     def _quota_or_nothing(
         self, user_id: str, feature: str, catalogue: Catalogue, now: int, cached: Sequence[Source] | None
     ) -> Quota:
-        """A reservation is ended even when the feature was closed meanwhile: then nothing else is left."""
+        """The quota, or an empty one: a reservation can be ended even if the feature was locked meanwhile."""
         nothing = Quota(0, (), 0, None)
         try:
             return quota(self._gate.check(user_id, feature, catalogue, now, cached), now) or nothing
@@ -180,7 +180,7 @@ class Usage:
 
 
 class _UsedUp(BillingError):
-    """Not enough is left, judged by a quota that may be a cached one."""
+    """Not enough is left by a quota that may be from a cache."""
 
     def __init__(self) -> None:
         super().__init__("not enough is left")
