@@ -1,1 +1,1 @@
-"""The HTTP contract: what a request may hold, what an answer looks like, and which calls there are."""
+"""The HTTP API: its routes, requests and answers."""

@@ -1,4 +1,4 @@
-"""Request bodies of those who work at the shop."""
+"""Request bodies of admins."""
 
 from typing import Annotated, Literal
 
@@ -35,7 +35,7 @@ FeatureGrant = bool | Annotated[int, Field(ge=0, le=1_000_000_000)] | AllowanceV
 
 
 class OfferBody(RequestBody):
-    """What the plans of one offer (its month, its year) have in common."""
+    """The shared fields of the plans of one offer (monthly, annual)."""
 
     name: Annotated[str, Visible] = Field(min_length=1, max_length=80)
     description: Annotated[str, Visible] = Field("", max_length=500)
@@ -43,30 +43,30 @@ class OfferBody(RequestBody):
     tier: Annotated[str, Visible] = Field(
         "", max_length=40, description="Joins the monthly and the annual plan of one offer"
     )
-    rank: int = Field(0, ge=0, le=1000, description="Higher is more: decides what is an upgrade")
+    rank: int = Field(0, ge=0, le=1000, description="A change to a higher rank is an upgrade")
     group: PlanId = Field("main", description="Plans of one group replace each other")
     trial_days: int = Field(0, ge=0, le=730)
     grace_days: int = Field(7, ge=0, le=30)
-    optimistic: bool = Field(False, description="Bitcoin: open at the first sight of the payment")
-    after_purchase: bool = Field(False, description="Free plan: only for those who have bought or been given something")
-    recommended: bool = Field(False, description="Pointed out on the price list")
-    position: int = Field(0, ge=0, le=1000, description="Place on the price list; of one place the lower rank is first")
+    optimistic: bool = Field(False, description="Bitcoin: give access before the payment is confirmed")
+    after_purchase: bool = Field(False, description="Free plan: only for users who have had a purchase or grant")
+    recommended: bool = Field(False, description="Highlighted on the price list")
+    position: int = Field(0, ge=0, le=1000, description="Order on the price list; with equal positions, by rank")
 
 
 class PriceBody(RequestBody):
-    """What each plan of an offer has of its own. `price_cents` is in the currency's minor unit (yen have none: 500 is
-    ¥500)."""
+    """The fields that differ between the plans of an offer. `price_cents` is in the currency's minor unit (yen have
+    none: 500 is ¥500)."""
 
     price_cents: int = Field(ge=0, le=99_999_999)
     currency: Currency
     interval: Interval
-    duration_days: int | None = Field(None, ge=1, le=36_500, description="Only for `once`; absent: for good")
+    duration_days: int | None = Field(None, ge=1, le=36_500, description="Only for `once`; absent: without end")
     status: Literal["active", "hidden"] = "active"
     provider_plan_ids: dict[ProviderName, Id] = Field(default_factory=dict)
 
 
 class PlanBody(OfferBody, PriceBody):
-    """A plan as an admin writes it."""
+    """A plan as written by an admin."""
 
 
 class CreatePlan(PlanBody):
@@ -74,36 +74,36 @@ class CreatePlan(PlanBody):
 
 
 class UpdatePlan(PlanBody):
-    """A new version. `version` is the one it was edited from: a newer one in between is a 409."""
+    """A new version. `version` is the one that was edited; 409 if there is a newer one by now."""
 
     version: int = Field(ge=1)
 
 
 class OfferPrice(PriceBody):
     plan_id: PlanId
-    version: int = Field(0, ge=0, description="The one it was edited from; 0: a new plan")
+    version: int = Field(0, ge=0, description="The version that was edited; 0: a new plan")
 
 
 class SaveOffer(OfferBody):
-    """The plans of one offer, written at once, so that they cannot drift apart."""
+    """All plans of one offer, written in one call, so that their shared fields stay equal."""
 
     prices: list[OfferPrice] = Field(min_length=1, max_length=6)
 
 
 class ArchivePlan(RequestBody):
-    anyway: bool = Field(False, description="Also when it is the free plan that everybody has: all lose what it gives")
+    anyway: bool = Field(False, description="Also if it is the free plan: then every user loses its features")
 
 
 class MoveSubscribers(RequestBody):
-    """Whom to move to the newest version, and how fast. A larger `percent` later goes on with more of them."""
+    """Whom to move to the newest version, and how fast. Send it again with a larger `percent` to move more."""
 
-    to_version: int = Field(ge=2, description="The newest version: a newer one by now is a 409")
-    percent: int = Field(100, ge=1, le=100, description="Share of the users, always the same ones")
+    to_version: int = Field(ge=2, description="The newest version; 409 if there is a newer one by now")
+    percent: int = Field(100, ge=1, le=100, description="Share of the users; a larger one includes the smaller")
     per_hour: int = Field(200, ge=1, le=2000)
-    notice_days: int = Field(14, ge=0, le=90, description="Whose period ends sooner is moved a period later")
+    notice_days: int = Field(14, ge=0, le=90, description="If the period ends sooner, the move waits for the next one")
 
 
-DryRun = Annotated[bool, Field(description="Only say what it would do")]
+DryRun = Annotated[bool, Field(description="Only preview the effect")]
 
 
 class CancelForUser(RequestBody):
@@ -122,7 +122,7 @@ class PreviewChangeForUser(RequestBody):
 
 class GiveDays(RequestBody):
     days: int = Field(ge=1, le=366)
-    plan_id: PlanId | None = Field(None, description="Default: the plan that the customer has; 409 without one")
+    plan_id: PlanId | None = Field(None, description="Default: the customer's plan; 409 without one")
     reason: Reason
     dry_run: DryRun = False
     idempotency_key: IdempotencyKey
@@ -143,8 +143,8 @@ class RefundPayment(RequestBody):
     payment_id: Id
     amount_cents: int | None = Field(None, ge=1, description="Absent: all that is left")
     reason: Literal["duplicate", "fraudulent", "requested_by_customer"] = "requested_by_customer"
-    dry_run: bool = Field(False, description="Only say what it would do to the user's access")
-    undecided: bool = Field(False, description="Only while nobody has accepted the invoice; 409 already_accepted else")
+    dry_run: bool = Field(False, description="Only preview the effect on the user's access")
+    undecided: bool = Field(False, description="409 already_accepted if the invoice has been accepted")
     idempotency_key: IdempotencyKey
 
 
@@ -154,7 +154,7 @@ class RedriveEvents(RequestBody):
 
 
 class SetAside(RequestBody):
-    """Events that will never be ours."""
+    """Events that will never belong to a user of ours."""
 
     event_ids: list[EventId] = Field(min_length=1, max_length=25)
     reason: Reason
@@ -166,12 +166,12 @@ class TakeBack(RequestBody):
 
 class RefundInvoice(RequestBody):
     amount_cents: int | None = Field(None, ge=1, description="Absent: all that is left")
-    surplus: bool = Field(False, description="Only an overpayment; access stays as it is")
-    accepted: bool = Field(False, description="Also when somebody has accepted the invoice; 409 already_accepted else")
+    surplus: bool = Field(False, description="Only the overpayment; access does not change")
+    accepted: bool = Field(False, description="Allow it for an accepted invoice; else that is a 409 already_accepted")
     idempotency_key: IdempotencyKey
 
 
-_Url = Annotated[str, Field(min_length=1, max_length=500, description="https, of the public internet")]
+_Url = Annotated[str, Field(min_length=1, max_length=500, description="https, with a public address")]
 _Description = Annotated[str, Field(max_length=200), Visible]
 _EventTypes = Annotated[
     list[Annotated[str, Field(max_length=64)]], Field(min_length=1, max_length=50, description="Names of `event_types`")
@@ -185,7 +185,7 @@ class CreateEndpoint(RequestBody):
 
 
 class ChangeEndpoint(RequestBody):
-    """What is left out stays."""
+    """Absent fields stay as they are."""
 
     url: _Url | None = None
     description: _Description | None = None
@@ -194,7 +194,7 @@ class ChangeEndpoint(RequestBody):
 
 
 class ResendEvents(RequestBody):
-    """One delivery, or everything that was taken in since a moment of the last 30 days."""
+    """One delivery, or all events since a time within the last 30 days."""
 
     delivery_id: Annotated[str, Field(max_length=64, pattern=r"^[0-9]{12}\.evt_[0-9a-f]{32}$")] | None = None
     since: UnixTime | None = None
@@ -208,8 +208,8 @@ class ResendEvents(RequestBody):
 
 class SetFlag(RequestBody):
     percent: int = Field(ge=0, le=100)
-    allow: list[Id] = Field(max_length=200, description="User ids that have it whatever the percentage")
-    version: int = Field(ge=0, description="Of the flags as you saw them; 409 when it is not the newest")
+    allow: list[Id] = Field(max_length=200, description="User ids that have the flag regardless of `percent`")
+    version: int = Field(ge=0, description="The version of the flags that was edited; 409 if there is a newer one")
 
 
 class VoucherCredits(RequestBody):
@@ -218,24 +218,24 @@ class VoucherCredits(RequestBody):
 
 
 class MakeVouchers(RequestBody):
-    """Either a plan, for so many of its intervals, or credits of a feature. `sold_cents`: what each is sold for, past
-    every provider; it is booked when one is redeemed."""
+    """Vouchers for a number of intervals of a plan, or for credits of a feature. `sold_cents`: the price of each if
+    sold outside the providers, booked when it is redeemed."""
 
     plan_id: PlanId | None = None
     intervals: int = Field(1, ge=1, le=36)
     credits: VoucherCredits | None = None
     count: int = Field(ge=1, le=1000)
     sold_cents: int = Field(0, ge=0, le=99_999_999)
-    currency: Currency | Literal[""] = Field("", description="Of `sold_cents`; of a plan its own")
-    expires_at: UnixTime | None = Field(None, description="From then on they cannot be redeemed any more")
+    currency: Currency | Literal[""] = Field("", description="Of `sold_cents`; for a plan, its currency")
+    expires_at: UnixTime | None = Field(None, description="They cannot be redeemed from then on")
     note: Reason
     idempotency_key: IdempotencyKey
 
 
 class RevokeVouchers(RequestBody):
-    """What is unused, of the numbers named or of all. `used`: also what was redeemed; whoever has it loses it."""
+    """Revoke the unused vouchers of `numbers`, default all. `used`: redeemed ones too; their users lose access."""
 
     numbers: list[Annotated[int, Field(ge=1, le=1000)]] | None = Field(None, min_length=1, max_length=1000)
     used: bool = False
-    returned: bool = Field(False, description="What they were sold for was given back: booked where one was redeemed")
+    returned: bool = Field(False, description="Their price was paid back; booked for redeemed ones")
     reason: Reason

@@ -1,4 +1,4 @@
-"""Request bodies of buyers, and of those who have no token yet."""
+"""Request bodies of buyers, and of calls without a token."""
 
 from typing import Annotated, Literal
 
@@ -20,16 +20,16 @@ from billing.rules.languages import Language
 class CreateCheckoutSession(RequestBody):
     plan_id: PlanId
     provider: ProviderName | None = Field(None, description="Default: the first provider on offer")
-    user_id: Id | None = Field(None, description="Only the caller's own; anything else is 403")
-    quote_id: Id | None = Field(None, description="The terms that were shown; others by now are a 409 `quote_outdated`")
+    user_id: Id | None = Field(None, description="Must be the caller's own, else 403")
+    quote_id: Id | None = Field(None, description="The quote that was shown; 409 `quote_outdated` if it has changed")
     accept_overlap: bool = Field(
-        False, description="After a 409 `overlap`: the buyer knows that both will be paid, side by side"
+        False, description="After a 409 `overlap`: the buyer agrees to pay for both at the same time"
     )
-    gift: bool = Field(False, description="Buy a voucher for one interval of the plan, paid once; it renews nothing")
+    gift: bool = Field(False, description="Buy a voucher for one interval of the plan, paid once, without renewal")
 
 
 class TrackEvent(RequestBody):
-    """A funnel step, counted without any identity."""
+    """A funnel step, counted anonymously."""
 
     event: Literal["paywall_seen", "pricing_viewed", "checkout_started"]
     feature: FeatureKey | None = None
@@ -42,23 +42,24 @@ class UsageItem(RequestBody):
 
 
 class UseFeature(UsageItem):
-    """`consume` at once, or `reserve` now and `settle` (perhaps less) or `release` later by `reservation_id`."""
+    """`consume` at once, or `reserve` first and later `settle` (at most that amount) or `release` by
+    `reservation_id`."""
 
     action: Literal["consume", "reserve", "settle", "release"] = "consume"
     idempotency_key: IdempotencyKey | None = None
     reservation_id: Id | None = None
-    expires_in: int = Field(300, ge=10, le=3600, description="Seconds a reservation holds")
+    expires_in: int = Field(300, ge=10, le=3600, description="Seconds until a reservation expires")
 
 
 class UseFeatures(RequestBody):
-    """Several at once, each judged alone."""
+    """Several independent calls."""
 
     items: list[UseFeature] = Field(min_length=1, max_length=25)
 
 
 SubscriptionId = Annotated[
     Id | None,
-    Field(description="Which subscription is meant; needed where several could be, else a 409 `subscription_unclear`"),
+    Field(description="Required if the buyer has several subscriptions, else 409 `subscription_unclear`"),
 ]
 
 
@@ -72,7 +73,7 @@ class CancelSubscription(RequestBody):
     at_period_end: bool = True
     reason: CancelReason | None = None
     comment: str | None = Field(
-        None, max_length=500, description="Passed to the provider; kept here for 180 days, for whoever runs the shop"
+        None, max_length=500, description="Passed to the provider; stored for 180 days, for the shop's admins"
     )
 
 
@@ -81,11 +82,9 @@ class ResumeSubscription(RequestBody):
 
 
 class SignInWithNostr(RequestBody):
-    """The signed NIP-98 event travels in the Authorization header; its payload hash covers this body."""
+    """The signed NIP-98 event is in the Authorization header; its payload hash covers this body."""
 
-    link_to: str | None = Field(
-        None, max_length=4096, description="A session token of the account that this key shall open from now on"
-    )
+    link_to: str | None = Field(None, max_length=4096, description="A session token of the account to link this key to")
 
 
 class RefreshSession(RequestBody):
@@ -93,7 +92,7 @@ class RefreshSession(RequestBody):
 
 
 class RenewTerm(RequestBody):
-    provider: ProviderName | None = Field(None, description="Default: where the last term was bought")
+    provider: ProviderName | None = Field(None, description="Default: the provider of the last term")
 
 
 class SetReminders(RequestBody):
@@ -101,37 +100,37 @@ class SetReminders(RequestBody):
 
 
 class MakeCalendarFeed(RequestBody):
-    language: Language = Field("en", description="Of what the entries say")
+    language: Language = Field("en", description="Of the entries")
 
 
-Satoshis = Annotated[int, Field(ge=1, le=10_000_000, description="At most so many for one term, whatever the rate")]
+Satoshis = Annotated[int, Field(ge=1, le=10_000_000, description="Limit for one term, at any exchange rate")]
 
 
 class SayOfConnection(RequestBody):
-    """What the buyer knows of the connection, where the wallet does not tell; a budget that it tells goes before it."""
+    """What the buyer says about the connection. A budget that the wallet reports itself takes precedence."""
 
     budget_sat: Satoshis | None = None
     period: Literal["daily", "weekly", "monthly", "yearly", "never"] = "never"
-    ends_at: UnixTime | None = Field(None, description="From then on the connection is over")
+    ends_at: UnixTime | None = Field(None, description="When the connection expires")
 
 
 class ConnectWallet(RequestBody):
-    """`connection` can pay from the buyer's wallet: it is sealed at once, and shown to nobody again."""
+    """`connection` can pay from the buyer's wallet: it is encrypted at once and never shown again."""
 
     connection: str = Field(
-        min_length=1, max_length=4096, description="nostr+walletconnect://…, as the wallet gives it"
+        min_length=1, max_length=4096, description="nostr+walletconnect://…, as copied from the wallet"
     )
-    plan_id: PlanId = Field(description="What is to be renewed; its price of today is what is agreed to")
+    plan_id: PlanId = Field(description="The plan to renew; the buyer agrees to its current price")
     most_sat: Satoshis
     accept_unlimited: bool = Field(
-        False, description="After a 409 `wallet_unlimited`: the buyer knows that the connection has no budget"
+        False, description="After a 409 `wallet_unlimited`: the buyer accepts that the connection has no budget"
     )
     said: SayOfConnection | None = None
 
 
 DaysBefore = Annotated[
     list[Annotated[int, Field(ge=1, le=60)]],
-    Field(min_length=1, max_length=6, description="How many days before an end"),
+    Field(min_length=1, max_length=6, description="Days before an end to send a reminder"),
 ]
 
 
@@ -145,20 +144,20 @@ class AskForMessages(SetMessages):
 
 
 class ConfirmMessages(RequestBody):
-    code: str = Field(min_length=1, max_length=20, description="As it came in the message")
+    code: str = Field(min_length=1, max_length=20, description="From the message")
 
 
 class SetWallet(RequestBody):
     paused: bool | None = None
     most_sat: Satoshis | None = None
     price_cents: int | None = Field(
-        None, ge=0, description="Today's price, to agree to it; another one by now is a 409 `quote_outdated`"
+        None, ge=0, description="Agree to the current price; 409 `quote_outdated` if it is another by now"
     )
-    said: SayOfConnection | None = Field(None, description="All that is known from now on; left out, it stays")
+    said: SayOfConnection | None = Field(None, description="Replaces what was said before; absent: unchanged")
 
 
 VoucherCode = Annotated[
-    str, Field(min_length=1, max_length=60, description="As it was typed: spaces, dashes and case count for nothing")
+    str, Field(min_length=1, max_length=60, description="As typed: spaces, dashes and case are ignored")
 ]
 
 

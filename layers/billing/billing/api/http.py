@@ -1,4 +1,4 @@
-"""HTTP: API Gateway events to requests, answers and errors to responses. No handler builds an error body itself."""
+"""HTTP: API Gateway events to requests; answers and errors to responses. Only this module builds error bodies."""
 
 import base64
 import hashlib
@@ -33,19 +33,18 @@ if TYPE_CHECKING:
 
     Model = TypeVar("Model", bound=BaseModel)
 
-# No documented request comes near this; webhooks have a limit of their own.
+# All documented requests are far smaller. Webhooks have their own limit.
 MAX_BODY_BYTES = 64 * 1024
 
-# Seconds after which a caller may try again what could not be answered, where nothing more precise is known.
+# Default of the Retry-After header, in seconds.
 _RETRY_AFTER = 15
 
-# The characters of an id in a path, ours or a provider's. "#" is not among them, because it separates the parts of
-# keys.
+# An id in a path, ours or a provider's. "#" is excluded, because it separates the parts of keys.
 ID = r"[A-Za-z0-9_.:@/-]{1,128}"
-# A user, or what is left of an erased one: the Accounts table holds more than users, such as the audit log.
+# A user or an erased user's pseudonym. Other ids are excluded, because the Accounts table also has the audit log.
 USER_ID = r"(?:usr|erased)_[A-Za-z0-9_.:@/-]{1,120}"
 
-# The one table from what happened to the HTTP status; the most precise class is looked up first.
+# Error class → (HTTP status, title). The most specific class wins.
 STATUSES: Mapping[type[BillingError], tuple[int, str]] = {
     InvalidRequest: (400, "The request is not valid"),
     BadWebhook: (400, "The delivery was refused"),
@@ -66,9 +65,9 @@ STATUSES: Mapping[type[BillingError], tuple[int, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One call. `user_id` and `role` (of an admin's call) are the authorizer's word; `context` is all it passed on.
+    """One call. `user_id` and `role` (for admin calls) come from the authorizer; `context` is its whole context.
 
-    `address`: whence it came, if that is known; for counting alone, never stored or logged.
+    `address`: the client's address, if known; only for rate limits, never stored or logged.
     """
 
     route: str
@@ -96,7 +95,7 @@ class Request:
             raise InvalidRequest("the body is not of the documented shape", errors=faults) from error
 
     def only(self, *names: str) -> Mapping[str, str]:
-        """The query, which may hold these parameters alone: a mistyped one must not quietly change the answer."""
+        """The query. Raises `InvalidRequest` for any other parameter, so that a typing error is not ignored."""
         unknown = sorted(self.query.keys() - set(names))
         if unknown:
             message = f"not a parameter of this call: {', '.join(names)}"
@@ -105,16 +104,16 @@ class Request:
             )
         return self.query
 
-    def own_user(self, named: str | None = None) -> str:
-        """The caller's id. Naming somebody else's is refused: a body is no proof of who one is."""
+    def own_user(self, user_id: str | None = None) -> str:
+        """The caller's id. Raises `NotAllowed` if the request's `user_id` is another."""
         if not self.user_id:
             raise NotAuthenticated("this call needs a signed-in user")
-        if named is not None and named != self.user_id:
+        if user_id is not None and user_id != self.user_id:
             raise NotAllowed("user_id must be your own, or be left out")
         return self.user_id
 
     def queried_user(self) -> str:
-        """As `own_user`, for a call whose query may name the caller and nothing else."""
+        """As `own_user`, for a call whose only query parameter is `user_id`."""
         return self.own_user(self.only("user_id").get("user_id"))
 
 
@@ -132,9 +131,9 @@ Call = Callable[[Request], Response | Mapping[str, Any]]
 def endpoint(routes: Mapping[str, Call], logger: Log) -> Handler:
     """A Lambda handler for API Gateway payload 2.0. `routes` maps "GET /billing/plans" to a function of the request.
 
-    Calls below /admin/ are refused unless the authorizer gives a role that may make them, however the route is wired.
-    A `BillingError` becomes a problem document. Anything else fails the invocation: the caller sees a bare 500, and
-    the error metric and its alarm see the fault.
+    Calls below /admin/ need a sufficient role from the authorizer, whatever the template says. A `BillingError` becomes
+    a problem document. Any other exception fails the invocation: the caller gets a bare 500, and the error metric and
+    its alarm notice it.
     """
 
     def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
@@ -174,18 +173,18 @@ def _check_role(role: str, route: str) -> None:
 
 
 def csv_file(text: str, name: str) -> Response:
-    """A table as a file to save under a name."""
+    """A CSV table as a download."""
     kind = {"content-type": "text/csv; charset=utf-8"}
     return Response(text, headers={**kind, "content-disposition": f'attachment; filename="{name}"'})
 
 
 def is_admin_route(route_key: str) -> bool:
-    """Whether a route such as "GET /admin/plans" is for admins only."""
+    """Whether a route such as "GET /admin/plans" is below /admin/."""
     return route_key.partition(" ")[2].startswith("/admin/")
 
 
 def request_from(event: Mapping[str, Any], *, max_body: int = MAX_BODY_BYTES) -> Request:
-    """Raises `NotAllowed` for a call past our front, `RequestTooLarge`, or `InvalidRequest` for what cannot be one."""
+    """Raises `NotAllowed` for a call that bypasses our CloudFront, `RequestTooLarge`, or `InvalidRequest`."""
     headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
     origin.check(headers)
     text = event.get("body") or ""
@@ -213,21 +212,21 @@ def request_from(event: Mapping[str, Any], *, max_body: int = MAX_BODY_BYTES) ->
 
 
 def path_pattern(name: str) -> str:
-    """The form of a path's parameter, as a regular expression for the whole of it."""
+    """The regular expression that a path parameter must match entirely."""
     return USER_ID if name == "user_id" else ID
 
 
-def _path(named: Mapping[str, str]) -> Mapping[str, str]:
-    faults = [name for name, value in named.items() if not re.fullmatch(path_pattern(name), value)]
+def _path(parameters: Mapping[str, str]) -> Mapping[str, str]:
+    faults = [name for name, value in parameters.items() if not re.fullmatch(path_pattern(name), value)]
     if faults:
         user, other = "a user's id, such as usr_5f…", "letters, digits and _.:@/- alone, at most 128"
         errors = [{"path": name, "message": user if name == "user_id" else other} for name in faults]
         raise InvalidRequest("a value in the path has the wrong form", errors=errors)
-    return named
+    return parameters
 
 
 def chosen(query: Mapping[str, str], name: str, *words: str) -> str:
-    """One of a few words in a query, the first by default. Raises `InvalidRequest`."""
+    """A query parameter that is one of `words`; default: the first. Raises `InvalidRequest`."""
     word = query.get(name, words[0])
     if word not in words:
         errors = [{"path": name, "message": f"one of {', '.join(words)}"}]
@@ -236,7 +235,7 @@ def chosen(query: Mapping[str, str], name: str, *words: str) -> str:
 
 
 def seconds(query: Mapping[str, str], name: str, default: int) -> int:
-    """A moment in a query, in Unix seconds. Raises `InvalidRequest`."""
+    """A time in the query, in Unix seconds. Raises `InvalidRequest`."""
     text = query.get(name) or str(default)
     if not text.isascii() or not text.isdigit() or len(text) > 11:
         raise InvalidRequest(f"{name} is not a time", errors=[{"path": name, "message": "Unix seconds"}])
@@ -244,16 +243,16 @@ def seconds(query: Mapping[str, str], name: str, default: int) -> int:
 
 
 def problem(error: BillingError) -> Response:
-    """RFC 9457, with the error's stable `code` and its own members."""
+    """A problem document (RFC 9457) with the error's `code` and extensions."""
     status, title = next(STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES)
     body = {"type": f"urn:bitsleuth:{error.code}", "title": title, "status": status, "code": error.code}
     headers = {"content-type": "application/problem+json"}
-    if status in (429, 503):  # the same call may succeed later; a caller that knows when does not keep asking
+    if status in (429, 503):  # the same call may succeed later
         headers["retry-after"] = str(error.extensions.get("retry_after", _RETRY_AFTER))
     return Response({**body, "detail": error.detail, **error.extensions}, status, headers)
 
 
-# The headers of every answer unless it sets its own: no guessing of its type, and no caching of personal data.
+# Default headers: no content sniffing, and no caching of personal data.
 _HEADERS = {"content-type": "application/json", "cache-control": "no-store", "x-content-type-options": "nosniff"}
 
 
@@ -267,7 +266,7 @@ def to_gateway(response: Response) -> dict[str, Any]:
 
 
 def cacheable(request: Request, content: Mapping[str, Any], max_age: int, **unstable: object) -> Response:
-    """A public answer with an ETag over `content`, not over the `unstable` members; 304 for a caller who has it."""
+    """A public answer whose ETag covers `content` without the `unstable` members; 304 if the caller has it."""
     tag = f'"{hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]}"'
     headers = {"cache-control": f"public, max-age={max_age}", "etag": tag}
     return unless_known(request, tag, lambda: {**content, **unstable}, headers)
@@ -276,13 +275,13 @@ def cacheable(request: Request, content: Mapping[str, Any], max_age: int, **unst
 def unless_known(
     request: Request, tag: str, body: Callable[[], Mapping[str, Any] | str], headers: Mapping[str, str] | None = None
 ) -> Response:
-    """304 when the caller's If-None-Match names `tag`; else the body, which is only made then."""
-    answered = {"etag": tag, **(headers or {})}
+    """304 if the caller's If-None-Match contains `tag`; else the body, which is only computed then."""
+    tagged = {"etag": tag, **(headers or {})}
     tags = [part.strip().removeprefix("W/") for part in request.headers.get("if-none-match", "").split(",")]
-    return Response(None, 304, answered) if tag in tags else Response(body(), headers=answered)
+    return Response(None, 304, tagged) if tag in tags else Response(body(), headers=tagged)
 
 
 def wants_csv(query: Mapping[str, str], headers: Mapping[str, str]) -> bool:
-    """By `?format=csv`, or by the Accept header. Raises `InvalidRequest` for another format."""
+    """Whether `?format=csv` or the Accept header asks for CSV. Raises `InvalidRequest` for another format."""
     by_header = "csv" if "text/csv" in headers.get("accept", "") else "json"
     return chosen({"format": by_header, **query}, "format", "json", "csv") == "csv"

@@ -1,4 +1,4 @@
-"""Plans as requests write them, turned into plans."""
+"""Plans from request bodies."""
 
 from collections.abc import Mapping
 
@@ -11,7 +11,7 @@ def plan_from(body: PlanBody, plan_id: str, version: int) -> Plan:
 
 
 def plan_of_offer(body: OfferBody, price: PriceBody, plan_id: str, version: int) -> Plan:
-    """One plan of an offer: what it shares with the others, and what it has of its own."""
+    """One plan of an offer, from the shared fields and its own."""
     return Plan(
         plan_id=plan_id,
         version=version,
@@ -37,5 +37,5 @@ def plan_of_offer(body: OfferBody, price: PriceBody, plan_id: str, version: int)
 
 
 def feature_values(body: OfferBody | GrantFeatures) -> Mapping[str, FeatureValue]:
-    """What a request grants, by feature."""
+    """The features of a request body."""
     return features_from_json(body.model_dump(include={"features"})["features"])

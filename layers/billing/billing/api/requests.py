@@ -1,6 +1,6 @@
-"""Request bodies: what those of buyers and of admins are made of, and what both send.
+"""Field types and bodies shared by the requests of buyers and admins.
 
-Unknown fields, wrong types and oversize values are refused; every text has a bound.
+Unknown fields, wrong types and oversize values are refused; every text has a maximum length.
 """
 
 import unicodedata
@@ -12,7 +12,7 @@ from billing.providers import PROVIDERS
 
 
 def _one_line(text: str) -> str:
-    """Refuses what is not seen: control and format characters, line breaks, marks that turn the direction of text."""
+    """Refuses invisible characters: control and format characters, line breaks, direction marks."""
     if any(unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp") for character in text):
         raise ValueError("one line of visible characters, without control or direction marks")
     return text

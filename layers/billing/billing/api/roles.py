@@ -1,6 +1,6 @@
-"""What each of the admin's calls needs: a viewer reads, support helps one customer, an admin does everything.
+"""The role that each admin call needs: a viewer reads, support helps one customer, an admin may do everything.
 
-A call that is not in this list needs an admin. It loads nothing: every function reads it.
+A call that is not in this list needs an admin. This module imports nothing of ours, because many functions load it.
 """
 
 from collections.abc import Mapping
@@ -70,7 +70,7 @@ ROLES: Mapping[str, Role] = {
 
 
 def allowed(role: str) -> list[str]:
-    """The admin's calls that a role may make."""
+    """The admin calls that a role may make."""
     return [route for route in ROLES if may(role, route)]
 
 
@@ -79,5 +79,5 @@ def needed(route: str) -> Role:
 
 
 def may(role: str, route: str) -> bool:
-    """Whether a role, as the authorizer says it, may make one of the admin's calls; "" may make none."""
+    """Whether a role may make an admin call; the role "" may make none."""
     return RANKS.get(role, 0) >= RANKS[needed(route)]

@@ -1,4 +1,4 @@
-"""One call of the API: its path, who may call it, what it takes and what it answers."""
+"""The description of one API call: path, authorization, request and answer."""
 
 from typing import Literal
 
@@ -12,10 +12,10 @@ Auth = Literal["none", "user", "admin"]
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """`errors` are the problem statuses beyond those every call has (400, 401, 403, 413, 429, 500).
+    """`errors`: problem statuses beyond those of every call (400, 401, 403, 413, 429, 500).
 
-    `query` names all parameters there are. A `user_id` may only be the caller's own; anything else is 403.
-    `status` is what success answers; with 204 there is no body.
+    `query`: all its query parameters. A `user_id` must be the caller's own, else 403. `status`: of a successful answer;
+    204 has no body.
     """
 
     method: str
@@ -29,9 +29,9 @@ class Route:
     status: int = 200
     auth: Auth = "user"
     text: str = ""
-    """The media type of an answer that is no JSON."""
+    """The media type, if the answer is not JSON."""
 
     @property
     def role(self) -> roles.Role | None:
-        """Which role an admin's call needs at least; None for everybody else's calls."""
+        """The lowest role that may make an admin call; None for other calls."""
         return roles.needed(f"{self.method} {self.path}") if self.auth == "admin" else None

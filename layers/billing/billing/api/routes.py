@@ -1,4 +1,4 @@
-"""Every call of the API, once: the OpenAPI document is made from it and a test holds the template against it."""
+"""All calls of the API. The OpenAPI document is generated from them, and a test compares them with the template."""
 
 from billing.api import admin_routes, buyer_routes
 from billing.api.route import Route

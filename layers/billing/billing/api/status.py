@@ -1,4 +1,4 @@
-"""The buyer's status, and what each plan would cost them, in the shapes of `billing.api.answers`."""
+"""The buyer's status and quotes, in the shapes of `billing.api.answers`."""
 
 import hashlib
 from collections.abc import Iterable, Sequence
@@ -38,14 +38,14 @@ if TYPE_CHECKING:
     from billing.rules.ends import Ahead
 
 View = dict[str, Any]
-# The first of the default schedule of reminders (RENEWAL_REMINDER_DAYS).
+# The first of the default reminder days (RENEWAL_REMINDER_DAYS).
 NOTICE_DAYS = 7
 _Dated = TypeVar("_Dated", Subscription, Purchase, Term)
 
 
 def subscription_status(account: Account, catalogue: Catalogue, now: int, notice_days: int = NOTICE_DAYS) -> View:
-    """Everything the account page shows, in one answer. `notice_days`: how long before an end it is announced."""
-    from billing.rules.ends import ahead  # the price list never loads this
+    """Everything the account page shows. `notice_days`: how many days before an end it is announced."""
+    from billing.rules.ends import ahead  # not needed for the price list, which imports this module
 
     plan = plan_in_force(account, catalogue, now)
     checkout = next((c for c in account.checkouts if _unfinished(account, c, now)), None)
@@ -81,7 +81,7 @@ def subscription_status(account: Account, catalogue: Catalogue, now: int, notice
         ],
         "checkout": checkout and _checkout(checkout, catalogue),
         "holds": _holds(account, now),
-        # Bitcoin that was given back or is disputed does not count as paid ahead.
+        # Terms without a run, such as refunded or disputed ones, have no renewal.
         "renewals": [
             renewal(r, account.mandate_in(r.group))
             for r in account.renewals
@@ -89,33 +89,33 @@ def subscription_status(account: Account, catalogue: Catalogue, now: int, notice
         ],
         "wallets": [mandate.group for mandate in account.mandates if not mandate.removed],
         "ends": [
-            _end(one, one.ends_at, notice_days)
-            for one in ahead(account, catalogue, now, stand)
-            if one.ends_at is not None
+            _end(end, end.ends_at, notice_days)
+            for end in ahead(account, catalogue, now, stand)
+            if end.ends_at is not None
         ],
     }
 
 
-def _end(one: "Ahead", ends_at: int, notice_days: int) -> View:
-    """`id`: another one for each end, and when its buyer has to do something else about it. A page remembers by it
-    which notices were dismissed; it is a hash, so it names nothing to others."""
-    digest = hashlib.sha256(f"{one.key}|{ends_at}|{one.act}".encode()).hexdigest()
+def _end(end: "Ahead", ends_at: int, notice_days: int) -> View:
+    """`id` changes with the end's time and with the buyer's `act`. A page stores the ids of dismissed notices; they are
+    hashes, so they reveal nothing."""
+    digest = hashlib.sha256(f"{end.key}|{ends_at}|{end.act}".encode()).hexdigest()
     return {
         "id": digest[:24],
-        "kind": one.kind,
-        **_named(one.plan, one.plan_id),
+        "kind": end.kind,
+        **_named(end.plan, end.plan_id),
         "ends_at": rfc3339(ends_at),
         "notice_from": rfc3339(ends_at - notice_days * DAY),
-        "act": one.act,
-        "due_at": rfc3339(one.due_at),
-        "amount_cents": one.amount_cents,
-        "currency": one.currency,
-        "group": one.group,
+        "act": end.act,
+        "due_at": rfc3339(end.due_at),
+        "amount_cents": end.amount_cents,
+        "currency": end.currency,
+        "group": end.group,
     }
 
 
 def quotes(account: Account, catalogue: Catalogue, offered: Sequence[str], now: int) -> list[View]:
-    """What each plan on sale would mean to this buyer."""
+    """The terms of each plan on sale for this buyer."""
     in_force = plan_in_force(account, catalogue, now) if account.user_id else None
     return [_quote(account, catalogue, plan, in_force, offered, now) for plan in catalogue.on_sale()]
 
@@ -182,9 +182,9 @@ def _subscription(
     subscription: Subscription, account: Account, catalogue: Catalogue, standing: Standing, now: int
 ) -> View:
     plan = catalogue.get(subscription.plan_id, subscription.plan_version)
-    coming = None
+    scheduled = None
     if subscription.scheduled_plan_id is not None:
-        coming = catalogue.get(subscription.scheduled_plan_id, subscription.scheduled_plan_version)
+        scheduled = catalogue.get(subscription.scheduled_plan_id, subscription.scheduled_plan_version)
     actions = actions_of(subscription)
     following = next_of(subscription, plan, catalogue, standing, now)
     charged = subscription.currency or (plan.currency if plan else "USD")
@@ -202,7 +202,7 @@ def _subscription(
         "trial_end": rfc3339(subscription.trial_end),
         "cancel_at": rfc3339(subscription.ends_at),
         "scheduled_plan_id": subscription.scheduled_plan_id,
-        "scheduled_price_cents": coming.price_cents if coming else None,
+        "scheduled_price_cents": scheduled.price_cents if scheduled else None,
         "payment_problem": _payment_problem(subscription, standing),
         "next": _next(following, plan, charged),
         "if_canceled": _if_canceled(if_canceled(account, catalogue, subscription, now), charged)
@@ -213,13 +213,12 @@ def _subscription(
 
 
 def _next(following: Next, plan: Plan | None, currency: str) -> View:
-    shown = following.plan or plan
     return {
         "kind": following.kind,
         "at": rfc3339(following.at),
         "amount_cents": following.amount_cents,
         "currency": following.plan.currency if following.plan else currency,
-        **_named(shown, ""),
+        **_named(following.plan or plan, ""),
     }
 
 
@@ -281,7 +280,7 @@ def _bought(purchase: Purchase, catalogue: Catalogue, standing: Standing, now: i
 
 
 def voucher_view(redemption: Redemption, account: Account, catalogue: Catalogue, now: int) -> View:
-    """What was redeemed: a plan for a time, or credits of a feature."""
+    """A redeemed voucher: a plan for a time, or credits of a feature."""
     plan = catalogue.get(redemption.plan_id, redemption.plan_version) if redemption.plan_id else None
     own = [w for w in windows(account, catalogue) if (w.kind, w.record_id) == ("voucher", redemption.redemption_id)]
     ends = [w.until for w in own]
@@ -313,7 +312,7 @@ def invoice_state(purchase: Purchase, now: int) -> View | None:
 
 
 def _refund_waits_for(purchase: Purchase) -> str | None:
-    """Whose turn it is with the refund in bitcoin that is on its way."""
+    """Who has to act next on a pending bitcoin refund."""
     refunds = purchase.payment.refunds.values() if purchase.payment else ()
     return next((refund.waits_for for refund in refunds if refund.status == "pending" and refund.waits_for), None)
 
@@ -321,7 +320,7 @@ def _refund_waits_for(purchase: Purchase) -> str | None:
 def _last_ended(
     account: Account, catalogue: Catalogue, stand: dict[tuple[str, str], Standing], in_force: Plan | None
 ) -> View | None:
-    """The recurring plan that ended last, for a buyer who has none now."""
+    """The recurring plan that ended last, if the buyer has none now."""
     if in_force is not None and not in_force.free:
         return None
     ended = [
@@ -346,25 +345,24 @@ def _last_ended(
 
 
 def _unfinished(account: Account, checkout: Checkout, now: int) -> bool:
-    """A page that waits to be paid; once money is on its way the purchase itself is shown."""
+    """Whether a checkout waits for payment. Once a payment is under way, the purchase is shown instead."""
     if checkout.status != "open" or not checkout.url or checkout.expires_at <= now:
         return False
     if checkout.group == GIFT_GROUP or checkout.by_wallet:
         return False
-    mine = [p for p in [*account.purchases, *account.terms] if p.purchase_id == checkout.session_id]
-    return all(p.state == "pending" for p in mine)
+    purchases = [p for p in [*account.purchases, *account.terms] if p.purchase_id == checkout.session_id]
+    return all(p.state == "pending" for p in purchases)
 
 
 def _holds(account: Account, now: int) -> bool:
-    """Whether anything would be lost with the account: bought (for others too), granted, redeemed or about to be
-    paid."""
+    """Whether the account has anything of value: a purchase (also a gift), grant, voucher, wallet or open checkout."""
     valuable = (Subscription, Purchase, Redemption, Grant, Mandate)
     begun = (c.status == "open" and c.expires_at > now for c in account.checkouts)
     return any(isinstance(record, valuable) for record in account.records.values()) or any(begun)
 
 
 def _for_a_wallet_alone(term: Term) -> bool:
-    """An invoice for a wallet to pay, to which nothing came: the buyer has nothing to do with it."""
+    """Whether it is an unpaid invoice for a wallet to pay, which the buyer need not see."""
     return term.by_wallet and not term.paid and not term.received_cents
 
 

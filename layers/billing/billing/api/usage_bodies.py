@@ -1,7 +1,7 @@
-"""The bodies of the usage calls, read by hand: asked often, and a library of models would be most of their start.
+"""The bodies of the usage calls, validated by hand: pydantic would be most of the function's cold start.
 
-`requests.UseFeature` and `UseFeatures` say the same for the API's document; tests/api/test_usage_bodies.py holds the
-two to each other.
+`buyer_requests.UseFeature` and `UseFeatures` describe the same for the OpenAPI document; tests/api/test_usage_bodies.py
+compares the two.
 """
 
 import json
@@ -15,15 +15,15 @@ _Check = Callable[[Any], bool]
 
 
 def _text(pattern: str) -> _Check:
-    whole = re.compile(pattern, re.ASCII)
-    return lambda value: isinstance(value, str) and whole.fullmatch(value) is not None
+    compiled = re.compile(pattern, re.ASCII)
+    return lambda value: isinstance(value, str) and compiled.fullmatch(value) is not None
 
 
 def _number(least: int, most: int) -> _Check:
     return lambda value: type(value) is int and least <= value <= most
 
 
-# Member → (what is there without it, what it must be, the same in words); a member without a default is required.
+# Field → (default, check, the check in words). `_REQUIRED` as the default: it has none.
 _REQUIRED = object()
 _MEMBERS: Mapping[str, tuple[object, _Check, str]] = {
     "feature": (_REQUIRED, _text(r"[a-z0-9][a-z0-9_.:-]{0,63}"), "a feature's key, such as ai.chat"),
@@ -37,7 +37,7 @@ _MOST = 25
 
 
 def use_feature(body: bytes) -> dict[str, Any]:
-    """Raises `InvalidRequest`, which lists every fault with its path."""
+    """Raises `InvalidRequest` with all faults and their paths."""
     faults: list[dict[str, str]] = []
     call = _call(_parsed(body), "", faults)
     if faults:
@@ -67,10 +67,10 @@ def _call(item: Any, path: str, faults: list[dict[str, str]]) -> dict[str, Any]:
         return {}
     faults += [{"path": path + name, "message": "not a member of this body"} for name in item if name not in _MEMBERS]
     call = {}
-    for name, (default, is_one, words) in _MEMBERS.items():
+    for name, (default, is_valid, words) in _MEMBERS.items():
         value = item.get(name, default)
-        optional = value is None and default is None
-        if value is _REQUIRED or not (optional or is_one(value)):
+        absent = value is None and default is None
+        if value is _REQUIRED or not (absent or is_valid(value)):
             faults.append({"path": path + name, "message": words})
         call[name] = value
     return call

@@ -1,4 +1,4 @@
-"""What the API shows of an account: plain dicts in the shapes of `billing.api.answers`."""
+"""Plans and entitlements as plain dicts in the shapes of `billing.api.answers`."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ View = dict[str, Any]
 
 
 def plan_list(catalogue: Catalogue, offered: Sequence[str], lightning: Sequence[str] = ()) -> View:
-    """The public catalogue: what is for sale now, in the order of the price list."""
+    """The public catalogue: the plans on sale, in the order of the price list."""
     on_sale = catalogue.on_sale()
     features = [{"feature": key, **info} for key, info in FEATURES.items()]
     return {
@@ -28,7 +28,7 @@ def plan_list(catalogue: Catalogue, offered: Sequence[str], lightning: Sequence[
 
 
 def payment_providers(lightning: Sequence[str] = ()) -> View:
-    """How each provider takes money, also of those that are not on offer any more: receipts name them."""
+    """All providers with their abilities, including those not on offer any more, as receipts can name them."""
     return {
         name: {
             "title": abilities.title,
@@ -73,7 +73,7 @@ def admin_plan(plan: Plan, offered: Sequence[str]) -> View:
 
 
 def renewal(end: Renewal, mandate: Mandate | None = None) -> View:
-    """The end of what is prepaid in a group of plans, and how the wallet stands that is to renew it."""
+    """The end of prepaid time in a group of plans, and the state of the wallet that renews it."""
     by_wallet = None
     if mandate is not None and not mandate.removed:
         by_wallet = "renews" if mandate.renews else "trouble" if mandate.trouble else "paused"
@@ -89,21 +89,21 @@ def renewal(end: Renewal, mandate: Mandate | None = None) -> View:
 
 def plan_in_force(account: Account, catalogue: Catalogue, now: int) -> Plan | None:
     """The highest-ranked recurring plan whose window is open; else the free plan."""
-    from billing.rules.access import windows  # the gates judge snapshots and never load this
+    from billing.rules.access import windows  # not needed by the gates, which import this module
 
     live = [w.plan for w in windows(account, catalogue) if w.plan and w.plan.recurring and w.open_at(now)]
     return max(live, key=lambda p: p.rank, default=catalogue.free())
 
 
 def plan_of_sources(sources: Iterable[Source], catalogue: Catalogue, now: int) -> Plan | None:
-    """As `plan_in_force`, from a snapshot."""
+    """As `plan_in_force`, from the sources of a snapshot."""
     plans = [catalogue.get(s.plan_id, s.plan_version) for s in sources if s.plan_id and s.open_at(now)]
     live = [p for p in plans if p is not None and p.recurring]
     return max(live, key=lambda p: p.rank, default=catalogue.free())
 
 
 def entitlement_list(user_id: str, plan_id: str, version: int, features: Iterable[Held]) -> View:
-    """All that a user has; the caller adds the signed token."""
+    """All entitlements of a user; the caller adds the signed token."""
     return {
         "user_id": user_id,
         "plan_id": plan_id,
@@ -126,9 +126,8 @@ def entitlement(held: Held) -> View:
 
 
 def plan_move(plan_id: str, newest: Plan | None, move: "Move | None", effects: Sequence[Mapping[str, Any]]) -> View:
-    """A move of subscribers to a newer version. A subscription for which the provider is being asked counts as
-    moved."""
-    shown = {
+    """A move of subscribers to a newer version. Subscriptions in the state "moving" count as moved."""
+    view = {
         "plan_id": plan_id,
         "to_version": newest.version if newest else 0,
         "status": "none",
@@ -141,15 +140,15 @@ def plan_move(plan_id: str, newest: Plan | None, move: "Move | None", effects: S
         "effects": list(effects),
     }
     if move is not None:
-        shown |= {name: getattr(move, name) for name in shown if hasattr(move, name)}
-        shown |= {"started_at": rfc3339(move.started_at), "moved": move.moved + move.moving}
-    return shown
+        view |= {name: getattr(move, name) for name in view if hasattr(move, name)}
+        view |= {"started_at": rfc3339(move.started_at), "moved": move.moved + move.moving}
+    return view
 
 
 def value(opened: Entitlement) -> object:
-    """true, 5, or {"limit": 200, "per": "month"} with "credits" where some were bought."""
-    shown = feature(opened.value).shown()
-    return {**shown, "credits": opened.credits} if isinstance(shown, dict) and opened.credits else shown
+    """true, 5, or {"limit": 200, "per": "month"}, with "credits" if there are any."""
+    document = feature(opened.value).shown()
+    return {**document, "credits": opened.credits} if isinstance(document, dict) and opened.credits else document
 
 
 def source_view(source: Source) -> dict[str, object]:

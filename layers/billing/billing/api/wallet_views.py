@@ -1,4 +1,4 @@
-"""What a page shows of a wallet that renews, in the shapes of `billing.api.answers`."""
+"""A wallet that renews prepaid terms, in the shapes of `billing.api.answers`."""
 
 from billing.api.views import View
 from billing.rules.plans import Plan
@@ -8,7 +8,7 @@ from billing.rules.times import rfc3339
 
 
 def wallet_view(account: Account, mandate: Mandate, plan: Plan | None, now: int) -> View:
-    """What a wallet is asked for: when, how much, at most; how it stands, and why not better. `plan`: as it is sold."""
+    """What a wallet will be asked to pay and when, and its state. `plan`: the version on sale."""
     return {
         "group": mandate.group,
         "plan_id": mandate.plan_id,

@@ -1,4 +1,4 @@
-"""What all answers share.
+"""Shared by all answers.
 
 Times are RFC 3339 strings in UTC (`2026-11-22T21:00:00Z`); amounts integers in the minor unit.
 """
@@ -26,7 +26,7 @@ class PlanNamed(Response):
 
 
 class Empty(Response):
-    """Nothing to say beyond the status."""
+    """An answer without a body."""
 
 
 Json = dict[str, Any]

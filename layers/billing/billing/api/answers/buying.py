@@ -22,7 +22,7 @@ class Confirmation(Response):
     provider: str
     entitlements_version: int
     gift: bool = False
-    """It bought a voucher: `GET /billing/gifts` has its code."""
+    """The checkout was for a gift; `GET /billing/gifts` has its code."""
 
 
 class ChangePreviewView(Response):
@@ -31,19 +31,19 @@ class ChangePreviewView(Response):
     kind: ChangeKind
     at_period_end: bool
     amount_due_cents: int
-    """Tax and discount of it are in it."""
+    """With tax, and after the discount."""
     credit_cents: int
     tax_cents: int
     discount_cents: int
     currency: str
     next_amount_cents: int
-    """The next bill as the provider will make it, with its tax and less its discount."""
+    """The amount of the next bill, with tax, and after the discount."""
     next_tax_cents: int
     next_discount_cents: int
     next_billing_at: Time
     effective_at: Time
     features: list[FeatureChange]
-    """What changes, and only that."""
+    """Only the features that change."""
     expires_at: Time
 
 
@@ -52,10 +52,10 @@ class PortalSession(Response):
 
 
 class CryptoInvoice(Response):
-    """What a page needs to let somebody pay an invoice in bitcoin, in the words used for cards.
+    """A bitcoin invoice for a payment page.
 
-    `status` is pending, underpaid (`due_cents` is still missing), processing, paid, paid_late or failed. What is needed
-    to pay is null once nothing can be paid any more; count down by `expires_at` less `server_time`.
+    `status` is pending, underpaid (`due_cents` is missing), processing, paid, paid_late or failed. The fields needed to
+    pay are null when the invoice accepts no more payments. The time left is `expires_at` minus `server_time`.
     """
 
     provider: str
@@ -64,14 +64,14 @@ class CryptoInvoice(Response):
     invoice: InvoiceState
     amount_cents: int
     received_cents: int
-    """What came so far, less the network's fees, at the invoice's rate."""
+    """Received so far, less network fees, at the invoice's rate."""
     due_cents: int
     surplus_cents: int
     currency: str
     amount_btc: str | None
     due_btc: str | None
     rate_cents: int | None
-    """Of one bitcoin, as this invoice counts it since `created_at`; null where it names no amount in bitcoin."""
+    """The price of one bitcoin, fixed at `created_at`; null if the invoice has no amount in bitcoin."""
     address: str | None
     bip21: str | None
     lightning: str | None
@@ -80,8 +80,8 @@ class CryptoInvoice(Response):
     server_time: Time
     url: str | None
     confirmations: int | None
-    """How many the network has to give until the payment counts; null: the provider does not tell."""
+    """Confirmations required until the payment counts; null: unknown."""
     confirmed: int | None
-    """How many it has given so far to all that came; null: the provider does not tell."""
+    """The lowest number of confirmations of its payments so far; null: unknown."""
     claim_url: str | None
-    """Where the buyer says to which address money goes back, while it waits for that."""
+    """Where the buyer enters an address for a refund, while a refund waits for that."""

@@ -1,4 +1,4 @@
-"""Answers about the endpoints of hosts and what was sent there, for admins."""
+"""Answers about the webhook endpoints of hosts and their deliveries, for admins."""
 
 from typing import Literal
 
@@ -6,7 +6,7 @@ from billing.api.answers.base import Response, Time
 
 
 class EndpointView(Response):
-    """Where a host is told what happens. `secrets`: how many sign; two while one is being replaced."""
+    """A webhook endpoint of a host. `secrets`: the number of active signing secrets; two during a rotation."""
 
     endpoint_id: str
     url: str
@@ -14,13 +14,13 @@ class EndpointView(Response):
     event_types: list[str]
     state: Literal["enabled", "paused"]
     paused_for: Literal["admin", "failing", "gone"] | None
-    """By an admin; because it took nothing in for three days; or because it answered 410."""
+    """By an admin; because no delivery succeeded for three days; or because it answered 410."""
     paused_at: Time | None
     created_at: Time
     secrets: int
     failing_since: Time | None
     failures: int
-    """In a row, over all its accounts."""
+    """In a row, over all accounts."""
     last_status: int | None
     last_error: str | None
     succeeded_at: Time | None
@@ -29,12 +29,12 @@ class EndpointView(Response):
 class EndpointList(Response):
     endpoints: list[EndpointView]
     event_types: list[str]
-    """All there are."""
+    """All existing types."""
 
 
 class EndpointWithSecret(EndpointView):
     secret: str
-    """`whsec_…`, shown this once."""
+    """`whsec_…`, shown only once."""
 
 
 class TestSent(Response):
@@ -42,7 +42,7 @@ class TestSent(Response):
 
 
 class DeliveryView(Response):
-    """One event for one endpoint, and how its newest try went."""
+    """One event for one endpoint, with the result of its latest attempt."""
 
     delivery_id: str
     event_id: str
@@ -50,14 +50,14 @@ class DeliveryView(Response):
     state: Literal["waiting", "delivered", "failed"]
     tries: int
     status: int | None
-    """Of the answer; null where there was none."""
+    """HTTP status of the answer; null if there was none."""
     error: str | None
     """refused, redirected, timed_out, broken_off, connect_failed, tls_failed, unknown_host, private_address, bad_url"""
     accepted_at: Time
     tried_at: Time | None
     took_ms: int | None
     body: str
-    """As it was signed and sent. What was answered is not kept."""
+    """As signed and sent. The body of the answer is not stored."""
 
 
 class DeliveryList(Response):
@@ -67,4 +67,4 @@ class DeliveryList(Response):
 
 class Resent(Response):
     lanes: int
-    """How many accounts are told again."""
+    """The number of accounts whose events are sent again."""

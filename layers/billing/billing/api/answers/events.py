@@ -1,4 +1,4 @@
-"""Answers about payment events and what became of them, for admins."""
+"""Answers about payment events and their processing, for admins."""
 
 from typing import Any, Literal
 
@@ -10,14 +10,14 @@ class PaymentEventView(Response):
     provider: str
     type: str
     status: Literal["processed", "failed", "quarantined", "dead", "set_aside"]
-    """`failed` will be tried again by the queue; `quarantined` has no effect here; `dead` waits in the dead-letter
-    queue; `set_aside` will never be ours, as `aside_by` said."""
+    """`failed`: the queue will retry it; `quarantined`: it has no effect here; `dead`: it is in the dead-letter queue;
+    `set_aside`: `aside_by` decided that it is not ours."""
     outcome: Literal["applied", "unchanged", "ignored", "quarantined"] | None
-    """What it changed; `unchanged` when it told what was known. None as long as it fails."""
+    """`unchanged`: it contained nothing new. None while it fails."""
     cause: str | None
     """Why it failed, in plain words."""
     code: str | None
-    """The same as one stable word; None of events from before there was one."""
+    """The cause as a stable code; None for old events."""
     remedy: str | None
     """What to do about it."""
     attempts: int
@@ -26,7 +26,7 @@ class PaymentEventView(Response):
     user_id: str | None
     plan_id: str | None
     amount_cents: int | None
-    """What it is about, as far as it or our own record of the object says so."""
+    """From the event, or from our record of its object."""
     currency: str | None
     aside_by: str | None
     aside_reason: str | None
@@ -35,13 +35,13 @@ class PaymentEventView(Response):
 
 
 class QueueDepth(Response):
-    """`failing`, `quarantined` and `set_aside` are counted to about a thousand."""
+    """`failing`, `quarantined` and `set_aside` are counted up to about a thousand."""
 
     waiting: int
     in_flight: int
     dead: int
     failing: int
-    """Tried again by itself; dead letters are not among them."""
+    """Retried automatically; without dead letters."""
     quarantined: int
     set_aside: int
 
@@ -50,7 +50,7 @@ class PaymentEventList(Response):
     events: list[PaymentEventView]
     queue: QueueDepth
     next: str | None
-    """Pass it as `cursor` for the page after this one."""
+    """The `cursor` of the next page."""
 
 
 class RedriveItem(Response):

@@ -1,4 +1,4 @@
-"""Answers about features: may this user use it, why, and how much is left."""
+"""Answers about features: whether a user has them, why, and how much is left."""
 
 from typing import Literal
 
@@ -11,7 +11,7 @@ class SourceView(Response):
     id: str
     plan_id: str | None
     reason: str
-    """Why it gives, or no longer gives: active, trialing, past_due, paid, granted, free, canceled, …"""
+    """Why it gives or no longer gives access: active, trialing, past_due, paid, granted, free, canceled, …"""
     expires_at: Time | None
 
 
@@ -19,9 +19,9 @@ class EntitlementView(Response):
     feature: str
     value: FeatureJson
     also: list[FeatureJson] | None = None
-    """Allowances that run beside `value`, such as one of a paid year beside one of the month; each with its own use."""
+    """Further allowances besides `value`, each counted separately, such as a yearly one besides a monthly one."""
     expires_at: Time | None
-    """When less of it will be given, or nothing; null: no end of this in sight."""
+    """When it will end or be reduced; null: no end is known."""
     sources: list[SourceView]
     remaining: int | None = None
     resets_at: Time | None = None
@@ -33,7 +33,7 @@ class EntitlementList(Response):
     version: int
     entitlements: list[EntitlementView]
     token: str | None
-    """Signed entitlement token (ES256 JWT) for offline gates; null when this stack signs none."""
+    """Signed entitlement token (ES256 JWT) for offline gates; null if this stack does not sign tokens."""
     token_expires_at: Time | None
 
 
@@ -42,7 +42,7 @@ class FeatureDecision(EntitlementView):
 
 
 class UsageResult(Response):
-    """`used` counts this period, `remaining` includes `credits`; `remaining` null: not limited."""
+    """`used`: in this period. `remaining`: with `credits`; null: not limited."""
 
     feature: str
     allowed: bool
@@ -53,7 +53,7 @@ class UsageResult(Response):
     reservation_id: str | None = None
     repeated: bool = False
     code: str | None = None
-    """Why it was refused; in a batch only."""
+    """The error code of a refused call; only in a batch."""
 
 
 class UsageResults(Response):

@@ -1,4 +1,4 @@
-"""Answers about money that came and goes back: receipts, refunds, invoices that wait for a person."""
+"""Answers about payments: receipts, refunds, and bitcoin invoices for admins."""
 
 from typing import Literal
 
@@ -9,7 +9,7 @@ from billing.rules.records import RefundStatus
 
 
 class ReceiptView(PlanNamed):
-    """`reason`: the first payment of a subscription, a further period, a change in one, prepaid time, once, a gift."""
+    """`reason`: first payment of a subscription, renewal, plan change, prepaid term, one-time purchase, or gift."""
 
     provider: str
     payment_id: str
@@ -23,27 +23,27 @@ class ReceiptView(PlanNamed):
     period_start: Time | None
     period_end: Time | None
     url: str | None
-    """The provider's own proof."""
+    """The provider's own receipt."""
 
 
 class PaidInBitcoin(Response):
     amount_btc: str | None
     rate_cents: int | None
-    """Of one bitcoin, as the invoice counted it."""
+    """The invoice's price of one bitcoin."""
     transactions: list[str]
-    """Their ids on the chain; none for what came over Lightning."""
+    """On-chain transaction ids; empty for Lightning."""
 
 
 class ReceiptDocument(ReceiptView):
-    """A receipt with all that belongs on paper. `amount_cents` is the total: net and tax."""
+    """A receipt for printing. `amount_cents` is the total of net and tax."""
 
     seller: list[str]
-    """Name, address and tax number of whoever sells, line by line."""
+    """The seller's name, address and tax number, line by line."""
     user_id: str
     net_cents: int
     tax_cents: int
     bitcoin: PaidInBitcoin | None
-    """Null for what was paid by card, and where its provider knows nothing of it any more."""
+    """Null for card payments, and if the provider no longer has the invoice."""
 
 
 class ReceiptList(Response):
@@ -51,7 +51,7 @@ class ReceiptList(Response):
 
 
 class RefundPart(Response):
-    """One refund at the provider. A payment that was made in several parts goes back in as many."""
+    """One refund at the provider. A payment made in several parts needs several."""
 
     refund_id: str
     amount_cents: int
@@ -62,34 +62,35 @@ RefundOutcome = Literal["preview", "made", "partly_made", "refused"]
 
 
 class RefundEffect(Response):
-    """What a refund did, or (`dry_run`) would do. `amount_cents` is what goes back, of the `asked_cents`."""
+    """The effect of a refund, or with `dry_run` its preview. `amount_cents` is refunded of the `asked_cents`."""
 
     dry_run: bool
     provider: str
     payment_id: str
     outcome: RefundOutcome
     refund_id: str | None
-    """The newest of `parts`."""
+    """The newest part."""
     amount_cents: int
     asked_cents: int
     refundable_cents: int
-    """What was left to refund before it."""
+    """The refundable amount before this refund."""
     currency: str
     features_lost: list[str]
     parts: list[RefundPart]
     error: str | None
-    """The provider's words about what did not go back."""
+    """The provider's error text for the part that was not refunded."""
     outside_cents: int
-    """What was paid past the provider, which cannot give it back: that is yours to do."""
+    """Paid outside the provider, so it must be refunded outside it."""
     claim_url: str | None = None
-    """By this link the buyer claims a bitcoin refund: hand it over, it is stored nowhere."""
+    """The link where the buyer claims a bitcoin refund. It is not stored: pass it on now."""
 
 
 class InvoiceReturn(Response):
-    """A refund of a bitcoin invoice. `told`: the provider's words, where the amount is rounded or converted from them.
+    """A refund of a bitcoin invoice. `told`: the provider's exact amount as text, if `amount_cents` is rounded or
+    converted.
 
-    `waits_for`: whose turn it is while it is on its way: the buyer's (`claim`), the merchant's at the server
-    (`approval`) or the server's (`payment`).
+    `waits_for`: the next step of a pending refund: the buyer's `claim`, the merchant's `approval` at the server, or the
+    server's `payment`.
     """
 
     refund_id: str
@@ -100,8 +101,8 @@ class InvoiceReturn(Response):
 
 
 class AdminInvoice(Response):
-    """A bitcoin invoice. `needs_decision`: money came, but not as agreed: accept it or give it back; or what had
-    counted vanished: accept what is left of it, or take note."""
+    """A bitcoin invoice. `needs_decision`: a wrong amount or a late payment came, to be accepted or refunded; or a
+    payment that had counted was reverted on the chain."""
 
     user_id: str
     provider: str
@@ -110,20 +111,20 @@ class AdminInvoice(Response):
     status: str
     amount_cents: int
     received_cents: int
-    """All that came, less the network's fees, at the invoice's rate; `received_sat` is the same in satoshis."""
+    """Received, less network fees, at the invoice's rate; `received_sat` is the same in satoshis."""
     received_sat: int
     due_cents: int
     surplus_cents: int
     refunded_cents: int
-    """All that was given back, or is on its way, whether of a surplus or of the price."""
+    """Refunded or pending refunds, of the price or of an overpayment."""
     refundable_cents: int
-    """At most this can go back."""
+    """The maximum that can be refunded."""
     undecided_cents: int
-    """What bought nothing and waits for a decision."""
+    """Received without buying anything; an admin has to decide."""
     vanished_cents: int
-    """What had counted, accepted by somebody or settled by the server, and was then replaced on the chain."""
+    """Had counted, as accepted or settled, and was then replaced on the chain."""
     doubles: str | None
-    """The earlier purchase of the same plan for good, which this one pays for again."""
+    """An earlier lifetime purchase of the same plan, which this one repeats."""
     refunds: list[InvoiceReturn]
     currency: str
     accepted_by: str | None
@@ -131,13 +132,13 @@ class AdminInvoice(Response):
     created_at: Time
     expires_at: Time | None
     claim_urls: list[str] = Field(default_factory=list)
-    """Links of refunds that nobody has claimed yet; only when the invoice was read at the provider just now."""
+    """Links of unclaimed refunds; only when the invoice was just read at the provider."""
 
 
 class AdminInvoiceList(Response):
     invoices: list[AdminInvoice]
     cannot_see: dict[str, list[str]] = Field(default_factory=dict)
-    """By provider, what its set-up is not told: `refunds_until_complete` (see docs/bitcoin.md)."""
+    """By provider, codes for what its set-up cannot observe: `refunds_until_complete` (see docs/bitcoin.md)."""
 
 
 class InvoiceRefund(AdminInvoice):
@@ -146,4 +147,4 @@ class InvoiceRefund(AdminInvoice):
     parts: list[RefundPart]
     error: str | None
     claim_url: str | None
-    """By this link the buyer claims the refund; null when the provider sends it by itself."""
+    """The link where the buyer claims the refund; null if the provider sends it by itself."""

@@ -1,4 +1,4 @@
-"""Answers about plans: the catalogue, what each would cost a buyer, what a new version would change."""
+"""Answers about plans: the catalogue, quotes, previews and moves of subscribers."""
 
 from typing import Literal
 
@@ -25,7 +25,7 @@ class PublicPlan(Response):
     duration_days: int | None
     features: dict[str, FeatureJson]
     providers: list[str]
-    """Who can sell it here, by the names of `payment_providers`."""
+    """The providers that can sell it here; keys of `payment_providers`."""
 
 
 class FeatureInfo(Response):
@@ -37,18 +37,18 @@ class FeatureInfo(Response):
 
 
 class PaymentProvider(Response):
-    """What a page has to know of a provider to speak of it."""
+    """A provider's properties for display."""
 
     title: str
     rail: Literal["card", "bitcoin"]
     renews: bool
-    """Whether it charges again by itself; one that does not sells recurring plans as prepaid terms."""
+    """Whether it charges automatically; otherwise it sells recurring plans as prepaid terms."""
     lightning: bool
-    """Whether its invoices can be paid over Lightning, as far as this stack was told."""
+    """Whether its invoices can be paid over Lightning, according to this stack's settings."""
 
 
 class Overlap(PlanNamed):
-    """What is paid already and would run beside the purchase until `ends_at`; `renews`: then charged again."""
+    """A plan already paid that would overlap the purchase until `ends_at`; `renews`: it is then charged again."""
 
     kind: Literal["card", "prepaid", "owned"]
     price_cents: int
@@ -58,10 +58,10 @@ class Overlap(PlanNamed):
 
 
 class RailQuote(Response):
-    """The terms of a plan by one provider. `quote_id` names them: a checkout that carries it asks for just these.
+    """The terms of a plan at one provider. A checkout with `quote_id` is refused if the terms have changed.
 
-    `trial_days` delay the first charge of a card, and lengthen a prepaid term. `waits`: it begins at `starts_at`,
-    after what is prepaid. `access_until`: how far it reaches when nothing more is paid; null: for good.
+    `trial_days` delay the first charge of a card, and extend a prepaid term. `waits`: it begins at `starts_at`, after
+    the prepaid time. `access_until`: the end without further payments; null: no end.
     """
 
     quote_id: str
@@ -80,9 +80,9 @@ class RailQuote(Response):
 
 
 class PlanQuote(Response):
-    """What choosing a plan means to a buyer. `included_in` names a plan of theirs that gives all of it already.
+    """The terms of a plan for a buyer. `included_in`: a plan they have that already includes all of it.
 
-    `blocked`: a change to it would be refused now, or comes by itself.
+    `blocked`: why a change to it is not possible now, or is already scheduled.
     """
 
     plan_id: str
@@ -101,9 +101,9 @@ class PlanList(Response):
     plans: list[PublicPlan]
     features: list[FeatureInfo]
     payment_providers: dict[str, PaymentProvider]
-    """By the names that plans, purchases and receipts use."""
+    """By the provider names in plans, purchases and receipts."""
     quotes: list[PlanQuote]
-    """For somebody who has nothing yet; the signed-in buyer's own are `GET /billing/quotes`."""
+    """For a new buyer; those of a signed-in buyer are at `GET /billing/quotes`."""
 
 
 class AdminPlan(PublicPlan):
@@ -115,7 +115,7 @@ class AdminPlan(PublicPlan):
 
 
 class PlanStanding(Response):
-    """Who has a version of a plan now, in one currency, and what that brings in a month; from the ledger."""
+    """The current buyers of a plan version in one currency, and their MRR; from the ledger."""
 
     plan_id: str
     version: int
@@ -130,18 +130,18 @@ class AdminPlanList(Response):
     plans: list[AdminPlan]
     """Every version, newest first within a plan."""
     free_plan_id: str | None
-    """The plan that everybody has who has bought nothing."""
+    """The plan of users without a purchase."""
     standing: list[PlanStanding]
-    """Only where there is somebody."""
+    """Only versions with buyers."""
 
 
 class SavedOffer(Response):
     plans: list[AdminPlan]
-    """The versions that were written; a plan that was as it is now is not among them."""
+    """The new versions; plans without a change are left out."""
 
 
 class FeatureChange(Response):
-    """`before` null: it is new. `after` null: nothing is left of it."""
+    """`before` null: it is new. `after` null: it is gone."""
 
     feature: str
     before: FeatureJson | None
@@ -149,9 +149,9 @@ class FeatureChange(Response):
 
 
 class PlanWarning(Response):
-    """What is worth a second look before a version is put on sale. `before` and `after` are what changes.
+    """A warning before a version is put on sale, about the change from `before` to `after`.
 
-    `free_ends`: nobody would have a free plan any more. `differs`: `plan_id`, of the same offer, gives something else.
+    `free_ends`: there would be no free plan any more. `differs`: `plan_id`, of the same offer, has other features.
     """
 
     code: Literal["newer_version", "currency", "interval", "group", "free_ends", "differs"]
@@ -161,18 +161,18 @@ class PlanWarning(Response):
 
 
 class MoveEffect(Response):
-    """What moving to the newest version would change for those who have an older one."""
+    """What a move to the newest version would change for the buyers of an older one."""
 
     from_version: int
     subscribers: int
-    """Counted from the ledger: who pays for this version, or tries it."""
+    """Paying or in a trial, counted from the ledger."""
     price_cents: int
     currency: str
     price_change_cents: int
     mrr_cents: int
-    """What they bring in a month now, in `currency`."""
+    """Their current MRR, in `currency`."""
     mrr_change_cents: int
-    """What moving those who pay would add to it, at list prices; 0 where the currency changes."""
+    """The change of MRR if all who pay are moved, at list prices; 0 if the currency changes."""
     features_gained: list[str]
     features_lost: list[str]
     features_changed: list[str]
@@ -180,15 +180,15 @@ class MoveEffect(Response):
 
 
 class PlanEffect(Response):
-    """What a new version of a plan would mean: existing buyers keep theirs, new ones get this."""
+    """The effect of a new plan version. Existing buyers keep theirs; new ones get this."""
 
     plan_id: str
     from_version: int
     to_version: int
     subscribers: int
-    """Live subscriptions and running terms on the version that is for sale now."""
+    """Live subscriptions and running terms of the version on sale."""
     subscribers_older: int
-    """On versions before it."""
+    """Of older versions."""
     currency: str
     price_was_cents: int
     price_cents: int
@@ -198,9 +198,9 @@ class PlanEffect(Response):
     features_lost: list[str]
     features_changed: list[str]
     versions: list[MoveEffect]
-    """Every version that somebody has, and what moving them on would change. Nobody is moved by a new version alone."""
+    """Every version with buyers, and the effect of moving them. A new version alone moves nobody."""
     faults: list[FaultyField]
-    """What putting it on sale would be refused for."""
+    """Errors for which the version would be refused."""
     warnings: list[PlanWarning]
 
 
@@ -209,7 +209,7 @@ class PlanMove(Response):
 
     plan_id: str
     to_version: int
-    """Of the move; without one, the newest version."""
+    """The move's; without a move, the newest version."""
     status: Literal["none", "running", "stopped", "done", "undoing", "undone"]
     percent: int
     per_hour: int
@@ -217,12 +217,12 @@ class PlanMove(Response):
     started_at: Time | None
     started_by: str | None
     moved: int
-    """Subscriptions that have, or get with their next period, the new version."""
+    """Subscriptions that have the new version, or get it at their next period."""
     waiting: int
-    """Put off in the current round: short notice, a trial, an open payment."""
+    """Postponed in the current round: short notice, a trial, an unpaid invoice."""
     refused: int
-    """The provider refused; the next round tries again."""
+    """Refused by the provider; the next round tries again."""
     undone: int
     kept: int
-    """An undo left them, because the customer has gone on by themselves."""
+    """Left as they are by an undo: the subscription has ended, or the customer has cancelled or changed plan."""
     effects: list[MoveEffect]

@@ -1,4 +1,4 @@
-"""Answers of calls that were refused."""
+"""Error answers."""
 
 from pydantic import BaseModel, ConfigDict
 
@@ -9,7 +9,7 @@ from billing.rules.plans import Interval
 
 
 class Problem(BaseModel):
-    """RFC 9457, with a stable `code`. Members beyond these depend on the code."""
+    """RFC 9457 with a stable `code`. Further fields depend on the code."""
 
     model_config = ConfigDict(extra="allow")
     type: str
@@ -23,7 +23,7 @@ class FaultyField(Response):
     path: str
     message: str
     code: str | None = None
-    """What is wrong with a plan as one stable word; none of what is merely no such value."""
+    """A stable code for an error in a plan; none for a value of the wrong form."""
 
 
 class InvalidRequestProblem(Problem):
@@ -31,7 +31,7 @@ class InvalidRequestProblem(Problem):
 
 
 class Offer(Response):
-    """A plan that would unlock what was refused."""
+    """A plan that would unlock the feature."""
 
     plan_id: str
     name: str
@@ -46,4 +46,4 @@ class FeatureLockedProblem(Problem):
     offers: list[Offer]
     upgrade_url: str
     sources: list[SourceView] = []
-    """The records that gave it once, or would if they were paid."""
+    """The records that gave it earlier, or would if they were paid."""

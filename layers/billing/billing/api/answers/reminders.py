@@ -13,25 +13,25 @@ class CalendarFeed(Response):
 
 class CalendarView(Response):
     feed: CalendarFeed | None
-    """Null: there is none. Its address is not kept."""
+    """Null: there is none. Its address is not stored."""
 
 
 class MadeCalendarFeed(CalendarFeed):
     address: str
-    """Told this once. Whoever has it can read the feed."""
+    """Shown only once. Anyone with it can read the feed."""
 
 
 class CalendarFile(Response):
     name: str
     content: str
-    """An iCalendar (RFC 5545), to be saved under `name`."""
+    """iCalendar (RFC 5545), to save as `name`."""
 
 
 MessageOutcome = Literal["sent", "no_inbox", "not_looked", "refused", "unreachable", "unsure"]
 
 
 class LastMessage(Response):
-    """What became of the newest reminder. `retry_at` null: it arrived, or is no news any more."""
+    """The result of the newest reminder. `retry_at` null: it was delivered, or is no longer relevant."""
 
     at: Time
     outcome: MessageOutcome
@@ -40,7 +40,7 @@ class LastMessage(Response):
 
 
 class MessageWish(Response):
-    """`next_at`: when the next reminder is sent, of the end at `next_end`; null: none is in sight."""
+    """`next_at`: when the next reminder is sent, for the end at `next_end`; null: none is planned."""
 
     days: list[int]
     language: str
@@ -51,10 +51,10 @@ class MessageWish(Response):
 
 
 class MessagesView(Response):
-    """Reminders by direct message to a Nostr key of the buyer's own; the key itself is shown to nobody.
+    """Reminders by direct message to a Nostr key of the buyer; the key itself is never shown.
 
-    `available`: whether this shop writes messages. `on` null: nobody is written to. `asked_until`: until when the code
-    that was sent can be typed in; null: none was.
+    `available`: whether this shop sends messages. `on` null: reminders are off. `asked_until`: when the code that was
+    sent expires; null: no code was sent.
     """
 
     available: bool
@@ -64,9 +64,9 @@ class MessagesView(Response):
 
 
 class MessageSent(MessagesView):
-    """What became of a message: `sent`, a relay of the inbox took it; `unsure`, it may have; `no_inbox`, the key names
-    no relays for messages; `not_looked`, it could not be found out; `refused`, no relay takes it; `unreachable`, none
-    answered. `relays`: those that took it, else those that were tried."""
+    """The result of a message: `sent`, a relay of the inbox accepted it; `unsure`, it may have; `no_inbox`, the key has
+    no relays for messages; `not_looked`, its relays could not be looked up; `refused`, by all relays; `unreachable`, no
+    relay answered. `relays`: those that accepted it, else those that were tried."""
 
     outcome: MessageOutcome
     relays: list[str]

@@ -1,7 +1,7 @@
 """Answers of the reports: revenue, ledger, funnel, churn, cohorts.
 
-Days and months are `2026-11-22` and `2026-11` in UTC, both ends of a range included. Money is in the minor unit of
-the report's `currency`; currencies are never added up.
+Days and months are `2026-11-22` and `2026-11` in UTC; ranges include both ends. Money is in the minor unit of the
+report's `currency`; amounts in different currencies are never added.
 """
 
 from typing import Literal
@@ -16,21 +16,21 @@ Month = str
 
 
 class Money(Response):
-    """gross − refunded − disputed − fees = net, all without tax; `tax_cents` stands beside, in none of the others."""
+    """gross − refunded − disputed − fees = net, all without tax. `tax_cents` is in none of the others."""
 
     gross_cents: int
     refunded_cents: int
     disputed_cents: int
-    """Chargebacks, less those that were won."""
+    """Chargebacks, less those won."""
     fees_cents: int
     net_cents: int
     tax_cents: int
-    """Collected for the state, less what went back."""
+    """Tax collected, less tax refunded."""
     payments: int
 
 
 class Movements(Response):
-    """What moved the MRR, signed: contraction and churn are negative."""
+    """Changes of the MRR; contraction and churn are negative."""
 
     new_cents: int
     expansion_cents: int
@@ -44,11 +44,11 @@ class Customers(Response):
     users_returning: int
     users_lost: int
     net_retention: float | None
-    """What those who paid at the start bring at the end, as a share of what they brought; null: nobody paid."""
+    """The MRR at the end of those who paid at the start, as a share of their MRR then; null: nobody paid."""
 
 
 class RevenueTotals(Money, Movements, Customers):
-    """State at the end of the range (`mrr` … `trialing`) and sums over it (the rest)."""
+    """The state at the end of the range (`mrr_cents` … `trialing`), and sums over it (the rest)."""
 
     mrr_cents: int
     arr_cents: int
@@ -57,21 +57,21 @@ class RevenueTotals(Money, Movements, Customers):
     active: int
     """Users with at least one paying subscription or running term."""
     subscribers: int
-    """Paying subscriptions and running terms: a user may have several."""
+    """Paying subscriptions and running terms; a user can have several."""
     trialing: int
     lifetime_value_cents: int | None
-    """ARPU times the months that a customer stays, if as many go as in this range; null: nobody went."""
+    """ARPU times the months that a customer stays at this range's rate of loss; null: nobody left."""
 
 
 class RevenueDay(Money, Movements):
-    """`mrr_cents` at the day's end."""
+    """`mrr_cents` is at the end of the day."""
 
     day: Day
     mrr_cents: int
 
 
 class RevenueMonth(Money, Movements, Customers):
-    """The days of a month that lie in the range. `complete`: that is the whole month, and it is over."""
+    """The days of a month within the range. `complete`: they are the whole month, and it is over."""
 
     month: Month
     from_day: Day
@@ -93,16 +93,16 @@ class RevenueSlice(Money):
 class RevenueReport(Response):
     currency: str
     currencies: list[str]
-    """Every currency with any figure, so that a page can offer them."""
+    """Every currency that has figures."""
     from_day: Day
     to_day: Day
     previous_from_day: Day
     previous_to_day: Day
     totals: RevenueTotals
     previous: RevenueTotals
-    """Of the range just before: of the same length, or of whole months as many whole months."""
+    """For the range just before: as many months if the range is whole months, else as many days."""
     days: list[RevenueDay]
-    """One for every day of the range, also the quiet ones."""
+    """One for every day of the range."""
     months: list[RevenueMonth]
     """The newest first."""
     by_plan: list[RevenueSlice]
@@ -110,29 +110,29 @@ class RevenueReport(Response):
 
 
 class LedgerLine(Response):
-    """Money in is positive, money out negative; of `mrr` the amount is the change per month."""
+    """Income is positive, outgoing money negative; for `mrr` the amount is the change of MRR."""
 
     at: Time
     user_id: str
-    """`erased_…` once the person is gone."""
+    """`erased_…` for an erased user."""
     kind: EntryKind
     movement: Movement | None
     reason: str | None
     amount_cents: int
-    """Without tax, which is beside it."""
+    """Without tax."""
     tax_cents: int
     plan_id: str
     plan_version: int
     provider: str
     object_id: str
-    """The payment, subscription, purchase or checkout at the provider."""
+    """The id of the payment, subscription, purchase or checkout at the provider."""
     entry_id: str
 
 
 class LedgerLines(Response):
-    """Oldest first. The lines of a kind, or of a `figure`, add up over all pages to the figure of these days.
+    """Oldest first. The lines of a kind, or of a `figure`, over all pages add up to the figure of these days.
 
-    Of what is so at a time, as `mrr_cents`, they are what changed it.
+    For a state such as `mrr_cents`, they add up to its change.
     """
 
     currency: str
@@ -140,7 +140,7 @@ class LedgerLines(Response):
     to_day: Day
     lines: list[LedgerLine]
     next: str | None
-    """Pass it as `cursor` for the page after this one."""
+    """The `cursor` of the next page."""
 
 
 class FunnelStep(Response):
@@ -149,7 +149,7 @@ class FunnelStep(Response):
 
 
 class FunnelReport(Response):
-    """Counts of events, not of people: nobody is followed from one step to the next."""
+    """Counts of events, not of people: users are not tracked from step to step."""
 
     from_day: Day
     to_day: Day

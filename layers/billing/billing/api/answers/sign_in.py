@@ -1,4 +1,4 @@
-"""Answers about who is calling, and what the service offers."""
+"""Answers about the caller, sign-in, and the service's configuration."""
 
 from typing import Literal
 
@@ -29,15 +29,15 @@ class KeySet(Response):
 
 
 class Flag(Response):
-    """On for `percent` of the users, and for those in `allow` whatever the percentage."""
+    """On for `percent` of the users, and for those in `allow`."""
 
     percent: int
     allow: list[str]
-    """User ids, keyed-hashed like `sub`: they name nobody."""
+    """User ids, which are keyed hashes and so identify nobody."""
 
 
 class Links(Response):
-    """Addresses of the seller's own pages (https: or mailto:); null where there is none."""
+    """URLs of the seller's pages (https: or mailto:); null if there is none."""
 
     contact: str | None
     terms: str | None
@@ -46,30 +46,30 @@ class Links(Response):
 
 
 class IdentityProvider(Response):
-    """Where a page signs somebody in: OpenID Connect's authorization code with PKCE, as a client without a secret."""
+    """For signing in by OpenID Connect: authorization code flow with PKCE, as a public client."""
 
     issuer: str
     client_id: str
     authorization_url: str
     token_url: str
     end_session_url: str
-    """Where a page sends whoever signs out (OpenID Connect RP-Initiated Logout); empty: its session there goes on."""
+    """For signing out (OpenID Connect RP-Initiated Logout); empty: the session at the provider stays open."""
     scope: str
     token: Literal["id", "access"]
-    """Which of the tokens that it answers is for this API."""
+    """Which of the provider's tokens this API accepts."""
 
 
 class Caller(Response):
-    """Who the caller is here. `role` "" is everybody who does not work here."""
+    """The caller. `role` "": not an admin."""
 
     user_id: str
     role: Literal["", "viewer", "support", "admin"]
     may: list[str]
-    """The admin's calls that the role may make, such as `GET /admin/users`; a page shows no other."""
+    """The admin calls that the role may make, such as `GET /admin/users`; a page hides all others."""
 
 
 class PublicConfig(Response):
-    """The same for everybody and cacheable: each client evaluates its flags alone, by hashing `salt`, flag and user."""
+    """The same for all callers, and cacheable: each client evaluates the flags by hashing `salt`, flag and user."""
 
     version: int
     salt: str
@@ -82,7 +82,7 @@ class PublicConfig(Response):
 
 
 class FlagList(Response):
-    """The flags in force. `version` grows with every change; 0: none was ever set."""
+    """The flags in force. `version` grows with every change; 0: no flag was ever set."""
 
     version: int
     salt: str

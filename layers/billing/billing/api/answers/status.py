@@ -1,4 +1,4 @@
-"""Answers about what a buyer has, how it stands and what can be done about it."""
+"""Answers about a buyer's subscriptions, terms, purchases and vouchers."""
 
 from typing import Literal
 
@@ -13,7 +13,7 @@ from billing.rules.standing import EndReason, NextKind
 
 
 class PaymentProblem(Response):
-    """`next_attempt_at` null: nobody will try again by itself."""
+    """`next_attempt_at` null: there will be no automatic retry."""
 
     since: Time
     attempt_count: int
@@ -23,8 +23,8 @@ class PaymentProblem(Response):
 
 
 class Standing(PlanNamed):
-    """`access_until`: an end that is in sight; null while it renews, is for good, or gives nothing. `ended_at`: since
-    when it gives nothing any more, and `end_reason` why."""
+    """`access_until`: the known end of access; null while it renews, has no end, or gives no access. `ended_at`: when
+    access ended, and `end_reason` why."""
 
     open: bool
     access_until: Time | None
@@ -33,10 +33,10 @@ class Standing(PlanNamed):
 
 
 class NextStep(PlanNamed):
-    """What happens next by itself: `changes` to the plan named, `moves` to a newer version of the same.
+    """What happens next without any action: it `changes` to the named plan, or `moves` to a newer version of its plan.
 
-    `due`: a payment is open, and no further attempt is planned. `arrives`: the first payment is still on its way.
-    `awaited`: its day has come, and the provider has not told yet what became of it.
+    `due`: a payment is open, and no further attempt is planned. `arrives`: the first payment is still pending.
+    `awaited`: the date has come, but the provider has not reported the result yet.
     """
 
     kind: NextKind
@@ -46,7 +46,7 @@ class NextStep(PlanNamed):
 
 
 class IfCanceled(Response):
-    """`waived_cents`: an open payment that is then no longer collected. `features`: what changes after the end."""
+    """`waived_cents`: an open payment that would no longer be collected. `features`: what changes after the end."""
 
     access_until: Time
     waived_cents: int
@@ -65,20 +65,20 @@ class SubscriptionView(Standing):
     trial_end: Time | None
     cancel_at: Time | None
     scheduled_plan_id: str | None
-    """What the next period brings: another plan, or (when it is the same) a newer version of this one."""
+    """The plan of the next period: another one, or the same with a newer version."""
     scheduled_price_cents: int | None
     payment_problem: PaymentProblem | None
     next: NextStep
     if_canceled: IfCanceled | None
-    """Null when it cannot be cancelled."""
+    """Null if it cannot be cancelled."""
     actions: list[Literal["change", "cancel", "resume", "keep", "fix_payment", "payment_method", "resubscribe"]]
-    """What would not be refused now: `keep` takes back a scheduled change, `resume` a cancellation or a pause."""
+    """What is possible now: `keep` undoes a scheduled change, `resume` a cancellation or a pause."""
 
 
 class InvoiceState(Response):
-    """How a bitcoin invoice stands. `payable`: money is asked for. `watched`: money may still come, or move.
+    """The state of a bitcoin invoice. `payable`: it accepts payments. `watched`: its payments may still change.
 
-    `again`: a new quote takes no risk of paying twice. `received_cents` is what came, at the invoice's rate.
+    `again`: a new checkout is possible without the risk of paying twice. `received_cents`: at the invoice's rate.
     """
 
     state: State
@@ -89,7 +89,7 @@ class InvoiceState(Response):
 
 
 class PurchaseView(Standing):
-    """Something bought once, or a prepaid term. `payable_until`: when a bitcoin invoice runs out."""
+    """A one-time purchase or a prepaid term. `payable_until`: when a bitcoin invoice expires."""
 
     provider: str
     purchase_id: str
@@ -98,18 +98,18 @@ class PurchaseView(Standing):
     currency: str
     refunded_cents: int
     due_cents: int
-    """Still missing on an underpaid invoice."""
+    """The missing amount of an underpaid invoice."""
     surplus_cents: int
     received_cents: int = 0
-    """Of an invoice in bitcoin: all that came, less the network's fees."""
+    """Of a bitcoin invoice: received, less network fees."""
     waits_for_a_person: bool = False
-    """Money came that bought nothing (yet): somebody decides whether it counts or goes back."""
+    """A payment bought nothing (yet): an admin decides whether to accept or refund it."""
     refund_waits_for: Literal["claim", "approval", "payment"] | None = None
-    """Whose turn it is with a refund in bitcoin: the buyer's, the merchant's, or that of the server that pays it."""
+    """The next step of a pending bitcoin refund: the buyer's claim, the merchant's approval, the server's payment."""
     created_at: Time
     payable_until: Time | None
     invoice: InvoiceState | None
-    """Null for what was paid by card."""
+    """Null for card payments."""
 
 
 class TermView(PurchaseView):
@@ -118,7 +118,7 @@ class TermView(PurchaseView):
 
 
 class OpenCheckout(PlanNamed):
-    """A checkout that waits to be paid."""
+    """A checkout that is not paid yet."""
 
     checkout_id: str
     provider: str
@@ -138,9 +138,9 @@ class EndedPlan(PlanNamed):
 
 
 class RenewalView(Response):
-    """The end of what is prepaid in a group of plans, and whether its buyer wants to be reminded of it.
+    """The end of prepaid time in a group of plans, and whether the buyer wants reminders.
 
-    `by_wallet`: how the wallet stands that is to renew it; null: none is connected.
+    `by_wallet`: the state of the wallet that renews it; null: none is connected.
     """
 
     group: str
@@ -152,7 +152,7 @@ class RenewalView(Response):
 
 
 class VoucherView(Response):
-    """A voucher that was redeemed: a plan for so many of its intervals, or credits. `ends_at` null: for good."""
+    """A redeemed voucher: a plan for a number of intervals, or credits. `ends_at` null: no end."""
 
     redemption_id: str
     plan_id: str | None
@@ -160,7 +160,7 @@ class VoucherView(Response):
     interval: Interval
     intervals: int
     features: dict[str, FeatureJson]
-    """What it gives where that is no plan's."""
+    """What it gives if it is not for a plan."""
     open: bool
     access_until: Time | None
     ended_at: Time | None
@@ -171,47 +171,47 @@ class VoucherView(Response):
 
 
 class EndView(PlanNamed):
-    """Something that ends, and what to do about it.
+    """Something that ends, and what the buyer can do about it.
 
-    `act`: `renew` it by hand; nothing, because `wallet_pays` or it is `charged` by itself (`due_at`; null: at this
-    moment); by hand, because of `wallet_trouble`; `resume` it, or `fix_payment`; `buy` it again; or there is `none`.
-    `amount_cents`: what going on costs; null where nothing is sold.
+    `act`: `renew` it by hand; nothing, because it renews automatically (`wallet_pays` or `charged`, at `due_at`; null:
+    now); renew by hand because of `wallet_trouble`; `resume` it; `fix_payment`; `buy` it again; or `none`.
+    `amount_cents`: the price of continuing; null if nothing is sold.
     """
 
     id: str
-    """Another one for each end, and for each thing to do about it: what a page remembers that was put away."""
+    """Changes with the end and with `act`, so that a page can remember dismissed notices by it."""
     kind: Kind
     ends_at: Time
     notice_from: Time
-    """When to begin to tell of it: so many days before as the first reminder, unless a page knows better."""
+    """When a page should start to show it: at the time of the first reminder."""
     act: Act
     due_at: Time | None
     amount_cents: int | None
     currency: str
     group: str | None
-    """In which it is renewed, for what is paid ahead."""
+    """The group of plans in which prepaid time is renewed."""
 
 
 class SubscriptionStatus(Response):
     user_id: str
     server_time: Time
     plan_id: str
-    """The plan in force: of the best live source, else the free plan."""
+    """The plan in force: the highest-ranked recurring plan with access, else the free plan."""
     plan_name: str
     access_until: Time | None
-    """How far the plan in force reaches, over terms that follow each other; null while it renews or has no end."""
+    """The end of the plan in force, including consecutive terms; null while it renews or has no end."""
     ended: EndedPlan | None
-    """The recurring plan that ended last, when none is in force."""
+    """The recurring plan that ended last, if none is in force."""
     subscriptions: list[SubscriptionView]
     terms: list[TermView]
     purchases: list[PurchaseView]
     vouchers: list[VoucherView] = Field(default_factory=list)
     checkout: OpenCheckout | None
     holds: bool
-    """Whether anything would be lost with the account, gifts for others included: its key is then worth a copy."""
+    """Whether the account has anything of value, including gifts for others, so that its key should be backed up."""
     renewals: list[RenewalView] = Field(default_factory=list)
-    """When what is prepaid ends, by group of plans."""
+    """The ends of prepaid time, by group of plans."""
     wallets: list[str] = Field(default_factory=list)
-    """The groups of plans in which a wallet is connected, whether anything is prepaid there or not."""
+    """The groups of plans with a connected wallet, with or without prepaid time."""
     ends: list[EndView] = Field(default_factory=list)
-    """All that ends, the soonest first."""
+    """All known ends, soonest first."""

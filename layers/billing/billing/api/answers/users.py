@@ -1,4 +1,4 @@
-"""Answers about one customer or many, and what admins did, for admins."""
+"""Answers about customers and the audit log, for admins."""
 
 from typing import Any, Literal
 
@@ -12,7 +12,7 @@ from billing.rules.times import SourceKind
 
 
 class NoteView(Response):
-    """Something written about a customer. `author` null: by themselves, when they left `subscription_id`."""
+    """A note about a customer. `author` null: the customer's own comment when cancelling `subscription_id`."""
 
     note_id: str
     text: str
@@ -20,11 +20,11 @@ class NoteView(Response):
     author: str | None
     subscription_id: str | None
     kept_until: Time | None
-    """What a customer said when they left is kept so long; null: until it is removed, or the customer erased."""
+    """When a customer's comment is deleted; null: it stays until it is removed or the customer erased."""
 
 
 class SubscriptionFacts(Response):
-    """What is beside `status.subscriptions`, by the same id."""
+    """Further fields of `status.subscriptions`, by the same id."""
 
     provider: str
     subscription_id: str
@@ -36,14 +36,14 @@ class SubscriptionFacts(Response):
     canceled_at: Time | None
     cancel_reason: str | None
     acts: list[Literal["cancel_at_end", "cancel_now", "resume", "change"]]
-    """What can be done to it by hand."""
+    """The admin actions that are possible now."""
     url: str | None
-    """The provider's own page about it."""
+    """Its page in the provider's dashboard."""
     customer_url: str | None
 
 
 class MoneyOfUser(Response):
-    """Tax included, as the customer paid it. `kept_cents` is what they have brought in all."""
+    """With tax, as the customer paid it. `kept_cents`: paid, less returned and disputed."""
 
     currency: str
     payments: int
@@ -54,17 +54,17 @@ class MoneyOfUser(Response):
 
 
 class SubscriptionEffect(Response):
-    """What an act does to a subscription, or (`preview`) would do; `unchanged`: it was so already."""
+    """The effect of an admin action on a subscription, or its preview; `unchanged`: it was already in that state."""
 
     outcome: Literal["preview", "done", "unchanged"]
     subscription: SubscriptionView
-    """As it is after it."""
+    """After the action."""
     if_canceled: IfCanceled | None
-    """Of a cancellation: until when it gives access, and what is lost then."""
+    """For a cancellation: the end of access, and what is lost then."""
 
 
 class DaysGiven(Response):
-    """Days given beyond what a customer has. The next charge stays where it is."""
+    """Free days after the customer's current access. The date of the next charge does not change."""
 
     outcome: Literal["preview", "done", "unchanged"]
     grant_id: str
@@ -75,41 +75,41 @@ class DaysGiven(Response):
 
 
 class UserSummary(Response):
-    """A customer as the list shows them. `plans`: what they have now; `rails`: where they ever bought."""
+    """A customer in the list. `plans`: their current ones; `rails`: all payment methods they have ever used."""
 
     user_id: str
     matched: (
         Literal["user", "customer", "subscription", "purchase", "payment", "invoice", "transaction", "event"] | None
     )
-    """Of a search: what the text was found to be, or part of."""
+    """In a search: the kind of id that matched."""
     matched_id: str | None
     plans: list[str]
     versions: list[str]
-    """The same with the version that they have: pro-month@2."""
+    """The plans with their versions: pro-month@2."""
     status: str
-    """Of the best live source: active, past_due, paid, granted, …; else of the newest subscription, or free."""
+    """Of the best live source: active, past_due, paid, granted, …; else of the newest subscription; else free."""
     rails: list[str]
     at_risk: bool
     """A payment is missing, or a cancellation is scheduled."""
     has_credits: bool
     since: Time | None
     ends_at: Time | None
-    """When all they have ends, where nothing renews it."""
+    """When all their access ends, if nothing renews."""
 
 
 class IndexState(Response):
-    """How old the list may be: the newest change that is in it, and how long that took to arrive."""
+    """How current the list is: the time of its newest change, and how long that took to be indexed."""
 
     changed_at: Time | None
     lag_seconds: int | None
 
 
 class UserList(Response):
-    """The newest first; with `ends_within_days` the next end first. A page may be short and still have a next one."""
+    """Newest first; with `ends_within_days`, the next end first. A short page can still have a next one."""
 
     users: list[UserSummary]
     next: str | None
-    """Pass it as `cursor` for the page after this one."""
+    """The `cursor` of the next page."""
     index: IndexState
 
 
@@ -118,27 +118,27 @@ TimelineCode = Code | Literal["paid", "refunded", "refund_failed", "disputed", "
 
 
 class TimelineEntry(Response):
-    """Something that happened to an account, newest first in a list."""
+    """An event in an account's history; lists have the newest first."""
 
     at: Time
     kind: Literal["subscription", "purchase", "term", "gift", "voucher", "grant", "payment", "refund", "dispute"]
     code: TimelineCode
-    """What happened; the values beside say the rest. A renewal carries the amount of its payment."""
+    """What happened. A renewal has the amount of its payment."""
     status: str | None
     plan_id: str | None
     plan_was: str | None
     next_plan_id: str | None
-    """The plan that it changes to at the period's end, or no longer does."""
+    """The plan of a scheduled change, or of one that was undone."""
     until: Time | None
-    """The end of the period, or of all of it once it is canceling."""
+    """The end of the period, or of the subscription once it is canceling."""
     provider: str | None
     event_id: str | None
-    """The payment event that caused it, where one did."""
+    """The payment event that caused it, if any."""
     amount_cents: int | None
     tax_cents: int | None
     currency: str | None
     actor: str | None
-    """The admin, where one acted."""
+    """The admin who did it, if any."""
     reason: str | None
 
 
@@ -158,18 +158,18 @@ class UserDetail(Response):
     facts: list[SubscriptionFacts]
     money: list[MoneyOfUser]
     undecided: list[AdminInvoice]
-    """Money that came and bought nothing: accept it, or give it back."""
+    """Payments that bought nothing, to be accepted or refunded."""
     notes: list[NoteView]
-    """The newest first."""
+    """Newest first."""
     entitlements: list[EntitlementView]
     grants: list[GrantView]
     payments: list[ReceiptView]
-    """Every payment, newest first; `payment_id` is what a refund names."""
+    """All payments, newest first. A refund needs their `payment_id`."""
     timeline: list[TimelineEntry]
 
 
 class LastGiven(Response):
-    """What gave a feature last, until when, and what happened then: the plan was left (`moved`), or the record became
+    """The last source of a feature, and its end. `then`: the user left the plan (`moved`), or the record became
     `canceled`, `refunded`, …; null: its time ran out."""
 
     kind: SourceKind
@@ -185,7 +185,7 @@ class PlanName(Response):
 
 
 class Explanation(Response):
-    """Why a user has, or does not have, a feature at a time; `sources` also lists those that no longer give."""
+    """Why a user has or lacks a feature at a time. `sources` includes those that no longer give it."""
 
     user_id: str
     feature: str
@@ -193,47 +193,47 @@ class Explanation(Response):
     allowed: bool
     value: FeatureJson | None
     also: list[FeatureJson]
-    """Allowances that run beside `value`, each with its own use."""
+    """Further allowances besides `value`, each counted separately."""
     scenario: Scenario | None
-    """Why it is closed; null while it is open."""
+    """Why it is locked; null if it is not."""
     expires_at: Time | None
     sources: list[SourceView]
     last: LastGiven | None
-    """Of a closed feature, what gave it last; null: nothing ever did."""
+    """Of a locked feature, its last source; null: it never had one."""
     offers: list[PlanName]
-    """Of a closed feature, the plans on sale that give it."""
+    """Of a locked feature, the plans on sale that include it."""
 
 
 class UserExport(Response):
-    """A page of everything stored about one user: records, then payment events."""
+    """A page of all data stored about a user: records, then payment events."""
 
     user_id: str
     exported_at: Time
     records: list[dict[str, Any]]
     next: str | None
-    """Pass it as `cursor` for the page after this one."""
+    """The `cursor` of the next page."""
 
 
 class Erasure(Response):
-    """What was removed by this call, and what is kept for the books without the person."""
+    """What this call removed, and the ledger entries that are kept under a pseudonym."""
 
     user_id: str
-    """The pseudonym under which the books are kept."""
+    """The pseudonym."""
     erased_records: int
     kept_ledger_entries: int
     done: bool
-    """False: it takes longer than a call may, and the rest follows by itself within minutes."""
+    """False: it takes longer than one call allows, and is finished automatically within minutes."""
 
 
 class AuditEntry(Response):
-    """What an admin did. `before` and `after` hold the records that it changed."""
+    """An admin's action. `before` and `after` are the changed records."""
 
     at: Time
     actor: str
     action: str
     """grant, revoke_grant, refund, export, erase, redrive, create_plan, …"""
     subject: str
-    """The user, plan or events it was done to; of an erased user the pseudonym."""
+    """The user (an erased one by the pseudonym), plan or events concerned."""
     reason: str | None
     before: Any
     after: Any

@@ -7,7 +7,7 @@ from billing.rules.vouchers import VoucherState
 
 
 class VoucherOverlap(Response):
-    """What is paid already and runs beside it."""
+    """A plan already paid that overlaps it."""
 
     plan_name: str
     ends_at: Time | None
@@ -15,7 +15,7 @@ class VoucherOverlap(Response):
 
 
 class VoucherGiven(VoucherView):
-    """What redeeming gives, or would give, this account. `already`: it was redeemed before, by this very account."""
+    """What the voucher gives, or would give, this account. `already`: this account had redeemed it before."""
 
     already: bool
     entitlements_version: int
@@ -23,9 +23,9 @@ class VoucherGiven(VoucherView):
 
 
 class GiftView(PlanNamed):
-    """A voucher that was bought. `status` is its payment's, `voucher` its own: null while it is not paid for.
+    """A voucher bought as a gift. `status` is the payment's; `voucher` is the voucher's state, null while it is unpaid.
 
-    `code` and `redeem_url` as long as nobody has redeemed it. Who did is not told, to nobody.
+    `code` and `redeem_url` are null once it is redeemed. Who redeemed it is never shown.
     """
 
     provider: str
@@ -39,7 +39,7 @@ class GiftView(PlanNamed):
     currency: str
     created_at: Time
     invoice: InvoiceState | None
-    """Null for what was paid by card."""
+    """Null for card payments."""
 
 
 class GiftList(Response):
@@ -47,7 +47,7 @@ class GiftList(Response):
 
 
 class VoucherBatch(Response):
-    """Vouchers made together: of a plan's version for so many of its intervals, or of credits (`features`)."""
+    """Vouchers made together: for a number of intervals of a plan version, or for credits (`features`)."""
 
     batch_id: str
     plan_id: str | None
@@ -58,7 +58,7 @@ class VoucherBatch(Response):
     features: dict[str, FeatureJson]
     count: int
     sold_cents: int
-    """What each was sold for; booked when it is redeemed."""
+    """The price of each, booked when it is redeemed."""
     currency: str | None
     expires_at: Time | None
     note: str
@@ -95,10 +95,10 @@ class VoucherCodeLine(Response):
     number: int
     code: str
     url: str
-    """Opens the page that redeems it. The code stands behind a #, which no server is told."""
+    """The page that redeems it. The code is in the fragment (after #), which browsers do not send to servers."""
 
 
 class VoucherCodes(VoucherBatch):
-    """The codes of what can still be redeemed."""
+    """The codes of vouchers that can still be redeemed."""
 
     codes: list[VoucherCodeLine]

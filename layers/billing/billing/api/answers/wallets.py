@@ -1,4 +1,4 @@
-"""Answers about wallets that renew."""
+"""Answers about wallets that renew prepaid terms."""
 
 from typing import Literal
 
@@ -7,7 +7,7 @@ from billing.rules.renewal import Trouble
 
 
 class WalletBudget(Response):
-    """What the wallet lets us spend, as it said last. `total_sat` null: it sets no limit."""
+    """The budget that the wallet last reported. `total_sat` null: no limit."""
 
     total_sat: int | None
     used_sat: int
@@ -16,7 +16,7 @@ class WalletBudget(Response):
 
 
 class WalletConnection(Response):
-    """What may be seen of a connection: nothing of it can pay. `key_end`: how the wallet's public key ends."""
+    """The public part of a connection, without its secret. `key_end`: the end of the wallet's public key."""
 
     key_end: str
     relays: list[str]
@@ -24,11 +24,11 @@ class WalletConnection(Response):
     connected_at: Time
     seen_at: Time
     budget: WalletBudget | None
-    """Null where the wallet does not tell."""
+    """Null if the wallet does not report it."""
 
 
 class SaidOfConnection(Response):
-    """What the buyer said of the connection, because the wallet does not tell."""
+    """What the buyer said about the connection, for a wallet that does not report it."""
 
     budget_sat: int | None
     period: str
@@ -36,10 +36,10 @@ class SaidOfConnection(Response):
 
 
 class WalletView(PlanNamed):
-    """A wallet that is asked to renew what is prepaid in a group of plans.
+    """A wallet that renews prepaid time in a group of plans.
 
-    `state`: waiting for its day (`asks_at`), under_way, trouble (tried again at `asks_at`), paused, given_up, or
-    nothing_prepaid. `price_cents` is what was agreed to, `price_now_cents` what the plan costs now.
+    `state`: waiting until `asks_at`, under_way, trouble (next attempt at `asks_at`), paused, given_up, or
+    nothing_prepaid. `price_cents`: the price that the buyer agreed to; `price_now_cents`: the current price.
     """
 
     group: str
@@ -52,24 +52,24 @@ class WalletView(PlanNamed):
     currency_now: str | None
     most_sat: int
     asked_sat: int | None
-    """Of the invoice that is under way."""
+    """Of the invoice under way."""
     days_before: int
     agreed_at: Time
     ends_at: Time | None
     asks_at: Time | None
     by_hand_from: Time | None
-    """While the wallet may still pay, nobody is given a second invoice; null: it can be paid by hand now."""
+    """From when it can be paid by hand: no second invoice is made while the wallet may still pay. Null: now."""
     renewed_at: Time | None
     said: SaidOfConnection
     foreseen: Literal["connection_ends", "budget_too_small"] | None
-    """What will keep it from paying the next term, if what the buyer said is so; it is asked all the same."""
+    """A problem expected with the next term, from what the buyer said. The wallet is asked to pay nevertheless."""
     connection: WalletConnection | None
-    """Null: it cannot be opened any more, and has to be connected anew."""
+    """Null: it cannot be decrypted any more; the buyer has to connect the wallet again."""
 
 
 class WalletList(Response):
-    """`available`: whether this shop can ask a wallet. `days_before`: when it is asked. `last_sat`: what the newest
-    term came to in satoshis, for a first idea of the ceiling."""
+    """`available`: whether this shop supports wallets. `days_before`: how many days before the end a wallet is asked.
+    `last_sat`: the price of the newest term in satoshis, to suggest a limit."""
 
     available: bool
     days_before: int
