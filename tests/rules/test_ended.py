@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from billing.api.status import quotes, subscription_status
 from billing.api.views import plan_in_force
 from billing.data import replace
-from billing.errors import Parked, Unordered
+from billing.errors import Parked, PastNeeded, Unordered
 from billing.rules import ended, entitlements
 from billing.rules.access import windows
 from billing.rules.apply import accept, apply
@@ -18,6 +18,7 @@ from billing.rules.apply.purchases import renew
 from billing.rules.consequences import Consequences, consequences
 from billing.rules.customers import customer
 from billing.rules.ends import ahead
+from billing.rules.entitlements import Source
 from billing.rules.facts import (
     CustomerDeletedFact,
     DisputeFact,
@@ -29,7 +30,7 @@ from billing.rules.facts import (
     SubscriptionFact,
 )
 from billing.rules.plans import Catalogue, Plan
-from billing.rules.records import ENDED, Account, Checkout, Dispute, Payment, Purchase, Redemption, Refund
+from billing.rules.records import ENDED, Account, Checkout, Dispute, Ended, Payment, Purchase, Redemption, Refund, Term
 from billing.rules.renewal import held, last_run
 from billing.rules.standing import standings
 from billing.rules.times import DAY
@@ -426,3 +427,117 @@ def test_what_has_to_be_at_hand_again_and_does_not_fit_has_all_read() -> None:
     assert rounds > 2
     assert {r.record for r in waiting} <= read.records.keys()
     assert not store.load(USER, whole=True).behind
+
+
+# --- what `Ended` stands for -----------------------------------------------------------------------------------------
+
+
+def term(name: str, days_ago: int, **more: Any) -> Term:
+    at = NOW - days_ago * DAY
+    known: dict[str, Any] = {
+        "provider": "btcpay",
+        "purchase_id": name,
+        "plan_id": "plus-month",
+        "plan_version": 1,
+        "state": "paid",
+        "amount_cents": 900,
+        "currency": "USD",
+        "observed_at": at,
+        "created_at": at,
+        "payment": Payment(payment_id=name, amount_cents=900, currency="USD", paid_at=at),
+    }
+    return Term(**{**known, **more})
+
+
+LAID = term("laid", 60)
+NEWER = term("newer", 20)
+KIND = "term|plus-month|ended|1"
+READ = replace(Account(USER), whole=False)
+STANDS = READ.put(
+    LAID, NEWER, day_pass("pass", 5), Ended(laid={LAID.record: (NOW - 60 * DAY, NOW - 30 * DAY, 900, False)})
+)
+
+
+def ended_source(days_ago: int, number: int, *, until: int | None = None) -> Source:
+    return Source(
+        kind="term",
+        id=f"inv_{number}",
+        plan_id="plus-month",
+        plan_version=1,
+        start=NOW - (days_ago + 30) * DAY,
+        until=NOW - days_ago * DAY if until is None else until,
+        reason="ended",
+        features={},
+    )
+
+
+@pytest.mark.parametrize(
+    ("changed", "needed"),
+    [
+        (replace(LAID, poll_at=NOW), True),
+        (replace(NEWER, poll_at=NOW), False),
+        (replace(NEWER, payment=None), True),
+        (day_pass("pass", 5, poll_at=NOW), False),
+        (day_pass("pass", 5, payment=None), False),
+    ],
+)
+def test_a_change_of_a_term_that_was_laid_among_those_that_left_needs_them(changed: Purchase, needed: bool) -> None:
+    after = STANDS.put(changed)
+    if needed:
+        with pytest.raises(PastNeeded):
+            ended.check_ended(STANDS, after, (), NOW)
+    else:
+        ended.check_ended(STANDS, after, (), NOW)
+    ended.check_ended(READ.put(LAID), READ.put(replace(LAID, poll_at=NOW)), (), NOW)
+
+
+@pytest.mark.parametrize(
+    ("source", "enough"),
+    [
+        (ended_source(1, 1), True),
+        # The very one that left does not stand for itself, nor does an older one, nor what is not over.
+        (ended_source(100, 0), False),
+        (ended_source(101, 1), False),
+        (ended_source(1, 1, until=NOW), True),
+        (ended_source(1, 1, until=NOW + 1), False),
+        (replace(ended_source(1, 1), until=None), False),
+        (replace(ended_source(1, 1), reason="refunded"), False),
+    ],
+)
+def test_newer_ones_of_its_kind_stand_for_what_left(source: Source, enough: bool) -> None:
+    newest = ended_source(100, 0)
+    assert newest.until is not None
+    stands = READ.put(Ended(newest={KIND: (newest.until, newest.start, newest.id)}))
+    if enough:
+        ended.check_ended(stands, stands, [source], NOW)
+    else:
+        with pytest.raises(PastNeeded):
+            ended.check_ended(stands, stands, [source], NOW)
+
+
+def test_the_plan_of_what_left_is_known() -> None:
+    stands = Ended(newest={"purchase|day-pass|ended|1": (NOW, NOW - DAY, "inv")})
+    assert ended.of_plan(stands, "day-pass")
+    assert not ended.of_plan(stands, "tax-2026")
+    assert not ended.of_plan(Ended(), "day-pass")
+    assert not ended.of_plan(None, "day-pass")
+
+
+def test_what_the_last_paid_term_came_to_in_satoshis_stays_at_hand() -> None:
+    """By it one says about how much the next term will take from a wallet."""
+    paid = term("paid", 400, received_sat=40_000, received_cents=900)
+    unpaid = term("unpaid", 300, state="underpaid", received_sat=20_000, received_cents=450, decided_cents=450)
+    unpaid = replace(unpaid, payment=replace(unpaid.payment, refunds=back("succeeded", 900)))
+    later = [term(f"later{n}", 200 - 31 * n, plan_version=1, provider="mock") for n in range(4)]
+    account, before = Account(USER).put(paid, unpaid, *later), None
+    while account != before:
+        before, account = account, ended.settled(account, PLANS, NOW, moves=True).account
+    assert account.behind
+    assert paid.record not in account.behind
+
+
+def test_records_leave_only_where_it_is_asked_for() -> None:
+    many = Account(USER).put(*(day_pass(f"old{n}", 100 + n) for n in range(9)))
+    changed = many.put(replace(ORDER, created_at=NOW + 1))
+    assert consequences(many, changed, PLANS, NOW, moves=True).after.behind
+    assert not consequences(many, changed, PLANS, NOW).after.behind

@@ -144,6 +144,17 @@ def test_what_is_bought_for_days_and_sold_can_be_bought_again() -> None:
     assert (found.act, found.amount_cents) == ("buy", 300)
 
 
+@pytest.mark.parametrize("currency", ["USD", "EUR"])
+def test_what_ends_is_told_in_the_currency_in_which_it_is_sold_today(currency: str) -> None:
+    sold = Catalogue(
+        (*CATALOGUE.plans, replace(DAY_PASS, version=2, currency=currency), replace(PLUS, version=2, currency=currency))
+    )
+    once, ahead_of = ahead(
+        Account(USER).put(purchase(plan_id="day-pass", payment=payment(200)), *PREPAID), sold, NOW + 60
+    )
+    assert {once.currency, ahead_of.currency} == {currency}
+
+
 def status(*records: Record, now: int = NOW + 60, days: int = 7) -> list[dict[str, Any]]:
     found = subscription_status(Account(USER).put(*records), CATALOGUE, now, days)
     SubscriptionStatus.model_validate(found)

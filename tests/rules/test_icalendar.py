@@ -76,3 +76,14 @@ def test_one_without_entries_is_a_calendar_still() -> None:
 
 def test_the_same_is_written_the_same() -> None:
     assert written(entry()) == written(entry())
+
+
+def test_a_line_is_folded_when_it_is_too_long_and_no_sooner() -> None:
+    def summary(letters: int) -> list[int]:
+        lines = written(entry(summary="x" * letters)).split("\r\n")
+        first = next(number for number, line in enumerate(lines) if line.startswith("SUMMARY"))
+        return [len(line) for line in lines[first : first + 2] if line.startswith(("SUMMARY", " "))]
+
+    room = LONGEST_LINE - summary(0)[0]
+    assert summary(room) == [LONGEST_LINE]
+    assert summary(room + 1) == [LONGEST_LINE, len(" x")]
