@@ -1,4 +1,4 @@
-"""Measurements that print ratios to a naive variant; `python -m benchmarks` runs them all."""
+"""Measurements, most of them as ratios to a naive variant; `python -m benchmarks` runs them."""
 
 import sys
 from pathlib import Path

@@ -1,9 +1,9 @@
-"""One run of everything, or of the parts that are named, in less than four minutes.
+"""Runs all measurements or the named parts, in less than four minutes.
 
     python -m benchmarks [--rounds 5] [cold transport door events gate calls growth customers]
 
-CPU time, variants interleaved round by round; a ratio is the median of the rounds' own ratios, so that a busy machine
-changes the milliseconds but not the comparison.
+It measures CPU time and runs all variants in every round. A ratio is the median of the ratios of each round, so a busy
+machine changes the milliseconds but not the comparison.
 """
 
 import argparse

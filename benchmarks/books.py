@@ -1,4 +1,4 @@
-"""A provider's word of what it charged and refunded held against the ledger, payment by payment; the rollups too."""
+"""Compares the ledger with what a provider charged and refunded, payment by payment, and with the rollups."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -8,7 +8,7 @@ from billing.rules.money import monthly
 from billing.rules.rollups import counters
 from billing.store.metrics import MetricsStore, Stored
 
-# (what, user, payment or "" for what recurs) → cents.
+# (kind of sum, user, payment or "" for recurring revenue) → cents.
 Books = Counter[tuple[str, str, str]]
 _OF_LINE = {
     "payment": "charged",
@@ -17,52 +17,52 @@ _OF_LINE = {
     "dispute": "charged back",
     "dispute_won": "charged back",
 }
-_OF_THING = {"payment": "charged", "purchase": "charged", "refund": "refunded", "dispute": "charged back"}
+_OF_OBJECT = {"payment": "charged", "purchase": "charged", "refund": "refunded", "dispute": "charged back"}
 _TAKEN_BACK = ("failed", "won")
 
 
 def booked(lines: Iterable[Stored], users: set[str]) -> Books:
-    """The ledger's own sums for these users."""
-    found: Books = Counter()
+    """The sums of the ledger for these users."""
+    books: Books = Counter()
     for user, line in lines:
         if user not in users:
             continue
         if line.kind in _OF_LINE:
             sign = 1 if line.kind == "payment" else -1
-            found[_OF_LINE[line.kind], user, line.object_id] += sign * line.amount_cents
+            books[_OF_LINE[line.kind], user, line.object_id] += sign * line.amount_cents
         elif line.kind == "mrr":
-            found["per month", user, ""] += line.amount_cents
-    return found
+            books["per month", user, ""] += line.amount_cents
+    return books
 
 
-def told(things: Iterable[Mapping[str, Any]], users: set[str]) -> Books:
-    """The same from the mock provider's objects."""
-    found: Books = Counter()
-    for thing in things:
-        kind, user = thing["object"], thing.get("user_id")
+def reported(objects: Iterable[Mapping[str, Any]], users: set[str]) -> Books:
+    """The same sums from the mock provider's objects."""
+    books: Books = Counter()
+    for obj in objects:
+        kind, user = obj["object"], obj.get("user_id")
         if user not in users:
             continue
-        if kind in _OF_THING and thing.get("status") not in _TAKEN_BACK:
-            found[_OF_THING[kind], user, thing.get("payment", thing["id"])] += thing["amount_cents"]
-        elif kind == "subscription" and thing["status"] in ("active", "past_due"):
-            found["per month", user, ""] += monthly(thing["amount_cents"], thing["interval"])
-    return found
+        if kind in _OF_OBJECT and obj.get("status") not in _TAKEN_BACK:
+            books[_OF_OBJECT[kind], user, obj.get("payment", obj["id"])] += obj["amount_cents"]
+        elif kind == "subscription" and obj["status"] in ("active", "past_due"):
+            books["per month", user, ""] += monthly(obj["amount_cents"], obj["interval"])
+    return books
 
 
 def differences(ours: Books, theirs: Books) -> Iterator[str]:
-    """Every sum on which the two do not agree, in words."""
-    for what, user, payment in sorted({*ours, *theirs}):
-        mine, yours = ours[what, user, payment], theirs[what, user, payment]
-        if mine != yours:
-            yield f"{what} {user} {payment}: booked {mine}, provider says {yours}"
+    """A line of text for every sum that differs."""
+    for kind, user, payment in sorted({*ours, *theirs}):
+        booked_cents, provider_cents = ours[kind, user, payment], theirs[kind, user, payment]
+        if booked_cents != provider_cents:
+            yield f"{kind} {user} {payment}: booked {booked_cents}, provider says {provider_cents}"
 
 
 def doubles(lines: Iterable[Stored]) -> int:
-    """Payments that were booked more than once, counted."""
+    """The number of surplus bookings of payments that were booked more than once."""
     times = Counter((user, line.provider, line.object_id) for user, line in lines if line.kind == "payment")
     return sum(count - 1 for count in times.values())
 
 
 def rollups_agree(metrics: MetricsStore, lines: Iterable[Stored]) -> bool:
-    """Whether every figure that is kept is what the ledger adds up to."""
+    """Whether all rollups equal the sums of the ledger."""
     return counters(line for _, line in lines) == metrics.everything(metrics.generations().reading)

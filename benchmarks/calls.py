@@ -1,4 +1,4 @@
-"""AWS calls per operation, counted at the one door, in the functions themselves."""
+"""Counts the AWS calls per operation, in the functions themselves."""
 
 import importlib.util
 import io
@@ -17,7 +17,7 @@ from local.deliveries import delivery
 
 
 def load(function: str) -> ModuleType:
-    """A function's module in a new environment."""
+    """A function's module, freshly loaded as in a new environment."""
     spec = importlib.util.spec_from_file_location(f"counted_{function}", ROOT / "functions" / f"{function}.py")
     assert spec is not None
     assert spec.loader is not None
@@ -27,8 +27,8 @@ def load(function: str) -> ModuleType:
 
 
 def count() -> Mapping[str, list[str]]:
-    """The calls of each operation in a warm environment: the plans and secrets, which are kept, are not among them."""
-    found = {}
+    """The calls of each operation in a warm environment, where plans and secrets are cached."""
+    calls = {}
     with empty_cloud() as cloud:
         now = int(time.time())
         authorizer = load("authorizer").handler
@@ -38,33 +38,33 @@ def count() -> Mapping[str, list[str]]:
             authorizer({**recorded("api/authorizer.json"), "identitySource": [f"Bearer {token}"]}, None)
 
         ask("usr_first")
-        found["authorizer, miss"] = cloud.count(lambda: ask(USER))
-        found["authorizer, hit"] = cloud.count(lambda: ask(USER))
+        calls["authorizer, miss"] = cloud.count(lambda: ask(USER))
+        calls["authorizer, hit"] = cloud.count(lambda: ask(USER))
 
         body = (ROOT / "events" / "mock" / "purchase.updated.json").read_bytes()
         webhook = load("webhook_mock").handler
-        found["webhook"] = cloud.count(lambda: webhook(delivery("mock", body, SECRET, now), None))
+        calls["webhook"] = cloud.count(lambda: webhook(delivery("mock", body, SECRET, now), None))
 
         processor = load("process_payment_events").handler
         message = {"messageId": "m", "body": encode(mock.minimise(body), now, "1", "hash")}
         processor({"Records": [message]}, None)
-        found["processor, one event"] = cloud.count(lambda: processor({"Records": [message]}, None))
+        calls["processor, one event"] = cloud.count(lambda: processor({"Records": [message]}, None))
 
         status = load("subscription_status").handler
         status(recorded("api/subscription_status.json"), None)
-        found["subscription status"] = cloud.count(lambda: status(recorded("api/subscription_status.json"), None))
+        calls["subscription status"] = cloud.count(lambda: status(recorded("api/subscription_status.json"), None))
 
         entitlements = load("entitlements").handler
-        known = recorded("api/entitlements.check.json")
-        known["pathParameters"] = {"feature": "ai.insights"}
-        found_by_gate = {**known, "requestContext": {**known["requestContext"], "authorizer": _passed_on()}}
-        entitlements(found_by_gate, None)
-        found["entitlement, known to the authorizer"] = cloud.count(lambda: entitlements(found_by_gate, None))
-    return found
+        event = recorded("api/entitlements.check.json")
+        event["pathParameters"] = {"feature": "ai.insights"}
+        authorized = {**event, "requestContext": {**event["requestContext"], "authorizer": _authorizer_context()}}
+        entitlements(authorized, None)
+        calls["entitlement, known to the authorizer"] = cloud.count(lambda: entitlements(authorized, None))
+    return calls
 
 
-def _passed_on() -> dict[str, Any]:
-    """What the authorizer passes on of a user who has bought the feature."""
+def _authorizer_context() -> dict[str, Any]:
+    """The authorizer's context for a user who has bought the feature."""
     source = {
         "k": "purchase",
         "i": "p",
@@ -81,6 +81,6 @@ def _passed_on() -> dict[str, Any]:
 def report() -> None:
     print("AWS calls per operation, in a warm environment")
     with redirect_stdout(io.StringIO()):  # the functions' log
-        found = count()
-    for operation, calls in found.items():
+        counted = count()
+    for operation, calls in counted.items():
         print(f"{operation:40}{len(calls):3}  {', '.join(calls)}")

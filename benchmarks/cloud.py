@@ -1,4 +1,4 @@
-"""An AWS that knows two plans and the secrets, and nobody's account: in this process, or behind TLS as AWS is."""
+"""A stand-in for AWS with two plans, the secrets and no accounts: in this process, or as a server behind TLS."""
 
 import datetime
 import ipaddress
@@ -38,7 +38,7 @@ PLANS = [
 
 
 class EmptyCloud:
-    """Every call is noted."""
+    """Answers calls and records their operations in `calls`."""
 
     def __init__(self) -> None:
         keys, development = generate_key_set("own-1"), generate_key_set("dev-1")
@@ -70,14 +70,14 @@ class EmptyCloud:
             return {"SecretString": SECRET, "Name": "x", "ARN": "arn:x", "VersionId": "x" * 32}
         if "salt" in request.get("UpdateExpression", ""):
             return {"Attributes": {"salt": {"S": "a salt of this day"}}}
-        if "lease" in request.get("UpdateExpression", ""):  # a lane that is due, of an endpoint that is gone
+        if "lease" in request.get("UpdateExpression", ""):  # a due lane of an endpoint that does not exist
             return {"Attributes": {"following": {"S": "0"}, "news": {"N": "0"}}}
         if operation == "get_queue_attributes":
             return {"Attributes": dict.fromkeys(request["AttributeNames"], "0")}
         return {"put_events": {"FailedEntryCount": 0, "Entries": []}}.get(operation, {})
 
     def count(self, invoke: Callable[[], Any]) -> list[str]:
-        """The operations that an invocation asks for."""
+        """The operations that an invocation calls."""
         self.calls.clear()
         invoke()
         return list(self.calls)
@@ -102,7 +102,7 @@ def recorded(path: str) -> dict[str, Any]:
 
 
 def event_for(function: str, cloud: EmptyCloud) -> dict[str, Any]:
-    """What a function is asked first: a recorded event, signed now where a signature is asked for."""
+    """A recorded event for a function, with a fresh signature or token where it needs one."""
     now = int(time.time())
     if function == "authorizer":
         token = cloud.signer.sign_session(USER, False, now, 600)
@@ -120,8 +120,8 @@ def event_for(function: str, cloud: EmptyCloud) -> dict[str, Any]:
         body_of_mock = (ROOT / "events" / "mock" / "purchase.updated.json").read_bytes()
         message = {"messageId": "m", "body": encode(mock.minimise(body_of_mock), now, "1", "hash")}
         return {"Records": [message]}
-    found = sorted(path for path in (ROOT / "events").glob(f"*/{function}.*json"))
-    return recorded(str(found[0].relative_to(ROOT / "events")))
+    paths = sorted((ROOT / "events").glob(f"*/{function}.*json"))
+    return recorded(str(paths[0].relative_to(ROOT / "events")))
 
 
 # --- behind TLS ------------------------------------------------------------------------------------------------------
@@ -129,18 +129,19 @@ def event_for(function: str, cloud: EmptyCloud) -> dict[str, Any]:
 
 @contextmanager
 def served() -> Iterator[tuple[str, Path]]:
-    """The empty cloud's address in a process of its own, and the certificate by which it is known."""
+    """Serves the empty cloud from its own process; yields its URL and its certificate."""
     with tempfile.TemporaryDirectory() as folder:
         certificate = Path(folder) / "certificate.pem"
         _make_certificate(certificate)
         command = [sys.executable, "-m", "benchmarks.cloud", str(certificate)]
         path = os.pathsep.join([str(ROOT), str(ROOT / "ops"), str(ROOT / "layers" / "billing")])
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": path}) as it:
+        env = {**os.environ, "PYTHONPATH": path}
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=env) as server:
             try:
-                assert it.stdout is not None
-                yield it.stdout.readline().strip(), certificate
+                assert server.stdout is not None
+                yield server.stdout.readline().strip(), certificate
             finally:
-                it.terminate()
+                server.terminate()
 
 
 def _make_certificate(path: Path) -> None:

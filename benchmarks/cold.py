@@ -1,7 +1,7 @@
-"""Cold starts: what initialisation and first invocation of a function cost, beside a frozen naive variant of its kind.
+"""Cold starts: the cost of initialisation and first invocation of each function, next to a naive variant.
 
-Ours are the functions as they are deployed: the built layers, on an interpreter that finds nothing else. The naive ones
-have the same libraries as pip installs them, compiled. AWS is a process on this machine, behind TLS.
+Our functions run as deployed: from the built layers, with no other packages. The naive variants use the same libraries,
+installed by pip with bytecode. AWS is a process on this machine, behind TLS.
 """
 
 import functools
@@ -26,7 +26,7 @@ HOT = frozenset(
     "process_payment_events publish_changes".split()
 )
 
-# After the runtime's own client, which every Python function on Lambda loads before ours.
+# It measures after the import of the runtime client, which every Python function on Lambda loads first.
 _CHILD = """
 import sys
 sys.modules["OpenSSL"] = sys.modules["awscrt"] = None  # a developer's tools bring them; no layer has them
@@ -39,7 +39,7 @@ event, before = json.loads(sys.argv[2]), set(sys.modules)
 began = time.process_time()
 module = importlib.import_module(sys.argv[1])
 initialised = time.process_time()
-if sys.argv[1].endswith("consumer"):  # it is spared its call to Stripe
+if sys.argv[1].endswith("consumer"):  # without its call to Stripe
     module.client.v1.subscriptions.retrieve = lambda id: type("Found", (), {"metadata": {"user_id": "usr_1"}})
 module.handler(event, Context())
 done = time.process_time()
@@ -52,7 +52,7 @@ print(json.dumps([*cpu, len(loaded), resident, packages]))
 
 
 class Start(NamedTuple):
-    """CPU milliseconds of initialisation and first invocation, modules and packages loaded, megabytes in memory."""
+    """CPU milliseconds of initialisation and first invocation, number of modules, MB in memory, names of packages."""
 
     initialisation: float
     first: float
@@ -76,7 +76,7 @@ def kind(function: str) -> str:
 
 
 class Starts:
-    """Measures starts against an AWS at `url`, by Amazon's roots for ours and by the world's for the naive ones."""
+    """Measures starts against an AWS at `url`. Ours trust Amazon's root certificates, the naive variants certifi's."""
 
     def __init__(self, url: str, certificate: Path, folder: Path, layers: Sequence[Path]) -> None:
         import certifi
@@ -121,7 +121,7 @@ class Starts:
         return key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo).decode()
 
     def _naive_event(self, variant: str) -> dict[str, Any]:
-        """What the naive variant of a kind is asked: the same as ours, in the shape that its library reads."""
+        """The event for a naive variant: the same as for ours, with the fields that its library requires."""
         if variant == "authorizer":
             import jwt
 
@@ -130,7 +130,9 @@ class Starts:
             event = event_for("authorizer", self._cloud)
             return {**event, "headers": {**event["headers"], "authorization": f"Bearer {token}"}}
         if variant == "webhook":
-            body = (ROOT / "events/stripe/refund.created.endive.json").read_bytes()  # of others it makes no JSON
+            body = (
+                ROOT / "events/stripe/refund.created.endive.json"
+            ).read_bytes()  # one that the variant can serialise
             event = delivery("stripe", body, SECRET, int(time.time()))
             http = {
                 "method": "POST",
@@ -162,7 +164,7 @@ class Starts:
 @functools.cache
 def _layers() -> list[Path]:
     built = build()
-    # The last one serves who has that layer; to the others a folder more on the path costs nothing.
+    # Only some functions have the Nostr layer; for the others one more folder on the path costs nothing.
     names = ("DependenciesLayer", "BillingLayer", "NostrLayer")
     return [*(built.artifact(name) / "python" for name in names), WORK / "runtime"]
 
@@ -178,7 +180,7 @@ def report(rounds: int, functions: Sequence[str] = FUNCTIONS) -> None:
         for _ in range(rounds):
             for module, measured in seen.items():
                 measured.append(starts.measure(module))
-    print(f"Cold start, after the runtime client: CPU ms, median of {rounds} rounds; hot functions are marked")
+    print(f"Cold start, after the runtime client: CPU ms, median of {rounds} rounds; • marks functions on hot paths")
     print(f"{'':30}{'init':>7}{'first':>7}{'naive':>7}{'ratio':>8}{'modules':>9}{'naive':>7}{'MB':>6}")
     for function in functions:
         ours, other = seen[function], seen[naive[kind(function)]]

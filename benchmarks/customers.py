@@ -1,6 +1,6 @@
-"""What a page of the list of customers costs, and a search in it, when there are a hundred times as many customers.
+"""The cost of a page of the customer list and of a search, with 1,000 and with 100,000 customers.
 
-The index lies in this process, in order, as a partition of DynamoDB does; what is counted is what a Query would read.
+The index is kept in this process, sorted like a partition of DynamoDB; the items that a Query would read are counted.
 """
 
 import bisect
@@ -21,7 +21,7 @@ AMOUNTS = (1_000, 100_000)
 
 
 class OrderedTable:
-    """The items of an index: Query by range or by beginning, forward or backward, a page at a time."""
+    """The items of an index, with paged Query by range or prefix, forward or backward."""
 
     def __init__(self) -> None:
         self._partitions: defaultdict[str, list[tuple[str, str]]] = defaultdict(list)
@@ -29,26 +29,26 @@ class OrderedTable:
         self.read = 0
 
     def fill(self, customers: Iterator[Customer]) -> None:
-        for found in customers:
-            shown = ""
-            for key, stored in _items(found).items():
+        for customer in customers:
+            text = ""
+            for key, stored in _items(customer).items():
                 partition, _, record = key.partition("|")
-                shown = stored["customer"]["S"] if "customer" in stored and not shown else shown
-                # One text for all the lists that a customer is in; of an id what it is, and whose.
-                rest = shown if "customer" in stored else "|".join(values(stored)[n] for n in ("owner", "id", "what"))
+                text = stored["customer"]["S"] if "customer" in stored and not text else text
+                # To save memory, a customer's entries in all lists share one text; an id's entry is its fields.
+                rest = text if "customer" in stored else "|".join(values(stored)[n] for n in ("owner", "id", "what"))
                 self._partitions[partition].append((record, rest))
         for partition in self._partitions.values():
             partition.sort()
 
     def call(self, _: str, operation: str, **request: Any) -> dict[str, Any]:
         if operation != "query":
-            raise SystemExit(f"a page of the list asks for {operation}")
+            raise SystemExit(f"unexpected operation of the list: {operation}")
         self.queries += 1
-        asked = values(request["ExpressionAttributeValues"])
-        name = asked.get(":list") or asked[":ids"]
+        bound = values(request["ExpressionAttributeValues"])
+        name = bound.get(":list") or bound[":ids"]
         partition = self._partitions[name]
         low, high = (
-            (asked[":first"], asked[":last"]) if ":list" in asked else (asked[":start"], asked[":start"] + "\x7f")
+            (bound[":first"], bound[":last"]) if ":list" in bound else (bound[":start"], bound[":start"] + "\x7f")
         )
         first, last = bisect.bisect_left(partition, (low, "")), bisect.bisect_right(partition, (high, "\x7f"))
         forward = request.get("ScanIndexForward", True)
@@ -77,7 +77,7 @@ def _whole(partition: str, record: str, rest: str) -> dict[str, str]:
 
 
 def everybody(count: int) -> Iterator[Customer]:
-    """Customers of whom every other one is at risk, and ends within sixty days: pages are full at either number."""
+    """Every other customer is at risk and ends within sixty days, so that pages are full at both sizes."""
     kinds: tuple[IdKind, ...] = ("customer", "subscription", "invoice", "transaction")
     for number in range(count):
         mark = hashlib.sha256(str(number).encode()).hexdigest()
@@ -103,19 +103,19 @@ def report(rounds: int) -> None:
         table.fill(everybody(count))
         sizes.append(_measured(table, count, rounds))
     head = "".join(f"{f'at {count:,}':>24}" for count in AMOUNTS)
-    print("The list of customers: CPU ms (the table's part with it), queries, items read of a page or search, median")
+    print("The list of customers: CPU ms (including the table's), queries, items read; median of a page or search")
     print(f"{'':32}{head}{'CPU':>9}{'items':>8}")
     for name in sizes[0]:
         few, many = (size[name] for size in sizes)
-        shown = "".join(f"{f'{cpu:.2f} {queries} {read:>4}':>24}" for cpu, queries, read in (few, many))
-        print(f"{name:32}{shown}{many[0] / few[0]:8.2f}×{many[2] / max(1, few[2]):7.2f}×")
+        columns = "".join(f"{f'{cpu:.2f} {queries} {read:>4}':>24}" for cpu, queries, read in (few, many))
+        print(f"{name:32}{columns}{many[0] / few[0]:8.2f}×{many[2] / max(1, few[2]):7.2f}×")
 
 
 def _measured(table: OrderedTable, count: int, rounds: int) -> dict[str, tuple[float, int, int]]:
-    index = CustomerIndex(table, "AccountsTable", None)  # type: ignore[arg-type]  # it only reads here
+    index = CustomerIndex(table, "AccountsTable", None)  # type: ignore[arg-type]  # only its reads are used
     middle = f"{NOW - count // 2 * 60:012d}#usr_"
     last = next(iter(everybody(1))).ids[-1][0][-8:]
-    asked: dict[str, Callable[[], object]] = {
+    requests: dict[str, Callable[[], object]] = {
         "the first page": lambda: index.page(Filters(), "", 50, NOW),
         "a page in the middle": lambda: index.page(Filters(), middle, 50, NOW),
         "of one plan": lambda: index.page(Filters(plan="pro-year"), "", 50, NOW),
@@ -124,13 +124,13 @@ def _measured(table: OrderedTable, count: int, rounds: int) -> dict[str, tuple[f
         "ends within 30 days": lambda: index.page(Filters(ends_by=NOW + 30 * _DAY), "", 50, NOW),
         "search by eight last digits": lambda: index.search(last, 50),
     }
-    found = {}
-    for name, ask in asked.items():
+    results = {}
+    for name, request in requests.items():
         spent = []
         for _ in range(4 * rounds):
             table.queries = table.read = 0
             began = time.process_time()
-            ask()
+            request()
             spent.append((time.process_time() - began) * 1e3)
-        found[name] = (statistics.median(spent), table.queries, table.read)
-    return found
+        results[name] = (statistics.median(spent), table.queries, table.read)
+    return results

@@ -1,4 +1,4 @@
-"""What a function finds when it starts: its variables, and where its code lies."""
+"""The environment of a function: its variables and the folders of its code."""
 
 import os
 from pathlib import Path
@@ -32,5 +32,5 @@ VARIABLES = {
 
 
 def of_a_process(*folders: Path) -> dict[str, str]:
-    """The environment of a fresh interpreter that finds code in `folders`: nothing of the developer's shell."""
+    """The environment of a new interpreter that imports from `folders`, with nothing from the shell but PATH."""
     return {**VARIABLES, "PYTHONPATH": os.pathsep.join(map(str, folders)), "PATH": os.environ.get("PATH", "")}

@@ -1,4 +1,4 @@
-// The Node half of gate.py: the gate of the entitlements package beside jose without a cache.
+// The Node half of gate.py: the gate of the entitlements package next to jose without a cache.
 import { generateKeyPairSync, sign } from "node:crypto";
 import { createRequire } from "node:module";
 import path from "node:path";

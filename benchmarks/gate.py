@@ -1,9 +1,9 @@
-"""What the gate costs per request, in the Lambda authorizer and in Node, beside the usual library without a cache.
+"""The cost of the gate per request, in the Lambda authorizer and in Node, next to the usual library without a cache.
 
     python benchmarks/gate.py
 
-CPU time (process_time), variants interleaved round by round, the median of the rounds; the ratio is against the usual
-library in the same round. The Node half needs the front end's packages: npm ci and npm run build in frontend/.
+It prints the median CPU time over all rounds; each round runs all variants, and ratios compare with the usual library
+in the same round. The Node half needs the front end's packages: npm ci and npm run build in frontend/.
 """
 
 import json
@@ -43,7 +43,7 @@ print(json.dumps([(imported - began) * 1e3, (time.process_time() - imported) * 1
 
 
 class OneSnapshot:
-    """Stands in for the table: a read that costs nothing, so that only the gate's own work is measured."""
+    """Replaces the table with a read that costs nothing, so that only the gate's own work is measured."""
 
     def snapshot(self, user_id: str) -> Snapshot:
         source = Source(
@@ -79,17 +79,17 @@ def python() -> None:
     signer = Signer({ISSUER: keys}, ISSUER)
     public = jwt.PyJWK(signer.jwks()["keys"][0])
     tokens = [signer.sign_session(f"usr_{n}", False, NOW, 900) for n in range(CALLS)]
-    known, events = tokens[0], [authorizer_event(token) for token in tokens]
+    token, events = tokens[0], [authorizer_event(token) for token in tokens]
     warm = Verifier({ISSUER: keys})
-    warm.verify_session(known, NOW)
-    authorizer = Authorizer(Callers(lambda: warm), OneSnapshot())  # type: ignore[arg-type]  # all it is asked for
+    warm.verify_session(token, NOW)
+    authorizer = Authorizer(Callers(lambda: warm), OneSnapshot())  # type: ignore[arg-type]  # only snapshot() is used
     authorizer.answer(events[0], NOW)
 
     def first_sight(verifier: Verifier, n: int) -> object:
         return verifier.verify_session(tokens[n], NOW)
 
-    def answer(asked: Authorizer, n: int) -> object:
-        return asked.answer(events[n], NOW)
+    def answer(authorizer: Authorizer, n: int) -> object:
+        return authorizer.answer(events[n], NOW)
 
     def usual(n: int) -> object:
         return jwt.decode(tokens[n], public, ["ES256"], audience=SESSION_AUDIENCE, issuer=ISSUER)
@@ -101,13 +101,13 @@ def python() -> None:
         for name, call in {
             "PyJWT, no cache (the usual)": usual,
             "token verified, first sight": partial(first_sight, fresh),
-            "token seen before": lambda _: warm.verify_session(known, NOW),
+            "token seen before": lambda _: warm.verify_session(token, NOW),
             "whole authorizer, both unseen": partial(answer, unseen),
             "whole authorizer, both seen": lambda _: authorizer.answer(events[0], NOW),
         }.items():
             rows.setdefault(name, []).append(microseconds(call))
     show("Python authorizer, per request", rows, "PyJWT, no cache (the usual)")
-    script = COLD.format(path=sys.path[:1], keys=keys, token=known, now=NOW)
+    script = COLD.format(path=sys.path[:1], keys=keys, token=token, now=NOW)
     cold = [json.loads(subprocess.check_output([sys.executable, "-c", script])) for _ in range(7)]
     imported, first = (statistics.median(values) for values in zip(*cold, strict=True))
     print(f"  cold: import and keys {imported:.0f} ms, first token {first:.1f} ms (CPU, once per environment)\n")

@@ -1,11 +1,11 @@
-"""Ten thousand webhooks to receivers that fail in every way there is: none lost, none counted twice, all in order.
+"""Sends ten thousand webhooks to failing receivers and checks that none is lost, doubled or out of order.
 
     python -m benchmarks.host_events [--deliveries 10000] [--accounts 500] [--workers 8] [--seed 1]
 
-The outbox is the emulator's DynamoDB, the receivers are HTTP servers of this machine, the time between tries is played.
-A receiver answers 500, 429 or a redirect, keeps silent, cuts the connection before or in the middle of its answer, or
-takes an event in and never says so; and workers die between two steps. Each receiver keeps the ids it has taken in,
-as docs/webhooks-to-hosts.md asks of it. Latencies are none of AWS's.
+The outbox is in the emulator's DynamoDB, the receivers are HTTP servers on this machine, and the time between tries is
+simulated. A receiver answers 500, 429 or a redirect, does not answer, cuts the connection before or during its answer,
+or accepts an event without confirming it; workers die between two steps. Each receiver drops events whose id it has
+accepted before, as docs/webhooks-to-hosts.md requires. The latencies say nothing about AWS.
 """
 
 import argparse
@@ -39,25 +39,25 @@ from billing.store.outbox import Delivery, Endpoint
 KEY = "key-of-the-run"
 TABLE = "HostEventsTable"
 START = 1_790_000_000
-# One try in so many ends in each of these ways; all others are taken in.
+# The ways in which a try can fail at the receiver, and the share of tries that do.
 TROUBLES = ("500", "429", "redirect", "silent", "cut", "half", "taken-and-lost", "taken-and-500")
 _TROUBLE_SHARE = 0.3
-# Shorter than in earnest, so that a silent receiver costs the run little.
+# Shorter than in production, so that silent receivers do not slow down the run.
 _ANSWER_SECONDS = 0.3
 _DEATHS = 0.01
-# Played, between two looks for what has no message.
+# Simulated seconds between two searches for due lanes that have no message.
 ROUND_SECONDS = 600
-# Played, and lived through at once: a lane is called up to so much late. To stop at each second in which some lane is
-# due is to wait, thousands of times, for the slowest of a few.
+# Simulated seconds whose due lanes are processed together, so a lane may run that much late. Stopping at every due
+# second would mean waiting thousands of times for the slowest of a few lanes.
 GATHERED_SECONDS = 60
 
 
 class Dead(Exception):
-    """A worker that was killed between two steps."""
+    """A worker was killed between two steps."""
 
 
 class Receiver:
-    """A host's route: keeps each id once, in the order in which it first took them in."""
+    """A host's route: records each event once, in the order of first acceptance."""
 
     def __init__(self, endpoint_id: str, chance: random.Random, clock: Callable[[], int]) -> None:
         self.secret = secret_of(KEY, endpoint_id, "a")
@@ -93,7 +93,7 @@ class Receiver:
         if trouble == "silent":
             time.sleep(_ANSWER_SECONDS + 0.2)
         elif trouble in ("cut", "taken-and-lost"):
-            # A reset: whoever waits for the answer does not even see an orderly end.
+            # A TCP reset: the sender does not see an orderly close.
             route.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             route.connection.close()
         elif trouble == "half":
@@ -118,7 +118,7 @@ class Receiver:
 
 
 class Queue(Wakes):
-    """The queue of lanes in played time; some messages come twice, some not at all."""
+    """The queue of lanes in simulated time; some messages are delivered twice, some not at all."""
 
     def __init__(self, clock: Callable[[], int], chance: random.Random) -> None:
         self._clock = clock
@@ -135,10 +135,10 @@ class Queue(Wakes):
 
     def due(self, now: int) -> list[str]:
         with self._one_at_a_time:
-            found = []
+            lanes = []
             while self._waiting and self._waiting[0][0] <= now:
-                found.append(heapq.heappop(self._waiting)[2])
-            return found
+                lanes.append(heapq.heappop(self._waiting)[2])
+            return lanes
 
     def next_at(self) -> int | None:
         with self._one_at_a_time:
@@ -146,7 +146,7 @@ class Queue(Wakes):
 
 
 class MortalStore(HostEventStore):
-    """Whose caller dies now and then, before or after what it does."""
+    """A store whose caller sometimes dies before or after a write."""
 
     def __init__(self, aws: Aws, table: str, chance: random.Random) -> None:
         super().__init__(aws, table)
@@ -181,7 +181,7 @@ class Report:
 
 
 def events_of(accounts: int, each: int) -> Iterator[list[HostEvent]]:
-    """Changes of accounts, in the order in which the stream would tell them: interleaved, in order for each."""
+    """Changes of accounts in the order of the stream: accounts are interleaved, each one is in order."""
     for version in range(1, each + 1):
         yield [
             of_change(
@@ -195,7 +195,7 @@ def events_of(accounts: int, each: int) -> Iterator[list[HostEvent]]:
 
 
 def run(aws: Aws, *, deliveries: int, accounts: int, workers: int, seed: int, endpoints: int = 2) -> Report:
-    """Everything is taken in while it is delivered, and delivered until nothing is due any more."""
+    """Stores and delivers all events, and continues until nothing is due."""
     chance = random.Random(seed)  # noqa: S311 reproducible, not secret
     now = START
 
@@ -240,19 +240,19 @@ def run(aws: Aws, *, deliveries: int, accounts: int, workers: int, seed: int, en
         run_all = (lambda lanes: list(pool.map(work, lanes))) if workers > 1 else (lambda lanes: [*map(work, lanes)])
         for number, batch in enumerate(coming):
             hosts.take_in(batch, now)
-            hosts.take_in(batch[: accounts // 10], now)  # the stream tells some of it twice
+            hosts.take_in(batch[: accounts // 10], now)  # the stream delivers some events twice
             if number % 3 == 0:  # so that lanes hold one event, and several
                 run_all(queue.due(now))
             now += 1
         while True:
             run_all(queue.due(now))
-            # What the round of every minute does: lanes whose message was lost, or whose worker died.
+            # Like the scheduled round of every minute: finds lanes whose message was lost or whose worker died.
             lost = list(store.due(now, 10_000))
             if not lost and queue.next_at() is None and not list(store.due(now + 10**8, 1)):
                 break
             if lost:
                 run_all(lost)
-            # Far retries have no message: the round finds them.
+            # Retries far in the future have no message; the round finds them.
             waits = queue.next_at()
             now += ROUND_SECONDS if waits is None else min(ROUND_SECONDS, max(waits - now, 0) + GATHERED_SECONDS)
     report.played_seconds = now - START
@@ -266,10 +266,10 @@ def run(aws: Aws, *, deliveries: int, accounts: int, workers: int, seed: int, en
         for name, count in receiver.troubles.items():
             report.troubles[name] = report.troubles.get(name, 0) + count
         for number in range(accounts):
-            told = receiver.taken.get(f"usr_{number}", [])
-            report.lost += len(set(expected) - set(told))
-            report.doubled += len(told) - len(set(told))
-            report.unordered += told != sorted(told)
+            versions = receiver.taken.get(f"usr_{number}", [])
+            report.lost += len(set(expected) - set(versions))
+            report.doubled += len(versions) - len(set(versions))
+            report.unordered += versions != sorted(versions)
     return report
 
 
@@ -304,8 +304,8 @@ def main() -> None:
             seed=chosen.seed,
         )
     print(f"{report.deliveries} deliveries, {report.tries} tries, {report.deaths} workers killed,")
-    print(f"{report.repeats} repeats that receivers dropped by their id, in {time.monotonic() - started:.0f} s")
-    print(f"played time: {report.played_seconds / 3600:.1f} h; troubles: {report.troubles}")
+    print(f"{report.repeats} repeats dropped by the receivers, in {time.monotonic() - started:.0f} s")
+    print(f"simulated time: {report.played_seconds / 3600:.1f} h; troubles: {report.troubles}")
     print(f"lost {report.lost}, twice {report.doubled}, out of order {report.unordered}, forged {report.forged}")
     sys.exit(0 if report.good else 1)
 

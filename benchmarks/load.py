@@ -1,16 +1,15 @@
-"""Signed payment events at the local engine: bursts, repeats, shuffles, and with --faults every trouble there is.
+"""Sends signed payment events to the local engine, repeated and shuffled, with --faults under injected faults.
 
     make load                                       # 200 users, about 800 events
     make load ARGS="--users 1200 --faults"          # ten thousand events, some minutes
-    make load ARGS="--users 40 --faults --outage 6" # Stripe is silent for six hours, at sixty times the speed
+    make load ARGS="--users 40 --faults --outage 6" # Stripe does not answer for six hours, at sixty times the speed
 
-Every event is sent by the rules of the mock provider or of Stripe's stand-in, signed, some of them twice or thrice and
-in any order; Stripe's account sells another product too. With --faults the processor's and the publisher's workers are
-killed, every call of a function to the store, the queue and the bus may be throttled, refused, cut off, late, or
-performed without an answer (`local.faults`), and Stripe accepts and stays silent for a while (--hang). At the end
-nothing may be lost or counted twice, the ledger must say of each payment what the provider charged and refunded, and
-the rollups what the ledger says. Runs on loopback alone. Latencies are this machine's, where everything shares its
-cores: no figure for AWS.
+The events come from the mock provider and from Stripe's stand-in, whose account also sells another product. Some are
+sent two or three times. With --faults, workers of the processor and the publisher are killed, calls to store, queue and
+bus may be throttled, refused, cut off, delayed or performed without an answer (`local.faults`), and Stripe accepts
+calls but does not answer for a while (--hang). At the end no event may be lost or counted twice, the ledger must agree
+with the provider for every payment, and the rollups with the ledger. Everything runs on loopback and shares this
+machine's cores, so the latencies say nothing about AWS.
 """
 
 import argparse
@@ -29,7 +28,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from benchmarks.books import booked, differences, doubles, rollups_agree, told
+from benchmarks.books import booked, differences, doubles, reported, rollups_agree
 from benchmarks.stripe_lives import ODD, StripeLives
 from billing.aws import Aws
 from billing.intake.dead_letters import DeadLetters
@@ -40,21 +39,21 @@ from demo.shop import Owner, Shop, open_shop
 from fakes.base import Fault, Request, Webhooks, post
 
 PROCESSOR, PUBLISHER = "ProcessPaymentEventsFunction", "PublishChangesFunction"
-# What may happen to a subscription after it was bought, and to its payment.
+# What may happen to a subscription and its payment after the purchase.
 FATES = ("stay", "stay", "renew", "renew", "cancel", "fail", "refund", "dispute", "refund+fail-refund", "dispute+win")
-# What a killed worker held comes back after these seconds: a run need not wait for three minutes each time. Most
-# batches are over before, those that meet a silent provider too.
+# Seconds after which the messages of a killed worker return to the queue; the template's three minutes would make a run
+# long. Most batches take less, even with a silent provider.
 _VISIBILITY_SECONDS = 20
-# One user in so many buys at Stripe; one sale of another product in that account for so many of ours.
+# One user in three buys at Stripe; after every fourth of those the account sells another product once.
 _AT_STRIPE, _FOREIGN = 3, 4
-# Longer than any call of ours waits.
+# Longer than the timeout of our calls.
 _SILENT_SECONDS = 30.0
 Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What a provider sends: `key` names the event as our store does."""
+    """A provider's event; `key` is its id in our store."""
 
     key: str
     url: str
@@ -93,7 +92,7 @@ class Report:
         rows: list[tuple[str, object]] = [
             ("events", self.events),
             ("deliveries, with repeats", self.deliveries),
-            ("tries the door failed", self.refused),
+            ("tries not accepted by the webhook", self.refused),
             ("accepted", self.accepted),
             ("settled, once each", self.settled),
             ("repeats without effect", self.repeats),
@@ -103,11 +102,11 @@ class Report:
             ("ledger lines", self.ledger_lines),
             ("messages waiting, at most", self.waiting_at_most),
             ("held up by a silent provider", len(self.held_up)),
-            ("… and healed without a person", len(self.held_up) - min(self.redriven + self.lost, len(self.held_up))),
+            ("… and processed without help", len(self.held_up) - min(self.redriven + self.lost, len(self.held_up))),
             ("accept to open, p50", f"{_share(self.waited, 50):.2f} s"),
             ("accept to open, p99", f"{_share(self.waited, 99):.2f} s"),
-            ("… of another provider's, p50", f"{_share(self.innocent, 50):.2f} s"),
-            ("… of another provider's, p99", f"{_share(self.innocent, 99):.2f} s"),
+            ("… of the mock provider, p50", f"{_share(self.innocent, 50):.2f} s"),
+            ("… of the mock provider, p99", f"{_share(self.innocent, 99):.2f} s"),
             ("seconds", f"{self.seconds:.0f}"),
             ("events per second", f"{self.events / max(self.seconds, 0.001):.1f}"),
             ("workers killed", self.kills),
@@ -123,14 +122,14 @@ class Report:
 
 
 def _share(seconds: list[float], percent: int) -> float:
-    """So many of a hundred took at most this long."""
-    found = sorted(seconds) or [0.0]
-    return found[min(len(found) - 1, len(found) * percent // 100)]
+    """The percentile of these durations; 0 without any."""
+    ordered = sorted(seconds) or [0.0]
+    return ordered[min(len(ordered) - 1, len(ordered) * percent // 100)]
 
 
 @contextmanager
 def beside(work: Callable[[], None], stop: threading.Event) -> Iterator[None]:
-    """Does `work` in a thread of its own until the block ends: then `stop` is set, and the work waited for."""
+    """Runs `work` in a thread during the block, then sets `stop` and waits for the thread."""
     thread = threading.Thread(target=work, daemon=True)
     thread.start()
     try:
@@ -166,7 +165,7 @@ class Load:
         self.check_books(aws, set(names), lives, patience)
 
     def happen(self, users: int, aws: Aws) -> tuple[list[Message], list[str], StripeLives]:
-        """Lets users buy and live on at the providers; what they would send, the users, and how they live at Stripe."""
+        """Simulates users at the providers; returns the events to send, the users, and the simulation at Stripe."""
         names = [f"usr_{uuid.UUID(int=self.chance.getrandbits(128)).hex}" for _ in range(users)]
         at_stripe = names[::_AT_STRIPE]
         mock, stripe = self.shop.mock.webhooks, self.shop.stripe.webhooks
@@ -178,15 +177,15 @@ class Load:
         if plus is None or pro is None:
             raise RuntimeError("the shop has not the plans that are bought here")
         lives = StripeLives(self.shop.stripe, (plus, pro))
-        # Each of them, and from there on as it comes.
+        # Every fate once, then random ones.
         fates = [*StripeLives.FATES, *self.chance.choices(StripeLives.FATES, k=len(at_stripe))]
         for number, (name, fate) in enumerate(zip(at_stripe, fates, strict=False)):
             lives.live(name, fate)
             if number % _FOREIGN == 0:
                 lives.another_product(ODD[number // _FOREIGN % len(ODD)])
         messages = [Message(f"mock#{d.message['id']}", d.url, d.message, mock) for d in mock.take_held(since[0])]
-        held = stripe.take_held(since[1])
-        messages += [Message(f"stripe#{d.message['event']['id']}", d.url, d.message, stripe) for d in held]
+        deliveries = stripe.take_held(since[1])
+        messages += [Message(f"stripe#{d.message['event']['id']}", d.url, d.message, stripe) for d in deliveries]
         return messages, names, lives
 
     def _live_at_mock(self, names: list[str]) -> None:
@@ -215,7 +214,7 @@ class Load:
                     mock.act(subscription if act in ("renew", "cancel", "fail") else paid, act)
 
     def send(self, messages: list[Message]) -> dict[str, float]:
-        """Delivers in bursts, shuffled, a fifth of them repeatedly; when each event was accepted first."""
+        """Delivers the shuffled events, a fifth of them repeatedly; returns when each was first accepted."""
         repeated = [m for m in messages for _ in range(self.chance.choice((1, 1, 1, 1, 1, 1, 1, 1, 2, 3)))]
         self.chance.shuffle(repeated)
         accepted: dict[str, float] = {}
@@ -226,7 +225,7 @@ class Load:
         def deliver(message: Message) -> None:
             nonlocal sent
             webhooks = message.webhooks
-            for _ in range(60):  # as a provider would: until it is answered with 2xx
+            for _ in range(60):  # like a provider, until the answer is 2xx
                 body, headers = webhooks.render(message.content, 0, webhooks.clock.now())
                 status = post(message.url, body, headers)
                 with lock:
@@ -246,13 +245,13 @@ class Load:
 
     @contextmanager
     def faults(self, seed: int) -> Iterator[None]:
-        """Every trouble of `local.faults`; and workers are killed in the middle of their work, again and again."""
+        """Enables all faults of `local.faults`, and repeatedly kills workers during their work."""
         engine, stop = self.shop.engine, threading.Event()
         sqs, queue = engine.client("sqs"), engine.resource("PaymentEventsQueue")
         name = "VisibilityTimeout"
         before = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=[name])["Attributes"][name]
         sqs.set_queue_attributes(QueueUrl=queue, Attributes={name: str(_VISIBILITY_SECONDS)})
-        killing = random.Random(seed)  # noqa: S311 a load, no secret
+        killing = random.Random(seed)  # noqa: S311 no secret
 
         def kill() -> None:
             while not stop.wait(killing.uniform(2, 15)):
@@ -267,7 +266,7 @@ class Load:
 
     @contextmanager
     def silence(self, seconds: float) -> Iterator[None]:
-        """Stripe accepts every call and stays silent for so long; what was asked of it meanwhile it does later."""
+        """Stripe accepts every call but does not answer for `seconds`; it performs the calls later."""
         stripe, came_back = self.shop.stripe, threading.Event()
 
         def come_back() -> None:
@@ -280,7 +279,7 @@ class Load:
 
     @contextmanager
     def watching(self, aws: Aws) -> Iterator[None]:
-        """Notes how many messages waited at most."""
+        """Records the greatest number of waiting messages."""
         stop = threading.Event()
 
         def watch() -> None:
@@ -300,7 +299,7 @@ class Load:
             time.sleep(1)
 
     def settle(self, aws: Aws, accepted: dict[str, float], patience: float) -> None:
-        """Waits for the queue, sends back what died, and counts what is settled."""
+        """Waits for the queue, sends dead letters back, and counts the settled events."""
         events = PaymentEventStore(aws, self.shop.engine.resource("PaymentEventsTable"))
         urls = (self.shop.engine.resource(name) for name in ("PaymentEventsDlq", "PaymentEventsQueue"))
         letters = DeadLetters(aws, *urls, events)
@@ -325,35 +324,35 @@ class Load:
         for start in range(0, len(event_ids), 100):
             keys = [{"event_id": {"S": event_id}} for event_id in event_ids[start : start + 100]]
             answer = aws.call("dynamodb", "batch_get_item", RequestItems={table: {"Keys": keys}})
-            for found in answer["Responses"][table]:
-                yield found["status"]["S"] in ("processed", "ignored")
+            for event in answer["Responses"][table]:
+                yield event["status"]["S"] in ("processed", "ignored")
 
     def read_log(self, accepted: dict[str, float]) -> None:
-        """What the processor said of these events: how long they took, repeats, and why tries failed."""
+        """Reads from the processor's log how long these events took, repeats, and why tries failed."""
         report = self.report
         for line in self.shop.engine.logs(PROCESSOR).splitlines():
             if not (line.startswith("{") and '"event_id"' in line):
                 continue
-            said = json.loads(line)
-            event_id = str(said.get("event_id", ""))
+            entry = json.loads(line)
+            event_id = str(entry.get("event_id", ""))
             if event_id not in accepted:
                 continue
-            if said["message"] == "failed":
-                # Ids differ from event to event; what is told apart is the kind of trouble.
-                report.causes[re.sub(r"\w+_\w{8,}", "…", said["reason"])] += 1
-            elif said["message"] == "waiting" and said.get("provider") == "stripe":
+            if entry["message"] == "failed":
+                # Ids are replaced, so that equal causes are counted together.
+                report.causes[re.sub(r"\w+_\w{8,}", "…", entry["reason"])] += 1
+            elif entry["message"] == "waiting" and entry.get("provider") == "stripe":
                 report.held_up.add(event_id)
-            elif said.get("outcome") == "duplicate":
+            elif entry.get("outcome") == "duplicate":
                 report.repeats += 1
-            elif said.get("outcome") == "applied":
-                done = datetime.fromisoformat(said["timestamp"]).timestamp()
+            elif entry.get("outcome") == "applied":
+                done = datetime.fromisoformat(entry["timestamp"]).timestamp()
                 took = max(0.0, done - accepted[event_id])
                 report.waited.append(took)
                 if event_id.startswith("mock#"):
                     report.innocent.append(took)
 
     def check_books(self, aws: Aws, users: set[str], lives: StripeLives, patience: float) -> None:
-        """The ledger says what the provider charged and refunded, and the rollups say what the ledger says."""
+        """Compares the ledger with the providers' charges and refunds, and the rollups with the ledger."""
         engine, report = self.shop.engine, self.report
         metrics = MetricsStore(aws, engine.resource("MetricsTable"), engine.resource("AccountsTable"))
         deadline = time.monotonic() + patience
@@ -366,7 +365,7 @@ class Load:
             time.sleep(3)
         report.ledger_lines = sum(user in users for user, _ in lines)
         report.double = doubles(lines)
-        theirs = told(self.shop.mock.objects.values(), users) + lives.told(users)
+        theirs = reported(self.shop.mock.objects.values(), users) + lives.reported(users)
         report.wrong_books += differences(booked(lines, users), theirs)
         if not agree:
             report.wrong_books.append("the rollups differ from the ledger")
@@ -375,8 +374,8 @@ class Load:
 def run(
     shop: Shop, users: int, *, seed: int, faults: bool, patience: float, progress: Progress, hang: float = 0.0
 ) -> Report:
-    """A run against an open shop; what happens to users follows from the seed, and so do the draws of trouble."""
-    load = Load(shop, random.Random(seed), Report(), progress)  # noqa: S311 a load, no secret
+    """Runs the load against an open shop. The seed decides what happens to users, and which faults are drawn."""
+    load = Load(shop, random.Random(seed), Report(), progress)  # noqa: S311 no secret
     load.run(users, trouble_seed=seed if faults else None, patience=patience, hang=hang)
     return load.report
 
@@ -386,8 +385,8 @@ def main() -> None:
     options.add_argument("--users", type=int, default=200)
     options.add_argument("--seed", type=int, default=1)
     options.add_argument("--faults", action="store_true")
-    options.add_argument("--hang", type=float, default=45, help="seconds for which Stripe stays silent, with --faults")
-    options.add_argument("--outage", type=float, help="in place of --hang: hours, that pass as so many minutes")
+    options.add_argument("--hang", type=float, default=45, help="seconds without an answer by Stripe, with --faults")
+    options.add_argument("--outage", type=float, help="instead of --hang: hours without an answer, run as minutes")
     options.add_argument("--patience", type=float, default=1800, help="seconds to wait for the last event")
     chosen = options.parse_args()
     began = time.monotonic()
@@ -395,7 +394,7 @@ def main() -> None:
     def progress(step: str) -> None:
         print(f"{time.monotonic() - began:6.0f} s  {step}", flush=True)
 
-    # What waits a minute at first waits a second then.
+    # At sixty times the speed, the first wait of a minute becomes a second.
     scaled = {"FirstWaitSeconds": "1"} if chosen.outage else {}
     with open_shop(parameters=scaled, progress=progress) as shop:
         report = run(

@@ -1,8 +1,7 @@
-"""How many small faults in the rules the fast tests notice: `make mutants`, or `ARGS="--count 500 --seed 7"`.
+"""Mutation tests of the rules: `make mutants`, or `make mutants ARGS="--count 500 --seed 7"`.
 
-Each mutant is one change (another comparison, a number one higher, a condition turned round …) in a copy of the
-repository; it is killed when a test that reaches it fails, or does not end. Whatever survives is a missing test, or a
-change that means the same.
+Each mutant is one change (another comparison, a number one higher, a negated condition …) in a copy of the repository.
+It is killed if a test that reaches it fails or does not end. A survivor means a missing test, or an equivalent change.
 """
 
 import argparse
@@ -22,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-# Loaded once here, for all the children: what tests lean on, and none of what is changed.
+# Imported once here for all child processes: libraries that tests need, but none of the mutated modules.
 import boto3  # noqa: F401
 import hypothesis  # noqa: F401
 import moto.server  # noqa: F401
@@ -33,7 +32,7 @@ import stripe  # noqa: F401
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = Path("layers/billing/billing")
-# What is changed, and the tests that should notice: of each change those that reach its line, the fastest first.
+# The mutated code and the tests to run. For each mutant those run that reach its line, the fastest first.
 MUTATED = (PACKAGE / "rules", PACKAGE / "gate" / "usage.py")
 TESTS = (
     "tests/rules",
@@ -48,13 +47,13 @@ TESTS = (
     "tests/catalogue",
 )
 COPIED = ("layers", "functions", "ops", "tests", "benchmarks", "events", "docs", "pyproject.toml", "template.yaml")
-# A mutant may loop for ever, or wait: one test may take so much of the processor, and so long.
+# A mutant may loop or wait for ever: limits of a test in CPU seconds and in seconds.
 CPU_SECONDS, SECONDS = 60, 600
-# A survivor runs all tests that reach it, up to so many seconds of them: the slowest may then not have been asked.
-ASKED_SECONDS = 90
-# From where this process loads what is to be changed; its packages, which may lie in the repository too, stay.
+# A mutant is tested for at most this many seconds of tests, so that the slowest tests may be left out.
+TESTED_SECONDS = 90
+# Removed from sys.path, so that a child imports the mutated copy and not the original.
 _ORIGINALS = {"", *(str(ROOT / place) for place in ("", "layers/billing", "functions", "ops", "python/src", "tests"))}
-# So many tests have to pass without any change before a failure counts as a mutant that was noticed.
+# The number of fastest tests that must pass without a mutant before mutants are tested.
 CONTROLS = 300
 QUIETLY = ("-p", "no:cacheprovider", "-m", "not engine", "--assert=plain")
 
@@ -81,7 +80,7 @@ _CALLS = {"max": "min", "min": "max", "any": "all", "all": "any"}
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """One change of one expression, as source text between two offsets of a line (or of several)."""
+    """One changed expression: the source text before and after, between two offsets of the file."""
 
     path: Path
     line: int
@@ -92,7 +91,7 @@ class Mutant:
 
 
 def changed(node: ast.expr) -> Iterator[ast.expr]:
-    """What an expression may wrongly have been."""
+    """The mutations of an expression."""
     if isinstance(node, ast.Compare) and len(node.ops) == 1 and type(node.ops[0]) in _COMPARISONS:
         yield ast.Compare(node.left, [_COMPARISONS[type(node.ops[0])]()], node.comparators)
     elif isinstance(node, ast.BoolOp):
@@ -126,7 +125,7 @@ def mutants(path: Path) -> Iterator[Mutant]:
 
 
 def _code(tree: ast.AST) -> Iterator[ast.AST]:
-    """What decides: no annotations, no options of a decorator, and nothing in an f-string: its parts have no place."""
+    """All nodes but annotations, decorators and the parts of f-strings, which have no exact position."""
     yield tree
     for name, value in ast.iter_fields(tree):
         if name in ("annotation", "returns", "decorator_list") or isinstance(tree, ast.JoinedStr):
@@ -141,25 +140,25 @@ Verdicts: TypeAlias = "multiprocessing.SimpleQueue[tuple[Mutant, bool]]"
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """Which tests reach which line, and what each of them takes (seconds); from one run without any change."""
+    """Which tests reach which line, and how many seconds each takes; measured without mutants."""
 
     seconds: dict[str, float]
     lines: dict[str, dict[str, list[str]]]
 
     def tests(self, mutant: Mutant, source: bytes) -> list[str]:
-        """Those that reach the change, the fastest first; of what runs on import those that reach its module."""
+        """The tests that reach the change, the fastest first; for code that runs on import, those of its module."""
         lines = self.lines.get(str(mutant.path), {})
         last = mutant.line + source[mutant.start : mutant.end].count(b"\n")
-        found = {test for line in range(mutant.line, last + 1) for test in lines.get(str(line), ())}
-        if found <= {""}:
-            found = {test for tests in lines.values() for test in tests}
-        asked, left = [], float(ASKED_SECONDS)
-        for test in sorted(found - {""}, key=self.seconds.__getitem__):
+        reaching = {test for line in range(mutant.line, last + 1) for test in lines.get(str(line), ())}
+        if reaching <= {""}:
+            reaching = {test for tests in lines.values() for test in tests}
+        chosen, left = [], float(TESTED_SECONDS)
+        for test in sorted(reaching - {""}, key=self.seconds.__getitem__):
             left -= self.seconds[test]
             if left < 0:
                 break
-            asked.append(test)
-        return asked
+            chosen.append(test)
+        return chosen
 
     def fastest(self, count: int) -> list[str]:
         reaching = {test for lines in self.lines.values() for tests in lines.values() for test in tests} - {""}
@@ -167,21 +166,21 @@ class Reach:
 
 
 def reach(copy: Path) -> Reach:
-    """Runs the tests once, without the paths of whoever asked, which would lead back to the original."""
+    """Runs the tests once in the copy. Without PYTHONPATH, which would point to the original."""
     env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     env |= {"MUTATED": ":".join(map(str, MUTATED)), "REACHED": str(copy / "reached.json")}
     command = [sys.executable, "-B", "-m", "pytest", "-q", "-p", "benchmarks.reached", *QUIETLY]
-    # Some need what is not copied, such as the front end's modules: what fails without any change judges none.
+    # Some tests need files that are not copied, such as the front end's modules; tests that fail here are not used.
     done = subprocess.run([*command, *TESTS], cwd=copy, env=env, stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
         sys.exit(f"The tests did not run:\n{done.stdout[-2000:]}")
     return Reach(**json.loads((copy / "reached.json").read_text()))
 
 
-def killed(mutant: Mutant, copy: Path, known: Reach) -> bool:
+def killed(mutant: Mutant, copy: Path, reached: Reach) -> bool:
     target = copy / mutant.path
     source = target.read_bytes()
-    tests = known.tests(mutant, source)
+    tests = reached.tests(mutant, source)
     if not tests:
         return False
     target.write_bytes(source[: mutant.start] + mutant.after.encode() + source[mutant.end :])
@@ -190,13 +189,13 @@ def killed(mutant: Mutant, copy: Path, known: Reach) -> bool:
     finally:
         target.write_bytes(source)
     if code in (pytest.ExitCode.USAGE_ERROR, pytest.ExitCode.NO_TESTS_COLLECTED):
-        # The change may have kept a module from loading; a test that is not found in any case judges nothing.
+        # The mutant may have broken an import. It counts as killed only if the tests run and pass without it.
         return run(copy, tests) == pytest.ExitCode.OK
     return code != pytest.ExitCode.OK
 
 
 class Limits:
-    """Ends the process when one of its tests does not end."""
+    """Kills the process if a test exceeds its time limits."""
 
     @staticmethod
     def pytest_runtest_logstart() -> None:
@@ -205,9 +204,9 @@ class Limits:
 
 
 def run(copy: Path, tests: list[str]) -> int:
-    """How these tests end there; negative after a signal. In a child of this process: it has loaded what never changes.
+    """Runs tests in the copy and returns pytest's exit code, or a negative number if a test took too long (`Limits`).
 
-    A signal is the end of a test that takes too long (`Limits`).
+    It forks this process, which has already imported the libraries.
     """
     child = os.fork()
     if not child:
@@ -225,33 +224,34 @@ def run(copy: Path, tests: list[str]) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
-def judge(chosen: Sequence[Mutant], copy: Path, known: Reach, verdicts: Verdicts) -> None:
+def judge(chosen: Sequence[Mutant], copy: Path, reached: Reach, verdicts: Verdicts) -> None:
     for mutant in chosen:
-        verdicts.put((mutant, killed(mutant, copy, known)))
+        verdicts.put((mutant, killed(mutant, copy, reached)))
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=40)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="how many are judged at once")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="how many are tested at once")
     arguments = parser.parse_args()
     paths = [p for place in MUTATED for p in ((ROOT / place).rglob("*.py") if place.suffix == "" else [ROOT / place])]
     every = [mutant for path in sorted(paths) for mutant in mutants(path.relative_to(ROOT))]
     chosen = random.Random(arguments.seed).sample(every, min(arguments.count, len(every)))  # noqa: S311 a sample
     survivors, began = [], time.monotonic()
-    sys.dont_write_bytecode = True  # a changed source of the same size and second would be taken for the one before
+    # Bytecode is matched by the source's size and second, so it could hide a mutant.
+    sys.dont_write_bytecode = True
     processes = multiprocessing.get_context("fork")
     with tempfile.TemporaryDirectory() as directory:
         copies = [Path(directory) / str(job) for job in range(arguments.jobs)]
         for copy in copies:
             copy_sources(copy)
-        known = reach(copies[0])
-        if run(copies[0], known.fastest(CONTROLS)):
-            sys.exit("The tests fail without any change: run them by hand before mutants are judged by them.")
+        reached = reach(copies[0])
+        if run(copies[0], reached.fastest(CONTROLS)):
+            sys.exit("The tests fail without a mutant: run them by hand and fix them first.")
         verdicts: Verdicts = processes.SimpleQueue()
         for job, copy in enumerate(copies):
-            processes.Process(target=judge, args=(chosen[job :: len(copies)], copy, known, verdicts)).start()
+            processes.Process(target=judge, args=(chosen[job :: len(copies)], copy, reached, verdicts)).start()
         for number in range(1, len(chosen) + 1):
             mutant, dead = verdicts.get()
             if not dead:
@@ -261,9 +261,7 @@ def main() -> int:
                 print(f"{number} of {len(chosen)}", flush=True)
     killed_ones = len(chosen) - len(survivors)
     share = f"{killed_ones / len(chosen):.1%}"
-    print(
-        f"{killed_ones} of {len(chosen)} killed ({share}), of {len(every)} there are; {time.monotonic() - began:.0f} s"
-    )
+    print(f"{killed_ones} of {len(chosen)} killed ({share}), {len(every)} possible; {time.monotonic() - began:.0f} s")
     return 0
 
 

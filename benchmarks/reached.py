@@ -1,6 +1,7 @@
-"""A pytest plugin: which lines of the mutated modules each passing test reaches, and its seconds: JSON in $REACHED.
+"""A pytest plugin that writes to $REACHED, as JSON, which lines of the mutated modules each passing test reaches, and
+its seconds.
 
-What a file of tests computes while it is loaded, such as the rows of a table, is reached by all of its tests.
+Lines that run while a test file is imported, such as for the rows of a table, count for all tests of the file.
 """
 
 import inspect
@@ -19,8 +20,7 @@ import pytest
 _TOOL = sys.monitoring.COVERAGE_ID
 _ROOT = Path.cwd()
 _mutated = tuple(str(_ROOT / place) for place in os.environ["MUTATED"].split(":"))
-# Path and line, and who reaches it: a test, or a file of tests while it is loaded. What a mutated module itself runs
-# when it is imported is reached by "".
+# (path, line) → what reaches it: a test, a test file during its import, or "" during the import of a mutated module.
 _reached: dict[tuple[str, int], set[str]] = defaultdict(set)
 _seconds: dict[str, float] = {}
 _failed: set[str] = set()
@@ -30,7 +30,7 @@ _running = ""
 def _line(code: CodeType, line: int) -> Any:
     if code.co_filename.startswith(_mutated):
         _reached[code.co_filename, line].add(_running if code.co_flags & inspect.CO_OPTIMIZED else "")
-    return sys.monitoring.DISABLE  # once for each is enough
+    return sys.monitoring.DISABLE  # until the next test; one hit per test is enough
 
 
 def pytest_configure() -> None:
@@ -49,7 +49,7 @@ def _begin(what: str) -> None:
 def pytest_make_collect_report(collector: pytest.Collector) -> Iterator[None]:
     if isinstance(collector, pytest.Module):
         _begin(collector.nodeid)
-    return (yield)  # type: ignore[return-value] # a wrapper gives on what it got
+    return (yield)  # type: ignore[return-value] # a wrapper returns the hook's result
 
 
 @pytest.hookimpl(wrapper=True)
@@ -58,7 +58,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     _begin(item.nodeid)
     result = yield
     _seconds[item.nodeid] = time.monotonic() - began
-    return result  # type: ignore[return-value] # a wrapper gives on what it got
+    return result  # type: ignore[return-value] # a wrapper returns the hook's result
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:

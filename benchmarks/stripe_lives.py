@@ -1,4 +1,4 @@
-"""What becomes of buyers at Stripe's stand-in, beside another product of the same account; and what that comes to."""
+"""Simulates buyers at Stripe's stand-in, next to another product in the same account, and sums up what was charged."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -13,7 +13,7 @@ from fakes.stripe.app import StripeApp
 from fakes.stripe.payments import Object
 
 _TAX_PERCENT = 19
-# What another product may put where we read our own.
+# Values of another product in fields that we read.
 ODD: tuple[Object, ...] = (
     {"client_reference_id": "order #12"},
     {"metadata": {"user_id": "42"}},
@@ -27,7 +27,7 @@ ODD: tuple[Object, ...] = (
 
 
 class StripeLives:
-    """Lets users buy and live on. `plans`: the one that is bought, and the one that it is upgraded to."""
+    """`plans`: the plan that is bought, and the one to upgrade to."""
 
     def __init__(self, app: StripeApp, plans: tuple[Plan, Plan]) -> None:
         self._app, self._books, self._plans = app, app.books, plans
@@ -37,7 +37,7 @@ class StripeLives:
         self._foreign = self._books.add({**ours, "id": self._books.new_id("price"), "lookup_key": None, "metadata": {}})
 
     def live(self, user_id: str, fate: str) -> None:
-        """One buyer from the order on."""
+        """Simulates one buyer, from the order on."""
         self._books.tax_percent = _TAX_PERCENT if fate == "tax" else 0
         session = self._books.objects[self._client.create_checkout(self._order(user_id)).session_id]
         self._books.complete(session, delayed=fate.startswith("debit"))
@@ -46,7 +46,7 @@ class StripeLives:
         self._books.tax_percent = 0
 
     def another_product(self, odd: Object) -> None:
-        """A sale of somebody else's shop in the account, and an event of it with an odd value."""
+        """A sale of another product in the account, and an event of it with the odd values `odd`."""
         books = self._books
         buyer = self._app.call("POST", "/v1/customers", {"metadata[crm]": "17"})["id"]
         sub = books.subscribe(buyer, self._foreign, 1, {"team": "7"}, None)
@@ -57,9 +57,9 @@ class StripeLives:
         made = shapes.session("cs_test_other", books.at, {"mode": "payment", "metadata": {}}, "", 700, "usd")
         books.emit("checkout.session.completed", {**made, "status": "complete", "payment_status": "paid", **odd})
 
-    def told(self, users: set[str]) -> Books:
-        """What Stripe charged, gave back and bills per month, of what is ours; without the tax."""
-        found: Books = Books()
+    def reported(self, users: set[str]) -> Books:
+        """What Stripe charged, refunded and bills per month for our plans, without tax."""
+        books: Books = Books()
         owner = {
             s["id"]: s["metadata"]["user_id"]
             for s in self._books.all("subscription")
@@ -71,28 +71,28 @@ class StripeLives:
             if sub in owner and bill["status"] == "paid":
                 begun.add(sub)
                 tax = sum(t["amount"] for t in bill["total_taxes"])
-                found["charged", owner[sub], bill["id"]] += bill["amount_paid"] - tax
+                books["charged", owner[sub], bill["id"]] += bill["amount_paid"] - tax
         for what, kind, void in (("refunded", "refund", "failed"), ("charged back", "dispute", "won")):
-            for thing in self._books.all(kind):
-                bill = self._books.objects.get(self._books.objects[thing["charge"]]["_invoice"] or "")
+            for obj in self._books.all(kind):
+                bill = self._books.objects.get(self._books.objects[obj["charge"]]["_invoice"] or "")
                 sub = bill and bill["parent"]["subscription_details"]["subscription"]
-                if sub in owner and thing["status"] != void:
-                    found[what, owner[sub], bill["id"]] += thing["amount"]
+                if sub in owner and obj["status"] != void:
+                    books[what, owner[sub], bill["id"]] += obj["amount"]
         for sub in self._books.all("subscription"):
             if sub["id"] in begun and sub["status"] in ("active", "past_due"):
-                found["per month", owner[sub["id"]], ""] += self._per_month(sub)
-        return found
+                books["per month", owner[sub["id"]], ""] += self._per_month(sub)
+        return books
 
     def _per_month(self, sub: Object) -> int:
-        """Every plan here is billed by the month."""
-        known = {self._price(plan)["id"] for plan in self._plans}
-        prices = [(i["price"], i["quantity"]) for i in sub["items"]["data"] if i["price"]["id"] in known]
+        """Cents per month of our items; all plans here are monthly."""
+        ours = {self._price(plan)["id"] for plan in self._plans}
+        prices = [(i["price"], i["quantity"]) for i in sub["items"]["data"] if i["price"]["id"] in ours]
         amount = sum(price["unit_amount"] * quantity for price, quantity in prices)
         return amount - int(self._books.discounted(sub, amount)[0])
 
     def _price(self, plan: Plan) -> Object:
-        found: Object = self._books.objects[plan.provider_plan_ids["stripe"]]
-        return found
+        price: Object = self._books.objects[plan.provider_plan_ids["stripe"]]
+        return price
 
     def _order(self, user_id: str) -> Order:
         plan = self._plans[0]

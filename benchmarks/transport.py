@@ -1,4 +1,4 @@
-"""A call to AWS: our transport beside boto3's client, on the same server behind TLS. The client's CPU alone."""
+"""The client's CPU time of a call to AWS: our transport next to boto3, with the same server behind TLS."""
 
 import statistics
 import time

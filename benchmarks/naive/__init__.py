@@ -1,4 +1,4 @@
-"""The same handlers as one would first write them, frozen: everything imported at the top, resources and all tools.
+"""Naive variants of the handlers, with everything imported at the top, boto3 resources and all Powertools.
 
-They are measured and never deployed. Do not improve them: a ratio is only worth something against a fixed point.
+They are only measured, never deployed. Do not improve them: ratios need a fixed reference.
 """

@@ -79,7 +79,7 @@ class Pages:
 
 
 def _compress(response: Response, request: Request) -> None:
-    """As CloudFront does: text for whoever takes it so, whole answers only."""
+    """Compresses complete text answers for clients that accept gzip, as CloudFront does."""
     kind = response.mimetype or ""
     is_text = kind.startswith("text/") or kind in ("application/json", "image/svg+xml")
     if not is_text or response.status_code != 200:

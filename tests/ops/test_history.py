@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from benchmarks.books import booked, differences, doubles, rollups_agree, told
+from benchmarks.books import booked, differences, doubles, reported, rollups_agree
 from billing.api.admin_requests import CreatePlan
 from billing.identity.tokens import DEV_ISSUER, Signer, generate_key_set
 from billing.intake.dead_letters import DeadLetters
@@ -102,7 +102,7 @@ def test_a_made_up_past_is_lived_through_the_real_code_and_its_books_agree(shop:
     assert doubles(lines) == 0
     by_card = {user for user, line in lines if line.provider == "mock"}
     of_card = [(user, line) for user, line in lines if line.provider == "mock"]
-    assert list(differences(booked(of_card, by_card), told(shop.mock.objects.values(), by_card))) == []
+    assert list(differences(booked(of_card, by_card), reported(shop.mock.objects.values(), by_card))) == []
 
     kinds = Counter(line.movement if line.kind == "mrr" else line.kind for _, line in lines)
     assert {"new", "expansion", "contraction", "churn", "reactivation"} <= kinds.keys()
