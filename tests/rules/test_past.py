@@ -15,7 +15,7 @@ from billing.rules.apply import apply
 from billing.rules.consequences import Consequences, consequences
 from billing.rules.facts import DisputeFact, DunningFact, Fact, PaymentFact, RefundFact, SubscriptionFact
 from billing.rules.ledger import LedgerEntry
-from billing.rules.past import COVERING_KEPT, MOVED_AT_ONCE, filed, whole
+from billing.rules.past import COVERING_KEPT, MOVED_AT_ONCE, check_past, filed, whole
 from billing.rules.records import Account, Bought, Dispute, Item, PastPayment, Payment, Subscription
 from memory import MemoryAccounts
 from samples import CATALOGUE, NOW, USER
@@ -134,6 +134,29 @@ def test_an_account_that_was_not_read_whole_says_so_instead_of_nothing() -> None
         _ = account.payments
     with pytest.raises(PastNeeded):
         account.payment("stripe", "ch_1")
+
+
+@pytest.mark.parametrize(
+    ("changes", "needed"),
+    [
+        ({}, False),
+        ({"current_period_start": NOW + MONTH}, False),
+        # An earlier period is the running one again, or it ended before a payment that is past.
+        ({"current_period_start": NOW - 1}, True),
+        ({"ended_at": NOW}, False),
+        ({"ended_at": NOW - 1}, True),
+    ],
+)
+def test_past_payments_are_read_where_one_of_them_counts_again(changes: dict[str, Any], needed: bool) -> None:
+    known = replace(SUBSCRIPTION, past_until=NOW)
+    read = replace(Account(USER), whole=False)
+    if needed:
+        with pytest.raises(PastNeeded):
+            check_past(read, known, replace(known, **changes))
+    else:
+        check_past(read, known, replace(known, **changes))
+    check_past(Account(USER), known, replace(known, **changes))
+    check_past(read, SUBSCRIPTION, replace(SUBSCRIPTION, **changes))
 
 
 # --- any order, any repeat, with what is past read only when it is asked for ------------------------------------------

@@ -234,3 +234,12 @@ def test_an_acceptance_ends_when_the_money_it_was_about_is_replaced_on_the_chain
         assert isinstance(read, Account)
         (record,) = (r for r in read.records.values() if isinstance(r, Purchase))
         assert record.accepted_by == by, (bought, record)
+
+
+def test_what_vanished_is_settled_when_a_person_accepts_what_is_left() -> None:
+    account, bought = accepted(
+        invoice(state="paid", received_cents=4900),
+        invoice(state="failed", received_cents=0, observed_at=NOW + 60),
+    )
+    assert (bought.vanished_cents, bought.decided_cents, bought.wants_a_person, bought.paid) == (0, 0, False, False)
+    assert [order.status for order in account.checkouts] == ["completed"]
