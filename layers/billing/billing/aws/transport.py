@@ -111,7 +111,7 @@ class Transport:
     def connect(self) -> None:
         """Open a connection in advance. Errors are ignored, because the first call tries again and reports them."""
         with contextlib.suppress(OSError):
-            self._connections.append(self._opened(time.monotonic() + 1))
+            self._connections.append(self._connect(time.monotonic() + 1))
 
     def call(self, operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
         """The answer. Raises `AwsError` if AWS refuses, and `NoAnswer` if the outcome is unknown."""
@@ -145,7 +145,7 @@ class Transport:
     def _try(self, operation: str, body: bytes, ends_at: float) -> dict[str, Any] | Failure:
         try:
             answer = self._exchange(operation, body, ends_at)
-            return self._judged(operation, answer)
+            return self._result_of(operation, answer)
         except NotSent as error:
             return Failure(NoAnswer(operation, "NotSent", str(error)), again=True, pause=self._service.pause)
         except TimeoutError as error:
@@ -167,7 +167,7 @@ class Transport:
         if trace := self._environ.get("_X_AMZN_TRACE_ID"):
             signed["x-amzn-trace-id"] = trace
         head = "".join(f"{name}: {value}\r\n" for name, value in signed.items())
-        connection = self._taken(ends_at)
+        connection = self._idle_or_new(ends_at)
         try:
             answer, reusable = connection.ask(f"POST / HTTP/1.1\r\n{head}\r\n".encode() + body, ends_at)
         except BaseException:
@@ -179,18 +179,18 @@ class Transport:
             connection.close()
         return answer
 
-    def _taken(self, ends_at: float) -> Connection:
+    def _idle_or_new(self, ends_at: float) -> Connection:
         while self._connections:
             connection = self._connections.pop()
             if connection.is_usable():
                 return connection
             connection.close()
-        return self._opened(ends_at)
+        return self._connect(ends_at)
 
-    def _opened(self, ends_at: float) -> Connection:
+    def _connect(self, ends_at: float) -> Connection:
         return Connection(self._endpoint.host, self._endpoint.port, self._endpoint.tls, ends_at)
 
-    def _judged(self, operation: str, answer: Answer) -> dict[str, Any] | Failure:
+    def _result_of(self, operation: str, answer: Answer) -> dict[str, Any] | Failure:
         """The decoded answer or the failure. Raises `ValueError` for a damaged answer."""
         if (checksum := answer.headers.get("x-amz-crc32")) is not None and int(checksum) != zlib.crc32(answer.body):
             raise ValueError("the answer is not what its checksum says")

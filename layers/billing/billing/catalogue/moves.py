@@ -233,7 +233,7 @@ class Mover:
             return "undone", None  # it was never moved, or is already being moved back
         return self._schedule(user_id, subscription, origin, "undone", now)
 
-    # --- either way --------------------------------------------------------------------------------------------------
+    # --- both directions ---------------------------------------------------------------------------------------------
 
     def _schedule(
         self, user_id: str, subscription: Subscription, plan: Plan, outcome: MoveOutcome, now: int

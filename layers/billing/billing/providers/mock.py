@@ -233,7 +233,7 @@ def _seconds(value: object) -> int:
 
 
 def _subscription(data: Mapping[str, Any], at: int) -> Fact:
-    coming = (data.get("scheduled_plan_id"), data.get("scheduled_plan_version"))
+    scheduled = (data.get("scheduled_plan_id"), data.get("scheduled_plan_version"))
     return SubscriptionFact(
         provider=NAME,
         observed_at=at,
@@ -253,9 +253,9 @@ def _subscription(data: Mapping[str, Any], at: int) -> Fact:
         ended_at=data.get("ended_at"),
         cancel_reason=data.get("cancel_reason"),
         collection_paused=data.get("collection_paused", False),
-        scheduled_price_id="{}:{}".format(*coming) if all(coming) else None,
-        scheduled_plan_id=coming[0],
-        scheduled_plan_version=coming[1],
+        scheduled_price_id="{}:{}".format(*scheduled) if all(scheduled) else None,
+        scheduled_plan_id=scheduled[0],
+        scheduled_plan_version=scheduled[1],
         plan_id=data["plan_id"],
         plan_version=data["plan_version"],
         checkout_id=data.get("checkout_id"),

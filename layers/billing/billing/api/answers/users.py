@@ -113,7 +113,6 @@ class UserList(Response):
     index: IndexState
 
 
-# The first of these are `billing.rules.history.Code`.
 TimelineCode = Code | Literal["paid", "refunded", "refund_failed", "disputed", "dispute_won"]
 
 

@@ -212,9 +212,9 @@ class BTCPay(PrepaidClient):
             "customCurrency": currency,
         }
         existing = looked_for(lambda: self._claim_named(name))()
-        made = existing or self._make_claim(payment_ref, request, name, payout_methods(methods))
+        claim = existing or self._make_claim(payment_ref, request, name, payout_methods(methods))
         try:
-            fact = self._refund_fact(invoice, methods, made, int(self._rest.answered_at or invoice["createdTime"]))
+            fact = self._refund_fact(invoice, methods, claim, int(self._rest.answered_at or invoice["createdTime"]))
         except ProviderError as refused:
             raise ProviderUnavailable(f"the claim was made, but cannot be read: {refused.detail}") from refused
         return RefundParts(facts=(fact,))

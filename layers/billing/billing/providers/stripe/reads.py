@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 PAGE = 100
 INVOICES = 24
 # Expanded in a subscription: its schedule's phases, the payments of its last invoice, its customer's metadata.
-_WHOLE = ["schedule", "latest_invoice.payments", "customer"]
+_EXPAND = ["schedule", "latest_invoice.payments", "customer"]
 # Expanded to compute its price.
-_COSTS = ["discounts", "items.data.discounts", "items.data.price.currency_options"]
+_EXPAND_PRICES = ["discounts", "items.data.discounts", "items.data.price.currency_options"]
 
 
 class Reader:
@@ -44,7 +44,7 @@ class Reader:
         return self._payment(ref.id, now)
 
     def _subscription(self, subscription_id: str, now: int) -> tuple[Fact, ...]:
-        subscription = self._v1.subscriptions.retrieve(subscription_id, {"expand": _WHOLE})
+        subscription = self._v1.subscriptions.retrieve(subscription_id, {"expand": _EXPAND})
         return self._of_subscription(subscription.to_dict(), observed_at(subscription, now))
 
     def _of_subscription(self, subscription: dict[str, Any], seen: int) -> tuple[Fact, ...]:
@@ -66,14 +66,14 @@ class Reader:
         if isinstance(invoice, dict):
             settled = invoice.get("status") == "paid" and subscription.get("status") not in ("past_due", "unpaid")
             invoices = [invoice] if settled else self._invoices(subscription["id"])
-            facts += [objects.invoice_fact(self._whole(each), seen) for each in invoices]
+            facts += [objects.invoice_fact(self._with_all_lines(each), seen) for each in invoices]
         owner = objects.at(minimal(customer), "metadata", "user_id") if isinstance(customer, dict) else None
         return tuple(replace(fact, user_id=fact.user_id or owner) for fact in facts if fact)
 
     def _with_coupons(self, subscription: dict[str, Any]) -> dict[str, Any]:
         """The subscription with all items, discounts and coupons. Coupons are read one by one, because Stripe expands
         only four levels."""
-        priced = self._v1.subscriptions.retrieve(subscription["id"], {"expand": _COSTS}).to_dict()
+        priced = self._v1.subscriptions.retrieve(subscription["id"], {"expand": _EXPAND_PRICES}).to_dict()
         if priced["items"].get("has_more"):
             params: SubscriptionItemListParams = {
                 "subscription": subscription["id"],
@@ -103,7 +103,7 @@ class Reader:
         params: InvoiceListParams = {"subscription": subscription_id, "limit": INVOICES, "expand": ["data.payments"]}
         return [invoice.to_dict() for invoice in self._v1.invoices.list(params).data]
 
-    def _whole(self, invoice: dict[str, Any]) -> dict[str, Any]:
+    def _with_all_lines(self, invoice: dict[str, Any]) -> dict[str, Any]:
         """The allow-listed invoice with all its lines: the object itself has only the first ones."""
         reduced = minimal(invoice)
         if objects.at(reduced, "lines", "has_more"):
@@ -131,7 +131,7 @@ class Reader:
 
     def _invoice(self, invoice_id: str, now: int) -> tuple[Fact, ...]:
         answer = self._v1.invoices.retrieve(invoice_id, {"expand": ["payments"]})
-        fact = objects.invoice_fact(self._whole(answer.to_dict()), observed_at(answer, now))
+        fact = objects.invoice_fact(self._with_all_lines(answer.to_dict()), observed_at(answer, now))
         return (fact,) if fact else ()
 
     def _payment(self, name: str, now: int) -> tuple[Fact, ...]:
@@ -183,7 +183,9 @@ class Reader:
             invoice = payment.to_dict()["invoice"]
             if not isinstance(invoice, dict):
                 continue
-            fact = objects.payment_fact(self._whole(invoice), seen, charge_ids=(intent, *charge_ids), fee_cents=fee)
+            fact = objects.payment_fact(
+                self._with_all_lines(invoice), seen, charge_ids=(intent, *charge_ids), fee_cents=fee
+            )
             if fact and invoice.get("status") != "paid":
                 raise Parked(f"stripe invoice {invoice['id']} of payment {intent} is not paid yet", "not_known_yet")
             if fact:
@@ -251,7 +253,7 @@ class Reader:
         self, after: str | None, customer_id: str | None, now: int
     ) -> tuple[list[Fact | Unreadable], str | None]:
         """One page of subscriptions and the next cursor: those not canceled, or all of one customer."""
-        params: SubscriptionListParams = {"limit": PAGE, "expand": [f"data.{name}" for name in _WHOLE]}
+        params: SubscriptionListParams = {"limit": PAGE, "expand": [f"data.{name}" for name in _EXPAND]}
         if after:
             params["starting_after"] = after
         if customer_id:
