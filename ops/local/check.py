@@ -51,10 +51,11 @@ def _last_line(output: str) -> str:
     return lines[-1][:80].replace("[", "\\[") if lines else ""
 
 
-# The lanes run in parallel: the tests spend much of their time waiting for browsers and timeouts.
+# More test processes than cores: the tests often wait, for a browser or for time to pass.
+PROCESSES = max(4, os.cpu_count() or 1)
 LANES = [
     [
-        Check("Tests", "pytest -q -n auto --dist loadgroup"),
+        Check("Tests", f"pytest -q -n {PROCESSES} --dist loadgroup"),
     ],
     [
         Check("Lint", "ruff check ."),
