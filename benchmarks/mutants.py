@@ -146,12 +146,16 @@ class Reach:
     lines: dict[str, dict[str, list[str]]]
 
     def tests(self, mutant: Mutant, source: bytes) -> list[str]:
-        """The tests that reach the change, the fastest first; for code that runs on import, those of its module."""
+        """The tests that reach the change, the fastest first.
+
+        For code that runs on import: those that reach its module, and those that run no line of any, which can still
+        look at what it defines.
+        """
         lines = self.lines.get(str(mutant.path), {})
         last = mutant.line + source[mutant.start : mutant.end].count(b"\n")
         reaching = {test for line in range(mutant.line, last + 1) for test in lines.get(str(line), ())}
         if reaching <= {""}:
-            reaching = {test for tests in lines.values() for test in tests}
+            reaching = {test for tests in lines.values() for test in tests} | (self.seconds.keys() - self._reaching())
         chosen, left = [], float(TESTED_SECONDS)
         for test in sorted(reaching - {""}, key=self.seconds.__getitem__):
             left -= self.seconds[test]
@@ -161,8 +165,11 @@ class Reach:
         return chosen
 
     def fastest(self, count: int) -> list[str]:
-        reaching = {test for lines in self.lines.values() for tests in lines.values() for test in tests} - {""}
-        return sorted(reaching, key=self.seconds.__getitem__)[:count]
+        return sorted(self._reaching(), key=self.seconds.__getitem__)[:count]
+
+    def _reaching(self) -> set[str]:
+        """The tests that reach any line that is changed."""
+        return {test for lines in self.lines.values() for tests in lines.values() for test in tests} - {""}
 
 
 def reach(copy: Path) -> Reach:
