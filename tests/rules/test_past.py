@@ -128,6 +128,18 @@ def test_what_has_gathered_on_a_record_goes_step_by_step() -> None:
     assert len(list(account.payments)) == len(many)
 
 
+def test_nothing_is_past_any_more_where_all_that_was_counts_again() -> None:
+    account = filed(Account(USER), SUBSCRIPTION, paid(-1), paid(0))
+    (subscription,) = account.subscriptions
+    assert subscription.past_until == NOW - MONTH
+    again = paid(-1, disputes=disputed("open"))
+    (whole_again,) = filed(account, subscription, again).subscriptions
+    assert (sorted(whole_again.payments), whole_again.past_until) == (["in_-1", "in_0"], None)
+    # Where the past was not read, as much as before may lie there.
+    (unread,) = filed(replace(account.put(subscription), whole=False), subscription, again).subscriptions
+    assert unread.past_until == NOW - MONTH
+
+
 def test_an_account_that_was_not_read_whole_says_so_instead_of_nothing() -> None:
     account = replace(Account(USER).put(replace(SUBSCRIPTION, past_until=NOW)), whole=False)
     with pytest.raises(PastNeeded):

@@ -9,7 +9,7 @@ from billing.api.answers.plans import QuoteList
 from billing.api.status import quotes
 from billing.rules.apply.purchases import mark_doubles
 from billing.rules.plans import Allowance, Catalogue, Credits, Plan
-from billing.rules.quotes import included_in, quote
+from billing.rules.quotes import Overlap, included_in, overlap, quote
 from billing.rules.records import Account, Checkout, Dispute, Purchase, Record, Refund
 from billing.rules.terms import add_interval
 from billing.rules.times import DAY, rfc3339
@@ -108,6 +108,12 @@ def test_the_card_beside_prepaid_time_says_what_it_costs_and_until_when() -> Non
         "ends_at": rfc3339(add_interval(NOW, "month")),
         "renews": False,
     }
+
+
+def test_prepaid_time_that_is_over_this_second_runs_beside_nothing() -> None:
+    end = add_interval(NOW, "month")
+    beside = [overlap(account(term()), SHOP, PLUS, now, prepaid=False) for now in (end - 1, end)]
+    assert beside == [Overlap(kind="prepaid", plan=PLUS, ends_at=end, renews=False), None]
 
 
 def test_bitcoin_beside_a_card_says_what_the_card_takes_and_when() -> None:
