@@ -536,6 +536,30 @@ def test_what_the_last_paid_term_came_to_in_satoshis_stays_at_hand() -> None:
     assert paid.record not in account.behind
 
 
+def test_the_last_paid_term_of_each_plan_and_provider_stays_at_hand() -> None:
+    """By it one says why the last term ended."""
+    old = term("old", 400)
+    account, before = (
+        Account(USER).put(old, *(term(f"later{n}", 200 - 31 * n, provider="mock") for n in range(4))),
+        None,
+    )
+    while account != before:
+        before, account = account, ended.settled(account, PLANS, NOW, moves=True).account
+    assert account.behind
+    assert old.record not in account.behind
+
+
+@pytest.mark.parametrize(("waiting", "lacking"), [(1, False), (2, True), (3, True)])
+def test_one_comes_back_at_least_however_little_room_there_is(waiting: int, lacking: bool) -> None:
+    account = left(*(day_pass(f"old{n}", 100 + n) for n in range(3)))
+    gone = [r for r in account.records.values() if isinstance(r, Purchase) and r.record in account.behind][:waiting]
+    needed = account.put(*(replace(r, poll_at=NOW) for r in gone))
+    moved = ended.settled(needed, PLANS, NOW, moves=False, room=1)
+    assert len(moved.back) == 1
+    (stands,) = (r for r in moved.account.records.values() if isinstance(r, Ended))
+    assert stands.lacking == lacking
+
+
 def test_records_leave_only_where_it_is_asked_for() -> None:
     many = Account(USER).put(*(day_pass(f"old{n}", 100 + n) for n in range(9)))
     changed = many.put(replace(ORDER, created_at=NOW + 1))

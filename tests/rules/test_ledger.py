@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from billing.rules.access import term_runs
 from billing.rules.ledger import LedgerEntry, book, positions
+from billing.rules.plans import Catalogue
 from billing.rules.records import (
     Account,
     Booked,
@@ -67,13 +68,13 @@ def term(purchase_id: str, paid_at: int, **changes: object) -> Term:
 class Books:
     """An account that goes from state to state, with everything booked on the way."""
 
-    def __init__(self) -> None:
-        self.account = EMPTY
+    def __init__(self, catalogue: Catalogue = CATALOGUE) -> None:
+        self.account, self._catalogue = EMPTY, catalogue
         self.lines: list[LedgerEntry] = []
 
     def become(self, *records: Record, at: int = NOW) -> list[LedgerEntry]:
         after = replace(self.account, records={**self.account.records, **{r.record: r for r in records}})
-        after, lines = book(self.account, after, CATALOGUE, at)
+        after, lines = book(self.account, after, self._catalogue, at)
         self.account = replace(after, version=self.account.version + 1)
         self.lines += lines
         return lines
@@ -96,6 +97,13 @@ def test_a_first_subscription_is_new_revenue_and_a_first_payment() -> None:
     ]
     assert mrr(lines) == [("new", "plus-month", 900, 1)]
     assert lines[-1].cohort == "2026-09"
+
+
+def test_who_pays_a_cent_a_month_pays() -> None:
+    books = Books(Catalogue((replace(PLUS, price_cents=1),)))
+    assert mrr(books.become(subscription(payments={"in_1": payment(amount=1)}))) == [("new", "plus-month", 1, 1)]
+    ended = subscription("canceled", ended_at=NOW + DAY, payments={"in_1": payment(amount=1)})
+    assert mrr(books.become(ended, at=NOW + DAY)) == [("churn", "plus-month", -1, -1)]
 
 
 def test_the_same_state_again_books_nothing() -> None:

@@ -106,6 +106,12 @@ def test_the_one_that_reaches_furthest_stays_because_what_is_owed_begins_there()
     assert kept == ["in_-2", "late"]
 
 
+def test_the_one_whose_time_began_last_stays_too() -> None:
+    later = {"current_period_start": NOW + 9 * MONTH}
+    long, short = paid(-5, "long", period_end=NOW + MONTH), paid(-4, "short", period_end=NOW - 3 * MONTH)
+    assert stay(long, short, paid(-6, paid_at=NOW), **later) == ["long", "short", "in_-6"]
+
+
 def test_of_payments_for_a_time_that_nobody_told_only_the_newest_stays() -> None:
     unknown = [paid(-n, period_start=None, period_end=None) for n in (3, 2, 1)]
     assert stay(*unknown) == ["in_-1"]
