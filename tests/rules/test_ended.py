@@ -547,6 +547,9 @@ def test_the_last_paid_term_of_each_plan_and_provider_stays_at_hand() -> None:
         before, account = account, ended.settled(account, PLANS, NOW, moves=True).account
     assert account.behind
     assert old.record not in account.behind
+    (stands,) = (r for r in account.records.values() if isinstance(r, Ended))
+    assert old.record in stands.laid
+    assert not account.behind & stands.laid.keys()
 
 
 @pytest.mark.parametrize(("waiting", "lacking"), [(1, False), (2, True), (3, True)])
@@ -565,3 +568,14 @@ def test_records_leave_only_where_it_is_asked_for() -> None:
     changed = many.put(replace(ORDER, created_at=NOW + 1))
     assert consequences(many, changed, PLANS, NOW, moves=True).after.behind
     assert not consequences(many, changed, PLANS, NOW).after.behind
+
+
+def test_what_time_alone_books_is_a_new_version() -> None:
+    """Nobody reads the account as it was before its lines."""
+    account = renew(Account(USER).put(term("one", 20)), PLANS)
+    begun = consequences(Account(USER), account, PLANS, NOW).after
+    over = consequences(begun, begun, PLANS, NOW + 60 * DAY)
+    assert over.lines
+    assert over.after.version == begun.version + 1
+    again = consequences(over.after, over.after, PLANS, NOW + 60 * DAY)
+    assert (list(again.lines), again.after.version) == ([], over.after.version)

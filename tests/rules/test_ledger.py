@@ -106,6 +106,15 @@ def test_who_pays_a_cent_a_month_pays() -> None:
     assert mrr(books.become(ended, at=NOW + DAY)) == [("churn", "plus-month", -1, -1)]
 
 
+def test_tax_within_a_price_is_taken_off_as_the_newest_payment_says() -> None:
+    def inside(name: str, at: int, tax: int) -> Payment:
+        return payment(name, 1200, paid_at=at, tax_cents=tax, tax_inside=True)
+
+    paid = {"in_1": inside("in_1", NOW, 100), "in_2": inside("in_2", NOW + DAY, 200), "in_3": payment("in_3", 0)}
+    lines = Books().become(subscription(payments=paid, recurring_cents=1200, currency="USD"), at=NOW + DAY)
+    assert [amount for _, _, amount, _ in mrr(lines)] == [1000]
+
+
 def test_the_same_state_again_books_nothing() -> None:
     books = Books()
     books.become(subscription(payments={"in_1": payment()}))

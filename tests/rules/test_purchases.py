@@ -189,6 +189,14 @@ def test_money_that_counted_and_vanished_is_missed(state: Any, then: int, vanish
     assert (read.decided_cents > 0) == (vanished > 0)
 
 
+def test_what_came_beyond_the_price_may_vanish_again() -> None:
+    read = after(
+        invoice(state="paid", received_cents=5000),
+        invoice(state="processing", received_cents=4900, observed_at=NOW + 60),
+    )
+    assert (read.vanished_cents, read.decided_cents) == (0, 0)
+
+
 # --- a person accepts ------------------------------------------------------------------------------------------------
 
 

@@ -3,11 +3,12 @@
 from collections import Counter
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from billing.rules.ledger import LedgerEntry
-from billing.rules.rollups import counters
+from billing.rules.rollups import counters, is_behind
 from samples import NOW
 
 DAY = 86_400
@@ -98,3 +99,21 @@ def test_the_figures_do_not_depend_on_how_lines_are_grouped(groups: list[list[Le
 def test_a_line_of_another_currency_lies_in_another_cell() -> None:
     found = counters([line(), replace(line(), currency="EUR")])
     assert {series for series, _ in found} == {"day#USD", "month#USD", "day#EUR", "month#EUR"}
+
+
+@pytest.mark.parametrize(
+    ("reason", "figure", "behind"),
+    [
+        ("unused", "users_lost", True),
+        ("unused", "users_lost_voluntary", True),
+        ("payment_failed", "users_lost", True),
+        ("payment_failed", "users_lost_voluntary", False),
+        ("unused", "users_new", False),
+        ("unused", "mrr_lost_cents", True),
+    ],
+)
+def test_a_line_is_behind_the_figures_that_it_changed(reason: str, figure: str, behind: bool) -> None:
+    lost = line(kind="mrr", movement="churn", amount_cents=-900, users=-1, subscribers=-1, reason=reason)
+    assert is_behind(lost, figure) == behind
+    assert not is_behind(line(), figure)
+    assert is_behind(line(), "paid")
