@@ -128,7 +128,7 @@ def _share(seconds: list[float], percent: int) -> float:
 
 
 @contextmanager
-def beside(work: Callable[[], None], stop: threading.Event) -> Iterator[None]:
+def in_background(work: Callable[[], None], stop: threading.Event) -> Iterator[None]:
     """Runs `work` in a thread during the block, then sets `stop` and waits for the thread."""
     thread = threading.Thread(target=work, daemon=True)
     thread.start()
@@ -258,7 +258,7 @@ class Load:
                 self.report.kills += engine.kill_workers(killing.choice((PROCESSOR, PUBLISHER)))
 
         try:
-            with engine.trouble(seed) as trouble, beside(kill, stop):
+            with engine.trouble(seed) as trouble, in_background(kill, stop):
                 yield
             self.report.troubles = trouble.counts
         finally:
@@ -274,7 +274,7 @@ class Load:
             stripe.faults = []
 
         stripe.faults = [Fault("slow", times=sys.maxsize, seconds=_SILENT_SECONDS)] if seconds else []
-        with beside(come_back, came_back):
+        with in_background(come_back, came_back):
             yield
 
     @contextmanager
@@ -286,7 +286,7 @@ class Load:
             while not stop.wait(0.5):
                 self.report.waiting_at_most = max(self.report.waiting_at_most, self._waiting(aws))
 
-        with beside(watch, stop):
+        with in_background(watch, stop):
             yield
 
     def drain(self, aws: Aws, patience: float) -> None:

@@ -78,7 +78,7 @@ class Town:
         return (
             partial(stays, plan="plus-month"),
             partial(bitcoin, plan="plus-month", provider="btcpay", times=9),
-            partial(self._pays_again, mends=False),
+            partial(self._pays_again, fixes=False),
             self._comes_back,
             partial(self._changes, plan="pro-month", to="plus-month"),
             self._disputes,
@@ -87,7 +87,7 @@ class Town:
             self._buys_once,
             partial(self._changes, plan="plus-month", to="pro-month"),
             partial(stays, plan="plus-year"),
-            partial(self._pays_again, mends=True),
+            partial(self._pays_again, fixes=True),
             partial(bitcoin, plan="pro-month", provider="bitpay", times=3),
             self._looks_only,
             partial(leaves, plan="pro-month", reason="unused"),
@@ -136,15 +136,15 @@ class Town:
             preview = self._office.subscriptions.preview(user, to, self.now)
             self._office.subscriptions.change(user, str(preview["preview_id"]), self.now)
 
-    def _pays_again(self, user: str, *, mends: bool) -> Life:
-        """A renewal is declined. If `mends`, the card is fixed in time; if not, the provider gives up in the end."""
+    def _pays_again(self, user: str, *, fixes: bool) -> Life:
+        """A renewal is declined. If `fixes`, the card is fixed in time; if not, the provider gives up in the end."""
         subscription = self._buy(user, "plus-month")
         yield 10 * DAY
         self._shop.mock.act(subscription, "decline-next")
         while self._shop.mock.objects[subscription]["status"] in ("trialing", "active"):
             yield DAY
         yield 4 * DAY
-        if mends:
+        if fixes:
             self._shop.mock.act(subscription, "settle")
 
     def _gets_everything_back(self, user: str) -> Life:

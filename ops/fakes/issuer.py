@@ -27,9 +27,9 @@ CLIENT_ID = "billing-portal"
 # The people who can sign in, with their names and groups.
 PEOPLE = {
     "viewer": ("A viewer", ["billing-viewers"]),
-    "support": ("Somebody of support", ["billing-support"]),
+    "support": ("A support agent", ["billing-support"]),
     "admin": ("An admin", ["billing-admins"]),
-    "visitor": ("Somebody without a role", []),
+    "visitor": ("A person without a role", []),
 }
 GROUPS = {
     "OidcViewerGroup": "billing-viewers",

@@ -131,7 +131,7 @@ def test_a_stripe_event_at_the_door(load: Load, call: Call, shop: StripeApp) -> 
     door.handler(event, None)
     with recorded() as walk:
         assert door.handler(event, None)["statusCode"] == 200
-    held(walk, "A Stripe event at the door")
+    held(walk, "The webhook of a Stripe event")
 
 
 def test_a_stripe_event_from_the_queue_to_the_commit(load: Load, call: Call, cloud: Cloud, shop: StripeApp) -> None:

@@ -33,7 +33,7 @@ def wallet_page(wallet: Wallet) -> Answer:
         f'<p class="status" role="status">The wallet {MODES[wallet.mode]}.</p>'
         f"<h2>Connect an app</h2>{_form()}"
         f"<h2>Connections</h2>{table if rows else '<p>None yet.</p>'}"
-        f"<h2>What the wallet does when it is asked</h2>{actions(modes)}"
+        f"<h2>How the wallet answers</h2>{actions(modes)}"
         f"<h2>Which wallet it is</h2>{actions(kinds)}"
     )
     return page("Wallet", body, provider=_NAME)
@@ -45,7 +45,7 @@ def connection_page(wallet: Wallet, one: Connected) -> Answer:
         f"<tr><td>{_time(when)}</td><td>{escape(method)}</td><td>{escape(outcome)}</td></tr>"
         for when, method, outcome in reversed(one.asked)
     )
-    table = f"<table><tr><th>When</th><th>Asked</th><th>What became of it</th></tr>{rows}</table>"
+    table = f"<table><tr><th>When</th><th>Request</th><th>Outcome</th></tr>{rows}</table>"
     body = (
         f'<p class="status" role="status">{_state(wallet, one)}</p>'
         '<label for="string">Connection string: copy it into the shop</label>'
@@ -56,12 +56,12 @@ def connection_page(wallet: Wallet, one: Connected) -> Answer:
         f'value="{one.budget_sat or ""}"></label> <button>Set the budget</button></form>'
         + actions(
             [
-                button(at, "Begin the budget anew", fields={"act": "forget"}),
+                button(at, "Reset the budget", fields={"act": "forget"}),
                 button(at, "Let it expire", fields={"act": "expire"}),
                 button(at, "Remove the connection", fields={"act": "remove"}),
             ]
         )
-        + f"<h2>What it was asked</h2>{table if rows else '<p>Nothing yet.</p>'}"
+        + f"<h2>Requests</h2>{table if rows else '<p>None yet.</p>'}"
         '<p><a class="button" href="/">The wallet</a></p>'
     )
     return page(one.name, body, provider=_NAME)

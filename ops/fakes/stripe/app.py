@@ -44,7 +44,7 @@ class StripeApp(App):
         self.books = Books(self.clock, self._publish)
         self.webhooks = Webhooks(self.clock, self._render, retry_after=RETRY_AFTER)
         self._answered: dict[str, tuple[str, Answer, int]] = {}
-        # (method, path) of calls of which the next one fails with a 500; idempotency keys whose request is running.
+        # (method, path) of calls that fail once with a 500; idempotency keys whose request is running.
         self.breaks: list[tuple[str, str]] = []
         self.running: set[str] = set()
         self.secrets: dict[str, str] = {}
