@@ -428,6 +428,9 @@ def test_each_plan_in_one_subscription_gives_its_features_to_its_own_periods_end
     year = Bought(plan_id="pro-year", plan_version=1, start=NOW, end=NOW + 365 * DAY)
     disputed = replace(both, payments={"pay_1": plus(also=(year,), disputes=disputes("open"))})
     assert given(disputed) == []
+    paid_apart = replace(to_pro(), plan_id="pro-year", period_start=NOW, period_end=NOW + 365 * DAY)
+    apart = replace(both, payments={"pay_1": plus(disputes=disputes("open")), "pay_2": paid_apart})
+    assert given(apart) == [("pro-year", NOW + 365 * DAY + DELIVERY_SLACK, "active")]
 
 
 def test_money_that_came_after_the_end_counts_once_a_person_lets_it() -> None:

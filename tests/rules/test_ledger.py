@@ -115,6 +115,14 @@ def test_tax_within_a_price_is_taken_off_as_the_newest_payment_says() -> None:
     assert [amount for _, _, amount, _ in mrr(lines)] == [1000]
 
 
+def test_tax_of_a_payment_and_of_its_refund_that_are_heard_of_at_once() -> None:
+    refund = Refund(refund_id="re_1", amount_cents=503, status="succeeded", observed_at=NOW)
+    paid = payment(amount=1000, tax_cents=167, refunds={"re_1": refund})
+    lines = Books().become(subscription(payments={"in_1": paid}))
+    # What is left, 4.97, contains 0.82.
+    assert [(e.kind, e.tax_cents) for e in lines if e.tax_cents] == [("payment", 167), ("refund", -85)]
+
+
 def test_the_same_state_again_books_nothing() -> None:
     books = Books()
     books.become(subscription(payments={"in_1": payment()}))

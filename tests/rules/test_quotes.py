@@ -116,6 +116,19 @@ def test_prepaid_time_that_is_over_this_second_runs_beside_nothing() -> None:
     assert beside == [Overlap(kind="prepaid", plan=PLUS, ends_at=end, renews=False), None]
 
 
+def test_of_two_that_are_owned_the_one_for_good_is_named() -> None:
+    day = replace(DAY_PASS, group="main")
+    good = replace(TAX_PASS, group="main")
+    plans = Catalogue((PLUS, day, good))
+    a_day, for_good = purchase(purchase_id="pur_0", plan_id=day.plan_id, payment=payment(200)), purchase()
+    assert overlap(account(a_day, for_good), plans, PLUS, NOW, prepaid=False) == Overlap(
+        kind="owned", plan=good, ends_at=None, renews=False
+    )
+    assert overlap(account(a_day), plans, PLUS, NOW, prepaid=False) == Overlap(
+        kind="owned", plan=day, ends_at=NOW + DAY, renews=False
+    )
+
+
 def test_bitcoin_beside_a_card_says_what_the_card_takes_and_when() -> None:
     bitcoin = rail(account(subscription()), "plus-month", "btcpay")
     assert (bitcoin["overlap"]["kind"], bitcoin["overlap"]["renews"]) == ("card", True)
