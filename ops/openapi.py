@@ -49,9 +49,9 @@ def document() -> dict[str, Any]:
             "version": "1",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
             "description": "Amounts are integers in the currency's minor unit; times are RFC 3339 in UTC. "
-            "Errors are problem documents (RFC 9457) with a stable `code`. What API Gateway answers by itself is "
-            '`{"message": …}` with the same status: an unknown path, a token that is missing or not valid, too many '
-            "requests, a fault of ours.",
+            "Errors are problem documents (RFC 9457) with a stable `code`. API Gateway's own errors are "
+            '`{"message": …}` with the same status: an unknown path, a missing or invalid token, too many requests, an '
+            "internal error.",
         },
         "servers": [{"url": "/"}],
         "paths": _paths(routes),
