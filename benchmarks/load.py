@@ -175,7 +175,7 @@ class Load:
         catalogue = PlanStore(aws, self.shop.engine.resource("PlansTable")).catalogue()
         plus, pro = catalogue.get("plus-month"), catalogue.get("pro-month")
         if plus is None or pro is None:
-            raise RuntimeError("the shop has not the plans that are bought here")
+            raise RuntimeError("the shop lacks the plans plus-month and pro-month")
         lives = StripeLives(self.shop.stripe, (plus, pro))
         # Every fate once, then random ones.
         fates = [*StripeLives.FATES, *self.chance.choices(StripeLives.FATES, k=len(at_stripe))]
