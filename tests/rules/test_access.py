@@ -400,6 +400,12 @@ def test_a_disputed_upgrade_takes_the_upgrade_alone() -> None:
     assert given(won) == [("pro-month", PERIOD_END + DELIVERY_SLACK, "active")]
 
 
+def test_a_subscription_that_ends_within_its_period_ends_what_is_paid_besides() -> None:
+    end = NOW + 25 * DAY
+    record = upgraded("active", plus(), to_pro(disputes=disputes("open")), cancel_at=end)
+    assert given(record) == [("pro-month", UPGRADED, "disputed"), ("plus-month", end, "paid")]
+
+
 def test_a_dispute_of_what_was_paid_before_the_upgrade_leaves_the_upgrade() -> None:
     record = upgraded("active", plus(disputes=disputes("lost")), to_pro())
     assert given(record) == [("pro-month", PERIOD_END + DELIVERY_SLACK, "active")]

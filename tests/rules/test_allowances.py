@@ -330,3 +330,11 @@ def test_no_order_of_calls_oversells_or_lets_one_source_take_what_another_gives(
         assert 0 <= counter.used <= largest
         assert all(0 <= counter.spent.get(p.source, 0) <= p.amount for p in shelf.packs)
         assert min(counter.left(shelf.quota(limit))) >= 0
+
+
+def test_credits_are_never_over_with_a_period_whatever_their_source_is_called() -> None:
+    credits_ = Quota(limit=0, packs=(Pack("purchase#inv@200", 5),), period=NOVEMBER, resets_at=DECEMBER)
+    used_of = Counter(period=NOVEMBER, spent={"purchase#inv@100": 3})
+    assert used_of.at(credits_, NOW).spent == {"purchase#inv@100": 3}
+    periods = replace(credits_, packs=(Pack("purchase#inv@200", 5, again=True),))
+    assert used_of.at(periods, NOW).spent == {}

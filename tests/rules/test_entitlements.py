@@ -251,3 +251,9 @@ def test_what_a_snapshot_forgets_decides_nothing(reasons: list[str], now: int) -
         one, other = decide(kept, "ai.chat", later), decide(known, "ai.chat", later)
         assert isinstance(one, Refusal) == isinstance(other, Refusal)
         assert getattr(one, "scenario", "") == getattr(other, "scenario", "")
+
+
+def test_what_is_free_was_always_there() -> None:
+    free = free_source(FREE)
+    assert (free.start, free.until, free.reason, free.kind, free.plan_id) == (0, None, "free", "plan", FREE.plan_id)
+    assert evaluate([free], 0).keys() == {name for name, value in FREE.features.items() if value}

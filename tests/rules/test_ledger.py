@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,6 +15,7 @@ from billing.rules.records import (
     Checkout,
     Dispute,
     Dunning,
+    Item,
     Payment,
     Purchase,
     Record,
@@ -121,6 +123,21 @@ def test_tax_of_a_payment_and_of_its_refund_that_are_heard_of_at_once() -> None:
     lines = Books().become(subscription(payments={"in_1": paid}))
     # What is left, 4.97, contains 0.82.
     assert [(e.kind, e.tax_cents) for e in lines if e.tax_cents] == [("payment", 167), ("refund", -85)]
+
+
+@pytest.mark.parametrize(("status", "kind"), [("active", "mrr"), ("trialing", "trial")])
+def test_a_user_with_two_plans_in_a_subscription_is_one_user(status: str, kind: str) -> None:
+    other = Item(
+        plan_id=PRO.plan_id,
+        plan_version=1,
+        item_id="si_2",
+        price_id="price_pro",
+        quantity=1,
+        current_period_start=NOW,
+        current_period_end=NOW + 30 * DAY,
+    )
+    lines = [e for e in Books().become(subscription(status, others=(other,))) if e.kind == kind]
+    assert [(e.subscribers, e.users) for e in lines] == [(1, 1), (1, 0)]
 
 
 def test_the_same_state_again_books_nothing() -> None:

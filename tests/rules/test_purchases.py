@@ -197,6 +197,14 @@ def test_what_came_beyond_the_price_may_vanish_again() -> None:
     assert (read.vanished_cents, read.decided_cents) == (0, 0)
 
 
+def test_what_was_booked_of_an_invoice_stays_when_it_is_read_again() -> None:
+    first = invoice(state="paid", received_cents=4900, paid_at=NOW)
+    for again in (replace(first, paid_at=NOW - 60), replace(first, paid_at=NOW - 60, observed_at=NOW + 60)):
+        payment = after(first, again).payment
+        assert payment is not None
+        assert payment.paid_at == NOW
+
+
 # --- a person accepts ------------------------------------------------------------------------------------------------
 
 

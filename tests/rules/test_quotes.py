@@ -9,7 +9,7 @@ from billing.api.answers.plans import QuoteList
 from billing.api.status import quotes
 from billing.rules.apply.purchases import mark_doubles
 from billing.rules.plans import Allowance, Catalogue, Credits, Plan
-from billing.rules.quotes import Overlap, included_in, overlap, quote
+from billing.rules.quotes import Overlap, included_in, live_subscription, overlap, quote
 from billing.rules.records import Account, Checkout, Dispute, Purchase, Record, Refund
 from billing.rules.terms import add_interval
 from billing.rules.times import DAY, rfc3339
@@ -114,6 +114,13 @@ def test_prepaid_time_that_is_over_this_second_runs_beside_nothing() -> None:
     end = add_interval(NOW, "month")
     beside = [overlap(account(term()), SHOP, PLUS, now, prepaid=False) for now in (end - 1, end)]
     assert beside == [Overlap(kind="prepaid", plan=PLUS, ends_at=end, renews=False), None]
+
+
+def test_of_two_subscriptions_the_newer_one_counts() -> None:
+    old, new = subscription(created_at=NOW - DAY), subscription(subscription_id="sub_2", plan_id="pro-month")
+    assert live_subscription(account(old, new), SHOP, "main") == new
+    assert live_subscription(account(old, replace(new, status="canceled")), SHOP, "main") == old
+    assert live_subscription(account(old, new), SHOP, "other") is None
 
 
 def test_of_two_that_are_owned_the_one_for_good_is_named() -> None:

@@ -191,6 +191,57 @@ def test_a_subscription_begins_with_a_payment_or_a_trial(
     assert (of.begun, of.never_paid, of.start_failed) == (begun, never_paid, start_failed)
 
 
+@pytest.mark.parametrize(
+    ("payment", "late"),
+    [
+        (seen(900, period_end=NOW + DAY), False),
+        # After the end, for time after it.
+        (replace(seen(900, period_end=NOW + DAY), paid_at=NOW + 1), True),
+        (replace(seen(900), paid_at=NOW + 1), True),
+        (replace(seen(900, period_end=NOW), paid_at=NOW + 1), False),
+        (seen(900, period_end=NOW, given_up_at=NOW - DAY), True),
+        (seen(900, given_up_at=NOW - DAY, accepted_by="ada"), False),
+        (seen(900, given_up_at=NOW - DAY, refunds=refund(900)), False),
+    ],
+)
+def test_money_that_came_too_late_waits_for_a_person(payment: Payment, late: bool) -> None:
+    ended = subscription(status="canceled", ended_at=NOW, payments={"in_1": payment})
+    assert bool(ended.paid_late) == late
+
+
+def test_money_of_a_subscription_that_goes_on_is_never_late() -> None:
+    assert not subscription(ended_at=NOW, payments={"in_1": replace(seen(900), paid_at=NOW + 1)}).paid_late
+
+
+def invoice(name: str, **more: Any) -> dict[str, Dunning]:
+    known: dict[str, Any] = {"attempt_count": 1, "next_attempt_at": None, "observed_at": NOW}
+    return {name: Dunning(invoice_id=name, **{**known, **more})}
+
+
+def test_what_is_owed_is_told_the_oldest_first() -> None:
+    told = invoice("in_b", start=NOW - 5, end=NOW + DAY) | invoice("in_a", observed_at=NOW - 2) | invoice("in_c")
+    assert [d.invoice_id for d in subscription(unpaid=told).owed] == ["in_b", "in_a", "in_c"]
+
+
+@pytest.mark.parametrize(
+    ("unpaid", "owed"),
+    [
+        (invoice("in_1", observed_at=NOW + 1), True),
+        # A payment of the same moment, or of a later one, settles what has no period.
+        (invoice("in_1", observed_at=NOW), False),
+        # Of what has one it is the period that counts.
+        (invoice("in_1", observed_at=NOW - DAY, start=NOW, end=NOW + 1), True),
+        (invoice("in_1", observed_at=NOW + 1, start=NOW - DAY, end=NOW), False),
+        (invoice("in_1", observed_at=NOW + 1, state="void"), False),
+        (invoice("in_1", observed_at=NOW + 1, waived=True), False),
+        (invoice("in_1", observed_at=NOW + 1, state="uncollectible"), True),
+    ],
+)
+def test_a_payment_settles_what_was_owed_before_it(unpaid: dict[str, Dunning], owed: bool) -> None:
+    paid = subscription(unpaid=unpaid, payments={"in_0": seen(900, period_start=NOW, period_end=NOW + DAY)})
+    assert bool(paid.owed) == owed
+
+
 # --- a wallet, a voucher ---------------------------------------------------------------------------------------------
 
 
