@@ -9,7 +9,7 @@ from billing.api.answers.plans import QuoteList
 from billing.api.status import quotes
 from billing.rules.apply.purchases import mark_doubles
 from billing.rules.plans import Allowance, Catalogue, Credits, Plan
-from billing.rules.quotes import Overlap, included_in, live_subscription, overlap, quote
+from billing.rules.quotes import Overlap, included_in, live_subscription, overlap, quote, trial_days
 from billing.rules.records import Account, Checkout, Dispute, Purchase, Record, Refund
 from billing.rules.terms import add_interval
 from billing.rules.times import DAY, rfc3339
@@ -114,6 +114,15 @@ def test_prepaid_time_that_is_over_this_second_runs_beside_nothing() -> None:
     end = add_interval(NOW, "month")
     beside = [overlap(account(term()), SHOP, PLUS, now, prepaid=False) for now in (end - 1, end)]
     assert beside == [Overlap(kind="prepaid", plan=PLUS, ends_at=end, renews=False), None]
+
+
+def test_of_two_trials_the_longer_one_is_added() -> None:
+    short = subscription("trialing", trial_end=NOW + 3 * DAY)
+    long = subscription("trialing", subscription_id="sub_2", trial_end=NOW + 9 * DAY)
+    assert trial_days(account(short, long), TRIAL, "btcpay", NOW, prepaid=True) == 9
+    assert trial_days(account(long), TRIAL, "btcpay", NOW + 9 * DAY - 1, prepaid=True) == 1
+    assert trial_days(account(long), TRIAL, "btcpay", NOW + 9 * DAY, prepaid=True) == 0
+    assert trial_days(account(long), TRIAL, "stripe", NOW, prepaid=False) == 0
 
 
 def test_of_two_subscriptions_the_newer_one_counts() -> None:

@@ -224,6 +224,27 @@ def test_what_is_owed_is_told_the_oldest_first() -> None:
 
 
 @pytest.mark.parametrize(
+    ("changes", "owing"),
+    [
+        ({}, True),
+        ({"status": "active"}, False),
+        ({"cancel_at_period_end": False}, False),
+        ({"cancel_at_period_end": False, "cancel_at": NOW + 29 * DAY}, True),
+        ({"cancel_at_period_end": False, "cancel_at": NOW + 31 * DAY}, False),
+        ({"unpaid": {}}, False),
+        # Nothing is collected any more.
+        ({"unpaid": invoice("in_1", next_attempt_at=None)}, False),
+        ({"unpaid": invoice("in_1", next_attempt_at=NOW + DAY, state="uncollectible")}, False),
+    ],
+)
+def test_who_leaves_while_the_provider_still_collects(changes: dict[str, Any], owing: bool) -> None:
+    leaving = subscription(
+        status="past_due", cancel_at_period_end=True, unpaid=invoice("in_1", next_attempt_at=NOW + DAY)
+    )
+    assert replace(leaving, **changes).left_owing == owing
+
+
+@pytest.mark.parametrize(
     ("unpaid", "owed"),
     [
         (invoice("in_1", observed_at=NOW + 1), True),

@@ -55,6 +55,10 @@ CASES: dict[str, Any] = {
         subscription(cancel_at=PERIOD_END + 200 * DAY), LATER, None, (None, None), ("renews", PERIOD_END),
         ["resume", "payment_method"],
     ),
+    "it ended, and no event has said so": (
+        subscription(cancel_at_period_end=True), PERIOD_END + DAY, None, (PERIOD_END, "canceled"), ("none", None),
+        ["resume", "payment_method"],
+    ),
     "a change is scheduled": (
         subscription(scheduled_plan_id="pro-month", scheduled_plan_version=1), LATER, None, (None, None),
         ("changes", PERIOD_END), ["keep", "cancel", "payment_method"],

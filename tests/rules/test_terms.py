@@ -68,6 +68,14 @@ def test_terms_of_one_plan_run_end_to_end() -> None:
     assert runs["b"].end == at("2026-05-01T00:00:00")
 
 
+@pytest.mark.parametrize(("amount", "replaces"), [(0, False), (1, True)])
+def test_a_bigger_term_that_cost_anything_takes_over_at_once(amount: int, replaces: bool) -> None:
+    begun, bigger = at("2026-03-01T00:00:00"), at("2026-03-16T00:00:00")
+    given_away = replace(paid("b", bigger, PRO), amount_cents=amount)
+    runs = {run.term.purchase_id: run for run in chain([(paid("a", begun), PLUS), (given_away, PRO)])}
+    assert runs["b"].start == (bigger if replaces else at("2026-04-01T00:00:00"))
+
+
 def test_a_renewal_in_grace_starts_at_the_old_end() -> None:
     runs = laid(paid("a", at("2026-03-01T00:00:00")), paid("b", at("2026-04-07T23:59:59")))
     assert runs["b"].start == at("2026-04-01T00:00:00")
