@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from billing.rules.access import DELIVERY_SLACK, windows
+from billing.rules.access import DELIVERY_SLACK, unpaid_since, windows
 from billing.rules.plans import Catalogue
 from billing.rules.records import (
     Account,
@@ -404,6 +404,19 @@ def test_a_subscription_that_ends_within_its_period_ends_what_is_paid_besides() 
     end = NOW + 25 * DAY
     record = upgraded("active", plus(), to_pro(disputes=disputes("open")), cancel_at=end)
     assert given(record) == [("pro-month", UPGRADED, "disputed"), ("plus-month", end, "paid")]
+
+
+def test_unpaid_time_begins_where_the_last_paid_period_ended() -> None:
+    """Stripe moves the period before it has the money."""
+    paid = {
+        f"in_{n}": replace(payment(900), payment_id=f"in_{n}", period_end=NOW - n * 30 * DAY, period_start=NOW - DAY)
+        for n in (1, 2)
+    }
+    record = subscription("past_due", payments=paid)
+    assert unpaid_since(record) == NOW - 30 * DAY
+    assert unpaid_since(replace(record, trial_end=NOW - 10 * DAY)) == NOW - 10 * DAY
+    assert unpaid_since(replace(record, payments={})) == NOW
+    assert unpaid_since(replace(record, unpaid=owed(start=NOW - 40 * DAY))) == NOW - 40 * DAY
 
 
 def test_a_dispute_of_what_was_paid_before_the_upgrade_leaves_the_upgrade() -> None:

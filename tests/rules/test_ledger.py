@@ -140,6 +140,14 @@ def test_a_user_with_two_plans_in_a_subscription_is_one_user(status: str, kind: 
     assert [(e.subscribers, e.users) for e in lines] == [(1, 1), (1, 0)]
 
 
+def test_why_revenue_was_lost_says_the_record_that_changed_last() -> None:
+    books = Books()
+    old = subscription("canceled", subscription_id="sub_0", ended_at=NOW - DAY, cancel_reason="unused")
+    books.become(old, subscription(observed_at=NOW + 1))
+    ended = subscription("canceled", ended_at=NOW + 2, observed_at=NOW + 2, cancel_reason="too_expensive")
+    assert [e.reason for e in books.become(ended, at=NOW + 2) if e.kind == "mrr"] == ["too_expensive"]
+
+
 def test_the_same_state_again_books_nothing() -> None:
     books = Books()
     books.become(subscription(payments={"in_1": payment()}))

@@ -78,6 +78,8 @@ FAULTS = {
     "a trial of what is bought once": (replace(TAX_PASS, trial_days=3), ["trial_days"]),
     "a trial of what is free": (replace(FREE, trial_days=3), ["trial_days"]),
     "free, once": (replace(TAX_PASS, price_cents=0), ["price_cents"]),
+    "credits": (replace(TAX_PASS, features={"ai.chat": Credits(5)}), []),
+    "credits of what renews": (replace(PLUS, features={"ai.chat": Credits(5)}), ["features"]),
     "an unknown feature": (replace(PLUS, features={"nothing.here": True}), ["features/nothing.here"]),
     "a feature of another kind": (replace(PLUS, features={"ai.insights": 5}), ["features/ai.insights"]),
 }

@@ -7,11 +7,12 @@ import pytest
 from billing.data import replace
 from billing.errors import Parked, PastNeeded, Unordered
 from billing.rules.apply import accept, apply
-from billing.rules.facts import PurchaseFact
-from billing.rules.records import Account, Checkout, Purchase, Term
+from billing.rules.apply.purchases import renew
+from billing.rules.facts import PurchaseFact, RefundFact
+from billing.rules.records import Account, Checkout, Purchase, Redemption, Term
 from samples import CATALOGUE, NOW, USER
 
-HOUR = 3600
+HOUR, DAY = 3600, 86_400
 ORDER = Checkout(
     checkout_id="chk_1",
     group="tax-2026",
@@ -203,6 +204,46 @@ def test_what_was_booked_of_an_invoice_stays_when_it_is_read_again() -> None:
         payment = after(first, again).payment
         assert payment is not None
         assert payment.paid_at == NOW
+
+
+def test_the_next_term_is_paid_where_the_last_one_was_but_for_a_voucher() -> None:
+    first = card(purchase_id="inv_a", provider="btcpay", plan_id="plus-month", amount_cents=900)
+    later = replace(first, purchase_id="inv_b", provider="bitpay", observed_at=NOW + 1, paid_at=NOW + 1)
+    account = apply(Account(USER), first, CATALOGUE)
+    assert isinstance(account, Account)
+    assert [r.provider for r in account.renewals] == ["btcpay"]
+    by_voucher = renew(
+        account.put(Redemption(redemption_id="r", redeemed_at=NOW, plan_id="plus-month", plan_version=1)), CATALOGUE
+    )
+    assert [r.provider for r in by_voucher.renewals] == ["btcpay"]
+    account = apply(account, later, CATALOGUE)
+    assert isinstance(account, Account)
+    assert [(r.provider, r.purchase_id) for r in account.renewals] == [("bitpay", "inv_b")]
+
+
+def test_an_invoice_is_looked_at_sooner_while_its_money_goes_back() -> None:
+    account: Account = Account(USER).put(ORDER)
+    paid = invoice(state="paid", received_cents=4900, observed_at=NOW + 2 * DAY, created_at=NOW)
+    other = replace(ORDER, checkout_id="chk_2", group="two", session_id="inv_2")
+    beside = replace(paid, purchase_id="inv_2", checkout_id="chk_2")
+    for fact in (paid, beside):
+        applied = apply(account.put(other), fact, CATALOGUE)
+        assert isinstance(applied, Account)
+        account = applied
+    went = RefundFact(
+        provider="btcpay",
+        observed_at=NOW + 3 * DAY,
+        refund_id="pull_1",
+        payment_ref="inv_1",
+        amount_cents=4900,
+        currency="USD",
+        status="pending",
+    )
+    account = account.put(*(replace(p, poll_at=NOW + 80 * DAY) for p in account.purchases))
+    refunded = apply(account, went, CATALOGUE)
+    assert isinstance(refunded, Account)
+    at = {p.purchase_id: p.poll_at for p in refunded.purchases}
+    assert at == {"inv_1": NOW + 3 * DAY + 6 * HOUR, "inv_2": NOW + 80 * DAY}
 
 
 # --- a person accepts ------------------------------------------------------------------------------------------------

@@ -9,8 +9,8 @@ from billing.api.answers.plans import QuoteList
 from billing.api.status import quotes
 from billing.rules.apply.purchases import mark_doubles
 from billing.rules.plans import Allowance, Catalogue, Credits, Plan
-from billing.rules.quotes import Overlap, included_in, live_subscription, overlap, quote, trial_days
-from billing.rules.records import Account, Checkout, Dispute, Purchase, Record, Refund
+from billing.rules.quotes import Obstacle, Overlap, included_in, live_subscription, obstacle, overlap, quote, trial_days
+from billing.rules.records import Account, Checkout, Dispute, Purchase, Record, Redemption, Refund
 from billing.rules.terms import add_interval
 from billing.rules.times import DAY, rfc3339
 from samples import CATALOGUE, DAY_PASS, NOW, PLUS, PLUS_TRIAL, PRO, TAX_PASS, USER
@@ -114,6 +114,13 @@ def test_prepaid_time_that_is_over_this_second_runs_beside_nothing() -> None:
     end = add_interval(NOW, "month")
     beside = [overlap(account(term()), SHOP, PLUS, now, prepaid=False) for now in (end - 1, end)]
     assert beside == [Overlap(kind="prepaid", plan=PLUS, ends_at=end, renews=False), None]
+
+
+def test_what_a_voucher_gave_for_good_is_sold_again_once_the_voucher_is_closed() -> None:
+    had = Redemption(redemption_id="r", redeemed_at=NOW, plan_id="tax-2026", plan_version=1)
+    assert obstacle(account(had), SHOP, TAX_PASS, prepaid=False) == Obstacle("already_purchased", TAX_PASS)
+    assert obstacle(account(replace(had, closed="revoked")), SHOP, TAX_PASS, prepaid=False) is None
+    assert obstacle(account(replace(had, plan_id="other")), SHOP, TAX_PASS, prepaid=False) is None
 
 
 def test_of_two_trials_the_longer_one_is_added() -> None:

@@ -263,6 +263,22 @@ def test_a_payment_settles_what_was_owed_before_it(unpaid: dict[str, Dunning], o
     assert bool(paid.owed) == owed
 
 
+@pytest.mark.parametrize(
+    ("more", "forgiven"),
+    [
+        ({}, False),
+        ({"state": "void"}, True),
+        ({"waived": True}, True),
+        ({"state": "uncollectible"}, False),
+        # Without its first invoice nothing was ever paid.
+        ({"state": "void", "first": True}, False),
+        ({"waived": True, "first": True}, False),
+    ],
+)
+def test_an_invoice_that_is_void_or_waived_is_forgiven(more: dict[str, Any], forgiven: bool) -> None:
+    assert invoice("in_1", **more)["in_1"].forgiven == forgiven
+
+
 # --- a wallet, a voucher ---------------------------------------------------------------------------------------------
 
 

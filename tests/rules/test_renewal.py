@@ -25,6 +25,7 @@ from billing.rules.renewal import (
     asks_at,
     closed,
     for_sale,
+    held,
     last_run,
     next_act,
     noted,
@@ -226,6 +227,12 @@ def test_a_group_is_paid_by_hand_only_when_no_wallet_can_pay_for_it_any_more() -
     assert by_hand(attempt(), invoice(), at=LATE) == LATE + SOON
     assert by_hand(attempt(), invoice("paid")) is None
     assert by_hand(attempt(), invoice("processing")) is None
+
+
+def test_money_that_waits_holds_the_group_that_it_is_for() -> None:
+    shop = Catalogue((*CATALOGUE.plans, replace(PLUS, plan_id="else-month", group="else")))
+    waiting = Account(USER).put(term(), invoice("processing", plan_id="else-month"))
+    assert (held(waiting, shop, "else"), held(waiting, shop, "main")) == (True, False)
 
 
 def test_an_attempt_is_noted_before_its_invoice_is_asked_for() -> None:
