@@ -15,7 +15,7 @@ from billing.rules.apply import apply
 from billing.rules.consequences import Consequences, consequences
 from billing.rules.facts import DisputeFact, DunningFact, Fact, PaymentFact, RefundFact, SubscriptionFact
 from billing.rules.ledger import LedgerEntry
-from billing.rules.past import COVERING_KEPT, MOVED_AT_ONCE, check_past, filed, whole
+from billing.rules.past import COVERING_KEPT, MOVED_AT_ONCE, check_past, filed, known_payment, whole
 from billing.rules.records import Account, Bought, Dispute, Item, PastPayment, Payment, Subscription
 from memory import MemoryAccounts
 from samples import CATALOGUE, NOW, USER
@@ -132,6 +132,23 @@ def test_what_has_gathered_on_a_record_goes_step_by_step() -> None:
         moved.append(len(account.records.keys() - before.keys()))
     assert moved == [MOVED_AT_ONCE, MOVED_AT_ONCE, 4, 0]
     assert len(list(account.payments)) == len(many)
+
+
+@pytest.mark.parametrize(
+    ("whole", "past_until", "at", "needed"),
+    [(True, NOW, NOW, False), (False, None, NOW, False), (False, NOW, NOW, True), (False, NOW, NOW + 1, False)],
+)
+def test_an_unknown_payment_is_looked_for_where_it_may_be(
+    whole: bool, past_until: int | None, at: int, needed: bool
+) -> None:
+    account, known = replace(Account(USER), whole=whole), replace(SUBSCRIPTION, past_until=past_until)
+    if needed:
+        with pytest.raises(PastNeeded):
+            known_payment(account, known, "in_unknown", at)
+    else:
+        assert known_payment(account, known, "in_unknown", at) is None
+    at_hand = replace(known, payments={"in_0": paid(0)})
+    assert known_payment(account, at_hand, "in_0", at) == paid(0)
 
 
 def test_nothing_is_past_any_more_where_all_that_was_counts_again() -> None:
