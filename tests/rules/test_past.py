@@ -115,6 +115,7 @@ def test_the_one_whose_time_began_last_stays_too() -> None:
 def test_of_payments_for_a_time_that_nobody_told_only_the_newest_stays() -> None:
     unknown = [paid(-n, period_start=None, period_end=None) for n in (3, 2, 1)]
     assert stay(*unknown) == ["in_-1"]
+    assert stay(unknown[0], paid(-2), paid(-1)) == ["in_-1"]
 
 
 def test_a_record_is_never_too_large_to_be_written() -> None:

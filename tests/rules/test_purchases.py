@@ -82,6 +82,8 @@ def test_what_is_paid_without_a_time_was_paid_when_it_was_seen() -> None:
     assert payment is not None
     assert (payment.paid_at, payment.amount_cents) == (NOW, 4900)
     assert after(card(state="failed", paid_at=None)).payment is None
+    # Its money was seen before it counts.
+    assert after(card(state="processing", paid_at=NOW)).payment == payment
 
 
 @pytest.mark.parametrize("first", [0, 1])
