@@ -264,6 +264,21 @@ def test_a_payment_settles_what_was_owed_before_it(unpaid: dict[str, Dunning], o
 
 
 @pytest.mark.parametrize(
+    ("changes", "given_up"),
+    [
+        ({}, False),
+        ({"unpaid": invoice("in_1", state="uncollectible")}, True),
+        ({"unpaid": invoice("in_1", state="uncollectible"), "collection_paused": True}, False),
+        ({"unpaid": invoice("in_1")}, False),
+        # The newest decides.
+        ({"unpaid": invoice("in_1", state="uncollectible") | invoice("in_2", observed_at=NOW + 1)}, False),
+    ],
+)
+def test_a_subscription_is_given_up_with_its_newest_invoice(changes: dict[str, Any], given_up: bool) -> None:
+    assert subscription(**changes).given_up == given_up
+
+
+@pytest.mark.parametrize(
     ("more", "forgiven"),
     [
         ({}, False),

@@ -49,6 +49,10 @@ def test_a_code_is_read_as_people_type_it(typed: str) -> None:
     assert vouchers.read(typed) == CODE
 
 
+def test_a_code_is_shown_in_groups_of_five() -> None:
+    assert vouchers.shown("7Q4XK" * 4) == "7Q4XK-7Q4XK-7Q4XK-7Q4XK"
+
+
 def test_no_typing_error_of_one_character_makes_another_code() -> None:
     for place, right in enumerate(CODE):
         for wrong in set(vouchers.ALPHABET) - {right}:
