@@ -338,3 +338,11 @@ def test_credits_are_never_over_with_a_period_whatever_their_source_is_called() 
     assert used_of.at(credits_, NOW).spent == {"purchase#inv@100": 3}
     periods = replace(credits_, packs=(Pack("purchase#inv@200", 5, again=True),))
     assert used_of.at(periods, NOW).spent == {}
+
+
+def test_what_a_period_used_is_not_taken_from_credits_of_the_same_record() -> None:
+    credits_ = Quota(limit=0, packs=(Pack("purchase#inv", 5),), period=NOVEMBER, resets_at=DECEMBER)
+    counter = Counter(period=NOVEMBER, spent={"purchase#inv@100": 3})
+    assert counter.left(credits_) == (0, 5)
+    unpaid = replace(credits_, packs=(Pack("purchase#inv", 5, again=True),))
+    assert counter.left(unpaid) == (2, 0)
