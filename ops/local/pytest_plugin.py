@@ -1,8 +1,7 @@
-"""For tests on the local engine: few engines for many tests, and the functions' logs in the report of a failure."""
+"""For tests on the local engine: one engine per run, and the functions' logs in the report of a failure."""
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Generator, Iterable
 
 import pytest
@@ -10,8 +9,6 @@ import pytest
 from .engine import Engine
 
 LOG_LINES = 20
-# Two engines of the kind that most files use: the files take turns between them.
-ENGINES_OF = {"shop_engine": 2}
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
@@ -20,14 +17,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
     Files with module-scoped fixtures also stay in one process, so that the fixture is made once.
     """
-    files: defaultdict[str, dict[str, int]] = defaultdict(dict)
     for item in items:
         file = item.nodeid.partition("::")[0]
         engine = next((name for name in getattr(item, "fixturenames", ()) if name.endswith("_engine")), None)
         if engine:
-            turn = files[engine].setdefault(file, len(files[engine])) % ENGINES_OF.get(engine, 1)
             item.add_marker(pytest.mark.engine)
-            item.add_marker(pytest.mark.xdist_group(f"{engine}_{turn}"))
+            item.add_marker(pytest.mark.xdist_group(engine))
         elif _has_a_fixture_of_its_file(item) and not item.get_closest_marker("xdist_group"):
             item.add_marker(pytest.mark.xdist_group(file))
 
