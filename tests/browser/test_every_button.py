@@ -155,6 +155,7 @@ def test_whatever_can_be_pressed_does_something(hand: Hand, places: dict[str, st
             except Error:  # a navigation of the page's own, begun by what was pressed, came in between
                 if not left:
                     raise
+                hand.page.wait_for_timeout(1000)
         hand.visitor.settle()
         return hand.named()
 
