@@ -387,6 +387,14 @@ ORDER = Checkout(
 )
 
 
+def at_rest(account: Account) -> Account:
+    """The account when all has left that may."""
+    before = None
+    while account != before:
+        before, account = account, ended.settled(account, PLANS, NOW, moves=True).account
+    return account
+
+
 def left(*old: Purchase) -> Account:
     """The account when all has left that may, beside many newer ones of every way to end."""
     newer = []
@@ -394,10 +402,7 @@ def left(*old: Purchase) -> Account:
         at = NOW - (30 + n) * DAY
         newer.append(day_pass(f"new{n}", 30 + n, payment=one.payment and replace(one.payment, paid_at=at)))
     newer += [day_pass(f"newest{n}", 3 + n) for n in range(3)]
-    account, before = Account(USER).put(*old, *newer, ORDER), None
-    while account != before:
-        before, account = account, ended.settled(account, PLANS, NOW, moves=True).account
-    return account
+    return at_rest(Account(USER).put(*old, *newer, ORDER))
 
 
 @pytest.mark.parametrize("why", STAYS)
@@ -529,9 +534,7 @@ def test_what_the_last_paid_term_came_to_in_satoshis_stays_at_hand() -> None:
     unpaid = term("unpaid", 300, state="underpaid", received_sat=20_000, received_cents=450, decided_cents=450)
     unpaid = replace(unpaid, payment=replace(unpaid.payment, refunds=back("succeeded", 900)))
     later = [term(f"later{n}", 200 - 31 * n, plan_version=1, provider="mock") for n in range(4)]
-    account, before = Account(USER).put(paid, unpaid, *later), None
-    while account != before:
-        before, account = account, ended.settled(account, PLANS, NOW, moves=True).account
+    account = at_rest(Account(USER).put(paid, unpaid, *later))
     assert account.behind
     assert paid.record not in account.behind
 

@@ -60,13 +60,21 @@ def invoice(**more: Any) -> PurchaseFact:
     return PurchaseFact(**{**known, **more})
 
 
-def after(*facts: PurchaseFact, account: Account | None = None) -> Purchase:
-    told = account or Account(USER).put(ORDER)
+def told(account: Account, *facts: PurchaseFact | RefundFact) -> Account:
     for fact in facts:
-        applied = apply(told, fact, CATALOGUE)
+        applied = apply(account, fact, CATALOGUE)
         assert isinstance(applied, Account)
-        told = applied
-    return next(r for r in told.records.values() if isinstance(r, Purchase))
+        account = applied
+    return account
+
+
+def bought(account: Account) -> Purchase:
+    (purchase,) = (r for r in account.records.values() if isinstance(r, Purchase))
+    return purchase
+
+
+def after(*facts: PurchaseFact, account: Account | None = None) -> Purchase:
+    return bought(told(account or Account(USER).put(ORDER), *facts))
 
 
 # --- by card ---------------------------------------------------------------------------------------------------------
@@ -211,27 +219,21 @@ def test_what_was_booked_of_an_invoice_stays_when_it_is_read_again() -> None:
 def test_the_next_term_is_paid_where_the_last_one_was_but_for_a_voucher() -> None:
     first = card(purchase_id="inv_a", provider="btcpay", plan_id="plus-month", amount_cents=900)
     later = replace(first, purchase_id="inv_b", provider="bitpay", observed_at=NOW + 1, paid_at=NOW + 1)
-    account = apply(Account(USER), first, CATALOGUE)
-    assert isinstance(account, Account)
+    account = told(Account(USER), first)
     assert [r.provider for r in account.renewals] == ["btcpay"]
     by_voucher = renew(
         account.put(Redemption(redemption_id="r", redeemed_at=NOW, plan_id="plus-month", plan_version=1)), CATALOGUE
     )
     assert [r.provider for r in by_voucher.renewals] == ["btcpay"]
-    account = apply(account, later, CATALOGUE)
-    assert isinstance(account, Account)
+    account = told(account, later)
     assert [(r.provider, r.purchase_id) for r in account.renewals] == [("bitpay", "inv_b")]
 
 
 def test_an_invoice_is_looked_at_sooner_while_its_money_goes_back() -> None:
-    account: Account = Account(USER).put(ORDER)
     paid = invoice(state="paid", received_cents=4900, observed_at=NOW + 2 * DAY, created_at=NOW)
     other = replace(ORDER, checkout_id="chk_2", group="two", session_id="inv_2")
     beside = replace(paid, purchase_id="inv_2", checkout_id="chk_2")
-    for fact in (paid, beside):
-        applied = apply(account.put(other), fact, CATALOGUE)
-        assert isinstance(applied, Account)
-        account = applied
+    account = told(Account(USER).put(ORDER, other), paid, beside)
     went = RefundFact(
         provider="btcpay",
         observed_at=NOW + 3 * DAY,
@@ -242,9 +244,7 @@ def test_an_invoice_is_looked_at_sooner_while_its_money_goes_back() -> None:
         status="pending",
     )
     account = account.put(*(replace(p, poll_at=NOW + 80 * DAY) for p in account.purchases))
-    refunded = apply(account, went, CATALOGUE)
-    assert isinstance(refunded, Account)
-    at = {p.purchase_id: p.poll_at for p in refunded.purchases}
+    at = {p.purchase_id: p.poll_at for p in told(account, went).purchases}
     assert at == {"inv_1": NOW + 3 * DAY + 6 * HOUR, "inv_2": NOW + 80 * DAY}
 
 
@@ -252,24 +252,18 @@ def test_an_invoice_is_looked_at_sooner_while_its_money_goes_back() -> None:
 
 
 def accepted(*facts: PurchaseFact, order: Checkout = ORDER, now: int = NOW + HOUR) -> tuple[Account, Purchase]:
-    account: Account = Account(USER).put(order)
-    for fact in facts:
-        applied = apply(account, fact, CATALOGUE)
-        assert isinstance(applied, Account)
-        account = applied
-    (bought,) = (r for r in account.records.values() if isinstance(r, Purchase))
-    account = accept(account, bought, "ada", CATALOGUE, now)
-    (bought,) = (r for r in account.records.values() if isinstance(r, Purchase))
-    return account, bought
+    account = told(Account(USER).put(order), *facts)
+    account = accept(account, bought(account), "ada", CATALOGUE, now)
+    return account, bought(account)
 
 
 @pytest.mark.parametrize(("received", "counts", "beyond"), [(4000, 4000, 0), (4900, 4900, 0), (5000, 4900, 100)])
 def test_what_is_accepted_counts_up_to_the_price(received: int, counts: int, beyond: int) -> None:
     state = "underpaid" if received < 4900 else "paid_late"
-    account, bought = accepted(invoice(state=state, received_cents=received))
-    assert bought.payment is not None
-    assert (bought.payment.amount_cents, bought.payment.beyond_cents) == (counts, beyond)
-    assert (bought.paid, bought.accepted_by, bought.decided_cents) == (True, "ada", received)
+    account, purchase = accepted(invoice(state=state, received_cents=received))
+    assert purchase.payment is not None
+    assert (purchase.payment.amount_cents, purchase.payment.beyond_cents) == (counts, beyond)
+    assert (purchase.paid, purchase.accepted_by, purchase.decided_cents) == (True, "ada", received)
     (order,) = account.checkouts
     assert (order.status, order.url) == ("completed", None)
 
@@ -277,28 +271,30 @@ def test_what_is_accepted_counts_up_to_the_price(received: int, counts: int, bey
 def test_a_term_that_is_accepted_gets_back_the_time_for_which_its_money_waited() -> None:
     order = replace(ORDER, plan_id="plus-month", group="main", amount_cents=900)
     late = invoice(state="paid_late", amount_cents=900, received_cents=900, paid_at=NOW + 600)
-    _, bought = accepted(late, order=order)
-    assert isinstance(bought, Term)
-    assert bought.waited_seconds == HOUR - 600
+    _, term = accepted(late, order=order)
+    assert isinstance(term, Term)
+    assert term.waited_seconds == HOUR - 600
     _, at_once = accepted(late, order=order, now=NOW)
     assert isinstance(at_once, Term)
     assert at_once.waited_seconds == 0
 
 
 def test_an_acceptance_ends_when_the_money_it_was_about_is_replaced_on_the_chain() -> None:
-    account, bought = accepted(invoice(state="underpaid", received_cents=4000))
-    gone = apply(account, invoice(state="underpaid", received_cents=3998, observed_at=NOW + 60), CATALOGUE)
-    still = apply(account, invoice(state="underpaid", received_cents=3999, observed_at=NOW + 60), CATALOGUE)
-    for read, by in ((gone, None), (still, "ada")):
-        assert isinstance(read, Account)
-        (record,) = (r for r in read.records.values() if isinstance(r, Purchase))
-        assert record.accepted_by == by, (bought, record)
+    account, _ = accepted(invoice(state="underpaid", received_cents=4000))
+    for received, by in ((3998, None), (3999, "ada")):
+        read = told(account, invoice(state="underpaid", received_cents=received, observed_at=NOW + 60))
+        assert bought(read).accepted_by == by
 
 
 def test_what_vanished_is_settled_when_a_person_accepts_what_is_left() -> None:
-    account, bought = accepted(
+    account, purchase = accepted(
         invoice(state="paid", received_cents=4900),
         invoice(state="failed", received_cents=0, observed_at=NOW + 60),
     )
-    assert (bought.vanished_cents, bought.decided_cents, bought.wants_a_person, bought.paid) == (0, 0, False, False)
+    assert (purchase.vanished_cents, purchase.decided_cents, purchase.wants_a_person, purchase.paid) == (
+        0,
+        0,
+        False,
+        False,
+    )
     assert [order.status for order in account.checkouts] == ["completed"]

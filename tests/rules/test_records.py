@@ -8,7 +8,6 @@ from billing.data import replace
 from billing.rules.records import (
     Dispute,
     Dunning,
-    Mandate,
     Payment,
     Purchase,
     Redemption,
@@ -16,6 +15,8 @@ from billing.rules.records import (
     Subscription,
 )
 from samples import NOW
+from tests.rules import test_access
+from tests.rules.test_ends import mandate
 
 DAY = 86_400
 
@@ -151,18 +152,8 @@ def test_a_surplus_is_what_came_beyond_the_price(received: int | None, surplus: 
 
 
 def subscription(**more: Any) -> Subscription:
-    known: dict[str, Any] = {
-        "provider": "stripe",
-        "subscription_id": "sub_1",
-        "plan_id": "plus-month",
-        "plan_version": 1,
-        "status": "active",
-        "current_period_start": NOW,
-        "current_period_end": NOW + 30 * DAY,
-        "observed_at": NOW,
-        "created_at": NOW,
-    }
-    return Subscription(**{**known, **more})
+    """Of which no payment is on record."""
+    return test_access.subscription(**{"payments": {}, **more})
 
 
 def unpaid(state: Any = "open", *, first: bool = True) -> dict[str, Dunning]:
@@ -295,20 +286,6 @@ def test_an_invoice_that_is_void_or_waived_is_forgiven(more: dict[str, Any], for
 
 
 # --- a wallet, a voucher ---------------------------------------------------------------------------------------------
-
-
-def mandate(**more: Any) -> Mandate:
-    known: dict[str, Any] = {
-        "group": "main",
-        "connection_id": "c_1",
-        "plan_id": "plus-month",
-        "price_cents": 900,
-        "currency": "USD",
-        "most_sat": 20_000,
-        "lead_days": 3,
-        "agreed_at": NOW,
-    }
-    return Mandate(**{**known, **more})
 
 
 def test_a_wallet_renews_unless_it_is_paused_given_up_or_in_trouble() -> None:
