@@ -19,6 +19,7 @@ from billing.intake.processing import Delivery, Processor
 from billing.providers import mock
 from billing.providers.interface import Order
 from billing.providers.mock import MockClient
+from billing.rules.access import term_runs
 from billing.rules.consequences import Consequences
 from billing.rules.entitlements import Snapshot, Source
 from billing.rules.history import By
@@ -27,8 +28,8 @@ from billing.rules.records import Account, PastPayment
 from billing.rules.vouchers import Issued, Taken, Voucher, VoucherChange
 from billing.selling.checkout import Checkouts
 from billing.store.accounts import AccountStore, after_event, lacking, nothing_past, with_past
+from billing.store.dynamodb import Duplicate, ForeignLink, LostRace
 from billing.store.payment_events import PaymentEvent
-from billing.store.transactions import Duplicate, ForeignLink, LostRace
 from fakes.base import Clock, Request
 from fakes.mock import MockProvider
 from samples import CATALOGUE, NOW, USER
@@ -355,7 +356,8 @@ class World:
     def mrr(self) -> dict[str, int]:
         """Recurring revenue per month of what the account holds now, by currency."""
         sums: dict[str, int] = {}
-        for (currency, *_), counts in positions(self.account, CATALOGUE, self.now).items():
+        runs = term_runs(self.account, CATALOGUE)
+        for (currency, *_), counts in positions(self.account, runs, CATALOGUE, self.now).items():
             sums[currency] = sums.get(currency, 0) + counts["mrr_cents"]
         return {currency: total for currency, total in sums.items() if total}
 

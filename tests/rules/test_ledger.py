@@ -406,7 +406,7 @@ def test_whatever_happens_the_lines_add_up_to_the_state(states: list[tuple[str, 
         now += pause
         records: list[Record] = [subscription(status, plan_id=plan_id, quantity=quantity, observed_at=now)]
         books.become(*records, *([term(f"inv_{number}", now)] if prepays else []), at=now)
-    expected = positions(books.account, CATALOGUE, now)
+    expected = positions(books.account, term_runs(books.account, CATALOGUE), CATALOGUE, now)
     lines = [line for line in books.lines if line.kind in ("mrr", "trial")]
     for key in {(e.currency, e.provider, e.plan_id, e.plan_version) for e in lines} | set(expected):
         about = [e for e in lines if (e.currency, e.provider, e.plan_id, e.plan_version) == key]
@@ -465,7 +465,8 @@ def purchase_of(paid: Payment) -> Purchase:
 def test_recurring_revenue_is_what_recurs_at_the_provider_in_what_is_charged_without_tax() -> None:
     def position(**more: object) -> dict[object, object]:
         account = Account(USER, records={"s": subscription(**more)})
-        return {key[0]: counts["mrr_cents"] for key, counts in positions(account, CATALOGUE, NOW).items()}
+        recurring = positions(account, term_runs(account, CATALOGUE), CATALOGUE, NOW)
+        return {key[0]: counts["mrr_cents"] for key, counts in recurring.items()}
 
     assert position() == {"USD": 900}
     assert position(recurring_cents=830, currency="EUR") == {"EUR": 830}

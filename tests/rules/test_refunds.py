@@ -60,7 +60,7 @@ def test_what_bought_nothing_is_given_back_apart() -> None:
 def test_a_request_is_closed_when_all_of_it_was_heard_of() -> None:
     def status(paid: Payment, name: str = "r1", **more: Any) -> str:
         account = Account(USER).put(purchase(payment=paid), request(error="later", settle_at=NOW, **more))
-        after = next(iter(settled(account, "btcpay", name).refund_requests))
+        after = settled(account, "btcpay", name).refund_requests[0]
         assert (after.settle_at, after.error) == ((None, None) if after.status == "made" else (NOW, "later"))
         return after.status
 

@@ -8,8 +8,8 @@ from billing.errors import Conflict, InvalidRequest
 from billing.rules.rollout import Flag, Flags, place
 from billing.settings import Settings, seller_links, sign_in_ways
 from billing.store.audit import AuditLog
+from billing.store.dynamodb import LostRace
 from billing.store.flags import FlagStore
-from billing.store.transactions import LostRace
 from samples import NOW
 
 USERS = [f"usr_{n}" for n in range(2000)]

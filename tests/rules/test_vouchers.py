@@ -7,6 +7,7 @@ import pytest
 
 from billing.data import replace
 from billing.rules import vouchers
+from billing.rules.access import term_runs
 from billing.rules.consequences import Consequences, consequences
 from billing.rules.entitlements import Entitlement, decide
 from billing.rules.ledger import positions
@@ -162,7 +163,7 @@ def test_a_better_plan_that_is_paid_takes_over_what_is_left_of_a_voucher() -> No
 def test_what_is_given_for_nothing_is_in_no_book() -> None:
     found = become(Account(USER), redemption())
     assert lines(found) == []
-    assert positions(found.after, CATALOGUE, NOW) == {}
+    assert positions(found.after, term_runs(found.after, CATALOGUE), CATALOGUE, NOW) == {}
     assert found.after.booked.review_at is None
 
 

@@ -11,8 +11,8 @@ from billing.rules.entitlements import sources
 from billing.rules.records import Account, Grant, Payment, Purchase, Subscription
 from billing.store.accounts import HISTORY, AccountStore
 from billing.store.codec import item
+from billing.store.dynamodb import Duplicate, ForeignLink, LostRace, transact
 from billing.store.payment_events import PaymentEvent, PaymentEventStore
-from billing.store.transactions import Duplicate, ForeignLink, LostRace, transact
 from samples import CATALOGUE, NOW, USER
 
 EVENT = PaymentEvent(

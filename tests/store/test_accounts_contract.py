@@ -12,8 +12,8 @@ from billing.rules.consequences import Consequences, consequences
 from billing.rules.past import filed
 from billing.rules.records import RECENT_EVENTS, Account, Dispute, Payment, Subscription
 from billing.store.accounts import AccountStore
+from billing.store.dynamodb import Duplicate, ForeignLink, LostRace
 from billing.store.payment_events import PaymentEvent, PaymentEventStore
-from billing.store.transactions import Duplicate, ForeignLink, LostRace
 from memory import MemoryAccounts
 from samples import CATALOGUE, NOW, USER
 from tests.store.test_accounts import EVENT, PURCHASE, SUBSCRIPTION, having
@@ -184,7 +184,7 @@ def paid(accounts: Accounts, *payments: Payment) -> Account:
         return lambda before: consequences(before, filed(before, known(before), payment), CATALOGUE, NOW)
 
     def known(before: Account) -> Subscription:
-        return next(before.subscriptions, SUBSCRIPTION)
+        return next(iter(before.subscriptions), SUBSCRIPTION)
 
     for payment in payments:
         accounts.change(USER, telling(payment))  # type: ignore[misc]
@@ -197,7 +197,7 @@ def test_what_is_past_is_only_read_when_it_is_asked_for(accounts: Accounts) -> N
     assert (read.whole, everything.whole) == (False, True)
     assert [p.payment_id for _, p in read.at_hand] == ["in_0"]
     assert sorted(p.payment_id for _, p in everything.payments) == ["in_0", "in_1", "in_2", "in_3"]
-    assert next(read.subscriptions) == next(everything.subscriptions)
+    assert read.subscriptions[0] == everything.subscriptions[0]
     found = accounts.evaluate(USER, lambda account: account.payment("mock", "in_3"))  # type: ignore[misc]
     assert found is not None
     assert found[1] == month(3)
@@ -211,7 +211,7 @@ def test_a_user_with_nothing_past_is_whole_at_once(accounts: Accounts) -> None:
 def test_a_payment_that_was_not_read_is_not_written_as_a_new_one(accounts: Accounts, events: Events) -> None:
     before = paid(accounts, month(2), month(1), month(0))
     read = accounts.load(USER)
-    again = filed(read, next(read.subscriptions), replace(month(2), paid_at=NOW + 9))
+    again = filed(read, read.subscriptions[0], replace(month(2), paid_at=NOW + 9))
     with pytest.raises(PastNeeded):
         accounts.commit(consequences(read, again, CATALOGUE, NOW), EVENT)
     assert events.get("mock#evt_1") is None

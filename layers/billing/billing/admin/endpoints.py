@@ -14,9 +14,9 @@ from billing.rules.host_events import EVENT_TYPES, test_event
 from billing.rules.host_signatures import secret_of
 from billing.rules.times import DAY, rfc3339
 from billing.store.audit import AuditLog
+from billing.store.dynamodb import LostRace
 from billing.store.host_events import HostEventStore
 from billing.store.outbox import Delivery, Endpoint, Health, State
-from billing.store.transactions import LostRace
 
 MOST_ENDPOINTS = 20
 MOST_DAYS_BACK = 30

@@ -7,8 +7,8 @@ from billing.errors import Conflict
 from billing.rules.history import By
 from billing.rules.rollout import Flag, Flags
 from billing.store.audit import AuditLog
+from billing.store.dynamodb import LostRace
 from billing.store.flags import FlagStore
-from billing.store.transactions import LostRace
 
 
 class AdminFlags:

@@ -18,7 +18,7 @@ from billing.rules.entitlements import Source
 from billing.rules.plans import Catalogue
 from billing.rules.times import rfc3339
 from billing.store.counters import Answered, CounterStore, Stored
-from billing.store.transactions import retry
+from billing.store.dynamodb import retry
 
 Result = dict[str, Any]
 

@@ -13,9 +13,9 @@ from billing.log import Log
 from billing.outgoing import Reply, Unreachable
 from billing.rules.host_events import PAUSED_AFTER, TEST_LANE, hold_after, wait_after
 from billing.rules.host_signatures import headers_of, secret_of
+from billing.store.dynamodb import LostRace
 from billing.store.host_events import Claim, HostEventStore
 from billing.store.outbox import Delivery, Endpoint, Health, State, endpoint_of, lane_of
-from billing.store.transactions import LostRace
 
 # Seconds that a receiver has for its answer.
 ANSWER_SECONDS = 15.0

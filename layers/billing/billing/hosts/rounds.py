@@ -9,10 +9,10 @@ from billing.log import Log
 from billing.rules.history import By
 from billing.rules.host_events import alert
 from billing.store.audit import AuditLog
+from billing.store.dynamodb import LostRace
 from billing.store.host_events import HostEventStore, paused_shard
 from billing.store.outbox import Endpoint, Health
 from billing.store.payment_events import PaymentEventStore
-from billing.store.transactions import LostRace
 
 # Seconds after which a lane that is due counts as overlooked.
 _LEFT_ALONE = 15

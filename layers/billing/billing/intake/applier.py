@@ -16,9 +16,9 @@ from billing.rules.facts import DunningFact, Fact, PaymentFact, PurchaseFact, Re
 from billing.rules.plans import Catalogue
 from billing.rules.records import TERMINAL, Account
 from billing.store.accounts import AccountStore
+from billing.store.dynamodb import Duplicate, ForeignLink
 from billing.store.payment_events import PaymentEvent
 from billing.store.plans import PlanStore
-from billing.store.transactions import Duplicate, ForeignLink
 
 Outcome = Literal["applied", "unchanged", "duplicate"]
 # How often the owner may turn out to be another account before this gives up.

@@ -5,7 +5,7 @@ transaction in which, the state that it explains changes. Repeats and reordering
 docs/metrics.md defines every figure that is made from them.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal
 
 from billing.data import dataclass, replace
@@ -26,6 +26,7 @@ from billing.rules.records import (
     Term,
     is_income,
 )
+from billing.rules.terms import Run
 from billing.rules.times import day_of
 
 EntryKind = Literal[
@@ -267,13 +268,13 @@ _Counts = Mapping[str, int]
 _NOTHING: _Counts = {"mrr_cents": 0, "paying": 0, "trialing": 0}
 
 
-def positions(account: Account, catalogue: Catalogue, now: int) -> dict[Position, _Counts]:
+def positions(account: Account, runs: Iterable[Run], catalogue: Catalogue, now: int) -> dict[Position, _Counts]:
     """What an account pays per month for what recurs, and how many subscriptions and terms pay for it or try it.
 
     Counted as paying are subscriptions that are active or past due, once a first invoice was paid and until the newest
     is given up, and prepaid terms that run at `now`. Vouchers are not: nobody has agreed to pay for one again. The
     price is what recurs at the provider, discounts that stay taken off, all units, without tax; where no provider says,
-    the plan version's times the quantity. It is not what one invoice happened to come to.
+    the plan version's times the quantity. It is not what one invoice happened to come to. `runs`: all its terms.
     """
     by_position: dict[Position, dict[str, int]] = {}
 
@@ -294,7 +295,7 @@ def positions(account: Account, catalogue: Catalogue, now: int) -> dict[Position
             if plan is not None:
                 cost = _recurring_cost(subscription, item, plan)
                 add(subscription.provider, plan, cost, trial=subscription.status == "trialing")
-    for run in term_runs(account, catalogue):
+    for run in runs:
         if run.start <= now < run.end and run.term.provider != VOUCHER:
             add(run.term.provider, run.plan, (run.plan.price_cents, run.plan.currency), trial=False)
     return dict(by_position)
@@ -314,9 +315,10 @@ def _recurring_cost(subscription: Subscription, item: Subscription | Item, plan:
 
 
 def _recurring(before: Account, after: Account, catalogue: Catalogue, now: int) -> tuple[Booked, list[LedgerEntry]]:
-    old = {_position(key): counts for key, counts in before.booked.positions.items()}
-    new = positions(after, catalogue, now)
-    since = dict(before.booked.since)
+    booked, runs = before.booked, term_runs(after, catalogue)
+    old = {_position(key): counts for key, counts in booked.positions.items()}
+    new = positions(after, runs, catalogue, now)
+    since = dict(booked.since)
     lines: list[LedgerEntry] = []
     for currency in sorted({key[0] for key in (*old, *new)}):
         change = _Change(after, currency, old, new, before.version + 1, now)
@@ -325,7 +327,7 @@ def _recurring(before: Account, after: Account, catalogue: Catalogue, now: int) 
             lines += change.lines("new", since[currency])
         else:
             lines += change.lines("reactivation", since.get(currency))
-    paid = (run for run in term_runs(after, catalogue) if run.term.provider != VOUCHER)
+    paid = (run for run in runs if run.term.provider != VOUCHER)
     turns = [t for run in paid for t in (run.start, run.end) if t > now]
     written = {"|".join(map(str, key)): dict(counts) for key, counts in sorted(new.items())}
     return Booked(positions=written, since=since, review_at=min(turns, default=None)), lines

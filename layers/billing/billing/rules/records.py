@@ -818,33 +818,33 @@ class Account:
         return self.user_id.startswith(ERASED)
 
     @property
-    def subscriptions(self) -> Iterator[Subscription]:
-        return (r for r in self.records.values() if isinstance(r, Subscription))
+    def subscriptions(self) -> list[Subscription]:
+        return [r for r in self.records.values() if isinstance(r, Subscription)]
 
     @property
-    def terms(self) -> Iterator[Term]:
-        return (r for r in self.records.values() if isinstance(r, Term))
+    def terms(self) -> list[Term]:
+        return [r for r in self.records.values() if isinstance(r, Term)]
 
     @property
-    def purchases(self) -> Iterator[Purchase]:
+    def purchases(self) -> list[Purchase]:
         """One-time purchases; prepaid terms and gifts are not among them."""
-        return (r for r in self.records.values() if isinstance(r, Purchase) and not isinstance(r, Term | Gift))
+        return [r for r in self.records.values() if isinstance(r, Purchase) and not isinstance(r, Term | Gift)]
 
     @property
-    def gifts(self) -> Iterator[Gift]:
-        return (r for r in self.records.values() if isinstance(r, Gift))
+    def gifts(self) -> list[Gift]:
+        return [r for r in self.records.values() if isinstance(r, Gift)]
 
     @property
-    def redemptions(self) -> Iterator[Redemption]:
-        return (r for r in self.records.values() if isinstance(r, Redemption))
+    def redemptions(self) -> list[Redemption]:
+        return [r for r in self.records.values() if isinstance(r, Redemption)]
 
     @property
-    def grants(self) -> Iterator[Grant]:
-        return (r for r in self.records.values() if isinstance(r, Grant))
+    def grants(self) -> list[Grant]:
+        return [r for r in self.records.values() if isinstance(r, Grant)]
 
     @property
-    def renewals(self) -> Iterator[Renewal]:
-        return (r for r in self.records.values() if isinstance(r, Renewal))
+    def renewals(self) -> list[Renewal]:
+        return [r for r in self.records.values() if isinstance(r, Renewal)]
 
     @property
     def booked(self) -> Booked:
@@ -858,40 +858,42 @@ class Account:
         return record if isinstance(record, Ended) else None
 
     @property
-    def checkouts(self) -> Iterator[Checkout]:
-        return (r for r in self.records.values() if isinstance(r, Checkout))
+    def checkouts(self) -> list[Checkout]:
+        return [r for r in self.records.values() if isinstance(r, Checkout)]
 
     @property
-    def mandates(self) -> Iterator[Mandate]:
-        return (r for r in self.records.values() if isinstance(r, Mandate))
+    def mandates(self) -> list[Mandate]:
+        return [r for r in self.records.values() if isinstance(r, Mandate)]
 
     def mandate_in(self, group: str) -> Mandate | None:
         mandate = self.records.get(f"mandate#{group}")
         return mandate if isinstance(mandate, Mandate) else None
 
     @property
-    def duplicate_subscriptions(self) -> Iterator[Double]:
-        return (r for r in self.records.values() if isinstance(r, Double))
+    def duplicate_subscriptions(self) -> list[Double]:
+        return [r for r in self.records.values() if isinstance(r, Double)]
 
     @property
-    def refund_requests(self) -> Iterator[RefundRequest]:
-        return (r for r in self.records.values() if isinstance(r, RefundRequest))
+    def refund_requests(self) -> list[RefundRequest]:
+        return [r for r in self.records.values() if isinstance(r, RefundRequest)]
 
     @property
-    def at_hand(self) -> Iterator[tuple[Subscription | Purchase, Payment]]:
+    def at_hand(self) -> list[tuple[Subscription | Purchase, Payment]]:
         """The payments that were read, each with its record; of an account that is not whole, not all of them."""
+        read: list[tuple[Subscription | Purchase, Payment]] = []
         for record in self.records.values():
             if isinstance(record, Subscription):
-                yield from ((record, payment) for payment in record.payments.values())
+                read += [(record, payment) for payment in record.payments.values()]
             elif isinstance(record, PastPayment):
                 of = self.records.get(f"subscription#{record.provider}#{record.subscription_id}")
                 if isinstance(of, Subscription):
-                    yield of, record.payment
+                    read.append((of, record.payment))
             elif isinstance(record, Purchase) and record.payment is not None:
-                yield record, record.payment
+                read.append((record, record.payment))
+        return read
 
     @property
-    def payments(self) -> Iterator[tuple[Subscription | Purchase, Payment]]:
+    def payments(self) -> list[tuple[Subscription | Purchase, Payment]]:
         """All money that came, with its record; bitcoin that does not count (yet) included. Raises `PastNeeded` where
         not all of it was read."""
         if not self.whole:
@@ -899,9 +901,9 @@ class Account:
         return self.at_hand
 
     @property
-    def income(self) -> Iterator[tuple[Subscription | Purchase, Payment]]:
+    def income(self) -> list[tuple[Subscription | Purchase, Payment]]:
         """All payments that count as income."""
-        return ((record, payment) for record, payment in self.payments if is_income(record))
+        return [(record, payment) for record, payment in self.payments if is_income(record)]
 
     def payment(self, provider: str, name: str) -> tuple[Subscription | Purchase, Payment] | None:
         """A payment by any of its names at the provider, with its record. Raises `PastNeeded` where it may be among

@@ -15,8 +15,8 @@ from billing.rules.times import DAY, rfc3339
 from billing.selling.calendar_texts import TEXTS
 from billing.store.accounts import AccountStore
 from billing.store.calendars import Calendar, CalendarStore
+from billing.store.dynamodb import retry
 from billing.store.plans import PlanStore
-from billing.store.transactions import retry
 
 ENDING = ".ics"
 # The length of an address, 256 bits: whoever has it can read the calendar, so it must not be guessed.

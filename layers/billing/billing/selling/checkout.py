@@ -77,7 +77,8 @@ class Checkouts:
         group = GIFT_GROUP if gift else plan.group
         if not gift:
             self._look_whether_it_is_paid(before, plan, now)
-        self._confirm_open_page(before, group, plan, provider, now)
+        page = before.checkout_in(group)
+        self._confirm_open_page(user_id, page, plan, provider, now)
         asked_before = False
 
         def note(account: Account) -> Consequences | None:
@@ -85,9 +86,10 @@ class Checkouts:
             key = self._opened_by(user_id)
             if key is None:
                 raise account_moved(", then buy there")
+            catalogue = self._plans.catalogue()
             if not gift:
-                self._refuse(account, plan, provider, now, accept_overlap=accept_overlap, quote_id=quote_id)
-            noted = self._note(account, group, plan, provider, now)
+                _refuse(account, catalogue, plan, provider, now, accept_overlap=accept_overlap, quote_id=quote_id)
+            noted = self._note(account, catalogue, group, plan, provider, now)
             asked_before = noted is None
             return noted and replace(noted, own_key=key == user_id)
 
@@ -96,7 +98,7 @@ class Checkouts:
         assert checkout is not None
         if _payable(checkout, now):
             return _view(checkout, reused=True)
-        self._look_at_ended(before.checkout_in(group), user_id, now)
+        self._look_at_ended(page, user_id, now)
         return _view(self.open_noted(account, checkout, plan, now, repeated=asked_before), reused=False)
 
     def open_noted(self, account: Account, checkout: Checkout, plan: Plan, now: int, *, repeated: bool) -> Checkout:
@@ -117,19 +119,9 @@ class Checkouts:
         plan = self._plan_for_sale(plan_id)
         return next((name for name in sellers(plan, self._offered) if name in PREPAID), None)
 
-    def _refuse(
-        self, account: Account, plan: Plan, provider: str, now: int, *, accept_overlap: bool, quote_id: str | None
-    ) -> None:
-        """Raises where the buyer has it already, was shown other terms, or has not read what it would run beside."""
-        catalogue = self._plans.catalogue()
-        refuse_double(account, catalogue, plan, provider)
-        _refuse_beside_wallet(account, plan, now)
-        if quote_id is not None:
-            _refuse_other_terms(account, catalogue, plan, provider, now, quote_id)
-        if not accept_overlap:
-            explain_overlap(account, catalogue, plan, provider, now)
-
-    def _note(self, account: Account, group: str, plan: Plan, provider: str, now: int) -> Consequences | None:
+    def _note(
+        self, account: Account, catalogue: Catalogue, group: str, plan: Plan, provider: str, now: int
+    ) -> Consequences | None:
         """Stores the order before the provider is asked, so that after a crash, or from a second tab, it is asked for
         the same session. None: this very order is stored already. A page for another one is closed at the provider."""
         existing = account.checkout_in(group)
@@ -159,7 +151,7 @@ class Checkouts:
         if group != GIFT_GROUP:
             days = trial_days(account, plan, provider, now, prepaid=provider in PREPAID)
             checkout = replace(checkout, trial_days=days)
-        return consequences(account, account.put(checkout), self._plans.catalogue(), now)
+        return consequences(account, account.put(checkout), catalogue, now)
 
     def _checkout_id(self, *, gift: bool) -> str:
         if not gift:
@@ -177,13 +169,12 @@ class Checkouts:
             if purchase.plan_id == plan.plan_id and purchase.provider in PREPAID and purchase.state in UNDER_WAY:
                 self._read(account.user_id, purchase.provider, purchase.purchase_id, now)
 
-    def _confirm_open_page(self, account: Account, group: str, plan: Plan, provider: str, now: int) -> None:
+    def _confirm_open_page(self, user_id: str, page: Checkout | None, plan: Plan, provider: str, now: int) -> None:
         """Reads a card's page that was open: it may have been paid, and the webhook be late.
 
         One for another plan is closed first, so that nobody pays it while it is read. With one for the same plan, a
         provider that does not answer is no obstacle: the page itself takes no second payment.
         """
-        page = account.checkout_in(group)
         if page is None or page.status != "open" or not page.session_id or page.provider in PREPAID:
             return
         client, same = self._client(page.provider), _same(page, plan, provider) and _payable(page, now)
@@ -195,7 +186,7 @@ class Checkouts:
             if not same:
                 raise
         else:
-            Applier(self._accounts, self._plans, self._client).apply(account.user_id, page.provider, facts, now)
+            Applier(self._accounts, self._plans, self._client).apply(user_id, page.provider, facts, now)
 
     def _look_at_ended(self, page: Checkout | None, user_id: str, now: int) -> None:
         """A bitcoin invoice whose page was closed just now may have been paid in that moment. Where the provider does
@@ -285,6 +276,25 @@ def confirm(
         "entitlements_version": account.version,
         "gift": checkout.group == GIFT_GROUP,
     }
+
+
+def _refuse(
+    account: Account,
+    catalogue: Catalogue,
+    plan: Plan,
+    provider: str,
+    now: int,
+    *,
+    accept_overlap: bool,
+    quote_id: str | None,
+) -> None:
+    """Raises where the buyer has it already, was shown other terms, or has not read what it would run beside."""
+    refuse_double(account, catalogue, plan, provider)
+    _refuse_beside_wallet(account, plan, now)
+    if quote_id is not None:
+        _refuse_other_terms(account, catalogue, plan, provider, now, quote_id)
+    if not accept_overlap:
+        explain_overlap(account, catalogue, plan, provider, now)
 
 
 def refuse_double(account: Account, catalogue: Catalogue, plan: Plan, provider: str) -> None:

@@ -16,8 +16,7 @@ from billing.errors import NotFound, PastNeeded
 from billing.rules.entitlements import Snapshot, Source, sources_from_json, sources_to_json
 from billing.rules.records import ENDED, Account, Ended, PastPayment, Purchase, Record, Subscription
 from billing.store.codec import BEHIND, Item, item, packed, record_from_item, record_to_item, unpacked, values
-from billing.store.queries import all_items, read_item
-from billing.store.transactions import ForeignLink, put_event, retry, transact
+from billing.store.dynamodb import ForeignLink, all_items, put_event, read_item, retry, transact
 
 if TYPE_CHECKING:  # only writers load the rules of what follows from a change
     from billing.rules.consequences import Consequences
@@ -138,12 +137,13 @@ class AccountStore:
         if decided.changed:
             sources = packed(sources_to_json(decided.sources))
             writes.append(self._snapshot_write(decided, after, sources))
-            writes += self._record_writes(decided, after)
-            writes += [self._put(after, ledger_item(after.user_id, e)) for e in decided.lines]
+            items = [*self._record_items(decided, after), *(ledger_item(after.user_id, e) for e in decided.lines)]
             if decided.history:
-                writes.append(self._put(after, _history_item(decided, event, sources)))
-            links = sorted(decided.links | decided.once)
-            writes += [self._link_write(after.user_id, link, once=link in decided.once) for link in links]
+                items.append(_history_item(decided, event, sources))
+            version = item({"account_version": after.version})
+            writes += [{"Put": {"TableName": self._table, "Item": {**stored, **version}}} for stored in items]
+            writes += self._deletions(decided)
+            writes += self._link_writes(decided)
         if decided.vouchers:
             from billing.store.vouchers import voucher_write
 
@@ -171,20 +171,21 @@ class AccountStore:
                 raise PastNeeded from foreign
             raise
 
-    def _record_writes(self, decided: "Consequences", after: Account) -> Iterator[dict[str, Any]]:
+    def _record_items(self, decided: "Consequences", after: Account) -> Iterator[Item]:
         """Each record at its place. One that only moved is marked, because it is no news. The past copy of one that
         came back stays as it was: the one in the range counts."""
-        behind, changed = after.behind | {r.record for r in decided.left}, {r.record for r in decided.records}
-        for key, record in {r.record: r for r in (*decided.records, *decided.left, *decided.back)}.items():
+        changed = {r.record: r for r in decided.records}
+        behind = after.behind | {r.record for r in decided.left}
+        for key, record in {**changed, **{r.record: r for r in (*decided.left, *decided.back)}}.items():
             stored = record_to_item(after.user_id, record, behind=key in behind)
-            yield self._put(after, stored if key in changed else {**stored, MOVED: {"BOOL": True}})
+            yield stored if key in changed else {**stored, MOVED: {"BOOL": True}}
+
+    def _deletions(self, decided: "Consequences") -> Iterator[dict[str, Any]]:
+        """Of records that leave the range: what stands in it."""
         for record in decided.left:
             if record.record in decided.before.records:
-                old = item({"user_id": after.user_id, "record": record.record})
+                old = item({"user_id": decided.after.user_id, "record": record.record})
                 yield {"Delete": {"TableName": self._table, "Key": old}}
-
-    def _put(self, after: Account, stored: Item) -> dict[str, Any]:
-        return {"Put": {"TableName": self._table, "Item": {**stored, **item({"account_version": after.version})}}}
 
     def past(self, user_id: str, prefix: str, limit: int, until: int | None = None) -> list[dict[str, Any]]:
         """The newest lines of a ledger or history (`LEDGER`, `HISTORY`) up to a time, as values. Their sources are
@@ -241,20 +242,22 @@ class AccountStore:
             }
         return {"Put": put}
 
-    def _link_write(self, user_id: str, link: str, *, once: bool) -> dict[str, Any]:
-        """Links a provider's id to the account. An id that belongs to somebody else cancels the whole transaction; with
-        `once`, also one that belongs to this account already."""
+    def _link_writes(self, decided: "Consequences") -> Iterator[dict[str, Any]]:
+        """Links provider ids to the account. An id that belongs to somebody else cancels the whole transaction; one of
+        `once` also if it belongs to this account already."""
+        user_id = decided.after.user_id
         unowned = "attribute_not_exists(#owner)"
-        ours = "#owner = :user"
-        put: dict[str, Any] = {
-            "TableName": self._table,
-            "Item": item({"user_id": f"link#{link}", "record": "link", "owner": user_id}),
-            "ConditionExpression": unowned if once else f"{unowned} OR {ours}",
-            "ExpressionAttributeNames": {"#owner": "owner"},
-        }
-        if not once:
-            put["ExpressionAttributeValues"] = item({":user": user_id})
-        return {"Put": put}
+        ours = item({":user": user_id})
+        for link in sorted(decided.links | decided.once):
+            put: dict[str, Any] = {
+                "TableName": self._table,
+                "Item": item({"user_id": f"link#{link}", "record": "link", "owner": user_id}),
+                "ConditionExpression": unowned,
+                "ExpressionAttributeNames": {"#owner": "owner"},
+            }
+            if link not in decided.once:
+                put |= {"ConditionExpression": f"{unowned} OR #owner = :user", "ExpressionAttributeValues": ours}
+            yield {"Put": put}
 
 
 def after_event(decided: "Consequences", event: "PaymentEvent | None") -> Account:

@@ -16,7 +16,7 @@ from billing.rules.consequences import Consequences
 from billing.rules.history import By
 from billing.rules.records import Account
 from billing.store.codec import Item, item, record_to_item, values
-from billing.store.queries import all_items
+from billing.store.dynamodb import all_items
 
 # Entries name users (by pseudonymous ids), so they are not kept for ever.
 RETENTION_SECONDS = 400 * 86_400

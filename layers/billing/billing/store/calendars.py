@@ -7,8 +7,7 @@ from billing.aws import Aws
 from billing.data import asdict, dataclass
 from billing.store.accounts import LOCKED, SNAPSHOT
 from billing.store.codec import Item, item
-from billing.store.queries import read_item
-from billing.store.transactions import transact
+from billing.store.dynamodb import read_item, transact
 
 CALENDAR = "~calendar"
 # Attributes that an export leaves out; that there is a feed stays in it.

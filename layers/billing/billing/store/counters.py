@@ -11,8 +11,7 @@ from billing.aws import Aws, AwsError
 from billing.data import asdict, dataclass
 from billing.rules.allowances import Counter, Quota, Reservation
 from billing.store.codec import Item, item, values
-from billing.store.queries import read_item
-from billing.store.transactions import CONFLICT, LostRace, transact
+from billing.store.dynamodb import CONFLICT, LostRace, read_item, transact
 
 _PREFIX = "usage#"
 # How long an idempotency key is remembered, in seconds.

@@ -24,8 +24,7 @@ from billing.rules.customers import Customer, IdKind, customer, past_ids, versio
 from billing.rules.records import ERASED, Account, PastPayment, Purchase
 from billing.store.accounts import AccountStore
 from billing.store.codec import SHARDS, Item, item, values
-from billing.store.queries import all_items, pages, read_item
-from billing.store.transactions import retry, transact
+from billing.store.dynamodb import all_items, pages, read_item, retry, transact
 
 _ALL, _ENDS = "all", "ends"
 _STATE: Item = item({"user_id": "customers#state", "record": "customers"})

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from billing.aws import Aws, AwsError
 from billing.data import dataclass
 from billing.store.codec import SHARDS, item, shard, values
-from billing.store.transactions import CONFLICT
+from billing.store.dynamodb import CONFLICT
 
 INDEX, WAITING = "due", "waiting"
 DueKind = Literal["poll", "remind", "renew", "review", "settle", "decide", "erase", "message"]

@@ -22,9 +22,8 @@ from billing.store.accounts import LEDGER, LOCKED, PAST, SNAPSHOT
 from billing.store.audit import AuditLog
 from billing.store.calendars import CALENDAR, UNTOLD, link_key
 from billing.store.codec import Item, item, place_of, record_from_item, shard, unpacked, values
+from billing.store.dynamodb import LostRace, all_items, read_item, transact
 from billing.store.payment_events import PaymentEventStore, from_item
-from billing.store.queries import all_items, read_item
-from billing.store.transactions import LostRace, transact
 from billing.store.wallets import SEALED
 
 _LINKED = ("subscription#", "purchase#", "term#", "gift#", *PAST)

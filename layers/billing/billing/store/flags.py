@@ -6,7 +6,7 @@ from typing import Any
 from billing.aws import Aws
 from billing.rules.rollout import Flag, Flags
 from billing.store.codec import Item, item, values
-from billing.store.transactions import transact
+from billing.store.dynamodb import transact
 
 # No plan can have this id: "#" is not allowed in one.
 _KEY: Item = {"plan_id": {"S": "#flags"}, "version": {"N": "0"}}

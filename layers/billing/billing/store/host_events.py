@@ -5,6 +5,7 @@ from typing import Any
 
 from billing.data import dataclass, fields
 from billing.store.codec import item, values
+from billing.store.dynamodb import LostRace, retry
 from billing.store.outbox import (
     DELETED,
     ENDPOINTS,
@@ -28,7 +29,6 @@ from billing.store.outbox import (
     listed,
     shard_number,
 )
-from billing.store.transactions import LostRace, retry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,8 +10,7 @@ from billing.aws import Aws, AwsError
 from billing.data import dataclass
 from billing.errors import Conflict
 from billing.store.codec import item
-from billing.store.queries import all_items, read_item
-from billing.store.transactions import LostRace, transact
+from billing.store.dynamodb import LostRace, all_items, read_item, transact
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,7 @@ from billing.rules.reminders import ReminderSettings, Sending
 from billing.rules.times import DAY
 from billing.store.codec import item, place_of, shard
 from billing.store.due import Due
-from billing.store.queries import read_item
-from billing.store.transactions import CONFLICT, LostRace, retry
+from billing.store.dynamodb import CONFLICT, LostRace, read_item, retry
 
 MESSAGES, CODE = "~messages", "~messages_asked"
 

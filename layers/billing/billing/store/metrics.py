@@ -27,7 +27,7 @@ from billing.rules.rollups import COHORTS, Cell, counters, day_series, month_ser
 from billing.rules.times import day_of
 from billing.store.accounts import LEDGER, ledger_entry
 from billing.store.codec import Item, item, values
-from billing.store.queries import all_items, pages
+from billing.store.dynamodb import all_items, pages
 
 # One transaction holds at most 100 writes: a line is one, and adds to at most three cells.
 _CHUNK = 20

@@ -12,7 +12,7 @@ from billing.aws import Aws, AwsError
 from billing.data import dataclass, replace
 from billing.errors import Conflict
 from billing.store.codec import Item, item, values
-from billing.store.transactions import LostRace, transact
+from billing.store.dynamodb import LostRace, transact
 
 MoveStatus = Literal["running", "stopped", "done", "undoing", "undone"]
 # `moving`: the provider is being asked. `kept`: an undo found that the customer has gone on by themselves.

@@ -13,7 +13,7 @@ from billing.aws import Aws, AwsError
 from billing.data import asdict, dataclass
 from billing.rules.times import DAY
 from billing.store.codec import item, values
-from billing.store.queries import all_items
+from billing.store.dynamodb import all_items
 
 # How long the words of somebody who left are kept: long enough to be read and counted, and no longer.
 LEAVING_SECONDS = 180 * DAY

@@ -18,8 +18,7 @@ from billing.data import dataclass, fields
 from billing.rules.host_events import HostEvent
 from billing.rules.times import DAY
 from billing.store.codec import Item, item, values
-from billing.store.queries import all_items
-from billing.store.transactions import CONFLICT, LostRace, retry, transact
+from billing.store.dynamodb import CONFLICT, LostRace, all_items, retry, transact
 
 KEPT_SECONDS = 30 * DAY
 # Longer than any event of it: a head that is gone would begin its lane anew.

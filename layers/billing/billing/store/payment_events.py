@@ -8,7 +8,7 @@ from typing import Any, Literal
 from billing.aws import Aws, AwsError
 from billing.data import dataclass, replace
 from billing.store.codec import item, values
-from billing.store.queries import all_items
+from billing.store.dynamodb import all_items
 
 EventStatus = Literal["processed", "ignored", "quarantined", "failed", "set_aside"]
 # Processed events stay long enough for every late repeat and dispute of a year, then time out.

@@ -10,7 +10,7 @@ from billing.errors import Conflict
 from billing.log import Log
 from billing.rules.plans import Catalogue, Plan, PlanStatus, features_from_json, features_to_json
 from billing.store.codec import Item, item, values
-from billing.store.transactions import LostRace, transact
+from billing.store.dynamodb import LostRace, transact
 
 # No plan can have this id: "#" is not allowed in one.
 _INDEX: Item = {"plan_id": {"S": "#index"}, "version": {"N": "0"}}

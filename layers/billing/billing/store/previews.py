@@ -6,7 +6,7 @@ import uuid
 from billing.aws import Aws
 from billing.data import asdict, dataclass
 from billing.store.codec import item
-from billing.store.queries import read_item
+from billing.store.dynamodb import read_item
 
 # Seconds a shown amount can be confirmed.
 PREVIEW_SECONDS = 900

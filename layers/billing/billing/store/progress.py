@@ -5,7 +5,7 @@ from typing import Any, Literal, cast
 from billing.aws import Aws
 from billing.data import dataclass
 from billing.store.codec import item
-from billing.store.queries import read_item
+from billing.store.dynamodb import read_item
 
 
 @dataclass(frozen=True, slots=True)

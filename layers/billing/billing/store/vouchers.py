@@ -11,8 +11,7 @@ from billing.aws import Aws
 from billing.data import fields
 from billing.rules.vouchers import Batch, Issued, Taken, Voucher, VoucherChange
 from billing.store.codec import Item, item, values
-from billing.store.queries import all_items, read_item
-from billing.store.transactions import LostRace, transact
+from billing.store.dynamodb import LostRace, all_items, read_item, transact
 
 RECORD = "voucher"
 _BATCHES = "vouchers"

@@ -8,7 +8,7 @@ from typing import Any
 from billing.aws import Aws, AwsError
 from billing.data import dataclass
 from billing.store.codec import item
-from billing.store.queries import read_item
+from billing.store.dynamodb import read_item
 
 WALLET = "~wallet#"
 # What only whoever may open it needs, and no export hands out.

@@ -5,11 +5,9 @@ subscription under `parent`, a payment's invoice out of the charge. An endpoint 
 every function here checks the fields, never the version. Objects are in the allow-listed form of `webhook.minimal`.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from billing.providers.stripe.recurring import at as at
-from billing.providers.stripe.recurring import recurring_amounts
 from billing.rules.facts import (
     CheckoutFact,
     CustomerDeletedFact,
@@ -17,12 +15,10 @@ from billing.rules.facts import (
     DunningFact,
     Fact,
     FraudWarningFact,
-    ItemFact,
     LineFact,
     PaymentFact,
     PurchaseFact,
     RefundFact,
-    SubscriptionFact,
 )
 from billing.rules.records import INVOICE_STATES, DisputeStatus, PurchaseState, RefundStatus
 
@@ -47,107 +43,19 @@ _DISPUTE_STATUS: dict[str, DisputeStatus] = {
 }
 
 
-def subscription_fact(
-    subscription: Object, observed_at: int, *, customer_discount: bool | None = None
-) -> SubscriptionFact | None:
-    """The state of a subscription with all its items; None when the object lacks an item or a period.
-
-    `customer_discount`: whether a discount of its customer applies; None if unknown, as in an event.
-
-    The first item represents the subscription. Items at prices created by us come first, then the oldest.
-    """
-    items = tuple(item_facts(subscription, observed_at))
-    if not items:
-        return None
-    first = items[0]
-    metadata: Object = subscription.get("metadata") or {}
-    next_phase, scheduled = _next_phase(subscription, items)
-    return SubscriptionFact(
-        provider=PROVIDER,
-        observed_at=observed_at,
-        user_id=metadata.get("user_id"),
-        subscription_id=subscription["id"],
-        status=subscription.get("status", "other"),
-        price_id=first.price_id,
-        item_id=first.item_id,
-        quantity=first.quantity,
-        current_period_start=first.current_period_start,
-        current_period_end=first.current_period_end,
-        created_at=subscription.get("created", first.current_period_start),
-        customer_id=subscription.get("customer"),
-        trial_end=subscription.get("trial_end"),
-        cancel_at=subscription.get("cancel_at"),
-        cancel_at_period_end=subscription.get("cancel_at_period_end", False),
-        canceled_at=subscription.get("canceled_at"),
-        ended_at=subscription.get("ended_at"),
-        cancel_reason=_cancel_reason(subscription),
-        collection_paused="pause_collection" in subscription,
-        scheduled_price_id=scheduled,
-        scheduled_plan_id=at(next_phase, "metadata", "plan_id"),
-        scheduled_plan_version=_version(next_phase.get("metadata") or {}),
-        plan_id=metadata.get("plan_id"),
-        plan_version=_version(metadata),
-        checkout_id=metadata.get("checkout_id"),
-        currency=currency_of(subscription),
-        recurring_cents=first.recurring_cents,
-        customer_discount=customer_discount,
-        items=items if len(items) > 1 else (),
-    )
+def at(source: Object, *path: str) -> Any:
+    """The value at a path of keys, or None where a key is missing."""
+    value: Any = source
+    for key in path:
+        if not isinstance(value, Mapping):
+            return None
+        value = value.get(key)
+    return value
 
 
-def currency_of(subscription: Object) -> str | None:
-    """The currency it is charged in (a price can have several): its own, else that of an item's price."""
-    currency = subscription.get("currency") or next(
-        (c for i in at(subscription, "items", "data") or [] if (c := at(i, "price", "currency"))), None
-    )
-    return currency.upper() if currency else None
-
-
-def item_facts(subscription: Object, observed_at: int) -> Iterator[ItemFact]:
-    items = sorted(at(subscription, "items", "data") or [], key=_item_rank)
-    recurring = recurring_amounts(subscription, items, observed_at)
-    for item, amount in zip(items, recurring, strict=True):
-        start = item.get("current_period_start", subscription.get("current_period_start"))
-        end = item.get("current_period_end", subscription.get("current_period_end"))
-        price = at(item, "price", "id")
-        if start is not None and end is not None and price is not None:
-            yield ItemFact(
-                price_id=price,
-                current_period_start=start,
-                current_period_end=end,
-                item_id=item.get("id"),
-                quantity=item.get("quantity", 1),
-                recurring_cents=amount,
-            )
-
-
-def _item_rank(item: Object) -> tuple[bool, int, str]:
-    made_by_us = at(item, "price", "metadata", "plan_id") is not None
-    return not made_by_us, item.get("created", 0), item.get("id", "")
-
-
-def _cancel_reason(subscription: Object) -> str | None:
-    """The customer's reason if there is one, else Stripe's: payment_failed, payment_disputed, …"""
-    details: Object = subscription.get("cancellation_details") or {}
-    reason: str | None = details.get("feedback") or details.get("reason")
-    return reason
-
-
-def _next_phase(subscription: Object, items: Sequence[ItemFact]) -> tuple[Object, str | None]:
-    """The scheduled phase after this period and its price, if it changes the price or the plan version.
-
-    Empty when nothing is scheduled, or when the schedule's phases were not expanded.
-    """
-    first, current_prices = items[0], {item.price_id for item in items}
-    current = at(subscription, "metadata", "plan_id"), at(subscription, "metadata", "plan_version")
-    for phase in at(subscription, "schedule", "phases") or []:
-        metadata: Object = phase.get("metadata") or {}
-        scheduled = metadata.get("plan_id", current[0]), metadata.get("plan_version", current[1])
-        prices = [price for item in phase.get("items", []) if (price := at(item, "price", "id"))]
-        new = [price for price in prices if price not in current_prices]
-        if phase.get("start_date", 0) >= first.current_period_end and prices and (new or scheduled != current):
-            return phase, (new or [price for price in prices if price == first.price_id] or prices)[0]
-    return {}, None
+def plan_version(metadata: Object) -> int | None:
+    text = metadata.get("plan_version", "")
+    return int(text) if text.isascii() and text.isdigit() else None
 
 
 def invoice_subscription(invoice: Object) -> str | None:
@@ -194,7 +102,7 @@ def payment_fact(
         customer_id=invoice.get("customer"),
         price_id=lines[0].price_id or None if lines else None,
         plan_id=metadata.get("plan_id"),
-        plan_version=_version(metadata),
+        plan_version=plan_version(metadata),
         lines=lines,
         # If the customer's balance covered part of the invoice, only the same share of its tax counts.
         tax_cents=sum(amount for amount, _ in tax) * paid // total if total > 0 else 0,
@@ -334,7 +242,7 @@ def purchase_facts(
             user_id=metadata["user_id"],
             purchase_id=purchase_id,
             plan_id=metadata["plan_id"],
-            plan_version=_version(metadata) or 1,
+            plan_version=plan_version(metadata) or 1,
             state=state,
             amount_cents=amount_cents,
             currency=source.get("currency", "").upper(),
@@ -396,8 +304,3 @@ def customer_deleted_fact(customer: Object, observed_at: int) -> CustomerDeleted
         user_id=at(customer, "metadata", "user_id"),
         customer_id=customer["id"],
     )
-
-
-def _version(metadata: Object) -> int | None:
-    text = metadata.get("plan_version", "")
-    return int(text) if text.isascii() and text.isdigit() else None

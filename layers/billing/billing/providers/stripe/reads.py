@@ -11,7 +11,7 @@ from billing.data import replace
 from billing.errors import BadWebhook, Parked
 from billing.providers.interface import Notification, Unreadable
 from billing.providers.stripe import objects
-from billing.providers.stripe.recurring import says_too_little
+from billing.providers.stripe.subscriptions import says_too_little, subscription_fact
 from billing.providers.stripe.translate import EVENTS
 from billing.providers.stripe.webhook import minimal, minimise_event
 from billing.rules.facts import Fact, PaymentFact, PurchaseFact, Ref
@@ -50,15 +50,17 @@ class Reader:
     def _of_subscription(self, subscription: dict[str, Any], seen: int) -> tuple[Fact, ...]:
         """A subscription and its last invoice, in case its event was lost; if invoices may be open, all recent ones. A
         subscription created in the dashboard has no user id in its metadata; its customer has."""
-        if says_too_little(minimal(subscription)):
+        reduced = minimal(subscription)
+        if says_too_little(reduced):
             subscription = self._with_coupons(subscription)
+            reduced = minimal(subscription)
         customer = subscription.get("customer")
         discount = customer.get("discount") if isinstance(customer, dict) else None
         # A customer's discount applies only if the subscription has none.
         of_customer = bool(discount) and not subscription.get("discounts")
         if of_customer:
-            subscription = {**subscription, "discounts": [self._with_coupon(discount)]}
-        fact = objects.subscription_fact(minimal(subscription), seen, customer_discount=of_customer)
+            reduced = minimal({**subscription, "discounts": [self._with_coupon(discount)]})
+        fact = subscription_fact(reduced, seen, customer_discount=of_customer)
         if fact and (comment := objects.at(subscription, "cancellation_details", "comment")):
             fact = replace(fact, comment=str(comment))
         facts: list[Fact | None] = [fact]
@@ -67,7 +69,7 @@ class Reader:
             settled = invoice.get("status") == "paid" and subscription.get("status") not in ("past_due", "unpaid")
             invoices = [invoice] if settled else self._invoices(subscription["id"])
             facts += [objects.invoice_fact(self._with_all_lines(each), seen) for each in invoices]
-        owner = objects.at(minimal(customer), "metadata", "user_id") if isinstance(customer, dict) else None
+        owner = objects.at(customer, "metadata", "user_id") if isinstance(customer, dict) else None
         return tuple(replace(fact, user_id=fact.user_id or owner) for fact in facts if fact)
 
     def _with_coupons(self, subscription: dict[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any
 from billing.data import replace
 from billing.providers.interface import Notification
 from billing.providers.stripe import objects
-from billing.providers.stripe.recurring import says_too_little
+from billing.providers.stripe.subscriptions import says_too_little, subscription_fact
 from billing.rules.facts import DunningFact, Fact, Ref, Translation
 
 # In these states the open invoices are read, because they say which period is unpaid.
@@ -34,7 +34,7 @@ def _facts(*facts: Fact | None, otherwise: str) -> Translation:
 def _subscription(subscription: dict[str, Any], at: int) -> Translation:
     """The event has the whole state, except for a scheduled change, the open invoices, the effect of discounts and
     currencies on the price, and the customer's comment on cancelling."""
-    fact = objects.subscription_fact(subscription, at)
+    fact = subscription_fact(subscription, at)
     if fact is None:
         return Translation(rereads=(Ref("subscription", subscription["id"]),))
     if fact.status != "canceled" and ("schedule" in subscription or says_too_little(subscription)):
