@@ -22,7 +22,21 @@ const preloadFont: Plugin = {
 export default defineConfig({
   plugins: [react(), tailwind(), preloadFont],
   resolve: { conditions: ["@bitsleuth/source", "module", "browser", "development|production"] },
-  build: { target: "es2022", assetsInlineLimit: 0 },
+  build: {
+    target: "es2022",
+    assetsInlineLimit: 0,
+    // What every page needs is two files, not one for each part that a page loaded later also uses.
+    rolldownOptions: {
+      output: {
+        codeSplitting: {
+          groups: [
+            { name: "libraries", test: /node_modules/, tags: ["$initial"], priority: 1 },
+            { name: "first", tags: ["$initial"] },
+          ],
+        },
+      },
+    },
+  },
   server: {
     proxy: Object.fromEntries(
       ["/billing", "/auth", "/admin", "/.well-known", "/mock"].map((path) => [
