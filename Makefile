@@ -1,6 +1,6 @@
 # `make` lists the targets. Once `setup` has run, only the targets that say so need the network.
 .DEFAULT_GOAL := help
-.PHONY: deploy destroy help setup run demo test unit lint types template mutants bench load build lock clean audit audit-python audit-npm audit-template
+.PHONY: deploy destroy help setup run demo test sweep unit lint types template mutants bench load build lock clean audit audit-python audit-npm audit-template
 MAKEFLAGS += --no-print-directory
 
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
@@ -25,8 +25,11 @@ run: setup ## Run the whole system on http://127.0.0.1:8000 (PORT=…), until Ct
 demo: setup ## Make purchases on the whole system, step by step
 	@python -m demo.tour $(ARGS)
 
-test: setup ## Run every check: lint, types, template, tests, front end
+test: setup ## Run the checks: lint, types, template, tests, front end
 	@python -m local.check
+
+sweep: setup ## Run the tests that take minutes: all pages, controls, states and faults (CI runs them too)
+	@pytest -q -n auto --dist loadgroup -m sweep $(ARGS)
 
 unit: setup ## Run the tests that need neither the engine nor a browser
 	@pytest -q -n auto -m "not engine and not browser" $(ARGS)

@@ -5,6 +5,7 @@ import logging
 import math
 import socket
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -111,13 +112,17 @@ def tables(moto: str, empty_tables: dict[str, Any], monkeypatch: pytest.MonkeyPa
     return {name: name for name in empty_tables}
 
 
-@pytest.fixture(scope="session")
-def shop_engine() -> Iterator[Shop]:
+def open_test_shop() -> AbstractContextManager[Shop]:
     """A whole shop on the local engine, every function held to its IAM policies. Tests use user ids of their own.
 
     Its entitlement tokens live for seconds, so that a test can wait for their end.
     """
-    with open_shop(enforce_policies=True, parameters={"EntitlementTokenSeconds": "6"}) as shop:
+    return open_shop(enforce_policies=True, parameters={"EntitlementTokenSeconds": "6"})
+
+
+@pytest.fixture(scope="session")
+def shop_engine() -> Iterator[Shop]:
+    with open_test_shop() as shop:
         yield shop
 
 

@@ -13,23 +13,25 @@ LOG_LINES = 20
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks tests that use a fixture `…_engine`, and runs all users of an engine in one xdist process: it starts once.
+    """Marks tests that use a session's `…_engine`, and runs all users of one in one xdist process: it starts once.
 
     Files with module-scoped fixtures also stay in one process, so that the fixture is made once.
     """
     for item in items:
         file = item.nodeid.partition("::")[0]
-        engine = next((name for name in getattr(item, "fixturenames", ()) if name.endswith("_engine")), None)
+        engine = next((name for name in _fixtures(item, "session") if name.endswith("_engine")), None)
         if engine:
             item.add_marker(pytest.mark.engine)
             item.add_marker(pytest.mark.xdist_group(engine))
-        elif _has_a_fixture_of_its_file(item) and not item.get_closest_marker("xdist_group"):
+        elif _fixtures(item, "module") and not item.get_closest_marker("xdist_group"):
             item.add_marker(pytest.mark.xdist_group(file))
 
 
-def _has_a_fixture_of_its_file(item: pytest.Item) -> bool:
+def _fixtures(item: pytest.Item, scope: str) -> list[str]:
+    """The fixtures of this scope that a test uses, by name."""
     info = getattr(item, "_fixtureinfo", None)
-    return info is not None and any(defined[-1].scope == "module" for defined in info.name2fixturedefs.values())
+    defined = info.name2fixturedefs if info else {}
+    return [name for name in getattr(item, "fixturenames", ()) if name in defined and defined[name][-1].scope == scope]
 
 
 @pytest.hookimpl(wrapper=True)

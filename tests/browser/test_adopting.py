@@ -16,7 +16,7 @@ from tests.browser.adopted import Line, serve
 from tests.browser.conftest import Visitor, launch
 from tests.browser.host import API, TOKEN_SECONDS, Model
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.sweep]
 ANSWER = "You spent 0.0042 BTC."
 LOCKED = "Enhanced tax report is not in your plan"
 UNKNOWN = "This could not be checked"

@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, Locator, Page, Request, TimeoutError, e
 from demo.shop import ADMIN, Shop
 from tests.browser.conftest import Visitor
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.sweep]
 PAGES = (
     "plans editor versions revenue users customer leaving short invoices vouchers batch events quarantined aside "
     "deliveries rollout audit"

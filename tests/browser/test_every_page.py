@@ -8,7 +8,7 @@ from playwright.sync_api import Browser
 from demo.shop import ADMIN, Shop
 from tests.browser.conftest import Visitor
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.sweep]
 
 BUYER = ["/pricing", "/pricing?interval=year", "/demo", "/account/billing", "/redeem", "/checkout/return", "/nowhere"]
 SECTIONS = ("plans", "revenue", "users", "invoices", "vouchers", "events", "endpoints", "rollout", "audit")

@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, expect
 from tests.browser.conftest import Visitor
 from tests.browser.host import SOURCE, Host, packed
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.sweep]
 PAGES = ["/", "/pricing", "/account/billing", "/checkout/return"]
 SCHEMES = pytest.mark.parametrize("scheme", ["light", "dark"])
 Scheme = Literal["light", "dark"]

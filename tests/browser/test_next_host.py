@@ -12,7 +12,7 @@ from person import Person, signed
 from tests.browser.conftest import Visitor
 from tests.browser.host import Host
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.sweep]
 PAGES = ["/", "/pricing", "/account/billing", "/checkout/return?checkout_id=chk_unknown"]
 ANSWER = "You spent 0.0042 BTC."
 

@@ -9,7 +9,7 @@ from demo.shop import Shop
 from tests.browser.buyers import on_sale
 from tests.browser.conftest import Visitor
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.sweep]
 
 MOST = 0.05
 # Layout shifts that nobody's click caused, summed by the browser itself, with what moved.

@@ -12,7 +12,7 @@ from demo.shop import Shop
 from tests.browser.conftest import Visitor
 from tests.browser.test_staff import sign_in
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.sweep]
 
 SHELL = Path(__file__).parents[2] / "frontend" / "portal" / "src" / "admin" / "Admin.tsx"
 SECTIONS = dict(re.findall(r'^  (\w+): \[\w+, "([A-Z]+ /admin/[^"]+)"\]', SHELL.read_text(), re.MULTILINE))

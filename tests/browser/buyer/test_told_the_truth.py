@@ -8,9 +8,9 @@ from playwright.sync_api import Route, expect
 
 from billing.rules.times import DAY
 from demo.passing import pass_time
+from tests.browser.buyer.test_wallet_renewal import connect
 from tests.browser.buyers import at_the_desk, at_the_server, in_bitcoin, on_sale, status, today, wait_until
 from tests.browser.conftest import Visitor
-from tests.browser.test_wallet_renewal import connect
 
 pytestmark = pytest.mark.browser
 

@@ -12,8 +12,8 @@ from playwright.sync_api import Page, expect
 
 from billing.rules.times import DAY
 from demo.passing import pass_time
+from tests.browser.buyer.test_wallet_renewal import buy_a_term, until
 from tests.browser.conftest import Visitor
-from tests.browser.test_wallet_renewal import buy_a_term, until
 
 pytestmark = pytest.mark.browser
 

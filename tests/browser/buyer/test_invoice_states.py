@@ -11,7 +11,7 @@ from demo.shop import ADMIN, Shop
 from tests.browser.buyers import at_the_server, in_bitcoin, look_again
 from tests.browser.conftest import Visitor
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.sweep]
 
 HALF = r"\$9\.(49|50) of \$19\.00 has arrived"
 # What happened, what the dialog says, what the page says first (None: nothing), what the list says.
