@@ -310,7 +310,7 @@ def test_what_waits_for_a_person_is_found_behind_any_number_of_open_invoices(btc
     btcpay.app.advance(3700)
     btcpay.app.pay(late)
     btcpay.settle()
-    order = btcpay.account.checkouts.__next__()
+    order = btcpay.account.checkouts[0]
     for number in range(120):
         user = f"usr_crowd_{number}"
         btcpay.checkouts.create(user, PLUS.plan_id, "btcpay", btcpay.now)

@@ -57,6 +57,7 @@ def functions(cloud: Cloud, load: Callable[[str], ModuleType]) -> Callable[[str]
     return handler
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE], ids=["fitting", "breaking"])
 def test_fuzzed_calls_are_answered_as_documented(functions: Callable[[str], Any], mode: GenerationMode) -> None:
     found: list[str] = []

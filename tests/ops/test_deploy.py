@@ -101,6 +101,7 @@ def operator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
         emulator.stop()
 
 
+@pytest.mark.sweep
 def test_a_stage_is_made_repeated_and_taken_down(operator: Operator) -> None:
     """One story, since each part of it takes CloudFormation's time."""
     first = operator.run("deploy", "ProviderMode=mock", "HostOrigin=https://app.example.com/")

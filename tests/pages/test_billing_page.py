@@ -12,6 +12,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from billing.api.answers.gate import EntitlementList
 from billing.api.answers.payments import ReceiptList
 from billing.api.answers.plans import QuoteList
@@ -33,6 +35,7 @@ SHAPES: dict[str, Any] = {
 }
 
 
+@pytest.mark.sweep
 def test_every_sentence_with_a_date_or_an_amount_is_what_the_service_says(tmp_path: Path) -> None:
     documents = [document for seed in range(LIVES) for document in _lived(seed)]
     corpus = tmp_path / "histories.json"

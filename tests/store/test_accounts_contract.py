@@ -231,4 +231,4 @@ def test_what_counts_again_is_on_its_subscription_alone(accounts: Accounts) -> N
     accounts.change(USER, charged_back)  # type: ignore[misc]
     found = [p for _, p in accounts.load(USER, whole=True).payments if p.payment_id == "in_2"]
     assert [p.disputes for p in found] == [{"dp_1": taken}]
-    assert "in_2" in next(accounts.load(USER).subscriptions).payments
+    assert "in_2" in accounts.load(USER).subscriptions[0].payments

@@ -309,7 +309,7 @@ def pay(town: Town, user_id: str, months: int, at: int = NOW) -> list[int]:
         start = NOW + n * 30 * DAY
         before = town.accounts.load(user_id)
         bought = replace(card(1), current_period_start=start, current_period_end=start + 30 * DAY, payments={})
-        known = next(before.subscriptions, bought)
+        known = next(iter(before.subscriptions), bought)
         told = payment(f"in_{n}", paid_at=start, period_start=start, period_end=start + 30 * DAY, refs=(f"pi_{n}x",))
         moved_on = replace(bought, payments=known.payments, past_until=known.past_until)
         decided = consequences(before, filed(before, moved_on, told), _PLANS, at)
