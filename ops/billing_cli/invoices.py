@@ -58,7 +58,7 @@ def _say(invoice: Mapping[str, Any]) -> None:
     if invoice["doubles"]:
         console.print(f"paid a second time for what {invoice['doubles']} had already bought")
     for refund in invoice["refunds"]:
-        stated = f", stated by the provider as {refund['told']}" if refund["told"] else ""
+        stated = f", stated by the provider as {refund['exact_amount']}" if refund["exact_amount"] else ""
         how = _WAITS.get(refund["waits_for"], refund["status"])
         back = format_money(refund["amount_cents"], invoice["currency"])
         console.print(f"refund {refund['refund_id']}: {back}{stated}, {how}", soft_wrap=True)

@@ -75,7 +75,7 @@ def test_amounts_that_others_make_are_rounded_and_told(btcpay: World, amount: st
     btcpay.app.refunds.by_the_server(invoice, "Custom", amount, "USD")
     assert btcpay.settle() == 0
     (refund,) = btcpay.desk.reread("btcpay", invoice, btcpay.now)["refunds"]
-    assert (refund["amount_cents"], refund["told"]) == (cents, f"{amount} USD")
+    assert (refund["amount_cents"], refund["exact_amount"]) == (cents, f"{amount} USD")
 
 
 def test_half_paid_where_a_further_payment_costs_a_fee(btcpay: World) -> None:

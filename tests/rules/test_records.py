@@ -80,8 +80,8 @@ UNDERPAID = purchase(state="underpaid", received_cents=4000, payment=seen(4000))
         (purchase(doubles="inv_0", returns_surplus=True), True),
         # A refund that was converted may miss what it gives back by a unit.
         (replace(UNDERPAID, payment=seen(4000, refunds=refund(3999))), True),
-        (replace(UNDERPAID, payment=seen(4000, refunds=refund(3999, told="0.0012 BTC"))), False),
-        (replace(UNDERPAID, payment=seen(4000, refunds=refund(3998, told="0.0012 BTC"))), True),
+        (replace(UNDERPAID, payment=seen(4000, refunds=refund(3999, exact_amount="0.0012 BTC"))), False),
+        (replace(UNDERPAID, payment=seen(4000, refunds=refund(3998, exact_amount="0.0012 BTC"))), True),
     ],
 )
 def test_somebody_decides_about_money_that_bought_nothing(of: Purchase, undecided: bool) -> None:

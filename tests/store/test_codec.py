@@ -119,6 +119,27 @@ def test_a_record_of_an_unknown_kind_is_an_error_and_never_a_guess() -> None:
         record_from_item(item({"user_id": "usr_1", "record": "voucher#1"}))
 
 
+def test_a_record_is_read_under_the_names_that_its_fields_had_before() -> None:
+    back = Refund(refund_id="re_1", amount_cents=151, status="succeeded", observed_at=2, exact_amount="1.505 USD")
+    paid = Payment(payment_id="inv_2", amount_cents=900, currency="USD", paid_at=1, refunds={"re_1": back})
+    purchase = Purchase(
+        provider="btcpay",
+        purchase_id="inv_2",
+        plan_id="tax-pass",
+        plan_version=1,
+        state="paid",
+        amount_cents=900,
+        currency="USD",
+        observed_at=2,
+        created_at=1,
+        payment=paid,
+    )
+    stored = record_to_item("usr_1", purchase)
+    before = {**stored, "payment": {"S": stored["payment"]["S"].replace('"exact_amount":', '"told":')}}
+    assert before != stored
+    assert record_from_item(before) == purchase
+
+
 def test_what_is_none_is_left_out() -> None:
     assert item({"a": None, "b": 0, "c": False, "d": ""}) == {"b": {"N": "0"}, "c": {"BOOL": False}, "d": {"S": ""}}
 

@@ -262,7 +262,7 @@ def _refund_view(refund: Refund) -> dict[str, Any]:
     return {
         "refund_id": refund.refund_id,
         "amount_cents": refund.amount_cents,
-        "told": refund.told,
+        "exact_amount": refund.exact_amount,
         "status": refund.status,
         "waits_for": refund.waits_for,
     }

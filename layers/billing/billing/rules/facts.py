@@ -172,8 +172,8 @@ class PurchaseFact(_Fact):
 class RefundFact(_Fact):
     """One refund, by its own id. `payment_ref` is any name of the payment: its id or one of its `refs`.
 
-    `request_id`: the request of ours that it carries out, as written on the provider's object. `told`: the provider's
-    own words for the amount, where `amount_cents` is rounded or converted. `waits_for`: of one in bitcoin that is on
+    `request_id`: the request of ours that it carries out, as written on the provider's object. `exact_amount`: the
+    provider's own words for it, where `amount_cents` is rounded or converted. `waits_for`: of one in bitcoin that is on
     its way, whose turn it is: the buyer's (`claim`), the merchant's (`approval`) or the server's (`payment`).
     """
 
@@ -184,7 +184,7 @@ class RefundFact(_Fact):
     status: RefundStatus
     reason: str | None = None
     request_id: str | None = None
-    told: str | None = None
+    exact_amount: str | None = None
     waits_for: str | None = None
 
 

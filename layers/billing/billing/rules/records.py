@@ -33,9 +33,9 @@ UNDER_WAY: frozenset[PurchaseState] = frozenset({"pending", "processing"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refund:
-    """Money back. `request_id`: the request of ours (see `RefundRequest`) that it carries out, if any. `told`: the
-    provider's own words for an amount that is rounded or converted here. `waits_for`: whose turn it is with a claim in
-    bitcoin that is on its way (see `RefundFact`)."""
+    """Money back. `request_id`: the request of ours (see `RefundRequest`) that it carries out, if any. `exact_amount`:
+    the provider's own words for an amount that is rounded or converted here. `waits_for`: whose turn it is with a claim
+    in bitcoin that is on its way (see `RefundFact`)."""
 
     refund_id: str
     amount_cents: int
@@ -43,7 +43,7 @@ class Refund:
     observed_at: int
     reason: str | None = None
     request_id: str | None = None
-    told: str | None = None
+    exact_amount: str | None = None
     waits_for: str | None = None
 
     @property
@@ -132,7 +132,7 @@ class Payment:
     @property
     def rounding_cents(self) -> int:
         """By how much converted amounts may miss each other: one unit for each."""
-        return sum(1 for r in self.refunds.values() if r.told)
+        return sum(1 for r in self.refunds.values() if r.exact_amount)
 
     @property
     def kept_cents(self) -> int:

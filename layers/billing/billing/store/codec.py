@@ -118,6 +118,8 @@ _KINDS: dict[str, type[Record]] = {
 }
 # The key of a record that is over begins so (see `rules/ended.py`): "~" sorts behind all that decides access.
 BEHIND = "~past#"
+# What fields are called now, by the names under which records that lie in tables may still have them.
+_RENAMED = {"told": "exact_amount"}
 
 
 def record_to_item(user_id: str, record: Record, *, behind: bool = False) -> Item:
@@ -181,7 +183,7 @@ def _due(user_id: str, record: Record) -> dict[str, object]:
 
 def record_from_item(stored: Mapping[str, Any]) -> Record:
     """Raises KeyError for a record kind that this version does not know, because guessing about money is no option."""
-    attributes = values(stored)
+    attributes = _renamed(values(stored))
     kind = _KINDS[attributes["record"].removeprefix(BEHIND).partition("#")[0]]
     decoded: dict[str, Any] = {f.name: attributes[f.name] for f in fields(kind) if f.name in attributes}
     if "payments" in decoded:
@@ -206,6 +208,10 @@ def record_from_item(stored: Mapping[str, Any]) -> Record:
         if name in decoded:
             decoded[name] = json.loads(decoded[name])
     return kind(**decoded)
+
+
+def _renamed(stored: Mapping[str, Any]) -> dict[str, Any]:
+    return {_RENAMED.get(name, name): value for name, value in stored.items()}
 
 
 def _ended(decoded: dict[str, Any]) -> Ended:
@@ -246,7 +252,7 @@ def _payment(stored: dict[str, Any]) -> Payment:
             **stored,
             "refs": tuple(stored.get("refs", ())),
             "also": tuple(Bought(**value) for value in stored.get("also", ())),
-            "refunds": {key: Refund(**value) for key, value in stored.get("refunds", {}).items()},
+            "refunds": {key: Refund(**_renamed(value)) for key, value in stored.get("refunds", {}).items()},
             "disputes": {key: Dispute(**value) for key, value in stored.get("disputes", {}).items()},
         }
     )

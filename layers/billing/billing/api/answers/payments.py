@@ -86,7 +86,7 @@ class RefundEffect(Response):
 
 
 class InvoiceReturn(Response):
-    """A refund of a bitcoin invoice. `told`: the provider's exact amount as text, if `amount_cents` is rounded or
+    """A refund of a bitcoin invoice. `exact_amount`: the provider's amount as text, if `amount_cents` is rounded or
     converted.
 
     `waits_for`: the next step of a pending refund: the buyer's `claim`, the merchant's `approval` at the server, or the
@@ -95,7 +95,7 @@ class InvoiceReturn(Response):
 
     refund_id: str
     amount_cents: int
-    told: str | None
+    exact_amount: str | None
     status: RefundStatus
     waits_for: Literal["claim", "approval", "payment"] | None
 

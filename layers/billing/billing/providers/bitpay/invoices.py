@@ -120,7 +120,7 @@ def refund_fact(refund: Mapping[str, Any], price_currency: str, now: int) -> Ref
         status=_REFUND_STATES.get(str(refund.get("status")), "failed"),
         reason=SURPLUS if by_itself else str(refund["reference"]) if refund.get("reference") else None,
         request_id=str(refund["guid"]).replace("-", "") if refund.get("guid") else None,
-        told=inexact_amount(amount, currency, cents, currency),
+        exact_amount=inexact_amount(amount, currency, cents, currency),
     )
 
 
@@ -142,6 +142,6 @@ def refund_info(invoice: Mapping[str, Any], status: RefundStatus, now: int) -> t
             amount_cents=cents,
             currency=currency,
             status=status,
-            told=inexact_amount(refunded, currency, cents, currency),
+            exact_amount=inexact_amount(refunded, currency, cents, currency),
         ),
     )

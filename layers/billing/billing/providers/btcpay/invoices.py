@@ -171,7 +171,7 @@ def refund_fact(
         status=status,
         reason=reason if described.startswith(DESCRIBED) else None,
         request_id=_request_of(claim.get("name")),
-        told=inexact_amount(counted, currency, cents, price_currency),
+        exact_amount=inexact_amount(counted, currency, cents, price_currency),
         waits_for=turn if status == "pending" else None,
     )
 

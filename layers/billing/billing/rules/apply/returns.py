@@ -26,7 +26,7 @@ def refund(account: Account, fact: RefundFact, catalogue: Catalogue) -> Account 
         observed_at=fact.observed_at,
         reason=fact.reason,
         request_id=fact.request_id,
-        told=fact.told,
+        exact_amount=fact.exact_amount,
         waits_for=fact.waits_for,
     )
 
