@@ -55,8 +55,8 @@ def _say(invoice: Mapping[str, Any]) -> None:
         console.print(f"[yellow]{money('undecided_cents')} waits for a decision[/]")
     if invoice["vanished_cents"]:
         console.print(f"[yellow]{money('vanished_cents')} had counted, but the payment has disappeared[/]")
-    if invoice["doubles"]:
-        console.print(f"paid a second time for what {invoice['doubles']} had already bought")
+    if invoice["duplicate_of"]:
+        console.print(f"paid a second time for what {invoice['duplicate_of']} had already bought")
     for refund in invoice["refunds"]:
         stated = f", stated by the provider as {refund['exact_amount']}" if refund["exact_amount"] else ""
         how = _WAITS.get(refund["waits_for"], refund["status"])

@@ -131,7 +131,7 @@ def test_a_pass_paid_twice_all_the_same_is_flagged(btcpay: World) -> None:
     btcpay.app.mark(first, "Settled")
     btcpay.settle()
     (found,) = btcpay.desk.open(25, flagged=True)["invoices"]
-    assert (found["purchase_id"], found["doubles"], found["undecided_cents"]) == (first, second, PRICE)
+    assert (found["purchase_id"], found["duplicate_of"], found["undecided_cents"]) == (first, second, PRICE)
     give_back(btcpay, first)
     assert flagged(btcpay) == []
     assert btcpay.has(FEATURE)

@@ -398,9 +398,9 @@ def test_what_was_bought_again_counts_while_the_first_payment_is_charged_back_in
     charged_back, won = dispute_fact("open", NOW + 2), dispute_fact("won", NOW + 3)
     for told in ([first, second, charged_back], [second, first, charged_back], [first, charged_back, second]):
         account = after(*told, account=Account(USER, records={order.record: order}))
-        assert {p.purchase_id: p.doubles for p in account.purchases} == {"pi_1": None, "inv_1": None}
+        assert {p.purchase_id: p.duplicate_of for p in account.purchases} == {"pi_1": None, "inv_1": None}
         account = after(won, account=account)
-        assert {p.purchase_id: p.doubles for p in account.purchases} == {"pi_1": None, "inv_1": "pi_1"}
+        assert {p.purchase_id: p.duplicate_of for p in account.purchases} == {"pi_1": None, "inv_1": "pi_1"}
 
 
 def test_a_fraud_warning_is_noted_on_its_payment() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from billing.api.answers.plans import QuoteList
 from billing.api.status import quotes
-from billing.rules.apply.purchases import mark_doubles
+from billing.rules.apply.purchases import mark_duplicates
 from billing.rules.plans import Allowance, Catalogue, Credits, Plan
 from billing.rules.quotes import Obstacle, Overlap, included_in, live_subscription, obstacle, overlap, quote, trial_days
 from billing.rules.records import Account, Checkout, Dispute, Purchase, Record, Redemption, Refund
@@ -185,7 +185,7 @@ def test_credits_add_up_and_are_sold_again_and_again() -> None:
     ]
     (again,) = [q for q in quotes(account(*both), shop, ["mock", "btcpay"], NOW) if q["plan_id"] == "pack"]
     assert (again["move"], [rail["provider"] for rail in again["rails"]]) == ("buy", ["mock", "btcpay"])
-    assert [p.doubles for p in mark_doubles(account(*both), pack).purchases] == [None, None]
+    assert [p.duplicate_of for p in mark_duplicates(account(*both), pack).purchases] == [None, None]
 
 
 def bought(purchase_id: str, plan: Plan, paid_at: int, **more: Any) -> Purchase:
@@ -206,28 +206,28 @@ DISPUTED = {"dp_1": Dispute(dispute_id="dp_1", amount_cents=4900, status="open",
 
 
 @pytest.mark.parametrize(
-    ("first", "second", "doubles"),
+    ("first", "second", "duplicate_of"),
     [
         (FIRST, SECOND, "pur_2"),
-        (FIRST, replace(SECOND, doubles="pur_2"), "pur_2"),
+        (FIRST, replace(SECOND, duplicate_of="pur_2"), "pur_2"),
         (FIRST, replace(SECOND, received_cents=None), None),  # by card: the provider would have refused it
         (FIRST, replace(SECOND, state="failed"), None),
-        (replace(FIRST, state="failed"), replace(SECOND, doubles="pur_2"), None),
-        (marked(FIRST, refunds=GIVEN_BACK), replace(SECOND, doubles="pur_2"), None),
-        (marked(FIRST, disputes=DISPUTED), replace(SECOND, doubles="pur_2"), None),
+        (replace(FIRST, state="failed"), replace(SECOND, duplicate_of="pur_2"), None),
+        (marked(FIRST, refunds=GIVEN_BACK), replace(SECOND, duplicate_of="pur_2"), None),
+        (marked(FIRST, disputes=DISPUTED), replace(SECOND, duplicate_of="pur_2"), None),
         (replace(FIRST, plan_id="other"), SECOND, None),
     ],
 )
-def test_what_is_for_good_is_bought_once(first: Purchase, second: Purchase, doubles: str | None) -> None:
-    after = {p.purchase_id: p.doubles for p in mark_doubles(account(first, second), TAX_PASS).purchases}
-    assert after == {"pur_2": None, "pur_1": doubles}
+def test_what_is_for_good_is_bought_once(first: Purchase, second: Purchase, duplicate_of: str | None) -> None:
+    after = {p.purchase_id: p.duplicate_of for p in mark_duplicates(account(first, second), TAX_PASS).purchases}
+    assert after == {"pur_2": None, "pur_1": duplicate_of}
 
 
 def test_what_lasts_for_days_or_renews_is_bought_again() -> None:
     days = account(bought("pur_1", DAY_PASS, NOW), bought("pur_2", DAY_PASS, NOW + 1))
-    assert [p.doubles for p in mark_doubles(days, DAY_PASS).purchases] == [None, None]
+    assert [p.duplicate_of for p in mark_duplicates(days, DAY_PASS).purchases] == [None, None]
     renewing = account(bought("pur_1", PLUS, NOW), bought("pur_2", PLUS, NOW + 1))
-    assert [p.doubles for p in mark_doubles(renewing, PLUS).purchases] == [None, None]
+    assert [p.duplicate_of for p in mark_duplicates(renewing, PLUS).purchases] == [None, None]
 
 
 def test_what_another_plan_has_is_named() -> None:

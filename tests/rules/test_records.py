@@ -76,8 +76,8 @@ UNDERPAID = purchase(state="underpaid", received_cents=4000, payment=seen(4000))
         (purchase(received_cents=5000, payment=seen(4900, beyond_cents=100), decided_cents=5000), False),
         (purchase(received_cents=5000, payment=seen(4900, beyond_cents=100), returns_surplus=True), False),
         # What was bought a second time bought nothing, whoever gives a surplus back.
-        (purchase(doubles="inv_0"), True),
-        (purchase(doubles="inv_0", returns_surplus=True), True),
+        (purchase(duplicate_of="inv_0"), True),
+        (purchase(duplicate_of="inv_0", returns_surplus=True), True),
         # A refund that was converted may miss what it gives back by a unit.
         (replace(UNDERPAID, payment=seen(4000, refunds=refund(3999))), True),
         (replace(UNDERPAID, payment=seen(4000, refunds=refund(3999, exact_amount="0.0012 BTC"))), False),

@@ -33,7 +33,7 @@ function mayOf(role: "viewer" | "support" | "admin"): string[] {
 const live = { ...subscription, subscription_id: ID };
 const invoice: Schemas["AdminInvoice"] = {
   ...{ user_id: "usr_7", provider: "btcpay", purchase_id: "inv_9", plan_id: "pro-month", status: "underpaid", amount_cents: 1900, received_cents: 949 },
-  ...{ received_sat: 900, due_cents: 951, surplus_cents: 0, refunded_cents: 0, refundable_cents: 949, undecided_cents: 949, doubles: null, refunds: [] },
+  ...{ received_sat: 900, due_cents: 951, surplus_cents: 0, refunded_cents: 0, refundable_cents: 949, undecided_cents: 949, duplicate_of: null, refunds: [] },
   ...{ currency: "USD", accepted_by: null, needs_decision: true, vanished_cents: 0, created_at: "2026-11-01T00:00:00Z", expires_at: null },
   ...{ refund_id: null, claim_url: null, claim_urls: [], outcome: null, parts: [], error: null },
 };

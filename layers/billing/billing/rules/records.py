@@ -349,7 +349,7 @@ class Purchase:
     Of a bitcoin invoice, None for cards: `received_cents` is all that came, less the network's fees, at the invoice's
     rate, and `received_sat` the same in satoshis. `returns_surplus`: its provider gives back by itself what came beyond
     the price. About `decided_cents` of it, or of what was there, a person has decided, or it had counted by itself and
-    vanished. `doubles` names the earlier purchase of the same plan for good. `poll_at`: when to look at the invoice
+    vanished. `duplicate_of`: the earlier purchase of the same plan for good. `poll_at`: when to look at the invoice
     again, None: never. `by_wallet`: its invoice was opened for the buyer's wallet, which is asked to pay it (see
     `Mandate`).
     `transactions`: the ids on the chain by which its buyer can be found; nothing is decided by them.
@@ -372,7 +372,7 @@ class Purchase:
     returns_surplus: bool = False
     decided_cents: int = 0
     accepted_by: str | None = None
-    doubles: str | None = None
+    duplicate_of: str | None = None
     payment: Payment | None = None
     expires_at: int | None = None
     poll_at: int | None = None
@@ -405,7 +405,7 @@ class Purchase:
     @property
     def unbought_cents(self) -> int:
         """The part of what is kept that bought nothing."""
-        bought = self.payment.kept_cents if self.payment and self.paid and not self.doubles else 0
+        bought = self.payment.kept_cents if self.payment and self.paid and not self.duplicate_of else 0
         return max(0, self.kept_cents - bought)
 
     @property
@@ -413,7 +413,7 @@ class Purchase:
         """Money came that bought nothing and was not given back: a person has to accept it or give it back."""
         if self.received_cents is None or self.state in UNDER_WAY:
             return False
-        returned_anyway = self.surplus_cents if self.paid and not self.doubles and self.returns_surplus else 0
+        returned_anyway = self.surplus_cents if self.paid and not self.duplicate_of and self.returns_surplus else 0
         rounding = self.payment.rounding_cents if self.payment else 0
         # A decision about money holds as long as that money counts for something.
         decided = self.paid and self.received_cents <= self.decided_cents

@@ -54,8 +54,8 @@ class Doubles:
                 for double in account.duplicate_subscriptions:
                     self._undo(account, double, now)
         left = {record.record: record for record, _ in extra}
-        doubles = account.duplicate_subscriptions
-        left |= {s.record: s for d in doubles if (s := _of(account, d)) and any(owed(account, s, d))}
+        duplicates = account.duplicate_subscriptions
+        left |= {s.record: s for d in duplicates if (s := _of(account, d)) and any(owed(account, s, d))}
         return list(left.values())
 
     def _note(self, user_id: str, now: int) -> None:

@@ -119,7 +119,7 @@ _KINDS: dict[str, type[Record]] = {
 # The key of a record that is over begins so (see `rules/ended.py`): "~" sorts behind all that decides access.
 BEHIND = "~past#"
 # What fields are called now, by the names under which records that lie in tables may still have them.
-_RENAMED = {"told": "exact_amount"}
+_RENAMED = {"told": "exact_amount", "doubles": "duplicate_of"}
 
 
 def record_to_item(user_id: str, record: Record, *, behind: bool = False) -> Item:

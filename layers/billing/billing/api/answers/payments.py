@@ -123,7 +123,7 @@ class AdminInvoice(Response):
     """Received without buying anything; an admin has to decide."""
     vanished_cents: int
     """Had counted, as accepted or settled, and was then replaced on the chain."""
-    doubles: str | None
+    duplicate_of: str | None
     """An earlier lifetime purchase of the same plan, which this one repeats."""
     refunds: list[InvoiceReturn]
     currency: str

@@ -69,7 +69,7 @@ def purchase(account: Account, fact: PurchaseFact, catalogue: Catalogue) -> Acco
     new = replace(new, payment=_invoice_money(fact, old, new) if fact.poll else _money_in(fact, old))
     if fact.poll:
         new = replace(new, poll_at=next_poll(new, fact.observed_at))
-    account = mark_doubles(_complete_checkout(account.put(new), new), plan)
+    account = mark_duplicates(_complete_checkout(account.put(new), new), plan)
     return renew(account, catalogue)
 
 
@@ -235,10 +235,10 @@ def accept(account: Account, purchase: Purchase, admin: str, catalogue: Catalogu
     accepted = replace(accepted, poll_at=next_poll(accepted, now))
     account = _complete_checkout(account.put(accepted), accepted)
     plan = catalogue.get(purchase.plan_id, purchase.plan_version)
-    return renew(mark_doubles(account, plan) if plan else account, catalogue)
+    return renew(mark_duplicates(account, plan) if plan else account, catalogue)
 
 
-def mark_doubles(account: Account, plan: Plan) -> Account:
+def mark_duplicates(account: Account, plan: Plan) -> Account:
     """Marks what was paid again, in bitcoin, for a plan that is bought once for good: it bought nothing. Credits add
     up."""
     if plan.recurring or plan.duration_days is not None or plan.gives_credits:
@@ -254,7 +254,7 @@ def mark_doubles(account: Account, plan: Plan) -> Account:
     first = min(counting, default=None, key=lambda entry: entry[:2])
     later = {p.record for _, _, p in counting if first and p.received_cents is not None} - {first[1] if first else ""}
     return account.put(
-        *(replace(p, doubles=first[2].purchase_id if first and p.record in later else None) for p in same)
+        *(replace(p, duplicate_of=first[2].purchase_id if first and p.record in later else None) for p in same)
     )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from billing.data import replace
-from billing.rules.apply.purchases import mark_doubles, renew, with_beyond
+from billing.rules.apply.purchases import mark_duplicates, renew, with_beyond
 from billing.rules.facts import CustomerDeletedFact, DisputeFact, FraudWarningFact, Ref, RefundFact
 from billing.rules.past import filed
 from billing.rules.plans import Catalogue
@@ -66,7 +66,7 @@ def _weighed(account: Account, purchase: Purchase, now: int, catalogue: Catalogu
         payment = with_beyond(purchase.payment, purchase.received_cents)
         account = account.put(replace(purchase, payment=payment, poll_at=sooner))
     plan = catalogue.get(purchase.plan_id, purchase.plan_version)
-    return mark_doubles(account, plan) if plan else account
+    return mark_duplicates(account, plan) if plan else account
 
 
 def dispute(account: Account, fact: DisputeFact, catalogue: Catalogue) -> Account | Ref:
