@@ -4,11 +4,14 @@ import json
 
 import pytest
 
-from billing.data import replace
+from billing.aws import Aws
+from billing.data import fields, replace
 from billing.outgoing import Reply
 from billing.rules.host_events import PAUSED_AFTER, TRIES, WAITS
 from billing.rules.host_signatures import is_genuine, secret_of
 from billing.rules.times import rfc3339
+from billing.store.codec import item
+from billing.store.outbox import ENDPOINTS, Endpoint
 from samples import NOW
 from tests.hosts.conftest import KEY, Outbox, change
 
@@ -124,7 +127,7 @@ def test_an_endpoint_that_takes_nothing_for_days_is_paused_and_loses_nothing(out
         assert outbox.now < NOW + 2 * PAUSED_AFTER, "it is never paused"
     assert outbox.now - NOW >= PAUSED_AFTER
     paused = outbox.get()
-    assert (paused.paused_for, paused.told) == ("failing", False)
+    assert (paused.paused_for, paused.pause_reported) == ("failing", False)
     outbox.take_in(change(3))
     assert outbox.deliver() == 0
     outbox.answers[endpoint.url] = [200]
@@ -133,6 +136,15 @@ def test_an_endpoint_that_takes_nothing_for_days_is_paused_and_loses_nothing(out
         outbox.store.awaken(lane, outbox.now)
     assert outbox.deliver_due() == 3
     assert outbox.order()[-3:] == [change(n).event_id for n in (1, 2, 3)]
+
+
+def test_an_endpoint_is_read_under_the_names_that_it_was_written_with_before(outbox: Outbox) -> None:
+    paused = replace(outbox.endpoint(), paused_for="failing", paused_at=NOW, pause_reported=False)
+    stored = {f.name: getattr(paused, f.name) for f in fields(Endpoint)}
+    stored["told"] = stored.pop("pause_reported")
+    before = item({"lane": ENDPOINTS, "place": paused.endpoint_id, **stored})
+    Aws().call("dynamodb", "put_item", TableName="HostEventsTable", Item=before)
+    assert outbox.get() == paused
 
 
 def test_an_endpoint_that_is_gone_is_paused_at_once(outbox: Outbox) -> None:

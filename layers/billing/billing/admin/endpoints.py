@@ -79,7 +79,7 @@ class AdminEndpoints:
         if state == "paused" and before.enabled:
             after = replace(after, paused_for="admin", paused_at=now)
         elif state == "enabled" and not before.enabled:
-            after = replace(after, paused_for="", paused_at=None, told=True)
+            after = replace(after, paused_for="", paused_at=None, pause_reported=True)
         if after == before:
             return view(before, health)
         after = self._put(before, after)

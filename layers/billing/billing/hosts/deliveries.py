@@ -197,7 +197,7 @@ class Deliveries:
         return health
 
     def _pause(self, endpoint: Endpoint, why: str, now: int) -> None:
-        paused = replace(endpoint, paused_for=why, paused_at=now, told=False, version=endpoint.version + 1)
+        paused = replace(endpoint, paused_for=why, paused_at=now, pause_reported=False, version=endpoint.version + 1)
         try:
             self._store.put_endpoint(paused, expected=endpoint.version)
         except LostRace:  # an admin, or another lane, was faster: the next try reads it anew

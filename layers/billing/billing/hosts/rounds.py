@@ -57,7 +57,7 @@ class HostEventRound:
         for endpoint, health in endpoints:
             if endpoint.enabled:
                 woken += self._awaken(endpoint, now)
-            elif not endpoint.told:
+            elif not endpoint.pause_reported:
                 self._tell_of_pause(endpoint, health, now)
         raised = self._watch(now)
         self._logger.info("host events looked after", extra={"woken": woken, "alerts": raised})
@@ -83,7 +83,7 @@ class HostEventRound:
             "failing_since": health.failing_since,
         }
         self._hosts.take_in([alert("EndpointPaused", endpoint.paused_at or now, why)], now)
-        reported = replace(endpoint, told=True, version=endpoint.version + 1)
+        reported = replace(endpoint, pause_reported=True, version=endpoint.version + 1)
         try:
             self._store.put_endpoint(reported, expected=endpoint.version)
         except LostRace:  # an admin is changing it: the next round reports it

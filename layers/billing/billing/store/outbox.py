@@ -38,7 +38,7 @@ STATES: tuple[State, ...] = ("waiting", "delivered", "failed")
 class Endpoint:
     """`generations` name its secrets, the newest first; while there are two, both sign.
 
-    `paused_for`: "admin", "failing" or "gone"; empty while it is enabled. `told`: an admin has been told of the pause.
+    `paused_for`: "admin", "failing" or "gone"; empty while it is enabled. `pause_reported`: an admin has been told.
     """
 
     endpoint_id: str
@@ -50,7 +50,7 @@ class Endpoint:
     version: int = 1
     paused_for: str = ""
     paused_at: int | None = None
-    told: bool = True
+    pause_reported: bool = True
 
     @property
     def enabled(self) -> bool:
@@ -301,6 +301,8 @@ def _delivery_item(delivery: Delivery) -> Item:
 
 
 def endpoint_from(stored: Mapping[str, Any]) -> Endpoint:
+    if "told" in stored:  # as it was called before
+        stored = {**stored, "pause_reported": stored["told"]}
     fields = fields_of(Endpoint, stored)
     return Endpoint(**{**fields, **{n: tuple(json.loads(fields[n])) for n in ("event_types", "generations")}})
 
