@@ -25,10 +25,11 @@ from billing.selling.message_round import Done, MessageRound
 from billing.selling.messages import CODE_SECONDS, Chosen, Envelopes, Messages
 from billing.store.accounts import AccountStore
 from billing.store.audit import AuditLog
+from billing.store.codec import item
 from billing.store.due import DueStore
 from billing.store.erasure import ErasureStore
 from billing.store.limits import Limits
-from billing.store.messages import MessageStore, Recipient
+from billing.store.messages import MESSAGES, MessageStore, Recipient
 from billing.store.payment_events import PaymentEventStore
 from memory import MemoryPlans
 from tests.acceptance.wallets import MemoryKms
@@ -591,11 +592,25 @@ def test_what_was_told_is_forgotten_when_it_can_be_due_no_more(shop: Shop) -> No
     shop.live(END)
     kept = shop.store.find(USER)
     assert kept
-    assert [told.seed for told in kept.settings.sendings.values()] == [None]
+    assert [sending.seed for sending in kept.settings.sendings.values()] == [None]
     shop.live(END + 3 * DAY)
     kept = shop.store.find(USER)
     assert kept
     assert kept.settings.sendings == {}
+
+
+def test_what_was_sent_is_read_under_the_name_that_it_had_before(shop: Shop) -> None:
+    shop.become(*prepaid())
+    shop.opt_in()
+    shop.live(END)
+    kept = shop.store.find(USER)
+    assert kept
+    assert kept.settings.sendings
+    key = item({"user_id": USER, "record": MESSAGES})
+    before = shop.aws.call("dynamodb", "get_item", TableName=shop.table, Key=key)["Item"]
+    before["told"] = before.pop("sendings")
+    shop.aws.call("dynamodb", "put_item", TableName=shop.table, Item=before)
+    assert shop.store.find(USER) == kept
 
 
 def test_a_change_for_a_wish_that_was_replaced_is_none(shop: Shop) -> None:

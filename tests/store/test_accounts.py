@@ -9,7 +9,7 @@ from billing.aws import Aws, AwsError
 from billing.rules.consequences import consequences
 from billing.rules.entitlements import sources
 from billing.rules.records import Account, Grant, Payment, Purchase, Subscription
-from billing.store.accounts import HISTORY, AccountStore
+from billing.store.accounts import HISTORY, SNAPSHOT, AccountStore
 from billing.store.codec import item
 from billing.store.dynamodb import Duplicate, ForeignLink, LostRace, transact
 from billing.store.payment_events import PaymentEvent, PaymentEventStore
@@ -64,6 +64,18 @@ def events(tables: dict[str, str]) -> PaymentEventStore:
 
 def having(account: Account, *records: Any) -> Account:
     return replace(account, records={**account.records, **{r.record: r for r in records}})
+
+
+def test_a_snapshot_is_read_under_the_name_that_its_recent_events_had_before(
+    accounts: AccountStore, tables: dict[str, str]
+) -> None:
+    nobody = accounts.load(USER)
+    accounts.commit(consequences(nobody, having(nobody, SUBSCRIPTION), CATALOGUE, NOW), EVENT)
+    table, key = tables["AccountsTable"], item({"user_id": USER, "record": SNAPSHOT})
+    before = Aws().call("dynamodb", "get_item", TableName=table, Key=key)["Item"]
+    before["told"] = before.pop("recent_events")
+    Aws().call("dynamodb", "put_item", TableName=table, Item=before)
+    assert accounts.load(USER).knows(EVENT.event_id)
 
 
 def test_history_and_usage_are_not_read_to_decide_access(accounts: AccountStore, tables: dict[str, str]) -> None:

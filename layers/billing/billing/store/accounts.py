@@ -58,7 +58,8 @@ class AccountStore:
         for stored in self._between(user_id, _FIRST, _LAST):
             if stored["record"]["S"] == SNAPSHOT:
                 version = int(stored["version"]["N"])
-                recent_events = tuple(stored["told"]["S"].split()) if "told" in stored else ()
+                recent = stored.get("recent_events") or stored.get("told")  # as it was called before
+                recent_events = tuple(recent["S"].split()) if recent else ()
             else:
                 record = record_from_item(stored)
                 records[record.record] = record
@@ -226,7 +227,7 @@ class AccountStore:
                 "version": after.version,
                 "sources": sources,
                 "updated_at": decided.at,
-                "told": " ".join(after.recent_events) or None,
+                "recent_events": " ".join(after.recent_events) or None,
             }
         )
         never_written = "attribute_not_exists(#record)"

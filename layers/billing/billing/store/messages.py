@@ -164,7 +164,7 @@ def _written(user_id: str, recipient: Recipient) -> dict[str, object]:
         "days": list(settings.days),
         "language": settings.language,
         "since": settings.since,
-        "told": sendings,
+        "sendings": sendings,
         "revision": recipient.revision,
         "due_shard": shard("message", place_of(user_id)),
         "due_at": recipient.due_at,
@@ -172,6 +172,7 @@ def _written(user_id: str, recipient: Recipient) -> dict[str, object]:
 
 
 def _from_values(stored: dict[str, Any]) -> Recipient:
+    sendings = stored["sendings" if "sendings" in stored else "told"]  # as it was called before
     return Recipient(
         id=stored["wish_id"],
         sealed=stored["sealed"],
@@ -180,7 +181,7 @@ def _from_values(stored: dict[str, Any]) -> Recipient:
             days=tuple(json.loads(stored["days"])),
             language=stored["language"],
             since=stored["since"],
-            sendings={key: Sending(**one) for key, one in json.loads(stored["told"]).items()},
+            sendings={key: Sending(**one) for key, one in json.loads(sendings).items()},
         ),
         due_at=stored["due_at"],
         revision=stored["revision"],
