@@ -106,5 +106,5 @@ def _table(moves: list[Move]) -> None:
 
 def _so_far(move: Move) -> str:
     counts = {"moved": move.moved + move.moving, "waiting": move.waiting, "refused": move.refused}
-    counts |= {"undone": move.undone, "kept": move.kept}
+    counts |= {"undone": move.undone, "not undone": move.not_undone}
     return "\n".join(f"{count} {name}" for name, count in counts.items() if count) or "nobody"

@@ -24,6 +24,7 @@ from billing.rules.records import Subscription
 from billing.selling.subscriptions import Subscriptions
 from billing.store.accounts import AccountStore
 from billing.store.audit import AuditLog
+from billing.store.codec import item
 from billing.store.moves import COUNTED, Move, MoveStore
 from billing.store.payment_events import PaymentEventStore
 from billing.store.plans import PlanStore
@@ -297,10 +298,35 @@ def test_an_undo_leaves_those_who_have_gone_on_by_themselves(desk: Desk) -> None
     reasons = {desk.accounts.owner("stripe", [e.subscription_id]): (e.outcome, e.reason) for e in entries}
     assert reasons == {
         stays: ("undone", None),
-        leaves: ("kept", "the customer has cancelled"),
-        changes: ("kept", "the customer has changed to pro_month"),
+        leaves: ("not_undone", "the customer has cancelled"),
+        changes: ("not_undone", "the customer has changed to pro_month"),
     }
-    assert desk.counts() == {"undone": 1, "kept": 2}
+    assert desk.counts() == {"undone": 1, "not_undone": 2}
+
+
+def test_what_an_undo_left_is_read_under_the_name_that_it_had_before(desk: Desk, tables: dict[str, str]) -> None:
+    (leaves,) = desk.buyers(1)
+    desk.new_version()
+    desk.start()
+    desk.run()
+    desk.subscriptions.cancel(leaves, at_period_end=True, reason=None, comment=None, now=desk.now)
+    desk.admin.undo(PLAN, BOSS, desk.now)
+    desk.run()
+    move, (entry,) = desk.move(), desk.moves.entries(desk.move(), None, 10)
+    aws, table = Aws("dynamodb"), tables["AccountsTable"]
+
+    def stored(user_id: str, record: str) -> dict[str, Any]:
+        key = item({"user_id": user_id, "record": record})
+        return dict(aws.call("dynamodb", "get_item", TableName=table, Key=key)["Item"])
+
+    head = stored("moves", f"~move#{PLAN}")
+    head["kept"] = head.pop("not_undone")
+    written = {**stored(f"move#{move.name}", f"~entry#{entry.key}"), "outcome": {"S": "kept"}}
+    for before in (head, written):
+        aws.call("dynamodb", "put_item", TableName=table, Item=before)
+    assert (desk.move(), desk.moves.entry(move, entry.key)) == (move, entry)
+    desk.moves.note(move, replace(entry, outcome="undone"), entry)
+    assert desk.counts() == {"undone": 1}
 
 
 def test_nobody_is_moved_with_less_notice_than_promised(desk: Desk) -> None:

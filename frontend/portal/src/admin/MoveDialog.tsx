@@ -123,7 +123,7 @@ function NumberField({ id, label, min, max, value, onChange }: NumberFieldProps)
   );
 }
 
-const COUNTS = ["moved", "waiting", "refused", "undone", "kept"] as const;
+const COUNTS = ["moved", "waiting", "refused", "undone", "not_undone"] as const;
 
 function Standing({ move }: { move: Move }) {
   const t = useAdminText();

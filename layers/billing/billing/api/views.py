@@ -136,7 +136,7 @@ def plan_move(plan_id: str, newest: Plan | None, move: "Move | None", effects: S
         "notice_days": 14,
         "started_at": None,
         "started_by": None,
-        **dict.fromkeys(("moved", "waiting", "refused", "undone", "kept"), 0),
+        **dict.fromkeys(("moved", "waiting", "refused", "undone", "not_undone"), 0),
         "effects": list(effects),
     }
     if move is not None:

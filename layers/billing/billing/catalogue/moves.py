@@ -212,23 +212,23 @@ class Mover:
     def _back(self, entry: Entry, move: Move, catalogue: Catalogue, now: int) -> tuple[MoveOutcome, str | None]:
         user_id = self._accounts.owner(entry.provider, [entry.subscription_id])
         if user_id is None:
-            return "kept", "nobody is known to have this subscription"
+            return "not_undone", "nobody is known to have this subscription"
         self._applier.refresh(user_id, entry.provider, Ref("subscription", entry.subscription_id), now)
         account = self._accounts.load(user_id)
         subscription = account.records.get(f"subscription#{entry.key}")
         origin = catalogue.get(move.plan_id, entry.from_version)
         if not isinstance(subscription, Subscription) or subscription.status not in LIVE or origin is None:
-            return "kept", "the subscription has ended"
+            return "not_undone", "the subscription has ended"
         if subscription.plan_id != move.plan_id:
-            return "kept", f"the customer has changed to {subscription.plan_id}"
+            return "not_undone", f"the customer has changed to {subscription.plan_id}"
         if subscription.ends_at is not None:
-            return "kept", "the customer has cancelled"
+            return "not_undone", "the customer has cancelled"
         scheduled = (subscription.scheduled_plan_id, subscription.scheduled_plan_version)
         if scheduled == (move.plan_id, move.to_version):
             key = f"unmove:{entry.subscription_id}:{account.version}"
             return self._ask(user_id, subscription, "undone", now, lambda c, id_: c.resume_subscription(id_, key=key))
         if scheduled[0] is not None and scheduled != (origin.plan_id, origin.version):
-            return "kept", f"the customer has arranged a change to {scheduled[0]}"
+            return "not_undone", f"the customer has arranged a change to {scheduled[0]}"
         if subscription.plan_version != move.to_version:
             return "undone", None  # it was never moved, or is already being moved back
         return self._schedule(user_id, subscription, origin, "undone", now)

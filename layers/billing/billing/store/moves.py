@@ -15,15 +15,17 @@ from billing.store.codec import Item, item, values
 from billing.store.dynamodb import LostRace, transact
 
 MoveStatus = Literal["running", "stopped", "done", "undoing", "undone"]
-# `moving`: the provider is being asked. `kept`: an undo found that the customer has gone on by themselves.
-MoveOutcome = Literal["moving", "moved", "refused", "undone", "kept"]
-COUNTED: tuple[MoveOutcome, ...] = ("moving", "moved", "refused", "undone", "kept")
+# `moving`: the provider is being asked. `not_undone`: an undo found that the customer has gone on by themselves.
+MoveOutcome = Literal["moving", "moved", "refused", "undone", "not_undone"]
+COUNTED: tuple[MoveOutcome, ...] = ("moving", "moved", "refused", "undone", "not_undone")
+# The outcome `not_undone`, and its count, in what was written earlier.
+_NOT_UNDONE_BEFORE = "kept"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Move:
     """`cursor` is where the run that goes on begins, `waiting` how many this round has put off, `swept_at` when the
-    last round ended. `moving` … `kept` count the entries by outcome.
+    last round ended. `moving` … `not_undone` count the entries by outcome.
     """
 
     plan_id: str
@@ -41,7 +43,7 @@ class Move:
     moved: int = 0
     refused: int = 0
     undone: int = 0
-    kept: int = 0
+    not_undone: int = 0
 
     @property
     def name(self) -> str:
@@ -117,8 +119,9 @@ class MoveStore:
         if was is None:
             put["ConditionExpression"] = "attribute_not_exists(outcome)"
         else:
-            put["ConditionExpression"] = "outcome = :was"
-            put["ExpressionAttributeValues"] = item({":was": was.outcome})
+            before = _NOT_UNDONE_BEFORE if was.outcome == "not_undone" else was.outcome
+            put["ConditionExpression"] = "outcome IN (:was, :before)"
+            put["ExpressionAttributeValues"] = item({":was": was.outcome, ":before": before})
         counted = {entry.outcome: 1}
         if was is not None:
             counted[was.outcome] = counted.get(was.outcome, 0) - 1
@@ -185,9 +188,13 @@ def _plain(value: Move | Entry) -> dict[str, object]:
 
 def _move(stored: Item) -> Move:
     attributes = values(stored)
+    # A move that was being undone may have both.
+    attributes["not_undone"] = attributes.get("not_undone", 0) + attributes.get(_NOT_UNDONE_BEFORE, 0)
     return Move(**{name: attributes[name] for name in Move.__dataclass_fields__ if name in attributes})
 
 
 def _entry(stored: Item) -> Entry:
     attributes = values(stored)
+    if attributes["outcome"] == _NOT_UNDONE_BEFORE:
+        attributes["outcome"] = "not_undone"
     return Entry(**{name: attributes[name] for name in Entry.__dataclass_fields__ if name in attributes})

@@ -191,7 +191,7 @@ export const de: Readonly<Record<AdminKey, Message>> = {
   "move.waiting": "{count} warten",
   "move.refused": "{count} vom Anbieter abgelehnt",
   "move.undone": "{count} zurückgenommen",
-  "move.kept": "{count} belassen, weil selbst etwas anderes gewählt",
+  "move.not_undone": "{count} belassen, weil selbst etwas anderes gewählt",
   "move.status.running": "Läuft",
   "move.status.stopped": "Angehalten",
   "move.status.done": "Fertig",

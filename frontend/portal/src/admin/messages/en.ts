@@ -190,7 +190,7 @@ const texts = {
   "move.waiting": "{count} waiting",
   "move.refused": "{count} refused by the provider",
   "move.undone": "{count} taken back",
-  "move.kept": "{count} left, as they have gone on by themselves",
+  "move.not_undone": "{count} left, as they have gone on by themselves",
   "move.status.running": "Running",
   "move.status.stopped": "Stopped",
   "move.status.done": "Done",

@@ -191,7 +191,7 @@ export const es: Readonly<Record<AdminKey, Message>> = {
   "move.waiting": "{count} en espera",
   "move.refused": "{count} rechazados por el proveedor",
   "move.undone": "{count} devueltos",
-  "move.kept": "{count} sin tocar, porque han seguido por su cuenta",
+  "move.not_undone": "{count} sin tocar, porque han seguido por su cuenta",
   "move.status.running": "En curso",
   "move.status.stopped": "Detenido",
   "move.status.done": "Hecho",

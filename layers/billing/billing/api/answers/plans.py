@@ -223,6 +223,6 @@ class PlanMove(Response):
     refused: int
     """Refused by the provider; the next round tries again."""
     undone: int
-    kept: int
+    not_undone: int
     """Left as they are by an undo: the subscription has ended, or the customer has cancelled or changed plan."""
     effects: list[MoveEffect]
