@@ -20,7 +20,7 @@ workers = [Wiring(os.environ, "dynamodb", "kms").wallet_renewals(logger) for _ i
 def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
     deadline.begin(context)
     done = work_off(workers, LIMIT, logger)
-    counts = {"read": done.read, "asked": done.asked, "failed": done.failed}
+    counts = {"read": done.read, "wallets_asked": done.wallets_asked, "failed": done.failed}
     logger.info("wallets asked", extra=counts)
     logger.info("round ended", extra={"round": "renew_by_wallet"})
     return counts

@@ -188,7 +188,7 @@ class Renewing:
         return sorted((t for t in self.world.account.terms if t.paid), key=lambda t: t.created_at)
 
     def round(self) -> int:
-        return work_off([self.renewals], 25, SILENT).asked
+        return work_off([self.renewals], 25, SILENT).wallets_asked
 
     def step(self) -> None:
         """One minute's doings of the shop: webhooks, open invoices, wallets."""

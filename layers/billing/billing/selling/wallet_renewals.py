@@ -68,7 +68,7 @@ class Round:
     """How many mandates were read, how often a wallet was asked, and for how many something failed on our side."""
 
     read: int = 0
-    asked: int = 0
+    wallets_asked: int = 0
     failed: int = 0
 
 
@@ -420,7 +420,8 @@ def work_off(workers: Sequence[WalletRenewals], limit: int, logger: Log) -> Roun
     """One round over all that is due, shared among workers, each with connections of its own, so that wallets are
     waited for side by side. A failure for one mandate does not concern the others; a fault of ours ends the round after
     the others are done."""
-    waiting, counts, faults = deque(workers[0].due(limit)), {"read": 0, "asked": 0, "failed": 0}, list[Exception]()
+    waiting, faults = deque(workers[0].due(limit)), list[Exception]()
+    counts = {"read": 0, "wallets_asked": 0, "failed": 0}
     lock = threading.Lock()
 
     def work(worker: WalletRenewals) -> None:
@@ -439,7 +440,7 @@ def work_off(workers: Sequence[WalletRenewals], limit: int, logger: Log) -> Roun
                 faults.append(fault)
             with lock:
                 counts["read"] += 1
-                counts["asked"] += asks
+                counts["wallets_asked"] += asks
                 counts["failed"] += failed
 
     threads = [threading.Thread(target=work, args=(worker,)) for worker in workers[: max(1, len(waiting))]]
