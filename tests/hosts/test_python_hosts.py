@@ -389,5 +389,24 @@ def test_what_one_process_hears_closes_in_another_where_they_share_what_changed(
     assert [receiver.receive(*told(2)) for receiver in receivers] == [200, 200]
     assert heard == ["evt_2"]
     assert all(isinstance(gate.decide("ai.chat", old), Refusal) for gate in (one, two))
+    assert not one.opens_from_memory("ai.chat", Caller(SESSION, token({"ai.chat": True}, version=2)))
     # One that was not told believes its token to the end.
     assert isinstance(alone.decide("ai.chat", old), Use)
+    assert alone.opens_from_memory("ai.chat", old)
+
+
+def test_changes_of_a_host_that_answer_at_once_are_asked_without_a_thread(api: Api) -> None:
+    class AtHand(dict[str, int]):
+        answers_at_once = True
+
+        def version_of(self, user_id: str) -> int | None:
+            return self.get(user_id)
+
+        def note(self, user_id: str, version: int) -> None:
+            self[user_id] = version
+
+    gate, old = Gate(api.url, changes=AtHand()), Caller(SESSION, token({"ai.chat": True}, version=1))
+    assert isinstance(gate.decide("ai.chat", old), Use)
+    assert gate.opens_from_memory("ai.chat", old)
+    gate.changed("usr_1", 2)
+    assert not gate.opens_from_memory("ai.chat", old)

@@ -31,7 +31,7 @@ def requires_feature(
             request = next(part for part in (*args, *kwargs.values()) if isinstance(part, Request))
             caller = Caller.of(request.headers.get("authorization"), request.headers.get("cookie"))
             verdict: Use | Refusal
-            if not meter and gate.known(feature, caller):
+            if not meter and gate.opens_from_memory(feature, caller):
                 verdict = Use()
             else:
                 # What may wait for the network does not wait in the event loop.

@@ -69,7 +69,7 @@ class Changes(Protocol):
     """The newest version that was heard of each account: in this process by default, or where all processes see it.
 
     Asked by every decision over a token. What it raises is raised there: that a store is away does not say that nothing
-    has changed.
+    has changed. One that never waits for an answer may say so by `answers_at_once = True`.
     """
 
     def version_of(self, user_id: str) -> int | None: ...
@@ -79,6 +79,8 @@ class Changes(Protocol):
 
 
 class _ChangesHere:
+    answers_at_once = True
+
     def __init__(self) -> None:
         self._versions: OrderedDict[str, int] = OrderedDict()
 
@@ -109,16 +111,16 @@ class Gate:
         now: Callable[[], float] = time.time,
     ) -> None:
         self._service = Service(api_url, now)
-        self._verifier = Verifier(self._service.keys, now, known=keys, issuer=issuer, audience=audience)
+        self._verifier = Verifier(self._service.keys, now, published=keys, issuer=issuer, audience=audience)
         self._upgrade_url = upgrade_url
         self._now = now
         self._renewed: OrderedDict[str, str] = OrderedDict()
         self._changes = changes or _ChangesHere()
         self._afterwards = ThreadPoolExecutor(max_workers=2, thread_name_prefix="billing")
 
-    def known(self, feature: str, caller: Caller) -> bool:
+    def opens_from_memory(self, feature: str, caller: Caller) -> bool:
         """Whether the caller's token says yes, without any call that waits; false says nothing."""
-        if not isinstance(self._changes, _ChangesHere):
+        if not getattr(self._changes, "answers_at_once", False):
             return False  # To ask whether it changed may wait.
         try:
             return self._opens(feature, caller.token) or self._opens(feature, self._renewed.get(caller.session or ""))

@@ -47,13 +47,13 @@ class Verifier:
         read_keys: Callable[[], Mapping[str, Any]],
         now: Callable[[], float],
         *,
-        known: Mapping[str, Any] | None,
+        published: Mapping[str, Any] | None,
         issuer: str,
         audience: str,
     ) -> None:
         self._read_keys, self._now = read_keys, now
         self._issuer, self._audience = issuer, audience
-        self._keys = _keys(known or {"keys": []})
+        self._keys = _keys(published or {"keys": []})
         self._read_at = self._tried_at = float("-inf")
         self._failed = False
         self._reading = threading.Lock()
