@@ -40,7 +40,7 @@ function useQuestions(language: Language): readonly Question[] {
   const [read, setRead] = useState<readonly Question[]>([]);
   useEffect(() => {
     let gone = false;
-    void questionsIn(language).then((found) => !gone && setRead(found));
+    void questionsIn(language).then((questions) => !gone && setRead(questions));
     return () => {
       gone = true;
     };

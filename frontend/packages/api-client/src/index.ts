@@ -45,8 +45,8 @@ interface Call extends Omit<RequestInit, "body"> {
 
 /** Typed calls: `client.GET("/billing/plans")`. */
 export function createBillingClient({ baseUrl = "", token, onRejected, fetch }: ClientOptions = {}): Client {
-  const caller = (method: string) => async (path: string, { params = {}, body, headers: given, ...init }: Call = {}) => {
-    const headers = new Headers(given);
+  const caller = (method: string) => async (path: string, { params = {}, body, headers: callHeaders, ...init }: Call = {}) => {
+    const headers = new Headers(callHeaders);
     if (body !== undefined) headers.set("Content-Type", "application/json");
     const value = headers.has("Authorization") ? null : await token?.();
     if (value) headers.set("Authorization", `Bearer ${value}`);
@@ -67,8 +67,8 @@ function isRejection({ response: { status }, error }: Answer<unknown>): boolean 
 }
 
 function searchOf(query: Readonly<Record<string, unknown>> = {}): string {
-  const given = Object.entries(query).filter(([, value]) => value !== undefined && value !== null);
-  return given.length === 0 ? "" : `?${new URLSearchParams(given.map(([name, value]) => [name, String(value)])).toString()}`;
+  const present = Object.entries(query).filter(([, value]) => value !== undefined && value !== null);
+  return present.length === 0 ? "" : `?${new URLSearchParams(present.map(([name, value]) => [name, String(value)])).toString()}`;
 }
 
 /** A body that should be JSON and is not throws: something else answered. */

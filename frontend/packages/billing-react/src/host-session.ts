@@ -15,7 +15,7 @@ const PATIENCE_MS = 5_000;
  * host's routes and actions too. A host that cannot be reached is told with the next call.
  */
 export function withHost(session: Session, url: string, fetch = globalThis.fetch): Session & HostSession {
-  let told: string | null = null;
+  let accepted: string | null = null;
   let telling: { token: string; done: Promise<void> } | null = null;
   let refused = false;
 
@@ -24,7 +24,7 @@ export function withHost(session: Session, url: string, fetch = globalThis.fetch
     const body = JSON.stringify({ session_token: token });
     const signal = AbortSignal.timeout(PATIENCE_MS);
     const answer = await fetch(url, { method: "POST", headers, body, signal }).catch(() => null);
-    if (answer?.ok) told = token;
+    if (answer?.ok) accepted = token;
     refused = answer?.status === 403;
     // A mistake in the host's setup, which only its developer can mend.
     if (refused) console.error(`${url} refused this page's session:`, await answer?.text().catch(() => ""));
@@ -32,7 +32,7 @@ export function withHost(session: Session, url: string, fetch = globalThis.fetch
   }
 
   function forget(): void {
-    told = null;
+    accepted = null;
     // `keepalive`: the call outlives a page that is left.
     void fetch(url, { method: "DELETE", keepalive: true }).catch(() => undefined);
   }
@@ -42,8 +42,8 @@ export function withHost(session: Session, url: string, fetch = globalThis.fetch
     const token = await session.token();
     if (token === null) {
       // The sign-in has ended, of itself or elsewhere: the host need not try its cookies any more.
-      if (told !== null || (someone && session.userId === null)) forget();
-    } else if (token !== told) {
+      if (accepted !== null || (someone && session.userId === null)) forget();
+    } else if (token !== accepted) {
       if (telling?.token !== token) telling = { token, done: tell(token) };
       await telling.done;
       telling = null;
@@ -67,7 +67,7 @@ export function withHost(session: Session, url: string, fetch = globalThis.fetch
     },
     token,
     async tellAgain() {
-      told = null;
+      accepted = null;
       await token();
     },
     subscribe: (listener) => session.subscribe(listener),

@@ -15,7 +15,7 @@ export interface AccountKey {
 export function useAccountKey(status: Status | undefined): AccountKey {
   const { session } = useBilling();
   const userId = useUserId();
-  const [found, setFound] = useState<{ userId: string; secret: string } | null>(null);
+  const [loaded, setLoaded] = useState<{ userId: string; secret: string } | null>(null);
   const by = session.signedInWith ?? null;
   const ours = userId !== null && (by === null || by.name === "billing-key");
   const pubkey = by?.pubkey;
@@ -24,13 +24,13 @@ export function useAccountKey(status: Status | undefined): AccountKey {
     let gone = false;
     const by = pubkey === undefined ? null : ({ name: "billing-key", pubkey } as const);
     void keyOf({ userId, by }, false).then((secret) => {
-      if (!gone) setFound(secret === null ? null : { userId, secret });
+      if (!gone) setLoaded(secret === null ? null : { userId, secret });
     });
     return () => {
       gone = true;
     };
   }, [ours, userId, pubkey]);
-  const secret = ours && found?.userId === userId ? found.secret : null;
+  const secret = ours && loaded?.userId === userId ? loaded.secret : null;
   const plan = status && (isPaid(status) ? status.plan_name : null);
   const holds = status?.holds;
   useEffect(() => {

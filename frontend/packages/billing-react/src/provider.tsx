@@ -51,19 +51,19 @@ const READY_MS = 8_000;
 
 /** Everything below may ask what the user can use. One request per load, shared by all. */
 export function BillingProvider(props: BillingProviderProps) {
-  const { apiUrl = "", session: given, hostSession, flag, signer = null, fetch, children } = props;
+  const { apiUrl = "", session: sessionProp, hostSession, flag, signer = null, fetch, children } = props;
   const { messages = NO_MESSAGES, pricingUrl = "/pricing" } = props;
   const inBrowser = useInBrowser();
   const locale = props.locale ?? ((inBrowser && document.documentElement.lang) || "en");
   const core = useMemo(() => {
     const options = { ...(fetch ? { fetch } : {}) };
-    const own = given ?? createSession({ apiUrl, ...options });
+    const own = sessionProp ?? createSession({ apiUrl, ...options });
     const session = hostSession === undefined ? own : withHost(own, hostSession, fetch);
     const onRejected = (token: string) => session.rejected?.(token);
     const client = createBillingClient({ baseUrl: apiUrl, token: () => session.token(), onRejected, ...options });
     const rollout = flag === undefined ? null : new RolloutStore(`${apiUrl}/billing/config`, flag, session, fetch);
     return { client, session, rollout, store: new EntitlementStore(client, session) };
-  }, [apiUrl, given, hostSession, flag, fetch]);
+  }, [apiUrl, sessionProp, hostSession, flag, fetch]);
   useEffect(() => core.rollout?.start(), [core]);
   const failed = useFailed(core.rollout);
   // Where billing is off nothing is asked; where nobody can say, what the user has is worth knowing all the same.

@@ -35,9 +35,9 @@ export function usePlans() {
 
 /** What a provider is called and what one pays it with, by the name that plans, purchases and receipts give it. */
 export function useProviders() {
-  const known = usePlans().data?.payment_providers;
-  const titleOf = (provider: string) => known?.[provider]?.title ?? provider;
-  const railOf = (provider: string) => known?.[provider]?.rail;
+  const providers = usePlans().data?.payment_providers;
+  const titleOf = (provider: string) => providers?.[provider]?.title ?? provider;
+  const railOf = (provider: string) => providers?.[provider]?.rail;
   return { titleOf, railOf, isBitcoin: (provider: string) => railOf(provider) === "bitcoin" };
 }
 

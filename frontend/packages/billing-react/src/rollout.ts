@@ -91,8 +91,8 @@ export class RolloutStore {
 
 /** A random name for a browser that is nobody to us, made when a rollout first needs to tell visitors apart. */
 function visitor(): string {
-  const known = new RegExp(`(?:^|; )${COOKIE}=([\\w-]+)`).exec(document.cookie)?.[1];
-  if (known) return known;
+  const remembered = new RegExp(`(?:^|; )${COOKIE}=([\\w-]+)`).exec(document.cookie)?.[1];
+  if (remembered) return remembered;
   const made = Array.from(crypto.getRandomValues(new Uint8Array(12)), (byte) => byte.toString(16).padStart(2, "0")).join("");
   const secure = location.protocol === "https:" ? "; secure" : "";
   document.cookie = `${COOKIE}=${made}; path=/; max-age=${String(A_YEAR)}; samesite=lax${secure}`;

@@ -19,9 +19,9 @@ class Remembered implements Changes {
   }
 
   note(userId: string, version: number): void {
-    const known = this.#versions.get(userId) ?? 0;
+    const before = this.#versions.get(userId) ?? 0;
     this.#versions.delete(userId);
-    this.#versions.set(userId, Math.max(known, version));
+    this.#versions.set(userId, Math.max(before, version));
     if (this.#versions.size > KEPT) this.#versions.delete(this.#versions.keys().next().value as string);
   }
 }

@@ -41,8 +41,8 @@ export function verifyEvent(secrets: readonly string[], headers: Headers, body: 
   const at = headers.get("webhook-timestamp") ?? "";
   if (!id || !/^\d{1,12}$/.test(at)) throw new InvalidEvent("this is no signed delivery");
   if (Math.abs(now - Number(at)) > TOLERANCE) throw new InvalidEvent("the delivery is too old, or a clock is wrong");
-  const given = (headers.get("webhook-signature") ?? "").split(" ").filter((part) => part.startsWith("v1,"));
-  const signatures = given.map((part) => Buffer.from(part.slice(3), "base64"));
+  const listed = (headers.get("webhook-signature") ?? "").split(" ").filter((part) => part.startsWith("v1,"));
+  const signatures = listed.map((part) => Buffer.from(part.slice(3), "base64"));
   const genuine = secrets.some((secret) => {
     const expected = createHmac("sha256", keyOf(secret)).update(`${id}.${at}.`).update(body).digest();
     return signatures.some((signature) => signature.length === expected.length && timingSafeEqual(signature, expected));
@@ -59,8 +59,8 @@ function keyOf(secret: string): Buffer {
 
 function eventOf(id: string, body: Uint8Array): BillingEvent {
   try {
-    const told = JSON.parse(Buffer.from(body).toString("utf8")) as Partial<BillingEvent>;
-    const { type, timestamp, data } = told;
+    const parsed = JSON.parse(Buffer.from(body).toString("utf8")) as Partial<BillingEvent>;
+    const { type, timestamp, data } = parsed;
     if (typeof type === "string" && typeof timestamp === "string" && typeof data === "object") return { id, type, timestamp, data };
   } catch {
     // Answered below, like everything else that is no event.

@@ -87,8 +87,8 @@ const RENEWED = 1000;
 export function createGate(options: GateOptions): Gate {
   const { apiUrl, upgradeUrl, after, flag, secure = true, now = seconds, fetch = globalThis.fetch } = options;
   const { keys = `${apiUrl}/.well-known/jwks.json`, knownKeys, issuer, audience } = options;
-  const known = { ...(knownKeys && { knownKeys }), ...(issuer && { issuer }), ...(audience && { audience }) };
-  const verifier = createVerifier({ keys, now, fetch, ...known });
+  const verifierOptions = { ...(knownKeys && { knownKeys }), ...(issuer && { issuer }), ...(audience && { audience }) };
+  const verifier = createVerifier({ keys, now, fetch, ...verifierOptions });
   const service = createService(apiUrl, fetch, now);
   const rollout = flag && new RolloutSource(`${apiUrl}/billing/config`, flag, fetch, now, options.rollout ?? null);
   const changes = options.changes ?? ofThisProcess();
@@ -133,8 +133,8 @@ export function createGate(options: GateOptions): Gate {
 
   /** Whose session it is, without a call; null when that cannot be told here. */
   async function ownerOf(session: string): Promise<string | null> {
-    const known = owners.get(session);
-    if (known) return known;
+    const owner = owners.get(session);
+    if (owner) return owner;
     try {
       return await verifier.subjectOf(session);
     } catch (error) {

@@ -23,10 +23,10 @@ export interface InventoryOptions {
 
 /** What is wrong below a folder (`src`): the ways in without a gate, and what is listed as free and is not there. */
 export function openWays(folder: string, { free = [], gates = [] }: InventoryOptions = {}): string[] {
-  const found = waysIn(folder, gates);
+  const ways = waysIn(folder, gates);
   const lists = (entry: string, { name }: WayIn): boolean => name === entry || name.startsWith(`${entry} `);
-  const open = found.filter((way) => !way.gated && !free.some((entry) => lists(entry, way)));
-  const gone = free.filter((entry) => !found.some((way) => lists(entry, way)));
+  const open = ways.filter((way) => !way.gated && !free.some((entry) => lists(entry, way)));
+  const gone = free.filter((entry) => !ways.some((way) => lists(entry, way)));
   return [...open.map(({ name }) => name), ...gone.map((entry) => `${entry} is listed as free, and is not there`)];
 }
 

@@ -57,16 +57,16 @@ export function createVerifier(options: VerifierOptions): Verifier {
   const sessions = new Map<string, { sub: string; exp: number }>();
 
   async function verify(token: string): Promise<EntitlementClaims> {
-    const known = verified.get(token);
-    if (known) {
-      if (known.exp <= now()) {
+    const cached = verified.get(token);
+    if (cached) {
+      if (cached.exp <= now()) {
         verified.delete(token);
         throw new InvalidToken("the token has expired");
       }
       // Moved to the end, so that the first one is always the least recently used.
       verified.delete(token);
-      verified.set(token, known);
-      return known;
+      verified.set(token, cached);
+      return cached;
     }
     const claims = entitlements(await check(token, "entitlements+jwt", audience));
     verified.set(token, claims);
@@ -75,16 +75,16 @@ export function createVerifier(options: VerifierOptions): Verifier {
   }
 
   async function subjectOf(session: string): Promise<string> {
-    let known = sessions.get(session);
-    if (!known) {
+    let cached = sessions.get(session);
+    if (!cached) {
       const { sub, exp } = times(await check(session, "session+jwt", SESSION_AUDIENCE));
       if (typeof sub !== "string") throw new InvalidToken("the token lacks its claims");
-      known = { sub, exp };
-      sessions.set(session, known);
+      cached = { sub, exp };
+      sessions.set(session, cached);
       if (sessions.size > cacheSize) sessions.delete(sessions.keys().next().value as string);
     }
-    if (known.exp <= now()) throw new InvalidToken("the token has expired");
-    return known.sub;
+    if (cached.exp <= now()) throw new InvalidToken("the token has expired");
+    return cached.sub;
   }
 
   async function check(token: string, kind: string, meant: string): Promise<Record<string, unknown>> {
@@ -134,8 +134,8 @@ export function createVerifier(options: VerifierOptions): Verifier {
 type Keys = (kid: string) => KeyObject | undefined | Promise<KeyObject | undefined>;
 
 function fixedKeys(set: KeySet): Keys {
-  const known = imported(set);
-  return (kid) => known.get(kid);
+  const byId = imported(set);
+  return (kid) => byId.get(kid);
 }
 
 /**
@@ -143,7 +143,7 @@ function fixedKeys(set: KeySet): Keys {
  * on while the set cannot be read. An unknown key is looked up; when that fails it is not "unknown", it throws.
  */
 function remoteKeys(url: string, now: () => number, { fetch = globalThis.fetch, knownKeys }: VerifierOptions): Keys {
-  let known = knownKeys ? imported(knownKeys) : new Map<string, KeyObject>();
+  let byId = knownKeys ? imported(knownKeys) : new Map<string, KeyObject>();
   let readAt = -Infinity;
   let triedAt = -Infinity;
   let failure: unknown = null;
@@ -154,7 +154,7 @@ function remoteKeys(url: string, now: () => number, { fetch = globalThis.fetch, 
     try {
       const answer = await fetch(url, { signal: AbortSignal.timeout(3000) });
       if (!answer.ok) throw new Error(`the key set answered ${String(answer.status)}`);
-      known = imported((await answer.json()) as KeySet);
+      byId = imported((await answer.json()) as KeySet);
       readAt = now();
       failure = null;
     } catch (error) {
@@ -164,11 +164,11 @@ function remoteKeys(url: string, now: () => number, { fetch = globalThis.fetch, 
 
   return async (kid) => {
     const stale = now() - readAt > KEYS_LIVE;
-    if ((stale || !known.has(kid)) && (reading || now() - triedAt >= KEYS_REST)) {
+    if ((stale || !byId.has(kid)) && (reading || now() - triedAt >= KEYS_REST)) {
       reading ??= read().finally(() => (reading = null));
-      if (!known.has(kid)) await reading;
+      if (!byId.has(kid)) await reading;
     }
-    const key = known.get(kid);
+    const key = byId.get(kid);
     if (!key && failure !== null) throw new Error("the key set could not be read", { cause: failure });
     return key;
   };

@@ -85,8 +85,8 @@ export function parseGateProblem(thrown: unknown, depth = 0): GateProblem | null
   if (isOurs(thrown)) return thrown;
   const holder = thrown as Record<string, unknown>;
   for (const member of ["error", "problem", "body", "data", "details", "cause", "message"]) {
-    const found = parseGateProblem(holder[member], depth + 1);
-    if (found) return found;
+    const problem = parseGateProblem(holder[member], depth + 1);
+    if (problem) return problem;
   }
   return null;
 }

@@ -32,10 +32,10 @@ export class RolloutSource {
     if (!rollout) return null;
     const forAll = isFlagOnForAll(rollout, this.flag);
     if (forAll !== null) return forAll;
-    const known = await ids();
+    const callerIds = await ids();
     // Whom nothing distinguishes is drawn: a share of the calls, as it is of the visitors.
-    if (known.length === 0) return Math.random() * 100 < (rollout.flags[this.flag]?.percent ?? 0);
-    return known.some((id) => isFlagOn(rollout, this.flag, id));
+    if (callerIds.length === 0) return Math.random() * 100 < (rollout.flags[this.flag]?.percent ?? 0);
+    return callerIds.some((id) => isFlagOn(rollout, this.flag, id));
   }
 
   async #read(): Promise<void> {

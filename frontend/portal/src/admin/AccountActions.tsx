@@ -11,13 +11,13 @@ import { useAdminText } from "./text.js";
 interface AccountActionsProps {
   userId: string;
   /** Something is stored about the user. */
-  known: boolean;
+  stored: boolean;
   planId: string | null;
   subscriptions: readonly Subscription[];
 }
 
 /** What can be done to a whole account. */
-export function AccountActions({ userId, known, planId, subscriptions }: AccountActionsProps) {
+export function AccountActions({ userId, stored, planId, subscriptions }: AccountActionsProps) {
   const t = useAdminText();
   const may = useMay();
   const [open, setOpen] = useState<"grant" | "days" | "erase" | null>(null);
@@ -35,14 +35,14 @@ export function AccountActions({ userId, known, planId, subscriptions }: Account
           </Button>
         )}
         {may("POST /admin/users/{user_id}/days") && <Button onClick={() => setOpen("days")}>{t("days")}</Button>}
-        {known && may("GET /admin/users/{user_id}/export") && (
+        {stored && may("GET /admin/users/{user_id}/export") && (
           <Button busy={everything.isPending} onClick={save}>
             <Icon name="download" size={16} />
             {t("export")}
           </Button>
         )}
         <ButtonLink href={`/console/audit?subject=${encodeURIComponent(userId)}`}>{t("audit")}</ButtonLink>
-        {known && may("DELETE /admin/users/{user_id}") && (
+        {stored && may("DELETE /admin/users/{user_id}") && (
           <Button variant="danger" onClick={() => setOpen("erase")}>
             {t("erase")}
           </Button>

@@ -210,9 +210,9 @@ export function readably(currency: string | null, locale: string) {
 
 /** The one currency that an entry speaks of; null where it names none, or several. */
 function currencyOf({ before, after }: Entry): string | null {
-  const found = new Set([...JSON.stringify([before, after]).matchAll(/\\?"currency\\?":\s*\\?"([A-Z]{3})\\?"/g)].map(([, code]) => code));
-  const [only] = found;
-  return found.size === 1 ? (only ?? null) : null;
+  const currencies = new Set([...JSON.stringify([before, after]).matchAll(/\\?"currency\\?":\s*\\?"([A-Z]{3})\\?"/g)].map(([, code]) => code));
+  const [only] = currencies;
+  return currencies.size === 1 ? (only ?? null) : null;
 }
 
 function AuditLine({ entry }: { entry: Entry }) {
@@ -220,7 +220,7 @@ function AuditLine({ entry }: { entry: Entry }) {
   const { locale } = useBilling();
   const inWords = useReason();
   const did = ACTIONS[entry.action];
-  const told = differences(entry.before, entry.after);
+  const changes = differences(entry.before, entry.after);
   const readable = readably(currencyOf(entry), locale);
   return (
     <li className="admin-line bsb-stack bsb:gap-2">
@@ -243,7 +243,7 @@ function AuditLine({ entry }: { entry: Entry }) {
           {format.dateTime(entry.at, locale)}
         </time>
       </div>
-      {told.length > 0 && (
+      {changes.length > 0 && (
         <details className="bsb-small">
           <summary className="bsb-summary bsb-2">{t("audit.change")}</summary>
           {/* Scrolls sideways where it is narrow, so the keyboard must reach it. */}
@@ -260,7 +260,7 @@ function AuditLine({ entry }: { entry: Entry }) {
                 </tr>
               </thead>
               <tbody>
-                {told.map(({ path, before, after }) => (
+                {changes.map(({ path, before, after }) => (
                   <tr key={path}>
                     <th scope="row" className="bsb-mono">
                       {path || entry.subject}

@@ -66,7 +66,7 @@ function Cost({ preview }: { preview: Schemas["ChangePreviewView"] }) {
   const { locale } = useBilling();
   const texts = useFeatureTexts(usePlans().data?.features);
   const money = (cents: number) => format.money(cents, preview.currency, locale);
-  const named = (found: typeof preview.features) => found.map(({ feature }) => texts.name(feature)).join(", ");
+  const named = (features: typeof preview.features) => features.map(({ feature }) => texts.name(feature)).join(", ");
   const gains = named(preview.features.filter(({ before }) => before === null));
   const losses = named(preview.features.filter(({ after }) => after === null));
   return (

@@ -27,7 +27,7 @@ export function DaysDialog({ userId, planId, subscriptions, onClose }: DaysDialo
   const [plan, setPlan] = useState(planId ?? "");
   const [reason, setReason] = useState("");
   const until = (time: string) => format.dateTime(time, locale);
-  const wish = (dry_run: boolean) => ({ days: Number(days), plan_id: plan || null, reason, dry_run, idempotency_key: key });
+  const request = (dry_run: boolean) => ({ days: Number(days), plan_id: plan || null, reason, dry_run, idempotency_key: key });
   if (give.data) {
     return (
       <Dialog onClose={onClose} title={t("days")}>
@@ -53,8 +53,8 @@ export function DaysDialog({ userId, planId, subscriptions, onClose }: DaysDialo
         className="bsb-stack"
         onSubmit={(event) => {
           event.preventDefault();
-          if (preview.data) give.mutate(wish(false));
-          else preview.mutate(wish(true));
+          if (preview.data) give.mutate(request(false));
+          else preview.mutate(request(true));
         }}
       >
         <NotRead of={catalogue} />

@@ -19,7 +19,7 @@ export function Deliveries({ endpoint }: { endpoint: Endpoint }) {
   const [state, setState] = useState<(typeof STATES)[number]>("delivered");
   const [cursor, setCursor] = useState("");
   const [again, setAgain] = useState(false);
-  const found = useDeliveries(endpoint.endpoint_id, state, cursor);
+  const deliveries = useDeliveries(endpoint.endpoint_id, state, cursor);
   return (
     <section className="bsb-stack" aria-labelledby="deliveries">
       <div className="bsb-row bsb-between">
@@ -27,7 +27,7 @@ export function Deliveries({ endpoint }: { endpoint: Endpoint }) {
           {t("deliveries")}
         </h2>
         <div className="bsb-row">
-          <Button size="small" onClick={() => void found.refetch()}>
+          <Button size="small" onClick={() => void deliveries.refetch()}>
             {t("deliveries.look")}
           </Button>
           {may(RESEND) && (
@@ -55,19 +55,19 @@ export function Deliveries({ endpoint }: { endpoint: Endpoint }) {
           </label>
         ))}
       </fieldset>
-      {found.isError && <ErrorNotice error={found.error} onRetry={() => void found.refetch()} />}
-      {found.isPending && <SkeletonCard lines={5} />}
-      {found.data?.deliveries.length === 0 && <Empty>{t("deliveries.none")}</Empty>}
-      {found.data && found.data.deliveries.length > 0 && (
+      {deliveries.isError && <ErrorNotice error={deliveries.error} onRetry={() => void deliveries.refetch()} />}
+      {deliveries.isPending && <SkeletonCard lines={5} />}
+      {deliveries.data?.deliveries.length === 0 && <Empty>{t("deliveries.none")}</Empty>}
+      {deliveries.data && deliveries.data.deliveries.length > 0 && (
         <ul className="bsb-card bsb-card-flush">
-          {found.data.deliveries.map((delivery) => (
+          {deliveries.data.deliveries.map((delivery) => (
             <DeliveryLine key={delivery.delivery_id} endpointId={endpoint.endpoint_id} delivery={delivery} />
           ))}
         </ul>
       )}
       <div className="bsb-row">
         {cursor && <Button onClick={() => setCursor("")}>{t("newest")}</Button>}
-        {found.data?.cursor && <Button onClick={() => setCursor(found.data.cursor ?? "")}>{t("more")}</Button>}
+        {deliveries.data?.cursor && <Button onClick={() => setCursor(deliveries.data.cursor ?? "")}>{t("more")}</Button>}
       </div>
       {again && <ResendDialog endpoint={endpoint} onClose={() => setAgain(false)} />}
     </section>

@@ -181,12 +181,12 @@ function EventLine({ event, onRedrive, onSetAside }: EventLineProps) {
 function Cause({ event: { cause, code, remedy } }: { event: Event }) {
   const optional = useAdminOptional();
   if (!cause) return null;
-  const known = code ? optional("cause", code) : undefined;
+  const inWords = code ? optional("cause", code) : undefined;
   return (
     <div className="bsb-small">
-      <p>{known ?? cause}</p>
+      <p>{inWords ?? cause}</p>
       {remedy && <p className="bsb-2">{(code && optional("remedy", code)) ?? remedy}</p>}
-      {known && (
+      {inWords && (
         <p className="bsb-2 bsb-tiny bsb-mono" lang="en">
           {cause}
         </p>
@@ -231,14 +231,14 @@ export function RedriveDialog({ which, onClose }: { which: string[] | "all"; onC
   const dry = useRedrive();
   const redrive = useRedrive();
   const event_ids = which === "all" ? null : which;
-  const found = redrive.data ?? dry.data;
+  const result = redrive.data ?? dry.data;
   const ready = dry.data?.items.some((item) => item.outcome === "would_redrive") ?? false;
   return (
     <Dialog onClose={onClose} title={t("redrive")} description={t("redrive.about")} width="36rem">
-      {found && (
+      {result && (
         <ul className="bsb-stack bsb:gap-2">
-          {found.items.length === 0 && <li className="bsb-2">{t("redrive.none")}</li>}
-          {found.items.map((item) => (
+          {result.items.length === 0 && <li className="bsb-2">{t("redrive.none")}</li>}
+          {result.items.map((item) => (
             <li key={item.event_id} className="bsb-row bsb-between bsb-small">
               <span className="bsb-mono">{item.event_id}</span>
               <span className="bsb-2">{(item.outcome === "skipped" && item.reason) || t(`redrive.${item.outcome}`)}</span>

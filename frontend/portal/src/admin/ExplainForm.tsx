@@ -12,8 +12,8 @@ export function ExplainForm({ userId, features }: { userId: string; features: re
   const [at, setAt] = useState("");
   const [asked, setAsked] = useState({ feature: "", at: "" });
   const catalogue = usePlans();
-  const known = catalogue.data?.features.map((info) => info.feature) ?? [];
-  const choices = [...new Set([...features, ...known])].sort();
+  const catalogueFeatures = catalogue.data?.features.map((info) => info.feature) ?? [];
+  const choices = [...new Set([...features, ...catalogueFeatures])].sort();
   return (
     <section className="bsb-card bsb-stack" aria-labelledby="explain">
       <h2 className="bsb-h2" id="explain">

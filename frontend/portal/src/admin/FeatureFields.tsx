@@ -14,12 +14,12 @@ interface FeatureFieldsProps {
 export function FeatureFields({ value, onChange, faults, once }: FeatureFieldsProps) {
   const t = useAdminText();
   const catalogue = usePlans();
-  const known = catalogue.data?.features ?? [];
-  const texts = useFeatureTexts(known);
+  const catalogueFeatures = catalogue.data?.features ?? [];
+  const texts = useFeatureTexts(catalogueFeatures);
   const change = (index: number, part: Partial<FeatureDraft>) =>
     onChange(value.map((feature, i) => (i === index ? { ...feature, ...part } : feature)));
   const kindsOf = (key: string): readonly FeatureKind[] => {
-    const kind = known.find(({ feature }) => feature === key)?.kind;
+    const kind = catalogueFeatures.find(({ feature }) => feature === key)?.kind;
     if (kind !== "allowance") return [kind === "number" ? "number" : "switch"];
     return once ? ["credits", "month"] : ["month", "billing_period"];
   };
@@ -51,8 +51,8 @@ export function FeatureFields({ value, onChange, faults, once }: FeatureFieldsPr
               >
                 <option value="">{t("choose")}</option>
                 {/* One that is no longer known stays to be seen and removed. */}
-                {feature.key && !known.some((info) => info.feature === feature.key) && <option>{feature.key}</option>}
-                {known
+                {feature.key && !catalogueFeatures.some((info) => info.feature === feature.key) && <option>{feature.key}</option>}
+                {catalogueFeatures
                   .filter((info) => info.feature === feature.key || !taken.has(info.feature))
                   .map((info) => (
                     <option key={info.feature} value={info.feature}>
@@ -106,7 +106,7 @@ export function FeatureFields({ value, onChange, faults, once }: FeatureFieldsPr
           {faults.features}
         </p>
       )}
-      {known.some((info) => !taken.has(info.feature)) && (
+      {catalogueFeatures.some((info) => !taken.has(info.feature)) && (
         <div>
           <Button size="small" onClick={() => onChange([...value, { key: "", kind: "switch", amount: "" }])}>
             {t("feature.add")}

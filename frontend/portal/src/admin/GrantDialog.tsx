@@ -22,8 +22,8 @@ export function GrantDialog({ userId, onClose }: { userId: string; onClose: () =
   const t = useAdminText();
   const grant = useGrant(userId);
   const catalogue = usePlans();
-  const known = catalogue.data?.features ?? [];
-  const texts = useFeatureTexts(known);
+  const catalogueFeatures = catalogue.data?.features ?? [];
+  const texts = useFeatureTexts(catalogueFeatures);
   const adminPlans = useAdminPlans();
   const plans = offersFrom(adminPlans.data?.plans ?? []).flatMap((offer) => offer.plans.slice(0, 1));
   const [chosen, setChosen] = useState("");
@@ -31,7 +31,7 @@ export function GrantDialog({ userId, onClose }: { userId: string; onClose: () =
   const [reason, setReason] = useState("");
   const [until, setUntil] = useState("");
   const plan = plans.find(({ plan_id }) => chosen === PLAN + plan_id);
-  const kind = known.find((info) => info.feature === chosen)?.kind ?? "switch";
+  const kind = catalogueFeatures.find((info) => info.feature === chosen)?.kind ?? "switch";
   const value = kind === "switch" ? true : kind === "number" ? Number(amount) : { limit: Number(amount), per: "month" as const };
   const submit = () =>
     grant.mutate(
@@ -68,7 +68,7 @@ export function GrantDialog({ userId, onClose }: { userId: string; onClose: () =
                   ))}
               </optgroup>
               <optgroup label={t("features")}>
-                {known.map((info) => (
+                {catalogueFeatures.map((info) => (
                   <option key={info.feature} value={info.feature}>
                     {texts.name(info.feature)}
                   </option>

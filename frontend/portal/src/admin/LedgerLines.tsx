@@ -36,20 +36,20 @@ interface LedgerLinesProps {
 export function LedgerLines({ of: { title, ...asked }, currency, onClose }: LedgerLinesProps) {
   const t = useAdminText();
   const { locale } = useBilling();
-  const found = useLedgerLines({ ...asked, currency });
-  const lines = found.data?.pages.flatMap((page) => page.lines) ?? [];
+  const query = useLedgerLines({ ...asked, currency });
+  const lines = query.data?.pages.flatMap((page) => page.lines) ?? [];
   const amount = (cents: number) => format.money(cents, currency, locale);
   return (
     <Dialog onClose={onClose} title={t("lines.title", { day: title })} description={t(asked.cohort ? "lines.about_cohort" : asked.figure && AT_A_TIME.includes(asked.figure) ? "lines.about_state" : asked.figure ? "lines.about_figure" : "lines.about")} width="64rem">
-      {found.isPending && <SkeletonCard lines={6} />}
-      {found.isError && !found.isFetchNextPageError && <ErrorNotice error={found.error} onRetry={() => void found.refetch()} />}
-      {found.data && lines.length === 0 && <p className="bsb-2">{t("lines.none")}</p>}
+      {query.isPending && <SkeletonCard lines={6} />}
+      {query.isError && !query.isFetchNextPageError && <ErrorNotice error={query.error} onRetry={() => void query.refetch()} />}
+      {query.data && lines.length === 0 && <p className="bsb-2">{t("lines.none")}</p>}
       {lines.length > 0 && <Table lines={lines} amount={amount} label={t("lines.title", { day: title })} />}
-      {lines.length > 0 && !found.hasNextPage && <Sums lines={lines} amount={amount} />}
-      {found.isFetchNextPageError && <ErrorNotice error={found.error} />}
-      {found.hasNextPage && (
+      {lines.length > 0 && !query.hasNextPage && <Sums lines={lines} amount={amount} />}
+      {query.isFetchNextPageError && <ErrorNotice error={query.error} />}
+      {query.hasNextPage && (
         <div>
-          <Button busy={found.isFetchingNextPage} onClick={() => void found.fetchNextPage()}>
+          <Button busy={query.isFetchingNextPage} onClick={() => void query.fetchNextPage()}>
             {t("more")}
           </Button>
         </div>

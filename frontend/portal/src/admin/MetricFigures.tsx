@@ -69,8 +69,8 @@ export function ChurnFigure({ range, onLines }: ChurnProps) {
   const named = (m: (typeof months)[number]) => (m.complete ? month(m.month) : t("months.so_far", { month: month(m.month) }));
   const columns = [t("month"), t("churn.start"), t("churn.lost"), t("churn.voluntary"), t("churn.mrr_start"), t("churn.mrr_lost")];
   const open = (row: number, figure: (typeof COUNTED)[number], column = "") => {
-    const found = months[row];
-    if (found && figure) onLines({ ...daysOfMonth(found.month), figure, title: `${column}, ${named(found)}` });
+    const entry = months[row];
+    if (entry && figure) onLines({ ...daysOfMonth(entry.month), figure, title: `${column}, ${named(entry)}` });
   };
   const share = (lost: number, start: number) => (start > 0 ? percent(lost / start) : "–");
   return (

@@ -57,7 +57,7 @@ function Steering({ plan, move, onClose }: ControlsProps) {
   const open = move.status === "running" || move.status === "undoing";
   const touched = move.moved > 0 && move.status !== "undone" && move.status !== "undoing";
   const failed = start.error ?? stop.error ?? undo.error;
-  const known = current && move.status !== "none";
+  const existing = current && move.status !== "none";
   return (
     <form
       className="bsb-stack"
@@ -87,8 +87,8 @@ function Steering({ plan, move, onClose }: ControlsProps) {
           </Button>
         )}
         {move.status !== "undoing" && (
-          <Button type="submit" variant="primary" busy={start.isPending} disabled={move.effects.length === 0 && !known}>
-            {t(known ? "move.go_on" : "move.start")}
+          <Button type="submit" variant="primary" busy={start.isPending} disabled={move.effects.length === 0 && !existing}>
+            {t(existing ? "move.go_on" : "move.start")}
           </Button>
         )}
       </div>

@@ -47,7 +47,7 @@ export function PlanEditor({ offer, onDone }: PlanEditorProps) {
     drafts.drop(key);
     onDone(saved);
   };
-  const known = { ...faults, ...Object.fromEntries(Object.entries(problems).map(([path, problem]) => [path, t(problem)])) };
+  const allFaults = { ...faults, ...Object.fromEntries(Object.entries(problems).map(([path, problem]) => [path, t(problem)])) };
   return (
     <form
       className="bsb-stack bsb:gap-6"
@@ -75,10 +75,10 @@ export function PlanEditor({ offer, onDone }: PlanEditorProps) {
       <Drift plans={plans} />
       <div className="admin-split">
         <div className="bsb-stack bsb:gap-6">
-          <SharedFields draft={draft} set={set} faults={known} />
-          <PriceFields draft={draft} set={set} faults={known} />
-          <FeatureFields value={draft.features} onChange={(features) => set({ features })} faults={known} once={draft.prices.every(({ interval }) => interval === "once")} />
-          <MoreFields draft={draft} set={set} faults={known} />
+          <SharedFields draft={draft} set={set} faults={allFaults} />
+          <PriceFields draft={draft} set={set} faults={allFaults} />
+          <FeatureFields value={draft.features} onChange={(features) => set({ features })} faults={allFaults} once={draft.prices.every(({ interval }) => interval === "once")} />
+          <MoreFields draft={draft} set={set} faults={allFaults} />
           {changed && body && <OfferEffect offer={body} before={offerOf(draftOf(plans)).body} />}
           {save.isError && Object.keys(faults).length === 0 && <ErrorNotice error={save.error} />}
           {Object.keys(faults).length > 0 && <Notice tone="bad" live>{t("plan.faults")}</Notice>}

@@ -157,7 +157,7 @@ export function Touched({ planId, version }: { planId: string; version?: number 
   const save = () =>
     all.mutate(
       { plan: planId, ...(version ? { version: String(version) } : {}) },
-      { onSuccess: (found) => download(`${name}.csv`, csv([COLUMNS, ...found.map((user) => COLUMNS.map((name) => [user[name] ?? ""].flat().join(" ")))])) },
+      { onSuccess: (users) => download(`${name}.csv`, csv([COLUMNS, ...users.map((user) => COLUMNS.map((name) => [user[name] ?? ""].flat().join(" ")))])) },
     );
   return (
     <div className={classes("bsb-row", version !== undefined && "bsb:md:justify-end bsb:md:flex-nowrap")}>

@@ -49,8 +49,8 @@ export function PlanVersions({ versions, standing }: PlanVersionsProps) {
           </thead>
           <tbody>
             {versions.map((plan) => {
-              const found = of(plan.version);
-              const sum = (name: "subscribers" | "trialing") => format.number(found.reduce((all, one) => all + one[name], 0), locale);
+              const ofVersion = of(plan.version);
+              const sum = (name: "subscribers" | "trialing") => format.number(ofVersion.reduce((all, one) => all + one[name], 0), locale);
               return (
                 <tr key={plan.version}>
                   <th scope="row">
@@ -59,7 +59,7 @@ export function PlanVersions({ versions, standing }: PlanVersionsProps) {
                   <td className="bsb-end bsb-number" data-label={t("versions.column.price")}>{format.money(plan.price_cents, plan.currency, locale)}</td>
                   <td className="bsb-end bsb-number" data-label={t("versions.column.subscribers")}>{sum("subscribers")}</td>
                   <td className="bsb-end bsb-number" data-label={t("versions.column.trialing")}>{sum("trialing")}</td>
-                  <td className="bsb-end bsb-number" data-label={t("versions.column.mrr")}>{found.map((one) => format.money(one.mrr_cents, one.currency, locale)).join(" · ") || "–"}</td>
+                  <td className="bsb-end bsb-number" data-label={t("versions.column.mrr")}>{ofVersion.map((one) => format.money(one.mrr_cents, one.currency, locale)).join(" · ") || "–"}</td>
                   <td data-label={t("versions.column.who")}>
                     <Touched planId={plan.plan_id} version={plan.version} />
                   </td>
@@ -95,12 +95,12 @@ function SideBySide({ versions }: { versions: readonly AdminPlan[] }) {
     if (typeof value === "object" && value) return Object.entries(value).map(([provider, id]) => `${provider}: ${id}`).join(", ") || "–";
     return value === null || value === "" ? "–" : String(value);
   };
-  const given = (plan: AdminPlan, key: string) => (plan.features[key] ? texts.amount(plan.features[key]) || t("effect.with") : t("effect.without"));
+  const amountIn = (plan: AdminPlan, key: string) => (plan.features[key] ? texts.amount(plan.features[key]) || t("effect.with") : t("effect.without"));
   const labelled: Partial<Record<(typeof FIELDS)[number], string>> = { price_cents: t("price"), interval: t("interval"), status: t("status"), provider_plan_ids: t("plan.provider_ids") };
   const features = [...new Set([...Object.keys(right.features), ...Object.keys(left.features)])];
   const rows = [
     ...FIELDS.map((name) => [labelled[name] ?? optional("plan", name) ?? name, said(left, name), said(right, name)] as const),
-    ...features.map((key) => [texts.name(key), given(left, key), given(right, key)] as const),
+    ...features.map((key) => [texts.name(key), amountIn(left, key), amountIn(right, key)] as const),
   ];
   const shown = rows.filter(([, before, after]) => all || before !== after);
   const choose = (side: 0 | 1, version: number) => setChosen(side === 0 ? [version, chosen[1]] : [chosen[0], version]);

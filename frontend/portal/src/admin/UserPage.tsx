@@ -31,7 +31,7 @@ export function UserPage({ userId }: { userId: string }) {
           <Id value={userId} what={t("user_id")} />
         </h1>
       </div>
-      <AccountActions userId={userId} known={user.data !== undefined} planId={planOf(user.data)} subscriptions={user.data?.status.subscriptions ?? []} />
+      <AccountActions userId={userId} stored={user.data !== undefined} planId={planOf(user.data)} subscriptions={user.data?.status.subscriptions ?? []} />
       {user.isError && <ErrorNotice error={user.error} onRetry={() => void user.refetch()} />}
       {user.isPending && (
         <>

@@ -41,10 +41,10 @@ function Customers({ asked }: { asked: URLSearchParams }) {
   const t = useAdminText();
   const filters = filtersOf(asked);
   const customers = useCustomers(filters);
-  const found = customers.data?.pages.flatMap((page) => page.users) ?? [];
+  const listed = customers.data?.pages.flatMap((page) => page.users) ?? [];
   const filtered = Object.keys(filters).length > 0;
   // Who looks for one and finds one is there.
-  const only = filters.q && !customers.hasNextPage && found.length === 1 ? found[0]?.user_id : undefined;
+  const only = filters.q && !customers.hasNextPage && listed.length === 1 ? listed[0]?.user_id : undefined;
   useEffect(() => {
     if (only) navigate(`/console/users?user=${encodeURIComponent(only)}`, { replace: true });
   }, [only]);
@@ -61,8 +61,8 @@ function Customers({ asked }: { asked: URLSearchParams }) {
       <FilterRow filters={filters} />
       {customers.isError && !customers.isFetchNextPageError && <ErrorNotice error={customers.error} onRetry={() => void customers.refetch()} />}
       {customers.isLoading && <SkeletonCard lines={4} />}
-      {customers.data && found.length === 0 && !customers.hasNextPage && <Empty>{t(filters.q ? "users.none" : filtered ? "users.none_fit" : "users.nobody")}</Empty>}
-      {found.length > 0 && <CustomerTable customers={found} />}
+      {customers.data && listed.length === 0 && !customers.hasNextPage && <Empty>{t(filters.q ? "users.none" : filtered ? "users.none_fit" : "users.nobody")}</Empty>}
+      {listed.length > 0 && <CustomerTable customers={listed} />}
       {/* Where the next ones would stand: what is said above a long list is not seen from its end. */}
       {customers.isFetchNextPageError && <ErrorNotice error={customers.error} />}
       {customers.hasNextPage && (
@@ -121,7 +121,7 @@ function SearchField({ className, label, q, onFind, children }: SearchFieldProps
 function Search({ q }: { q: string }) {
   const t = useAdminText();
   return (
-    <SearchField label={t("users.search")} q={q} onFind={(found) => go({ q: found })}>
+    <SearchField label={t("users.search")} q={q} onFind={(text) => go({ q: text })}>
       <Button type="submit" variant="primary">
         {t("users.find")}
       </Button>

@@ -143,14 +143,14 @@ export function useCustomers(filters: CustomerFilters) {
 /** All who fit, in as many calls as it takes: for a file. */
 export const useAllCustomers = () =>
   useAdminMutation(async (client, filters: CustomerFilters) => {
-    const found: Schemas["UserSummary"][] = [];
+    const users: Schemas["UserSummary"][] = [];
     let cursor: string | null = "";
     while (cursor !== null) {
       const page: Schemas["UserList"] = await customersPage(client, filters, cursor, "1000");
-      found.push(...page.users);
+      users.push(...page.users);
       cursor = page.next;
     }
-    return found;
+    return users;
   }, []);
 
 export const useUser = (user_id: string) =>
@@ -393,10 +393,10 @@ export function useTestFate(endpoint_id: string, event_id: string) {
       queryKey: ["admin", session.userId, "fate", endpoint_id, event_id],
       queryFn: async () => {
         const tried = await Promise.all(["delivered", "failed"].map(list));
-        const found = tried.flatMap(({ deliveries }) => deliveries).find((delivery) => delivery.event_id === event_id);
-        if (found) void queries.invalidateQueries({ queryKey: ["admin", session.userId, "deliveries"] });
-        if (found) void queries.invalidateQueries({ queryKey: ["admin", session.userId, "endpoints"] });
-        return found ?? null;
+        const outcome = tried.flatMap(({ deliveries }) => deliveries).find((delivery) => delivery.event_id === event_id);
+        if (outcome) void queries.invalidateQueries({ queryKey: ["admin", session.userId, "deliveries"] });
+        if (outcome) void queries.invalidateQueries({ queryKey: ["admin", session.userId, "endpoints"] });
+        return outcome ?? null;
       },
       refetchInterval: ({ state }) => (state.data || state.status === "error" || state.dataUpdateCount >= 15 ? false : 2000),
     },

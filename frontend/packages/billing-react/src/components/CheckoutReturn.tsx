@@ -34,23 +34,23 @@ export function CheckoutReturn(props: CheckoutReturnProps) {
   const t = useT();
   const inBrowser = useInBrowser();
   const checkoutId = props.checkoutId ?? (inBrowser ? (new URLSearchParams(location.search).get("checkout_id") ?? "") : "");
-  const known = useUserId() !== null && checkoutId !== "";
+  const canAsk = useUserId() !== null && checkoutId !== "";
   const refreshAll = useRefreshAll();
-  const { confirmation, error, gaveUp, askAgain } = useConfirmation(checkoutId, known);
+  const { confirmation, error, gaveUp, askAgain } = useConfirmation(checkoutId, canAsk);
   const { key } = useAccountKey(useStatus().data);
   const status = confirmation?.status;
   useEffect(() => {
     if (status === "completed") void refreshAll();
   }, [status, refreshAll]);
 
-  if (inBrowser && !known && checkoutId !== "") {
+  if (inBrowser && !canAsk && checkoutId !== "") {
     return (
       <section className="bsb bsb-card bsb-stack bsb:mx-auto bsb:max-w-md">
         <SignInAgain />
       </section>
     );
   }
-  if (inBrowser && !known) {
+  if (inBrowser && !canAsk) {
     return (
       <Outcome icon="info" title={t("return.unknown")} about={t("return.unknown.about")}>
         <ButtonLink href={accountUrl}>{t("return.account")}</ButtonLink>

@@ -57,10 +57,10 @@ export function CryptoInvoice({ of, url, onPaid, onAgain, onDone }: CryptoInvoic
   );
   const left = useSecondsLeft(invoice.data);
   const state = invoice.data?.invoice.state;
-  const told = useRef(false);
+  const reported = useRef(false);
   useEffect(() => {
-    if (state !== "paid" || told.current) return;
-    told.current = true;
+    if (state !== "paid" || reported.current) return;
+    reported.current = true;
     void refreshAll();
     onPaid?.();
   }, [state, refreshAll, onPaid]);

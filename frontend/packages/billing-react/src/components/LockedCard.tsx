@@ -33,13 +33,13 @@ export default function LockedCard(props: LockedCardProps) {
   const { pricingUrl } = useBilling();
   const catalogue = usePlans();
   const texts = useFeatureTexts(catalogue.data?.features);
-  const known = useUserId() !== null;
-  const decision = useDecision(feature, known && problem?.scenario === undefined);
+  const signedIn = useUserId() !== null;
+  const decision = useDecision(feature, signedIn && problem?.scenario === undefined);
   // Whoever takes a key here is known a moment before what it opens is.
   const [starting, setStarting] = useState(false);
-  const free = !known && isFree(feature, catalogue.data?.plans ?? []);
+  const free = !signedIn && isFree(feature, catalogue.data?.plans ?? []);
   // Kept while it is asked again, and while a stranger becomes known: what is being bought in a dialog here stays open.
-  const [last, setLast] = useState<Refusal | null>(known ? null : STRANGER);
+  const [last, setLast] = useState<Refusal | null>(signedIn ? null : STRANGER);
   const said = refusalOf(problem) ?? refusalOf(decision.error);
   if (said && JSON.stringify(said) !== JSON.stringify(last)) setLast(said);
   const refusal = said ?? last;
@@ -48,7 +48,7 @@ export default function LockedCard(props: LockedCardProps) {
   useEffect(() => track({ event: "paywall_seen", feature }), [track, feature]);
   // Neither a refusal nor a price is said on a guess: without the plans, and before the service has answered, there is none.
   if ((catalogue.isError && !catalogue.data) || (decision.isError && !scenario)) {
-    return <UnknownCard onRetry={() => Promise.all([catalogue.refetch(), known ? decision.refetch() : null])} />;
+    return <UnknownCard onRetry={() => Promise.all([catalogue.refetch(), signedIn ? decision.refetch() : null])} />;
   }
   if (!scenario || !catalogue.data) {
     return (

@@ -17,14 +17,14 @@ const WalletRenewal = lazy(() => import("../wallet/WalletRenewal.js"));
 /** Time that is paid ahead in bitcoin: when it ends, the next invoice in one click, reminders as a choice. Then wallets
  * that are connected where nothing is paid ahead (any more): one that was just removed still says so. */
 export function Prepaid({ status: { renewals = [], wallets = [] } }: { status: Status }) {
-  const [found] = useState(wallets);
+  const [walletsAtFirst] = useState(wallets);
   const ahead = renewals.map(({ group }) => group);
   return (
     <>
       {renewals.map((renewal) => (
         <Renewal key={renewal.group} renewal={renewal} />
       ))}
-      {[...new Set([...found, ...wallets])].map(
+      {[...new Set([...walletsAtFirst, ...wallets])].map(
         (group) =>
           !ahead.includes(group) && (
             <Suspense key={group} fallback={<SkeletonCard heading lines={3} />}>

@@ -32,7 +32,7 @@ export function SignIn({ onDone, existing = false }: SignInProps) {
   const inBrowser = useInBrowser();
   const extension = inBrowser ? extensionSigner() : null;
   const [first, ...others] = inBrowser ? keptKeys() : [];
-  const known = first !== undefined;
+  const hasKey = first !== undefined;
 
   async function signIn(name: Signer["name"], signer: Signer | Promise<Signer>) {
     setBusy(name);
@@ -57,7 +57,7 @@ export function SignIn({ onDone, existing = false }: SignInProps) {
           <p className="bsb-2 bsb-small">{t("signin.host_about")}</p>
         </div>
       )}
-      {(known || !(existing || own)) && (
+      {(hasKey || !(existing || own)) && (
         <div className="bsb-stack bsb:gap-2">
           <Button
             variant={own ? "secondary" : "primary"}
@@ -65,10 +65,10 @@ export function SignIn({ onDone, existing = false }: SignInProps) {
             onClick={() => void signIn("billing-key", billingKeySigner())}
           >
             <Icon name="key" />
-            {t(known ? "signin.with_key" : "signin.new_key")}
+            {t(hasKey ? "signin.with_key" : "signin.new_key")}
           </Button>
           <p className="bsb-2 bsb-small">
-            {known ? <KeyName of={first} /> : t("signin.new_key_about")}
+            {hasKey ? <KeyName of={first} /> : t("signin.new_key_about")}
           </p>
           {others.map((key) => (
             <Button key={key.secret} onClick={() => void signIn("billing-key", billingKeySigner(key.secret))}>

@@ -23,12 +23,12 @@ export default function CalendarReminder() {
   // The entries of the feed are in the language of the page.
   const language = useLanguage();
   const { locale } = useBilling();
-  const { known, make, revoke, save } = useCalendar(language);
+  const { calendar, make, revoke, save } = useCalendar(language);
   const [asking, setAsking] = useState<"renew" | "revoke" | null>(null);
   const [said, setSaid] = useState<string | null>(null);
-  const feed = known.data?.feed;
+  const feed = calendar.data?.feed;
   const made = make.data;
-  const failed = [known, make, revoke, save].find(({ error }) => error !== null)?.error;
+  const failed = [calendar, make, revoke, save].find(({ error }) => error !== null)?.error;
   const begin = () =>
     make.mutate(undefined, {
       onSuccess: () => {
@@ -49,9 +49,9 @@ export default function CalendarReminder() {
       <h3 className="bsb:font-semibold">{t("title")}</h3>
       <p className="bsb-2">{t("about")}</p>
       {said && <Said text={said} onGone={() => setSaid(null)} />}
-      {failed != null && <ErrorNotice error={failed} onRetry={known.isError ? () => void known.refetch() : undefined} />}
+      {failed != null && <ErrorNotice error={failed} onRetry={calendar.isError ? () => void calendar.refetch() : undefined} />}
       {/* Whether there is one is not known yet: its place is kept. */}
-      {!known.data && !known.isError && <Skeleton height="2.5rem" />}
+      {!calendar.data && !calendar.isError && <Skeleton height="2.5rem" />}
       {feed && <p>{t("on", { date: date(feed.made_at, locale) })}</p>}
       {feed && made && <Address address={made.address} />}
       {feed && !made && <p className="bsb-2 bsb-small">{t("hidden")}</p>}
@@ -66,7 +66,7 @@ export default function CalendarReminder() {
           {t(`${asking}_sure`)}
         </AreYouSure>
       )}
-      {known.data && !asking && (
+      {calendar.data && !asking && (
         <div className="bsb-row">
           <Button size="small" busy={save.isPending} onClick={() => save.mutate()}>
             <Icon name="download" size={16} />
@@ -114,7 +114,7 @@ function useCalendar(language: Language) {
   const userId = useUserId();
   const queries = useQueries();
   const onSuccess = () => queries.invalidateQueries({ queryKey: ["calendar"] });
-  const known = useQuery(
+  const calendar = useQuery(
     { queryKey: ["calendar", userId], queryFn: () => unwrap(client.GET("/billing/calendar")), enabled: userId !== null },
     queries,
   );
@@ -130,5 +130,5 @@ function useCalendar(language: Language) {
     },
     queries,
   );
-  return { known, make, revoke, save };
+  return { calendar, make, revoke, save };
 }

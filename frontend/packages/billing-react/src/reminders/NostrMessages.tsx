@@ -31,7 +31,7 @@ export function NostrMessages() {
     <div className="bsb-stack bsb:gap-3">
       <h3 className="bsb:font-semibold">{t("title")}</h3>
       {said && <Said text={said} onGone={() => setSaid(null)} />}
-      {on && <On wish={on} available={available} onAnother={() => setNaming(true)} onSaid={setSaid} />}
+      {on && <On settings={on} available={available} onAnother={() => setNaming(true)} onSaid={setSaid} />}
       {!on && !naming && !until && (
         <>
           <p className="bsb-2">{t("about")}</p>
@@ -169,13 +169,13 @@ function Confirm({ until, days, onDone }: { until: string; days: readonly number
 }
 
 interface OnProps {
-  wish: Wish;
+  settings: Wish;
   available: boolean;
   onAnother: () => void;
   onSaid: (text: string) => void;
 }
 
-function On({ wish, available, onAnother, onSaid }: OnProps) {
+function On({ settings, available, onAnother, onSaid }: OnProps) {
   const t = useMessageText();
   const { locale } = useBilling();
   const language = useLanguage();
@@ -183,16 +183,16 @@ function On({ wish, available, onAnother, onSaid }: OnProps) {
   const [days, setDays] = useState<readonly number[] | null>(null);
   const [leaving, setLeaving] = useState(false);
   const failed = [test.error, set.error, remove.error].find((error) => error !== null);
-  const before = new Intl.ListFormat(locale).format(wish.days.map((count) => t("day", { count })));
+  const before = new Intl.ListFormat(locale).format(settings.days.map((count) => t("day", { count })));
   return (
     <>
       <p>
-        {t("on", { date: date(wish.since, locale), days: before })}{" "}
-        {wish.next_at && wish.next_end
-          ? t("next", { date: date(wish.next_at, locale), end: date(wish.next_end, locale) })
+        {t("on", { date: date(settings.since, locale), days: before })}{" "}
+        {settings.next_at && settings.next_end
+          ? t("next", { date: date(settings.next_at, locale), end: date(settings.next_end, locale) })
           : t("next_none")}
       </p>
-      <Last wish={wish} />
+      <Last settings={settings} />
       {test.data && <Became outcome={test.data.outcome} relays={test.data.relays} />}
       {failed != null && <ErrorNotice error={failed} />}
       {days !== null && (
@@ -212,7 +212,7 @@ function On({ wish, available, onAnother, onSaid }: OnProps) {
             );
           }}
         >
-          <Days usual={wish.days} days={days} onChange={setDays} />
+          <Days usual={settings.days} days={days} onChange={setDays} />
           <div className="bsb-row">
             <Button type="submit" size="small" variant="primary" busy={set.isPending}>
               {t("save")}
@@ -240,7 +240,7 @@ function On({ wish, available, onAnother, onSaid }: OnProps) {
               {t("test")}
             </Button>
           )}
-          <Button size="small" onClick={() => setDays(wish.days)}>
+          <Button size="small" onClick={() => setDays(settings.days)}>
             {t("change")}
           </Button>
           {available && (
@@ -258,7 +258,7 @@ function On({ wish, available, onAnother, onSaid }: OnProps) {
 }
 
 /** What became of the last reminder: told also where it failed, because nobody else would. */
-function Last({ wish: { last } }: { wish: Wish }) {
+function Last({ settings: { last } }: { settings: Wish }) {
   const t = useMessageText();
   const { locale } = useBilling();
   const because = useOutcomeText();

@@ -28,8 +28,8 @@ function stored(): string {
 
 function putAway(): string[] {
   try {
-    const found: unknown = JSON.parse(stored());
-    return Array.isArray(found) ? found.map(String) : [];
+    const parsed: unknown = JSON.parse(stored());
+    return Array.isArray(parsed) ? parsed.map(String) : [];
   } catch {
     return [];
   }
@@ -65,14 +65,14 @@ export interface EndsOptions {
 /** What ends soon and was not put away. Which, when and what to do is the service's word; here it is only chosen. */
 export function useEnds({ days, status }: EndsOptions = {}): { ends: readonly End[]; dismiss: (id: string) => void } {
   const asked = useTold(status === undefined);
-  const told = status ?? asked;
+  const latest = status ?? asked;
   const away = useSyncExternalStore(subscribe, stored, () => "[]");
   const ends = useMemo(() => {
-    if (!told) return [];
-    const now = Date.parse(told.server_time);
+    if (!latest) return [];
+    const now = Date.parse(latest.server_time);
     const from = (end: End) => (days === undefined ? Date.parse(end.notice_from) : Date.parse(end.ends_at) - days * DAY_MS);
-    return (told.ends ?? []).filter((end) => from(end) <= now && !away.includes(end.id));
-  }, [told, days, away]);
+    return (latest.ends ?? []).filter((end) => from(end) <= now && !away.includes(end.id));
+  }, [latest, days, away]);
   return { ends, dismiss };
 }
 
@@ -82,7 +82,7 @@ function useTold(wanted: boolean): Told | undefined {
   const userId = useUserId();
   const on = useBillingOn();
   const { entitlements } = useEntitlements();
-  const [told, setTold] = useState<Told>();
+  const [latest, setLatest] = useState<Told>();
   const has = entitlements?.entitlements.some(({ sources }) => sources.some(({ kind }) => kind !== "plan")) ?? false;
   const asks = wanted && on === true && userId !== null && has;
   const version = entitlements?.version;
@@ -94,7 +94,7 @@ function useTold(wanted: boolean): Told | undefined {
       if (Date.now() - at < OLD_MS) return;
       at = Date.now();
       // Who cannot be told now is told with the next look: nothing here decides about access.
-      void unwrap(client.GET("/billing/subscription-status")).then((answer) => void (gone || setTold(answer)), () => (at = 0));
+      void unwrap(client.GET("/billing/subscription-status")).then((answer) => void (gone || setLatest(answer)), () => (at = 0));
     };
     look();
     const stop = onReturn(look);
@@ -103,5 +103,5 @@ function useTold(wanted: boolean): Told | undefined {
       stop();
     };
   }, [asks, client, userId, version]);
-  return asks && told?.user_id === userId ? told : undefined;
+  return asks && latest?.user_id === userId ? latest : undefined;
 }

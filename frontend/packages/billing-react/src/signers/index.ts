@@ -74,8 +74,8 @@ export async function keyOf(account: Ended | null, orLast = true): Promise<strin
   for (const { secret } of by === undefined ? [] : keys) {
     if (hex((await curve()).getPublicKey(unhex(secret))) === by) return secret;
   }
-  const known = keys.find(({ userId }) => userId !== null && userId === account?.userId);
-  return known?.secret ?? (orLast ? keptKey() : null);
+  const ofAccount = keys.find(({ userId }) => userId !== null && userId === account?.userId);
+  return ofAccount?.secret ?? (orLast ? keptKey() : null);
 }
 
 function keySigner(name: Signer["name"], key: Uint8Array<ArrayBuffer>): Signer {

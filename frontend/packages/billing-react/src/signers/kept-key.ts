@@ -19,8 +19,8 @@ const OLD_KEY = "bitsleuth-billing-key";
 export function keptKeys(): readonly KeptKey[] {
   const kept = stored();
   const old = localStorage.getItem(OLD_KEY);
-  const known = old === null || kept.some(({ secret }) => secret === old);
-  return known ? kept : [...kept, { secret: old, saved: false, userId: null, plan: null, holds: null }];
+  const included = old === null || kept.some(({ secret }) => secret === old);
+  return included ? kept : [...kept, { secret: old, saved: false, userId: null, plan: null, holds: null }];
 }
 
 function stored(): KeptKey[] {
@@ -53,15 +53,15 @@ export const keysAsText = (): string => localStorage.getItem(STORAGE_KEY) ?? "";
 export const keptKey = (): string | null => keptKeys()[0]?.secret ?? null;
 
 /** Puts a key first, beside all others; what is known of it is kept, what is told now is added. */
-export function keepKey(secret: string, known: Partial<Omit<KeptKey, "secret">> = {}): void {
+export function keepKey(secret: string, details: Partial<Omit<KeptKey, "secret">> = {}): void {
   const keys = keptKeys();
   const before = keys.find((key) => key.secret === secret) ?? { secret, saved: false, userId: null, plan: null, holds: null };
-  store([{ ...before, ...known }, ...keys.filter((key) => key.secret !== secret)]);
+  store([{ ...before, ...details }, ...keys.filter((key) => key.secret !== secret)]);
 }
 
 /** What was learnt about a key, which stays where it is. */
-export function noteKey(secret: string, known: Partial<Omit<KeptKey, "secret">>): void {
-  store(keptKeys().map((key) => (key.secret === secret ? { ...key, ...known } : key)));
+export function noteKey(secret: string, details: Partial<Omit<KeptKey, "secret">>): void {
+  store(keptKeys().map((key) => (key.secret === secret ? { ...key, ...details } : key)));
 }
 
 /** Something is being bought or redeemed with an account: from now on its key holds something, whoever asks. */

@@ -52,8 +52,8 @@ export function service() {
           verb(API + path, async ({ request }) => {
             const body: unknown = request.body ? await request.json() : null;
             calls.push({ call, body, authorization: request.headers.get("authorization") });
-            const given = typeof answer === "function" ? await answer() : answer;
-            return given instanceof Response ? given : HttpResponse.json(given);
+            const result = typeof answer === "function" ? await answer() : answer;
+            return result instanceof Response ? result : HttpResponse.json(result);
           }),
         );
       }

@@ -23,13 +23,13 @@ export interface RedeemVoucherProps {
 const inAddress = () => (typeof location === "undefined" ? null : readCode(location.hash.slice(1)));
 
 /** Type a code, see what it gives, redeem it. Whoever is not signed in is, with a key of this browser, on the way. */
-export default function RedeemVoucher({ code: given }: RedeemVoucherProps) {
+export default function RedeemVoucher({ code: initialCode }: RedeemVoucherProps) {
   const t = useVoucherText();
   const what = useWhat();
   const id = useId();
   const { locale, session, signer } = useBilling();
   const signedIn = useUserId() !== null;
-  const [typed, setTyped] = useState(() => given ?? inAddress() ?? "");
+  const [typed, setTyped] = useState(() => initialCode ?? inAddress() ?? "");
   const [fault, setFault] = useState(false);
   const [failure, setFailure] = useState<unknown>(null);
   const [busy, setBusy] = useState(false);

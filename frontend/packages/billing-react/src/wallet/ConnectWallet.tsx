@@ -93,8 +93,8 @@ export function ConnectWallet({ plan, days, lastSat, brought = "", backTo, onDon
       </div>
       {scanning ? (
         <Scan
-          onFound={(found) => {
-            setText(found);
+          onFound={(scanned) => {
+            setText(scanned);
             setScanning(false);
           }}
           onClose={() => setScanning(false)}

@@ -19,10 +19,10 @@ export const canScan = () => detectors() !== undefined && "mediaDevices" in navi
 export function Scan({ onFound, onClose }: { onFound: (text: string) => void; onClose: () => void }) {
   const t = useWalletT();
   const video = useRef<HTMLVideoElement>(null);
-  const found = useRef(onFound);
+  const handler = useRef(onFound);
   const [failed, setFailed] = useState(false);
   useEffect(() => {
-    found.current = onFound;
+    handler.current = onFound;
   }, [onFound]);
   useEffect(() => {
     let stream: MediaStream | undefined;
@@ -39,7 +39,7 @@ export function Scan({ onFound, onClose }: { onFound: (text: string) => void; on
       while (!over) {
         const codes = await detector.detect(shown);
         const text = codes.find(({ rawValue }) => /^nostr\+?walletconnect:/i.test(rawValue))?.rawValue;
-        if (text) return found.current(text);
+        if (text) return handler.current(text);
         await new Promise((next) => setTimeout(next, 250));
       }
     }

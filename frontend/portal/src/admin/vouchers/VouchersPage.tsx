@@ -80,11 +80,11 @@ function About({ batch }: { batch: Batch }) {
 function OpenBatch({ batchId }: { batchId: string }) {
   const t = useVouchersText();
   const may = useMay();
-  const found = useBatch(batchId);
+  const detail = useBatch(batchId);
   const codes = useCodes(batchId);
   const [revoking, setRevoking] = useState<BatchDetail["vouchers"][number] | "unused" | null>(null);
   const [revoked, setRevoked] = useState<number | null>(null);
-  const batch = found.data;
+  const batch = detail.data;
   return (
     <div className="bsb-stack bsb:gap-6">
       <p>
@@ -95,8 +95,8 @@ function OpenBatch({ batchId }: { batchId: string }) {
       <h1 className="bsb-h1" id="vouchers">
         {t("title")}
       </h1>
-      {found.isError && <ErrorNotice error={found.error} onRetry={() => void found.refetch()} />}
-      {found.isPending && <SkeletonCard lines={6} />}
+      {detail.isError && <ErrorNotice error={detail.error} onRetry={() => void detail.refetch()} />}
+      {detail.isPending && <SkeletonCard lines={6} />}
       {codes.isError && <ErrorNotice error={codes.error} />}
       {revoked !== null && (
         <Notice tone={revoked > 0 ? "good" : "warn"} live>
