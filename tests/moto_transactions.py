@@ -2,6 +2,7 @@
 what the transaction touches, and puts that back: the same outcome, at a cost that does not grow with the table.
 
 And at each request moto reads its own folders, lists the methods of a class and looks whose the key is; here once.
+For each member of an answer it tries several spellings; DynamoDB's answers have one.
 At each query it sorts the whole table, and works out what two keys are worth at each comparison; here once per key."""
 
 import copy
@@ -13,6 +14,7 @@ import moto.iam.models
 import pytest
 from moto import backends
 from moto.core import DEFAULT_ACCOUNT_ID, responses
+from moto.core.serialize import ResponseSerializer
 from moto.dynamodb import models
 from moto.dynamodb.models.dynamo_type import DynamoType
 from moto.dynamodb.models.table import Table
@@ -24,15 +26,15 @@ def make_cheap(patch: pytest.MonkeyPatch) -> None:
 
     def transact(self: Any, transact_items: list[dict[str, Any]]) -> None:
         touched = [place for each in transact_items for place in _places(self, each)]
-        before = [(table, key, copy.deepcopy(table.items.get(key))) for table, key in touched]
+        before = [(held, key, copy.deepcopy(held.get(key))) for held, key in touched]
         try:
             whole(self, transact_items)
         except Exception:
-            for table, key, kept in before:
+            for held, key, kept in before:
                 if kept is None:
-                    table.items.pop(key, None)
+                    held.pop(key, None)
                 else:
-                    table.items[key] = kept
+                    held[key] = kept
             raise
 
     def copied(value: Any, *memo: Any) -> Any:
@@ -50,6 +52,7 @@ def make_cheap(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(models.DynamoDBBackend, "transact_write_items", transact)
     patch.setattr(Table, "all_items", all_items)
     worth = DynamoType.cast_value.fget
+    patch.setattr(ResponseSerializer, "get_value", _value)
     patch.setattr(DynamoType, "cast_value", property(lambda self: self.value if self.type == "S" else worth(self)))
 
 
@@ -58,9 +61,24 @@ def _place(item: Any) -> tuple[Any, ...]:
     return tuple(key.cast_value for key in keys)
 
 
-def _places(backend: Any, item: dict[str, Any]) -> list[tuple[Table, DynamoType]]:
-    """Which table and partition a part of a transaction is about: none where moto will say that it is malformed."""
+def _places(backend: Any, item: dict[str, Any]) -> list[tuple[dict[DynamoType, Any], DynamoType]]:
+    """Where the item is held that a part of a transaction is about: none where moto will say that it is malformed."""
     (operation,) = list(item.values())[:1]
     table = backend.tables.get(operation.get("TableName"))
-    value = (operation.get("Key") or operation.get("Item") or {}).get(table.hash_key_attr) if table else None
-    return [(table, DynamoType(value))] if value else []
+    values = operation.get("Key") or operation.get("Item") or {}
+    if table is None or not {table.hash_key_attr, table.range_key_attr or table.hash_key_attr} <= values.keys():
+        return []
+    key = DynamoType(values[table.hash_key_attr])
+    if table.range_key_attr is None:
+        return [(table.items, key)]
+    return [(table.items[key], DynamoType(values[table.range_key_attr]))]
+
+
+def _value(self: ResponseSerializer, value: Any, key: str, shape: Any) -> Any:
+    """A member of an answer. DynamoDB's are dictionaries in the words of the API: no other spelling is to be tried."""
+    if type(value) is dict and self.operation_model.service_model.service_name == "dynamodb":
+        return value.get(key)
+    return _SPELLED(self, value, key, shape)
+
+
+_SPELLED = ResponseSerializer.get_value

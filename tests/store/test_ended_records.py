@@ -6,11 +6,9 @@ from typing import Any
 import pytest
 
 from billing.api.status import subscription_status
-from billing.aws import Aws
 from billing.data import replace
 from billing.log import Log
 from billing.reporting.publishing import Changes
-from billing.rules.apply import apply
 from billing.rules.consequences import Consequences, consequences
 from billing.rules.customers import customer
 from billing.rules.ended import AT_HAND, MOVED_AT_ONCE
@@ -21,9 +19,8 @@ from billing.selling.receipts import receipts_of
 from billing.store.accounts import AccountStore
 from billing.store.codec import BEHIND, Item, item, record_to_item
 from billing.store.customers import CustomerIndex
-from billing.store.erasure import ErasureStore
-from billing.store.payment_events import PaymentEventStore
 from samples import CATALOGUE, NOW, USER
+from tests.store.written import Written
 
 MONTH, YEARS = 31 * 86_400, 3 * 12
 
@@ -68,35 +65,15 @@ def refund(number: int, cents: int) -> RefundFact:
     )
 
 
-class Table:
+class Table(Written):
     """One account as it was written before anything of it could leave the range that is read."""
 
     def __init__(self, tables: dict[str, str], records: Sequence[Purchase]) -> None:
-        self.aws, self.name = Aws(), tables["AccountsTable"]
-        self.accounts = AccountStore(self.aws, self.name, tables["PaymentEventsTable"], sleep=lambda _: None)
-        self.erasure = ErasureStore(self.aws, self.name, PaymentEventStore(self.aws, tables["PaymentEventsTable"]))
-        self.index = CustomerIndex(self.aws, self.name, self.accounts, sleep=lambda _: None)
         snapshot = item({"user_id": USER, "record": "entitlements", "version": 7, "sources": "[]"})
         links = [f"btcpay#{name}" for r in records for name in (r.purchase_id, f"tx_{r.purchase_id[4:]}")]
         owned = [item({"user_id": f"link#{link}", "record": "link", "owner": USER}) for link in links]
-        for stored in (snapshot, *owned, *(record_to_item(USER, r) for r in records)):
-            self.aws.call("dynamodb", "put_item", TableName=self.name, Item=stored)
-        self.decided: list[Consequences] = []
-
-    def tell(self, fact: Fact, *, moves: bool = True) -> int:
-        """What the ledger books of it."""
-
-        def decide(before: Account) -> Consequences:
-            after = apply(before, fact, CATALOGUE)
-            assert isinstance(after, Account)
-            self.decided.append(consequences(before, after, CATALOGUE, NOW, moves=moves))
-            return self.decided[-1]
-
-        self.accounts.change(USER, decide)
-        return sum(line.amount_cents for line in self.decided[-1].lines if line.kind not in ("mrr", "trial"))
-
-    def stored(self, user_id: str = USER) -> dict[str, dict[str, Any]]:
-        return {one["record"]: one for one in self.erasure.page(user_id)[0]}
+        super().__init__(tables, (snapshot, *owned, *(record_to_item(USER, r) for r in records)), moves=True)
+        self.index = CustomerIndex(self.aws, self.name, self.accounts, sleep=lambda _: None)
 
     def at_hand(self) -> int:
         return sum(isinstance(r, Purchase) for r in self.accounts.load(USER).records.values())

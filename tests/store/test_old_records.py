@@ -1,23 +1,19 @@
 """Subscriptions as they were written before their payments had records of their own: read, and moved when written."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from billing.aws import Aws
-from billing.rules.apply import apply
-from billing.rules.consequences import Consequences, consequences
-from billing.rules.facts import Fact, PaymentFact, RefundFact
+from billing.rules.facts import PaymentFact, RefundFact
 from billing.rules.past import MOVED_AT_ONCE
 from billing.rules.records import Account
 from billing.selling.receipts import receipts_of
-from billing.store.accounts import PAST, AccountStore
-from billing.store.erasure import ErasureStore
-from billing.store.payment_events import PaymentEventStore
+from billing.store.accounts import PAST
+from billing.store.codec import item
 from samples import CATALOGUE, NOW, USER
+from tests.store.written import Written
 
 MONTH = 30 * 86_400
 YEARS = 5 * 12
@@ -87,35 +83,11 @@ def told_again(number: int) -> PaymentFact:
     return replace(TOLD_AGAIN, refs=(f"py_{number}",))
 
 
-class Table:
+class Table(Written):
     def __init__(self, tables: dict[str, str]) -> None:
-        self.aws, self.name = Aws(), tables["AccountsTable"]
-        self.accounts = AccountStore(self.aws, self.name, tables["PaymentEventsTable"], sleep=lambda _: None)
-        self.erasure = ErasureStore(self.aws, self.name, PaymentEventStore(self.aws, tables["PaymentEventsTable"]))
-        for stored in (OLD_ITEM, SNAPSHOT, *self._links()):
-            self.aws.call("dynamodb", "put_item", TableName=self.name, Item=stored)
-
-    def _links(self) -> Iterator[dict[str, Any]]:
-        for n in range(YEARS):
-            for name in (f"in_{n}", f"ch_{n}", f"pi_{n}"):
-                yield {"user_id": {"S": f"link#stripe#{name}"}, "record": {"S": "link"}, "owner": {"S": USER}}
-
-    def tell(self, fact: Fact) -> int:
-        """What the ledger books of it."""
-        booked: list[int] = []
-
-        def decide(before: Account) -> Consequences:
-            after = apply(before, fact, CATALOGUE)
-            assert isinstance(after, Account)
-            decided = consequences(before, after, CATALOGUE, NOW)
-            booked[:] = [line.amount_cents for line in decided.lines if line.kind not in ("mrr", "trial")]
-            return decided
-
-        self.accounts.change(USER, decide)
-        return sum(booked)
-
-    def stored(self, user_id: str) -> dict[str, dict[str, Any]]:
-        return {one["record"]: one for one in self.erasure.page(user_id)[0]}
+        names = [f"{kind}_{n}" for n in range(YEARS) for kind in ("in", "ch", "pi")]
+        links = [item({"user_id": f"link#stripe#{name}", "record": "link", "owner": USER}) for name in names]
+        super().__init__(tables, (OLD_ITEM, SNAPSHOT, *links), moves=False)
 
 
 @pytest.fixture
@@ -142,7 +114,7 @@ def test_its_payments_move_as_it_is_written_and_nothing_is_booked_for_that(table
     on_it, behind = [], []
     for n in range(4):
         assert table.tell(refund(0, n) if n else TOLD_AGAIN) == (-1 if n else 0)
-        stored = table.stored(USER)
+        stored = table.stored()
         on_it.append(len(stored[KEY]["payments"]))
         behind.append(sum(record.startswith(PAST[1]) for record in stored))
     assert behind == [MOVED_AT_ONCE, 2 * MOVED_AT_ONCE, YEARS - 1, YEARS - 1]
@@ -164,11 +136,11 @@ def test_money_back_for_the_oldest_counts_once(table: Table, moved: int) -> None
 def test_export_and_erasure_find_what_is_past(table: Table) -> None:
     for n in range(3):
         table.tell(told_again(n))
-    stored = table.stored(USER)
+    stored = table.stored()
     oldest = f"{PAST[1]}stripe#sub_1#in_{YEARS - 1}"
     assert stored[oldest]["payment"]["amount_cents"] == 900
     pseudonym = table.erasure.erase(USER, "boss", NOW).pseudonym
-    assert table.stored(USER) == {}
+    assert table.stored() == {}
     assert oldest in table.stored(pseudonym)
     assert table.accounts.owner("stripe", [f"ch_{YEARS - 1}"]) == pseudonym
     assert names(table.accounts.load(pseudonym, whole=True)) == {f"in_{n}" for n in range(YEARS)}
