@@ -28,7 +28,7 @@ demo: setup ## Make purchases on the whole system, step by step
 test: setup ## Run the checks: lint, types, template, tests, front end
 	@python -m local.check
 
-sweep: setup ## Run the tests that take minutes: all pages, controls, states and faults (CI runs them too)
+sweep: setup ## Run the tests that take long: pages in a browser, all controls, states and faults (CI runs them too)
 	@pytest -q -n auto --dist loadgroup -m sweep $(ARGS)
 
 unit: setup ## Run the tests that need neither the engine nor a browser

@@ -16,7 +16,7 @@ from billing.providers.interface import Notification
 from demo.shop import ADMIN, Shop
 from tests.browser.conftest import Visitor, forget_plans
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.sweep]
 
 GRANT = {"features": {"tax.enhanced": True}, "reason": "a gift"}
 

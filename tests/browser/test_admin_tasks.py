@@ -9,7 +9,7 @@ from demo.shop import Shop
 from tests.browser.conftest import Visitor
 from tests.browser.test_staff import sign_in
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.sweep]
 
 
 def test_a_subscription_is_ended_taken_back_and_given_days_each_seen_first(

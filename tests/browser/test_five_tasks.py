@@ -13,7 +13,7 @@ from demo.shop import ADMIN, Shop
 from tests.browser.conftest import Visitor, forget_plans
 from tests.browser.test_staff import sign_in
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.sweep]
 MOST = 5
 
 

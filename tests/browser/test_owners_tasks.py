@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from tests.browser.conftest import Visitor
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.sweep]
 
 
 def test_a_cell_leads_to_the_lines_that_add_up_to_it(admin: Visitor, visitor: Visitor, user: str) -> None:

@@ -10,7 +10,7 @@ from demo.shop import Shop
 from fakes.issuer import PEOPLE
 from tests.browser.conftest import Visitor
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.sweep]
 
 
 def sign_in(visitor: Visitor, person: str, path: str = "/console") -> Visitor:

@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Page, expect
 from demo.shop import ADMIN, Shop
 from tests.browser.conftest import Visitor
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.sweep]
 CODE = re.compile(r"^[0-9A-Z]{5}(-[0-9A-Z]{5}){3}$")
 
 

@@ -10,7 +10,7 @@ from demo.shop import Shop
 from tests.browser.buyers import in_bitcoin
 from tests.browser.conftest import Visitor
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.sweep]
 
 
 def press(visitor: Visitor, name: str | re.Pattern[str], kind: str = "button") -> None:

@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 from person import Person, signed
 from tests.browser.conftest import Visitor
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.sweep]
 
 
 def test_the_key_of_an_extension_opens_its_account_and_buys(visitor: Visitor) -> None:

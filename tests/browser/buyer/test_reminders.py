@@ -15,7 +15,7 @@ from demo.passing import pass_time
 from tests.browser.buyer.test_wallet_renewal import buy_a_term, until
 from tests.browser.conftest import Visitor
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.sweep]
 
 
 @pytest.fixture

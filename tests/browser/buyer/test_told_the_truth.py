@@ -12,7 +12,7 @@ from tests.browser.buyer.test_wallet_renewal import connect
 from tests.browser.buyers import at_the_desk, at_the_server, in_bitcoin, on_sale, status, today, wait_until
 from tests.browser.conftest import Visitor
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.sweep]
 
 
 def test_a_trial_is_offered_once_and_what_is_due_is_what_is_asked(visitor: Visitor, user: str) -> None:
