@@ -16,6 +16,8 @@ from fakes.nostr.wallet import Wallet
 from fakes.nostr.wallet_kinds import Connected
 from tests.browser.conftest import Visitor
 
+pytestmark = [pytest.mark.browser, pytest.mark.sweep]
+
 
 @pytest.fixture
 def wallet(visitor: Visitor) -> Wallet:
