@@ -52,10 +52,12 @@ def _last_line(output: str) -> str:
     return lines[-1][:80].replace("[", "\\[") if lines else ""
 
 
-# The lanes run in parallel: the tests spend much of their time waiting for browsers and timeouts.
+# One more than the cores: tests spend a third of their time waiting, for timeouts above all.
+PROCESSES = (os.cpu_count() or 1) + 1
+# The lanes run in parallel.
 LANES = [
     [
-        Check("Tests", "pytest -q -n auto --dist loadgroup -m 'not sweep'"),
+        Check("Tests", f"pytest -q -n {PROCESSES} --dist loadgroup -m 'not sweep'"),
     ],
     [
         Check("Lint", "ruff check ."),
