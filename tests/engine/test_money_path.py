@@ -168,7 +168,7 @@ def test_different_events_of_one_user_at_once_all_count(stack: Stack) -> None:
             )
         )
     account = stack.account
-    assert len(list(account.purchases)) == 4
+    assert len(account.purchases) == 4
     (subscription,) = account.subscriptions
     assert subscription.status == "past_due"
     assert subscription.dunning is not None
@@ -205,9 +205,9 @@ def test_what_is_over_leaves_the_range_that_is_read_and_is_still_paid_back(
     for event in (*told, refund):
         assert stack.deliver(event) == 200
         eventually(stack.settled(event), 60)
-    assert len(list(stack.account.terms)) <= AT_HAND
+    assert len(stack.account.terms) <= AT_HAND
     whole = stack.accounts.load(stack.user, whole=True)
-    assert len(list(whole.terms)) == number
+    assert len(whole.terms) == number
     found = whole.payment("mock", terms[-1].purchase_id)
     assert found is not None
     assert found[0].record in whole.behind
@@ -276,7 +276,7 @@ def test_processes_killed_while_they_work_lose_nothing(
         assert set(sent) == {200}
     assert killed
     eventually(stack.settled(*events), 60)
-    assert len(list(stack.account.purchases)) == 12
+    assert len(stack.account.purchases) == 12
     assert stack.ledger() == [("payment", 4900)] * 12
 
 

@@ -93,7 +93,7 @@ def test_one_who_asks_many_times_at_once_has_it_once(shop_engine: Shop) -> None:
     assert set(told) <= {"done", "try_again"}
     assert told["done"] > 0
     account = crowd.accounts.load(user)
-    assert len(list(account.redemptions)) == 1
+    assert len(account.redemptions) == 1
     assert [line["amount_cents"] for line in crowd.accounts.past(user, "~ledger#", 9)] == [700]
 
 

@@ -45,22 +45,21 @@ class Walk:
         self.calls = 0
 
     def __call__(self, frame: FrameType, event: str, _: object) -> None:
-        if event != "call" or (entered := _place(frame)) is None or entered.startswith(ASIDE):
+        if event != "call" or (entered := _place(frame)) is None:
             return
         self.files.add(entered)
-        caller = frame.f_back
-        while caller is not None and _place(caller) is None:
-            caller = caller.f_back
-        came_from = _place(caller) if caller is not None else None
-        if came_from not in (None, entered) and not str(came_from).startswith(ASIDE):
-            self.calls += 1
+        caller, came_from = frame.f_back, None
+        while caller is not None and came_from is None:
+            caller, came_from = caller.f_back, _place(caller)
+        self.calls += came_from not in (None, entered)
 
 
 def _place(frame: FrameType) -> str | None:
-    """Our file that a frame runs in, as the page names it; None for everybody else's."""
+    """Our file that a frame runs in, as the page names it; None for everybody else's, and for what stands aside."""
     path = Path(frame.f_code.co_filename)
     if path.is_relative_to(PACKAGE):
-        return str(path.relative_to(PACKAGE))
+        place = str(path.relative_to(PACKAGE))
+        return None if place.startswith(ASIDE) else place
     return f"functions/{path.name}" if path.parent == ROOT / "functions" else None
 
 

@@ -95,7 +95,7 @@ def test_a_subscription_made_in_the_dashboard_belongs_to_whom_its_customer_names
     world = World(shop)
     world.deliver(shuffled_with_repeats(notifications(shop), seed))
     (subscription,) = world.account.subscriptions
-    assert (subscription.status, len(list(world.account.payments))) == ("active", 2)
+    assert (subscription.status, len(world.account.payments)) == ("active", 2)
 
 
 def test_our_price_for_a_customer_nobody_knows_waits_for_somebody_to_say_whose_it_is() -> None:

@@ -325,7 +325,7 @@ def _last_ended(
         return None
     ended = [
         (standing.ended_at, kind, record)
-        for kind, records in (("subscription", list(account.subscriptions)), ("term", list(account.terms)))
+        for kind, records in (("subscription", account.subscriptions), ("term", account.terms))
         for record in records
         if (standing := stand[kind, _id(record)]).ended_at is not None and standing.reason != "replaced"
     ]

@@ -210,8 +210,11 @@ def record_from_item(stored: Mapping[str, Any]) -> Record:
     return kind(**decoded)
 
 
-def _renamed(stored: Mapping[str, Any]) -> dict[str, Any]:
-    return {_RENAMED.get(name, name): value for name, value in stored.items()}
+def _renamed(decoded: dict[str, Any]) -> dict[str, Any]:
+    for old, new in _RENAMED.items():
+        if old in decoded:
+            decoded[new] = decoded.pop(old)
+    return decoded
 
 
 def _ended(decoded: dict[str, Any]) -> Ended:
