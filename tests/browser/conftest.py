@@ -97,10 +97,14 @@ class Visitor:
             self.page.wait_for_timeout(50)
         raise AssertionError("the dialog's entry is still in the history")
 
-    def buy(self, plan: str = "Pro", pay: str = "Pay 19") -> None:
-        """From the price list through the provider's page and back."""
+    def order(self, plan: str) -> None:
+        """From the price list to the provider's page."""
         self.page.get_by_role("article", name=plan).get_by_role("button").click()
         self.button("Continue to payment").click()
+
+    def buy(self, plan: str = "Pro", pay: str = "Pay 19") -> None:
+        """From the price list through the provider's page and back."""
+        self.order(plan)
         self.button(pay).click()
         self.heading(f"{plan} is yours").wait_for()
 

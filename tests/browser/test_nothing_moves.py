@@ -71,8 +71,7 @@ def test_pages_stand_still_from_their_first_text_on(slow: Slow, user: str) -> No
 
 def test_coming_back_from_the_checkout_and_an_invoice_stand_still(slow: Slow, user: str) -> None:
     slow.open("/pricing", user=user)
-    slow.page.get_by_role("article", name="Plus").get_by_role("button").click()
-    slow.button("Continue to payment").click()
+    slow.order("Plus")
     slow.button("Pay 9").wait_for()
     slow.slow_down()
     slow.button("Pay 9").click()

@@ -27,8 +27,7 @@ def test_a_stranger_buys_and_the_locked_feature_opens(visitor: Visitor) -> None:
 
 def test_a_declined_card_charges_nothing_and_lets_one_try_again(visitor: Visitor, user: str) -> None:
     visitor.open("/pricing", user=user)
-    visitor.page.get_by_role("article", name="Plus").get_by_role("button").click()
-    visitor.button("Continue to payment").click()
+    visitor.order("Plus")
     visitor.button("Pay with a card that is declined").click()
     expect(visitor.text("Nothing was charged")).to_be_visible()
     visitor.button("Pay 9").click()
@@ -37,8 +36,7 @@ def test_a_declined_card_charges_nothing_and_lets_one_try_again(visitor: Visitor
 
 def test_an_abandoned_checkout_is_offered_again_on_the_billing_page(visitor: Visitor, user: str) -> None:
     visitor.open("/pricing", user=user)
-    visitor.page.get_by_role("article", name="Pro").get_by_role("button").click()
-    visitor.button("Continue to payment").click()
+    visitor.order("Pro")
     visitor.button("Pay 19").wait_for()
     visitor.open("/account/billing")
     visitor.page.get_by_role("link", name="Finish it").click()
@@ -48,8 +46,7 @@ def test_an_abandoned_checkout_is_offered_again_on_the_billing_page(visitor: Vis
 
 def test_the_return_page_waits_for_a_payment_that_is_late(visitor: Visitor, user: str) -> None:
     visitor.open("/pricing", user=user)
-    visitor.page.get_by_role("article", name="Pro").get_by_role("button").click()
-    visitor.button("Continue to payment").click()
+    visitor.order("Pro")
     visitor.button("Pay 19").wait_for()
     opened = visitor.shop.call("POST", "/billing/create-checkout-session", {"plan_id": "pro-month"}, user=user).json()
     late = visitor.context.new_page()
