@@ -18,9 +18,11 @@ from moto.core import DEFAULT_ACCOUNT_ID
 from moto.server import ThreadedMotoServer
 
 from billing import deadline
+from billing.aws.connection import Connection
 from demo.shop import Shop, open_shop
 from local.engine import Engine
 from local.tables import create_tables, read_template
+from moto_in_process import InProcess
 from moto_transactions import make_cheap
 
 pytest_plugins = ["local.pytest_plugin"]
@@ -71,13 +73,18 @@ def _time_enough(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def moto() -> Iterator[str]:
-    """AWS as moto plays it, on a port of this machine: one for all tests of a process."""
+    """AWS as moto plays it, on a port of this machine, which our own calls need not use; one for all of a process."""
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
+
+    def connect(to: str, at: int, *more: Any) -> Connection:
+        return InProcess() if (to, at) == (host, port) else Connection(to, at, *more)
+
     with pytest.MonkeyPatch.context() as patch:
         make_cheap(patch)
+        patch.setattr("billing.aws.transport.Connection", connect)
         yield f"http://{host}:{port}"
     server.stop()
 

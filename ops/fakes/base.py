@@ -321,6 +321,10 @@ class App:
             self.tick()
         self.webhooks.wake()
 
+    def date(self) -> str:
+        """The Date header of an answer."""
+        return formatdate(self.clock.now(), usegmt=True)
+
     def tick(self) -> None:
         """Performs what is due by the clock; overridden by stand-ins."""
 
@@ -384,7 +388,7 @@ class Server:
                 if answer is None:
                     return
                 self.send_response_only(answer.status)
-                self.send_header("Date", formatdate(app.clock.now(), usegmt=True))
+                self.send_header("Date", app.date())
                 for name, value in answer.headers.items():
                     self.send_header(name, value)
                 self.send_header("Content-Length", str(len(answer.body)))

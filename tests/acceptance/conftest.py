@@ -4,14 +4,16 @@ from collections.abc import Iterator
 
 import pytest
 
-from billing.providers import breaker
+from billing.providers import breaker, rest
 from tests.acceptance.world import PLAYERS, World, open_world
 
 
 @pytest.fixture(autouse=True)
 def _asked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A provider that is back is asked at once: how long one is left alone is wall time, and no story's."""
+    """A provider that is back is asked at once, and after an error again at once: pauses are wall time, no story's."""
     monkeypatch.setattr(breaker, "_LONGEST_PAUSE", 0.0)
+    monkeypatch.setattr(rest, "PAUSES", (0.0, 0.0))
+    monkeypatch.setattr("stripe._http_client.HTTPClient._sleep_time_seconds", lambda *_: 0.0)
 
 
 @pytest.fixture(params=sorted(PLAYERS))

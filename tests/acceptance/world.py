@@ -43,9 +43,10 @@ from billing.store.due import FIELDS, Due, DueKind, DueStore, Waiting
 from billing.store.payment_events import PaymentEventStore
 from billing.store.plans import PlanStore
 from billing.store.vouchers import VoucherStore
-from fakes.base import App, Clock, Server
+from fakes.base import App, Clock
 from fakes.mock import MockProvider
 from fakes.stripe.app import StripeApp
+from in_process import in_process
 from memory import MemoryAccounts, MemoryVouchers
 from tests.fakes.bitpay_contract import HeldBitPay
 from tests.fakes.btcpay_contract import HeldBTCPay
@@ -381,7 +382,7 @@ def open_world(name: str) -> Iterator[World]:
 
     app: App = player.app
     app.webhooks.send = deliver
-    with Server(app), patch.object(breaker.Breaker, "__init__", by_that_clock):
+    with in_process(app), patch.object(breaker.Breaker, "__init__", by_that_clock):
         plans = cast(PlanStore, Shelf(Catalogue(tuple(player.on_sale([FREE, PLUS, PRO, PRO_YEAR, TAX_PASS])))))
         memory = MemoryAccounts()
         accounts, due = cast(AccountStore, memory), cast(DueStore, MemoryDue(memory))

@@ -4,6 +4,7 @@ BitPay publishes no schema. These are the fields and types of its documentation 
 keep as samples, as far as either end here uses them.
 """
 
+import functools
 import json
 import re
 from typing import Any
@@ -136,8 +137,13 @@ _CALLS = (
 
 def hold(name: str, document: object) -> None:
     """Raises an AssertionError that names every difference."""
-    differences = [f"{e.json_path}: {e.message}" for e in Draft202012Validator(SCHEMAS[name]).iter_errors(document)]
+    differences = [f"{error.json_path}: {error.message}" for error in _validator(name).iter_errors(document)]
     assert not differences, f"not a {name} of the published API: {'; '.join(differences)}"
+
+
+@functools.cache
+def _validator(name: str) -> Draft202012Validator:
+    return Draft202012Validator(SCHEMAS[name])
 
 
 class HeldBitPay(BitPay):

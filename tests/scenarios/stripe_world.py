@@ -9,10 +9,8 @@ import random
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from email.utils import formatdate
 from pathlib import Path
 from typing import Any, cast
-from urllib.parse import parse_qsl
 
 import stripe
 
@@ -28,9 +26,10 @@ from billing.rules.records import Account, DeletedCustomer, PastPayment, Purchas
 from billing.store.accounts import AccountStore
 from billing.store.payment_events import PaymentEventStore
 from billing.store.plans import PlanStore
-from fakes.base import Clock, Request
+from fakes.base import Clock
 from fakes.stripe.app import StripeApp
 from fakes.stripe.shapes import in_version
+from in_process import ask
 from memory import MemoryAccounts
 from tests.providers.stripe.stripe_shop import PLANS, START, Shop
 
@@ -56,18 +55,9 @@ class InProcess(stripe.HTTPClient):
         self._app = app
 
     def request(self, method: str, url: str, headers: Any, post_data: Any = None) -> tuple[bytes, int, Any]:
-        _, _, rest = url.partition("//")
-        path, _, query = rest.partition("/")[2].partition("?")
-        request = Request(
-            method=method.upper(),
-            path=f"/{path}",
-            query=dict(parse_qsl(query, keep_blank_values=True)),
-            headers={k.lower(): str(v) for k, v in headers.items()},
-            body=(post_data or "").encode(),
-        )
-        answer = self._app.handle(request)
+        answer = ask(self._app, method, url, headers, post_data)
         assert answer is not None
-        return answer.body, answer.status, {**answer.headers, "Date": formatdate(self._app.books.at, usegmt=True)}
+        return answer.body, answer.status, {**answer.headers, "Date": self._app.date()}
 
     def close(self) -> None:
         """Nothing is open."""

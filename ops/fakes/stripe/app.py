@@ -12,6 +12,7 @@ import re
 import time
 import urllib.parse
 from collections.abc import Callable, Mapping
+from email.utils import formatdate
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,10 @@ class StripeApp(App):
             self.route(method, path, self._serve(shape, call))
         if memory is not None and memory.exists():
             self._remember(json.loads(memory.read_text()))
+
+    def date(self) -> str:
+        """While it acts on its clock, the time of what it does then."""
+        return formatdate(self.books.at, usegmt=True)
 
     def handle(self, request: Request) -> Answer | None:
         answer = super().handle(request)

@@ -11,9 +11,10 @@ from billing.providers.interface import Notification, Order
 from billing.providers.stripe.client import StripeClient, connect
 from billing.rules.plans import Catalogue, Plan
 from billing.settings import Settings
-from fakes.base import Clock, Server
+from fakes.base import Clock
 from fakes.stripe.app import StripeApp
 from fakes.stripe.shapes import in_version
+from in_process import in_process
 
 START = 1_793_000_000
 DAY = 86_400
@@ -90,14 +91,14 @@ PLANS = (
 
 @contextmanager
 def open_shop(now: float = START) -> Iterator[Shop]:
-    """A stand-in on a port of its own, whose clock stands at `now`, with the plans synced to it."""
+    """A stand-in whose clock stands at `now`, with the plans synced to it."""
     app = StripeApp(Clock(lambda: now))
-    with Server(app) as server:
+    with in_process(app):
         env = {
             "STAGE": "test",
             "LIVEMODE": "false",
             "STRIPE_SECRET_KEY": "sk_test_standin",
-            "STRIPE_API_BASE": server.url,
+            "STRIPE_API_BASE": app.url,
         }
         client = connect(Settings(env))
         plans = {}
