@@ -7,7 +7,6 @@ tables a function may use is held in tests/test_template.py.
 
 import ast
 import re
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -51,25 +50,28 @@ def file_of(module: str) -> Path | None:
     return next((p for p in (path / "__init__.py", path.with_suffix(".py")) if p.exists()), None)
 
 
-def imported(tree: ast.Module) -> Iterator[str]:
+@cache
+def imported(path: Path) -> frozenset[str]:
     """Modules of ours that a file names anywhere, in a function too."""
-    for node in ast.walk(tree):
+    names: set[str] = set()
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
-            yield from (node.module, *(f"{node.module}.{alias.name}" for alias in node.names))
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return frozenset(names)
 
 
 @cache
 def modules(function: Path) -> frozenset[Path]:
     """The files of the layer that a handler may load; the transport is the door, not somebody who asks."""
-    found, waiting = set(), list(imported(parsed(function)))
+    found, waiting = set(), [*imported(function)]
     while waiting:
         module = waiting.pop()
         path = file_of(module) if module.startswith("billing") else None
         if path is not None and path not in found and "aws" not in path.parts:
             found.add(path)
-            waiting += imported(parsed(path))
+            waiting += imported(path)
     return frozenset(found)
 
 
@@ -93,6 +95,12 @@ def said(node: ast.AST) -> set[str]:
 
 
 @cache
+def said_outside(path: Path) -> frozenset[str]:
+    """The same of a file, outside all that it defines."""
+    return frozenset(said(parsed(path)))
+
+
+@cache
 def defined(path: Path) -> tuple[tuple[str, frozenset[str]], ...]:
     """Every function, method and class of a file with what it says; a class says what its dunder methods say."""
     found = []
@@ -110,8 +118,8 @@ def asked_for(function: Path) -> set[str]:
     """The actions that some reachable line names."""
     files = modules(function)
     definitions = [pair for path in files for pair in defined(path)]
-    reached = said(parsed(function)).union(*(names for _, names in defined(function)))
-    reached |= set().union(*(said(parsed(path)) for path in files))
+    reached = set().union(said_outside(function), *(names for _, names in defined(function)))
+    reached |= set().union(*map(said_outside, files))
     while True:
         more = set().union(*(names for name, names in definitions if name in reached))
         if more <= reached:

@@ -47,6 +47,7 @@ def test_a_hot_function_starts_light(function: str, starts: Starts) -> None:
     assert found.modules <= MODULES[function]
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("function", sorted(set(FUNCTIONS) - HOT))
 def test_the_first_event_of_any_other_function_can_be_measured(function: str, starts: Starts) -> None:
     assert starts.measure(function).modules > 0

@@ -266,16 +266,17 @@ def verified(held: str, feature: str, api: Api) -> str:
 
 def test_openssl_agrees(api: Api) -> None:
     features = {"tax.enhanced": True, "ai.chat": {"limit": 5, "remaining": 0}, "wallets.max": 5, "off": False}
+    held = token(features)
+    answers = {feature: verified(held, feature, api) for feature in [*features, "other"]}
+    assert answers == {
+        "tax.enhanced": "open",
+        "ai.chat": "locked",
+        "wallets.max": "open",
+        "off": "locked",
+        "other": "locked",
+    }
     for _ in range(8):  # r and s differ in length each time
-        held = token(features)
-        answers = {feature: verified(held, feature, api) for feature in [*features, "other"]}
-        assert answers == {
-            "tax.enhanced": "open",
-            "ai.chat": "locked",
-            "wallets.max": "open",
-            "off": "locked",
-            "other": "locked",
-        }
+        assert verified(token(features), "tax.enhanced", api) == "open"
 
 
 # --- told at once -----------------------------------------------------------------------------------------------------
