@@ -14,7 +14,7 @@ from billing.rules.records import Account, Checkout, Dispute, Purchase, Record, 
 from billing.rules.terms import add_interval
 from billing.rules.times import DAY, rfc3339
 from samples import CATALOGUE, DAY_PASS, NOW, PLUS, PLUS_TRIAL, PRO, TAX_PASS, USER
-from tests.rules.test_access import PERIOD_END, payment, purchase, subscription, term
+from tests.rules.test_access import PERIOD_END, of_invoice, payment, purchase, subscription, term
 
 TRIAL = replace(PLUS_TRIAL, status="active")
 SHOP = Catalogue((*(p for p in CATALOGUE.plans if p != PLUS_TRIAL), TRIAL))
@@ -267,6 +267,10 @@ TO_PRO: dict[str, Any] = {"scheduled_plan_id": "pro-month", "scheduled_plan_vers
         ((subscription(plan_id="pro-month"),), "pro-year", "switch", None),
         ((subscription("past_due"),), "pro-month", "upgrade", "payment_open"),
         ((subscription(cancel_at_period_end=True),), "pro-month", "upgrade", "cancellation_scheduled"),
+        ((of_invoice("open"),), "pro-month", "upgrade", "payment_disputed"),
+        ((of_invoice("lost"),), "pro-month", "upgrade", "payment_disputed"),
+        ((of_invoice("won", "inquiry"),), "pro-month", "upgrade", None),
+        ((of_invoice("open", cancel_at_period_end=True),), "pro-month", "upgrade", "cancellation_scheduled"),
         ((subscription(**TO_PRO),), "pro-month", "upgrade", "change_scheduled"),
         ((subscription(**TO_PRO),), "pro-year", "upgrade", None),
         ((subscription("canceled", ended_at=NOW),), "pro-month", "buy", None),

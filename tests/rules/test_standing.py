@@ -94,7 +94,13 @@ CASES: dict[str, Any] = {
     ),
     "its payment is disputed": (
         subscription(payments=invoice(disputes=disputed(LATER))), NOW + 6 * DAY, None, (LATER, "disputed"),
-        ("renews", PERIOD_END), ["change", "cancel", "payment_method"],
+        ("renews", PERIOD_END), ["cancel", "payment_method"],
+    ),
+    "its payment is disputed, and it changes": (
+        subscription(
+            payments=invoice(disputes=disputed(LATER)), scheduled_plan_id="pro-month", scheduled_plan_version=1
+        ),
+        NOW + 6 * DAY, None, (LATER, "disputed"), ("changes", PERIOD_END), ["keep", "cancel", "payment_method"],
     ),
     "never paid": (
         subscription("incomplete_expired"), LATER, None, (None, None), ("none", None), ["resubscribe"],

@@ -32,6 +32,7 @@ from billing.store.previews import PREVIEW_SECONDS, PreviewStore
 from fakes.base import Fault
 from fakes.stripe.subscriptions import item_of
 from tests.providers.stripe.stripe_shop import DAY, START, Shop
+from tests.scenarios.stripe_stories import intent_of
 from tests.scenarios.stripe_world import shop_in_process
 
 USER = "usr_1"
@@ -228,6 +229,27 @@ def test_whoever_owes_settles_first(desk: Desk) -> None:
     with pytest.raises(Conflict) as refused:
         desk.subscriptions.preview(USER, "pro_month", desk.now)
     assert refused.value.code == "payment_open"
+
+
+@pytest.mark.parametrize("decided", ["needs_response", "lost"])
+def test_nobody_is_credited_a_payment_that_was_taken_back(desk: Desk, decided: str) -> None:
+    dispute(desk, decided)
+    with pytest.raises(Conflict) as refused:
+        desk.subscriptions.preview(USER, "pro_month", desk.now)
+    assert refused.value.code == "payment_disputed"
+
+
+def test_a_dispute_that_was_won_is_over(desk: Desk) -> None:
+    dispute(desk, "won")
+    assert desk.subscriptions.preview(USER, "pro_month", desk.now)["preview_id"]
+
+
+def dispute(desk: Desk, decided: str) -> None:
+    """The payment of a new subscription is taken back, and the bank decides."""
+    paid = intent_of(desk.shop, desk.subscribe())
+    opened = desk.shop.books.open_dispute(paid)
+    desk.shop.books.move_dispute(opened["id"], decided)
+    desk.catch_up("payment", paid)
 
 
 # --- cancelling ----------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import json
 from typing import Literal
 
 from billing.data import dataclass
-from billing.rules.access import term_runs, windows
+from billing.rules.access import disputed_since, term_runs, windows
 from billing.rules.entitlements import Entitlement, evaluate, sources
 from billing.rules.money import monthly
 from billing.rules.plans import Catalogue, FeatureValue, Plan, feature
@@ -20,7 +20,7 @@ from billing.rules.times import DAY
 ChangeKind = Literal["upgrade", "downgrade", "switch"]
 Move = Literal["buy", "current", "upgrade", "downgrade", "switch", "owned", "free"]
 ObstacleCode = Literal["already_subscribed", "already_purchased", "payment_on_its_way"]
-ChangeBlock = Literal["payment_open", "cancellation_scheduled", "change_scheduled"]
+ChangeBlock = Literal["payment_open", "payment_disputed", "cancellation_scheduled", "change_scheduled"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,10 +113,13 @@ def move_to(account: Account, catalogue: Catalogue, plan: Plan, in_force: Plan |
 
 
 def change_block(subscription: Subscription) -> ChangeBlock | None:
-    """Why a live subscription cannot change its plan now."""
+    """Why a live subscription cannot change its plan now. Providers credit what is left of a period to its change, also
+    where its payment was taken back."""
     if subscription.status not in ("trialing", "active"):
         return "payment_open"
-    return None if subscription.ends_at is None else "cancellation_scheduled"
+    if subscription.ends_at is not None:
+        return "cancellation_scheduled"
+    return None if disputed_since(subscription, subscription) is None else "payment_disputed"
 
 
 def live_subscription(account: Account, catalogue: Catalogue, group: str) -> Subscription | None:

@@ -140,11 +140,12 @@ def actions_of(subscription: Subscription) -> list[Action]:
         return ["fix_payment", "cancel"] if subscription.ends_at is None else []
     if not subscription.begun:
         return ["cancel"]
-    if change_block(subscription) is not None:
+    blocked = change_block(subscription)
+    if blocked == "cancellation_scheduled":
         return ["resume", "payment_method"]
     if subscription.scheduled_plan_id not in (None, subscription.plan_id):
         return ["keep", "cancel", "payment_method"]
-    return ["change", "cancel", "payment_method"]
+    return ["cancel", "payment_method"] if blocked else ["change", "cancel", "payment_method"]
 
 
 def owes(subscription: Subscription) -> bool:

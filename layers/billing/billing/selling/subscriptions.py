@@ -15,12 +15,19 @@ from billing.providers import renewing_client, sellers
 from billing.providers.interface import ChangePreview, Client
 from billing.rules.facts import Ref
 from billing.rules.plans import Catalogue, FeatureValue, Plan, feature
-from billing.rules.quotes import change_block, kind_of
+from billing.rules.quotes import ChangeBlock, change_block, kind_of
 from billing.rules.records import LIVE, TERMINAL, Account, Subscription
 from billing.rules.times import rfc3339
 from billing.store.accounts import AccountStore
 from billing.store.plans import PlanStore
 from billing.store.previews import PREVIEW_SECONDS, Preview, PreviewStore
+
+# Why a plan cannot be changed now, and what to do.
+_REFUSALS: Mapping[ChangeBlock, str] = {
+    "payment_open": "settle the open payment first",
+    "payment_disputed": "the payment of this period is disputed: change the plan when that is decided",
+    "cancellation_scheduled": "undo the cancellation first",
+}
 
 # Called just before a provider is asked to change a subscription: which one, and the change.
 Acting = Callable[[Subscription, Mapping[str, Any]], None]
@@ -220,10 +227,8 @@ class Subscriptions:
         if (target.plan_id, target.version) == (current.plan_id, current.version):
             raise Conflict(f"you have {target.name} already", code="already_on_plan")
         blocked = change_block(subscription)
-        if blocked == "payment_open":
-            raise Conflict("settle the open payment first", code=blocked)
         if blocked is not None:
-            raise Conflict("undo the cancellation first", code=blocked)
+            raise Conflict(_REFUSALS[blocked], code=blocked)
         return subscription, current, target
 
     def _cost(self, subscription: Subscription, target: Plan, at_period_end: bool, now: int) -> ChangePreview:

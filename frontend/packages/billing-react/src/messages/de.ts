@@ -436,6 +436,7 @@ const de = {
   "error.nothing_to_extend": "Es gibt keinen Plan, den man verlängern könnte: Wähle einen.",
   "error.nothing_to_resume": "Es gibt nichts zurückzunehmen.",
   "error.overlap": "Du würdest doppelt zahlen. Sieh dir die Bedingungen noch einmal an.",
+  "error.payment_disputed": "Die Zahlung für diesen Zeitraum ist angefochten. Wechsle, sobald darüber entschieden ist.",
   "error.payment_open": "Eine Zahlung ist offen. Begleiche sie zuerst.",
   "error.payment_on_its_way": "Eine Zahlung dafür ist unterwegs. Noch einmal zu zahlen hieße doppelt zahlen.",
   "error.free_plan": "Diesen Plan haben alle, die nichts gekauft haben. Archivieren Sie ihn nur, wenn sie alle verlieren sollen, was er gibt.",

@@ -435,6 +435,7 @@ const texts = {
   "error.nothing_to_extend": "There is no plan to add days to: choose one.",
   "error.nothing_to_resume": "There is nothing to take back.",
   "error.overlap": "You would pay twice. Look at the terms again.",
+  "error.payment_disputed": "The payment of this period is disputed. Change your plan once that is decided.",
   "error.payment_open": "A payment is open. Settle it first.",
   "error.payment_on_its_way": "A payment for this is on its way. To pay again would pay twice.",
   "error.free_plan": "Everybody has this plan who has bought nothing. Archive it only if all of them shall lose what it gives.",

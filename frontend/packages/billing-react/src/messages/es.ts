@@ -436,6 +436,7 @@ const es = {
   "error.nothing_to_extend": "No hay ningún plan al que añadir días: elige uno.",
   "error.nothing_to_resume": "No hay nada que deshacer.",
   "error.overlap": "Pagarías dos veces. Revisa las condiciones.",
+  "error.payment_disputed": "El pago de este periodo está en disputa. Cambia de plan cuando se haya resuelto.",
   "error.payment_open": "Hay un pago pendiente. Resuélvelo primero.",
   "error.payment_on_its_way": "Un pago por esto está en camino. Pagar otra vez sería pagar doble.",
   "error.free_plan": "Tienen este plan todos los que no han comprado nada. Archívelo solo si todos deben perder lo que da.",
