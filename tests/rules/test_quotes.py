@@ -14,7 +14,7 @@ from billing.rules.records import Account, Checkout, Dispute, Purchase, Record, 
 from billing.rules.terms import add_interval
 from billing.rules.times import DAY, rfc3339
 from samples import CATALOGUE, DAY_PASS, NOW, PLUS, PLUS_TRIAL, PRO, TAX_PASS, USER
-from tests.rules.test_access import PERIOD_END, of_invoice, payment, purchase, subscription, term
+from tests.rules.test_access import PERIOD_END, of_invoice, payment, purchase, refunds, subscription, term
 
 TRIAL = replace(PLUS_TRIAL, status="active")
 SHOP = Catalogue((*(p for p in CATALOGUE.plans if p != PLUS_TRIAL), TRIAL))
@@ -303,6 +303,16 @@ def test_the_id_is_that_of_the_terms_not_of_the_moment() -> None:
         for card in (subscription(), subscription(cancel_at_period_end=True))
     ]
     assert beside[0] != beside[1], "whether the card is charged again beside it is shown"
+
+
+def test_the_id_names_the_terms_whose_rest_is_credited() -> None:
+    def quote_id(*records: Record, now: int = NOW) -> str:
+        return quote(account(*records), SHOP, PRO, "btcpay", now, prepaid=True).quote_id
+
+    first, second = term(purchase_id="inv_1"), term(purchase_id="inv_2")
+    assert quote_id(first) == quote_id(first, now=NOW + DAY)
+    assert len({quote_id(), quote_id(first), quote_id(first, second)}) == 3
+    assert quote_id(first, marked(second, refunds=refunds((900, "succeeded")))) == quote_id(first)
 
 
 def test_a_stranger_has_no_plan_of_their_own() -> None:

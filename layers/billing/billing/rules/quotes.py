@@ -46,7 +46,7 @@ class Overlap:
 class Quote:
     """The terms of one provider. `access_until`: how far access reaches if nothing more is paid; None is for good.
     `trial_days` delay the first charge of a card, and lengthen a prepaid term. `starts_at` is later than now where the
-    term begins at the end of another."""
+    term begins at the end of another; `ends`: the terms that it ends early, whose rest lengthens it."""
 
     plan: Plan
     provider: str
@@ -58,6 +58,7 @@ class Quote:
     access_until: int | None
     waits: bool
     overlap: Overlap | None
+    ends: tuple[str, ...] = ()
 
     @property
     def quote_id(self) -> str:
@@ -66,6 +67,7 @@ class Quote:
         beside = overlap and [overlap.kind, overlap.plan.plan_id, overlap.ends_at, overlap.renews]
         terms = [self.plan.plan_id, self.plan.version, self.provider, self.plan.price_cents, self.plan.currency]
         terms += [self.due_now_cents, self.trial_days, self.starts_at if self.waits else None, beside]
+        terms += self.ends
         return "quo_" + hashlib.sha256(json.dumps(terms).encode()).hexdigest()[:24]
 
 
@@ -74,8 +76,9 @@ def quote(account: Account, catalogue: Catalogue, plan: Plan, provider: str, now
     days = trial_days(account, plan, provider, now, prepaid=prepaid)
     due = plan.price_cents if prepaid or not days else 0
     starts_at, until, waits = now, None, False
+    ends: tuple[str, ...] = ()
     if plan.recurring and prepaid:
-        run = _next_run(account, catalogue, plan, provider, days, now)
+        run, ends = _next_run(account, catalogue, plan, provider, days, now)
         starts_at, until, waits = run.start, run.end, run.start > now
     elif plan.recurring:
         until = now + days * DAY if days else add_interval(now, plan.interval)
@@ -92,6 +95,7 @@ def quote(account: Account, catalogue: Catalogue, plan: Plan, provider: str, now
         access_until=until,
         waits=waits,
         overlap=overlap(account, catalogue, plan, now, prepaid=prepaid),
+        ends=ends,
     )
 
 
@@ -240,8 +244,10 @@ def _same_order(account: Account, plan: Plan, provider: str) -> str | None:
     return last.session_id
 
 
-def _next_run(account: Account, catalogue: Catalogue, plan: Plan, provider: str, days: int, now: int) -> Run:
-    """Where a term would run that is paid now."""
+def _next_run(
+    account: Account, catalogue: Catalogue, plan: Plan, provider: str, days: int, now: int
+) -> tuple[Run, tuple[str, ...]]:
+    """Where a term would run that is paid now, and the records of those that it ends."""
     payment = Payment(payment_id="", amount_cents=plan.price_cents, currency=plan.currency, paid_at=now)
     term = Term(
         provider=provider,
@@ -256,7 +262,9 @@ def _next_run(account: Account, catalogue: Catalogue, plan: Plan, provider: str,
         payment=payment,
         bonus_seconds=days * DAY,
     )
-    return next(run for run in term_runs(account, catalogue, (term, plan)) if run.term is term)
+    runs = term_runs(account, catalogue, (term, plan))
+    ended = sorted(run.term.record for run in runs if run.replaced and run.end == now)
+    return next(run for run in runs if run.term is term), tuple(ended)
 
 
 def _plan_of(subscription: Subscription | None, catalogue: Catalogue) -> Plan | None:
