@@ -89,6 +89,7 @@ def shop(template: dict[str, Any], tmp_path: Path) -> Iterator[Shop]:
         yield Shop(cast(Any, engine), mock, bitpay, btcpay, StripeApp(), **unused, _signer=signer)
 
 
+@pytest.mark.sweep
 def test_a_made_up_past_is_lived_through_the_real_code_and_its_books_agree(shop: Shop) -> None:
     office = Office(shop)
     for plan in seeds():

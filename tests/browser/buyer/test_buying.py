@@ -25,6 +25,7 @@ def test_a_stranger_buys_and_the_locked_feature_opens(visitor: Visitor) -> None:
     expect(visitor.text("Open through Pro")).to_be_visible()
 
 
+@pytest.mark.sweep
 def test_a_declined_card_charges_nothing_and_lets_one_try_again(visitor: Visitor, user: str) -> None:
     visitor.open("/pricing", user=user)
     visitor.order("Plus")
@@ -34,6 +35,7 @@ def test_a_declined_card_charges_nothing_and_lets_one_try_again(visitor: Visitor
     expect(visitor.heading("Plus is yours")).to_be_visible()
 
 
+@pytest.mark.sweep
 def test_an_abandoned_checkout_is_offered_again_on_the_billing_page(visitor: Visitor, user: str) -> None:
     visitor.open("/pricing", user=user)
     visitor.order("Pro")
@@ -44,6 +46,7 @@ def test_an_abandoned_checkout_is_offered_again_on_the_billing_page(visitor: Vis
     expect(visitor.heading("Pro is yours")).to_be_visible()
 
 
+@pytest.mark.sweep
 def test_the_return_page_waits_for_a_payment_that_is_late(visitor: Visitor, user: str) -> None:
     visitor.open("/pricing", user=user)
     visitor.order("Pro")
@@ -56,6 +59,7 @@ def test_the_return_page_waits_for_a_payment_that_is_late(visitor: Visitor, user
     expect(late.get_by_role("heading", name="Pro is yours")).to_be_visible()
 
 
+@pytest.mark.sweep
 def test_buying_needs_nothing_but_the_keyboard(visitor: Visitor) -> None:
     visitor.open("/pricing")
     visitor.heading("Compare plans").wait_for()
@@ -82,6 +86,7 @@ def test_buying_needs_nothing_but_the_keyboard(visitor: Visitor) -> None:
     expect(visitor.heading("Pro is yours")).to_be_visible()
 
 
+@pytest.mark.sweep
 def test_the_backup_of_a_key_brings_the_plan_to_another_browser(visitor: Visitor, admin: Visitor) -> None:
     visitor.open("/pricing")
     visitor.buy()
@@ -100,6 +105,7 @@ def test_the_backup_of_a_key_brings_the_plan_to_another_browser(visitor: Visitor
     expect(other.text("Renews for $19.00")).to_be_visible()
 
 
+@pytest.mark.sweep
 def test_an_upgrade_shows_what_it_costs_asks_for_consent_and_opens_at_once(visitor: Visitor, user: str) -> None:
     visitor.open("/pricing", user=user)
     visitor.buy("Plus", "Pay 9")
@@ -114,6 +120,7 @@ def test_an_upgrade_shows_what_it_costs_asks_for_consent_and_opens_at_once(visit
     expect(visitor.text("Open through Pro")).to_be_visible()
 
 
+@pytest.mark.sweep
 def test_a_downgrade_waits_for_the_period_and_can_be_taken_back(visitor: Visitor, user: str) -> None:
     visitor.open("/pricing", user=user)
     visitor.buy()
@@ -127,6 +134,7 @@ def test_a_downgrade_waits_for_the_period_and_can_be_taken_back(visitor: Visitor
     expect(visitor.text("Renews for $19.00")).to_be_visible()
 
 
+@pytest.mark.sweep
 def test_a_cancellation_keeps_the_plan_until_the_day_it_names_and_can_be_taken_back(
     visitor: Visitor, user: str
 ) -> None:
@@ -146,6 +154,7 @@ def test_a_cancellation_keeps_the_plan_until_the_day_it_names_and_can_be_taken_b
     expect(visitor.text("Renews for $19.00")).to_be_visible()
 
 
+@pytest.mark.sweep
 def test_a_failed_renewal_is_told_with_a_way_out(visitor: Visitor, user: str) -> None:
     visitor.open("/pricing", user=user)
     visitor.buy()
@@ -156,6 +165,7 @@ def test_a_failed_renewal_is_told_with_a_way_out(visitor: Visitor, user: str) ->
     visitor.page.wait_for_url(f"{visitor.shop.mock.url}/**")
 
 
+@pytest.mark.sweep
 def test_a_full_refund_of_a_purchase_closes_what_it_opened(visitor: Visitor, user: str) -> None:
     visitor.open("/pricing", user=user)
     visitor.buy("Tax year 2026", "Pay 49")
