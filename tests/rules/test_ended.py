@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from billing.api.status import quotes, subscription_status
@@ -305,6 +305,35 @@ def _eager(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ended, "MOVED_AT_ONCE", 2)
 
 
+CLOSED_LATER: list[tuple[Any, ...]] = [
+    ("redeemed", 0, 1, True),
+    ("reviewed",),
+    ("bought", 0, "paid", 0, 0),
+    ("reviewed",),
+    ("wait", 31),
+    ("bought", 15, "paid", 0, 0),
+    ("wait", 90),
+    ("disputed", 15, "inquiry", 90),
+    ("redeemed", 0, 1, True),
+]
+CLOSED_AMONG_THE_LAID: list[tuple[Any, ...]] = [
+    ("redeemed", 0, 1, True),
+    ("bought", 0, "paid", 0, 0),
+    ("bought", 2, "paid", 0, 0),
+    ("redeemed", 0, 3, True),
+    ("ordered", 17, "paid", 200, 0),
+    ("bought", 15, "paid", 0, 0),
+    ("disputed", 0, "open", 0),
+    ("ordered", 23, "underpaid", 45, 0),
+    ("accepted", 0),
+    ("wait", 90),
+    ("ordered", 23, "underpaid", 45, 0),
+    ("reviewed",),
+]
+
+
+@example(sold=[PLUS], history=CLOSED_LATER)
+@example(sold=[PLUS], history=CLOSED_AMONG_THE_LAID)
 @given(sold=st.lists(st.sampled_from(SOLD), min_size=1, max_size=3), history=st.lists(steps, min_size=12, max_size=40))
 def test_nobody_can_tell_whether_anything_left(sold: list[Plan], history: list[tuple[Any, ...]]) -> None:
     eager, never = Told(sold, moves=True), Told(sold, moves=False)

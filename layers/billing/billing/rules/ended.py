@@ -19,8 +19,8 @@ from billing.rules import entitlements
 from billing.rules.access import Window, placed, windows
 from billing.rules.entitlements import Source
 from billing.rules.plans import Catalogue
-from billing.rules.records import UNDER_WAY, Account, Ended, Gift, Purchase, Record, Term
-from billing.rules.terms import chain, in_order, paid_at
+from billing.rules.records import UNDER_WAY, Account, Ended, Gift, Purchase, Record, Redemption, Term
+from billing.rules.terms import chain, closed_at, in_order, paid_at
 
 # At most so many leave, or come back, with one change: each is up to two writes of a transaction.
 MOVED_AT_ONCE = 20
@@ -76,10 +76,19 @@ def check_ended(before: Account, after: Account, sources: Sequence[Source], now:
         return
     for key, old in before.records.items():
         new = after.records.get(key)
-        if new is old or not isinstance(old, Term) or not isinstance(new, Term):
+        if new is old:
             continue
-        # The stored runs, and the newest paid term, stand for the terms that left.
-        if key in ended.laid or (old.payment is not None and new.payment is None):
+        if isinstance(old, Term) and isinstance(new, Term):
+            # The stored runs, and the newest paid term, stand for the terms that left.
+            if key in ended.laid or (old.payment is not None and new.payment is None):
+                raise PastNeeded
+            was_closed_at, is_closed_at = closed_at(old), closed_at(new)
+        elif isinstance(old, Redemption) and isinstance(new, Redemption):
+            was_closed_at, is_closed_at = old.closed_at, new.closed_at
+        else:
+            continue
+        # One that was closed before its time began has no run, and may have used some time now.
+        if was_closed_at is not None and is_closed_at != was_closed_at:
             raise PastNeeded
     newer = dict.fromkeys(ended.newest, 0)
     for source in sources:

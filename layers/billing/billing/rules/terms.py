@@ -1,5 +1,6 @@
 """Prepaid terms: when each one runs follows from the others of its group, not from when its event arrived."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
@@ -64,13 +65,17 @@ def chain(terms: Iterable[tuple[Term, Plan]], ended: Ended | None = None) -> lis
     """
     groups: dict[str, _Group] = {}
     laid = dict(ended.laid) if ended is not None else {}
-    for term, plan in in_order(terms):
+    ordered = in_order(terms)
+    # How many of each group are laid already: what was paid before the last of them was there when it was laid.
+    to_lay = Counter(plan.group for term, plan in ordered if laid and term.record in laid)
+    for term, plan in ordered:
         group = groups.setdefault(plan.group, _Group())
         run = laid.pop(term.record, None) if laid else None
         if run is not None:
-            group.lay(Run(term, plan, *run, closed=_closed_at(term) is not None))
-        elif ended is not None and paid_at(term) < ended.until.get(plan.group, 0):
-            if _closed_at(term) is None:  # A closed one without a stored run had used no time.
+            to_lay[plan.group] -= 1
+            group.lay(Run(term, plan, *run, closed=closed_at(term) is not None))
+        elif ended is not None and (to_lay[plan.group] or paid_at(term) < ended.until.get(plan.group, 0)):
+            if closed_at(term) is None:  # A closed one without a stored run had used no time.
                 raise PastNeeded
         else:
             group.place(term, plan)
@@ -84,25 +89,21 @@ class _Group:
     last. `open`: the places of those that had not ended when the last term was paid, which the next one may wait for or
     end. What ended before is never looked at again, so that a long history costs no more than its length."""
 
-    __slots__ = ("open", "placed", "runs")
+    __slots__ = ("open", "runs")
 
     def __init__(self) -> None:
         self.runs: list[Run] = []
         self.open: list[int] = []
-        self.placed = False
 
     def lay(self, run: Run) -> None:
-        """Adds a run as it was laid when all was read, and behind which nothing is placed yet."""
-        if self.placed:
-            raise PastNeeded
+        """Adds a run as it was laid when all was read."""
         self.open.append(len(self.runs))
         self.runs.append(run)
 
     def place(self, term: Term, plan: Plan) -> None:
-        self.placed = True
-        at, closed_at = paid_at(term), _closed_at(term)
+        at, closed = paid_at(term), closed_at(term)
         self.open = [place for place in self.open if self.runs[place].end > at]
-        below = [place for place in self.open if closed_at is None and _replaces(term, plan, self.runs[place])]
+        below = [place for place in self.open if closed is None and _replaces(term, plan, self.runs[place])]
         credit = sum(_unused(self.runs[place], at) for place in below)
         start = at
         last = self.runs[-1] if self.runs and not self.runs[-1].closed else None
@@ -116,8 +117,8 @@ class _Group:
         length = add_interval(start, plan.interval) - start
         bonus = term.bonus_seconds + term.waited_seconds + (credit * length // term.amount_cents if credit else 0)
         run = Run(term, plan, start, start + length + bonus, term.amount_cents + credit)
-        if closed_at is not None:
-            run = replace(run, end=min(run.end, closed_at), value_cents=0, closed=True)
+        if closed is not None:
+            run = replace(run, end=min(run.end, closed), value_cents=0, closed=True)
         if run.end > start:
             self.open.append(len(self.runs))
             self.runs.append(run)
@@ -137,7 +138,7 @@ def _cut(run: Run, at: int) -> Run:
     return replace(run, start=min(run.start, at), end=at, value_cents=run.value_cents - _unused(run, at), replaced=True)
 
 
-def _closed_at(term: Term) -> int | None:
+def closed_at(term: Term) -> int | None:
     """Since when it gives nothing any more."""
     return term.closed_at if term.payment is None else term.payment.closed_at
 
