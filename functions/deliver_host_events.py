@@ -22,4 +22,4 @@ deliveries = Deliveries(store, wakes, key, partial(post, at_home=wire.settings.a
 def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
     deadline.begin(context)
     lanes = dict.fromkeys(json.loads(record["body"])["lane"] for record in event["Records"])
-    return {"told": sum(deliveries.deliver(lane, lambda: int(time.time())) for lane in lanes)}
+    return {"delivered": sum(deliveries.deliver(lane, lambda: int(time.time())) for lane in lanes)}

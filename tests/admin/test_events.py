@@ -23,7 +23,7 @@ from billing.store.audit import AuditLog
 from billing.store.codec import record_to_item
 from billing.store.payment_events import PaymentEventStore
 from samples import NOW, USER
-from tests.admin.test_users import told
+from tests.admin.test_users import payment_event
 from tests.reporting.test_analytics import Shelf
 
 NO_USER = "no user is known for stripe sub_9"
@@ -55,7 +55,12 @@ class Queues:
         body = encode(notification, NOW + number, "1", "0" * 64)
         self.aws.call("sqs", "send_message", QueueUrl=self.dlq, MessageBody=body)
         failed = replace(
-            told(f"stripe#evt_{number}"), status="failed", reason=NO_USER, code="unknown_user", attempts=5, user_id=None
+            payment_event(f"stripe#evt_{number}"),
+            status="failed",
+            reason=NO_USER,
+            code="unknown_user",
+            attempts=5,
+            user_id=None,
         )
         self.events.record(failed)
 
@@ -82,8 +87,8 @@ def test_a_dead_letter_says_why_and_what_to_do(queues: Queues) -> None:
 
 def test_dead_failing_and_quarantined_are_three_lists_with_three_counts(queues: Queues) -> None:
     queues.die(1)
-    queues.events.record(replace(told("stripe#evt_2"), status="failed", reason=NO_USER, code="unknown_user"))
-    other = replace(told("stripe#evt_3"), status="quarantined", reason="a test event", code="other_mode")
+    queues.events.record(replace(payment_event("stripe#evt_2"), status="failed", reason=NO_USER, code="unknown_user"))
+    other = replace(payment_event("stripe#evt_3"), status="quarantined", reason="a test event", code="other_mode")
     queues.events.record(other)
     report = queues.desk.list("quarantined", None)
     assert [(event["event_id"], event["status"]) for event in report["events"]] == [("stripe#evt_3", "quarantined")]
@@ -95,7 +100,7 @@ def test_dead_failing_and_quarantined_are_three_lists_with_three_counts(queues: 
 
 def test_an_event_is_found_by_its_id_wherever_it_stands(queues: Queues) -> None:
     queues.die(1)
-    queues.events.record(told("stripe#evt_2"))
+    queues.events.record(payment_event("stripe#evt_2"))
     for text, status in (
         ("evt_1", "dead"),
         ("stripe#evt_1", "dead"),
@@ -130,7 +135,7 @@ def test_a_dry_run_sends_nothing_and_the_real_one_leaves_a_note(queues: Queues) 
 
 def test_events_are_listed_newest_first_page_by_page(queues: Queues) -> None:
     for number in range(30):
-        event = told(f"stripe#evt_{number:02}")
+        event = payment_event(f"stripe#evt_{number:02}")
         queues.events.record(replace(event, received_at=NOW + number, outcome="applied"))
     first = queues.desk.list("processed", None)
     second = queues.desk.list("processed", first["next"])
@@ -141,9 +146,9 @@ def test_events_are_listed_newest_first_page_by_page(queues: Queues) -> None:
 
 
 def test_an_event_leaves_the_list_of_failures_when_it_is_applied(queues: Queues) -> None:
-    queues.events.record(replace(told("stripe#evt_1"), status="failed", reason=NO_USER))
+    queues.events.record(replace(payment_event("stripe#evt_1"), status="failed", reason=NO_USER))
     assert [e["outcome"] for e in queues.desk.list("failed", None)["events"]] == [None]
-    queues.events.record(replace(told("stripe#evt_1"), outcome="applied"))
+    queues.events.record(replace(payment_event("stripe#evt_1"), outcome="applied"))
     assert queues.desk.list("failed", None)["events"] == []
     assert [e["outcome"] for e in queues.desk.list("processed", None)["events"]] == ["applied"]
 
@@ -155,8 +160,10 @@ def test_a_status_that_does_not_exist_is_refused(queues: Queues) -> None:
 
 def test_what_will_never_be_ours_is_set_aside_with_a_reason_and_leaves_every_list_and_queue(queues: Queues) -> None:
     queues.die(1)
-    queues.events.record(replace(told("stripe#evt_2"), status="quarantined", reason="a test event", code="other_mode"))
-    queues.events.record(told("stripe#evt_3"))
+    queues.events.record(
+        replace(payment_event("stripe#evt_2"), status="quarantined", reason="a test event", code="other_mode")
+    )
+    queues.events.record(payment_event("stripe#evt_3"))
     done = queues.desk.set_aside(
         ["stripe#evt_1", "stripe#evt_2", "stripe#evt_3", "stripe#evt_9"], "another shop's", admin="usr_admin", now=NOW
     )
@@ -178,8 +185,8 @@ def test_what_will_never_be_ours_is_set_aside_with_a_reason_and_leaves_every_lis
 def test_an_event_that_was_set_aside_has_no_effect_when_it_is_delivered_again(queues: Queues) -> None:
     queues.die(1)
     queues.desk.set_aside(["stripe#evt_1"], "another shop's", admin="usr_admin", now=NOW)
-    assert queues.events.record(told("stripe#evt_1")) is False
-    assert queues.events.record_failure(replace(told("stripe#evt_1"), status="failed"), passing=False) == 0
+    assert queues.events.record(payment_event("stripe#evt_1")) is False
+    assert queues.events.record_failure(replace(payment_event("stripe#evt_1"), status="failed"), passing=False) == 0
     assert queues.desk.find("evt_1")["events"][0]["status"] == "set_aside"
 
 
@@ -192,10 +199,10 @@ def test_what_was_set_aside_can_be_taken_back_and_is_processed_after_all(queues:
     notification, seen = decode(message["Body"])
     assert (notification.key, notification.payload, seen["received_at"]) == (
         "stripe#evt_1",
-        told("stripe#evt_1").payload,
+        payment_event("stripe#evt_1").payload,
         NOW,
     )
-    assert queues.events.record(told("stripe#evt_1")) is True
+    assert queues.events.record(payment_event("stripe#evt_1")) is True
     assert queues.desk.take_back(["stripe#evt_1"], admin="usr_admin", now=NOW)["items"][0]["outcome"] == "skipped"
 
 
@@ -217,9 +224,11 @@ def test_a_row_says_how_much_of_which_plan_and_whose(queues: Queues) -> None:
     paid = {"object": "payment", "id": "in_5", "user_id": USER, "plan_id": "plus-month", "plan_version": 1}
     paid |= {"amount_cents": 900, "currency": "USD", "subscription": "sub_5", "paid_at": NOW, "created": NOW}
     paid |= {"period_start": NOW, "period_end": NOW + 1, "status": "paid"}
-    of_mock = replace(told("mock#evt_5"), provider="mock", payload=paid, status="failed", user_id=None, type="payment")
+    of_mock = replace(
+        payment_event("mock#evt_5"), provider="mock", payload=paid, status="failed", user_id=None, type="payment"
+    )
     queues.events.record(of_mock)
-    gone = replace(told("stripe#evt_6"), status="failed", payload={}, user_id="erased_1", received_at=NOW - 1)
+    gone = replace(payment_event("stripe#evt_6"), status="failed", payload={}, user_id="erased_1", received_at=NOW - 1)
     queues.events.record(gone)
     first, second = queues.desk.list("failed", None)["events"]
     about = ("user_id", "plan_id", "amount_cents", "currency")
@@ -242,7 +251,9 @@ def test_a_row_says_of_a_bitcoin_notice_what_our_own_order_says(queues: Queues) 
     queues.aws.call("dynamodb", "put_item", TableName="AccountsTable", Item=record_to_item(USER, bought))
     payload = {"invoiceId": "inv_1", "storeId": "store_1"}
     queues.events.record(
-        replace(told("btcpay#d_1"), provider="btcpay", type="InvoiceSettled", payload=payload, outcome="applied")
+        replace(
+            payment_event("btcpay#d_1"), provider="btcpay", type="InvoiceSettled", payload=payload, outcome="applied"
+        )
     )
     [event] = queues.desk.list("processed", None)["events"]
     assert (event["plan_id"], event["amount_cents"], event["currency"]) == ("tax-2026", 4900, "USD")
@@ -271,7 +282,9 @@ def test_every_cause_has_a_remedy() -> None:
 
 
 def test_what_a_cause_says_may_change_without_changing_the_advice(queues: Queues) -> None:
-    queues.events.record(replace(told("stripe#evt_1"), status="failed", reason="in other words", code="unknown_plan"))
+    queues.events.record(
+        replace(payment_event("stripe#evt_1"), status="failed", reason="in other words", code="unknown_plan")
+    )
     [event] = queues.desk.list("failed", None)["events"]
     assert event["code"] == "unknown_plan"
     assert event["remedy"].startswith("Add the price to the plan")
@@ -279,7 +292,7 @@ def test_what_a_cause_says_may_change_without_changing_the_advice(queues: Queues
 
 def test_every_answer_has_the_documented_shape(queues: Queues) -> None:
     queues.die(1)
-    queues.events.record(replace(told("stripe#evt_2"), outcome="applied"))
+    queues.events.record(replace(payment_event("stripe#evt_2"), outcome="applied"))
     for status in ("dead", "failed", "processed"):
         PaymentEventList.model_validate_json(json.dumps(queues.desk.list(status, None)))
     dry = queues.desk.redrive(["stripe#evt_1", "stripe#evt_9"], dry_run=True, admin="usr_admin", now=NOW)

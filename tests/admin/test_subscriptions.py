@@ -31,16 +31,16 @@ class Acts:
         self.audit = AuditLog(Aws("dynamodb"), "AccountsTable")
         self.office = SubscriptionDesk(desk.accounts, desk.plans, desk.subscriptions, desk.applier, self.audit)
 
-    def cancel(self, sub: Any, **wish: Any) -> dict[str, Any]:
-        answer = self.office.cancel(USER, sub["id"], ADMIN, self.desk.now, CancelForUser(**wish))
+    def cancel(self, sub: Any, **fields: Any) -> dict[str, Any]:
+        answer = self.office.cancel(USER, sub["id"], ADMIN, self.desk.now, CancelForUser(**fields))
         return SubscriptionEffect.model_validate(answer).model_dump()
 
     def resume(self, sub: Any, *, dry_run: bool = False) -> dict[str, Any]:
         answer = self.office.resume(USER, sub["id"], ADMIN, self.desk.now, ResumeForUser(dry_run=dry_run))
         return SubscriptionEffect.model_validate(answer).model_dump()
 
-    def give(self, days: int = 7, key: str = "key-00001", **wish: Any) -> dict[str, Any]:
-        body = GiveDays(days=days, reason="an outage", idempotency_key=key, **wish)
+    def give(self, days: int = 7, key: str = "key-00001", **fields: Any) -> dict[str, Any]:
+        body = GiveDays(days=days, reason="an outage", idempotency_key=key, **fields)
         return DaysGiven.model_validate(self.office.give_days(USER, ADMIN, self.desk.now, body)).model_dump()
 
     def asked(self) -> list[tuple[str, str]]:
@@ -116,10 +116,10 @@ def test_a_plan_is_changed_for_the_price_that_was_shown_and_once(acts: Acts) -> 
     shown = acts.office.preview_change(USER, sub["id"], acts.desk.now, "pro_month")
     preview = ChangePreviewView.model_validate(shown)
     assert preview.amount_due_cents > 0
-    wish = ChangeSubscription(preview_id=preview.preview_id)
-    done = acts.office.change(USER, sub["id"], ADMIN, acts.desk.now, wish)
+    body = ChangeSubscription(preview_id=preview.preview_id)
+    done = acts.office.change(USER, sub["id"], ADMIN, acts.desk.now, body)
     assert (done["outcome"], done["subscription"]["plan_id"]) == ("done", "pro_month")
-    again = acts.office.change(USER, sub["id"], ADMIN, acts.desk.now, wish)
+    again = acts.office.change(USER, sub["id"], ADMIN, acts.desk.now, body)
     assert again["outcome"] == "unchanged"
     assert acts.logged() == [("change_plan", ADMIN, USER)]
 

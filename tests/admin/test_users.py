@@ -66,13 +66,13 @@ class Desk:
     def become(self, *records: Record, at: int = NOW, event_id: str | None = None) -> None:
         before = self.accounts.load(USER)
         after = replace(before, records={**before.records, **{r.record: r for r in records}})
-        self.accounts.commit(consequences(before, after, CATALOGUE, at), event_id and told(event_id))  # type: ignore[arg-type]
+        self.accounts.commit(consequences(before, after, CATALOGUE, at), event_id and payment_event(event_id))  # type: ignore[arg-type]
 
     def log(self) -> list[dict[str, Any]]:
         return self.audit.month(NOW)
 
 
-def told(event_id: str) -> PaymentEvent:
+def payment_event(event_id: str) -> PaymentEvent:
     return PaymentEvent(
         event_id=event_id,
         provider="stripe",
@@ -127,13 +127,13 @@ def test_a_question_about_the_past_is_answered_with_what_was_known_then(desk: De
     now = desk.users.explain(USER, "ai.insights", NOW + 4 * DAY, NOW + 9 * DAY)
     assert (then["allowed"], then["sources"][0]["reason"]) == (True, "active")
     assert (now["allowed"], now["sources"][0]["reason"]) == (False, "unpaid")
-    told = desk.users.show(USER, NOW + 9 * DAY)["timeline"]
-    assert [(entry["code"], entry["plan_id"], entry["status"]) for entry in told] == [
+    timeline = desk.users.show(USER, NOW + 9 * DAY)["timeline"]
+    assert [(entry["code"], entry["plan_id"], entry["status"]) for entry in timeline] == [
         ("became", "plus-month", "unpaid"),
         ("began", "plus-month", "active"),
         ("paid", "plus-month", None),
     ]
-    assert told[1]["event_id"] == "stripe#evt_1"
+    assert timeline[1]["event_id"] == "stripe#evt_1"
     assert not desk.users.explain(USER, "ai.insights", NOW - DAY, NOW)["allowed"]
 
 
@@ -143,13 +143,13 @@ def test_a_renewal_is_one_line_with_its_amount_though_two_events_told_of_it(desk
     paid = payment("in_2", 900, paid_at=later + 3, period_start=later, period_end=later + 30 * DAY)
     desk.become(moved_on, at=later + 1)
     desk.become(replace(moved_on, payments={**BOUGHT.payments, "in_2": paid}), at=later + 5)
-    told = desk.users.show(USER, later + DAY)["timeline"]
-    assert [(entry["code"], entry["amount_cents"]) for entry in told] == [
+    timeline = desk.users.show(USER, later + DAY)["timeline"]
+    assert [(entry["code"], entry["amount_cents"]) for entry in timeline] == [
         ("renewed", 900),
         ("began", None),
         ("paid", 900),
     ]
-    assert told[0]["until"] == rfc3339(later + 30 * DAY)
+    assert timeline[0]["until"] == rfc3339(later + 30 * DAY)
     UserDetail.model_validate_json(json.dumps(desk.users.show(USER, later + DAY)))
 
 
@@ -160,11 +160,11 @@ def test_what_is_scheduled_says_what_and_when_and_what_says_nothing_is_left_out(
     desk.become(replace(BOUGHT, observed_at=NOW + 3), at=NOW + 3)
     desk.become(replace(BOUGHT, cancel_at_period_end=True, observed_at=NOW + 4), at=NOW + 4)
     desk.become(replace(BOUGHT, observed_at=NOW + 5), at=NOW + 5)
-    told = desk.users.show(USER, NOW + DAY)["timeline"]
-    assert [(entry["code"], entry["next_plan_id"]) for entry in told[:4]] == [
+    timeline = desk.users.show(USER, NOW + DAY)["timeline"]
+    assert [(entry["code"], entry["next_plan_id"]) for entry in timeline[:4]] == [
         *(("resumed", None), ("canceling", None), ("unscheduled", "pro-month"), ("scheduled", "pro-month")),
     ]
-    assert {entry["until"] for entry in told[:4]} == {rfc3339(BOUGHT.current_period_end)}
+    assert {entry["until"] for entry in timeline[:4]} == {rfc3339(BOUGHT.current_period_end)}
 
 
 def test_a_feature_that_a_change_of_plan_took_away_is_answered_with_that_change(desk: Desk) -> None:
@@ -200,8 +200,8 @@ def test_a_feature_whose_time_ran_out_says_when(desk: Desk) -> None:
 
 
 def test_a_grant_opens_the_feature_at_once_and_the_log_says_who_gave_it_and_why(desk: Desk) -> None:
-    wish = GrantFeatures(features={"tax.enhanced": True}, reason="lost data", expires_at=NOW + DAY)
-    grant = desk.users.grant(USER, ADMIN, NOW, wish)
+    body = GrantFeatures(features={"tax.enhanced": True}, reason="lost data", expires_at=NOW + DAY)
+    grant = desk.users.grant(USER, ADMIN, NOW, body)
     shown = desk.users.show(USER, NOW)
     assert "tax.enhanced" in {e["feature"] for e in shown["entitlements"]}
     assert [g["grant_id"] for g in shown["grants"]] == [grant["grant_id"]]
@@ -217,8 +217,8 @@ def test_a_grant_opens_the_feature_at_once_and_the_log_says_who_gave_it_and_why(
 
 
 def test_the_log_is_asked_for_one_person_and_one_kind_of_act(desk: Desk) -> None:
-    wish = GrantFeatures(features={"tax.enhanced": True}, reason="lost data")
-    grant = desk.users.grant(USER, ADMIN, NOW, wish)
+    body = GrantFeatures(features={"tax.enhanced": True}, reason="lost data")
+    grant = desk.users.grant(USER, ADMIN, NOW, body)
     desk.users.revoke(USER, "usr_other", NOW + 1, grant["grant_id"])
     assert [e["action"] for e in desk.audit.month(NOW, actor="usr_other")] == ["revoke_grant"]
     assert [e["actor"] for e in desk.audit.month(NOW, action="grant", subject=USER)] == [ADMIN]
@@ -236,26 +236,26 @@ def test_what_nothing_enforces_cannot_be_granted(desk: Desk) -> None:
 
 
 def test_a_dry_run_of_a_refund_leaves_no_trace(desk: Desk) -> None:
-    wish = RefundPayment(provider="stripe", payment_id="in_1", dry_run=True, idempotency_key="refund-key-1")
-    assert desk.users.refund(USER, ADMIN, NOW, wish)["refundable_cents"] == 900
+    body = RefundPayment(provider="stripe", payment_id="in_1", dry_run=True, idempotency_key="refund-key-1")
+    assert desk.users.refund(USER, ADMIN, NOW, body)["refundable_cents"] == 900
     assert desk.log() == []
 
 
 def test_a_limited_role_gives_back_so_much_of_a_payment_all_its_refunds_together(desk: Desk) -> None:
-    def wish(amount: int | None) -> RefundPayment:
+    def body(amount: int | None) -> RefundPayment:
         asked = {"provider": "stripe", "payment_id": "in_1", "amount_cents": amount, "dry_run": True}
         return RefundPayment.model_validate({**asked, "idempotency_key": "refund-key-1"})
 
-    assert desk.users.refund(USER, ADMIN, NOW, wish(500), 500)["amount_cents"] == 500
+    assert desk.users.refund(USER, ADMIN, NOW, body(500), 500)["amount_cents"] == 500
     for too_much in (501, None):
         with pytest.raises(NotAllowed) as refused:
-            desk.users.refund(USER, ADMIN, NOW, wish(too_much), 500)
+            desk.users.refund(USER, ADMIN, NOW, body(too_much), 500)
         assert (refused.value.code, refused.value.extensions["most_cents"]) == ("beyond_role", 500)
     back = Refund(refund_id="re_1", amount_cents=300, status="succeeded", observed_at=NOW)
     desk.become(replace(BOUGHT, payments={"in_1": replace(BOUGHT.payments["in_1"], refunds={"re_1": back})}))
-    assert desk.users.refund(USER, ADMIN, NOW, wish(200), 500)["amount_cents"] == 200
+    assert desk.users.refund(USER, ADMIN, NOW, body(200), 500)["amount_cents"] == 200
     with pytest.raises(NotAllowed):
-        desk.users.refund(USER, ADMIN, NOW, wish(201), 500)
+        desk.users.refund(USER, ADMIN, NOW, body(201), 500)
 
 
 def test_whoever_still_pays_is_not_erased(desk: Desk) -> None:
@@ -318,7 +318,7 @@ def test_what_is_told_after_the_erasure_leads_to_nobody(desk: Desk) -> None:
         "deleted": CustomerDeletedFact(**late),
     }
     for name, fact in facts.items():
-        told_late = replace(told(f"stripe#evt_{name}"), payload={"object": {"metadata": {"user_id": USER}}})
+        told_late = replace(payment_event(f"stripe#evt_{name}"), payload={"object": {"metadata": {"user_id": USER}}})
         desk.applier.apply(USER, "stripe", [fact], NOW + 7 * DAY, told_late)
         assert desk.events.get(told_late.event_id) is not None
     assert desk.accounts.load(USER) == Account(USER)
@@ -338,10 +338,10 @@ def test_an_export_holds_every_record_and_event_and_is_noted(desk: Desk) -> None
 
 
 def test_every_answer_has_the_documented_shape(desk: Desk) -> None:
-    wish = GrantFeatures(features={"ai.chat": {"limit": 5, "per": "month"}}, reason="x")  # type: ignore[dict-item]
+    body = GrantFeatures(features={"ai.chat": {"limit": 5, "per": "month"}}, reason="x")  # type: ignore[dict-item]
     dry = RefundPayment(provider="stripe", payment_id="in_1", dry_run=True, idempotency_key="refund-key-1")
     answers: list[tuple[type[Response], Any]] = [
-        (GrantView, desk.users.grant(USER, ADMIN, NOW, wish)),
+        (GrantView, desk.users.grant(USER, ADMIN, NOW, body)),
         (UserDetail, desk.users.show(USER, NOW)),
         (Explanation, desk.users.explain(USER, "ai.chat", NOW, NOW)),
         (RefundEffect, desk.users.refund(USER, ADMIN, NOW, dry)),

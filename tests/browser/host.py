@@ -95,8 +95,8 @@ def open_host() -> Iterator[Host]:
 
 def _endpoint(shop: Shop, url: str) -> dict[str, str]:
     """Where the host is told what happens; it chose what changes access, as most hosts will."""
-    wish = {"url": f"{url}/api/billing/events", "event_types": ["EntitlementsChanged"]}
-    answer = shop.call("POST", "/admin/endpoints", wish, user=ADMIN, admin=True)
+    body = {"url": f"{url}/api/billing/events", "event_types": ["EntitlementsChanged"]}
+    answer = shop.call("POST", "/admin/endpoints", body, user=ADMIN, admin=True)
     assert answer.status_code == 201, answer.text
     made: dict[str, str] = answer.json()
     return made

@@ -39,8 +39,8 @@ class Buyer:
 
     def open_invoice(self) -> dict[str, Any]:
         """Chooses bitcoin; the invoice as the page shows it."""
-        wish = {"plan_id": PLAN, "provider": self.provider}
-        checkout = self.call("POST", "/billing/create-checkout-session", wish)
+        body = {"plan_id": PLAN, "provider": self.provider}
+        checkout = self.call("POST", "/billing/create-checkout-session", body)
         return self.call("GET", f"/billing/checkout-sessions/{checkout['checkout_id']}/invoice")
 
     def settle(self, invoice_id: str) -> None:
@@ -132,8 +132,8 @@ def test_money_goes_back_and_the_month_closes(buyer: Buyer) -> None:
     invoice_id = buyer.open_invoice()["purchase_id"]
     buyer.pay(invoice_id)
     buyer.until(buyer.has_it)
-    wish = {"idempotency_key": "refund-0001"}
-    done = buyer.admin("POST", f"/admin/invoices/{buyer.provider}/{invoice_id}/refund", wish)
+    body = {"idempotency_key": "refund-0001"}
+    done = buyer.admin("POST", f"/admin/invoices/{buyer.provider}/{invoice_id}/refund", body)
     assert done["status"] == "refunded"
     assert (done["claim_url"] is not None) == (buyer.provider == "btcpay")
     assert not buyer.has_it()

@@ -160,8 +160,8 @@ def test_a_thousand_calls_at_once_for_one_unit_give_exactly_one_success(
 
 
 def test_checkouts_are_not_opened_without_end(person: Person) -> None:
-    wish = {"plan_id": "no-such-plan"}
-    answers = [person.call("POST", "/billing/create-checkout-session", wish).status_code for _ in range(31)]
+    body = {"plan_id": "no-such-plan"}
+    answers = [person.call("POST", "/billing/create-checkout-session", body).status_code for _ in range(31)]
     assert answers == [404] * 30 + [429]
 
 

@@ -30,8 +30,8 @@ class Buyer:
         return answer.json()
 
     def opened(self, plan_id: str) -> Any:
-        wish = {"plan_id": plan_id, "provider": "stripe"}
-        return self.call("POST", "/billing/create-checkout-session", wish)
+        body = {"plan_id": plan_id, "provider": "stripe"}
+        return self.call("POST", "/billing/create-checkout-session", body)
 
     def buy(self, plan_id: str) -> Any:
         """Pays on the hosted page, as a browser would."""

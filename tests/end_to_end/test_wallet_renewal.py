@@ -29,8 +29,8 @@ def wallet(shop_engine: Shop) -> Wallet:
 
 def connect(buyer: Buyer, wallet: Wallet, **of_it: Any) -> Connected:
     made = wallet.connect(f"billing {uuid.uuid4().hex[:6]}", **of_it)
-    wish = {"connection": wallet.string_of(made), "plan_id": PLAN, "most_sat": 40_000}
-    assert buyer.call("POST", "/billing/wallet", wish)["connection"]["key_end"] == wallet.public[-4:]
+    body = {"connection": wallet.string_of(made), "plan_id": PLAN, "most_sat": 40_000}
+    assert buyer.call("POST", "/billing/wallet", body)["connection"]["key_end"] == wallet.public[-4:]
     return made
 
 

@@ -18,7 +18,7 @@ from tests.functions.conftest import Answer, Cloud
 from tests.hosts.conftest import change as changed
 
 Call = Callable[..., Answer]
-WISH: dict[str, Any] = {
+BODY: dict[str, Any] = {
     "url": "https://app.example.com/api/billing/events",
     "description": "the app",
     "event_types": ["EntitlementsChanged"],
@@ -46,7 +46,7 @@ def names(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def create(call: Call, **changes: Any) -> Answer:
-    return call("admin_endpoints.create", body={**WISH, **changes})
+    return call("admin_endpoints.create", body={**BODY, **changes})
 
 
 def at(call: Call, what: str, endpoint_id: str, **how: Any) -> Answer:
@@ -62,7 +62,7 @@ def test_an_endpoint_is_made_and_its_secret_shown_once_and_stored_nowhere(call: 
     assert made.status == 201
     assert re.fullmatch(r"whsec_[A-Za-z0-9+/]{43}=", made.json["secret"])
     listed = call("admin_endpoints.list").json
-    assert [e["url"] for e in listed["endpoints"]] == [WISH["url"]]
+    assert [e["url"] for e in listed["endpoints"]] == [BODY["url"]]
     assert listed["event_types"] == [*EVENT_TYPES]
     stored = json.dumps([cloud.aws.call("dynamodb", "scan", TableName=t) for t in ("HostEventsTable", "AccountsTable")])
     secret = made.json["secret"].removeprefix("whsec_")

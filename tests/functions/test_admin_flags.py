@@ -9,11 +9,11 @@ import pytest
 from tests.functions.conftest import Answer, recorded
 
 Call = Callable[..., Answer]
-WISH: dict[str, Any] = {"percent": 5, "allow": ["usr_1"], "version": 0}
+BODY: dict[str, Any] = {"percent": 5, "allow": ["usr_1"], "version": 0}
 
 
 def set_flag(call: Call, name: str = "billing", **changes: Any) -> Answer:
-    return call("admin_flags.set", path={"name": name}, body={**WISH, **changes})
+    return call("admin_flags.set", path={"name": name}, body={**BODY, **changes})
 
 
 def test_a_flag_is_added_changed_and_seen_by_every_client(call: Call) -> None:

@@ -17,7 +17,7 @@ from tests.functions.conftest import Answer, Cloud, recorded
 
 Call = Callable[..., Answer]
 Load = Callable[[str], ModuleType]
-WISH: dict[str, Any] = {"plan_id": "plus-month", "count": 3, "note": "for the meetup", "idempotency_key": "batch-one"}
+BODY: dict[str, Any] = {"plan_id": "plus-month", "count": 3, "note": "for the meetup", "idempotency_key": "batch-one"}
 OTHER = "usr_other"
 
 
@@ -27,7 +27,7 @@ def _plans(cloud: Cloud) -> None:
 
 
 def make(call: Call, **changes: Any) -> Answer:
-    return call("admin_vouchers.make", body={**WISH, **changes})
+    return call("admin_vouchers.make", body={**BODY, **changes})
 
 
 def batch(call: Call, **changes: Any) -> str:
@@ -170,13 +170,13 @@ def test_a_used_one_is_revoked_with_its_access_and_the_money_when_it_went_back(c
     batch_id = batch(call, sold_cents=700)
     code, *_ = codes(call, batch_id)
     redeem(call, code)
-    wish = {"reason": "sold twice", "numbers": [1], "used": True}
-    assert call("admin_vouchers.revoke", path={"batch_id": batch_id}, body=wish).json["revoked"] == 1
+    body = {"reason": "sold twice", "numbers": [1], "used": True}
+    assert call("admin_vouchers.revoke", path={"batch_id": batch_id}, body=body).json["revoked"] == 1
     assert redemptions(cloud)[0].closed == "revoked"
     assert cloud.accounts.snapshot(USER).sources[0].reason == "revoked"
     money = [line["amount_cents"] for line in cloud.accounts.past(USER, "~ledger#", 9)]
     assert money == [700]
-    back = {**wish, "returned": True}
+    back = {**body, "returned": True}
     assert call("admin_vouchers.revoke", path={"batch_id": batch_id}, body=back).json["revoked"] == 1
     assert call("admin_vouchers.revoke", path={"batch_id": batch_id}, body=back).json["revoked"] == 0
     assert sorted(line["amount_cents"] for line in cloud.accounts.past(USER, "~ledger#", 9)) == [-700, 700]
@@ -184,8 +184,8 @@ def test_a_used_one_is_revoked_with_its_access_and_the_money_when_it_went_back(c
 
 def test_a_number_that_the_batch_does_not_have_revokes_nothing(call: Call) -> None:
     batch_id = batch(call)
-    wish = {"reason": "a typing error", "numbers": [1, 4]}
-    assert call("admin_vouchers.revoke", path={"batch_id": batch_id}, body=wish).status == 404
+    body = {"reason": "a typing error", "numbers": [1, 4]}
+    assert call("admin_vouchers.revoke", path={"batch_id": batch_id}, body=body).status == 404
     assert shown(call, batch_id)["counts"]["ready"] == 3
 
 
@@ -322,8 +322,8 @@ def test_a_holder_who_was_erased_is_nobody_to_follow(load: Load, call: Call, clo
     assert load("admin_users").handler(erase, None)["statusCode"] == 200
     again = redeem(call, code)
     assert (again.status, again.problem) == (409, "voucher_used"), "an erasure makes no second one of it"
-    wish = {"reason": "sold twice", "used": True}
-    assert call("admin_vouchers.revoke", path={"batch_id": batch_id}, body=wish).json["revoked"] == 3
+    body = {"reason": "sold twice", "used": True}
+    assert call("admin_vouchers.revoke", path={"batch_id": batch_id}, body=body).json["revoked"] == 3
     assert redemptions(cloud) == []
 
 

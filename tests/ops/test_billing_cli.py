@@ -81,10 +81,10 @@ def test_a_redrive_is_in_the_audit_log_and_its_dry_run_is_not(stack: Stack, monk
     dlq, queue = (sqs.create_queue(QueueName=name)["QueueUrl"] for name in ("dlq", "events"))
     urls = {"PAYMENT_EVENTS_DLQ_URL": dlq, "PAYMENT_EVENTS_QUEUE_URL": queue}
     monkeypatch.setitem(stack.__dict__, "settings", Settings({**ENVIRONMENT, **urls}))
-    told = Notification(
+    notification = Notification(
         provider="mock", event_id="evt_1", type="x", created_at=1, livemode=False, payload={"object": "payment"}
     )
-    sqs.send_message(QueueUrl=dlq, MessageBody=encode(told, 1, "1", "00"))
+    sqs.send_message(QueueUrl=dlq, MessageBody=encode(notification, 1, "1", "00"))
     audit = AuditLog(Aws(), "AccountsTable")
     assert "mock#evt_1" in billing("dlq", "redrive", "--dry-run").output
     assert audit.month(int(time.time())) == []

@@ -80,8 +80,8 @@ def test_what_is_undecided_and_whose_turn_a_refund_is_are_said(stack: Stack, ser
     assert re.search(r"^refund \w+: 4\.00 USD.*, waits for the buyer to claim it$", after, re.MULTILINE)
     assert "5.00 USD waits for a decision" in after
     server.refunds.by_the_server(invoice, "Custom", "1.505", "USD")
-    told = billing("invoices", "reread", "btcpay", invoice).output
-    assert "1.51 USD, stated by the provider as 1.505 USD, waits for" in told
+    output = billing("invoices", "reread", "btcpay", invoice).output
+    assert "1.51 USD, stated by the provider as 1.505 USD, waits for" in output
 
 
 def test_the_key_is_printed_before_the_provider_is_asked(stack: Stack, server: BTCPay) -> None:

@@ -294,8 +294,8 @@ def test_a_refund_is_signed_made_once_and_read_back(fake: FakeBitPay) -> None:
         assert (fact.status, fact.amount_cents, fact.payment_ref) == ("pending", 400, invoice_id)
     assert len(fake.refunds) == 1
     fake.finish_refund(fact.refund_id)
-    told = [f for f in connected(fake).read(Ref("purchase", invoice_id), 0) if isinstance(f, RefundFact)]
-    assert [(f.status, f.amount_cents) for f in told] == [("succeeded", 400)]
+    found = [f for f in connected(fake).read(Ref("purchase", invoice_id), 0) if isinstance(f, RefundFact)]
+    assert [(f.status, f.amount_cents) for f in found] == [("succeeded", 400)]
 
 
 def test_a_wrong_merchant_key_is_refused_in_bitpays_words(fake: FakeBitPay) -> None:

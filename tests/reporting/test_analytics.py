@@ -291,8 +291,8 @@ def stored(tables: dict[str, str]) -> Analytics:
 def test_a_days_figures_are_followed_to_the_lines_that_add_up_to_them(stored: Analytics) -> None:
     """The 21st: Ann pays 9.00 for her first month of Plus by card, of which 0.56 is the provider's fee."""
     page = stored.lines({"currency": "USD", "day": "2026-09-21"})
-    told = {(line["user_id"], line["kind"], line["movement"], line["amount_cents"]) for line in page["lines"]}
-    assert told == {
+    booked = {(line["user_id"], line["kind"], line["movement"], line["amount_cents"]) for line in page["lines"]}
+    assert booked == {
         ("usr_ann", "payment", None, 900),
         ("usr_ann", "fee", None, -56),
         ("usr_ann", "mrr", "new", 900),
@@ -305,8 +305,8 @@ def test_on_every_day_the_lines_add_up_to_what_the_report_says(stored: Analytics
     for day in stored.revenue(SEPTEMBER, "USD", NOW)["days"]:
         lines = stored.lines({"currency": "USD", "day": day["day"]})["lines"]
         sums = Counter({"payment": 0})
-        for told in lines:
-            sums[told["movement"] or told["kind"]] += told["amount_cents"]
+        for entry in lines:
+            sums[entry["movement"] or entry["kind"]] += entry["amount_cents"]
         assert (sums["payment"], -sums["refund"]) == (day["gross_cents"], day["refunded_cents"])
         movements = ("new", "expansion", "contraction", "churn", "reactivation")
         assert [sums[name] for name in movements] == [day[f"{name}_cents"] for name in movements]
@@ -351,11 +351,11 @@ def test_the_lines_of_a_month_and_a_provider_add_up_to_its_row_over_all_pages(
     pages = [stored.lines(asked)]
     while cursor := pages[-1]["next"]:
         pages.append(stored.lines({**asked, "cursor": cursor}))
-    found = [told for page in pages for told in page["lines"]]
+    found = [entry for page in pages for entry in page["lines"]]
     [row] = [s for s in stored.revenue(SEPTEMBER_WHOLE, "USD", NOW)["by_provider"] if s["key"] == "stripe"]
-    assert sum(told["amount_cents"] for told in found if told["kind"] in MONEY_KINDS) == row["net_cents"] == 14_844
-    assert [told["at"] for told in found] == sorted(told["at"] for told in found)
-    assert len({told["entry_id"] for told in found}) == len(found)
+    assert sum(entry["amount_cents"] for entry in found if entry["kind"] in MONEY_KINDS) == row["net_cents"] == 14_844
+    assert [entry["at"] for entry in found] == sorted(entry["at"] for entry in found)
+    assert len({entry["entry_id"] for entry in found}) == len(found)
 
 
 def test_a_day_of_many_lines_comes_in_pages_each_line_once_and_in_the_order_of_time(
@@ -373,9 +373,9 @@ def test_a_day_of_many_lines_comes_in_pages_each_line_once_and_in_the_order_of_t
     while cursor := pages[-1]["next"]:
         pages.append(analytics.lines({**asked, "cursor": cursor}))
     assert [len(page["lines"]) for page in pages] == [10, 10, 3]
-    found = [told for page in pages for told in page["lines"]]
-    assert sorted(told["amount_cents"] for told in found) == list(range(23))
-    assert [told["at"] for told in found] == sorted(told["at"] for told in found)
+    found = [entry for page in pages for entry in page["lines"]]
+    assert sorted(entry["amount_cents"] for entry in found) == list(range(23))
+    assert [entry["at"] for entry in found] == sorted(entry["at"] for entry in found)
 
 
 @pytest.mark.parametrize(

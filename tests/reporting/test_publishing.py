@@ -27,7 +27,7 @@ from tests.rules.test_ledger import payment, subscription, term
 SCHEMAS = Path(__file__).parents[2] / "docs" / "events"
 
 
-def told(new: Item, old: Item | None = None, name: str = "INSERT") -> dict[str, Any]:
+def stream_record(new: Item, old: Item | None = None, name: str = "INSERT") -> dict[str, Any]:
     images = {"NewImage": {**new, **item({"account_version": 3})}}
     if old is not None:
         images["OldImage"] = {**old, **item({"account_version": 3})}
@@ -76,7 +76,7 @@ def lines() -> list[Item]:
     ids=lambda stored: stored["record"]["S"],
 )
 def test_each_event_has_the_shape_of_its_schema(stored: Item) -> None:
-    [entry] = domain_events([told(stored)])
+    [entry] = domain_events([stream_record(stored)])
     schema = json.loads((SCHEMAS / f"{entry['DetailType']}.schema.json").read_text())
     Draft202012Validator(schema).validate(json.loads(entry["Detail"]))
 
@@ -90,29 +90,33 @@ def test_every_event_has_a_schema_and_every_schema_is_listed() -> None:
 
 def test_a_change_of_nothing_is_not_told() -> None:
     stored = record_to_item(USER, RECORDS[0])
-    assert domain_events([told(stored, stored, "MODIFY")]) == []
+    assert domain_events([stream_record(stored, stored, "MODIFY")]) == []
 
 
 def test_a_renewal_that_is_put_off_without_a_reminder_is_not_told() -> None:
     stored = record_to_item(USER, RENEWAL)
-    assert domain_events([told(record_to_item(USER, replace(RENEWAL, ends_at=NOW + 1)), stored, "MODIFY")]) == []
+    assert (
+        domain_events([stream_record(record_to_item(USER, replace(RENEWAL, ends_at=NOW + 1)), stored, "MODIFY")]) == []
+    )
 
 
 def test_a_wallets_trouble_is_told_once_for_each_cause_and_nothing_that_could_pay_with_it() -> None:
     before, after = record_to_item(USER, replace(MANDATE, trouble=None)), record_to_item(USER, MANDATE)
-    [entry] = domain_events([told(after, before, "MODIFY")])
+    [entry] = domain_events([stream_record(after, before, "MODIFY")])
     schema = json.loads((SCHEMAS / "RenewalTrouble.schema.json").read_text())
     Draft202012Validator(schema).validate(json.loads(entry["Detail"]))
     assert "wal_1" not in entry["Detail"]
     again = record_to_item(USER, replace(MANDATE, tries=2, act_at=NOW + 1))
-    assert domain_events([told(again, after, "MODIFY")]) == []
-    assert len(domain_events([told(record_to_item(USER, replace(MANDATE, given_up=True)), after, "MODIFY")])) == 1
-    assert domain_events([told(record_to_item(USER, replace(MANDATE, removed=True)), before, "MODIFY")]) == []
+    assert domain_events([stream_record(again, after, "MODIFY")]) == []
+    assert (
+        len(domain_events([stream_record(record_to_item(USER, replace(MANDATE, given_up=True)), after, "MODIFY")])) == 1
+    )
+    assert domain_events([stream_record(record_to_item(USER, replace(MANDATE, removed=True)), before, "MODIFY")]) == []
 
 
 def test_marking_a_line_as_folded_is_neither_an_event_nor_folded_again() -> None:
     stored = lines()[0]
-    marked = told({**stored, **item({"folded": 1})}, stored, "MODIFY")
+    marked = stream_record({**stored, **item({"folded": 1})}, stored, "MODIFY")
     assert domain_events([marked]) == []
     assert ledger_lines([marked]) == []
 
@@ -120,12 +124,14 @@ def test_marking_a_line_as_folded_is_neither_an_event_nor_folded_again() -> None
 def test_a_line_read_from_the_stream_is_the_line_that_was_written() -> None:
     account = Account(USER, records={r.record: r for r in RECORDS})
     written = book(Account(USER), account, CATALOGUE, NOW)[1]
-    assert ledger_lines([told(ledger_item(USER, line)) for line in written]) == [(USER, line) for line in written]
+    assert ledger_lines([stream_record(ledger_item(USER, line)) for line in written]) == [
+        (USER, line) for line in written
+    ]
 
 
 def test_usage_history_and_the_audit_log_are_nobody_elses_business() -> None:
     for record in ("usage#ai.chat", "~history#1", "~audit#1", "mrr", "checkout#main"):
-        assert domain_events([told(item({"user_id": USER, "record": record}))]) == []
+        assert domain_events([stream_record(item({"user_id": USER, "record": record}))]) == []
 
 
 def test_the_stream_wakes_the_publisher_for_every_record_it_tells_of(template: dict[str, Any]) -> None:
@@ -146,10 +152,10 @@ def test_the_stream_wakes_the_publisher_for_every_record_it_tells_of(template: d
     silent = [item({"user_id": USER, "record": r}) for r in ("usage#ai.chat", "~history#1", "mrr", "checkout#main")]
     for image in (*stored, *silent):
         for name, old in (("INSERT", None), ("MODIFY", {**image, **item({"folded": 0})})):
-            record = told(image, old, name)
+            record = stream_record(image, old, name)
             if domain_events([record]) or ledger_lines([record]) or list(past_records([record])):
                 assert passes(record), f"{name} of {image['record']} would not be told"
-    assert not any(passes(told(image)) for image in silent)
+    assert not any(passes(stream_record(image)) for image in silent)
 
 
 def past() -> list[Item]:
@@ -168,26 +174,28 @@ def test_what_the_index_of_customers_notes_of_them_is_not_taken_for_them() -> No
             return {}
 
     index = CustomerIndex(cast(Aws, Table()), "accounts", cast(Any, None))
-    records = [record for _, record in past_records(map(told, past()))]
+    records = [record for _, record in past_records(map(stream_record, past()))]
     assert len(records) == len(past())
     for record in records:
         index.keep(USER, record)
     assert len(written) > len(records)
     for image in written:
-        assert list(past_records([told(image)])) == []
-        assert domain_events([told(image)]) == host_events([told(image)]) == []
+        assert list(past_records([stream_record(image)])) == []
+        assert domain_events([stream_record(image)]) == host_events([stream_record(image)]) == []
 
 
 def test_what_went_to_another_place_is_no_news_and_what_changed_there_is() -> None:
     """A term that is over and is refunded is told as any other."""
     ahead, behind = record_to_item(USER, term("inv_1", NOW)), past()[1]
     moved = {MOVED: {"BOOL": True}}
-    assert domain_events([told({**behind, **moved}), told({**ahead, **moved})]) == []
-    assert host_events([told({**behind, **moved})]) == []
+    assert domain_events([stream_record({**behind, **moved}), stream_record({**ahead, **moved})]) == []
+    assert host_events([stream_record({**behind, **moved})]) == []
     refunded = record_to_item(USER, term("inv_1", NOW, state="failed"), behind=True)
     was = record_to_item(USER, term("inv_1", NOW, state="failed"))
-    assert domain_events([told(refunded, {**behind, **moved}, "MODIFY")]) == domain_events([told(was, ahead, "MODIFY")])
-    (event,), (known,) = host_events([told(refunded)]), host_events([told(was)])
+    assert domain_events([stream_record(refunded, {**behind, **moved}, "MODIFY")]) == domain_events(
+        [stream_record(was, ahead, "MODIFY")]
+    )
+    (event,), (known,) = host_events([stream_record(refunded)]), host_events([stream_record(was)])
     assert event == known
 
 
@@ -210,9 +218,9 @@ class Bus:
         if self.trouble is not None:
             raise self.trouble
         users = [json.loads(entry["Detail"])["user_id"] for entry in request["Entries"]]
-        told = [{"ErrorCode": "InternalFailure"} if user in self.refuses else {"EventId": user} for user in users]
+        entries = [{"ErrorCode": "InternalFailure"} if user in self.refuses else {"EventId": user} for user in users]
         self.taken += [user for user in users if user not in self.refuses]
-        return {"FailedEntryCount": sum("ErrorCode" in entry for entry in told), "Entries": told}
+        return {"FailedEntryCount": sum("ErrorCode" in entry for entry in entries), "Entries": entries}
 
 
 class NoLines:
@@ -268,13 +276,13 @@ def rollups() -> NoLines:
 
 @pytest.fixture
 def changes(bus: Bus, rollups: NoLines, hosts: Hosts) -> Changes:
-    counted, listed, told = cast(MetricsStore, rollups), cast(CustomerIndex, NoIndex()), cast(HostEvents, hosts)
-    return Changes(cast(Aws, bus), "bus", counted, listed, told, "set-aside", Log())
+    counted, listed, endpoints = cast(MetricsStore, rollups), cast(CustomerIndex, NoIndex()), cast(HostEvents, hosts)
+    return Changes(cast(Aws, bus), "bus", counted, listed, endpoints, "set-aside", Log())
 
 
 def grants(*users: str) -> list[dict[str, Any]]:
     """A change for each user, numbered as the stream does."""
-    return [_numbered(n, told(record_to_item(user, GRANT))) for n, user in enumerate(users)]
+    return [_numbered(n, stream_record(record_to_item(user, GRANT))) for n, user in enumerate(users)]
 
 
 def _numbered(number: int, record: dict[str, Any]) -> dict[str, Any]:
@@ -302,7 +310,7 @@ def _as_lambda(changes: Changes, records: list[dict[str, Any]]) -> int:
 def test_one_record_that_cannot_be_told_is_set_aside_alone(changes: Changes, bus: Bus, rollups: NoLines) -> None:
     ledger = [ledger_item(f"usr_{n}", line) for n, line in enumerate(book_of(8))]
     rollups.poison = "usr_5"
-    assert _as_lambda(changes, [_numbered(n, told(stored)) for n, stored in enumerate(ledger)]) > 1
+    assert _as_lambda(changes, [_numbered(n, stream_record(stored)) for n, stored in enumerate(ledger)]) > 1
     assert [message["user_id"] for message in bus.set_aside] == ["usr_5"]
     assert bus.set_aside[0]["reason"] == "ValueError"
     assert sorted(bus.taken) == [f"usr_{n}" for n in range(8) if n != 5]
@@ -336,7 +344,7 @@ def test_hosts_can_choose_every_event_that_the_bus_tells() -> None:
 
 
 def test_a_host_is_told_what_the_bus_is_told_and_a_repeat_is_the_same_event() -> None:
-    records = [told(record_to_item(USER, record)) for record in (*RECORDS, RENEWAL)]
+    records = [stream_record(record_to_item(USER, record)) for record in (*RECORDS, RENEWAL)]
     first, again = host_events(records), host_events(records)
     assert [event.data for event in first] == [json.loads(entry["Detail"]) for entry in domain_events(records)]
     assert [(e.event_id, e.body) for e in first] == [(e.event_id, e.body) for e in again]
@@ -345,13 +353,15 @@ def test_a_host_is_told_what_the_bus_is_told_and_a_repeat_is_the_same_event() ->
 
 def test_what_opens_and_closes_features_is_told_first_of_its_change() -> None:
     snapshot = item({"user_id": USER, "record": "entitlements", "version": 3, "sources": []})
-    events = host_events([*(told(record_to_item(USER, r)) for r in RECORDS), told(snapshot)])
+    events = host_events([*(stream_record(record_to_item(USER, r)) for r in RECORDS), stream_record(snapshot)])
     assert min(events, key=lambda event: event.place).type == "EntitlementsChanged"
 
 
 def test_two_reminders_of_one_version_are_two_events_in_their_order() -> None:
-    first = told(record_to_item(USER, RENEWAL))
-    later = told(record_to_item(USER, replace(RENEWAL, reminded_days=1)), record_to_item(USER, RENEWAL), "MODIFY")
+    first = stream_record(record_to_item(USER, RENEWAL))
+    later = stream_record(
+        record_to_item(USER, replace(RENEWAL, reminded_days=1)), record_to_item(USER, RENEWAL), "MODIFY"
+    )
     later["dynamodb"]["ApproximateCreationDateTime"] += 86_400
     one, two = host_events([first, later])
     assert one.event_id != two.event_id
@@ -359,7 +369,7 @@ def test_two_reminders_of_one_version_are_two_events_in_their_order() -> None:
 
 
 def test_a_wallets_trouble_is_told_to_hosts_each_time_it_comes() -> None:
-    first = told(record_to_item(USER, MANDATE))
+    first = stream_record(record_to_item(USER, MANDATE))
     later = json.loads(json.dumps(first))
     later["dynamodb"]["ApproximateCreationDateTime"] += 86_400  # the same again, after it had been well
     one, two = host_events([first, later])
@@ -372,7 +382,7 @@ def test_a_chargeback_and_a_customer_who_left_are_alerts_of_their_own() -> None:
     def line(**values: Any) -> dict[str, Any]:
         kept = {"entry_id": "e", "at": NOW, "amount_cents": -900, "currency": "USD", "provider": "stripe"}
         what = {"plan_id": "plus-month", "plan_version": 1, "object_id": "o", **values}
-        return told(item({"user_id": USER, "record": f"~ledger#1#{values['kind']}", **kept, **what}))
+        return stream_record(item({"user_id": USER, "record": f"~ledger#1#{values['kind']}", **kept, **what}))
 
     def types(**values: Any) -> list[str]:
         return [event.type for event in host_events([line(**values)])]

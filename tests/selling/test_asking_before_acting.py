@@ -24,8 +24,8 @@ def in_another_group(desk: Desk) -> Plan:
     return found
 
 
-def named(desk: Desk, sub: Any, **wish: Any) -> Any:
-    wanted = {"at_period_end": True, "reason": None, "comment": None, **wish}
+def named(desk: Desk, sub: Any, **options: Any) -> Any:
+    wanted = {"at_period_end": True, "reason": None, "comment": None, **options}
     return desk.subscriptions.cancel(USER, now=desk.now, subscription_id=sub["id"], **wanted)
 
 
@@ -86,11 +86,11 @@ def test_now_and_at_the_periods_end_at_the_same_moment_are_two_wishes(
     sub = desk.subscribe()
     real, waiting = desk.shop.client.cancel_subscription, [None]
 
-    def meanwhile(subscription_id: str, **wish: Any) -> None:
+    def meanwhile(subscription_id: str, **options: Any) -> None:
         if waiting:
             waiting.clear()
             cancel(desk, at_period_end=first)
-        real(subscription_id, **wish)
+        real(subscription_id, **options)
 
     monkeypatch.setattr(desk.shop.client, "cancel_subscription", meanwhile)
     (shown,) = cancel(desk, at_period_end=not first)["subscriptions"]
@@ -101,11 +101,11 @@ def test_the_same_wish_with_another_reason_is_no_conflict_of_keys(desk: Desk, mo
     sub = desk.subscribe()
     real, waiting = desk.shop.client.cancel_subscription, [None]
 
-    def meanwhile(subscription_id: str, **wish: Any) -> None:
+    def meanwhile(subscription_id: str, **options: Any) -> None:
         if waiting:
             waiting.clear()
             named(desk, sub, reason="unused")
-        real(subscription_id, **wish)
+        real(subscription_id, **options)
 
     monkeypatch.setattr(desk.shop.client, "cancel_subscription", meanwhile)
     named(desk, sub, reason="too_expensive")

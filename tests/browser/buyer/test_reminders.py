@@ -125,8 +125,8 @@ def test_a_reminder_that_is_due_arrives_once(visitor: Visitor, user: str, reader
 
     # What would have been due before it was wished for is not made up for: the wish is made a little before that time.
     pass_time(shop, user, int(due() - time.time()) - 10)
-    wish = {"days": [7], "language": "en"}
-    shop.call("PUT", "/billing/messages", wish, user=user).raise_for_status()
+    body = {"days": [7], "language": "en"}
+    shop.call("PUT", "/billing/messages", body, user=user).raise_for_status()
     until(lambda: time.time() > due() + 1)
     for _ in range(2):
         shop.engine.invoke("SendMessagesFunction", {})

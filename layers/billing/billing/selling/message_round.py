@@ -95,7 +95,7 @@ class MessageRound:
         try:
             key, _ = self._envelopes.open(user_id, recipient)
         except CannotOpen:
-            self._logger.error("a key that is written to cannot be opened", extra={"wish": recipient.id})
+            self._logger.error("a key that is written to cannot be opened", extra={"recipient": recipient.id})
             done.failed += 1
             return None
         text = text_of(reminder.subject, sending.language, self._url, at=reminder.ends_at)
@@ -103,7 +103,7 @@ class MessageRound:
         sent = self._writer.send(key, text, at=sending.at, seed=bytes.fromhex(sending.seed), expires_at=expires_at)
         done.sent += sent.outcome == "sent"
         done.failed += sent.outcome != "sent"
-        extra = {"wish": recipient.id, "outcome": sent.outcome, "tries": sending.tries}
+        extra = {"recipient": recipient.id, "outcome": sent.outcome, "tries": sending.tries}
         if sent.outcome == "sent":
             self._logger.info("reminder by message", extra=extra)
         else:

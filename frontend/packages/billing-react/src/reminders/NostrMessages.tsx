@@ -11,7 +11,7 @@ import { AreYouSure } from "../ui/AreYouSure.js";
 import { Button } from "../ui/Button.js";
 import { FieldFault, faultOf } from "../ui/FieldFault.js";
 import { ErrorNotice, Notice, NotRead } from "../ui/Notice.js";
-import { useMessageCalls, useMessages, type Outcome, type Wish } from "./message-queries.js";
+import { useMessageCalls, useMessages, type Outcome, type MessageSettings } from "./message-queries.js";
 import { useMessageText } from "./message-texts.js";
 
 const KEY_FAULTS = ["message_key_unreadable"];
@@ -169,7 +169,7 @@ function Confirm({ until, days, onDone }: { until: string; days: readonly number
 }
 
 interface OnProps {
-  settings: Wish;
+  settings: MessageSettings;
   available: boolean;
   onAnother: () => void;
   onSaid: (text: string) => void;
@@ -258,7 +258,7 @@ function On({ settings, available, onAnother, onSaid }: OnProps) {
 }
 
 /** What became of the last reminder: told also where it failed, because nobody else would. */
-function Last({ settings: { last } }: { settings: Wish }) {
+function Last({ settings: { last } }: { settings: MessageSettings }) {
   const t = useMessageText();
   const { locale } = useBilling();
   const because = useOutcomeText();

@@ -5,7 +5,7 @@ import { useMutation, useQuery } from "@tanstack/react-query";
 import { useBilling, useUserId } from "../provider.js";
 import { useQueries } from "../queries.js";
 
-export type Wish = Schemas["MessageWish"];
+export type MessageSettings = Schemas["MessageSettings"];
 export type Outcome = Schemas["MessageSent"]["outcome"];
 export type Chosen = Schemas["SetMessages"];
 

@@ -10,7 +10,7 @@ import { NostrMessages } from "./NostrMessages.js";
 const api = service();
 const NPUB = "npub10elfcs4fr0l0r8af98jlmgdh9c8tcxjvz9qkw038js35mp4dma8qzvjptg";
 const PUBKEY = "7e7e9c42a91bfef19fa929e5fda1b72e0ebc1a4c1141673e2794234d86addf4e";
-const wish = {
+const settings = {
   days: [7, 1],
   language: "en",
   since: "2027-01-01T12:00:00Z",
@@ -42,7 +42,7 @@ test("it is off, then a code is sent, then it is on", async () => {
       return { ...now, outcome: "sent", relays: ["inbox.example"] } as never;
     },
     "POST /billing/messages/confirm": () => {
-      now = view(wish);
+      now = view(settings);
       return now as never;
     },
   });
@@ -73,8 +73,8 @@ test.each([
   ["sent", /inbox\.example took it/],
 ])("one now that is %s is told in words", async (outcome, words) => {
   const user = userEvent.setup();
-  page(() => view(wish), {
-    "POST /billing/messages/test": { ...view(wish), outcome, relays: outcome === "sent" ? ["inbox.example"] : [] } as never,
+  page(() => view(settings), {
+    "POST /billing/messages/test": { ...view(settings), outcome, relays: outcome === "sent" ? ["inbox.example"] : [] } as never,
   });
   await user.click(await screen.findByRole("button", { name: "Send me one now" }));
   expect((await screen.findByRole("alert")).textContent).toMatch(words);
@@ -103,13 +103,13 @@ test("a wrong code is told", async () => {
 
 test("a reminder that did not arrive is told, and when it is tried again", async () => {
   const last = { at: "2027-01-24T12:00:00Z", outcome: "unreachable", tries: 2, retry_at: "2027-01-24T12:45:00Z" };
-  page(() => view({ ...wish, last }));
+  page(() => view({ ...settings, last }));
   expect(await screen.findByText(/of January 24, 2027, did not arrive.*did not answer.*tried again at/)).toBeTruthy();
 });
 
 test("switching off asks once, and says that the key is gone", async () => {
   const user = userEvent.setup();
-  let now: object = view(wish);
+  let now: object = view(settings);
   page(() => now, {
     "DELETE /billing/messages": () => {
       now = view();
@@ -130,7 +130,7 @@ test("where nobody can be written to it is not offered", async () => {
 });
 
 test("what was said is there until the next click has landed, and no press before it moves the page", async () => {
-  page(() => view(wish), { "PUT /billing/messages": view(wish) as never });
+  page(() => view(settings), { "PUT /billing/messages": view(settings) as never });
   await userEvent.click(await screen.findByRole("button", { name: "Other days" }));
   await userEvent.click(screen.getByRole("button", { name: "Save" }));
   const said = await screen.findByText("Saved.");

@@ -39,7 +39,7 @@ class LastMessage(Response):
     retry_at: Time | None
 
 
-class MessageWish(Response):
+class MessageSettings(Response):
     """`next_at`: when the next reminder is sent, for the end at `next_end`; null: none is planned."""
 
     days: list[int]
@@ -59,7 +59,7 @@ class MessagesView(Response):
 
     available: bool
     default_days: list[int]
-    on: MessageWish | None
+    on: MessageSettings | None
     asked_until: Time | None
 
 
