@@ -10,7 +10,7 @@ from billing.api.status import quotes
 from billing.rules.apply.purchases import mark_duplicates
 from billing.rules.plans import Allowance, Catalogue, Credits, Plan
 from billing.rules.quotes import Obstacle, Overlap, included_in, live_subscription, obstacle, overlap, quote, trial_days
-from billing.rules.records import Account, Checkout, Dispute, Purchase, Record, Redemption, Refund
+from billing.rules.records import Account, Checkout, Dispute, Grant, Purchase, Record, Redemption, Refund
 from billing.rules.terms import add_interval
 from billing.rules.times import DAY, rfc3339
 from samples import CATALOGUE, DAY_PASS, NOW, PLUS, PLUS_TRIAL, PRO, TAX_PASS, USER
@@ -237,6 +237,13 @@ def test_what_another_plan_has_is_named() -> None:
     assert included_in(account(), whole, TAX_PASS, NOW) is None
     ended = subscription("canceled", plan_id="all", ended_at=NOW - 1)
     assert included_in(account(ended), whole, TAX_PASS, NOW) is None
+
+
+def test_nothing_is_in_itself_nor_in_what_is_no_plan() -> None:
+    running = account(bought("pur_1", DAY_PASS, NOW - 60))
+    assert included_in(running, SHOP, DAY_PASS, NOW) is None
+    given = Grant(grant_id="grt_1", features=PRO.features, granted_by="ada", reason="x", granted_at=NOW - 60)
+    assert shown(account(given), "plus-month")["included_in"] is None
 
 
 @pytest.mark.parametrize(("uses", "included"), [(199, True), (200, True), (201, False)])
