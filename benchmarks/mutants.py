@@ -1,4 +1,5 @@
-"""Mutation tests of the rules: `make mutants`, or `make mutants ARGS="--count 500 --seed 7"`.
+"""Mutation tests of the rules: `make mutants`, or `make mutants ARGS="--count 500 --seed 7"`; `--since COMMIT`: of the
+lines that were changed since.
 
 Each mutant is one change (another comparison, a number one higher, a negated condition …) in a copy of the repository.
 It is killed if a test that reaches it fails or does not end. A survivor means a missing test, or an equivalent change.
@@ -10,13 +11,15 @@ import json
 import multiprocessing
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -89,6 +92,11 @@ class Mutant:
     start: int
     end: int
 
+    @property
+    def last(self) -> int:
+        """The last line of the expression."""
+        return self.line + self.before.count("\n")
+
 
 def changed(node: ast.expr) -> Iterator[ast.expr]:
     """The mutations of an expression."""
@@ -145,15 +153,14 @@ class Reach:
     seconds: dict[str, float]
     lines: dict[str, dict[str, list[str]]]
 
-    def tests(self, mutant: Mutant, source: bytes) -> list[str]:
+    def tests(self, mutant: Mutant) -> list[str]:
         """The tests that reach the change, the fastest first.
 
         For code that runs on import: those that reach its module, and those that run no line of any, which can still
         look at what it defines.
         """
         lines = self.lines.get(str(mutant.path), {})
-        last = mutant.line + source[mutant.start : mutant.end].count(b"\n")
-        reaching = {test for line in range(mutant.line, last + 1) for test in lines.get(str(line), ())}
+        reaching = {test for line in range(mutant.line, mutant.last + 1) for test in lines.get(str(line), ())}
         if reaching <= {""}:
             reaching = {test for tests in lines.values() for test in tests} | (self.seconds.keys() - self._reaching())
         chosen, left = [], float(TESTED_SECONDS)
@@ -187,7 +194,7 @@ def reach(copy: Path) -> Reach:
 def killed(mutant: Mutant, copy: Path, reached: Reach) -> bool:
     target = copy / mutant.path
     source = target.read_bytes()
-    tests = reached.tests(mutant, source)
+    tests = reached.tests(mutant)
     if not tests:
         return False
     target.write_bytes(source[: mutant.start] + mutant.after.encode() + source[mutant.end :])
@@ -240,10 +247,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=40)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--since", default="", metavar="COMMIT", help="only in lines that were changed since")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="how many are tested at once")
     arguments = parser.parse_args()
     paths = [p for place in MUTATED for p in ((ROOT / place).rglob("*.py") if place.suffix == "" else [ROOT / place])]
     every = [mutant for path in sorted(paths) for mutant in mutants(path.relative_to(ROOT))]
+    if arguments.since:
+        new = changed_lines(arguments.since)
+        every = [m for m in every if not new[str(m.path)].isdisjoint(range(m.line, m.last + 1))]
     chosen = random.Random(arguments.seed).sample(every, min(arguments.count, len(every)))  # noqa: S311 a sample
     survivors, began = [], time.monotonic()
     # Bytecode is matched by the source's size and second, so it could hide a mutant.
@@ -270,6 +281,20 @@ def main() -> int:
     share = f"{killed_ones / len(chosen):.1%}"
     print(f"{killed_ones} of {len(chosen)} killed ({share}), {len(every)} possible; {time.monotonic() - began:.0f} s")
     return 0
+
+
+def changed_lines(commit: str) -> Mapping[str, set[int]]:
+    """The numbers of the lines, by file, that are new since a commit."""
+    command = ["git", "diff", "--unified=0", "--no-color", commit, "--", *map(str, MUTATED)]
+    found: defaultdict[str, set[int]] = defaultdict(set)
+    path = ""
+    for line in subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines():
+        if line.startswith("+++ "):
+            path = line.removeprefix("+++ b/")
+        elif hunk := re.match(r"@@ \S+ \+(\d+)(?:,(\d+))? @@", line):
+            first, count = int(hunk[1]), int(hunk[2] or 1)
+            found[path] |= {*range(first, first + count)}
+    return found
 
 
 def copy_sources(copy: Path) -> None:

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from billing.errors import PastNeeded
 from billing.rules.plans import Plan
-from billing.rules.records import Payment, Refund, Term
+from billing.rules.records import Ended, Payment, Refund, Term
 from billing.rules.terms import Run, add_interval, chain
 from billing.rules.times import DAY
 
@@ -161,6 +162,20 @@ def test_what_another_payment_bought_does_not_move_into_time_that_was_used_befor
 def test_a_refunded_upgrade_leaves_what_it_had_taken_over() -> None:
     first, bigger = paid("inv_1", at("2026-01-01")), paid("inv_2", at("2026-01-05"), PRO)
     assert laid(first, refunded(bigger, at("2026-01-10"))) == laid(first)
+
+
+def test_what_was_closed_before_its_time_began_stands_among_runs_that_are_stored() -> None:
+    start = at("2026-01-10T00:00:00")
+    first, queued, second = paid("a", start), paid("b", start + 60), paid("c", start + 120)
+    closed = refunded(queued, start + 90)
+    later = [paid(f"d{month}", at(f"2026-0{month}-01T00:00:00")) for month in (6, 7, 8)]
+    whole = [(term, PLUS) for term in (first, closed, second, *later)]
+    runs = chain(whole)
+    assert [run.term for run in runs] == [first, second, *later]
+    stored = {run.term.record: (run.start, run.end, run.value_cents, run.replaced) for run in runs[:2]}
+    assert chain(whole, Ended(laid=stored)) == runs
+    with pytest.raises(PastNeeded):
+        chain([(term, PLUS) for term in (first, queued, second)], Ended(laid=stored))
 
 
 def test_groups_do_not_wait_for_each_other() -> None:
