@@ -17,7 +17,7 @@ from billing.store import erasure
 from billing.store.due import DueStore
 from billing.store.erasure import ErasureStore
 from samples import NOW, USER
-from tests.admin.test_users import ADMIN, DAY, ENDED, Desk, told
+from tests.admin.test_users import ADMIN, DAY, ENDED, Desk, payment_event
 from tests.rules.test_ledger import term
 
 LATE = RefundFact(
@@ -68,7 +68,7 @@ def refund(desk: Desk) -> bool:
     now = NOW + 6 * DAY
     try:
         owner = desk.applier.user_of("stripe", [LATE], now)
-        desk.applier.apply(owner, "stripe", [LATE], now, replace(told("stripe#evt_refund"), payload={}))
+        desk.applier.apply(owner, "stripe", [LATE], now, replace(payment_event("stripe#evt_refund"), payload={}))
     except (Parked, ProviderUnavailable):
         return False
     return True
