@@ -30,7 +30,19 @@ from billing.rules.facts import (
     SubscriptionFact,
 )
 from billing.rules.plans import Catalogue, Plan
-from billing.rules.records import ENDED, Account, Checkout, Dispute, Ended, Payment, Purchase, Redemption, Refund, Term
+from billing.rules.records import (
+    ENDED,
+    Account,
+    Checkout,
+    Dispute,
+    Ended,
+    Payment,
+    Purchase,
+    Record,
+    Redemption,
+    Refund,
+    Term,
+)
 from billing.rules.renewal import held, last_run
 from billing.rules.standing import standings
 from billing.rules.times import DAY
@@ -523,6 +535,42 @@ def test_a_change_of_a_term_that_was_laid_among_those_that_left_needs_them(chang
     else:
         ended.check_ended(STANDS, after, (), NOW)
     ended.check_ended(READ.put(LAID), READ.put(replace(LAID, poll_at=NOW)), (), NOW)
+
+
+def closed(days_ago: int) -> Term:
+    """The newer term, disputed so long ago."""
+    assert NEWER.payment is not None
+    dispute = Dispute(dispute_id="dp", amount_cents=900, status="open", observed_at=NOW - days_ago * DAY)
+    return replace(NEWER, payment=replace(NEWER.payment, disputes={"dp": dispute}))
+
+
+def revoked(days_ago: int | None) -> Redemption:
+    known: dict[str, Any] = {"redemption_id": "red", "redeemed_at": NOW - 50 * DAY, "plan_id": "plus-month"}
+    if days_ago is None:
+        return Redemption(**known)
+    return Redemption(**known, closed="revoked", closed_at=NOW - days_ago * DAY)
+
+
+@pytest.mark.parametrize(
+    ("was", "is_", "needed"),
+    [
+        (NEWER, closed(9), False),
+        (closed(9), replace(closed(9), poll_at=NOW), False),
+        (closed(9), closed(8), True),
+        (closed(9), NEWER, True),
+        (revoked(None), revoked(9), False),
+        (revoked(9), replace(revoked(9), returned=True), False),
+        (revoked(9), revoked(8), True),
+        (revoked(9), revoked(None), True),
+    ],
+)
+def test_an_end_that_moves_may_have_used_time_of_what_left(was: Record, is_: Record, needed: bool) -> None:
+    before = STANDS.put(was)
+    if needed:
+        with pytest.raises(PastNeeded):
+            ended.check_ended(before, before.put(is_), (), NOW)
+    else:
+        ended.check_ended(before, before.put(is_), (), NOW)
 
 
 @pytest.mark.parametrize(

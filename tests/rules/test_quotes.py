@@ -322,6 +322,19 @@ def test_the_id_names_the_terms_whose_rest_is_credited() -> None:
     assert quote_id(first, marked(second, refunds=refunds((900, "succeeded")))) == quote_id(first)
 
 
+def test_what_an_earlier_upgrade_ended_is_not_credited_again() -> None:
+    def at(days: int, name: str, plan_id: str) -> Purchase:
+        bought_at = NOW + days * DAY
+        return term(
+            purchase_id=name, plan_id=plan_id, created_at=bought_at, payment=replace(payment(900), paid_at=bought_at)
+        )
+
+    past = account(at(-60, "inv_1", "plus-month"), at(-50, "inv_2", "pro-month"))
+    assert quote(past, SHOP, PRO, "btcpay", NOW, prepaid=True).ends == ()
+    running = past.put(at(-1, "inv_3", "plus-month"))
+    assert quote(running, SHOP, PRO, "btcpay", NOW, prepaid=True).ends == ("term#btcpay#inv_3",)
+
+
 def test_a_stranger_has_no_plan_of_their_own() -> None:
     assert shown(Account(""), "free")["move"] == "free"
     assert shown(Account(""), PLUS.plan_id)["move"] == "buy"
