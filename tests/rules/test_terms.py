@@ -178,6 +178,15 @@ def test_what_was_closed_before_its_time_began_stands_among_runs_that_are_stored
         chain([(term, PLUS) for term in (first, queued, second)], Ended(laid=stored))
 
 
+def test_what_was_paid_before_those_that_left_were_over_is_laid_among_them() -> None:
+    over = at("2026-03-01T00:00:00")
+    after, among = paid("a", over), paid("a", over - 1)
+    assert chain([(after, PLUS)], Ended(until={PLUS.group: over})) == chain([(after, PLUS)])
+    with pytest.raises(PastNeeded):
+        chain([(among, PLUS)], Ended(until={PLUS.group: over}))
+    assert chain([(refunded(among, over - 1), PLUS)], Ended(until={PLUS.group: over})) == []
+
+
 def test_groups_do_not_wait_for_each_other() -> None:
     other = replace(PLUS, plan_id="x", group="tax")
     runs = chain([(paid("a", 0), PLUS), (paid("b", 10), other)])
