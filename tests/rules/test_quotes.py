@@ -331,6 +331,8 @@ def test_what_an_earlier_upgrade_ended_is_not_credited_again() -> None:
 
     past = account(at(-60, "inv_1", "plus-month"), at(-50, "inv_2", "pro-month"))
     assert quote(past, SHOP, PRO, "btcpay", NOW, prepaid=True).ends == ()
+    over_now = account(at(-31, "inv_1", "plus-month"))
+    assert quote(over_now, SHOP, PRO, "btcpay", NOW, prepaid=True).ends == ()
     running = past.put(at(-1, "inv_3", "plus-month"))
     assert quote(running, SHOP, PRO, "btcpay", NOW, prepaid=True).ends == ("term#btcpay#inv_3",)
 
