@@ -76,7 +76,8 @@ def test_a_sign_in_is_renewed_unseen_and_one_that_cannot_be_ends_with_a_word_and
     expect(visitor.heading("Bitcoin invoices")).to_be_visible()
     alter(visitor, expiresAt=1, refresh="used before")
     expect(visitor.text("Your sign-in has ended")).to_be_visible()
-    # Calls that were on their way without a token are answered by the gateway.
+    # Calls that were on their way without a token are answered by the gateway, some of them late.
+    visitor.page.wait_for_load_state("networkidle")
     assert {problem.split()[0] for problem in visitor.problems} <= {"401"}
     visitor.problems.clear()
     # The identity provider still knows them.

@@ -45,6 +45,13 @@ def test_what_a_dispute_closed_says_so_today_and_offers_no_change(visitor: Visit
     visitor.open("/account/billing")
     expect(visitor.text(f"Closed since {today(visitor)}: its payment is disputed.")).to_be_visible()
     expect(visitor.page.get_by_role("region", name="Current plan").get_by_text("Disputed", exact=True)).to_be_visible()
+    expect(visitor.button("Cancel plan")).to_be_visible()
+    expect(visitor.button("Change plan")).to_have_count(0)
+    assert visitor.violations() == []
+    visitor.open("/pricing")
+    smaller = visitor.page.get_by_role("article", name="Plus")
+    expect(smaller.get_by_text("The payment of this period is disputed.")).to_be_visible()
+    expect(smaller.get_by_role("link", name="Manage plan")).to_be_visible()
     assert visitor.violations() == []
 
 
