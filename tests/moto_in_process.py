@@ -1,5 +1,7 @@
-"""Our own calls to moto without a network: moto's server takes three quarters of the time of a call, on both ends of a
-socket. What is signed and sent, and what is read of an answer, is the same; connections are tested in tests/aws/."""
+"""Our own calls to moto without a network: its server takes most of the time of a call, on both ends of a socket.
+
+What is signed and sent, and what is read of an answer, is the same; connections are tested in tests/aws/.
+"""
 
 import functools
 from collections.abc import Callable
@@ -8,7 +10,7 @@ from io import BytesIO
 from typing import Any
 
 from botocore.exceptions import ClientError
-from moto.core.request import Request
+from moto.core.request import Request, environ_key_for_header
 from werkzeug.exceptions import HTTPException
 
 from billing.aws.connection import Answer, Connection
@@ -33,7 +35,7 @@ class InProcess(Connection):
         first, *lines = head.decode("latin-1").split("\r\n")
         method, path, _ = first.split(" ")
         fields = [line.partition(":") for line in lines]
-        environ: dict[str, Any] = {_variable(name): value.strip() for name, _, value in fields}
+        environ: dict[str, Any] = {environ_key_for_header(name): value.strip() for name, _, value in fields}
         environ |= {
             "REQUEST_METHOD": method,
             "PATH_INFO": path,
@@ -52,12 +54,6 @@ class InProcess(Connection):
             status, headers, content = 400, {}, refused.response["Error"]["Message"]
         answered = {name.lower(): str(value) for name, value in headers.items()}
         return Answer(status, answered, content if isinstance(content, bytes) else content.encode()), True
-
-
-def _variable(header: str) -> str:
-    """What WSGI calls a header."""
-    name = header.upper().replace("-", "_")
-    return name if name in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{name}"
 
 
 @functools.cache

@@ -50,6 +50,19 @@ class Request:
     params: dict[str, str] = field(default_factory=dict)
     target: str = ""
 
+    @classmethod
+    def received(cls, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Self:
+        """As it came over HTTP."""
+        parts = urllib.parse.urlsplit(target)
+        return cls(
+            method=method,
+            path=parts.path,
+            query=dict(urllib.parse.parse_qsl(parts.query, keep_blank_values=True)),
+            headers={name.lower(): value for name, value in headers.items()},
+            body=body,
+            target=target,
+        )
+
     @property
     def json(self) -> Any:
         return json.loads(self.body) if self.body else {}
@@ -373,18 +386,8 @@ class Server:
     def __init__(self, app: App, port: int = 0, public_url: str = "") -> None:
         class Exchange(BaseHTTPRequestHandler):
             def handle_any(self) -> None:
-                parts = urllib.parse.urlsplit(self.path)
-                length = int(self.headers.get("Content-Length") or 0)
-                answer = app.handle(
-                    Request(
-                        method=self.command,
-                        path=parts.path,
-                        query=dict(urllib.parse.parse_qsl(parts.query, keep_blank_values=True)),
-                        headers={name.lower(): value for name, value in self.headers.items()},
-                        body=self.rfile.read(length),
-                        target=self.path,
-                    )
-                )
+                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                answer = app.handle(Request.received(self.command, self.path, dict(self.headers.items()), body))
                 if answer is None:
                     return
                 self.send_response_only(answer.status)

@@ -32,8 +32,8 @@ from billing.selling.receipts import receipts_of
 from billing.selling.receipts import view as receipt_view
 from billing.selling.refunds import Refunds, Wanted
 from billing.selling.vouchers import Following, Vouchers
-from fakes.base import Request
 from fakes.btcpay import BTCPay as BTCPayServer
+from in_process import ask
 from memory import MemoryPlans, MemoryVouchers, World
 from samples import CATALOGUE, USER
 from tests.acceptance.wallets import Renewing
@@ -68,15 +68,7 @@ class _Direct:
         return (find() if look_first else None) or self._send("POST", path, body)
 
     def _send(self, method: str, path: str, body: bytes, missing_ok: bool = False) -> Any:
-        bare, _, query = path.partition("?")
-        asked = Request(
-            method=method,
-            path=bare,
-            query=dict(pair.split("=") for pair in query.split("&") if pair),
-            headers={"authorization": "token key"},
-            body=body,
-        )
-        answer = self._server.handle(asked)
+        answer = ask(self._server, method, self.url(path), {"authorization": "token key"}, body)
         assert answer is not None
         if answer.status == 404 and missing_ok:
             return None
