@@ -127,10 +127,14 @@ class Hand:
         expect(alert).to_be_visible()
 
     def _fill_in(self, control: Locator) -> None:
-        """What a form that is sent by it still lacks."""
+        """What a form that is sent by it still lacks, and then what those choices ask for."""
         form = control.locator("xpath=ancestor::form[1]")
         if form.count() == 0:
             return
+        self._fill_fields(form)
+        self._fill_fields(form)
+
+    def _fill_fields(self, form: Locator) -> None:
         # By handle: what one choice takes away is no longer there to be asked for.
         for field in form.element_handle().query_selector_all("input, textarea, select"):
             kind, value = field.evaluate("(one) => [one.type, one.value]")
