@@ -48,6 +48,21 @@ def test_the_surplus_goes_first_and_the_price_last(btcpay: World, case: str, tol
     assert btcpay.bought.status == ("refunded" if not access else "partially_refunded" if booked < PRICE else "paid")
 
 
+def test_a_refund_that_is_claimed_late_does_not_move_what_was_bought_behind_it(btcpay: World) -> None:
+    first = btcpay.buy(PLUS)
+    btcpay.app.advance(60)
+    btcpay.buy(PLUS)
+    btcpay.app.advance(5 * DAY)
+    btcpay.app.refunds.by_the_server(first, "Fiat", None, None)
+    btcpay.settle()
+    (renewal,) = btcpay.account.renewals
+    btcpay.poll(9 * DAY)
+    btcpay.app.refunds.claim(next(iter(btcpay.app.refunds.claims)))
+    btcpay.settle()
+    (refund,) = (r for p in btcpay.payments for r in p.refunds.values())
+    assert (refund.status, btcpay.account.renewals) == ("succeeded", [renewal])
+
+
 def test_a_surplus_that_the_server_gave_back_is_not_given_back_again(btcpay: World) -> None:
     invoice = overpaid(btcpay, 9800)
     btcpay.app.refunds.by_the_server(invoice, "Custom", "49.00", "USD")

@@ -27,6 +27,7 @@ from billing.rules.facts import (
     PaymentFact,
     PurchaseFact,
     Ref,
+    RefundFact,
     SubscriptionFact,
 )
 from billing.rules.money import LARGEST
@@ -386,6 +387,38 @@ def test_a_dispute_won_and_lost_in_one_second_ends_the_same_in_every_order() -> 
         for order in itertools.permutations(tellings)
     }
     assert states == {"lost"}
+
+
+def refund_fact(at: int, status: str = "succeeded", **more: Any) -> RefundFact:
+    known: dict[str, Any] = {"refund_id": "re_1", "payment_ref": "ch_1", "amount_cents": 900, "currency": "USD"}
+    return RefundFact(**{"provider": "stripe", "observed_at": at, "status": status, **known, **more})
+
+
+@pytest.mark.parametrize(
+    ("told", "closed"),
+    [
+        ([refund_fact(NOW + 1, "pending"), refund_fact(NOW + 5), refund_fact(NOW + 9)], NOW + 1),
+        ([refund_fact(NOW + 5, made_at=NOW + 2), refund_fact(NOW + 3)], NOW + 2),
+        ([refund_fact(NOW + 1), refund_fact(NOW + 5, "failed"), refund_fact(NOW + 9)], NOW + 1),
+        ([refund_fact(NOW + 1), refund_fact(NOW + 1, "failed"), refund_fact(NOW + 9)], NOW + 1),
+        ([refund_fact(NOW + 1), refund_fact(NOW + 5, "failed")], None),
+        # What goes back beyond the price moves nothing.
+        ([refund_fact(NOW + 1), refund_fact(NOW + 5, refund_id="re_2", amount_cents=1)], NOW + 1),
+        ([refund_fact(NOW + n, refund_id=f"re_{n}", amount_cents=450) for n in (1, 2)], NOW + 2),
+        ([dispute_fact("inquiry", NOW + 1), dispute_fact("open", NOW + 2), dispute_fact("lost", NOW + 9)], NOW + 2),
+        ([dispute_fact("open", NOW + 2), dispute_fact("won", NOW + 9)], None),
+    ],
+)
+def test_news_of_what_went_back_does_not_move_when_it_went_in_any_order(told: list[Fact], closed: int | None) -> None:
+    paid = [fact(), payment_fact("in_1", NOW, refs=("ch_1",))]
+    for order in itertools.permutations([*told, told[0]]):
+        assert the_subscription(after(*paid, *order)).payments["in_1"].closed_at == closed
+
+
+def test_a_chargeback_in_another_currency_takes_the_whole_payment() -> None:
+    abroad = replace(dispute_fact("open", NOW), amount_cents=1300, currency="JPY")
+    account = after(fact(), payment_fact("in_1", NOW, refs=("ch_1",)), abroad)
+    assert the_subscription(account).payments["in_1"].kept_cents == 0
 
 
 def test_what_was_bought_again_counts_while_the_first_payment_is_charged_back_in_every_order() -> None:

@@ -155,6 +155,15 @@ def test_a_payment_reads_with_everything_that_happened_to_it(shop: Shop) -> None
     assert owner.fee_cents == 56
 
 
+def test_a_refund_that_is_read_late_is_dated_by_the_day_it_was_made(shop: Shop) -> None:
+    intent = shop.books.pay(900, "usd", None, {"user_id": "usr_1", "plan_id": "tax_pass", "checkout_id": "chk_1"})["id"]
+    shop.books.refund(intent, 900, "requested_by_customer", {})
+    shop.app.advance(3 * DAY)
+    refund = shop.client.read(Ref("payment", intent), START)[1]
+    assert isinstance(refund, RefundFact)
+    assert (refund.made_at, refund.observed_at) == (START, START + 3 * DAY)
+
+
 def test_a_payment_of_another_product_is_not_ours(shop: Shop) -> None:
     intent = shop.books.pay(500, "usd", None, {})
     assert shop.client.read(Ref("payment", intent["id"]), START) == ()

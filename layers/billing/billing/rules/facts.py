@@ -170,7 +170,8 @@ class PurchaseFact(_Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefundFact(_Fact):
-    """One refund, by its own id. `payment_ref` is any name of the payment: its id or one of its `refs`.
+    """One refund, by its own id. `payment_ref` is any name of the payment: its id or one of its `refs`. `made_at`: when
+    it was made, where the provider says so.
 
     `request_id`: the request of ours that it carries out, as written on the provider's object. `exact_amount`: the
     provider's own words for it, where `amount_cents` is rounded or converted. `waits_for`: of one in bitcoin that is on
@@ -183,6 +184,7 @@ class RefundFact(_Fact):
     currency: str
     status: RefundStatus
     reason: str | None = None
+    made_at: int | None = None
     request_id: str | None = None
     exact_amount: str | None = None
     waits_for: str | None = None

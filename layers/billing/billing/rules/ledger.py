@@ -170,13 +170,15 @@ class _PaymentLines:
             yield self._line("fee", payment.payment_id, payment.paid_at, -payment.fee_cents)
         for refund, back in _price_given_back(payment, old):
             kind: EntryKind = "refund" if back > 0 else "refund_failed"
-            yield self._step(kind, refund.refund_id, refund.observed_at, booked, booked - back, refund.reason)
+            at = refund.taken_at if back > 0 else refund.observed_at
+            yield self._step(kind, refund.refund_id, at, booked, booked - back, refund.reason)
             booked -= back
         for dispute in payment.disputes.values():
             taken = old.disputes.get(dispute.dispute_id) if old else None
             if back := dispute.withdrawn_cents - (taken.withdrawn_cents if taken else 0):
                 kind = "dispute" if back > 0 else "dispute_won"
-                yield self._step(kind, dispute.dispute_id, dispute.observed_at, booked, booked - back, dispute.reason)
+                at = dispute.taken_at if back > 0 else dispute.observed_at
+                yield self._step(kind, dispute.dispute_id, at, booked, booked - back, dispute.reason)
                 booked -= back
 
     def reversal(self, now: int) -> LedgerEntry:

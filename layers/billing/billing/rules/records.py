@@ -35,7 +35,8 @@ UNDER_WAY: frozenset[PurchaseState] = frozenset({"pending", "processing"})
 class Refund:
     """Money back. `request_id`: the request of ours (see `RefundRequest`) that it carries out, if any. `exact_amount`:
     the provider's own words for an amount that is rounded or converted here. `waits_for`: whose turn it is with a claim
-    in bitcoin that is on its way (see `RefundFact`)."""
+    in bitcoin that is on its way (see `RefundFact`). `since`: when it was made, or first took money, if that
+    was before `observed_at`."""
 
     refund_id: str
     amount_cents: int
@@ -45,25 +46,37 @@ class Refund:
     request_id: str | None = None
     exact_amount: str | None = None
     waits_for: str | None = None
+    since: int | None = None
 
     @property
     def given_back_cents(self) -> int:
         """What it gives back: a refund on its way counts, a failed one does not."""
         return 0 if self.status == "failed" else self.amount_cents
 
+    @property
+    def taken_at(self) -> int:
+        return self.observed_at if self.since is None else self.since
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dispute:
+    """A chargeback or inquiry. `since`: when it first took money, if that was before `observed_at`."""
+
     dispute_id: str
     amount_cents: int
     status: DisputeStatus
     observed_at: int
     reason: str | None = None
+    since: int | None = None
 
     @property
     def withdrawn_cents(self) -> int:
         """What the chargeback has taken, until it is won; an inquiry takes nothing."""
         return self.amount_cents if self.status in ("open", "lost") else 0
+
+    @property
+    def taken_at(self) -> int:
+        return self.observed_at if self.since is None else self.since
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,11 +167,21 @@ class Payment:
 
     @property
     def closed_at(self) -> int | None:
-        """Since when it gives nothing any more: when all of it was refunded, or it was charged back."""
-        closed = [d.observed_at for d in self.disputes.values() if d.withdrawn_cents]
+        """Since when it gives nothing any more: when the last of it was refunded, or it was charged back."""
+        closed = [d.taken_at for d in self.disputes.values() if d.withdrawn_cents]
         if self.fully_refunded:
-            closed.append(max(r.observed_at for r in self.refunds.values() if r.given_back_cents))
+            closed.append(self._refunded_at())
         return min(closed, default=None)
+
+    def _refunded_at(self) -> int:
+        """When the refund was made that completed the price; what goes back after it moves nothing."""
+        counting = sorted((r for r in self.refunds.values() if r.given_back_cents), key=lambda r: r.taken_at)
+        made: dict[str, Refund] = {}
+        for refund in counting:
+            made[refund.refund_id] = refund
+            if replace(self, refunds=made).fully_refunded:
+                break
+        return refund.taken_at
 
     @property
     def suspended(self) -> bool:

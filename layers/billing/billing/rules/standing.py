@@ -266,5 +266,5 @@ def _ended(at: int, reason: EndReason, now: int) -> Standing:
 
 def _disputed_at(payments: Iterable[Payment], began: int) -> int:
     """When a chargeback closed what the payment bought, but not before that had begun."""
-    seen = [d.observed_at for p in payments if p.suspended for d in p.disputes.values() if d.status in ("open", "lost")]
+    seen = [d.taken_at for p in payments if p.suspended for d in p.disputes.values() if d.status in ("open", "lost")]
     return max(began, min(seen, default=began))

@@ -275,6 +275,7 @@ def refund_fact(refund: Object, payment_ref: str, observed_at: int, user_id: str
         currency=refund.get("currency", "").upper(),
         status=_REFUND_STATUS.get(refund.get("status", ""), "pending"),
         reason=refund.get("reason"),
+        made_at=refund.get("created"),
         request_id=at(refund, "metadata", "refund_request"),
     )
 

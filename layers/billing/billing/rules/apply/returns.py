@@ -14,6 +14,7 @@ from billing.rules.refunds import settled
 _REFUND_RANK = {"pending": 0, "succeeded": 1, "failed": 2}
 # Whose turn it is with a refund that is on its way, in the order of its steps.
 _TURNS = (None, "claim", "approval", "payment")
+_TAKING = frozenset({"pending", "succeeded", "open", "lost"})
 _DISPUTE_RANK = {"inquiry": 0, "open": 1, "won": 2, "lost": 3}
 
 
@@ -28,19 +29,18 @@ def refund(account: Account, fact: RefundFact, catalogue: Catalogue) -> Account 
         request_id=fact.request_id,
         exact_amount=fact.exact_amount,
         waits_for=fact.waits_for,
+        since=fact.made_at,
     )
 
     def change(payment: Payment) -> Payment:
-        old = payment.refunds.get(new.refund_id)
-        if _stands(old, new, _REFUND_RANK):
-            # Not every event of a refund names our request.
-            if old is None or new.request_id is None or old.request_id is not None:
-                return payment
-            return replace(payment, refunds={**payment.refunds, old.refund_id: replace(old, request_id=new.request_id)})
+        old = payment.refunds.get(new.refund_id, new)
+        newer, older = (old, new) if _stands(old, new, _REFUND_RANK) else (new, old)
+        # Not every event of a refund names its reason or our request.
         merged = replace(
-            new,
-            reason=new.reason or (old.reason if old else None),
-            request_id=new.request_id or (old.request_id if old else None),
+            newer,
+            reason=newer.reason or older.reason,
+            request_id=newer.request_id or older.request_id,
+            since=_since(newer, older),
         )
         return replace(payment, refunds={**payment.refunds, new.refund_id: merged})
 
@@ -80,25 +80,32 @@ def dispute(account: Account, fact: DisputeFact, catalogue: Catalogue) -> Accoun
     )
 
     def change(payment: Payment) -> Payment:
-        old = payment.disputes.get(new.dispute_id)
-        if _stands(old, new, _DISPUTE_RANK):
-            return payment
-        return replace(payment, disputes={**payment.disputes, new.dispute_id: new})
+        # What an amount in another currency takes of this one is not told; usually it is all of the payment.
+        told = new if fact.currency == payment.currency else replace(new, amount_cents=payment.amount_cents)
+        old = payment.disputes.get(told.dispute_id, told)
+        newer, older = (old, told) if _stands(old, told, _DISPUTE_RANK) else (told, old)
+        merged = replace(newer, since=_since(newer, older))
+        return replace(payment, disputes={**payment.disputes, told.dispute_id: merged})
 
     changed = _on_payment(account, fact.provider, fact.payment_ref, change)
     return changed if isinstance(changed, Ref) else _followed(account, changed, fact.observed_at, catalogue)
 
 
-def _stands(stored: Refund | Dispute | None, new: Refund | Dispute, rank: Mapping[str, int]) -> bool:
+def _stands(stored: Refund | Dispute, new: Refund | Dispute, rank: Mapping[str, int]) -> bool:
     """Whether the stored state stays: the newer observation wins, and of one second the stronger status."""
-    if stored is None:
-        return False
 
     def place(seen: Refund | Dispute) -> tuple[int, int, int]:
         turn = seen.waits_for if isinstance(seen, Refund) else None
         return seen.observed_at, rank[seen.status], _TURNS.index(turn) if turn in _TURNS else 0
 
     return place(stored) >= place(new)
+
+
+def _since(newer: Refund | Dispute, older: Refund | Dispute) -> int | None:
+    """When it first took money, if that was before the newest news of it."""
+    taking = [seen for seen in (newer, older) if seen.since is not None or seen.status in _TAKING]
+    first = min((seen.taken_at for seen in taking), default=None)
+    return None if newer.status in _TAKING and first == newer.observed_at else first
 
 
 def fraud_warning(account: Account, fact: FraudWarningFact, _catalogue: Catalogue) -> Account | Ref:
