@@ -40,6 +40,18 @@ def test_tax_on_top_of_a_price_or_inside_it(seed: int, inside: bool, revenue: in
 
 
 @pytest.mark.parametrize("seed", SEEDS)
+def test_the_fee_of_every_payment_is_booked_whether_or_not_anything_happened_to_it(seed: int) -> None:
+    shop = shop_in_process()
+    shop.subscribe()
+    shop.app.advance(70 * DAY)
+    shop.buy("tax_pass", "chk_2")
+    world = World(shop)
+    told = notifications(shop)
+    world.deliver(shuffled_with_repeats(told, seed) if seed else told)
+    assert sorted(e.amount_cents for e in world.stores.ledger if e.kind == "fee") == [-172, -56, -56, -56]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
 def test_tax_on_what_is_bought_once_although_the_payment_alone_does_not_tell_it(seed: int) -> None:
     shop = shop_in_process()
     shop.books.tax_percent = 19

@@ -138,6 +138,26 @@ def test_an_invoice_reads_with_the_names_of_its_payment(shop: Shop) -> None:
     assert payment.refs[0].startswith("pi_")
 
 
+@pytest.mark.parametrize(("paid_out", "fee"), [(900, 56), (1110, 45), (9, 5600)])
+def test_the_fee_of_an_invoice_is_told_in_the_currency_that_was_charged(shop: Shop, paid_out: int, fee: int) -> None:
+    """56 cents of what Stripe pays out in the account's currency, at the rate of that very charge."""
+    sub = shop.subscribe()
+    (transaction,) = shop.books.all("balance_transaction")
+    transaction |= {"amount": paid_out, "net": paid_out - 56}
+    (payment,) = shop.client.read(Ref("invoice", sub["latest_invoice"]), START)
+    assert isinstance(payment, PaymentFact)
+    assert payment.fee_cents == fee
+
+
+def test_a_fee_that_stripe_does_not_know_yet_is_not_guessed(shop: Shop) -> None:
+    sub = shop.subscribe()
+    (charge,) = shop.books.all("charge")
+    charge["balance_transaction"] = None
+    (payment,) = shop.client.read(Ref("invoice", sub["latest_invoice"]), START)
+    assert isinstance(payment, PaymentFact)
+    assert payment.fee_cents is None
+
+
 def test_a_payment_reads_with_everything_that_happened_to_it(shop: Shop) -> None:
     sub = shop.subscribe()
     (payment,) = shop.client.read(Ref("invoice", sub["latest_invoice"]), START)

@@ -55,7 +55,7 @@ MEANINGS = {
     "invoice.marked_uncollectible": (["DunningFact"], []),
     "invoice.voided": (["DunningFact"], []),
     "invoice_payment.paid": ([], ["invoice"]),
-    "payment_intent.succeeded": (["PurchaseFact"], []),
+    "payment_intent.succeeded": (["PurchaseFact"], ["payment"]),
     "charge.succeeded": (["PurchaseFact"], []),
     "charge.refunded": ([], ["payment"]),
     "customer.deleted": (["CustomerDeletedFact"], []),

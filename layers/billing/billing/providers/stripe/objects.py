@@ -257,6 +257,12 @@ def purchase_facts(
     )
 
 
+def fee_of(charge: Object) -> int | None:
+    """Stripe's fee for a charge, in the charge's currency. It is taken in the account's, at this charge's own rate."""
+    fee, gross = at(charge, "balance_transaction", "fee"), at(charge, "balance_transaction", "amount")
+    return fee * charge["amount"] // gross if fee and gross else fee
+
+
 def payment_name(source: Object) -> str | None:
     """The id by which a charge, refund, dispute or warning names its payment: the intent, else the charge."""
     own = source["id"] if source.get("object") == "charge" else None

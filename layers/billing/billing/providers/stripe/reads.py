@@ -132,9 +132,20 @@ class Reader:
         return (*ended, replace(bought, state="failed" if failed else bought.state))
 
     def _invoice(self, invoice_id: str, now: int) -> tuple[Fact, ...]:
+        """The invoice; a paid one with Stripe's fee, once that of each of its payments is known."""
         answer = self._v1.invoices.retrieve(invoice_id, {"expand": ["payments"]})
         fact = objects.invoice_fact(self._with_all_lines(answer.to_dict()), observed_at(answer, now))
+        if isinstance(fact, PaymentFact):
+            intents = [name for name in fact.refs if name.startswith("pi_")]
+            fees = [fee for name in intents if (fee := objects.fee_of(self._intent(name)[1])) is not None]
+            fact = replace(fact, fee_cents=sum(fees) if fees and len(fees) == len(intents) else None)
         return (fact,) if fact else ()
+
+    def _intent(self, name: str) -> tuple[Any, dict[str, Any]]:
+        """A payment intent as it was answered, and its charge with what Stripe paid out for it; empty without one."""
+        answer = self._v1.payment_intents.retrieve(name, {"expand": ["latest_charge.balance_transaction"]})
+        charge = answer.to_dict().get("latest_charge")
+        return answer, charge if isinstance(charge, dict) else {}
 
     def _payment(self, name: str, now: int) -> tuple[Fact, ...]:
         """The payment, its owner, and all its refunds, disputes and fraud warnings."""
@@ -143,10 +154,8 @@ class Reader:
             name = str(charged.get("payment_intent") or "")
             if not name:
                 return ()  # a charge without an intent: we never create one
-        answer = self._v1.payment_intents.retrieve(name, {"expand": ["latest_charge.balance_transaction"]})
-        seen, full = observed_at(answer, now), answer.to_dict()
-        charge: dict[str, Any] = full["latest_charge"] if isinstance(full.get("latest_charge"), dict) else {}
-        fee = objects.at(charge, "balance_transaction", "fee")
+        answer, charge = self._intent(name)
+        seen, full, fee = observed_at(answer, now), answer.to_dict(), objects.fee_of(charge)
         charge_ids = (charge["id"],) if charge else ()
         owner: Fact | None = next(
             iter(

@@ -107,7 +107,8 @@ def _invoice_payment(payment: dict[str, Any], _: int) -> Translation:
 
 
 def _payment_intent_succeeded(intent: dict[str, Any], at: int) -> Translation:
-    """A second source for one-time purchases. It has the session's purchase id, so the purchase counts once."""
+    """A second source for one-time purchases. It has the session's purchase id, so the purchase counts once. It is read
+    too, for Stripe's fee."""
     charge = intent.get("latest_charge")
     facts = objects.purchase_facts(
         intent,
@@ -117,7 +118,8 @@ def _payment_intent_succeeded(intent: dict[str, Any], at: int) -> Translation:
         amount_cents=intent.get("amount_received", intent.get("amount", 0)),
         refs=(charge,) if charge else (),
     )
-    return _facts(*facts, otherwise="not one of our one-time purchases")
+    meaning = _facts(*facts, otherwise="not one of our one-time purchases")
+    return replace(meaning, rereads=(Ref("payment", intent["id"]),)) if facts else meaning
 
 
 def _charge_succeeded(charge: dict[str, Any], at: int) -> Translation:
