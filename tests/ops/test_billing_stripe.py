@@ -9,6 +9,7 @@ import pytest
 from billing.store.accounts import AccountStore
 from billing.store.plans import PlanStore
 from billing_cli.stack import Stack
+from fakes.base import Fault
 from tests.ops.conftest import OpenStack, billing
 from tests.providers.stripe.stripe_shop import Shop, open_shop
 
@@ -66,6 +67,15 @@ def test_the_doctor_names_what_is_wrong_and_setup_mends_it(stack: Stack, shop: S
     well = billing("stripe", "doctor")
     assert (well.exit_code, "2 accepted" in well.output) == (0, True)
     assert "whsec_" not in well.output
+
+
+def test_the_doctor_names_the_permissions_that_a_restricted_key_lacks(stack: Stack, shop: Shop) -> None:
+    lacking = ("/v1/balance_transactions", "/v1/radar")
+    shop.app.faults = [Fault("refuse", "GET", path, status=403) for path in lacking]
+    ill = billing("stripe", "doctor")
+    assert ill.exit_code == 1
+    assert "may not read Balance transaction sources, Radar" in " ".join(ill.output.split())
+    assert "billing stripe setup" in ill.output  # the other checks are made all the same
 
 
 def test_a_drifted_price_is_shown_and_repaired(stack: Stack, shop: Shop) -> None:

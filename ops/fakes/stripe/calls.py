@@ -53,12 +53,6 @@ class Calls:
             return params.get("payment_intent") in (None, obj["payment_intent"])
 
         return [
-            (
-                "GET",
-                "/v1/account",
-                p.AccountRetrieveCurrentParams,
-                lambda _: {"id": "acct_StandIn", "object": "account"},
-            ),
             ("POST", "/v1/customers", p.CustomerCreateParams, self._create_customer),
             ("GET", "/v1/customers/search", p.CustomerSearchParams, self._search_customers),
             ("GET", "/v1/customers/{id}", p.CustomerRetrieveParams, self._customer),
@@ -97,10 +91,14 @@ class Calls:
             ("GET", "/v1/invoices", p.InvoiceListParams, lister("invoice", _invoice_matches)),
             ("POST", "/v1/invoices/{id}", p.InvoiceUpdateParams, self._update_invoice),
             ("GET", "/v1/invoices/{id}/lines", p.InvoiceLineItemListParams, self._lines),
+            ("GET", "/v1/coupons", p.CouponListParams, lister("coupon")),
             ("GET", "/v1/coupons/{id}", p.CouponRetrieveParams, getter("coupon")),
             ("GET", "/v1/subscription_items", p.SubscriptionItemListParams, self._items),
             ("GET", "/v1/invoice_payments", p.InvoicePaymentListParams, lister("invoice_payment", _payment_matches)),
+            ("GET", "/v1/balance_transactions", p.BalanceTransactionListParams, lister("balance_transaction")),
+            ("GET", "/v1/payment_intents", p.PaymentIntentListParams, lister("payment_intent")),
             ("GET", "/v1/payment_intents/{id}", p.PaymentIntentRetrieveParams, getter("payment_intent")),
+            ("GET", "/v1/charges", p.ChargeListParams, lister("charge")),
             ("GET", "/v1/charges/{id}", p.ChargeRetrieveParams, getter("charge")),
             ("POST", "/v1/refunds", p.RefundCreateParams, self._create_refund),
             ("GET", "/v1/refunds", p.RefundListParams, lister("refund", by_intent)),

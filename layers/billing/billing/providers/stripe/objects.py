@@ -260,7 +260,7 @@ def purchase_facts(
 def fee_of(charge: Object) -> int | None:
     """Stripe's fee for a charge, in the charge's currency. It is taken in the account's, at this charge's own rate."""
     fee, gross = at(charge, "balance_transaction", "fee"), at(charge, "balance_transaction", "amount")
-    return fee * charge["amount"] // gross if fee and gross else fee
+    return int(fee * charge["amount"] // gross if gross else fee) if fee is not None else None
 
 
 def payment_name(source: Object) -> str | None:
