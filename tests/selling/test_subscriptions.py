@@ -333,6 +333,17 @@ def test_what_was_never_paid_ends_at_once(desk: Desk) -> None:
     assert desk.record(sub).status == "canceled"
 
 
+def test_an_end_that_came_while_it_was_taken_back_stands(desk: Desk) -> None:
+    sub = desk.subscribe()
+    desk.subscriptions.cancel(USER, at_period_end=True, reason=None, comment=None, now=desk.now)
+    desk.shop.app.advance(31 * DAY)
+    assert desk.record(sub).status == "active"
+    with pytest.raises(Conflict) as refused:
+        desk.subscriptions.resume(USER, desk.now)
+    assert refused.value.code == "nothing_to_resume"
+    assert desk.record(sub).status == "canceled"
+
+
 def test_there_is_nothing_to_take_back(desk: Desk) -> None:
     desk.subscribe()
     with pytest.raises(Conflict) as refused:

@@ -247,7 +247,7 @@ def resumed(subscription: Subscription) -> Subscription:
     """The subscription after it was resumed. Raises `Conflict` where there is nothing to take back."""
     # A move to a new version of the same plan is the seller's, so the customer cannot take it back.
     changes_plan = subscription.scheduled_plan_id not in (None, subscription.plan_id)
-    ends_later = subscription.ends_at is not None
+    ends_later = subscription.ends_at is not None and subscription.status not in TERMINAL
     if not (ends_later or changes_plan or subscription.status == "paused"):
         raise Conflict("there is no cancellation to undo", code="nothing_to_resume")
     return replace(
