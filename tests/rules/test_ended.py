@@ -573,6 +573,18 @@ def test_an_end_that_moves_may_have_used_time_of_what_left(was: Record, is_: Rec
         ended.check_ended(before, before.put(is_), (), NOW)
 
 
+@pytest.mark.parametrize("laid", ["term#voucher#red#000", "term#voucher#another#000"])
+def test_a_voucher_that_was_laid_among_those_that_left_and_is_revoked_needs_them(laid: str) -> None:
+    """Closed, it ends no other term any more, and none goes on where it ended."""
+    before = READ.put(revoked(None), Ended(laid={laid: (NOW - 50 * DAY, NOW - 20 * DAY, 900, False)}))
+    after = before.put(revoked(0))
+    if "#red#" in laid:
+        with pytest.raises(PastNeeded):
+            ended.check_ended(before, after, (), NOW)
+    else:
+        ended.check_ended(before, after, (), NOW)
+
+
 @pytest.mark.parametrize(
     ("source", "enough"),
     [

@@ -84,6 +84,8 @@ def check_ended(before: Account, after: Account, sources: Sequence[Source], now:
                 raise PastNeeded
             was_closed_at, is_closed_at = closed_at(old), closed_at(new)
         elif isinstance(old, Redemption) and isinstance(new, Redemption):
+            if any(term.record in ended.laid for term in old.terms):
+                raise PastNeeded
             was_closed_at, is_closed_at = old.closed_at, new.closed_at
         else:
             continue
