@@ -157,6 +157,33 @@ def test_an_upgrade_that_is_not_paid_keeps_the_old_plan_and_says_so(desk: Desk) 
     assert desk.record(sub).plan_id == "plus_month"
 
 
+def test_an_upgrade_is_tried_again_once_the_card_was_replaced(desk: Desk) -> None:
+    sub = desk.subscribe()
+    shown = desk.subscriptions.preview(USER, "pro_month", desk.now)
+    desk.shop.books.works[sub["customer"]] = False
+    for _ in range(2):
+        with pytest.raises(Conflict) as refused:
+            desk.subscriptions.change(USER, shown["preview_id"], desk.now)
+        assert refused.value.code == "change_not_paid"
+    desk.shop.books.works[sub["customer"]] = True
+    desk.subscriptions.change(USER, shown["preview_id"], desk.now)
+    assert desk.record(sub).plan_id == "pro_month"
+    invoices = [i for i in desk.shop.books.all("invoice") if i["billing_reason"] == "subscription_update"]
+    assert sorted((i["status"], i["amount_paid"]) for i in invoices) == [("paid", 1000), ("void", 0), ("void", 0)]
+
+
+def test_a_change_that_the_bank_still_asks_about_is_not_made_anew(desk: Desk) -> None:
+    sub = desk.subscribe()
+    shown = desk.subscriptions.preview(USER, "pro_month", desk.now)
+    desk.shop.books.asks_bank.add(sub["customer"])
+    urls = set()
+    for _ in range(2):
+        with pytest.raises(Conflict) as refused:
+            desk.subscriptions.change(USER, shown["preview_id"], desk.now)
+        urls.add(refused.value.extensions["confirm_url"])
+    assert len(urls) == 1
+
+
 def test_a_downgrade_waits_and_can_be_taken_back(desk: Desk) -> None:
     sub = desk.subscribe("pro_month")
     shown = desk.subscriptions.preview(USER, "plus_month", desk.now)

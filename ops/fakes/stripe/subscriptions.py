@@ -145,6 +145,8 @@ class Subscriptions(Payments):
         if sub["schedule"]:
             raise Refused("The subscription is managed by a subscription schedule: release it first.")
         lines = self.prorate(sub, price, quantity, moment, item_id)
+        if "_pending" in sub:
+            self._drop_pending(sub)  # another change replaces it
         if lines:
             bill = self._open_invoice(sub, "subscription_update", lines)
             if not self._collect(bill) and pending:

@@ -328,7 +328,11 @@ class StripeClient:
     def change_subscription(
         self, subscription_id: str, item_id: str, plan: Plan, *, at_period_end: bool, proration_date: int, key: str
     ) -> None:
-        """At once: the change is invoiced and takes effect when the invoice is paid. Or at the end of the period."""
+        """At once: the change is invoiced and takes effect when the invoice is paid. Or at the end of the period.
+
+        A repeat is the same request, and so charges once. Only if the card of the first try was refused, it is a new
+        one, which replaces the first.
+        """
         price = self._price(plan)
         with asking():
             subscription = self._subscription(subscription_id)
@@ -337,6 +341,8 @@ class StripeClient:
                 self._schedule_change(subscription, item_id, plan, quantity, key)
                 return
             self._release_schedule(subscription, key)
+            if subscription["pending_update"] and self._newest_invoice(subscription)[1] <= {"requires_payment_method"}:
+                key = f"{key}:{subscription['latest_invoice']}"
             self.api.v1.subscriptions.update(
                 subscription_id,
                 {
@@ -350,14 +356,19 @@ class StripeClient:
 
     def confirm_url(self, subscription_id: str) -> str | None:
         with asking():
-            newest = self._subscription(subscription_id)["latest_invoice"]
-            if newest is None:
+            subscription = self._subscription(subscription_id)
+            if subscription["latest_invoice"] is None:
                 return None
-            invoice = self.api.v1.invoices.retrieve(newest, {"expand": ["payments.data.payment.payment_intent"]})
-        payments = invoice.payments.data if invoice.payments else []
-        intents = [payment.payment.payment_intent for payment in payments]
-        needs_action = any(isinstance(i, stripe.PaymentIntent) and i.status == "requires_action" for i in intents)
-        return invoice.hosted_invoice_url if needs_action and invoice.status == "open" else None
+            invoice, payments = self._newest_invoice(subscription)
+        return invoice.hosted_invoice_url if "requires_action" in payments and invoice.status == "open" else None
+
+    def _newest_invoice(self, subscription: dict[str, Any]) -> tuple[stripe.Invoice, set[str]]:
+        """The newest invoice, and how its payments stand."""
+        invoice = self.api.v1.invoices.retrieve(
+            subscription["latest_invoice"], {"expand": ["payments.data.payment.payment_intent"]}
+        )
+        intents = [payment.payment.payment_intent for payment in (invoice.payments.data if invoice.payments else [])]
+        return invoice, {str(intent.status) for intent in intents if isinstance(intent, stripe.PaymentIntent)}
 
     def _schedule_change(self, subscription: dict[str, Any], item_id: str, plan: Plan, quantity: int, key: str) -> None:
         """Add a phase with the plan. Stripe copies the phase's metadata to the subscription when the phase starts."""
