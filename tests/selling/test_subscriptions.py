@@ -16,6 +16,7 @@ from billing.intake.applier import Applier
 from billing.intake.processing import Delivery, Processor
 from billing.providers import Clients
 from billing.providers.interface import Client
+from billing.rules.access import windows
 from billing.rules.facts import Ref
 from billing.rules.records import Purchase, Subscription
 from billing.selling.double_subscriptions import Doubles
@@ -269,6 +270,21 @@ def test_nobody_is_credited_a_payment_that_was_taken_back(desk: Desk, decided: s
 def test_a_dispute_that_was_won_is_over(desk: Desk) -> None:
     dispute(desk, "won")
     assert desk.subscriptions.preview(USER, "pro_month", desk.now)["preview_id"]
+
+
+def test_nobody_is_credited_what_was_taken_back_of_the_plan_before_an_upgrade(desk: Desk) -> None:
+    """The upgrade itself stays paid, and open; its rest would be credited at the whole price."""
+    sub = desk.subscribe()
+    first = intent_of(desk.shop, sub)
+    desk.shop.app.advance(DAY)
+    shown = desk.subscriptions.preview(USER, "pro_month", desk.now)
+    desk.subscriptions.change(USER, shown["preview_id"], desk.now)
+    desk.shop.books.open_dispute(first)
+    desk.catch_up("payment", first)
+    assert any(w.reason == "active" for w in windows(desk.accounts.load(USER), desk.plans.catalogue()))
+    with pytest.raises(Conflict) as refused:
+        desk.subscriptions.preview(USER, "plus_year", desk.now)
+    assert refused.value.code == "payment_disputed"
 
 
 def dispute(desk: Desk, decided: str) -> None:

@@ -128,7 +128,7 @@ def _of_item(subscription: Subscription, source: Subscription | Item, catalogue:
     # From the creation, not the period: an upgrade, or a period rolled early, opens no gap behind us.
     start = min(subscription.created_at, source.current_period_start)
     until, reason = _until(subscription, source.current_period_end, plan)
-    disputed = disputed_since(subscription, source)
+    disputed = _disputed_since(subscription, source)
     if disputed is not None and disputed < until:
         until, reason = disputed, "disputed"
     return Window(
@@ -142,7 +142,7 @@ def _of_item(subscription: Subscription, source: Subscription | Item, catalogue:
     )
 
 
-def disputed_since(subscription: Subscription, source: Subscription | Item) -> int | None:
+def _disputed_since(subscription: Subscription, source: Subscription | Item) -> int | None:
     """When the time begins that a charged-back payment bought of a plan in the current period; None: it bought none. A
     payment for another plan counts for this one only where no other payment bought it."""
     current: list[tuple[bool, Bought]] = [

@@ -9,7 +9,7 @@ import json
 from typing import Literal
 
 from billing.data import dataclass
-from billing.rules.access import disputed_since, term_runs, windows
+from billing.rules.access import paid_for, term_runs, windows
 from billing.rules.entitlements import Entitlement, evaluate, sources
 from billing.rules.money import monthly
 from billing.rules.plans import Catalogue, FeatureValue, Plan, feature
@@ -117,13 +117,15 @@ def move_to(account: Account, catalogue: Catalogue, plan: Plan, in_force: Plan |
 
 
 def change_block(subscription: Subscription) -> ChangeBlock | None:
-    """Why a live subscription cannot change its plan now. Providers credit what is left of a period to its change, also
-    where its payment was taken back."""
+    """Why a live subscription cannot change its plan now. Providers credit what is left of a period to its change, at
+    the plan's whole price, also where a payment for that time was taken back."""
     if subscription.status not in ("trialing", "active"):
         return "payment_open"
     if subscription.ends_at is not None:
         return "cancellation_scheduled"
-    return None if disputed_since(subscription, subscription) is None else "payment_disputed"
+    taken_back = [b for p in subscription.payments.values() if p.suspended for b in paid_for(subscription, p)]
+    since = subscription.current_period_start
+    return "payment_disputed" if any(bought.end > since for bought in taken_back) else None
 
 
 def live_subscription(account: Account, catalogue: Catalogue, group: str) -> Subscription | None:
