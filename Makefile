@@ -8,7 +8,10 @@ export PYTHONPATH := $(CURDIR)/ops:$(CURDIR)/layers/billing
 # Without bytecode files, each process compiles thousands of files at its start.
 unexport PYTHONDONTWRITEBYTECODE
 export SAM_CLI_TELEMETRY := 0
+# A stage's region comes from the shell or its profile; everything else runs on this machine.
+ifeq ($(filter deploy destroy,$(MAKECMDGOALS)),)
 export AWS_DEFAULT_REGION ?= us-east-1
+endif
 
 PORT ?= 8000
 STAGE ?= dev

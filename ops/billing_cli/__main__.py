@@ -1,8 +1,10 @@
 """The entry point: picks the stack, then the command."""
 
+import os
 from typing import Annotated, Any
 
 import typer
+from botocore.exceptions import BotoCoreError, ClientError
 from typer.core import TyperGroup
 
 from billing import log
@@ -37,7 +39,7 @@ class Commands(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
-        except (AwsError, BillingError, NotConfigured) as error:
+        except (AwsError, BotoCoreError, ClientError, BillingError, NotConfigured) as error:
             refused("Refused:", error)
             raise typer.Exit(1) from error
 
@@ -73,6 +75,9 @@ def choose(
     ] = LOCAL,
 ) -> None:
     """Operate BitSleuth Billing."""
+    # botocore and sam read only AWS_DEFAULT_REGION; like AWS's own command line we let AWS_REGION decide.
+    if region := os.environ.get("AWS_REGION"):
+        os.environ["AWS_DEFAULT_REGION"] = region
     context.obj = Stack(stack)
 
 

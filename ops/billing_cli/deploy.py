@@ -107,17 +107,33 @@ class Account:
             if "does not exist" in error.response["Error"]["Message"]:
                 return StackState("", {}, {})
             raise
+        if described["StackStatus"] == "REVIEW_IN_PROGRESS":
+            return StackState("", {}, {})  # its first change set was never executed
         return StackState(
             described["StackStatus"],
             {p["ParameterKey"]: p["ParameterValue"] for p in described.get("Parameters", [])},
             {o["OutputKey"]: o["OutputValue"] for o in described.get("Outputs", [])},
         )
 
+    def open_changes(self, name: str) -> set[str]:
+        """The change sets of a stack that could be executed."""
+        try:
+            pages = list(self.client("cloudformation").get_paginator("list_change_sets").paginate(StackName=name))
+        except ClientError as error:
+            if "does not exist" in error.response["Error"]["Message"]:
+                return set()
+            raise
+        return {c["ChangeSetId"] for page in pages for c in page["Summaries"] if c["ExecutionStatus"] == "AVAILABLE"}
+
     def secret_names(self, stack: str) -> set[str]:
-        """The NAMEs of the secrets <stack>/<NAME>, including those left by a deleted stack."""
+        """The NAMEs of the secrets <stack>/<NAME>, including those left by a deleted stack.
+
+        A secret whose deletion is scheduled still has its name.
+        """
         pages = self.client("secretsmanager").get_paginator("list_secrets")
         filters = [{"Key": "name", "Values": [f"{stack}/"]}]
-        names = (s["Name"] for page in pages.paginate(Filters=filters) for s in page["SecretList"])
+        found = pages.paginate(Filters=filters, IncludePlannedDeletion=True)
+        names = (s["Name"] for page in found for s in page["SecretList"])
         return {name.partition("/")[2] for name in names if name.startswith(f"{stack}/")}
 
 
@@ -126,9 +142,9 @@ class Account:
 
 def preflight(account: Account, stage: str, parameters: Mapping[str, str]) -> StackState:
     """Prints who deploys where, and exits on problems that CloudFormation would report only after minutes."""
-    who = account.client("sts").get_caller_identity()
     if not account.region:
         raise _stop("no region is set: export AWS_REGION, or set one in the profile")
+    who = account.client("sts").get_caller_identity()
     name = stack_name(stage)
     _say(f"{name} in account {who['Account']}, {account.region}, as {who['Arn']}")
     stack = account.stack(name)
@@ -191,11 +207,16 @@ def sam(*arguments: str) -> None:
         raise _stop(f"sam {arguments[0]} failed; see its output above")
 
 
+def overrides(parameters: Mapping[str, str]) -> list[str]:
+    """Parameters as sam reads them: it undoes the quotes around a value, and the backslash before one within."""
+    escaped = {name: value.replace('"', '\\"') for name, value in sorted(parameters.items())}
+    return [f'{name}="{value}"' for name, value in escaped.items()]
+
+
 def deploy_stack(stage: str, template: Path, parameters: Mapping[str, str], *, ask: bool) -> None:
-    overrides = [f'{name}="{value}"' for name, value in sorted(parameters.items())]
     confirm = "--confirm-changeset" if ask else "--no-confirm-changeset"
     config = ("--config-file", str(ROOT / "samconfig.toml"), "--config-env", stage)
-    sam("deploy", "--template-file", str(template), *config, confirm, "--parameter-overrides", *overrides)
+    sam("deploy", "--template-file", str(template), *config, confirm, "--parameter-overrides", *overrides(parameters))
 
 
 # --- secrets ---------------------------------------------------------------------------------------------------------
@@ -319,7 +340,10 @@ def deploy(
     template = (built or ROOT / ".aws-sam" / "build") / "template.yaml"
     ask = stage == "prod" and not yes
     _say("Deploying the stack" if state.status else "Creating the stack: about ten minutes, most of it for CloudFront")
+    open_before = account.open_changes(name) if ask else set()
     deploy_stack(stage, template, parameters_for(stage, state, wanted), ask=ask)
+    if ask and account.open_changes(name) - open_before:  # sam succeeds whatever the answer was
+        raise _stop(f"the change set was not executed, so {name} was not changed")
     state = account.stack(name)
     if not (state.parameters.get("PublicUrl") and state.parameters.get("PortalUrl")):
         _say(f"Setting the stack's own address, {state.outputs['PagesUrl']}")

@@ -14,6 +14,7 @@ from typing import Any
 import botocore.session
 import pytest
 import typer
+from samcli.cli.types import CfnParameterOverridesType
 from werkzeug import Request, Response
 
 from billing_cli import deploy
@@ -62,10 +63,9 @@ def _name(method: str, path: str, target: str | None, body: bytes) -> str:
 class Operator:
     """Somebody who runs the command at a recorded account."""
 
-    def __init__(self, recorder: Recorder, built: Path) -> None:
+    def __init__(self, recorder: Recorder) -> None:
         self.calls = recorder.calls
         self._url = recorder.url
-        self._built = built
 
     def client(self, service: str) -> Any:
         session = botocore.session.Session()
@@ -76,7 +76,7 @@ class Operator:
         self.calls.clear()
         environment = {**os.environ, **CREDENTIALS, "AWS_REGION": "us-east-1", "AWS_ENDPOINT_URL": self._url}
         environment |= {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
-        options = ["--built", str(self._built)] if built else []
+        options = ["--built", str(build().template.parent)] if built else []
         return subprocess.run(
             [ROOT / "ops" / "billing", command, "dev", *arguments, *options],
             env=environment | {"SAM_CLI_POLL_DELAY": "0.1"},
@@ -95,7 +95,7 @@ def operator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
     emulator = Emulator(port, tmp_path_factory.mktemp("deploy") / "emulator.log")
     recorder = Recorder(port)
     try:
-        yield Operator(recorder, build().template.parent)
+        yield Operator(recorder)
     finally:
         recorder.stop()
         emulator.stop()
@@ -167,6 +167,9 @@ class Cloud(deploy.Account):
     def secret_names(self, stack: str) -> set[str]:
         return set(self._left)
 
+    def open_changes(self, name: str) -> set[str]:
+        return set()
+
 
 @pytest.mark.parametrize(
     ("account", "parameters", "said"),
@@ -183,6 +186,79 @@ def test_what_would_fail_after_minutes_is_said_at_once(
     with pytest.raises(typer.Exit):
         deploy.preflight(account, "dev", parameters)
     assert said in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize("status", ["", "UPDATE_COMPLETE"])
+def test_whoever_says_no_to_the_changes_changes_nothing(
+    status: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """sam succeeds whatever the answer is; what it leaves is a change set that nobody executed."""
+    open_changes = {"an older one"}
+    account = Cloud(status)
+    monkeypatch.setattr(account, "open_changes", lambda name: set(open_changes))
+    monkeypatch.setattr(deploy, "Account", lambda: account)
+    monkeypatch.setattr(deploy, "sam", lambda *arguments: open_changes.add("declined"))
+    monkeypatch.setattr(deploy, "write_own_secrets", lambda *arguments: pytest.fail("went on"))
+    with pytest.raises(typer.Exit):
+        deploy.deploy("prod", built=Path("built"))
+    assert "bitsleuth-billing-prod was not changed" in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_stack_whose_first_changes_were_declined_can_be_created(operator: Operator) -> None:
+    account, client = _as_account(operator), operator.client("cloudformation")
+    client.create_change_set(
+        StackName="declined",
+        ChangeSetName="first",
+        ChangeSetType="CREATE",
+        TemplateBody='{"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}}',
+    )
+    client.get_waiter("change_set_create_complete").wait(StackName="declined", ChangeSetName="first")
+    assert client.describe_stacks(StackName="declined")["Stacks"][0]["StackStatus"] == "REVIEW_IN_PROGRESS"
+    assert account.stack("declined").status == ""
+    assert len(account.open_changes("declined")) == 1
+    assert account.open_changes("never-made") == set()
+
+
+def test_a_secret_whose_deletion_is_scheduled_still_has_its_name(operator: Operator) -> None:
+    client = operator.client("secretsmanager")
+    client.create_secret(Name="gone/IDENTITY_PEPPER", SecretString="x")
+    client.delete_secret(SecretId="gone/IDENTITY_PEPPER", RecoveryWindowInDays=7)
+    assert _as_account(operator).secret_names("gone") == {"IDENTITY_PEPPER"}
+
+
+@pytest.mark.parametrize("command", ["deploy", "destroy"])
+def test_what_the_shell_lacks_is_said_in_one_line(command: str, tmp_path: Path) -> None:
+    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "AWS_EC2_METADATA_DISABLED": "true"}
+    for lacks, said in ({}, "region"), ({"AWS_REGION": "eu-west-1"}, "Unable to locate credentials"):
+        done = subprocess.run(
+            [ROOT / "ops" / "billing", command, "dev"],
+            env=environment | lacks,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 1
+        assert said in done.stdout
+        assert len((done.stdout + done.stderr).splitlines()) == 1
+
+
+@pytest.mark.parametrize(("goal", "region"), [("deploy", ""), ("destroy", ""), ("unit", "us-east-1")])
+def test_a_stage_goes_to_the_region_of_the_shell_or_its_profile(goal: str, region: str) -> None:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "MAKE", "MFLAGS"))}
+    done = subprocess.run(
+        ["make", "-pnq", goal], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+    assert re.findall(r"^AWS_DEFAULT_REGION .?= (.*)$", done.stdout, re.MULTILINE) == ([region] if region else [])
+
+
+def test_a_value_reaches_cloudformation_as_it_was_typed() -> None:
+    typed = {
+        "Seller": 'A "B" Ltd | 1 Street & Co',
+        "OidcAudience": "a=b, c",
+        "ContactUrl": r"back\slash's",
+        "Stage": "",
+    }
+    assert CfnParameterOverridesType().convert(tuple(deploy.overrides(typed)), None, None) == typed
 
 
 def test_a_small_account_is_warned_and_served(capsys: pytest.CaptureFixture[str]) -> None:
