@@ -90,6 +90,7 @@ class BadServer:
         self._before_reading = before_reading
         self.requests: list[bytes] = []
         self.connections = 0
+        self.accepted = threading.Event()
         self._listening = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._listening.getsockname()[1]}"
         self._threads: list[threading.Thread] = []
@@ -117,12 +118,13 @@ class BadServer:
         while True:
             try:
                 sock, _ = self._listening.accept()
-            except ssl.SSLError:
-                continue  # the other side does not trust us
+            except (ssl.SSLError, ConnectionError):
+                continue  # the other side does not trust us, or has gone
             except OSError:
                 return
             self.connections += 1
             self._accepted.append(sock)
+            self.accepted.set()
             self._start(self._serve, sock)
 
     def _serve(self, sock: socket.socket) -> None:

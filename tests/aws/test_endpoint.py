@@ -3,7 +3,6 @@
 import datetime
 import ipaddress
 import ssl
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -126,7 +125,11 @@ def certificate(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def secure(certificate: Path) -> Iterator[SecureServer]:
+def secure(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SecureServer]:
+    """However long a busy machine takes for a handshake."""
+    monkeypatch.setattr("billing.aws.connection._CONNECT_SECONDS", 30)
+    monkeypatch.setattr("billing.aws.transport._EARLY_SECONDS", 30)
+    monkeypatch.setattr("billing.aws.transport.CALL_SECONDS", 60)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
     with SecureServer(context) as server:
@@ -137,7 +140,7 @@ def test_a_connection_opened_at_initialisation_is_the_one_that_is_asked(
     secure: SecureServer, certificate: Path
 ) -> None:
     aws = Aws("dynamodb", environ=CREDENTIALS | {"AWS_ENDPOINT_URL": secure.url, "AWS_CA_BUNDLE": str(certificate)})
-    threading.Event().wait(0.1)  # the tickets have come
+    assert secure.accepted.wait(30)  # with the tickets, which end the server's part of the handshake
     for _ in range(2):
         assert aws.call("dynamodb", "get_item", TableName="t", Key={"k": {"S": "a"}})["Item"]
     assert secure.connections == 1

@@ -23,6 +23,8 @@ from billing.errors import NotConfigured
 _text = json.JSONEncoder(separators=(",", ":")).encode
 # For all attempts of a call together; the invocation's deadline may be sooner.
 CALL_SECONDS = 15.0
+# For a connection that is opened in advance.
+_EARLY_SECONDS = 1.0
 _LONGEST_PAUSE, _THROTTLED_PAUSE = 20.0, 1.0
 # Clock difference in seconds that AWS accepts in a signature, less a margin.
 _TOLERATED = 240
@@ -111,7 +113,7 @@ class Transport:
     def connect(self) -> None:
         """Open a connection in advance. Errors are ignored, because the first call tries again and reports them."""
         with contextlib.suppress(OSError):
-            self._connections.append(self._connect(time.monotonic() + 1))
+            self._connections.append(self._connect(time.monotonic() + _EARLY_SECONDS))
 
     def call(self, operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
         """The answer. Raises `AwsError` if AWS refuses, and `NoAnswer` if the outcome is unknown."""
