@@ -17,10 +17,14 @@ app = typer.Typer(no_args_is_help=True, help="Payment events that could not be p
 EventIds = Annotated[list[str] | None, typer.Argument(help="Event ids such as stripe#evt_1; none means all.")]
 
 
+# From a desk, a few letters a second are read: long enough for thousands.
+_HIDDEN_SECONDS = 1800
+
+
 def letters_of(stack: Stack) -> DeadLetters:
     events = PaymentEventStore(stack.aws, stack.settings.payment_events_table)
     dlq_url = stack.settings.required("PAYMENT_EVENTS_DLQ_URL")
-    return DeadLetters(stack.aws, dlq_url, stack.settings.queue_url, events)
+    return DeadLetters(stack.aws, dlq_url, stack.settings.queue_url, events, _HIDDEN_SECONDS)
 
 
 @app.command("list")

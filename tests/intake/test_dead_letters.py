@@ -1,16 +1,19 @@
 """Dead letters are explained and sent back: one, some or all, never lost, whatever interrupts."""
 
+import random
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
 import pytest
 
-from billing.aws import Aws
+from billing.aws import Aws, AwsError
 from billing.intake.dead_letters import DeadLetters
 from billing.intake.webhook import decode, encode
 from billing.providers.interface import Notification
 from billing.store.payment_events import PaymentEvent, PaymentEventStore
+from billing_cli.dlq import letters_of
 from samples import NOW
 
 
@@ -147,6 +150,52 @@ def test_a_message_that_is_no_delivery_is_shown_and_holds_nobody_back(
     assert [letter.event_id for letter in letters.redrive(["mock#evt_1"], dry_run=False)] == ["mock#evt_1"]
     assert waiting_in(queues[1]) == ["mock#evt_1"]
     assert [letter.type for letter in letters.waiting()] == ["unreadable"]
+
+
+class FarQueue:
+    """A queue of letters, far away: each call takes a tenth of a second of its own clock."""
+
+    def __init__(self, letters: int) -> None:
+        self.now = 0.0
+        self.visible_at = dict.fromkeys(range(letters), 0.0)
+        self._random = random.Random(7)  # noqa: S311
+
+    @property
+    def visible(self) -> list[int]:
+        return [number for number, at in self.visible_at.items() if at <= self.now]
+
+    def call(self, service: str, operation: str, **request: Any) -> dict[str, Any]:
+        self.now += 0.1
+        if operation == "receive_message":
+            found = self._random.sample(visible := self.visible, min(10, len(visible)))
+            self.visible_at |= dict.fromkeys(found, self.now + request["VisibilityTimeout"])
+            return {"Messages": [{"MessageId": n, "ReceiptHandle": n, "Body": self._body(n)} for n in found]}
+        if operation == "change_message_visibility":
+            if self.visible_at[request["ReceiptHandle"]] <= self.now:
+                raise AwsError("ChangeMessageVisibility", "MessageNotInflight")
+            self.visible_at[request["ReceiptHandle"]] = self.now
+        return {}
+
+    @staticmethod
+    def _body(number: int) -> str:
+        event = {"provider": "mock", "event_id": f"evt_{number}", "type": "x", "created_at": NOW, "livemode": False}
+        return encode(Notification(payload={}, **event), NOW + 1, "1", "00")
+
+
+def test_an_operator_sees_every_letter_however_long_that_takes() -> None:
+    queue = FarQueue(3000)
+    settings = SimpleNamespace(payment_events_table="t", required=lambda name: "dlq", queue_url="queue")
+    letters = letters_of(SimpleNamespace(aws=queue, settings=settings))  # type: ignore[arg-type]
+    assert len(letters.redrive(dry_run=True)) == 3000
+    assert len(queue.visible) == 3000
+    assert queue.now > 600
+
+
+def test_a_letter_that_is_visible_again_need_not_be_shown_again() -> None:
+    queue = FarQueue(900)
+    letters = DeadLetters(queue, "dlq", "queue", PaymentEventStore(queue, "t"))  # type: ignore[arg-type]
+    assert letters.waiting(900)
+    assert letters.redrive(["mock#evt_unknown"], dry_run=False) == []
 
 
 @pytest.mark.parametrize(

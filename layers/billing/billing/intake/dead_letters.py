@@ -7,14 +7,16 @@ never in none; processing it twice has no effect, because every event has its ef
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from billing.aws import Aws
+from billing.aws import Aws, AwsError
 from billing.data import dataclass
 from billing.intake.webhook import decode
 from billing.store.payment_events import PaymentEvent, PaymentEventStore
 
-# Long enough to look through a large queue. What is not sent back becomes visible again at the end, or after this time.
+# For how long a function hides what it looks at. What is not sent back becomes visible again at its end, or after this.
 _HIDDEN_SECONDS = 60
 _BATCH = 10
+# A letter that is visible already, or was sent back by somebody else.
+_GONE = frozenset({"MessageNotInflight", "ReceiptHandleIsInvalid", "InvalidParameterValue"})
 # A short poll asks only some of the servers that hold a queue; a long one asks all.
 _WAIT_SECONDS = 1
 
@@ -58,8 +60,18 @@ class DeadLetter:
 
 
 class DeadLetters:
-    def __init__(self, aws: Aws, dlq_url: str, queue_url: str, events: PaymentEventStore) -> None:
+    """`hidden_seconds`: at least as long as it takes to look through the queue, or letters are overlooked."""
+
+    def __init__(
+        self,
+        aws: Aws,
+        dlq_url: str,
+        queue_url: str,
+        events: PaymentEventStore,
+        hidden_seconds: int = _HIDDEN_SECONDS,
+    ) -> None:
         self._aws = aws
+        self._hidden_seconds = hidden_seconds
         self._dlq_url = dlq_url
         self._queue_url = queue_url
         self._events = events
@@ -144,7 +156,7 @@ class DeadLetters:
                 "receive_message",
                 QueueUrl=self._dlq_url,
                 MaxNumberOfMessages=_BATCH,
-                VisibilityTimeout=_HIDDEN_SECONDS,
+                VisibilityTimeout=self._hidden_seconds,
                 WaitTimeSeconds=_WAIT_SECONDS,
                 AttributeNames=["SentTimestamp"],
             )
@@ -176,13 +188,17 @@ class DeadLetters:
 
     def _release(self, letters: Sequence[DeadLetter]) -> None:
         for letter in letters:
-            self._aws.call(
-                "sqs",
-                "change_message_visibility",
-                QueueUrl=self._dlq_url,
-                ReceiptHandle=letter.handle,
-                VisibilityTimeout=0,
-            )
+            try:
+                self._aws.call(
+                    "sqs",
+                    "change_message_visibility",
+                    QueueUrl=self._dlq_url,
+                    ReceiptHandle=letter.handle,
+                    VisibilityTimeout=0,
+                )
+            except AwsError as error:
+                if error.code not in _GONE:
+                    raise
 
 
 def _unreadable(message: Mapping[str, Any]) -> DeadLetter:
