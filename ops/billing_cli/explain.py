@@ -48,6 +48,10 @@ def show(
         _use(stack, user, explained.decision, when)
     events = PaymentEventStore(stack.aws, stack.settings.payment_events_table).of_user(user, when)
     rows_of_events = [(moment(e.created_at), e.type, e.event_id, e.status, e.outcome or e.reason) for e in events]
+    if not explained.sources and not explained.offers:
+        console.print(f"No plan gives {feature}: is that its name?", markup=False)
+    if not rows and not rows_of_events:
+        console.print(f"Nothing is on record that {user} paid for or was given: is that the user?", markup=False)
     if rows_of_events:
         table("Events until then, newest first", ["time", "type", "event", "status", "outcome"], rows_of_events)
     if explained.offers:

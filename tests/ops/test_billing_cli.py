@@ -112,6 +112,8 @@ def test_an_explanation_names_sources_use_and_what_to_buy(stack: Stack) -> None:
     assert "locked: not in plan" in locked
     assert "2026-11-22 21:00 UTC" in locked
     assert "pro-month" in locked
+    assert "Nothing is on record that usr_1 paid for or was given" in locked
+    assert "No plan gives tax.enhancd" in billing("explain", "usr_1", "tax.enhancd").output
     assert billing("explain", "usr_1", "ai.chat", "--at", "yesterday").exit_code == 2
 
 

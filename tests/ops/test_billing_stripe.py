@@ -47,6 +47,8 @@ def test_a_lost_subscription_is_reported_then_mended(stack: Stack, shop: Shop) -
     assert (mended.exit_code, "repaired" in mended.output) == (0, True)
     assert billing("reconcile", "--days", "30").output.endswith("0 differ, 0 repaired.\n")
     assert "agrees with its audit records" in billing("rebuild", "usr_1").output
+    unknown = billing("rebuild", "usr_2")
+    assert (unknown.exit_code, "no subscription or purchase of usr_2 is on record" in unknown.output) == (1, True)
 
 
 def test_one_customer_and_one_event(stack: Stack, shop: Shop) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 
 from billing.data import replace
-from billing.errors import Parked
+from billing.errors import NotFound, Parked
 from billing.intake.applier import Applier
 from billing.intake.processing import Processor, notification_of
 from billing.rules.past import whole
@@ -29,9 +29,14 @@ class Rebuilder:
         self._processor = processor
 
     def compare(self, user_id: str, now: int) -> list[str]:
-        """Where the live state is not what the audit records give, one line each; empty when they agree."""
+        """Where the live state is not what the audit records give, one line each; empty when they agree.
+
+        Raises `NotFound` if there is nothing to compare.
+        """
         rebuilt = _objects(self.rebuild(user_id, now))
         live = _objects(self._accounts.load(user_id, whole=True))
+        if not rebuilt and not live:
+            raise NotFound(f"no subscription or purchase of {user_id} is on record")
         lines = [f"{key}: only in the audit records" for key in sorted(rebuilt.keys() - live.keys())]
         lines += [f"{key}: in no audit record" for key in sorted(live.keys() - rebuilt.keys())]
         for key in sorted(rebuilt.keys() & live.keys()):
