@@ -13,6 +13,7 @@ from rich.markup import escape
 from demo.history import live_once
 from demo.shop import PROVIDERS, open_shop
 from demo.welcome import welcome
+from local.engine import refuse_a_second
 from local.host import WORK, EngineError
 from local.progress import Steps, console
 
@@ -34,12 +35,13 @@ def main(
     ] = "",
 ) -> None:
     """Starts everything, prints the addresses, and waits for Ctrl-C."""
-    if fresh:
-        shutil.rmtree(STATE, ignore_errors=True)
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, signal.default_int_handler)
     steps = Steps()
     try:
+        if fresh:
+            refuse_a_second(STATE)
+            shutil.rmtree(STATE)
         with open_shop(
             port=port,
             state=STATE,

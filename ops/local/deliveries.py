@@ -52,7 +52,7 @@ def _hmac(body: bytes, secret: str) -> bytes:
 
 def main(
     provider: str,
-    recorded: Path,
+    recorded: Annotated[Path, typer.Argument(exists=True, dir_okay=False)],
     secret: Annotated[str, typer.Option(envvar="WEBHOOK_SECRET")],
     post: Annotated[str, typer.Option(help="Post the body to this webhook URL instead of printing.")] = "",
 ) -> None:

@@ -38,7 +38,7 @@ class Emulator:
         self._clients: dict[str, Any] = {}
         self._log = log
         if is_taken(port):
-            raise EngineError(f"Port {port} of the AWS emulator is taken: is the engine running in another terminal?")
+            raise EngineError(f"Port {port} of the AWS emulator is taken.")
         environment = {
             "PATH": os.environ.get("PATH", ""),
             "HOME": os.environ.get("HOME", ""),

@@ -23,17 +23,29 @@ from .build import build
 from .emulator import Emulator
 from .faults import Faults
 from .gateway import Gateway
-from .host import ROOT, EngineError, kept_port
+from .host import ROOT, EngineError, is_taken, kept_port
 from .pages import Pages
 from .server import Server
 from .stack import Stack, deploy
 from .supervisor import FunctionError, Supervisor
 
 SESSION_SECONDS = 12 * 60 * 60
+# Marks a state folder while its stack is being deployed.
+_UNFINISHED = "deploying"
 
 
 def _silent(_: str) -> None:
     """The default for `progress`: prints nothing."""
+
+
+def refuse_a_second(state: Path) -> None:
+    """Raises EngineError if an engine runs with this state folder, in which nothing may be changed then."""
+    port = kept_port(state, "emulator")
+    if is_taken(port):
+        raise EngineError(
+            f"The engine is running in another terminal, with the same tables: stop it there first. If it is not, "
+            f"another program uses port {port}, and `make clean` chooses a new one, without the tables."
+        )
 
 
 class Engine:
@@ -82,16 +94,15 @@ class Engine:
         """
         folder = state or Path(tempfile.mkdtemp(prefix="billing-engine-"))
         (folder / "logs").mkdir(parents=True, exist_ok=True)
+        if state:
+            refuse_a_second(state)
         # A stack whose deployment was interrupted cannot be deployed again, so its state is deleted.
-        finished = folder / "finished"
-        if not finished.exists():
+        if (folder / _UNFINISHED).exists():
             shutil.rmtree(folder / "aws", ignore_errors=True)
-        finished.unlink(missing_ok=True)
         progress("Starting the AWS emulator")
         engine = cls(project, folder, port=port, state=state, enforce_policies=enforce_policies)
         try:
             engine.deploy(parameters or {}, progress)
-            finished.touch()
         except BaseException:
             engine.stop()
             raise
@@ -103,7 +114,9 @@ class Engine:
         built = build(self._project)
         progress("Deploying template.yaml with sam deploy")
         chosen = {**_local_parameters(self._project), **parameters}
-        deploy(self._emulator, built, {name: self._filled(value) for name, value in chosen.items()})
+        unfinished = self._folder / _UNFINISHED
+        filled = {name: self._filled(value) for name, value in chosen.items()}
+        deploy(self._emulator, built, filled, before=unfinished.touch)
         progress("Completing the deployment")
         self._stack = Stack(self._emulator, built)
         functions = self._stack.functions()
@@ -113,6 +126,7 @@ class Engine:
         completion.number_limits(self._emulator, self._stack)
         self._gateway = Gateway(self._stack, functions, self._supervisor.invoke)
         completion.check(self._emulator, built, self._stack, self._gateway)
+        unfinished.unlink(missing_ok=True)
 
     def add(self, project: Path, name: str, parameters: Mapping[str, str]) -> str:
         """Deploys another project beside ours and returns the origin of its API. It may import our stack's exports.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any
@@ -21,12 +21,19 @@ BUCKET = "deployments"
 PROXY_VARIABLE = "MINISTACK_LAMBDA_PROXY_URL"
 
 
-def deploy(emulator: Emulator, build: Build, parameters: Mapping[str, str], name: str = NAME) -> bool:
-    """Deploys this build with these parameters; False if the stack was already up to date."""
+def deploy(
+    emulator: Emulator,
+    build: Build,
+    parameters: Mapping[str, str],
+    name: str = NAME,
+    before: Callable[[], None] = lambda: None,
+) -> None:
+    """Deploys this build with these parameters, after calling `before`; does nothing if the stack is up to date."""
     inputs = json.dumps([build.digest, emulator.endpoint_url, dict(parameters)])
     wanted = hashlib.sha256(inputs.encode()).hexdigest()[:40]
     if _deployed(emulator, name) == wanted:
-        return False
+        return
+    before()
     emulator.client("s3").create_bucket(Bucket=BUCKET)
     options = ["--stack-name", name, "--s3-bucket", BUCKET, "--no-confirm-changeset", "--no-fail-on-empty-changeset"]
     options += ["--capabilities", "CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND", "--tags", f"inputs={wanted}"]
@@ -46,7 +53,6 @@ def deploy(emulator: Emulator, build: Build, parameters: Mapping[str, str], name
                 "SAM_CLI_POLL_DELAY": "0.1",
             },
         )
-    return True
 
 
 def with_defaults(template: dict[str, Any], parameters: Mapping[str, str]) -> dict[str, Any]:
