@@ -8,9 +8,11 @@ export PYTHONPATH := $(CURDIR)/ops:$(CURDIR)/layers/billing
 # Without bytecode files, each process compiles thousands of files at its start.
 unexport PYTHONDONTWRITEBYTECODE
 export SAM_CLI_TELEMETRY := 0
-# A stage's region comes from the shell or its profile; everything else runs on this machine.
+# A stage's account and region come from the shell; everything else runs on this machine, past any proxy.
 ifeq ($(filter deploy destroy,$(MAKECMDGOALS)),)
 export AWS_DEFAULT_REGION ?= us-east-1
+unexport AWS_PROFILE
+export no_proxy := 127.0.0.1,localhost,$(no_proxy),$(NO_PROXY)
 endif
 
 PORT ?= 8000

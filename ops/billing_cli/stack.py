@@ -119,7 +119,9 @@ def _use_local_emulator() -> None:
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
         "AWS_DEFAULT_REGION": "us-east-1",
+        "no_proxy": "*",
     }
+    os.environ.pop("AWS_PROFILE", None)
 
 
 def _refuse(why: str) -> typer.Exit:

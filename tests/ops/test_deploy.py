@@ -242,13 +242,34 @@ def test_what_the_shell_lacks_is_said_in_one_line(command: str, tmp_path: Path) 
         assert len((done.stdout + done.stderr).splitlines()) == 1
 
 
-@pytest.mark.parametrize(("goal", "region"), [("deploy", ""), ("destroy", ""), ("unit", "us-east-1")])
-def test_a_stage_goes_to_the_region_of_the_shell_or_its_profile(goal: str, region: str) -> None:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "MAKE", "MFLAGS"))}
+PROXY = {"HTTPS_PROXY": "http://proxy:3128", "NO_PROXY": ".corp"}
+SHELL = {"AWS_PROFILE": "work", **PROXY}
+
+
+@pytest.mark.parametrize(
+    ("goal", "expected"),
+    [
+        ("deploy", SHELL),
+        ("destroy", SHELL),
+        ("run", {**PROXY, "AWS_DEFAULT_REGION": "us-east-1", "no_proxy": "127.0.0.1,localhost,,.corp"}),
+    ],
+)
+def test_a_stage_is_that_of_the_shell_and_everything_else_is_on_this_machine(
+    goal: str, expected: dict[str, str]
+) -> None:
+    names = (*SHELL, "AWS_REGION", "AWS_DEFAULT_REGION", "no_proxy")
+    rest = {name: value for name, value in os.environ.items() if not name.startswith("MAKE") and name not in names}
     done = subprocess.run(
-        ["make", "-pnq", goal], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+        ["make", "-f", "-", goal],
+        cwd=ROOT,
+        env=rest | SHELL,
+        input=f"include Makefile\nsetup: ;\n{goal}: ; @env\n",
+        capture_output=True,
+        text=True,
+        check=True,
     )
-    assert re.findall(r"^AWS_DEFAULT_REGION .?= (.*)$", done.stdout, re.MULTILINE) == ([region] if region else [])
+    shown = dict(line.split("=", 1) for line in done.stdout.splitlines() if line.partition("=")[0] in names)
+    assert shown == expected
 
 
 def test_a_value_reaches_cloudformation_as_it_was_typed() -> None:
