@@ -13,6 +13,7 @@ from billing.identity.call_limits import ROUTES as LIMITED
 from billing.intake.batch import FIRST_WAIT, LONGEST
 from billing.origin import HEADER
 from billing.store.accounts import LEDGER, PAST, SNAPSHOT
+from billing_cli.deploy import PLACES_TO_RESERVE
 
 ROOT = Path(__file__).parents[1]
 TEMPLATE = ROOT / "template.yaml"
@@ -318,6 +319,16 @@ def test_logs_are_kept_for_a_while_and_not_for_ever() -> None:
     assert not any("LoggingConfig" in properties for properties in FUNCTIONS.values())
 
 
+@pytest.mark.parametrize(
+    "consumer",
+    [n for n, f in FUNCTIONS.items() if any(e["Type"] == "DynamoDB" for e in f.get("Events", {}).values())],
+)
+def test_a_consumer_of_the_stream_that_falls_behind_raises_an_alarm(consumer: str) -> None:
+    """One record that fails holds up those after it for hours."""
+    ages = [r["Properties"] for r in RESOURCES.values() if r.get("Properties", {}).get("MetricName") == "IteratorAge"]
+    assert any(consumer in names_in(alarm["Dimensions"]) for alarm in ages)
+
+
 def test_dead_letters_raise_an_alarm() -> None:
     alarm = RESOURCES["DeadLettersAlarm"]["Properties"]
     assert "PaymentEventsDlq" in names_in(alarm["Dimensions"])
@@ -403,6 +414,7 @@ def test_a_place_is_reserved_only_by_parameter() -> None:
     """An account that may run ten functions at once refuses the first deployment otherwise."""
     reserved = [p["ReservedConcurrentExecutions"] for p in FUNCTIONS.values() if "ReservedConcurrentExecutions" in p]
     assert reserved == [{"Fn::If": ["ReservesConcurrency", 1, {"Ref": "AWS::NoValue"}]}] * len(reserved)
+    assert 100 + len(reserved) == PLACES_TO_RESERVE
     assert SOURCE["Parameters"]["ReserveConcurrency"]["Default"] == "false"
 
 

@@ -32,8 +32,8 @@ PAGES = ROOT / "frontend" / "portal" / "dist"
 SEEDS = ROOT / "ops" / "seeds" / "plans.json"
 STAGES = ("dev", "staging", "prod")
 ORIGINS = ("PublicUrl", "PortalUrl", "HostOrigin")
-# Least concurrency quota with which functions can be reserved: AWS keeps 100 unreserved.
-_PLACES_TO_RESERVE = 103
+# Least concurrency quota with which five functions can be reserved: AWS keeps 100 unreserved.
+PLACES_TO_RESERVE = 105
 # The secrets that each provider requires.
 NEEDED = {
     "stripe": ("STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRET"),
@@ -170,10 +170,10 @@ def _check_places(account: Account, parameters: Mapping[str, str]) -> None:
         code = error.response["Error"]["Code"]
         console.print(f"[yellow]![/] the account's Lambda concurrency quota could not be read ({code})")
         return
-    if parameters.get("ReserveConcurrency") == "true" and places < _PLACES_TO_RESERVE:
+    if parameters.get("ReserveConcurrency") == "true" and places < PLACES_TO_RESERVE:
         raise _stop(
             f"this account may run {places} functions at once, and reserving concurrency needs at least "
-            f"{_PLACES_TO_RESERVE}: leave ReserveConcurrency=false, or request a higher quota"
+            f"{PLACES_TO_RESERVE}: leave ReserveConcurrency=false, or request a higher quota"
         )
     if places <= 50:
         console.print(
