@@ -13,7 +13,7 @@ from billing.api.admin_requests import GrantFeatures, RefundPayment
 from billing.api.answers.base import Response
 from billing.api.answers.payments import RefundEffect
 from billing.api.answers.users import Erasure, Explanation, GrantView, UserDetail, UserExport
-from billing.aws import Aws
+from billing.aws import Aws, NoAnswer
 from billing.errors import Conflict, InvalidRequest, NotAllowed, NotFound
 from billing.intake.applier import Applier
 from billing.rules.consequences import consequences
@@ -409,3 +409,21 @@ def test_a_note_says_who_wrote_it_and_goes_with_the_customer(desk: Desk) -> None
     desk.become(replace(ENDED, observed_at=NOW + 6 * DAY))
     desk.personal_data.erase(USER, ADMIN, NOW + 10)
     assert NoteStore(desk.aws, "AccountsTable").of(USER, NOW + 11) == []
+
+
+def test_a_note_is_removed_in_the_log_too_when_the_answer_is_lost(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = NoteStore(desk.aws, "AccountsTable")
+    notes = Notes(desk.accounts, store, desk.audit)
+    note_id = notes.add(USER, ADMIN, NOW, "called")["note_id"]
+    remove = store.remove
+
+    def remove_unanswered(user_id: str, note_id: str) -> None:
+        remove(user_id, note_id)
+        raise NoAnswer("DeleteItem", "Timeout")
+
+    monkeypatch.setattr(store, "remove", remove_unanswered)
+    with pytest.raises(NoAnswer):
+        notes.remove(USER, ADMIN, NOW, note_id)
+    with pytest.raises(NotFound):
+        notes.remove(USER, ADMIN, NOW, note_id)
+    assert [entry["action"] for entry in desk.log()] == ["remove_note", "add_note"]

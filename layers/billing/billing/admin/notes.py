@@ -25,9 +25,11 @@ class Notes:
         return view(note)
 
     def remove(self, user_id: str, admin: str, now: int, note_id: str) -> None:
-        if not self._notes.remove(user_id, note_id):
+        if all(note.note_id != note_id for note in self._notes.of(user_id, now)):
             raise NotFound(f"this user has no note {note_id}")
+        # Before it is gone: should the answer of its deletion be lost, nobody could tell any more.
         self._audit.note(By(actor=admin, action="remove_note", subject=user_id), now, {"note": note_id})
+        self._notes.remove(user_id, note_id)
 
 
 def view(note: Note) -> Mapping[str, Any]:

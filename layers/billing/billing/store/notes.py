@@ -66,11 +66,9 @@ class NoteStore:
         """The newest first. What has ended is gone, although the table tidies up later."""
         return sorted((note for note in self._all(user_id) if now < (note.ttl or now + 1)), key=lambda n: -n.at)
 
-    def remove(self, user_id: str, note_id: str) -> bool:
-        """Whether there was one."""
+    def remove(self, user_id: str, note_id: str) -> None:
         key = item({"user_id": user_id, "record": f"{_NOTES}{note_id}"})
-        gone = self._aws.call("dynamodb", "delete_item", TableName=self._table, Key=key, ReturnValues="ALL_OLD")
-        return "Attributes" in gone
+        self._aws.call("dynamodb", "delete_item", TableName=self._table, Key=key)
 
     def _put(self, user_id: str, note: Note, **condition: Any) -> Note:
         stored = {"user_id": user_id, "record": f"{_NOTES}{note.note_id}", **asdict(note)}
