@@ -28,7 +28,7 @@ run: setup ## Run the whole system on http://127.0.0.1:8000 (PORT=…), until Ct
 	@python -m demo.run --port $(PORT) $(ARGS)
 
 demo: setup ## Make purchases on the whole system, step by step
-	@python -m demo.tour $(ARGS)
+	@python -m demo.tour
 
 test: setup ## Run the checks: lint, types, template, tests, front end
 	@python -m local.check

@@ -11,7 +11,7 @@ import typer
 from rich.markup import escape
 
 from demo.history import live_once
-from demo.shop import PROVIDERS, open_shop
+from demo.shop import PROVIDERS, READER, open_shop
 from demo.welcome import welcome
 from local.engine import refuse_a_second
 from local.host import WORK, EngineError
@@ -21,7 +21,7 @@ STATE = WORK / "state"
 
 
 def main(
-    port: Annotated[int, typer.Option(help="Where the API listens, on loopback.")] = 8000,
+    port: Annotated[int, typer.Option(min=1, max=65_535 - READER, help="Where the API listens, on loopback.")] = 8000,
     fresh: Annotated[bool, typer.Option(help="Delete the state of earlier runs.")] = False,
     history: Annotated[bool, typer.Option(help="First simulate half a year of customers, once.")] = False,
     enforce_policies: Annotated[
