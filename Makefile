@@ -39,14 +39,14 @@ sweep: setup ## Run the tests that take long: pages in a browser, all controls, 
 unit: setup ## Run the tests that need neither the engine nor a browser
 	@pytest -q -n auto -m "not engine and not browser" $(ARGS)
 
-lint: ## Check the style of the Python sources; FIX=1 fixes what it can
+lint: setup ## Check the style of the Python sources; FIX=1 fixes what it can
 	@ruff check $(if $(FIX),--fix) .
 	@ruff format $(if $(FIX),,--check) .
 
-types: ## Check the types of the Python sources
+types: setup ## Check the types of the Python sources
 	@mypy
 
-template: ## Validate the template
+template: setup ## Validate the template
 	@sam validate --lint
 
 mutants: setup ## Count the small faults in the rules that tests notice: ARGS="--count 500 --seed 7"
@@ -84,13 +84,13 @@ lock: ## Pin the functions' dependencies (needs the network; UPGRADE=1 takes the
 audit: ## Check our packages for known vulnerabilities, and the template's security (needs the network)
 	@$(MAKE) --keep-going audit-python audit-npm audit-template
 
-audit-python: # strict: fails if the advisories of a package cannot be read
+audit-python: setup # strict: fails if the advisories of a package cannot be read
 	@uv tool run --from pip-audit==2.10.1 pip-audit --strict -r layers/dependencies/requirements.txt -r layers/dependencies/nostr.txt --no-deps --disable-pip
 
-audit-npm:
+audit-npm: setup
 	@cd frontend && npm audit
 
-audit-template:
+audit-template: setup
 	@uv tool run --from checkov==3.3.30 checkov --config-file .checkov.yaml -f template.yaml
 
 clean: ## Delete builds, and the state and logs of `make run`

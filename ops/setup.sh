@@ -71,7 +71,8 @@ if ! done_before .local/runtime/.stamp ops/local/requirements-runtime.txt ops/se
 fi
 
 if [[ -f frontend/package-lock.json ]] && ! done_before frontend/node_modules/.stamp frontend/package-lock.json; then
-    command -v npm >/dev/null || fail "The front end needs Node 20 or newer with npm."
+    node -e '[a, b] = process.versions.node.split("."); process.exit(a * 100 + +b < 2019 ? 1 : 0)' 2>/dev/null && command -v npm >/dev/null ||
+        fail "The front end needs Node 20.19 or newer with npm; here is $(node --version 2>/dev/null || echo none)."
     say "Installing the front end's packages"
     npm --prefix frontend ci --no-audit --no-fund --loglevel=error
     mark_done frontend/node_modules/.stamp frontend/package-lock.json
