@@ -24,6 +24,7 @@ from botocore.exceptions import ClientError, WaiterError
 
 from billing.identity.tokens import Verifier, generate_key_set
 from billing_cli import plans, stripe
+from billing_cli.operator_aws import CONFIG
 from billing_cli.output import console, refused
 from billing_cli.stack import Stack
 
@@ -94,7 +95,7 @@ class Account:
         return botocore.session.get_session()
 
     def client(self, service: str) -> Any:
-        return self._session.create_client(service)
+        return self._session.create_client(service, config=CONFIG)
 
     @property
     def region(self) -> str:

@@ -8,7 +8,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from billing.aws import Aws, AwsError, NoAnswer
 
-_CONFIG = Config(connect_timeout=5, read_timeout=20, retries={"mode": "standard", "total_max_attempts": 3})
+CONFIG = Config(connect_timeout=5, read_timeout=20, retries={"mode": "standard", "total_max_attempts": 3})
 
 
 class OperatorAws(Aws):
@@ -22,7 +22,7 @@ class OperatorAws(Aws):
     def call(self, service: str, operation: str, **request: Any) -> dict[str, Any]:
         try:
             if service not in self._clients:
-                self._clients[service] = self._session.create_client(service, config=_CONFIG)
+                self._clients[service] = self._session.create_client(service, config=CONFIG)
             answer: dict[str, Any] = getattr(self._clients[service], operation)(**request)
         except ClientError as error:
             raise _refusal(error) from error
