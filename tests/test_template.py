@@ -12,6 +12,7 @@ from billing.api.routes import ROUTES
 from billing.identity.call_limits import ROUTES as LIMITED
 from billing.intake.batch import FIRST_WAIT, LONGEST
 from billing.origin import HEADER
+from billing.providers import PROVIDERS
 from billing.store.accounts import LEDGER, PAST, SNAPSHOT
 from billing_cli.deploy import PLACES_TO_RESERVE
 
@@ -429,6 +430,26 @@ def test_an_origin_is_an_origin(origin: str) -> None:
     pattern = SOURCE["Parameters"][origin]["AllowedPattern"]
     assert all(re.fullmatch(pattern, good) for good in ("", "https://a.example", "http://127.0.0.1:8000"))
     assert not any(re.fullmatch(pattern, bad) for bad in ("https://a.example/", "https://A.example", "a.example", "*"))
+
+
+@pytest.mark.parametrize(
+    ("name", "good", "bad"),
+    [
+        ("ProviderMode", ("stripe", "mock, btcpay,bitpay", *PROVIDERS), ("", "strip", "stripe,", "stripe;btcpay")),
+        ("RenewalReminderDays", ("7,1", "0", " 30, 7 "), ("", "7;1", "7,", "seven", "-3")),
+        (
+            "PagesCertificateArn",
+            ("", "arn:aws:acm:us-east-1:123456789012:certificate/0a1b-2c"),
+            ("arn:aws:acm:eu-central-1:123456789012:certificate/0a1b-2c", "0a1b-2c"),
+        ),
+    ],
+)
+def test_what_no_function_could_read_is_refused_before_it_is_deployed(
+    name: str, good: tuple[str, ...], bad: tuple[str, ...]
+) -> None:
+    pattern = SOURCE["Parameters"][name]["AllowedPattern"]
+    assert [value for value in good if not re.fullmatch(pattern, value)] == []
+    assert [value for value in bad if re.fullmatch(pattern, value)] == []
 
 
 def test_a_value_that_changes_with_each_build_is_no_export() -> None:
