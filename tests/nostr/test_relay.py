@@ -24,7 +24,7 @@ from billing import internet
 from billing.internet import is_public
 from billing.nostr import relay as module
 from billing.nostr import relays as several
-from billing.nostr.events import signed
+from billing.nostr.events import Event, signed
 from billing.nostr.keys import Key
 from billing.nostr.relay import Conversation, Reach, RelayTrouble
 from billing.nostr.relays import Relays
@@ -295,6 +295,78 @@ def test_one_that_hangs_up() -> None:
 
 def test_one_that_says_good_bye() -> None:
     assert "hung up" in fails(after_hands(frame(struct.pack("!H", 1000), 0x88)))
+
+
+GOOD_BYE = frame(struct.pack("!H", 1000), 0x88)
+
+
+def once_asked(*data: bytes) -> Serve:
+    """Waits for what we ask, answers it all at once, and hangs up."""
+
+    def serve(connection: socket.socket) -> None:
+        shake_hands(connection)
+        connection.recv(4096)
+        connection.sendall(b"".join(data))
+
+    return serve
+
+
+@pytest.mark.parametrize("end", [b"", GOOD_BYE, frame(b"{", 0x83)], ids=["gone", "good-bye", "nonsense"])
+def test_what_it_said_before_it_hung_up_counts(end: bytes) -> None:
+    event = signed(Key.new(), 1, "text", [], 1_700_000_000)
+    with Raw(once_asked(message("EVENT", "s1", event.as_json()), message("EOSE", "s1"), end)) as raw:
+        assert asked(raw.url)[0] == [event]
+    for words, taken in (([True, ""], True), ([False, "duplicate: known"], True)):
+        with Raw(once_asked(message("OK", event.id, *words), end)) as raw:
+            assert published(raw.url, event) is taken
+    with (
+        Raw(once_asked(message("OK", event.id, False, "blocked: no"), end)) as raw,
+        pytest.raises(RelayTrouble) as trouble,
+    ):
+        published(raw.url, event)
+    assert trouble.value.why == "refused"
+
+
+def published(url: str, event: Event) -> bool:
+    with Conversation(url, time.monotonic() + 1.5, LOCAL) as relay:
+        return relay.publish(event)
+
+
+def test_what_was_not_asked_for_is_passed_over() -> None:
+    """Another relay that is slower still tells."""
+    key = Key.new()
+    event, other, stranger = signed(key, 1, "", [], 1), signed(key, 7, "", [], 1), signed(Key.new(), 1, "", [], 1)
+
+    def late(connection: socket.socket) -> None:
+        shake_hands(connection)
+        time.sleep(several._GRACE + 0.3)
+        connection.sendall(message("EVENT", "s1", event.as_json()) + message("EOSE", "s1"))
+        silent(connection)
+
+    odd = [message("EVENT", "s1", one.as_json()) for one in (other, stranger)]
+    with Raw(after_hands(*odd, message("EOSE", "s1"))) as hasty, Raw(late) as slow:
+        found = Relays(reach=LOCAL).fetch([hasty.url, slow.url], {"kinds": [1], "authors": [key.public]}, 5)
+    assert found.events == [event]
+
+
+def test_one_that_confirms_what_we_closed_has_not_ended_what_we_listen_to() -> None:
+    event = signed(Key.new(), 1, "text", [], 1_700_000_000)
+    said = [
+        message("EOSE", "s1"),
+        message("CLOSED", "s1", ""),
+        message("EOSE", "s2"),
+        message("EVENT", "s2", event.as_json()),
+        message("CLOSED", "s2", "error: shutting down"),
+    ]
+    with Raw(after_hands(*said)) as raw, Conversation(raw.url, time.monotonic() + 1.5, LOCAL) as relay:
+        relay.stored(WANTED)
+        relay.subscribe(WANTED)
+        assert relay.publish(event, 0.1) is False
+        heard = relay.events()
+        assert next(heard) == event
+        with pytest.raises(RelayTrouble) as trouble:
+            next(heard)
+    assert trouble.value.why == "refused"
 
 
 def test_a_message_in_parts_with_a_ping_between_is_one() -> None:

@@ -44,7 +44,6 @@ def inbox_of(recipient: str, relays: Relays, indexes: Sequence[str] = INDEXES) -
     """`recipient`: a public key in hex. `indexes`: where to look, such as the relay that they named."""
     wanted = {"kinds": [_INBOX], "authors": [recipient], "limit": 1}
     answers = relays.fetch(indexes, wanted, deadline.left(_LOOK_SECONDS))
-    answers.events = [event for event in answers.events if (event.kind, event.pubkey) == (_INBOX, recipient)]
     if answers.newest is None:
         return Inbox(certain=bool(answers.answered))
     named = (relay_url(text, local=relays.reach.local) for text in answers.newest.values("relay"))

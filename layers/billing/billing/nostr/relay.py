@@ -1,10 +1,12 @@
 """One conversation with one relay (NIP-01, NIP-42), bounded in time and size.
 
-Relays are not trusted: the signature of what one sends is checked here, its meaning by the caller.
+Relays are not trusted: of what one sends, the signature is checked here, and that it was asked for; its meaning by the
+caller.
 
 `websockets` without its sockets: it knows the protocol, and no redirects, proxies, compression or threads.
 """
 
+import contextlib
 import json
 import logging
 import re
@@ -48,7 +50,7 @@ _quiet.setLevel(logging.ERROR)
 # Why a relay was of no use. The cause of "unreachable" is not told: callers choose the address, and must not learn what
 # is there.
 Trouble = Literal["unreachable", "refused", "auth_required", "rate_limited"]
-Filter = Mapping[str, object]
+Filter = Mapping[str, Any]
 
 
 class RelayTrouble(Exception):
@@ -106,8 +108,9 @@ class Conversation:
         self._inbox: deque[list[Any]] = deque()
         self._parts: list[bytes] = []
         self._text = False
-        self._challenge = ""
+        self._challenge = self._subscription = ""
         self._authenticated = False
+        self._gone: RelayTrouble | None = None
         address = parse_uri(url)
         opened_by = min(until, time.monotonic() + OPEN_SECONDS)
         self._protocol = ClientProtocol(address, max_size=MESSAGE_BYTES, logger=_quiet)
@@ -144,9 +147,10 @@ class Conversation:
         while (message := self._next(until)) is not None:
             match message:
                 case ["EVENT", str(to), event] if to == name:
-                    events += self._genuine(event)
+                    events += [one for one in self._genuine(event) if _asked_for(one, wanted)]
                 case ["EOSE", str(to)] if to == name:
-                    self._send("CLOSE", name)
+                    with contextlib.suppress(RelayTrouble):  # it may have hung up since
+                        self._send("CLOSE", name)
                     return events
                 case ["CLOSED", str(to), *words] if to == name:
                     if not self._admitted(words, until):
@@ -156,7 +160,7 @@ class Conversation:
 
     def subscribe(self, wanted: Filter, fallback: Filter | None = None) -> None:
         """From now on `events` brings what matches. A relay that refuses the filter gets the other one."""
-        name = self._name()
+        name = self._subscription = self._name()
         until = min(self._until, time.monotonic() + READ_SECONDS)
         self._send("REQ", name, wanted)
         early: list[list[Any]] = []
@@ -194,19 +198,20 @@ class Conversation:
                         if not self._admitted(words, until):
                             raise _refusal(words)
                         self._send("EVENT", event.as_json())
-                    case ["EVENT", *_]:  # an answer may be here before the receipt
+                    case _:  # an answer may be here before the receipt
                         early.append(message)
             return False
         finally:
             self._inbox.extendleft(reversed(early))
 
     def events(self) -> Iterator[Event]:
-        """What the subscriptions bring, genuine events alone, until the time is over or the relay hangs up."""
+        """What the subscription brings, genuine events alone, until the time is over or the relay hangs up. Some relays
+        say of a list that we closed that it is closed."""
         while (message := self._next(self._until)) is not None:
             match message:
                 case ["EVENT", str(), event]:
                     yield from self._genuine(event)
-                case ["CLOSED", *_]:
+                case ["CLOSED", self._subscription, *_]:
                     raise RelayTrouble("refused", "it ended the subscription")
 
     # --- NIP-42 ------------------------------------------------------------------------------------------------------
@@ -254,12 +259,15 @@ class Conversation:
         try:
             self._protocol.send_text(json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode())
         except InvalidState:
-            raise self._gone() from None
+            raise self._lost() from None
         self._flush(min(self._until, time.monotonic() + READ_SECONDS))
 
     def _next(self, until: float) -> list[Any] | None:
-        """The next message; None when the time is over. Raises `RelayTrouble` when the relay is gone."""
+        """The next message; None when the time is over. Raises `RelayTrouble` when the relay is gone, after its last
+        one."""
         while not self._inbox:
+            if self._gone is not None:
+                raise self._gone
             if not self._receive(until):
                 return None
         message = self._inbox.popleft()
@@ -283,11 +291,12 @@ class Conversation:
             if isinstance(event, Frame):
                 self._take(event)
         if not data or self._protocol.parser_exc is not None or self._protocol.close_expected():
-            raise self._gone()
-        self._flush(until)  # pongs
+            self._gone = self._lost()
+        else:
+            self._flush(until)  # pongs
         return True
 
-    def _gone(self) -> RelayTrouble:
+    def _lost(self) -> RelayTrouble:
         why = self._protocol.parser_exc
         hung_up = why is None or isinstance(why, EOFError)
         return RelayTrouble("unreachable", "it hung up" if hung_up else f"not the protocol: {why}")
@@ -390,6 +399,11 @@ def _context(trust: str) -> ssl.SSLContext:
 def _pending(connection: socket.socket) -> bool:
     """Whether TLS holds bytes that the system no longer shows."""
     return isinstance(connection, ssl.SSLSocket) and connection.pending() > 0
+
+
+def _asked_for(event: Event, wanted: Filter) -> bool:
+    """Whether it is of the kind and by the author of the filter."""
+    return event.kind in wanted["kinds"] and event.pubkey in wanted.get("authors", [event.pubkey])
 
 
 def _said(words: list[Any]) -> str:

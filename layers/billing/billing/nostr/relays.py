@@ -32,7 +32,7 @@ class Stored:
 
     @property
     def newest(self) -> Event | None:
-        return max(self.events, key=lambda event: (event.created_at, event.id), default=None)
+        return _newest(self.events)
 
 
 @dataclass(slots=True)
@@ -103,15 +103,16 @@ class Relays:
         key: Key,
         *,
         first: Filter,
-        question: Callable[[list[Event]], Event | None],
+        question: Callable[[Event | None], Event | None],
         answers: Callable[[Event], tuple[Filter, Filter]],
         accept: Callable[[Event, Event], T | None],
     ) -> Exchanged[T]:
         """Asks one question of somebody behind the relays, and waits for the first answer.
 
-        `first`: what is read before; `question` makes the event of it, or None while it cannot. `answers`: the filter
-        for the answers and the one for a relay that refuses it. `accept(question, event)`: the answer, or None when
-        the event is none. All relays get the same event, and each only after it listens for the answer.
+        `first`: what is read before; `question` makes the event of the newest that was found, or None where it cannot.
+        `answers`: the filter for the answers and the one for a relay that refuses it. `accept(question, event)`: the
+        answer, or None when the event is none. All relays get the same event, and each only after it listens for the
+        answer.
         """
         delivered = Delivered()
         stored: list[Event] = []
@@ -147,7 +148,7 @@ class Relays:
             # Wait for the first relay that has the stored events, or until all have answered.
             crew.wait(lambda: bool(stored) or state.ready == crew.working, OPEN_SECONDS + READ_SECONDS)
             with crew.changed:
-                state.question = question(list(stored))
+                state.question = question(_newest(stored))
                 crew.changed.notify_all()
             if state.question is not None:
                 crew.wait(lambda: state.answer is not None)
@@ -155,6 +156,11 @@ class Relays:
 
     def _conversation(self, url: str, crew: "_Crew", key: Key | None) -> Conversation:
         return Conversation(url, crew.until, self.reach, key=key, stop=crew.stop, clock=self.clock)
+
+
+def _newest(events: Iterable[Event]) -> Event | None:
+    """Of several at one time the one with the lowest id, as relays keep them (NIP-01)."""
+    return min(events, key=lambda event: (-event.created_at, event.id), default=None)
 
 
 def _hand_over(crew: "_Crew", relay: Conversation, url: str, event: Event, delivered: Delivered) -> None:

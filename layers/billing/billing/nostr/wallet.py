@@ -143,7 +143,6 @@ class Wallets:
         """Reads the wallet's info event."""
         wanted = _kept_by(connection)
         answers = self._relays.fetch(connection.relays, wanted, deadline.left(READ_SECONDS), connection.key)
-        answers.events = [event for event in answers.events if _is_info(event, connection)]
         if answers.newest is not None:
             return Looked(state="found", info=_info(answers.newest))
         if len(answers.answered) == len(connection.relays):
@@ -194,11 +193,8 @@ class Wallets:
         info, why, unreadable = stored, None, False
         published = None
 
-        def question(events: list[Event]) -> Event | None:
+        def question(newest: Event | None) -> Event | None:
             nonlocal info, why, published
-            newest = max(
-                (event for event in events if _is_info(event, connection)), key=lambda e: e.created_at, default=None
-            )
             published = _info(newest) if newest is not None else None
             if published is not None and (info is None or published.created_at >= info.created_at):
                 info = published  # one older than we have comes from a relay that is behind
@@ -244,10 +240,6 @@ def _answers(connection: Connection, request: Event) -> tuple[Filter, Filter]:
     some wallets do not name, nor by time: a wallet's clock may be behind."""
     of_wallet: Filter = {"kinds": [_RESPONSE], "authors": [connection.wallet]}
     return {**of_wallet, "#e": [request.id]}, of_wallet
-
-
-def _is_info(event: Event, connection: Connection) -> bool:
-    return event.kind == _INFO and event.pubkey == connection.wallet
 
 
 def _info(event: Event) -> Info:
