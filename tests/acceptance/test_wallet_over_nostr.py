@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from billing.errors import Conflict
+from billing.nostr import wallet as nostr_wallet
 from billing.nostr.relay import Reach
 from billing.nostr.relays import Relays
 from billing.nostr.wallet import Wallets
@@ -40,9 +41,19 @@ class Nostr(Renewing):
 
 
 @pytest.fixture
-def shop(btcpay: World) -> Iterator[Nostr]:
+def relay(btcpay: World) -> Iterator[Relay]:
     with Relay(clock=btcpay.app.clock) as relay:
-        yield Nostr(btcpay, relay)
+        yield relay
+
+
+@pytest.fixture
+def shop(btcpay: World, relay: Relay) -> Nostr:
+    return Nostr(btcpay, relay)
+
+
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nostr_wallet, "READ_SECONDS", 1.0)
 
 
 @pytest.mark.parametrize("kind", ["Alby Hub", "Zeus", "Electrum", "LNbits", "Coinos"])
@@ -106,3 +117,52 @@ def test_a_wallet_that_no_relay_knows_is_not_connected(shop: Nostr) -> None:
         shop.wallets.connect(USER, text, PLUS.plan_id, 20_000, shop.world.now, accept_unlimited=False)
     assert refused.value.extensions["trouble"] == "wallet_gone"
     assert shop.kept.kept == {}
+
+
+@pytest.mark.usefixtures("hasty")
+def test_a_silent_wallet_passes_no_test_and_what_it_told_before_stays(shop: Nostr) -> None:
+    shop.join(budget_sat=50_000)
+    before = shop.kept.find(USER, "main")
+    shop.world.app.advance(60)
+    shop.there.play("gone")
+    with pytest.raises(Conflict) as refused:
+        shop.wallets.test(USER, "main", shop.world.now)
+    assert refused.value.extensions["trouble"] == "wallet_silent"
+    assert shop.kept.find(USER, "main") == before
+    shop.there.play("pay")
+    shop.wallets.test(USER, "main", shop.world.now)
+    after = shop.kept.find(USER, "main")
+    assert after is not None
+    assert before is not None
+    assert (after.budget, after.seen_at) == (before.budget, shop.world.now)
+
+
+@pytest.mark.usefixtures("hasty")
+def test_a_wallet_that_is_silent_as_it_is_connected_is_connected(shop: Nostr) -> None:
+    """Some list what they never answer; a phone may have put its wallet to sleep."""
+    shop.there.play("gone")
+    shop.join()
+    kept = shop.kept.find(USER, "main")
+    assert kept is not None
+    assert kept.budget is None
+
+
+def test_a_wallet_to_whom_its_relay_finds_nobody_listening_is_silent(shop: Nostr, relay: Relay) -> None:
+    shop.join()
+    relay.refuses = "mute: no one was listening"
+    shop.come_to_it()
+    shop.live(900)
+    assert (shop.shown["state"], shop.shown["trouble"]) == ("trouble", "wallet_silent")
+    relay.refuses = ""
+    shop.live(2 * 3600)
+    assert len(shop.terms) == 2
+
+
+def test_a_wallet_that_listens_again_is_asked_for_the_same_invoice(shop: Nostr, relay: Relay) -> None:
+    shop.join()
+    relay.refuses = "mute: no one was listening"
+    shop.come_to_it()
+    relay.refuses = ""
+    shop.live(600)
+    assert len(shop.terms) == 2
+    assert shop.mandate.opened == 1

@@ -165,6 +165,18 @@ def test_an_expired_connection_says_so_when_its_budget_is_asked(wallet: Wallet, 
     assert wallets.budget(connected(wallet, seconds=0)) == "expired"
 
 
+@pytest.mark.usefixtures("hasty")
+def test_a_wallet_that_tells_its_budget_and_keeps_silent(
+    wallet: Wallet, wallets: Wallets, connection: Connection, relay: Relay
+) -> None:
+    wallet.play("gone")
+    assert wallets.budget(connection) == "silence"
+    relay.refuses = "mute: no one was listening"
+    assert wallets.budget(connection) == "silence"
+    relay.refuses = "blocked: not you"
+    assert wallets.budget(connection) == "unreachable"
+
+
 @pytest.mark.parametrize(
     ("content", "tags", "encryption", "pays"),
     [
@@ -310,7 +322,7 @@ def test_relays_with_ways_of_their_own(
         ("rate-limited: slow down", "rate_limited"),
         ("blocked: not you", "refused"),
         ("auth-required: who?", "auth_required"),
-        ("mute: no one was listening", "refused"),
+        ("mute: no one was listening", "unheard"),
         ("error: ", "refused"),
     ],
 )
@@ -329,7 +341,7 @@ def test_a_relay_that_is_not_there(wallet: Wallet, wallets: Wallets, till: Till)
         url = gone.url
     connection = Connection(wallet=wallet.public, relays=(url,), key=Key.new())
     assert wallets.info(connection) == Looked(state="unreachable")
-    assert wallets.budget(connection) is None
+    assert wallets.budget(connection) == "unreachable"
     assert wallets.pay(connection, till.invoice(), soon()) == Payment(outcome="not_delivered", reason="unreachable")
 
 

@@ -48,8 +48,8 @@ _quiet = logging.getLogger("billing.nostr.websocket")
 _quiet.setLevel(logging.ERROR)
 
 # Why a relay was of no use. The cause of "unreachable" is not told: callers choose the address, and must not learn what
-# is there.
-Trouble = Literal["unreachable", "refused", "auth_required", "rate_limited"]
+# is there. "unheard": nobody listens for the event, and the relay does not store it.
+Trouble = Literal["unreachable", "refused", "auth_required", "rate_limited", "unheard"]
 Filter = Mapping[str, Any]
 
 
@@ -416,5 +416,6 @@ def _refusal(words: list[Any]) -> RelayTrouble:
         "rate-limited": "rate_limited",
         "auth-required": "auth_required",
         "restricted": "auth_required",
+        "mute": "unheard",
     }
     return RelayTrouble(reasons.get(said.partition(":")[0], "refused"), said[:100])

@@ -38,6 +38,8 @@ Unsure = Literal["silence", "internal", "failed", "unreadable", "other"]
 # Why nothing was asked: the relays' troubles; the wallet's info event was not found, or lacks our encryption or the
 # method; too little time was left.
 Undelivered = Literal[Trouble, "no_info", "no_encryption", "not_listed", "no_time"]
+# No answer: it was asked, or its relays did not take the question.
+Silence = Literal["silence", "unreachable"]
 Reason = Literal[Refusal, Unsure, Undelivered, ""]
 Outcome = Literal["paid", "refused", "unknown", "not_delivered"]
 
@@ -149,11 +151,13 @@ class Wallets:
             return Looked(state="absent")
         return Looked(state=_worst(answers.troubles))
 
-    def budget(self, connection: Connection, info: Info | None = None) -> Budget | Refusal | None:
-        """What is left to spend, or how the wallet refused to say. None: it does not say, or did not answer."""
+    def budget(self, connection: Connection, info: Info | None = None) -> Budget | Refusal | Silence | None:
+        """What is left to spend, how the wallet refused to say, or why it said nothing. None: it does not say."""
         answer = self._ask(connection, "get_budget", {}, READ_SECONDS, info)
         if answer.reply is None:
-            return None
+            if answer.why == "not_listed":
+                return None
+            return "silence" if answer.why in (None, "unheard") else "unreachable"
         if answer.reply.code is not None:
             refusal = _REFUSALS.get(answer.reply.code)
             return None if refusal == "not_implemented" else refusal
@@ -323,5 +327,5 @@ def _amount(value: Any) -> int | None:
 
 def _worst(troubles: Mapping[str, Trouble]) -> Trouble:
     """Of several relays' troubles the most telling one."""
-    order: tuple[Trouble, ...] = ("rate_limited", "auth_required", "refused")
+    order: tuple[Trouble, ...] = ("unheard", "rate_limited", "auth_required", "refused")
     return next((one for one in order if one in troubles.values()), "unreachable")

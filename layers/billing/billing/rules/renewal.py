@@ -17,7 +17,7 @@ a while after it was handed to the network; only then is there another one, or a
 | none of these                                        | open an invoice                                               |
 | an invoice was asked for, the answer was lost        | ask for the same one again                                    |
 | it is payable, and the wallet has not seen it        | ask the wallet                                                |
-| no relay took the request, or the wallet was busy    | ask again, three times in all, while there is time            |
+| no relay or wallet took the request, or it was busy  | ask again, three times in all, while there is time            |
 | the wallet will not be asked (any more)              | void it, if no wallet has seen it                             |
 | it was paid                                          | close: the term is there                                      |
 | money came that did not pay it                       | rest, say so: a person decides                                |
@@ -176,10 +176,11 @@ def _of_attempt(mandate: Mandate, attempt: Attempt, invoice: Purchase | None, no
 
 
 def _before_asking(mandate: Mandate, attempt: Attempt, now: int, *, ended: bool) -> Act:
-    """What to do while no wallet has seen the invoice: when it ends, the attempt is over at once."""
+    """What to do while no wallet has seen the invoice (silent is here one that did not listen): when it ends, the
+    attempt is over at once."""
     if ended:
         return Close(_as_trouble(attempt.outcome) or (None if mandate.paused else "shop_unavailable"))
-    if _may_ask(mandate, attempt, now) and attempt.outcome in (None, *_AGAIN):
+    if _may_ask(mandate, attempt, now) and attempt.outcome in (None, "wallet_silent", *_AGAIN):
         return Ask()
     return Void()
 

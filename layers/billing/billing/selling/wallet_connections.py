@@ -19,6 +19,8 @@ from billing.store.accounts import AccountStore
 from billing.store.plans import PlanStore
 from billing.store.wallets import StoredWallet
 
+_SILENCE = ("wallet_silent", "relay_unreachable")
+
 
 class WalletConnections:
     """`offered`: the providers of this stack. `lead_days`: how many days before the end a wallet is asked."""
@@ -52,7 +54,7 @@ class WalletConnections:
         plan = self._plan(plan_id)
         connection = self._wallet.parse(text)
         self._key(user_id)
-        info, budget = self._look(connection)
+        info, budget = self._look(connection, must_answer=False)
         if budget is not None and budget.total_msat is None and not accept_unlimited:
             raise Conflict(
                 "this connection may spend all that the wallet holds: give it a budget, or say that you mean it",
@@ -94,7 +96,7 @@ class WalletConnections:
             connection = self._vault.open(user_id, group, stored)
         except WalletTrouble as lost:
             raise _unreachable(lost.trouble) from lost
-        _, budget = self._look(connection)
+        _, budget = self._look(connection, must_answer=True)
         self._vault.saw(user_id, group, stored, budget, now)
         self._accounts.change(user_id, lambda account: self._again(account, _find(account, group), now))
         return self.show_one(user_id, group, now)
@@ -169,13 +171,23 @@ class WalletConnections:
             raise Conflict(f"{plan.name} is not sold for terms that could be renewed", code="plan_not_for_sale")
         return plan
 
-    def _look(self, connection: Connection) -> tuple[Info, Budget | None]:
+    def _look(self, connection: Connection, *, must_answer: bool) -> tuple[Info, Budget | None]:
         try:
             info = self._wallet.info(connection)
-            budget = self._wallet.budget(connection, info.as_stored) if info.tells_budget else None
+            return info, self._budget(connection, info, must_answer=must_answer)
         except WalletTrouble as failure:
             raise _unreachable(failure.trouble) from failure
-        return info, budget
+
+    def _budget(self, connection: Connection, info: Info, *, must_answer: bool) -> Budget | None:
+        """None: the wallet does not tell, or does not answer where it need not: some list what they never answer."""
+        if not info.tells_budget:
+            return None
+        try:
+            return self._wallet.budget(connection, info.as_stored)
+        except WalletTrouble as failure:
+            if must_answer or failure.trouble not in _SILENCE:
+                raise
+            return None
 
     def _renewed_plan(self, account: Account, mandate: Mandate) -> Plan:
         """What would be renewed now: the newest version of what ends last, or of what was agreed to."""

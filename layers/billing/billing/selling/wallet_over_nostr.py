@@ -10,7 +10,8 @@ from billing.nostr.wallet import Payment, Wallets
 from billing.rules.renewal import Trouble
 from billing.selling.wallet_interface import Answer, Budget, Connection, Info, LightningInvoice, WalletTrouble
 
-# By the wallet's refusal, by what is uncertain, and by why nothing was asked. All others are troubles of the relays.
+# By the wallet's refusal or silence, by what is uncertain, and by why nothing was asked. All others are troubles of the
+# relays.
 _TROUBLES: Mapping[str, Trouble] = {
     "quota_exceeded": "budget_used_up",
     "insufficient_balance": "balance_too_low",
@@ -21,6 +22,7 @@ _TROUBLES: Mapping[str, Trouble] = {
     "not_implemented": "wallet_cannot_pay",
     "unsupported_encryption": "wallet_cannot_pay",
     "silence": "wallet_silent",
+    "unreachable": "relay_unreachable",
     "unreadable": "wallet_silent",
     "internal": "payment_failed",
     "failed": "payment_failed",
@@ -30,6 +32,7 @@ _NOT_ASKED: Mapping[str, Trouble] = {
     "no_info": "wallet_gone",
     "no_encryption": "wallet_cannot_pay",
     "not_listed": "wallet_cannot_pay",
+    "unheard": "wallet_silent",
 }
 
 
