@@ -312,6 +312,41 @@ def test_a_voucher_that_changed_is_followed_from_the_stream(load: Load, call: Ca
     assert len(cloud.accounts.past(USER, "~history#", 9)) == 2
 
 
+def test_the_stream_wakes_for_what_closes_a_voucher_or_opens_it_again_alone(
+    call: Call, cloud: Cloud, template: dict[str, Any]
+) -> None:
+    source = template["Resources"]["FollowVouchersFunction"]["Properties"]["Events"]["Vouchers"]["Properties"]
+    patterns = [json.loads(found["Pattern"]) for found in source["FilterCriteria"]["Filters"]]
+
+    def image() -> dict[str, Any]:
+        items = cloud.aws.call("dynamodb", "scan", TableName=cloud.tables["AccountsTable"])["Items"]
+        (voucher,) = (one for one in items if one["record"] == {"S": "voucher"})
+        return voucher
+
+    def woken(old: dict[str, Any], new: dict[str, Any]) -> bool:
+        keys = {name: new[name] for name in ("user_id", "record")}
+        record = {"eventName": "MODIFY", "dynamodb": {"Keys": keys, "OldImage": old, "NewImage": new}}
+        return any(matches(pattern, record) for pattern in patterns)
+
+    batch_id = batch(call, count=1)
+    ready = image()
+    redeem(call, codes(call, batch_id)[0])
+    redeemed = image()
+    call("admin_vouchers.revoke", path={"batch_id": batch_id}, body={"reason": "sold twice", "used": True})
+    revoked = image()
+    assert "holder" in redeemed
+    assert not woken(ready, redeemed)
+    assert woken(redeemed, revoked)
+    assert woken(revoked, redeemed), "as when a dispute is won"
+
+
+def matches(pattern: Any, found: Any) -> bool:
+    """As Lambda filters a stream's records."""
+    if isinstance(pattern, dict):
+        return isinstance(found, dict) and all(matches(wanted, found.get(name)) for name, wanted in pattern.items())
+    return any(found is not None if wanted == {"exists": True} else found == wanted for wanted in pattern)
+
+
 def test_a_holder_who_was_erased_is_nobody_to_follow(load: Load, call: Call, cloud: Cloud) -> None:
     batch_id = batch(call)
     code, *_ = codes(call, batch_id)
