@@ -22,6 +22,7 @@ from billing.nostr.keys import Key, npub, plain
 from billing.nostr.wallet import Wallets
 from fakes.lightning import bolt11
 from fakes.nostr.relay import Relay
+from fakes.nostr.wallet import REQUEST
 
 SECOND = Path(__file__).parent / "second"
 # Control characters other than these are written in two ways by implementations; nobody sends them.
@@ -128,7 +129,10 @@ def alby(relay: Relay, wallet: Key, client: Key, *more: str) -> Iterator[list[st
         try:
             assert process.stdout is not None
             assert process.stdout.readline() == "ready\n"
-            time.sleep(0.2)  # its subscription is on its way
+            until = time.monotonic() + 10
+            while not relay.listened_for(REQUEST):  # its subscription is on its way
+                assert time.monotonic() < until
+                time.sleep(0.01)
             yield lines
         finally:
             process.terminate()

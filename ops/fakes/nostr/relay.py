@@ -92,6 +92,13 @@ class Relay:
         with self._lock:
             self.kept = [event for event in self.kept if (event.kind, event.pubkey) != (kind, author)]
 
+    def listened_for(self, kind: int) -> bool:
+        """Whether a client subscribes to events of this kind."""
+        with self._lock:
+            return any(
+                kind in wanted.get("kinds", []) for filters in self._subscriptions.values() for wanted in filters
+            )
+
     # --- one client --------------------------------------------------------------------------------------------------
 
     def _serve(self, connection: ServerConnection) -> None:
