@@ -178,7 +178,7 @@ def test_a_relay_that_takes_nothing_of_days_ago_gets_it_dated_now(index: Relay, 
 def test_a_relay_that_asks_who_we_are_is_told_no_more_than_the_key_of_this_message(
     index: Relay, inbox: Relay, buyer: Key
 ) -> None:
-    inbox.asks_who = True
+    inbox.asks_who = "refuses"
     name(index, buyer, inbox.url)
     assert send(buyer, index) == "sent"
     (wrap,) = inbox.passed

@@ -369,6 +369,16 @@ def test_one_that_confirms_what_we_closed_has_not_ended_what_we_listen_to() -> N
     assert trouble.value.why == "refused"
 
 
+def test_one_that_asks_who_we_are_and_takes_no_answer_is_not_waited_for() -> None:
+    began = time.monotonic()
+    with (
+        Raw(after_hands(message("AUTH", "challenge"), message("EOSE", "s1"))) as raw,
+        Conversation(raw.url, began + 10, LOCAL, key=Key.new()) as relay,
+    ):
+        assert relay.stored(WANTED) == []
+    assert time.monotonic() - began < 3
+
+
 def test_a_message_in_parts_with_a_ping_between_is_one() -> None:
     whole = json.dumps(["EOSE", "s1"]).encode()
     with Raw(after_hands(frame(whole[:4], 0x01), frame(b"", 0x89), frame(whole[4:], 0x80))) as raw:

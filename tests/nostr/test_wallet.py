@@ -302,7 +302,16 @@ def test_an_answer_that_cannot_be_read_is_not_silence(
 
 
 @pytest.mark.parametrize(
-    "odd", [{"knows_tags": False}, {"ignores_tags": True}, {"asks_who": True}, {"repeats": 3}], ids=str
+    "odd",
+    [
+        {"knows_tags": False},
+        {"ignores_tags": True},
+        {"asks_who": "refuses"},
+        {"asks_who": "waits"},
+        {"asks_who": "hides"},
+        {"repeats": 3},
+    ],
+    ids=str,
 )
 def test_relays_with_ways_of_their_own(
     odd: dict[str, object], wallet: Wallet, wallets: Wallets, connection: Connection, relay: Relay, till: Till

@@ -11,7 +11,7 @@ import secrets
 import threading
 from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import typer
 from websockets.exceptions import ConnectionClosed
@@ -28,15 +28,17 @@ class Relay:
     """`with Relay() as relay: relay.url`. The switches:
 
     `refuses`: refuses every event with this message (`rate-limited: …`). `asks_who`: serves only authenticated clients
-    (NIP-42). `knows_tags` False: refuses filters by tag; `ignores_tags`: accepts them but does not apply them. `deaf`:
-    accepts events but passes none on. `silent_end`: sends no EOSE. `repeats`: how often it passes each event on.
-    `oldest`: maximum age of an event in seconds.
+    (NIP-42); it `refuses` others, `waits` until they answer, or `hides` what it stores from them. `knows_tags` False:
+    refuses filters by tag; `ignores_tags`: accepts them but does not apply them. `deaf`: accepts events but passes none
+    on. `silent_end`: sends no EOSE. `repeats`: how often it passes each event on. `oldest`: maximum age of an event in
+    seconds.
     """
 
     def __init__(self, port: int = 0, clock: Clock | None = None) -> None:
         self.clock = clock or Clock()
         self.refuses = ""
-        self.asks_who = self.ignores_tags = self.deaf = self.silent_end = False
+        self.ignores_tags = self.deaf = self.silent_end = False
+        self.asks_who: Literal["", "refuses", "waits", "hides"] = ""
         self.knows_tags = True
         self.repeats = 1
         self.oldest: int | None = None
@@ -102,8 +104,9 @@ class Relay:
     # --- one client --------------------------------------------------------------------------------------------------
 
     def _serve(self, connection: ServerConnection) -> None:
-        challenge, let_in = secrets.token_hex(16), False
-        if self.asks_who:
+        challenge, let_in = secrets.token_hex(16), not self.asks_who
+        kept_waiting: list[tuple[str, list[Filter]]] = []
+        if not let_in:
             _send(connection, "AUTH", challenge)
         try:
             for message in connection:
@@ -111,16 +114,22 @@ class Relay:
                     case ["AUTH", event] if self._answers(challenge, event):
                         let_in = True
                         _send(connection, "OK", event["id"], True, "")
+                        for name, filters in kept_waiting:
+                            self._subscribe(connection, name, filters)
                     case ["AUTH", {"id": str(named)}]:
                         _send(connection, "OK", named, False, "restricted: not the answer")
-                    case ["REQ", str(name), *_] if self.asks_who and not let_in:
+                    case ["REQ", str(name), *filters] if not let_in and self.asks_who == "waits":
+                        kept_waiting.append((name, filters))
+                    case ["REQ", str(name), *_] if not let_in and self.asks_who == "hides":
+                        _send(connection, "EOSE", name)
+                    case ["REQ", str(name), *_] if not let_in:
                         _send(connection, "CLOSED", name, "auth-required: who are you?")
                     case ["REQ", str(name), *filters]:
                         self._subscribe(connection, name, filters)
                     case ["CLOSE", str(name)]:
                         with self._lock:
                             self._subscriptions.pop((connection, name), None)
-                    case ["EVENT", {"id": str(named)}] if self.asks_who and not let_in:
+                    case ["EVENT", {"id": str(named)}] if not let_in:
                         _send(connection, "OK", named, False, "auth-required: who are you?")
                     case ["EVENT", event]:
                         self._take(connection, event)

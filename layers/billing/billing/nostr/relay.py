@@ -108,8 +108,9 @@ class Conversation:
         self._inbox: deque[list[Any]] = deque()
         self._parts: list[bytes] = []
         self._text = False
-        self._challenge = self._subscription = ""
-        self._authenticated = False
+        self._challenge = self._proof = self._subscription = ""
+        self._known: bool | None = None
+        self._asked_again = False
         self._gone: RelayTrouble | None = None
         address = parse_uri(url)
         opened_by = min(until, time.monotonic() + OPEN_SECONDS)
@@ -149,11 +150,15 @@ class Conversation:
                 case ["EVENT", str(to), event] if to == name:
                     events += [one for one in self._genuine(event) if _asked_for(one, wanted)]
                 case ["EOSE", str(to)] if to == name:
+                    soon = min(until, time.monotonic() + _CHALLENGE_SECONDS)
+                    if not events and self._challenged and self._admitted(soon):  # it may show us more
+                        self._send("REQ", name, wanted)
+                        continue
                     with contextlib.suppress(RelayTrouble):  # it may have hung up since
                         self._send("CLOSE", name)
                     return events
                 case ["CLOSED", str(to), *words] if to == name:
-                    if not self._admitted(words, until):
+                    if not _asks_who(words) or not self._admitted(until):
                         raise _refusal(words)
                     self._send("REQ", name, wanted)
         raise RelayTrouble("unreachable", "no end of stored events")
@@ -169,7 +174,7 @@ class Conversation:
                 case ["EOSE", str(to)] if to == name:
                     break
                 case ["CLOSED", str(to), *words] if to == name:
-                    if self._admitted(words, until):
+                    if _asks_who(words) and self._admitted(until):
                         self._send("REQ", name, wanted)
                     elif fallback is not None:
                         wanted, fallback = fallback, None
@@ -195,7 +200,7 @@ class Conversation:
                     case ["OK", event.id, False, *words]:
                         if _said(words).startswith("duplicate:"):
                             return True
-                        if not self._admitted(words, until):
+                        if not _asks_who(words) or not self._admitted(until):
                             raise _refusal(words)
                         self._send("EVENT", event.as_json())
                     case _:  # an answer may be here before the receipt
@@ -216,32 +221,30 @@ class Conversation:
 
     # --- NIP-42 ------------------------------------------------------------------------------------------------------
 
-    def _admitted(self, words: list[Any], until: float) -> bool:
-        """Whether the relay accepts us now, after it asked who we are. Tried once in a conversation."""
-        if not _said(words).startswith("auth-required:") or self._key is None or self._authenticated:
-            return False
-        self._authenticated = True
-        early: list[list[Any]] = []
-        soon = min(until, time.monotonic() + _CHALLENGE_SECONDS)
-        while not self._challenge and (message := self._next(soon)) is not None:
-            early.append(message)
-        self._inbox.extendleft(reversed(early))
-        if not self._challenge:
-            return False
+    @property
+    def _challenged(self) -> bool:
+        return bool(self._challenge or self._proof)
+
+    def _prove(self) -> None:
+        """Answers the relay's newest challenge, at once: some keep silent until then."""
+        if self._key is None or not self._challenge:
+            return
         tags = [["relay", self._url], ["challenge", self._challenge]]
         proof = signed(self._key, _AUTH, "", tags, int(self._clock()))
+        self._challenge, self._proof, self._known = "", proof.id, None
         self._send("AUTH", proof.as_json())
-        early = []
-        try:
-            while (message := self._next(until)) is not None:
-                match message:
-                    case ["OK", proof.id, bool(taken), *_]:
-                        return taken
-                    case _:
-                        early.append(message)
+
+    def _admitted(self, until: float) -> bool:
+        """Whether the relay knows us by now, so that it can be asked again; once in a conversation."""
+        if self._key is None or self._asked_again:
             return False
-        finally:
-            self._inbox.extendleft(reversed(early))
+        early: list[list[Any]] = []
+        soon = min(until, time.monotonic() + _CHALLENGE_SECONDS)
+        while self._known is None and (message := self._next(until if self._challenged else soon)) is not None:
+            early.append(message)
+        self._inbox.extendleft(reversed(early))
+        self._asked_again = self._known is True
+        return self._asked_again
 
     # --- messages ----------------------------------------------------------------------------------------------------
 
@@ -270,13 +273,11 @@ class Conversation:
                 raise self._gone
             if not self._receive(until):
                 return None
-        message = self._inbox.popleft()
-        if message[0] == "AUTH" and len(message) > 1 and isinstance(message[1], str):
-            self._challenge = message[1][:500]
-        return message
+        return self._inbox.popleft()
 
     def _receive(self, until: float) -> bool:
         """Reads what is there, waiting for something; False when the time is over."""
+        self._prove()
         data = self._read(until)
         if data is None:
             return False
@@ -316,6 +317,11 @@ class Conversation:
             message = json.loads(b"".join(self._parts)) if self._text else None
         except (ValueError, RecursionError):
             message = None
+        match message:
+            case ["AUTH", str(challenge), *_]:
+                self._challenge = challenge[:500]
+            case ["OK", self._proof, bool(taken), *_]:
+                self._known = taken
         if isinstance(message, list) and message and isinstance(message[0], str):
             self._inbox.append(message)
 
@@ -408,6 +414,10 @@ def _asked_for(event: Event, wanted: Filter) -> bool:
 
 def _said(words: list[Any]) -> str:
     return words[0] if words and isinstance(words[0], str) else ""
+
+
+def _asks_who(words: list[Any]) -> bool:
+    return _said(words).startswith("auth-required:")
 
 
 def _refusal(words: list[Any]) -> RelayTrouble:
