@@ -19,6 +19,8 @@ NSEC = bech32.encode("nsec", bech32.regroup(bytes.fromhex(OURS.secret), 8, 5, pa
     [
         f"nostr+walletconnect://{WALLET.public}?relay={RELAY}&secret={OURS.secret}",
         f"  nostr+walletconnect://{WALLET.public}?relay={RELAY}&secret={OURS.secret}\n",
+        f"\ufeffnostr+walletconnect://{WALLET.public}?relay={RELAY}\r\n&secret={OURS.secret[:9]} {OURS.secret[9:]}",
+        f"\u2066nostr+walletconnect://{WALLET.public}?relay={RELAY}&\u00adsecret={OURS.secret}\u2069\u00a0\u200b",
         f"nostr+walletconnect:{WALLET.public}?relay={RELAY}&secret={OURS.secret}",
         f"nostrwalletconnect://{WALLET.public}?relay=wss://relay.example.com/v1&secret={OURS.secret}",
         f"NOSTR+WALLETCONNECT://{WALLET.public.upper()}?relay={RELAY}&secret={OURS.secret.upper()}",

@@ -213,7 +213,9 @@ def test_with_the_code_it_is_on_and_says_when_the_next_one_comes(shop: Shop) -> 
     assert shop.messages.show(USER, NOW)["asked_until"] is None
 
 
-@pytest.mark.parametrize("text", [BUYER, f"nostr:{BUYER}", f" {BUYER.upper()} ", KEY.public])
+@pytest.mark.parametrize(
+    "text", [BUYER, f"nostr:{BUYER}", f" {BUYER.upper()} ", f"NOSTR:{BUYER.upper()}\u200b", KEY.public]
+)
 def test_a_key_is_taken_as_people_write_it(shop: Shop, text: str) -> None:
     assert shop.messages.ask(USER, text, WEEK, NOW)["outcome"] == "sent"
 

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, quote
 
 from billing.data import dataclass, field
 from billing.errors import InvalidRequest
-from billing.nostr.keys import Key, is_public, plain
+from billing.nostr.keys import Key, is_public, pasted, plain
 from billing.nostr.relay import relay_url
 from billing.nostr.relays import MOST
 
@@ -28,7 +28,7 @@ class Connection:
     @classmethod
     def parse(cls, text: str, *, local: bool = False) -> "Connection":
         """Out of what was pasted or scanned. Raises `InvalidRequest`; its code says what is wrong."""
-        text = text.strip()
+        text = pasted(text)
         scheme = _SCHEME.match(text)
         if scheme is None or len(text) > _LONGEST:
             raise InvalidRequest("this is no connection string of a wallet", code="wallet_connection_unreadable")

@@ -70,6 +70,11 @@ def is_public(text: object) -> bool:
     return True
 
 
+def pasted(text: str) -> str:
+    """Without the spaces, line breaks and invisible marks that come along when a text is copied."""
+    return "".join(sign for sign in text if sign.isprintable() and not sign.isspace())
+
+
 def plain(text: str, prefix: str) -> str:
     """A key as hex, from hex or from its bech32 form (npub, nsec). `ValueError`."""
     if not text.lower().startswith(f"{prefix}1"):

@@ -1,11 +1,12 @@
 """The service as somebody who writes: its own key, and the relays by which it reaches others."""
 
 import hmac
+import re
 from collections.abc import Callable, Sequence
 
 from billing.data import dataclass
 from billing.errors import InvalidRequest, NotConfigured
-from billing.nostr.keys import Key, is_public, plain
+from billing.nostr.keys import Key, is_public, pasted, plain
 from billing.nostr.messages import INDEXES, Sent, send
 from billing.nostr.relays import Relays
 from billing.settings import Settings
@@ -41,7 +42,7 @@ class Messenger:
     def parse(self, text: str) -> str:
         """The public key that somebody typed, in hex. Raises `InvalidRequest`."""
         try:
-            key = plain(text.strip().removeprefix("nostr:"), "npub")
+            key = plain(re.sub("^nostr:", "", pasted(text), flags=re.IGNORECASE), "npub")
         except ValueError:
             key = ""
         if not is_public(key):
