@@ -75,6 +75,10 @@ test("a refusal is told from silence", async () => {
   await expect(finishSignIn(PROVIDER, back(await began()))).rejects.toMatchObject({ status: 400, code: "invalid_grant" });
   fetched.mockRejectedValueOnce(new TypeError("no network"));
   await expect(finishSignIn(PROVIDER, back(await began()))).rejects.toMatchObject({ status: 0 });
+  answers({ error: "too_many_requests" }, 429);
+  await expect(finishSignIn(PROVIDER, back(await began()))).rejects.toMatchObject({ status: 0 });
+  answers({ error: "temporarily_unavailable" }, 400);
+  await expect(finishSignIn(PROVIDER, back(await began()))).rejects.toMatchObject({ status: 0 });
   fetched.mockResolvedValueOnce(new Response("<html>", { status: 502 }));
   await expect(finishSignIn(PROVIDER, back(await began()))).rejects.toMatchObject({ status: 0 });
 });

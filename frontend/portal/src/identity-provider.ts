@@ -7,6 +7,7 @@ export type Provider = Schemas["IdentityProvider"];
 export const RETURN_PATH = "/console/signed-in";
 const KEY = "bitsleuth-billing-signing-in";
 const PATIENCE_MS = 10_000;
+const PASSING = ["temporarily_unavailable", "server_error"];
 
 interface Begun {
   state: string;
@@ -106,8 +107,10 @@ async function ask(provider: Provider, form: Readonly<Record<string, string>>): 
   const answer = await fetch(provider.token_url, { method: "POST", body, signal, credentials: "omit" }).catch(() => null);
   const said = (await answer?.json().catch(() => null)) as (Tokens & { error?: string }) | null;
   if (answer?.ok && said) return said;
-  const refused = answer !== null && answer.status < 500 && typeof said?.error === "string";
-  throw new ApiError(refused ? 400 : 0, refused ? (said.error ?? "refused") : "network", "the identity provider did not give a token");
+  const error = said?.error;
+  // RFC 6749, 5.2: a no comes with one of these. One that is throttled or out of order has refused nothing.
+  const refused = [400, 401].includes(answer?.status ?? 0) && typeof error === "string" && !PASSING.includes(error);
+  throw new ApiError(refused ? 400 : 0, refused ? error : "network", "the identity provider did not give a token");
 }
 
 function adopted(provider: Provider, tokens: Tokens): AdoptedTokens {
