@@ -369,6 +369,12 @@ def test_one_that_confirms_what_we_closed_has_not_ended_what_we_listen_to() -> N
     assert trouble.value.why == "refused"
 
 
+def test_what_came_of_a_list_without_an_end_counts() -> None:
+    event = signed(Key.new(), 1, "text", [], 1_700_000_000)
+    with Raw(after_hands(message("EVENT", "s1", event.as_json()))) as raw:
+        assert asked(raw.url, 0.5)[0] == [event]
+
+
 def test_one_that_asks_who_we_are_and_takes_no_answer_is_not_waited_for() -> None:
     began = time.monotonic()
     with (

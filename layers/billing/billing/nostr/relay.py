@@ -141,7 +141,7 @@ class Conversation:
     # --- what can be asked of a relay --------------------------------------------------------------------------------
 
     def stored(self, wanted: Filter, seconds: float = READ_SECONDS) -> list[Event]:
-        """The stored events that match. A relay that does not end its list is cut off by time."""
+        """The stored events that match. A relay that does not end its list is cut off by time; what came counts."""
         name, events = self._name(), []
         until = min(self._until, time.monotonic() + seconds)
         self._send("REQ", name, wanted)
@@ -161,6 +161,8 @@ class Conversation:
                     if not _asks_who(words) or not self._admitted(until):
                         raise _refusal(words)
                     self._send("REQ", name, wanted)
+        if events:
+            return events
         raise RelayTrouble("unreachable", "no end of stored events")
 
     def subscribe(self, wanted: Filter, fallback: Filter | None = None) -> None:
