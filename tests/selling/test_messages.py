@@ -272,6 +272,14 @@ def test_a_stranger_is_sent_three_codes_a_day_whoever_asks(shop: Shop) -> None:
     assert shop.inbox.tried == 3
 
 
+def test_a_code_that_was_never_sent_is_not_counted(shop: Shop) -> None:
+    shop.inbox.moods = ["no_inbox", "not_looked", "refused", "unreachable", "sent", "unsure", "sent"]
+    for number in range(7):
+        shop.messages.ask(f"usr_{number}", BUYER, WEEK, NOW)
+    with pytest.raises(TooManyRequests):
+        shop.messages.ask("usr_9", BUYER, WEEK, NOW)
+
+
 def test_another_key_counts_only_when_its_code_came_back(shop: Shop) -> None:
     shop.become(*prepaid())
     shop.opt_in()

@@ -112,7 +112,8 @@ class Messages:
         if self._moved(user_id):
             raise account_moved()
         key, code = self._writer.parse(text), f"{secrets.randbelow(10**6):06d}"
-        self._limits.count("message-code", self._writer.name_of(key), _CODES_PER_KEY, DAY, now)
+        name = self._writer.name_of(key)
+        self._limits.count("message-code", name, _CODES_PER_KEY, DAY, now)
         recipient_id = f"msg_{secrets.token_hex(16)}"
         sealed = self._envelopes.seal(user_id, recipient_id, key, code)
         pending = PendingCode(
@@ -129,6 +130,7 @@ class Messages:
         sent = self._writer.send(key, message, at=now, seed=secrets.token_bytes(32), expires_at=now + DAY)
         if sent.outcome not in ("sent", "unsure"):
             self._store.forget_code(user_id)
+            self._limits.count("message-code", name, _CODES_PER_KEY, DAY, now, cost=-1)
         return {**_sent(sent), **self.show(user_id, now)}
 
     def confirm(self, user_id: str, code: str, now: int) -> dict[str, Any]:

@@ -33,7 +33,7 @@ class Limits:
         return self._salt[1]
 
     def count(self, what: str, who: str, limit: int, window: int, now: int, cost: int = 1) -> None:
-        """Counts one call, or what it costs, in a window of so many seconds.
+        """Counts one call, or what it costs, in a window of so many seconds; a negative cost gives back.
 
         Raises `TooManyRequests` where that would be more than `limit`.
         """
