@@ -307,7 +307,7 @@ class World:
 
     def meaning(self) -> dict[str, Any]:
         """The end state without what a different way to it may change: versions, and when something was looked at."""
-        records = _without(asdict(self.accounts.load(USER, whole=True))["records"], "observed_at")
+        records = _without(asdict(self.accounts.load(USER, whole=True))["records"], "observed_at", "since")
         return {
             "records": {key: record for key, record in records.items() if key != self.account.booked.record},
             "sources": self.accounts.sources.get(USER, ()),
@@ -373,7 +373,7 @@ def _key() -> str:
     return uuid.uuid4().hex
 
 
-def _without(data: Any, name: str) -> Any:
+def _without(data: Any, *names: str) -> Any:
     if isinstance(data, dict):
-        return {key: _without(value, name) for key, value in data.items() if key != name}
+        return {key: _without(value, *names) for key, value in data.items() if key not in names}
     return data

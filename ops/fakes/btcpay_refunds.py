@@ -83,8 +83,10 @@ class Refunds:
         return json_answer(self._json(claim))
 
     def _payouts(self, request: Request) -> Answer:
+        """Like the server, it hides all payouts of an archived pull payment, even those that were paid."""
         every = request.query.get("includeCancelled") == "true"
-        payouts = self.claims[request.params["id"]]["payouts"]
+        claim = self.claims[request.params["id"]]
+        payouts = [] if claim["archived"] else claim["payouts"]
         return json_answer([payout for payout in payouts if every or payout["state"] != "Cancelled"])
 
     def _json(self, claim: Mapping[str, Any]) -> dict[str, Any]:

@@ -151,6 +151,42 @@ def test_archiving_leaves_what_was_paid_out(btcpay: World) -> None:
     assert (btcpay.bought.status, books(btcpay), btcpay.has(FEATURE)) == ("partially_refunded", PRICE - 2000, True)
 
 
+@pytest.mark.parametrize("seen", ["being paid", "paid"])
+def test_a_claim_that_was_paid_out_stays_so_when_it_is_archived(btcpay: World, seen: str) -> None:
+    """The server lists no payouts of an archived claim any more, not even those that were paid."""
+    invoice = btcpay.buy(TAX_PASS)
+    made = give_back(btcpay, invoice)
+    btcpay.app.refunds.claim(made["refund_id"], state="InProgress" if seen == "being paid" else "Completed")
+    btcpay.settle()
+    btcpay.app.advance(60)
+    btcpay.app.refunds.archive(made["refund_id"])
+    late = {"payoutId": "p", "pullPaymentId": made["refund_id"], "payoutState": "Completed"}
+    btcpay.app.send_event("PayoutUpdated", late)
+    btcpay.settle()
+    btcpay.poll(DAY)
+    assert (btcpay.bought.status, books(btcpay), btcpay.has(FEATURE)) == ("refunded", 0, False)
+    with pytest.raises(Conflict, match="at most 0"):
+        give_back(btcpay, invoice, key="key-0002")
+
+
+def test_a_claim_that_takes_weeks_moves_no_later_term(btcpay: World) -> None:
+    first = btcpay.buy(PLUS)
+    btcpay.app.advance(60)
+    btcpay.buy(PLUS)
+    btcpay.app.advance(60)
+    made = give_back(btcpay, first)
+    btcpay.settle()
+    (before,) = btcpay.account.renewals
+    payout = None
+    for state in ("AwaitingApproval", "AwaitingPayment", "Completed"):
+        btcpay.app.advance(5 * DAY)
+        if payout is None:
+            payout = btcpay.app.refunds.claim(made["refund_id"], state=state)
+        btcpay.app.refunds.move(payout, state)
+        btcpay.settle()
+        assert btcpay.account.renewals == [before], state
+
+
 def test_whose_turn_a_claim_is_is_said(btcpay: World) -> None:
     invoice = btcpay.buy(TAX_PASS)
     made = give_back(btcpay, invoice)

@@ -176,6 +176,7 @@ class RefundFact(_Fact):
     `request_id`: the request of ours that it carries out, as written on the provider's object. `exact_amount`: the
     provider's own words for it, where `amount_cents` is rounded or converted. `waits_for`: of one in bitcoin that is on
     its way, whose turn it is: the buyer's (`claim`), the merchant's (`approval`) or the server's (`payment`).
+    `paid_cents`: what was paid out of it so far, which stands if the rest is withdrawn.
     """
 
     refund_id: str
@@ -188,6 +189,7 @@ class RefundFact(_Fact):
     request_id: str | None = None
     exact_amount: str | None = None
     waits_for: str | None = None
+    paid_cents: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

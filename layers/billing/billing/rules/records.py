@@ -35,8 +35,8 @@ UNDER_WAY: frozenset[PurchaseState] = frozenset({"pending", "processing"})
 class Refund:
     """Money back. `request_id`: the request of ours (see `RefundRequest`) that it carries out, if any. `exact_amount`:
     the provider's own words for an amount that is rounded or converted here. `waits_for`: whose turn it is with a claim
-    in bitcoin that is on its way (see `RefundFact`). `since`: when it was made, or first took money, if that
-    was before `observed_at`."""
+    in bitcoin that is on its way, and `paid_cents`: what was paid out of it so far (see `RefundFact`). `since`: when it
+    was made, or first took money, if that was before `observed_at`."""
 
     refund_id: str
     amount_cents: int
@@ -47,6 +47,7 @@ class Refund:
     exact_amount: str | None = None
     waits_for: str | None = None
     since: int | None = None
+    paid_cents: int = 0
 
     @property
     def given_back_cents(self) -> int:

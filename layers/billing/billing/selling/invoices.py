@@ -125,11 +125,8 @@ def _is_news(purchase: Purchase, facts: Iterable[Fact]) -> bool:
                 return True
         elif isinstance(fact, RefundFact):
             refund = refunds.get(fact.refund_id)
-            if refund is None or (refund.status, refund.amount_cents, refund.waits_for) != (
-                fact.status,
-                fact.amount_cents,
-                fact.waits_for,
-            ):
+            told = (fact.status, fact.amount_cents, fact.waits_for, fact.paid_cents)
+            if refund is None or (refund.status, refund.amount_cents, refund.waits_for, refund.paid_cents) != told:
                 return True
     return False
 

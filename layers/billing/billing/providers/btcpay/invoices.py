@@ -147,19 +147,15 @@ def refund_fact(
     payouts: Sequence[Mapping[str, Any]],
     now: int,
 ) -> RefundFact:
-    """The refund of a claim: its full amount, or after the claim was withdrawn, the payouts made or in progress."""
-    refund_id, currency = str(claim["id"]), str(claim["currency"])
-    paying = [(str(p["state"]), Decimal(p["originalAmount"])) for p in payouts]
-    paying = [(state, amount) for state, amount in paying if state != "Cancelled"]
-    done = sum((amount for state, amount in paying if state == "Completed"), Decimal(0))
-    whole, standing = Decimal(claim["amount"]), sum((amount for _, amount in paying), Decimal(0))
-    withdrawn = bool(claim.get("archived"))
-    counted = standing if withdrawn and standing else whole
-    status: RefundStatus = "succeeded" if done >= counted else "failed" if withdrawn and not standing else "pending"
-    states = {state for state, _ in paying}
+    """The refund of a claim. Archived, it is withdrawn: payouts made or in progress stay, but the server (up to 2.4.1)
+    lists none of them any more."""
+    refund_id, currency, whole = str(claim["id"]), str(claim["currency"]), Decimal(claim["amount"])
+    done, paid = _sum_of(payouts, "Completed"), _sum_of(payouts, "Completed", "InProgress")
+    status: RefundStatus = "succeeded" if done >= whole else "failed" if claim.get("archived") else "pending"
+    states = {str(payout["state"]) for payout in payouts} - {"Cancelled"}
     turn = "approval" if "AwaitingApproval" in states else "payment" if states - {"Completed"} else "claim"
-    price_currency = str(invoice["currency"])
-    cents = minor_nearest(counted * _rate(invoice, methods, currency), price_currency)
+    price_currency, rate = str(invoice["currency"]), _rate(invoice, methods, currency)
+    cents = minor_nearest(whole * rate, price_currency)
     described, _, reason = str(claim.get("description") or "").rpartition(": ")
     return RefundFact(
         provider=NAME,
@@ -171,9 +167,14 @@ def refund_fact(
         status=status,
         reason=reason if described.startswith(DESCRIBED) else None,
         request_id=_request_of(claim.get("name")),
-        exact_amount=inexact_amount(counted, currency, cents, price_currency),
+        exact_amount=inexact_amount(whole, currency, cents, price_currency),
         waits_for=turn if status == "pending" else None,
+        paid_cents=minor_nearest(paid * rate, price_currency),
     )
+
+
+def _sum_of(payouts: Sequence[Mapping[str, Any]], *states: str) -> Decimal:
+    return sum((Decimal(payout["originalAmount"]) for payout in payouts if payout["state"] in states), Decimal(0))
 
 
 def _request_of(name: object) -> str | None:

@@ -20,7 +20,7 @@ _DISPUTE_RANK = {"inquiry": 0, "open": 1, "won": 2, "lost": 3}
 
 def refund(account: Account, fact: RefundFact, catalogue: Catalogue) -> Account | Ref:
     """One refund by its own id: pending counts, failed gives back."""
-    new = Refund(
+    told = Refund(
         refund_id=fact.refund_id,
         amount_cents=fact.amount_cents,
         status=fact.status,
@@ -30,24 +30,38 @@ def refund(account: Account, fact: RefundFact, catalogue: Catalogue) -> Account 
         exact_amount=fact.exact_amount,
         waits_for=fact.waits_for,
         since=fact.made_at,
+        paid_cents=fact.paid_cents,
     )
 
     def change(payment: Payment) -> Payment:
-        old = payment.refunds.get(new.refund_id, new)
-        newer, older = (old, new) if _stands(old, new, _REFUND_RANK) else (new, old)
-        # Not every event of a refund names its reason or our request.
-        merged = replace(
-            newer,
-            reason=newer.reason or older.reason,
-            request_id=newer.request_id or older.request_id,
-            since=_since(newer, older),
-        )
-        return replace(payment, refunds={**payment.refunds, new.refund_id: merged})
+        merged = _merged(payment.refunds.get(told.refund_id, told), told)
+        return replace(payment, refunds={**payment.refunds, told.refund_id: merged})
 
     changed = _on_payment(account, fact.provider, fact.payment_ref, change)
     if isinstance(changed, Ref):
         return changed
     return _followed(account, settled(changed, fact.provider, fact.request_id), fact.observed_at, catalogue)
+
+
+def _merged(old: Refund, new: Refund) -> Refund:
+    """The newest state. Not every event names the reason, our request, or what was paid out before."""
+    newer, older = (old, new) if _stands(old, new, _REFUND_RANK) else (new, old)
+    merged = replace(
+        newer,
+        reason=newer.reason or older.reason,
+        request_id=newer.request_id or older.request_id,
+        since=_since(newer, older),
+    )
+    return _withdrawn(merged, older) if merged.status == "failed" else merged
+
+
+def _withdrawn(refund: Refund, older: Refund) -> Refund:
+    """What had been paid out of a claim still counts; its server may list it no more."""
+    paid = max(refund.paid_cents, older.paid_cents)
+    if not paid:
+        return refund
+    exact = refund.exact_amount if refund.amount_cents == paid else None
+    return replace(refund, status="succeeded", amount_cents=paid, paid_cents=paid, exact_amount=exact)
 
 
 def _followed(before: Account, changed: Account, now: int, catalogue: Catalogue) -> Account:
