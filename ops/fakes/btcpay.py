@@ -39,7 +39,14 @@ from fakes.btcpay_refunds import Refunds
 
 RETRY_AFTER = (10, 60, 600, 600, 600, 600, 600, 600)
 VIEW, CREATE, MODIFY = "canviewinvoices", "cancreateinvoice", "canmodifyinvoices"
-PERMISSIONS = (VIEW, CREATE, MODIFY, "cancreatenonapprovedpullpayments", "canviewpullpayments")
+REFUND, VIEW_REFUNDS = "cancreatenonapprovedpullpayments", "canviewpullpayments"
+PERMISSIONS = (VIEW, CREATE, MODIFY, REFUND)
+INCLUDED = {
+    MODIFY: (VIEW, CREATE),
+    REFUND: (VIEW_REFUNDS,),
+    "canmanagepullpayments": (REFUND, VIEW_REFUNDS),
+    "canmodifystoresettings": (*PERMISSIONS, VIEW_REFUNDS),
+}
 
 
 def _tried_again(status: int) -> bool:
@@ -133,7 +140,8 @@ class BTCPay(App):
             return json_answer({"code": "unauthenticated", "message": "Authentication is required"}, 401)
         if request.params.get("store", self.store_id) != self.store_id:
             return json_answer({"code": "store-not-found", "message": "The store was not found"}, 404)
-        return None if permission in ("", *self.permissions) else refused_permission(permission)
+        included = (name for granted in self.permissions for name in INCLUDED.get(granted, ()))
+        return None if permission in ("", *self.permissions, *included) else refused_permission(permission)
 
     def _key(self, request: Request) -> Answer:
         permissions = [f"btcpay.store.{name}:{self.store_id}" for name in sorted(self.permissions)]

@@ -16,10 +16,15 @@ _NEEDED = {
     "canviewpullpayments": ("warn", "refunds made at the server are not looked for: View pull payments"),
     "canmodifyinvoices": ("warn", "an invoice for another choice of plan runs out by itself: Modify invoices"),
 }
-# Permission → wider permissions that include it.
-_WIDER = {
-    "cancreatenonapprovedpullpayments": ("cancreatepullpayments", "canmanagepullpayments"),
-    "canviewpullpayments": ("canmanagepullpayments",),
+# Permission → those that it includes.
+_INCLUDES = {
+    "unrestricted": ("canmodifystoresettings",),
+    "canmodifystoresettings": ("canviewstoresettings", "canmodifyinvoices", "canmanagepullpayments"),
+    "canviewstoresettings": ("canviewinvoices", "canviewpullpayments"),
+    "canmodifyinvoices": ("canviewinvoices", "cancreateinvoice"),
+    "canmanagepullpayments": ("cancreatepullpayments",),
+    "cancreatepullpayments": ("cancreatenonapprovedpullpayments",),
+    "cancreatenonapprovedpullpayments": ("canviewpullpayments",),
 }
 
 
@@ -28,9 +33,11 @@ def check(client: BTCPay) -> Iterator[Check]:
     about = client.about()
     yield Check("ok", "server", f"answers as version {about.version or 'unknown'}")
     yield from _version(about.version)
-    granted = {name for name, store in about.permissions if store in ("", client.store_id)}
+    granted = [name for name, store in about.permissions if store in ("", client.store_id)]
+    for name in granted:  # grows
+        granted += _INCLUDES.get(name, ())
     for name, (level, without) in _NEEDED.items():
-        if "unrestricted" in granted or granted & {name, "canmodifystoresettings", *_WIDER.get(name, ())}:
+        if name in granted:
             continue
         what, _, words = without.partition(": ")
         yield Check("fail" if level == "fail" else "warn", "API key", what, f"give the key the permission “{words}”")
