@@ -232,7 +232,7 @@ class BTCPay(App):
                     "totalPaid": btc(invoice.gross),
                     "paymentMethodPaid": btc(sum(p["satoshis"] for p in mine)),
                     "paymentMethodFee": btc(due + invoice.gross - invoice.satoshis),
-                    "payments": [payment_json(p, invoice) for p in mine],
+                    "payments": [payment_json(p, invoice, self.skew) for p in mine],
                     "additionalData": {},
                 }
             )
@@ -360,7 +360,7 @@ class BTCPay(App):
             self.notify(invoice, "InvoiceInvalid", manuallyMarked=True)
 
     def _notify_payment(self, invoice: Invoice, payment: Mapping[str, Any], kind: str, *, late: bool) -> None:
-        details = {"paymentMethodId": payment["method"], "payment": payment_json(payment, invoice)}
+        details = {"paymentMethodId": payment["method"], "payment": payment_json(payment, invoice, self.skew)}
         self.notify(invoice, kind, afterExpiration=late, **details)
 
     def notify(self, invoice: Invoice, kind: str, **more: object) -> None:

@@ -81,10 +81,10 @@ def markable(invoice: Invoice) -> list[str]:
     return [name for name, may in (("Settled", settled), ("Invalid", invalid)) if may]
 
 
-def payment_json(payment: Mapping[str, Any], invoice: Invoice) -> dict[str, Any]:
+def payment_json(payment: Mapping[str, Any], invoice: Invoice, skew: int) -> dict[str, Any]:
     return {
         "id": payment["id"],
-        "receivedDate": payment["when"],
+        "receivedDate": payment["when"] + skew,
         "value": btc(payment["satoshis"]),
         "fee": btc(payment["fee"]),
         "status": payment["status"],

@@ -7,6 +7,8 @@ from typing import Any, cast
 import pytest
 
 from billing.errors import Conflict
+from billing.rules.plans import Plan
+from billing.rules.terms import add_interval
 from billing.rules.times import DAY
 from fakes.base import Request
 from tests.acceptance.bitcoin import FEATURE, PRICE, books, confirm, flagged, give_back, opened
@@ -158,3 +160,18 @@ def test_a_server_whose_clock_was_an_hour_ahead_delays_nothing(btcpay: World, to
     btcpay.app.refunds.archive(made["refund_id"])
     btcpay.desk.reread("btcpay", invoice, btcpay.now)
     assert btcpay.has(FEATURE)
+
+
+@pytest.mark.parametrize("plan", [TAX_PASS, PLUS], ids=["pass", "term"])
+def test_a_payment_by_a_clock_that_is_ahead_counts_from_when_it_was_read(btcpay: World, plan: Plan) -> None:
+    btcpay.app.skew = 400 * DAY
+    invoice = opened(btcpay, plan)
+    btcpay.app.pay(invoice)
+    confirm(btcpay, invoice)
+    btcpay.settle()
+    assert btcpay.has(FEATURE if plan is TAX_PASS else "ai.insights")
+    assert btcpay.bought.payment is not None
+    assert btcpay.bought.payment.paid_at == btcpay.now
+    assert [renewal.ends_at for renewal in btcpay.account.renewals] == (
+        [] if plan is TAX_PASS else [add_interval(btcpay.now, "month")]
+    )

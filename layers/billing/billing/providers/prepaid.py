@@ -108,7 +108,10 @@ MOST_TRANSACTIONS = 10
 
 
 def facts_of(provider: str, invoice_id: str, metadata: object, seen: Seen, now: int) -> tuple[Fact, ...]:
-    """The purchase as of `now`, and the end of its checkout if the invoice accepts no more payments."""
+    """The purchase as of `now`, and the end of its checkout if the invoice accepts no more payments.
+
+    What was read has happened, so by a server's clock that is ahead it happened `now` at the latest.
+    """
     user_id, checkout_id = named_by(metadata)
     purchase = PurchaseFact(
         provider=provider,
@@ -119,8 +122,8 @@ def facts_of(provider: str, invoice_id: str, metadata: object, seen: Seen, now: 
         amount_cents=seen.amount_cents,
         currency=seen.currency,
         checkout_id=checkout_id,
-        created_at=seen.created_at,
-        paid_at=seen.paid_at,
+        created_at=min(seen.created_at, now),
+        paid_at=None if seen.paid_at is None else min(seen.paid_at, now),
         due_cents=seen.due_cents,
         received_cents=seen.received_cents,
         received_sat=seen.received_sat,
