@@ -174,6 +174,21 @@ def test_one_that_cannot_serve_is_left_alone_after_some_tries(
 
 
 @CLIENTS
+def test_an_answer_that_is_too_large_closes_no_way_for_others(
+    server: BadServer, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(breakers, "_LARGEST", 1000)
+    server.manner = answering("200 OK", b" " * 1001)
+    read = client(server)
+    for asked in range(1, 5):
+        with pytest.raises(ProviderUnavailable) as unread:
+            read()
+        assert (unread.value.extensions["reason"], server.calls) == ("too_large", asked)
+    server.manner = answering("200 OK", b'{"id": "sub_1", "object": "subscription"}')
+    assert read()
+
+
+@CLIENTS
 def test_nothing_is_begun_that_could_not_end(server: BadServer, client: Client) -> None:
     read = client(server)
     deadline.begin(Context(deadline.RESERVE + 0.05))

@@ -75,11 +75,12 @@ def seconds_of(retry_after: str | None) -> float:
 
 
 def whole(raw: Any, until: float) -> bytes:
-    """The complete body of a urllib3 response, read before `until` (monotonic). Raises urllib3's errors.
+    """The complete body of a urllib3 response, read before `until` (monotonic). Raises urllib3's errors, and
+    `ProviderUnavailable` for one that is too large: its server is not away, so this is no failure for the breaker.
 
     Needed because a socket timeout limits each read, not the whole body.
     """
-    from urllib3.exceptions import HTTPError, TimeoutError
+    from urllib3.exceptions import TimeoutError
 
     content = bytearray()
     while piece := raw.read1(65_536, decode_content=True):
@@ -87,5 +88,5 @@ def whole(raw: Any, until: float) -> bytes:
         if time.monotonic() > until:
             raise TimeoutError("the answer came too slowly")
         if len(content) > _LARGEST:
-            raise HTTPError("the answer is larger than any that was asked for")
+            raise ProviderUnavailable("the provider's answer is too large to be read", reason="too_large")
     return bytes(content)
