@@ -1,20 +1,16 @@
 """`billing bitcoin`: checks the configuration of BTCPay Server and BitPay."""
 
-from collections.abc import Iterable
-from typing import cast
+from collections.abc import Sequence
 
 import typer
 from rich.markup import escape
 
 from billing.errors import NotConfigured, ProviderError
-from billing.providers import PREPAID, load
-from billing.providers.bitpay import BitPay
-from billing.providers.btcpay import BTCPay
-from billing.providers.btcpay.checkup import check
+from billing.providers import PREPAID, Clients, prepaid_client
 from billing.providers.interface import Check
 from billing.settings import Settings
 from billing_cli.output import console
-from billing_cli.stack import Stack
+from billing_cli.stack import NEEDED, Stack
 
 app = typer.Typer(no_args_is_help=True, help="BTCPay Server and BitPay: check how they are set up.")
 _MARKS = {"ok": "[green]✓[/]", "warn": "[yellow]![/]", "fail": "[red]✗[/]"}
@@ -44,13 +40,10 @@ def doctor(context: typer.Context) -> None:
         raise typer.Exit(1)
 
 
-def checks(name: str, settings: Settings) -> Iterable[Check]:
+def checks(name: str, settings: Settings) -> Sequence[Check]:
     try:
-        secret = "BTCPAY_WEBHOOK_SECRET" if name == "btcpay" else "BITPAY_API_KEY"
-        settings.secrets(secret)
-        client = load(name).connect(settings)
-        if isinstance(client, BTCPay):
-            return list(check(client))
-        return list(cast(BitPay, client).check())
+        for secret in NEEDED[name]:
+            settings.secrets(secret)
+        return list(prepaid_client(Clients(settings), name).check())
     except (NotConfigured, ProviderError) as error:
         return [Check("fail", "connection", str(error), "docs/bitcoin.md has every name and where it comes from")]

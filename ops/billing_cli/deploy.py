@@ -26,7 +26,7 @@ from billing.identity.tokens import Verifier, generate_key_set
 from billing_cli import plans, stripe
 from billing_cli.operator_aws import CONFIG
 from billing_cli.output import console, refused
-from billing_cli.stack import Stack
+from billing_cli.stack import NEEDED, Stack
 
 ROOT = Path(__file__).parents[2]
 PAGES = ROOT / "frontend" / "portal" / "dist"
@@ -35,13 +35,6 @@ STAGES = ("dev", "staging", "prod")
 ORIGINS = ("PublicUrl", "PortalUrl", "HostOrigin")
 # Least concurrency quota with which five functions can be reserved: AWS keeps 100 unreserved.
 PLACES_TO_RESERVE = 105
-# The secrets that each provider requires.
-NEEDED = {
-    "stripe": ("STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRET"),
-    "bitpay": ("BITPAY_API_KEY",),
-    "btcpay": ("BTCPAY_API_KEY", "BTCPAY_WEBHOOK_SECRET"),
-    "mock": ("BILLING_WEBHOOK_SECRET",),
-}
 
 
 def _say(text: str) -> None:
@@ -360,7 +353,7 @@ def deploy(
         invalidate(account, state.outputs["PagesDistributionId"], stale)
     _done(f"pages uploaded{'; older versions are removed from the CDN cache' if stale else ''}")
     stack = Stack(name)
-    empty = [name for provider in offered for name in NEEDED.get(provider, ()) if not store.filled(name)]
+    empty = [name for provider in offered for name in NEEDED[provider] if not store.filled(name)]
     import_plans(stack, offered, empty)
     summary(stack, state, offered, empty)
 

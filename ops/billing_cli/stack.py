@@ -44,16 +44,18 @@ _NAMES = {
     "BTCPAY_PROXY": "BtcpayProxy",
     "NOSTR_INDEXES": "NostrIndexes",
 }
+# The secrets that each provider requires.
+NEEDED = {
+    "stripe": ("STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRET"),
+    "bitpay": ("BITPAY_API_KEY",),
+    "btcpay": ("BTCPAY_API_KEY", "BTCPAY_WEBHOOK_SECRET"),
+    "mock": ("BILLING_WEBHOOK_SECRET",),
+}
 _SECRETS = (
-    "STRIPE_SECRET_KEY",
-    "STRIPE_WEBHOOK_SECRET",
-    "BILLING_WEBHOOK_SECRET",
-    "ENDPOINT_SECRETS_KEY",
-    "BITPAY_API_KEY",
+    *(secret for needed in NEEDED.values() for secret in needed),
     "BITPAY_MERCHANT_TOKEN",
     "BITPAY_MERCHANT_KEY",
-    "BTCPAY_API_KEY",
-    "BTCPAY_WEBHOOK_SECRET",
+    "ENDPOINT_SECRETS_KEY",
     "NOSTR_SERVICE_KEY",
     "VOUCHER_SECRET",
 )

@@ -9,8 +9,9 @@ import pytest
 from ops.local.deliveries import SIGNATURES
 
 from billing.providers import PREPAID, PROVIDERS, load, prepaid_client, renewing_client
-from billing.providers.interface import Client, PrepaidProviderClient, RecurringProviderClient
+from billing.providers.interface import Client, PrepaidProviderClient, Provider, RecurringProviderClient
 from billing.settings import Settings
+from billing_cli.stack import NEEDED
 from tests.acceptance.world import PLAYERS
 
 ROOT = Path(__file__).parents[2]
@@ -38,7 +39,7 @@ def members(protocol: type) -> set[str]:
 def test_a_provider_has_the_members_of_every_provider(name: str) -> None:
     module = load(name)
     assert name == module.NAME
-    assert all(callable(getattr(module, member)) for member in ("verify", "minimise", "translate", "connect"))
+    assert all(callable(getattr(module, member)) for member in members(Provider))
 
 
 @EACH
@@ -70,6 +71,7 @@ def test_a_provider_has_a_door_recorded_deliveries_and_a_stand_in(name: str) -> 
     assert list((ROOT / "events" / name).glob("*.json")), "no recorded deliveries"
     assert (ROOT / "ops" / "fakes" / f"{name}.py").is_file() or (ROOT / "ops" / "fakes" / name).is_dir()
     assert name in SIGNATURES, "the local engine cannot sign its deliveries"
+    assert NEEDED.get(name), "deploying and the command line know no secret of it"
 
 
 @EACH

@@ -1,5 +1,5 @@
 import type { Schemas } from "@bitsleuth/billing-api-client";
-import { Button, ButtonLink, classes, csv, download, ErrorNotice, format, Icon, NotRead, SkeletonCard, useBilling } from "@bitsleuth/billing-react";
+import { Button, ButtonLink, classes, csv, download, ErrorNotice, format, Icon, NotRead, SkeletonCard, useBilling, usePlans } from "@bitsleuth/billing-react";
 import { useEffect, useState, type ReactNode } from "react";
 import { navigate, useLocation, useQueryParam } from "../router.js";
 import { Empty, StatusBadge, UserLink } from "./parts.js";
@@ -17,7 +17,6 @@ export function UsersPage() {
 }
 
 const STATUSES = ["trialing", "active", "canceling", "past_due", "unpaid", "canceled", "paid", "redeemed", "granted", "free"] as const;
-const RAILS = ["stripe", "bitpay", "btcpay", "mock"] as const;
 const SOON = "30";
 
 /** The filters, as the address names them; a search has none. */
@@ -132,6 +131,7 @@ function Search({ q }: { q: string }) {
 function FilterRow({ filters }: { filters: CustomerFilters }) {
   const t = useAdminText();
   const plans = useAdminPlans();
+  const providers = usePlans().data?.payment_providers;
   const ids = [...new Set([...(plans.data?.plans.map((plan) => plan.plan_id) ?? []), ...(filters.plan ? [filters.plan] : [])])].sort();
   const choose = (name: keyof CustomerFilters, value: string) => {
     const { q: _, version, ...others } = filters;
@@ -143,7 +143,7 @@ function FilterRow({ filters }: { filters: CustomerFilters }) {
     ["plan", ids.map((id) => [id, id] as const)],
     ...(versions.length > 1 ? [["version", versions.map((version) => [version, t("plan.version", { version })] as const)] as const] : []),
     ["status", STATUSES.map((status) => [status, t(`users.status.${status}`)] as const)],
-    ["rail", RAILS.map((rail) => [rail, rail] as const)],
+    ["rail", Object.keys(providers ?? {}).map((rail) => [rail, rail] as const)],
   ] as const;
   const switches = [
     ["at_risk", "true"],

@@ -59,7 +59,7 @@ test.each([
   [{}, { price: "49.999" }, { "prices/0/price_cents": "problem.price" }],
   [{ features: [{ key: "ai.chat", kind: "month" as const, amount: "0" }] }, {}, { "features/ai.chat": "problem.amount" }],
   [{ features: [{ key: "wallets.max", kind: "number" as const, amount: "5.5" }] }, {}, { "features/wallets.max": "problem.amount" }],
-  [{}, { provider_plan_ids: "paypal=1" }, { "prices/0/provider_plan_ids": "problem.provider_ids" }],
+  [{}, { provider_plan_ids: "price_1" }, { "prices/0/provider_plan_ids": "problem.provider_ids" }],
 ])("what is wrong is named by its field, and nothing can be sent: %o %o", (over, price, problems) => {
   expect(offerOf(draft(over, price))).toMatchObject({ body: null, problems });
 });

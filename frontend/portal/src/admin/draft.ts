@@ -179,7 +179,7 @@ function grantOf(feature: FeatureDraft): Grant | null {
 /** Lines of `provider=id`; null when one is not. */
 function providerIds(text: string): Record<string, string> | null {
   const lines = text.split("\n").map((line) => line.trim()).filter(Boolean);
-  const pairs = lines.map((line) => /^(stripe|bitpay|btcpay|mock)\s*=\s*(\S+)$/.exec(line));
+  const pairs = lines.map((line) => /^(\w+)\s*=\s*(\S+)$/.exec(line));
   if (pairs.includes(null)) return null;
   return Object.fromEntries(pairs.map((pair) => [pair?.[1] ?? "", pair?.[2] ?? ""]));
 }

@@ -9,7 +9,7 @@ A provider module has these members, importable without its SDK:
 - `page_of(settings, kind, object_id)`: the URL of an object in the provider's dashboard, if there is one.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from billing.data import dataclass
@@ -267,7 +267,12 @@ class CryptoInvoice:
 
 
 class PrepaidProviderClient(Client, Protocol):
-    """Further calls of the bitcoin providers: invoices and refund links."""
+    """Further calls of the bitcoin providers: invoices and refund links. What they read is dated `now`, not by the
+    provider's clock."""
+
+    def check(self) -> Iterator[Check]:
+        """Check the account's set-up without changing anything. Raises `ProviderError` when it does not answer."""
+        ...
 
     @property
     def cannot_see(self) -> Sequence[str]:

@@ -25,7 +25,7 @@ from billing.providers.btcpay.invoices import (
     transactions_in,
 )
 from billing.providers.btcpay.webhook import NAME
-from billing.providers.interface import CryptoInvoice, ObjectKind, Order, RefundParts, Session
+from billing.providers.interface import Check, CryptoInvoice, ObjectKind, Order, RefundParts, Session
 from billing.providers.prepaid import (
     PrepaidClient,
     facts_of,
@@ -102,6 +102,11 @@ class BTCPay(PrepaidClient):
     def cannot_see(self) -> Sequence[str]:
         """Nothing: refunds made at the server are searched for, so webhooks are not needed."""
         return ()
+
+    def check(self) -> Iterator[Check]:
+        from billing.providers.btcpay.checkup import check
+
+        return check(self)
 
     def about(self) -> About:
         version = str(self._rest.read("/api/v1/server/info").get("version") or "")
