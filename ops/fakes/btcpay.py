@@ -64,7 +64,8 @@ class BTCPay(App):
     `network_fee`: satoshis that each further payment costs the buyer (stores charge 100 vbytes by default; here
     none). `methods`: payment methods of invoices; `payout_methods`: those of payouts. `skew`: seconds by which the
     server's clock is ahead. `outlives`: seconds for which a Lightning invoice stays valid after its invoice expires.
-    `tells_refunds` False: an older server that sends no webhook for a refund.
+    `tells_refunds` False: an older server that sends no webhook for a refund. `lazy`: the store activates a payment
+    method when a buyer chooses it on the server's page, unless the invoice says otherwise.
     """
 
     def __init__(
@@ -85,7 +86,7 @@ class BTCPay(App):
         self.network_fee, self.skew, self.outlives, self.version = 0, 0, 0, "2.4.1"
         self.methods: tuple[str, ...] = ("BTC-CHAIN", "BTC-LN")
         self.payout_methods: tuple[str, ...] = ("BTC-CHAIN", "BTC-LN")
-        self.tells_refunds = True
+        self.tells_refunds, self.lazy = True, False
         self.invoices: dict[str, Invoice] = {}
         self.webhooks = Webhooks(
             self.clock, self._render, retry_after=RETRY_AFTER, in_order=True, retries=_tried_again, send=send
@@ -211,6 +212,11 @@ class BTCPay(App):
 
     def methods_json(self, invoice: Invoice) -> list[dict[str, Any]]:
         due, methods = self.due(invoice), methods_of(invoice, self.methods)
+        listed, lazy = self._listed(invoice, due, methods), invoice.checkout.get("lazyPaymentMethods")
+        inactive = {"activated": False, "destination": None} if lazy or (lazy is None and self.lazy) else {}
+        return [method | inactive for method in listed]
+
+    def _listed(self, invoice: Invoice, due: int, methods: list[str]) -> list[dict[str, Any]]:
         listed = []
         for name in methods:
             mine = [p for p in invoice.counted if p["method"] == name]

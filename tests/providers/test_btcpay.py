@@ -315,6 +315,12 @@ def test_a_key_that_may_not_mark_leaves_the_invoice_to_run_out(fake: FakeBTCPay)
     assert read(fake, invoice_id).state == "pending"
 
 
+def test_the_page_shows_how_to_pay_whatever_the_store_waits_for(fake: FakeBTCPay) -> None:
+    fake.lazy = True
+    shown = connected(fake).invoice(connected(fake).create_checkout(ORDER).session_id, 0)
+    assert (shown.address is None, shown.bip21 is None, shown.due_btc is None) == (False, False, False)
+
+
 def test_the_invoice_page_data_follow_the_payment(fake: FakeBTCPay) -> None:
     client = connected(fake)
     invoice_id = client.create_checkout(ORDER).session_id

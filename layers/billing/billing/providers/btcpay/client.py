@@ -81,8 +81,8 @@ class About:
 
 
 # Lightning only: after a partial on-chain payment the server would issue a second Lightning invoice while the first
-# could still be paid. Not lazy, because nobody opens the checkout page that would create it.
-_LIGHTNING_ALONE = {"paymentMethods": [LIGHTNING], "lazyPaymentMethods": False}
+# could still be paid.
+_LIGHTNING_ALONE = {"paymentMethods": [LIGHTNING]}
 
 
 class BTCPay(PrepaidClient):
@@ -121,6 +121,8 @@ class BTCPay(PrepaidClient):
             "checkout": {
                 "expirationMinutes": order.lightning_minutes or self._invoice_minutes,
                 "monitoringMinutes": self._late_minutes,
+                # Otherwise a store may wait for a choice on the server's own page, which not every buyer opens.
+                "lazyPaymentMethods": False,
                 **(_LIGHTNING_ALONE if order.lightning_minutes else {"redirectURL": order.success_url}),
                 "redirectAutomatically": not order.lightning_minutes,
             },
