@@ -22,8 +22,8 @@ refunds = wire.refunds
 def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
     deadline.begin(context)
     now = int(time.time())
-    polled = poller.poll(now, LIMIT)
     settled = refunds.settle(due, now, LIMIT, logger)
+    polled = poller.poll(now, LIMIT)
     counts = {"read": polled.read, "changed": polled.changed, "failed": polled.failed, "refunds_settled": settled}
     logger.info("polled", extra=counts)
     return counts

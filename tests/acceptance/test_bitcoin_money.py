@@ -305,6 +305,21 @@ def test_metadata_wiped_while_the_payment_confirms_changes_nothing(bitcoin: Worl
     assert bitcoin.has(FEATURE)
 
 
+def test_an_answer_that_makes_no_sense_holds_up_no_other_invoice(btcpay: World) -> None:
+    btcpay.app.webhooks.lose = True
+    poisoned, other = opened(btcpay, PLUS), opened(btcpay)
+    for invoice in (poisoned, other):
+        btcpay.app.pay(invoice)
+        confirm(btcpay, invoice)
+    render = btcpay.app.methods_json
+    btcpay.app.methods_json = lambda invoice: render(invoice) if invoice.id == other else [{"payments": [{}]}]
+    btcpay.app.advance(120)
+    with pytest.raises(KeyError):
+        btcpay.poller.poll(btcpay.now, 25)
+    assert btcpay.has(FEATURE)
+    btcpay.app.broken.clear()  # the answer is not as the published API says
+
+
 def test_what_waits_for_a_person_is_found_behind_any_number_of_open_invoices(btcpay: World) -> None:
     late = opened(btcpay)
     btcpay.app.advance(3700)

@@ -44,8 +44,9 @@ class Poller:
         self._logger = logger
 
     def poll(self, now: int, limit: int) -> Polled:
-        """Reads every invoice that is due. One that cannot be read stays due, and holds up no other."""
+        """Reads every invoice that is due. One that cannot be read is tried again later, and holds up no other."""
         read = changed = failed = 0
+        faults: list[Exception] = []
         listed: dict[str, Mapping[str, Sequence[str]]] = {}
         for due in self._due.due("poll", now, limit):
             if deadline.over():
@@ -68,6 +69,10 @@ class Poller:
                     "invoice not read",
                     extra={"provider": purchase.provider, "invoice": purchase.purchase_id, "why": str(error)},
                 )
+            except Exception as fault:  # noqa: BLE001 raised again below, when the others were read
+                faults.append(fault)
+        if faults:
+            raise faults[0]
         return Polled(read, changed, failed)
 
     def _listed(self, provider: str) -> Mapping[str, Sequence[str]]:
