@@ -161,6 +161,32 @@ def test_a_host_refuses_opens_and_says_when_it_cannot_know(kind: str, api: Api) 
         assert (unknown.status_code, unknown.json()["code"]) == (503, "billing_unavailable")
 
 
+@pytest.mark.parametrize(
+    "others",
+    [
+        'prefs={"a":1}',
+        "novalue",
+        "path=/x",
+        "expires=soon",
+        "a=b c",
+        "a[b]=c",
+        'q="open',
+        "name=Jos\xe9",
+        "theme=light,dark",
+    ],
+)
+def test_whatever_other_cookies_there_are_ours_is_read(others: str) -> None:
+    ours = "__Host-bitsleuth_session=s; __Host-bitsleuth_entitlements=t"
+    assert Caller.of(None, f"{others}; {ours}") == Caller.of(None, f"{ours};{others}") == Caller("s", "t")
+
+
+def test_a_cookie_without_the_prefix_counts_only_where_there_is_none_with_it() -> None:
+    planted = "bitsleuth_session=planted"
+    assert Caller.of(None, f"{planted}; __Host-bitsleuth_session=s; {planted}") == Caller("s")
+    assert Caller.of(None, "bitsleuth_session=s") == Caller("s")
+    assert Caller.of(None, "bitsleuth") == Caller.of(None, None) == Caller()
+
+
 def test_a_host_that_was_given_the_keys_needs_no_network_for_a_yes() -> None:
     with host("fastapi", "http://127.0.0.1:9", BILLING_KEYS=json.dumps(JWKS)) as url:
         cookies = f"bitsleuth_entitlements={token({'tax.enhanced': True})}"

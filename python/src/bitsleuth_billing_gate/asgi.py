@@ -29,7 +29,9 @@ def requires_feature(
         @functools.wraps(endpoint)
         async def guarded(*args: Any, **kwargs: Any) -> Any:
             request = next(part for part in (*args, *kwargs.values()) if isinstance(part, Request))
-            caller = Caller.of(request.headers.get("authorization"), request.headers.get("cookie"))
+            # HTTP/2 may send each cookie in a header of its own.
+            cookies = "; ".join(request.headers.getlist("cookie"))
+            caller = Caller.of(request.headers.get("authorization"), cookies)
             verdict: Use | Refusal
             if not meter and gate.opens_from_memory(feature, caller):
                 verdict = Use()

@@ -7,7 +7,6 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from http.cookies import CookieError, SimpleCookie
 from typing import Any, Protocol
 
 from bitsleuth_billing_gate.events import Event, Handle, HandledEvents, Receiver
@@ -34,12 +33,10 @@ class Caller:
         scheme, _, bearer = (authorization or "").partition(" ")
         if scheme.lower() == "bearer" and bearer:
             return cls(session=bearer.strip())
-        try:
-            jar = SimpleCookie(cookie or "")
-        except CookieError:
-            return cls()
-        named = {name.removeprefix("__Host-"): morsel.value for name, morsel in jar.items()}
-        return cls(named.get(_SESSION), named.get(_TOKEN))
+        # Not with `SimpleCookie`: one cookie of somebody else that it does not understand takes all others with it.
+        parts = [part.partition("=") for part in (cookie or "").split(";")]
+        named = {name.strip(): value.strip() for name, _, value in reversed(parts)}  # of two, the first is meant
+        return cls(*(named.get(f"__Host-{name}") or named.get(name) for name in (_SESSION, _TOKEN)))
 
 
 @dataclass(frozen=True, slots=True)
