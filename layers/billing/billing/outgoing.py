@@ -3,6 +3,7 @@
 No redirect is followed, and of the answer the head alone is read.
 """
 
+import calendar
 import re
 import socket
 import ssl
@@ -152,9 +153,19 @@ def _reply(connection: socket.socket, ends_at: float) -> Reply:
         status = int(first[9:12])
         if status >= 200:
             headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
-            after = headers.get("retry-after", "")
-            return Reply(status, int(after) if re.fullmatch(r"[0-9]{1,6}", after) else 0)
+            return Reply(status, _seconds(headers.get("retry-after", "")))
         read = read[end + 4 :]  # an interim answer: the real one follows
+
+
+def _seconds(retry_after: str) -> int:
+    """What a Retry-After asks for, as seconds or as a date; 0 for what is neither, and for a date that is past."""
+    if re.fullmatch(r"[0-9]{1,6}", retry_after):
+        return int(retry_after)
+    try:
+        until = calendar.timegm(time.strptime(retry_after, "%a, %d %b %Y %H:%M:%S GMT"))
+    except ValueError:
+        return 0
+    return max(0, until - int(time.time()))
 
 
 def _left(ends_at: float) -> float:
