@@ -1,3 +1,4 @@
+import { redirect } from "next/navigation.js";
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { SESSION_COOKIE, TOKEN_COOKIE, VISITOR_COOKIE } from "./cookies.js";
 import { createGate, type Gate, type GateOptions } from "./gate.js";
@@ -195,6 +196,18 @@ describe("withFeature", () => {
       ).rejects.toThrow("boom");
       await settle();
       expect(service.used).toEqual([]);
+    });
+
+    it("counts an answer that sends the browser elsewhere, which Next throws", async () => {
+      service.features = { "ai.chat": { limit: 5, remaining: 5 } };
+      signIn();
+      const onward = (): never => redirect("/answer/1");
+      const route = gate.withFeature("ai.chat", onward, { meter: "after" })(request(), undefined);
+      await expect(route).rejects.toThrow("NEXT_REDIRECT");
+      const action = gate.gatedAction("ai.chat", () => Promise.resolve().then(onward), { meter: "reserve" })();
+      await expect(action).rejects.toThrow("NEXT_REDIRECT");
+      await settle();
+      expect(service.used.map((u) => u.action)).toEqual(["reserve", "consume", "settle"]);
     });
 
     it("reports a use once, whatever the network does in between", async () => {

@@ -274,7 +274,7 @@ export function createGate(options: GateOptions): Gate {
     try {
       return judged(await during(use, work), use);
     } catch (error) {
-      use.givenBack = true;
+      if (!redirects(error)) use.givenBack = true;
       throw error;
     } finally {
       after(() => meter(use));
@@ -323,6 +323,11 @@ export function createGate(options: GateOptions): Gate {
     },
     session: sessionHandlers({ cookies, cookieOptions, claimsOf, refresh, origins: [options.origin ?? []].flat() }),
   };
+}
+
+/** Whether this is the `redirect()` of Next, which answers by throwing: the work was done. */
+function redirects(error: unknown): boolean {
+  return error instanceof Error && "digest" in error && String(error.digest).startsWith("NEXT_REDIRECT;");
 }
 
 function problemResponse(problem: GateProblem): Response {
