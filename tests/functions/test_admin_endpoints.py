@@ -146,6 +146,17 @@ def test_an_endpoint_is_changed_paused_enabled_and_removed_and_all_is_on_record(
     assert {e["subject"] for e in entries} == {endpoint_id}
 
 
+def test_of_two_who_change_the_same_version_the_second_is_told_and_overwrites_nothing(call: Call) -> None:
+    made = create(call).json
+    endpoint_id, seen = made["endpoint_id"], made["version"]
+    moved = at(call, "change", endpoint_id, body={"url": "https://app.example.com/new", "version": seen})
+    assert (moved.status, moved.json["version"]) == (200, seen + 1)
+    late = at(call, "change", endpoint_id, body={**BODY, "description": "ours", "version": seen})
+    assert (late.status, late.problem) == (409, "version_conflict")
+    assert [e["url"] for e in call("admin_endpoints.list").json["endpoints"]] == ["https://app.example.com/new"]
+    assert at(call, "change", endpoint_id, body={"state": "paused"}).json["state"] == "paused"
+
+
 def test_a_test_event_is_for_paused_endpoints_too(call: Call, cloud: Cloud) -> None:
     endpoint_id = create(call).json["endpoint_id"]
     at(call, "change", endpoint_id, body={"state": "paused"})

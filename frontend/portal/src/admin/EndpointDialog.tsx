@@ -28,7 +28,7 @@ export function EndpointDialog({ endpoint, types, onClose }: EndpointDialogProps
   if (create.data) return <TheSecret secret={create.data.secret} onClose={onClose} />;
   const submit = () => {
     const body = { url: url.trim(), description: description.trim(), event_types: [...chosen] };
-    if (endpoint) change.mutate({ endpoint_id: endpoint.endpoint_id, body }, { onSuccess: onClose });
+    if (endpoint) change.mutate({ endpoint_id: endpoint.endpoint_id, body: { ...body, version: endpoint.version } }, { onSuccess: onClose });
     else create.mutate(body);
   };
   return (

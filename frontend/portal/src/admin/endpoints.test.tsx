@@ -1,5 +1,5 @@
 // @vitest-environment happy-dom
-import { screen, within } from "@testing-library/react";
+import { screen, waitFor, within } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { beforeEach, expect, test } from "vitest";
 import { catalogue, entitlements } from "../../../packages/billing-react/src/testing/fixtures.js";
@@ -33,6 +33,7 @@ const endpoint = {
   paused_at: null,
   created_at: "2026-11-28T20:00:00Z",
   secrets: 1,
+  version: 3,
   failing_since: null,
   failures: 0,
   last_status: null,
@@ -104,6 +105,28 @@ test("an endpoint that was paused says why, what it answered, and that nothing i
   await expectAccessible();
   await press(/^Enable/);
   expect(sent(`PATCH ${ONE}`)).toEqual([{ state: "enabled" }]);
+});
+
+test("an endpoint that somebody else changed is not overwritten, and is shown as it is now", async () => {
+  const theirs = { url: "https://new.example.com/events", version: 4 };
+  api.answers({
+    [LIST]: () => listed(sent(`PATCH ${ONE}`).length === 0 ? {} : theirs),
+    [`PATCH ${ONE}`]: () => (sent(`PATCH ${ONE}`).length === 1 ? refuse(409, "version_conflict") : { ...endpoint, ...theirs }),
+  });
+  open();
+  const save = async () => {
+    await user.click(await screen.findByRole("button", { name: /^Edit/ }));
+    const dialog = within(screen.getByRole("dialog"));
+    await user.type(dialog.getByLabelText("Description"), "!");
+    await user.click(dialog.getByRole("button", { name: "Save" }));
+    return dialog;
+  };
+  const dialog = await save();
+  expect((await dialog.findByRole("alert")).textContent).toMatch(/Somebody changed this meanwhile/);
+  await press("Cancel");
+  expect((await screen.findByRole("heading", { name: theirs.url })).isConnected).toBe(true);
+  await save();
+  await waitFor(() => expect(sent(`PATCH ${ONE}`)).toMatchObject([{ version: 3 }, { ...theirs, description: "the app!" }]));
 });
 
 test("deliveries are listed with answer and time, and one is sent again", async () => {

@@ -24,8 +24,9 @@ function useAdminMutation<Body, T>(call: (client: Client, body: Body) => Promise
   const queries = useQueries();
   // What admins see under that name, and what buyers do.
   const keys = touched.flatMap((key) => [["admin", session.userId, key], [key]]);
-  const onSuccess = () => Promise.all(keys.map((queryKey) => queries.invalidateQueries({ queryKey })));
-  return useMutation({ mutationFn: (body: Body) => call(client, body), onSuccess }, queries);
+  // After a refusal too: it may have been refused because what is shown is old.
+  const onSettled = () => Promise.all(keys.map((queryKey) => queries.invalidateQueries({ queryKey })));
+  return useMutation({ mutationFn: (body: Body) => call(client, body), onSettled }, queries);
 }
 
 /** An act with a preview: what only looked has touched nothing. */

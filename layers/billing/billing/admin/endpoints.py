@@ -65,8 +65,11 @@ class AdminEndpoints:
         return {**view(endpoint, Health()), "secret": self._secret(endpoint)}
 
     def change(self, endpoint_id: str, changes: Mapping[str, Any], *, admin: str, now: int) -> dict[str, Any]:
-        """`url`, `description`, `event_types`, or `state` ("enabled", "paused"); what is left out stays."""
+        """`url`, `description`, `event_types`, or `state` ("enabled", "paused"); what is left out stays. With `version`
+        only if it is still the newest, else `Conflict`."""
         before, health = self._get(endpoint_id)
+        if changes.get("version") not in (None, before.version):
+            raise _changed_meanwhile()
         after = before
         if (url := changes.get("url")) not in (None, before.url):
             self._checked(url)
@@ -163,7 +166,7 @@ class AdminEndpoints:
         try:
             self._store.put_endpoint(after, expected=before.version)
         except LostRace as race:
-            raise Conflict("the endpoint was changed meanwhile: look at it again", code="version_conflict") from race
+            raise _changed_meanwhile() from race
         return after
 
     def _checked(self, url: str) -> None:
@@ -196,6 +199,10 @@ _WORDS = {
 }
 
 
+def _changed_meanwhile() -> Conflict:
+    return Conflict("the endpoint was changed meanwhile: look at it again", code="version_conflict")
+
+
 def _types(named: Sequence[str]) -> tuple[str, ...]:
     unknown = [name for name in named if name not in EVENT_TYPES]
     if unknown:
@@ -226,6 +233,7 @@ def view(endpoint: Endpoint, health: Health) -> dict[str, Any]:
         "paused_at": rfc3339(endpoint.paused_at),
         "created_at": rfc3339(endpoint.created_at),
         "secrets": len(endpoint.generations),
+        "version": endpoint.version,
         "failing_since": rfc3339(health.failing_since),
         "failures": health.failures,
         "last_status": health.last_status or None,

@@ -191,6 +191,9 @@ class ChangeEndpoint(RequestBody):
     description: _Description | None = None
     event_types: _EventTypes | None = None
     state: Literal["enabled", "paused"] | None = None
+    version: int | None = Field(
+        None, ge=1, description="The version that was edited; 409 if there is a newer one by now"
+    )
 
 
 class ResendEvents(RequestBody):

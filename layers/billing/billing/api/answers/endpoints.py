@@ -18,6 +18,7 @@ class EndpointView(Response):
     paused_at: Time | None
     created_at: Time
     secrets: int
+    version: int
     failing_since: Time | None
     failures: int
     """In a row, over all accounts."""
