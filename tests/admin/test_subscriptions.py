@@ -193,6 +193,19 @@ def test_another_key_is_another_gift_which_begins_where_the_first_ends(acts: Act
     assert len(list(acts.desk.accounts.load(USER).grants)) == 2
 
 
+def test_days_that_two_admins_give_at_the_same_moment_add_up(acts: Acts, monkeypatch: pytest.MonkeyPatch) -> None:
+    end = acts.desk.record(acts.desk.subscribe()).current_period_end
+    change = acts.desk.accounts.change
+
+    def after_the_other(*args: Any) -> Any:
+        monkeypatch.undo()
+        assert acts.give(days=7, key="key-00002")["until"] == rfc3339(end + 7 * DAY)
+        return change(*args)
+
+    monkeypatch.setattr(acts.desk.accounts, "change", after_the_other)
+    assert acts.give(days=14)["until"] == rfc3339(end + 21 * DAY)
+
+
 def test_somebody_without_a_plan_gets_days_of_the_one_that_is_named(acts: Acts) -> None:
     with pytest.raises(Conflict) as nothing:
         acts.give()

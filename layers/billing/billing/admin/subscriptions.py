@@ -97,27 +97,35 @@ class SubscriptionDesk:
     def give_days(self, user_id: str, admin: str, now: int, body: GiveDays) -> View:
         """Opens a plan's features for so many days beyond what the customer has; no charge is moved. Once per key."""
         catalogue = self._plans.catalogue()
-        account = self._accounts.load(user_id)
         grant_id = "grant_" + hashlib.sha256(f"{user_id}|days|{body.idempotency_key}".encode()).hexdigest()[:16]
-        existing = account.records.get(f"grant#{grant_id}")
-        if isinstance(existing, Grant):
-            return _days(existing, "unchanged")
-        plan = _plan(account, catalogue, body.plan_id, now)
-        # Credits do not end with a day: they would be given for good.
-        features = features_to_json({k: v for k, v in plan.features.items() if not isinstance(v, Credits)})
-        earlier = [g.expires_at or 0 for g in account.grants if g.features == features and g.revoked_at is None]
-        grant = Grant(
-            grant_id=grant_id,
-            features=features,
-            granted_by=admin,
-            reason=body.reason,
-            granted_at=now,
-            expires_at=max([_reach(account, catalogue, plan, now), *earlier]) + body.days * DAY,
-        )
+
+        def given(account: Account) -> Grant:
+            existing = account.records.get(f"grant#{grant_id}")
+            if isinstance(existing, Grant):
+                return existing
+            plan = _plan(account, catalogue, body.plan_id, now)
+            # Credits do not end with a day: they would be given for good.
+            features = features_to_json({k: v for k, v in plan.features.items() if not isinstance(v, Credits)})
+            earlier = [g.expires_at or 0 for g in account.grants if g.features == features and g.revoked_at is None]
+            return Grant(
+                grant_id=grant_id,
+                features=features,
+                granted_by=admin,
+                reason=body.reason,
+                granted_at=now,
+                expires_at=max([_reach(account, catalogue, plan, now), *earlier]) + body.days * DAY,
+            )
+
+        account = self._accounts.load(user_id)
+        grant = given(account)
+        if grant.record in account.records:
+            return _days(grant, "unchanged")
         if body.dry_run:
             return _days(grant, "preview")
 
         def decide(before: Account) -> Consequences | None:
+            nonlocal grant
+            grant = given(before)  # behind the days that somebody else gave at the same moment
             if grant.record in before.records:
                 return None
             by = By(actor=admin, action="give_days", reason=body.reason)
