@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import pytest
 
-from billing.errors import BillingError, Conflict, NotFound, ProviderError, ProviderUnavailable
+from billing.errors import BillingError, Conflict, NotAllowed, NotFound, ProviderError, ProviderUnavailable
 from billing.providers.interface import Client, RefundParts
 from billing.rules.records import RefundRequest
 from billing.selling.refunds import ASKING, Refunds, Wanted
@@ -120,6 +120,14 @@ def test_six_parts_at_once_never_add_up_to_more_than_was_paid(world: World) -> N
     assert codes(answers) == [*["done"] * 4, *["not_refundable"] * 2]
     world.settle()
     assert given_back(world) == -sum(amount for _, amount in world.books("refund")) == 4 * part
+
+
+def test_all_refunds_of_a_payment_at_once_keep_to_what_a_role_may_give_back(world: World) -> None:
+    desk = refunds_through(world, Gate(world.player.client(), 6))
+    asked = wanted(world, bought(world), 300, most_cents=700)
+    answers = at_once(*(lambda n=n: desk.refund(asked, f"key-{n}", "usr_support", world.now) for n in range(6)))
+    assert codes(answers) == [*["beyond_role"] * 4, "done", "done"]
+    assert given_back(world) == 600
 
 
 def test_one_key_six_times_at_once_is_one_refund(world: World) -> None:
@@ -254,6 +262,21 @@ def test_what_nobody_knows_the_end_of_stays_reserved_and_settles_once(
     assert given_back(world) == TAX_PASS.price_cents
     assert world.books("refund") == [("refund", -TAX_PASS.price_cents)]
     assert [(request.status, request.settle_at) for request in requests(world)] == [("made", None)]
+
+
+@pytest.mark.parametrize("heard", [False, True], ids=["never heard", "carried out"])
+def test_what_nobody_knows_the_end_of_counts_toward_what_a_role_may_give_back(world: World, heard: bool) -> None:
+    asked = wanted(world, bought(world), 300, most_cents=300)
+    world.app.webhooks.lose = True
+    broken = refunds_through(world, Broken(world.player.client(), SILENT, heard=heard))
+    with pytest.raises(ProviderUnavailable):
+        broken.refund(asked, "key-1", "usr_support", world.now)
+    with pytest.raises(NotAllowed):
+        world.refunds.refund(asked, "key-2", "usr_support", world.now)
+    world.app.advance(ASKING)
+    for _ in range(2):
+        assert world.refunds.refund(asked, "key-1", "usr_support", world.now)["amount_cents"] == 300
+    assert given_back(world) == 300
 
 
 def test_a_webhook_settles_what_the_answer_could_not(world: World) -> None:

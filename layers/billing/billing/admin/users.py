@@ -12,7 +12,7 @@ from billing.api.plan_bodies import feature_values
 from billing.api.status import subscription_status
 from billing.api.views import entitlement, source_view, value
 from billing.data import replace
-from billing.errors import InvalidRequest, NotAllowed, NotFound
+from billing.errors import InvalidRequest, NotFound
 from billing.gate import explanation
 from billing.gate.gate import with_free
 from billing.providers import PROVIDERS
@@ -160,22 +160,11 @@ class AdminUsers:
             amount_cents=body.amount_cents,
             reason=body.reason,
             undecided=body.undecided,
+            most_cents=most_cents,
         )
-        if most_cents is not None:
-            self._within(most_cents, user_id, body, now, wanted)
         if body.dry_run:
             return self._refunds.preview(wanted, now)
         return self._refunds.refund(wanted, body.idempotency_key, admin, now)
-
-    def _within(self, most_cents: int, user_id: str, body: RefundPayment, now: int, wanted: Wanted) -> None:
-        record_and_payment = self._accounts.existing(user_id, whole=True).payment(body.provider, body.payment_id)
-        back = record_and_payment[1].given_back_cents if record_and_payment else 0
-        if back + self._refunds.preview(wanted, now)["amount_cents"] > most_cents:
-            raise NotAllowed(
-                "this is more than your role may give back of one payment: ask an admin",
-                code="beyond_role",
-                most_cents=most_cents,
-            )
 
     def _change(self, user_id: str, change: Callable[[Account], Grant], by: By, now: int) -> Grant:
         """Stores the grant that `change` makes of an account; nothing where it is the same."""

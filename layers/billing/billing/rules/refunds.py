@@ -30,6 +30,14 @@ def open_requests(account: Account, provider: str, payment: Payment) -> Iterator
             yield request
 
 
+def reserved_cents(account: Account, provider: str, payment: Payment) -> int:
+    """What open requests hold of a payment and have not given back yet."""
+    return sum(
+        max(0, request.amount_cents - sum(part.amount_cents for part in parts_of(payment, request)))
+        for request in open_requests(account, provider, payment)
+    )
+
+
 def refundable_cents(
     account: Account, record: Subscription | Purchase, payment: Payment, *, surplus: bool = False
 ) -> int:
@@ -37,11 +45,7 @@ def refundable_cents(
     came = payment.kept_cents
     if isinstance(record, Purchase):
         came = record.unbought_cents if surplus else record.kept_cents
-    gone = 0
-    for request in open_requests(account, record.provider, payment):
-        made = sum(part.amount_cents for part in parts_of(payment, request))
-        gone += max(0, request.amount_cents - made)
-    return max(0, came - gone)
+    return max(0, came - reserved_cents(account, record.provider, payment))
 
 
 def settled(account: Account, provider: str, request_id: str | None) -> Account:

@@ -12,7 +12,7 @@ from typing import Any
 
 from billing import deadline
 from billing.data import dataclass, replace
-from billing.errors import Conflict, NotFound, ProviderError, ProviderUnavailable
+from billing.errors import Conflict, NotAllowed, NotFound, ProviderError, ProviderUnavailable
 from billing.intake.applier import Applier
 from billing.log import Log
 from billing.providers import PREPAID, PROVIDERS, prepaid_client
@@ -32,7 +32,14 @@ from billing.rules.records import (
     RequestStatus,
     Subscription,
 )
-from billing.rules.refunds import open_requests, parts_of, refundable_cents, request_id, request_of
+from billing.rules.refunds import (
+    open_requests,
+    parts_of,
+    refundable_cents,
+    request_id,
+    request_of,
+    reserved_cents,
+)
 from billing.store.accounts import AccountStore
 from billing.store.due import DueStore
 from billing.store.plans import PlanStore
@@ -47,7 +54,8 @@ _AGAIN = (120, 300, 900, 3600, 6 * 3600)
 class Wanted:
     """A refund as it was asked for. `payment`: any name of the payment. `amount_cents` None: all that is left.
     `undecided`: only while the bitcoin payment waits for a decision, which somebody else may make at the same
-    moment."""
+    moment. `most_cents`: how much of the payment whoever asks may give back, all its refunds together; None: no
+    limit."""
 
     user_id: str
     provider: str
@@ -55,6 +63,7 @@ class Wanted:
     amount_cents: int | None = None
     reason: str = "requested_by_customer"
     undecided: bool = False
+    most_cents: int | None = None
 
     @property
     def surplus(self) -> bool:
@@ -86,6 +95,7 @@ class Refunds:
 
         The audit log has it under the admin's name together with the reservation, before the provider is asked.
         Raises `Conflict` with the code not_refundable, idempotency_key_reused, refund_in_progress or already_accepted;
+        `NotAllowed` beyond `most_cents`;
         `ProviderError` when the provider refused all of it; `ProviderUnavailable` when it is not known yet.
         """
         before, request = self._reserve(wanted, key, admin, now)
@@ -283,7 +293,8 @@ def _payment(account: Account, wanted: Wanted) -> tuple[Subscription | Purchase,
 
 
 def _amount(account: Account, record: Subscription | Purchase, payment: Payment, wanted: Wanted) -> tuple[int, int]:
-    """The amount of this refund, and the most that could go back. Raises `Conflict` where it cannot be made."""
+    """The amount of this refund, and the most that could go back. Raises `Conflict` where it cannot be made, and
+    `NotAllowed` beyond what may be given back."""
     decided = payment.accepted_by
     if isinstance(record, Purchase) and not record.undecided:
         decided = record.accepted_by
@@ -296,6 +307,13 @@ def _amount(account: Account, record: Subscription | Purchase, payment: Payment,
         reserved = "; another refund of it is on its way" if others else ""
         raise Conflict(
             f"at most {left} can be refunded{reserved}", code="not_refundable", refundable_cents=left, open=others
+        )
+    gone = payment.given_back_cents + reserved_cents(account, record.provider, payment)
+    if wanted.most_cents is not None and gone + amount > wanted.most_cents:
+        raise NotAllowed(
+            "this is more than your role may give back of one payment: ask an admin",
+            code="beyond_role",
+            most_cents=wanted.most_cents,
         )
     return amount, left
 
