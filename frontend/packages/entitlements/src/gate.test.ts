@@ -480,6 +480,15 @@ describe("the session route", () => {
     expect(await (await local.session.GET(request())).json()).toMatchObject({ signedIn: true });
   });
 
+  it("refuses a session that is too long for a cookie, and says so: browsers would drop it silently", async () => {
+    service.session = "x".repeat(4096 - SESSION_COOKIE.length);
+    expect((await post({ session_token: service.session })).status).toBe(200);
+    service.session += "x";
+    const answer = await post({ session_token: service.session });
+    expect([answer.status, jar.values.get(SESSION_COOKIE)?.length]).toEqual([403, 4096 - SESSION_COOKIE.length]);
+    expect(await answer.json()).toMatchObject({ code: "not_allowed", detail: expect.stringContaining("4073 characters") as string });
+  });
+
   it("keeps nothing of a session that the service does not know", async () => {
     expect((await post({ session_token: "stolen" })).status).toBe(401);
     expect(jar.values.size).toBe(0);

@@ -32,7 +32,9 @@ interface Parts {
 
 /** A billing session is renewed by the browser; the cookie need not outlive it by much. */
 const SESSION_COOKIE_SECONDS = 3600;
-const MAX_BODY_CHARS = 8192;
+const MAX_BODY_CHARS = 16_384;
+/** Browsers drop a longer cookie without a word. */
+const LONGEST_SESSION = 4096 - SESSION_COOKIE.length;
 
 export function sessionHandlers({ cookies, cookieOptions, claimsOf, refresh, origins }: Parts): SessionHandlers {
   async function guarded(work: (jar: CookieJar) => Promise<Response>): Promise<Response> {
@@ -57,6 +59,7 @@ export function sessionHandlers({ cookies, cookieOptions, claimsOf, refresh, ori
         if (!sameOrigin(request, origins)) return foreign(request);
         const session = await sessionToken(request);
         if (!session) return answer({ code: "invalid_request" }, 400);
+        if (session.length > LONGEST_SESSION) return tooLong(session);
         const claims = await refresh(jar, session);
         if (!claims) return answer({ code: "not_authenticated" }, 401);
         jar.set(SESSION_COOKIE, session, cookieOptions(SESSION_COOKIE_SECONDS));
@@ -95,8 +98,15 @@ function hostOf(request: Request): string | null {
 
 /** Said in full: behind a proxy that hides the host's name, it is the developer who reads it. */
 function foreign(request: Request): Response {
-  const detail = `the page is of ${String(request.headers.get("origin"))}, this host is ${String(hostOf(request))}`;
-  return answer({ code: "not_allowed", title: "Another origin", status: 403, detail }, 403);
+  return notAllowed("Another origin", `the page is of ${String(request.headers.get("origin"))}, this host is ${String(hostOf(request))}`);
+}
+
+function tooLong(session: string): Response {
+  return notAllowed("No cookie holds this session", `its token has ${String(session.length)} characters, a cookie ${String(LONGEST_SESSION)}`);
+}
+
+function notAllowed(title: string, detail: string): Response {
+  return answer({ code: "not_allowed", title, status: 403, detail }, 403);
 }
 
 async function sessionToken(request: Request): Promise<string | null> {
