@@ -225,6 +225,18 @@ def test_the_log_is_asked_for_one_person_and_one_kind_of_act(desk: Desk) -> None
     assert desk.audit.month(NOW, actor="usr_other", action="grant") == []
 
 
+def test_a_grant_that_is_repeated_because_its_answer_was_lost_is_one(desk: Desk) -> None:
+    credits = {"features": {"ai.chat": {"credits": 500}}, "reason": "an outage", "idempotency_key": "grant-key-1"}
+    body = GrantFeatures.model_validate(credits)
+    first = desk.users.grant(USER, ADMIN, NOW, body)
+    assert desk.users.grant(USER, "usr_other", NOW + 5, body) == first
+    assert len(list(desk.accounts.load(USER).grants)) == 1
+    assert [line["action"] for line in desk.log()] == ["grant"]
+    with pytest.raises(Conflict) as reused:
+        desk.users.grant(USER, ADMIN, NOW, body.model_copy(update={"expires_at": NOW + DAY}))
+    assert reused.value.code == "idempotency_key_reused"
+
+
 def test_what_nothing_enforces_cannot_be_granted(desk: Desk) -> None:
     for features in ({"no.such": True}, {"ai.insights": 5}):
         with pytest.raises(InvalidRequest):

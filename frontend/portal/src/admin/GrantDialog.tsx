@@ -30,6 +30,7 @@ export function GrantDialog({ userId, onClose }: { userId: string; onClose: () =
   const [amount, setAmount] = useState("");
   const [reason, setReason] = useState("");
   const [until, setUntil] = useState("");
+  const [key] = useState(() => crypto.randomUUID());
   const plan = plans.find(({ plan_id }) => chosen === PLAN + plan_id);
   const kind = catalogueFeatures.find((info) => info.feature === chosen)?.kind ?? "switch";
   const value = kind === "switch" ? true : kind === "number" ? Number(amount) : { limit: Number(amount), per: "month" as const };
@@ -40,6 +41,7 @@ export function GrantDialog({ userId, onClose }: { userId: string; onClose: () =
         reason,
         // To the end of that day where the admin is: the page then shows the day that was chosen.
         expires_at: until ? Math.floor(Date.parse(`${until}T23:59:59`) / 1000) : null,
+        idempotency_key: key,
       },
       { onSuccess: onClose },
     );

@@ -1,5 +1,6 @@
 """Users as admins see them: find one, explain what they have and had, give and take back by hand, export, erase."""
 
+import hashlib
 import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -12,7 +13,7 @@ from billing.api.plan_bodies import feature_values
 from billing.api.status import subscription_status
 from billing.api.views import entitlement, source_view, value
 from billing.data import replace
-from billing.errors import InvalidRequest, NotFound
+from billing.errors import Conflict, InvalidRequest, NotFound
 from billing.gate import explanation
 from billing.gate.gate import with_free
 from billing.providers import PROVIDERS
@@ -114,7 +115,7 @@ class AdminUsers:
         }
 
     def grant(self, user_id: str, admin: str, now: int, body: GrantFeatures) -> Mapping[str, Any]:
-        """Gives features by hand; also to a user who has bought nothing yet."""
+        """Gives features by hand, once per key; also to a user who has bought nothing yet."""
         if body.expires_at is not None and body.expires_at <= now:
             message = "must be in the future"
             raise InvalidRequest(
@@ -125,17 +126,25 @@ class AdminUsers:
         if faults:
             errors = [{"path": f"features/{key}", "message": fault} for key, fault in faults.items()]
             raise InvalidRequest("this cannot be granted", errors=errors)
+        key = body.idempotency_key or uuid.uuid4().hex
         grant = Grant(
-            grant_id=f"grant_{uuid.uuid4().hex[:16]}",
+            grant_id="grant_" + hashlib.sha256(f"{user_id}|grant|{key}".encode()).hexdigest()[:16],
             features=features_to_json(features),
             granted_by=admin,
             reason=body.reason,
             granted_at=now,
             expires_at=body.expires_at,
         )
-        by = By(actor=admin, action="grant", reason=body.reason)
-        self._change(user_id, lambda account: grant, by, now)
-        return _grant(grant)
+
+        def given(account: Account) -> Grant:
+            existing = account.records.get(grant.record)
+            if not isinstance(existing, Grant):
+                return grant
+            if (existing.features, existing.expires_at) != (grant.features, grant.expires_at):
+                raise Conflict("this key was used for another grant", code="idempotency_key_reused")
+            return existing
+
+        return _grant(self._change(user_id, given, By(actor=admin, action="grant", reason=body.reason), now))
 
     def revoke(self, user_id: str, admin: str, now: int, grant_id: str) -> Mapping[str, Any]:
         """Takes a grant back; asking again changes nothing."""

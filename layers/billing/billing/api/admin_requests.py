@@ -136,6 +136,7 @@ class GrantFeatures(RequestBody):
     features: dict[FeatureKey, FeatureGrant] = Field(min_length=1, max_length=20)
     reason: Reason
     expires_at: UnixTime | None = None
+    idempotency_key: IdempotencyKey | None = Field(None, description="The same call again gives nothing more")
 
 
 class RefundPayment(RequestBody):

@@ -226,7 +226,7 @@ ROUTES: tuple[Route, ...] = (
         "Give features by hand",
         users.GrantView,
         admin_requests.GrantFeatures,
-        errors=(404,),
+        errors=(404, 409),
         status=201,
     ),
     _admin(
