@@ -60,6 +60,16 @@ describe("withFeature", () => {
     expect(service.calls).toEqual(["GET /.well-known/jwks.json"]);
   });
 
+  it("keeps every call out of the framework's own cache", async () => {
+    const caches: (RequestCache | undefined)[] = [];
+    service.rollout = { salt: "s", flags: { billing: { percent: 100, allow: [] } } };
+    gate = createGate({ ...options, flag: "billing", fetch: (url, init) => (caches.push(init?.cache), service.fetch(url, init)) });
+    jar.values.set(SESSION_COOKIE, service.session);
+    expect((await call()).status).toBe(402);
+    expect(service.calls).toHaveLength(4);
+    expect(new Set(caches)).toEqual(new Set(["no-store"]));
+  });
+
   it("asks once more before it refuses, so a purchase opens at once", async () => {
     signIn();
     service.features = { "ai.chat": true };

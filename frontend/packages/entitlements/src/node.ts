@@ -152,7 +152,7 @@ function remoteKeys(url: string, now: () => number, { fetch = globalThis.fetch, 
   async function read(): Promise<void> {
     triedAt = now();
     try {
-      const answer = await fetch(url, { signal: AbortSignal.timeout(3000) });
+      const answer = await fetch(url, { cache: "no-store", signal: AbortSignal.timeout(3000) });
       if (!answer.ok) throw new Error(`the key set answered ${String(answer.status)}`);
       byId = imported((await answer.json()) as KeySet);
       readAt = now();

@@ -42,7 +42,7 @@ export class RolloutSource {
     this.#triedAt = this.now();
     const { fetch } = this;
     try {
-      const answer = await fetch(this.url, { signal: AbortSignal.timeout(3000) });
+      const answer = await fetch(this.url, { cache: "no-store", signal: AbortSignal.timeout(3000) });
       if (!answer.ok) return;
       const document = (await answer.json()) as Rollout;
       if (typeof document.salt !== "string" || typeof document.flags !== "object") return;
