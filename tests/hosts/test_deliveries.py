@@ -138,6 +138,25 @@ def test_an_endpoint_that_takes_nothing_for_days_is_paused_and_loses_nothing(out
     assert outbox.order()[-3:] == [change(n).event_id for n in (1, 2, 3)]
 
 
+def test_one_failure_after_days_without_a_call_pauses_nothing(outbox: Outbox) -> None:
+    endpoint = outbox.endpoint()
+    outbox.take_in(change(1))
+    for number, wait in enumerate((*WAITS, 0), start=1):
+        outbox.answers[endpoint.url] = [200]
+        outbox.take_in(change(number, "usr_2"))
+        outbox.deliver("ep_1#usr_2")
+        outbox.answers[endpoint.url] = [400]  # the last one is given up, and the last word of this endpoint
+        outbox.deliver()
+        outbox.now += wait
+    outbox.now += 2 * PAUSED_AFTER
+    outbox.take_in(change(1, "usr_3"))
+    assert outbox.deliver("ep_1#usr_3") == 0
+    assert outbox.get().enabled
+    outbox.now += WAITS[0]
+    outbox.answers[endpoint.url] = [200]
+    assert outbox.deliver("ep_1#usr_3") == 1
+
+
 def test_an_endpoint_is_read_under_the_names_that_it_was_written_with_before(outbox: Outbox) -> None:
     paused = replace(outbox.endpoint(), paused_for="failing", paused_at=NOW, pause_reported=False)
     stored = {f.name: getattr(paused, f.name) for f in fields(Endpoint)}

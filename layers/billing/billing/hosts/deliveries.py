@@ -11,7 +11,7 @@ from billing.data import dataclass, replace
 from billing.hosts.outbox import LONGEST_DELAY, Wakes
 from billing.log import Log
 from billing.outgoing import Reply, Unreachable
-from billing.rules.host_events import PAUSED_AFTER, TEST_LANE, hold_after, wait_after
+from billing.rules.host_events import PAUSED_AFTER, TEST_LANE, TRIES, hold_after, wait_after
 from billing.rules.host_signatures import headers_of, secret_of
 from billing.store.dynamodb import LostRace
 from billing.store.host_events import Claim, HostEventStore
@@ -160,7 +160,8 @@ class Deliveries:
         health = self._store.failed(endpoint.endpoint_id, now, made.status, made.error)
         failures = claim.failures + 1
         waits = wait_after(failures, made.retry_after, self._chance())
-        away = now - (health.failing_since or now) >= PAUSED_AFTER
+        # Days without a call are none that it failed: it must have been tried as often as one event is.
+        away = now - (health.failing_since or now) >= PAUSED_AFTER and health.failures >= TRIES
         if made.status == _GONE or away:
             self._note(delivery, made, now, "waiting")
             self._pause(endpoint, "gone" if made.status == _GONE else "failing", now)

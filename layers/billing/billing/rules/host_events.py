@@ -29,7 +29,7 @@ TEST_LANE, _ALERT_LANE = "test", "alerts"
 # Seconds after each try that failed, ten tries in three days; the spread keeps many from coming back at once.
 WAITS = (5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400)
 TRIES = len(WAITS) + 1
-# An endpoint that has answered nothing for so long is paused.
+# An endpoint that has accepted nothing for so long, in at least as many tries as one event has, is paused.
 PAUSED_AFTER = sum(WAITS)
 _LONGEST_WAIT = 86_400
 # Failures of an endpoint in a row, whatever the account, after which it is left alone for a while.
