@@ -194,6 +194,21 @@ def test_whoever_asks_for_time_gets_it_for_all_its_accounts(outbox: Outbox) -> N
     assert outbox.deliver_due() == 2
 
 
+def test_a_failure_that_was_on_its_way_does_not_shorten_the_time_that_was_asked_for(outbox: Outbox) -> None:
+    endpoint = outbox.endpoint()
+    outbox.take_in(*(change(1, f"usr_{number}") for number in range(7)))
+    outbox.answers[endpoint.url] = [500]
+    for number in range(4):
+        outbox.deliver(f"ep_1#usr_{number}")
+    outbox.meanwhile = lambda: outbox.deliver("ep_1#usr_5")  # which is answered first
+    outbox.answers[endpoint.url] = [Reply(429, 600), 500]
+    outbox.deliver("ep_1#usr_4")
+    told = len(outbox.told)
+    outbox.now += 590
+    outbox.deliver("ep_1#usr_6")
+    assert len(outbox.told) == told
+
+
 def test_an_endpoint_that_is_away_costs_a_few_tries_and_not_one_for_each_account(outbox: Outbox) -> None:
     endpoint = outbox.endpoint()
     outbox.answers[endpoint.url] = ["timed_out"]

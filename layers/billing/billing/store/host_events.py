@@ -101,7 +101,14 @@ class HostEventStore(Outbox):
         return health_from(health)
 
     def hold(self, endpoint_id: str, until: int) -> None:
-        self._update(ENDPOINTS, endpoint_id + HEALTH, "SET held_until = :until", {":until": until})
+        """Leaves it alone until then, unless it is for longer already."""
+        longer = "attribute_not_exists(held_until) OR held_until < :until"
+        try:
+            self._update(
+                ENDPOINTS, endpoint_id + HEALTH, "SET held_until = :until", {":until": until}, condition=longer
+            )
+        except LostRace:
+            return
 
     def add_again(self, delivery: Delivery, now: int) -> str | None:
         """Sends one event again, under its own id, in a lane of its own, so that no later event is repeated.
