@@ -1,5 +1,6 @@
 """Hosts in Python, each in a process of its own with the package alone; and a token checked by openssl."""
 
+import asyncio
 import json
 import os
 import socket
@@ -7,20 +8,22 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import pytest
 import requests
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
+from starlette.requests import Request
+from starlette.responses import StreamingResponse
 
 from billing.identity.tokens import Signer, generate_key_set
 from billing.rules.host_signatures import headers_of, secret_of
-from bitsleuth_billing_gate import Caller, Event, Gate, Receiver, Refusal, Use
+from bitsleuth_billing_gate import Caller, Event, Gate, Receiver, Refusal, Use, asgi
 
 PYTHON = Path(__file__).parents[2] / "python"
 SESSION = "session-1"
@@ -203,6 +206,52 @@ def test_a_metered_endpoint_holds_and_settles(api: Api) -> None:
             assert time.monotonic() < deadline
             time.sleep(0.05)
     assert [used["action"] for used in api.used] == ["reserve", "settle"]
+
+
+class Counted(Gate):
+    """Lets everybody in, and keeps how each use ended."""
+
+    def __init__(self) -> None:
+        super().__init__("http://127.0.0.1:9")
+        self.ended: list[bool] = []
+
+    def decide(self, *_: Any, **__: Any) -> Use:
+        return Use(self.ended.append)
+
+
+def test_a_metered_stream_is_judged_when_it_has_ended() -> None:
+    async def words(fault: bool) -> AsyncIterator[bytes]:
+        yield b"0.0042"
+        if fault:
+            raise ConnectionError("the model hung up")
+        yield b" BTC"
+
+    async def heard(fault: bool, most: int = 9) -> list[bool]:
+        gate = Counted()
+
+        async def chat(request: Request) -> StreamingResponse:
+            return StreamingResponse(words(fault))
+
+        answer = await asgi.requires_feature(gate, "ai.chat", meter=True)(chat)(
+            Request({"type": "http", "headers": []})
+        )
+        assert gate.ended == []
+        parts = cast(AsyncGenerator[bytes], answer.body_iterator)
+        with suppress(ConnectionError):
+            for _ in range(most):
+                if await anext(parts, None) is None:
+                    break
+        await parts.aclose()
+        return gate.ended
+
+    assert asyncio.run(heard(fault=False)) == [True]
+    assert asyncio.run(heard(fault=True)) == [False]
+    assert asyncio.run(heard(fault=True, most=1)) == [True], "who stops listening has used it"
+
+
+def test_an_endpoint_that_does_not_take_the_request_is_told_so() -> None:
+    with pytest.raises(TypeError, match="has to take the Request"):
+        asyncio.run(asgi.requires_feature(Counted(), "ai.chat")(lambda: None)())
 
 
 def test_the_package_brings_nothing_of_aws() -> None:
