@@ -42,6 +42,14 @@ def test_of_two_admins_who_edit_one_version_the_second_is_told(call: Call) -> No
     assert (answer.status, answer.problem, answer.json["version"]) == (409, "version_conflict", 2)
 
 
+def test_a_plan_that_one_admin_archived_is_not_put_on_sale_again_by_another_who_still_edits_it(call: Call) -> None:
+    create(call)
+    archive(call)
+    answers = [update(call, 1, name="Yours"), save(call, {**OFFER["prices"][0], **PATH, "version": 1})]
+    assert [(answer.status, answer.problem) for answer in answers] == [(409, "version_conflict")] * 2
+    assert [(p["version"], p["status"]) for p in call("admin_plans.list").json["plans"]] == [(1, "archived")]
+
+
 def test_what_does_not_exist_cannot_be_changed(call: Call) -> None:
     assert update(call, 1).status == archive(call).status == 404
 

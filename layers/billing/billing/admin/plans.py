@@ -42,9 +42,10 @@ class AdminPlans:
         return self._add(plan_from(body, body.plan_id, 1))
 
     def update(self, plan_id: str, body: UpdatePlan) -> Mapping[str, Any]:
-        """Puts a new version on sale. Whoever bought an older one keeps its price and its features."""
+        """Puts a new version on sale, unless the plan is archived. Whoever bought an older one keeps its price and its
+        features."""
         newest = self._newest(plan_id)
-        _as_edited(plan_id, newest.version, body.version)
+        _as_edited(plan_id, newest, body.version)
         return self._add(plan_from(body, plan_id, newest.version + 1))
 
     def save_offer(self, body: SaveOffer) -> Sequence[Mapping[str, Any]]:
@@ -56,7 +57,7 @@ class AdminPlans:
         wanted, places, faults = [], [], _repeated([price.plan_id for price in body.prices])
         for place, price in enumerate(body.prices):
             newest = catalogue.get(price.plan_id)
-            _as_edited(price.plan_id, newest.version if newest else 0, price.version)
+            _as_edited(price.plan_id, newest, price.version)
             plan = plan_of_offer(body, price, price.plan_id, price.version + 1)
             if newest is None or replace(newest, version=plan.version) != plan:
                 wanted.append(plan)
@@ -125,16 +126,19 @@ def _price_clashes(plan: Plan, catalogue: Catalogue) -> list[dict[str, str]]:
     ]
 
 
-def _as_edited(plan_id: str, newest: int, edited: int) -> None:
-    if newest == edited:
+def _as_edited(plan_id: str, newest: Plan | None, edited: int) -> None:
+    version = newest.version if newest else 0
+    archived = newest is not None and newest.status == "archived"
+    if version == edited and not archived:
         return
     if edited == 0:
         raise Conflict(f"there is a plan {plan_id} already", code="plan_exists", plan_id=plan_id)
+    now = "it is archived by now" if archived else f"{version} is the newest"
     raise Conflict(
-        f"you edited version {edited} of {plan_id}, but {newest} is the newest: read it again",
+        f"you edited version {edited} of {plan_id}, but {now}: read it again",
         code="version_conflict",
         plan_id=plan_id,
-        version=newest,
+        version=version,
     )
 
 

@@ -74,7 +74,7 @@ class CreatePlan(PlanBody):
 
 
 class UpdatePlan(PlanBody):
-    """A new version. `version` is the one that was edited; 409 if there is a newer one by now."""
+    """A new version. `version` is the one that was edited; 409 if there is a newer one by now, or it was archived."""
 
     version: int = Field(ge=1)
 
