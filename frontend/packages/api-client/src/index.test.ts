@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { ApiError, createBillingClient, unwrap } from "./index.js";
 
 const answer = (status: number, body: unknown) => async () =>
@@ -27,6 +27,25 @@ test("an unreachable service is a retryable error, not a crash", async () => {
   const call = unwrap(client(() => Promise.reject(new TypeError("offline"))).GET("/billing/plans"));
   await expect(call).rejects.toBeInstanceOf(ApiError);
   await expect(call).rejects.toMatchObject({ status: 0, code: "network", retryable: true });
+});
+
+test.each([
+  ["GET", 15_000],
+  ["POST", 35_000],
+] as const)("a %s that hangs is one that never arrived", async (method, patience) => {
+  const silence = new AbortController();
+  const timeout = vi.spyOn(AbortSignal, "timeout").mockReturnValue(silence.signal);
+  const hanging: typeof globalThis.fetch = (request) =>
+    new Promise((_, reject) => {
+      const { signal } = request as Request;
+      signal.addEventListener("abort", () => reject(signal.reason as Error));
+      silence.abort(new DOMException("", "TimeoutError"));
+    });
+  const hung = client(hanging);
+  const call = method === "GET" ? unwrap(hung.GET("/billing/plans")) : unwrap(hung.POST("/auth/nostr", { body: {} }));
+  await expect(call).rejects.toMatchObject({ status: 0, code: "network", retryable: true });
+  expect(timeout).toHaveBeenCalledWith(patience);
+  timeout.mockRestore();
 });
 
 test("parts of the path are escaped, what is not given is not asked, and a body is JSON", async () => {

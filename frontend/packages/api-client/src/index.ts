@@ -38,6 +38,10 @@ export class ApiError extends Error {
   }
 }
 
+// A call that hangs is one that never arrived. What is read is asked again; the service's gateway waits 30 seconds for the rest.
+const READ_MS = 15_000;
+const WRITE_MS = 35_000;
+
 interface Call extends Omit<RequestInit, "body"> {
   params?: { path?: Readonly<Record<string, unknown>>; query?: Readonly<Record<string, unknown>> };
   body?: unknown;
@@ -51,8 +55,8 @@ export function createBillingClient({ baseUrl = "", token, onRejected, fetch }: 
     const value = headers.has("Authorization") ? null : await token?.();
     if (value) headers.set("Authorization", `Bearer ${value}`);
     const url = baseUrl + path.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(String(params.path?.[name])));
-    const sent = body === undefined ? {} : { body: JSON.stringify(body) };
-    const request = new Request(url + searchOf(params.query), { ...init, ...sent, method, headers });
+    const signal = AbortSignal.timeout(method === "GET" ? READ_MS : WRITE_MS);
+    const request = new Request(url + searchOf(params.query), { signal, ...init, body: JSON.stringify(body), method, headers });
     const answer = await answerOf(await (fetch ?? globalThis.fetch)(request));
     if (value && isRejection(answer)) onRejected?.(value);
     return answer;
@@ -68,7 +72,8 @@ function isRejection({ response: { status }, error }: Answer<unknown>): boolean 
 
 function searchOf(query: Readonly<Record<string, unknown>> = {}): string {
   const present = Object.entries(query).filter(([, value]) => value !== undefined && value !== null);
-  return present.length === 0 ? "" : `?${new URLSearchParams(present.map(([name, value]) => [name, String(value)])).toString()}`;
+  const search = new URLSearchParams(present.map(([name, value]) => [name, String(value)])).toString();
+  return search && `?${search}`;
 }
 
 /** A body that should be JSON and is not throws: something else answered. */
@@ -94,7 +99,7 @@ export async function unwrap<T>(call: Promise<Answer<T>>): Promise<T> {
   try {
     answer = await call;
   } catch (cause) {
-    if (cause instanceof DOMException && cause.name === "AbortError") throw cause;
+    if ((cause as Error).name === "AbortError") throw cause;
     throw new ApiError(0, "network", "The billing service could not be reached.");
   }
   if (answer.response.ok) return answer.data as T;

@@ -90,8 +90,7 @@ export class EntitlementStore {
     if (userId === null) return this.#set(SIGNED_OUT);
     const kept = this.#snapshot.entitlements?.user_id === userId ? this.#snapshot.entitlements : null;
     try {
-      const asked = unwrap(this.client.GET("/billing/entitlements", { signal: AbortSignal.timeout(PATIENCE_MS) }));
-      const entitlements = await within(PATIENCE_MS, asked);
+      const entitlements = await within(PATIENCE_MS, unwrap(this.client.GET("/billing/entitlements")));
       if (!Array.isArray(entitlements?.entitlements)) throw new ApiError(0, "network", "The billing service did not answer.");
       // Whoever signed out, or in as somebody else, meanwhile does not see what the other one has.
       if (this.session.userId !== userId) return;

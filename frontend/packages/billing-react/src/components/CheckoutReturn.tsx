@@ -107,6 +107,8 @@ const WAITS = [1, 1, 2, 3, 5, 5, 5, 8, 10, 10, 10];
 
 /** A service that is away for a moment is asked again this often before it is said. */
 const PATIENCE = 4;
+/** One that hangs is asked again: what it does meanwhile, the next answer says. */
+const PATIENCE_MS = 15_000;
 
 interface Asked {
   times: number;
@@ -131,8 +133,10 @@ function useConfirmation(checkoutId: string, enabled: boolean) {
       const passing = error instanceof ApiError && error.retryable && failures < PATIENCE;
       keep(passing ? { failures } : { failures, error });
     };
-    const ask = () =>
-      unwrap(client.POST("/billing/checkout-sessions/{checkout_id}/confirm", { params: { path: { checkout_id: checkoutId } } }));
+    const ask = () => {
+      const signal = AbortSignal.timeout(PATIENCE_MS);
+      return unwrap(client.POST("/billing/checkout-sessions/{checkout_id}/confirm", { params: { path: { checkout_id: checkoutId } }, signal }));
+    };
     const wait = asked.times === 0 ? 0 : (WAITS[asked.times - 1] ?? 0);
     const timer = setTimeout(() => {
       ask().then((confirmation) => keep({ confirmation }), endure);
