@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from demo.shop import ADMIN, Shop
+from tests.browser.buyers import on_sale
 from tests.browser.conftest import Visitor
 
 pytestmark = [pytest.mark.browser, pytest.mark.sweep]
@@ -17,6 +18,8 @@ OWNER = [f"/console/{section}" for section in SECTIONS]
 SIDEWAYS = """[...document.querySelectorAll(".bsb-scroll")]
     .filter((area) => area.scrollWidth > area.clientWidth && !area.querySelector(".bsb-compare, .chart-cohorts"))
     .map((area) => area.getAttribute("aria-label"))"""
+
+LINES = "(all) => all.map((one) => Math.round(one.offsetHeight / parseFloat(getComputedStyle(one).fontSize)))"
 
 
 # The themes differ in nothing but colour.
@@ -74,6 +77,32 @@ def test_nothing_is_wider_than_the_smallest_phone_in_any_language(shop_engine: S
     visitor.close()
     assert {what: width for what, width in widths.items() if width > 320} == {}
     assert {what: found for what, found in sideways.items() if found} == {}
+
+
+def test_plans_stand_in_line_whatever_they_are_called_and_cost(shop_engine: Shop, chromium: Browser) -> None:
+    name = "Dampfschifffahrtsgesellschaft"
+    much = {"features": {"ai.chat": {"limit": 1_250_000, "per": "month"}}, "description": "For all who like it. " * 12}
+    visitor = Visitor(shop_engine, chromium, viewport={"width": 1280, "height": 900})
+    with (
+        on_sale(shop_engine, name, price_cents=98_765_432, currency="JPY", trial_days=30, rank=0, **much),
+        on_sale(shop_engine, "Dinar", price_cents=12_340, currency="KWD", features={"wallets.max": 3}, rank=0),
+    ):
+        visitor.open("/pricing").settle()
+        cards = visitor.page.locator(".bsb-offers").first.get_by_role("article").all()
+        boxes = [[part.bounding_box() for part in card.locator(":scope > *").all()] for card in cards]
+        rows: dict[float, set[tuple[float, ...]]] = {}
+        for head, *rest in boxes:
+            rows.setdefault(head["y"], set()).add(tuple(round(box["y"]) for box in rest))  # type: ignore[index]
+        prices = visitor.page.locator(".bsb-price").evaluate_all(LINES)
+        compared = visitor.page.locator(".bsb-scroll").evaluate("(one) => one.scrollWidth - one.clientWidth")
+        widths = []
+        for width in (1280, 320):
+            visitor.page.set_viewport_size({"width": width, "height": 640})
+            widths.append(visitor.page.evaluate("document.documentElement.scrollWidth") <= width)
+    visitor.close()
+    assert [len(lines) for lines in rows.values()] == [1] * len(rows)
+    # A price is one line high.
+    assert (set(prices), compared, widths) == ({1}, 0, [True, True])
 
 
 def test_a_navigation_to_the_api_of_the_admin_finds_the_pages(shop_engine: Shop, chromium: Browser) -> None:

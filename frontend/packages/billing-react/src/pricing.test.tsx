@@ -270,3 +270,11 @@ test("a purchase names the seller's terms, those that there are", async () => {
   expect(dialog.getByRole("link", { name: "Refunds" })).toBeTruthy();
   expect(dialog.queryByRole("link", { name: "Privacy" })).toBeNull();
 });
+
+test("an allowance is said to the last one, and a long price in a size in which it keeps its line", async () => {
+  const plus = { ...plans.plus, price_cents: 12_340, currency: "KWD", features: { "ai.chat": { limit: 1_250_000, per: "month" as const } } };
+  api.answers({ ...free, "GET /billing/plans": { ...catalogue, plans: [plus] } });
+  show(<PricingTable />, null);
+  expect((await card("Plus")).getByText(": 1,250,000 per month")).toBeTruthy();
+  expect((await card("Plus")).getByText("KWD 12.340").className).toContain("bsb-price-long");
+});

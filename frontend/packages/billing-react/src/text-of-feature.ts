@@ -1,7 +1,7 @@
 "use client";
 
 import type { Schemas } from "@bitsleuth/billing-api-client";
-import { limitOf, type FeatureValue } from "./format.js";
+import { limitOf, number, type FeatureValue } from "./format.js";
 import type { Translate } from "./i18n.js";
 import { useBilling } from "./provider.js";
 import { useOptionalText, useT } from "./text.js";
@@ -27,8 +27,7 @@ export function useFeatureTexts(features: readonly FeatureInfo[] | undefined): F
     amount(value) {
       const limit = limitOf(value);
       if (limit === null) return "";
-      const count = new Intl.NumberFormat(locale, { notation: limit >= 1e6 ? "compact" : "standard" }).format(limit);
-      return per(value, count, t);
+      return per(value, number(limit, locale), t);
     },
   };
 }

@@ -55,7 +55,7 @@ export function OfferCard(props: OfferCardProps) {
             featured && <span className="bsb-badge bsb-badge-accent">{t("pricing.featured")}</span>
           )}
         </div>
-        {description && <p className="bsb-2 bsb-small bsb:min-h-10">{description}</p>}
+        {description && <p className="bsb-2 bsb-small">{description}</p>}
       </div>
       <Price plan={plan} trial={onChoose ? trial : plan.trial_days} saving={saving} />
       {onChoose &&
@@ -80,11 +80,11 @@ function Price({ plan, trial, saving }: { plan: Plan; trial: number; saving: num
   const { locale } = useBilling();
   const price = money(plan.price_cents, plan.currency, locale, { exact: false });
   const yearly = plan.interval === "year";
-  const perMonth = yearly ? Math.round(plan.price_cents / 12) : plan.price_cents;
+  const perMonth = money(yearly ? Math.round(plan.price_cents / 12) : plan.price_cents, plan.currency, locale, { exact: false });
   return (
     <div className="bsb-stack bsb:gap-1">
       <p className="bsb-row bsb:items-baseline bsb:gap-1.5">
-        <span className="bsb-price">{money(perMonth, plan.currency, locale, { exact: false })}</span>
+        <span className={classes("bsb-price", perMonth.length > 8 && "bsb-price-long")}>{perMonth}</span>
         <span className="bsb-2">{plan.interval === "once" ? t("price.per_once") : t("price.per_month")}</span>
       </p>
       <p className="bsb-2 bsb-small bsb:min-h-5">
