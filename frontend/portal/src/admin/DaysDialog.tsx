@@ -18,8 +18,9 @@ export function DaysDialog({ userId, planId, subscriptions, onClose }: DaysDialo
   const t = useAdminText();
   const { locale } = useBilling();
   const catalogue = usePlans();
-  const { data } = catalogue;
-  const texts = useFeatureTexts(data?.features);
+  const plans = catalogue.data?.plans ?? [];
+  const texts = useFeatureTexts(catalogue.data?.features);
+  const named = (id: string) => [plans.find((one) => one.plan_id === id)?.name, id].filter(Boolean).join(" · ");
   const preview = useGiveDays(userId);
   const give = useGiveDays(userId);
   const [key] = useState(() => crypto.randomUUID());
@@ -65,14 +66,15 @@ export function DaysDialog({ userId, planId, subscriptions, onClose }: DaysDialo
           {(field) => (
             <select {...field} className="bsb-input" required value={plan} onChange={({ target }) => edit(setPlan)(target.value)}>
               <option value="">{t("choose")}</option>
-              {(data?.plans ?? [])
-                .filter((one) => one.price_cents > 0)
+              {/* The customer's own stays where it is when the others come. */}
+              {planId && <option value={planId}>{named(planId)}</option>}
+              {plans
+                .filter((one) => one.price_cents > 0 && one.plan_id !== planId)
                 .map((one) => (
                   <option key={one.plan_id} value={one.plan_id}>
-                    {one.name} · {one.plan_id}
+                    {named(one.plan_id)}
                   </option>
                 ))}
-              {planId && !data?.plans.some((one) => one.plan_id === planId) && <option value={planId}>{planId}</option>}
             </select>
           )}
         </Field>

@@ -13,7 +13,8 @@ export function ExplainForm({ userId, features }: { userId: string; features: re
   const [asked, setAsked] = useState({ feature: "", at: "" });
   const catalogue = usePlans();
   const catalogueFeatures = catalogue.data?.features.map((info) => info.feature) ?? [];
-  const choices = [...new Set([...features, ...catalogueFeatures])].sort();
+  // All at once: what comes later would move what somebody is about to choose.
+  const choices = catalogue.isPending ? [] : [...new Set([...features, ...catalogueFeatures])].sort();
   return (
     <section className="bsb-card bsb-stack" aria-labelledby="explain">
       <h2 className="bsb-h2" id="explain">

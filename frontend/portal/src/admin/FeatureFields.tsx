@@ -39,6 +39,7 @@ export function FeatureFields({ value, onChange, faults, once }: FeatureFieldsPr
             <div className="admin-feature">
               <select
                 className="bsb-input"
+                disabled={catalogue.isPending}
                 aria-label={t("feature.key", { n: index + 1 })}
                 required
                 aria-invalid={fault !== undefined || undefined}

@@ -26,6 +26,8 @@ export function GrantDialog({ userId, onClose }: { userId: string; onClose: () =
   const texts = useFeatureTexts(catalogueFeatures);
   const adminPlans = useAdminPlans();
   const plans = offersFrom(adminPlans.data?.plans ?? []).flatMap((offer) => offer.plans.slice(0, 1));
+  // Offered together: what comes later would push down what somebody is about to choose.
+  const listed = !catalogue.isPending && !adminPlans.isPending;
   const [chosen, setChosen] = useState("");
   const [amount, setAmount] = useState("");
   const [reason, setReason] = useState("");
@@ -60,22 +62,26 @@ export function GrantDialog({ userId, onClose }: { userId: string; onClose: () =
           {(field) => (
             <select {...field} className="bsb-input" required value={chosen} onChange={(event) => setChosen(event.target.value)}>
               <option value="">{t("choose")}</option>
-              <optgroup label={t("grant.plans")}>
-                {plans
-                  .filter(({ features }) => Object.keys(features).length > 0)
-                  .map(({ plan_id, name }) => (
-                    <option key={plan_id} value={PLAN + plan_id}>
-                      {t("grant.plan", { plan: name })}
-                    </option>
-                  ))}
-              </optgroup>
-              <optgroup label={t("features")}>
-                {catalogueFeatures.map((info) => (
-                  <option key={info.feature} value={info.feature}>
-                    {texts.name(info.feature)}
-                  </option>
-                ))}
-              </optgroup>
+              {listed && (
+                <>
+                  <optgroup label={t("grant.plans")}>
+                    {plans
+                      .filter(({ features }) => Object.keys(features).length > 0)
+                      .map(({ plan_id, name }) => (
+                        <option key={plan_id} value={PLAN + plan_id}>
+                          {t("grant.plan", { plan: name })}
+                        </option>
+                      ))}
+                  </optgroup>
+                  <optgroup label={t("features")}>
+                    {catalogueFeatures.map((info) => (
+                      <option key={info.feature} value={info.feature}>
+                        {texts.name(info.feature)}
+                      </option>
+                    ))}
+                  </optgroup>
+                </>
+              )}
             </select>
           )}
         </Field>

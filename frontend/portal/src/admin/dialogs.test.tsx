@@ -1,14 +1,19 @@
 // @vitest-environment happy-dom
-import { screen } from "@testing-library/react";
+import { screen, waitFor } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
+import type { ReactNode } from "react";
 import { beforeEach, expect, test, vi } from "vitest";
 import { catalogue, entitlements } from "../../../packages/billing-react/src/testing/fixtures.js";
 import { expectAccessible, refuse, service, show } from "../../../packages/billing-react/src/testing/server.js";
+import { DaysDialog } from "./DaysDialog.js";
 import { EraseDialog } from "./EraseDialog.js";
+import { ExplainForm } from "./ExplainForm.js";
+import { GrantDialog } from "./GrantDialog.js";
 import { CallerContext } from "./may.js";
 import { RedriveDialog } from "./EventsPage.js";
 import { RefundDialog } from "./RefundDialog.js";
 import { RolloutPage } from "./RolloutPage.js";
+import { adminPlan } from "./testing.js";
 
 const api = service();
 const user = userEvent.setup();
@@ -212,4 +217,44 @@ test("when nothing would go, nothing can be sent", async () => {
   await press("Dry run");
   await screen.findByText("it is not in the queue any more");
   expect(enabled("Dry run")).toBe(false);
+});
+
+// --- lists that come while a dialog is open --------------------------------------------------------------------------
+
+const PLANS = "GET /admin/plans", CATALOGUE = "GET /billing/plans";
+
+/** The entries of a list, as they grow while answers come one after the other. */
+async function growing(label: string, dialog: ReactNode, ...order: string[]) {
+  const come: Record<string, () => void> = {};
+  const answers = { [CATALOGUE]: catalogue, [PLANS]: { plans: [adminPlan("pro-month")], moves: [] } };
+  const late = Object.entries(answers).map(([call, answer]) => [call, () => new Promise<typeof answer>((done) => (come[call] = () => done(answer)))] as const);
+  api.answers(Object.fromEntries(late));
+  show(dialog);
+  const list = screen.getByLabelText<HTMLSelectElement>(label);
+  const entries = () => [...list.options].map(({ value }) => value);
+  const seen = [entries()];
+  for (const call of order) {
+    await waitFor(() => expect(come[call]).toBeDefined());
+    come[call]?.();
+    const before = seen.at(-1) ?? [];
+    // As long as one is still to come there may be nothing new to wait for.
+    if (call === order.at(-1)) await waitFor(() => expect(entries().length).toBeGreaterThan(before.length));
+    else await new Promise((done) => setTimeout(done, 100));
+    seen.push(entries());
+  }
+  return seen;
+}
+
+test.each([
+  ["features, then plans", "What", <GrantDialog key="grant" userId="usr_7" onClose={onClose} />, [CATALOGUE, PLANS]],
+  ["plans, then features", "What", <GrantDialog key="grant" userId="usr_7" onClose={onClose} />, [PLANS, CATALOGUE]],
+  ["plans beside the customer's own", "Plan", <DaysDialog key="days" userId="usr_7" planId="pro-month" subscriptions={[]} onClose={onClose} />, [CATALOGUE]],
+  ["features beside the customer's own", "Feature", <ExplainForm key="why" userId="usr_7" features={["tax.enhanced"]} />, [CATALOGUE]],
+] as const)("whoever chooses while a list is filled hits what they aim at: %s", async (_, label, dialog, order) => {
+  const [first = [], ...later] = await growing(label, dialog, ...order);
+  let before = first;
+  for (const entries of later) {
+    expect(entries.slice(0, before.length)).toEqual(before);
+    before = entries;
+  }
 });
