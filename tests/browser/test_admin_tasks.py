@@ -20,7 +20,7 @@ def test_a_subscription_is_ended_taken_back_and_given_days_each_seen_first(
     visitor.page.evaluate("localStorage.removeItem('bitsleuth-billing-session')")
     sign_in(visitor, "admin", f"/console/users?user={user}")
     visitor.button("Cancel subscription").click()
-    expect(visitor.dialog().get_by_text(re.compile("The customer loses"))).to_be_visible()
+    expect(visitor.dialog().get_by_text("What the customer has after that")).to_be_visible()
     assert visitor.violations() == []
     visitor.button("Cancel at the end").click()
     expect(visitor.dialog().get_by_text(re.compile("nothing more is charged"))).to_be_visible()

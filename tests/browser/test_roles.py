@@ -155,6 +155,7 @@ def test_support_helps_a_customer_in_the_dialogs(visitor: Visitor, places: dict[
     visitor.button(re.compile("^Grant$")).click()
     grant = page.get_by_role("region", name="Grants").get_by_role("listitem").filter(has_text="a promise")
     grant.get_by_role("button", name="Revoke").click()
+    visitor.dialog().get_by_role("button", name="Revoke").click()
     expect(grant.get_by_text("Revoked")).to_be_visible()
 
     visitor.button("Refund").first.click()

@@ -1,5 +1,5 @@
 import type { Schemas } from "@bitsleuth/billing-api-client";
-import { Button, Dialog, ErrorNotice, format, Notice, SkeletonLines, useBilling, useFeatureTexts, useOptionalText, usePlans } from "@bitsleuth/billing-react";
+import { Button, Dialog, ErrorNotice, FeatureChanges, format, Notice, SkeletonLines, useBilling, useOptionalText } from "@bitsleuth/billing-react";
 import { useEffect, useState } from "react";
 import { Field } from "./parts.js";
 import { useCancelFor, useResumeFor } from "./queries.js";
@@ -96,18 +96,20 @@ export function ResumeDialog({ userId, subscription, onClose }: ActProps) {
 function Lost({ effect }: { effect: Effect }) {
   const t = useAdminText();
   const { locale } = useBilling();
-  const texts = useFeatureTexts(usePlans().data?.features);
   const lost = effect.if_canceled;
   if (!lost) return null;
-  const features = lost.features.map(({ feature }) => texts.name(feature)).join(", ");
+  const keeps = lost.features.length === 0;
   return (
-    <Notice tone={features ? "warn" : "plain"} live title={t("sub.cancel.until", { date: format.dateTime(lost.access_until, locale) })}>
-      <ul className="bsb-small">
-        <li>{features ? t("sub.cancel.loses", { features }) : t("refund.keeps")}</li>
-        {lost.waived_cents > 0 && <li>{t("sub.cancel.waives", { amount: format.money(lost.waived_cents, lost.currency, locale) })}</li>}
-        <li>{t("sub.cancel.no_refund")}</li>
-      </ul>
-    </Notice>
+    <>
+      <Notice tone={keeps ? "plain" : "warn"} live title={t("sub.cancel.until", { date: format.dateTime(lost.access_until, locale) })}>
+        <ul className="bsb-small">
+          {keeps && <li>{t("refund.keeps")}</li>}
+          {lost.waived_cents > 0 && <li>{t("sub.cancel.waives", { amount: format.money(lost.waived_cents, lost.currency, locale) })}</li>}
+          <li>{t("sub.cancel.no_refund")}</li>
+        </ul>
+      </Notice>
+      <FeatureChanges title={t("sub.cancel.after")} changes={lost.features} />
+    </>
   );
 }
 

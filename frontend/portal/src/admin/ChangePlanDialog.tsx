@@ -1,5 +1,5 @@
 import type { Schemas } from "@bitsleuth/billing-api-client";
-import { Button, Dialog, ErrorNotice, format, Notice, NotRead, useBilling, useFeatureTexts, usePlans } from "@bitsleuth/billing-react";
+import { Button, Dialog, ErrorNotice, FeatureChanges, format, Notice, NotRead, useBilling, usePlans } from "@bitsleuth/billing-react";
 import { useState } from "react";
 import { Done } from "./ActDialogs.js";
 import { Field } from "./parts.js";
@@ -64,20 +64,17 @@ export function ChangePlanDialog({ userId, subscription, onClose }: { userId: st
 function Cost({ preview }: { preview: Schemas["ChangePreviewView"] }) {
   const t = useAdminText();
   const { locale } = useBilling();
-  const texts = useFeatureTexts(usePlans().data?.features);
   const money = (cents: number) => format.money(cents, preview.currency, locale);
-  const named = (features: typeof preview.features) => features.map(({ feature }) => texts.name(feature)).join(", ");
-  const gains = named(preview.features.filter(({ before }) => before === null));
-  const losses = named(preview.features.filter(({ after }) => after === null));
   return (
-    <Notice tone={losses ? "warn" : "plain"} live title={t("sub.change.at", { date: format.dateTime(preview.effective_at, locale) })}>
-      <ul className="bsb-small">
-        <li>{preview.amount_due_cents > 0 ? t("sub.change.due", { amount: money(preview.amount_due_cents) }) : t("sub.change.nothing_due")}</li>
-        {preview.credit_cents > 0 && <li>{t("sub.change.credit", { amount: money(preview.credit_cents) })}</li>}
-        <li>{t("sub.change.next", { amount: money(preview.next_amount_cents), date: format.date(preview.next_billing_at, locale) })}</li>
-        {gains && <li>{t("sub.change.gains", { features: gains })}</li>}
-        {losses && <li>{t("sub.cancel.loses", { features: losses })}</li>}
-      </ul>
-    </Notice>
+    <>
+      <Notice live title={t("sub.change.at", { date: format.dateTime(preview.effective_at, locale) })}>
+        <ul className="bsb-small">
+          <li>{preview.amount_due_cents > 0 ? t("sub.change.due", { amount: money(preview.amount_due_cents) }) : t("sub.change.nothing_due")}</li>
+          {preview.credit_cents > 0 && <li>{t("sub.change.credit", { amount: money(preview.credit_cents) })}</li>}
+          <li>{t("sub.change.next", { amount: money(preview.next_amount_cents), date: format.date(preview.next_billing_at, locale) })}</li>
+        </ul>
+      </Notice>
+      <FeatureChanges title={t("sub.change.features")} changes={preview.features} />
+    </>
   );
 }

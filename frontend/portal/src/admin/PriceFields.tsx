@@ -106,7 +106,7 @@ function PriceField({ price, of, index, faults, onChange, onRemove }: PriceField
             <input type="checkbox" checked={price.hidden} onChange={(e) => onChange({ hidden: e.target.checked })} />
             <span>{label(t("plan.hide"))}</span>
           </label>
-          <Field id={`provider_plan_ids-${index}`} label={label(t("plan.provider_ids"))} fault={atProviders}>
+          <Field id={`provider_plan_ids-${index}`} label={label(t("plan.provider_ids"))} hint={t("plan.provider_ids.hint")} fault={atProviders}>
             {(field) => (
               <textarea {...field} className="bsb-input bsb-mono" rows={2} placeholder="stripe=price_…" value={price.provider_plan_ids} onChange={(e) => onChange({ provider_plan_ids: e.target.value })} />
             )}

@@ -107,7 +107,7 @@ function FactList({ subscription, facts }: Pick<SubscriptionCardProps, "subscrip
     <span className="bsb-row bsb:gap-2">
       <Id value={value} what={what} />
       {url && (
-        <a className="bsb-small bsb:whitespace-nowrap" href={url} target="_blank" rel="noreferrer">
+        <a className="bsb-row bsb-small bsb:gap-1 bsb:flex-nowrap bsb:whitespace-nowrap" href={url} target="_blank" rel="noreferrer">
           {t("sub.at", { provider: titleOf(subscription.provider) })}
           <span className="bsb-hidden"> {what}</span> <Icon name="external" size={12} />
         </a>

@@ -1,5 +1,5 @@
 import type { Schemas } from "@bitsleuth/billing-api-client";
-import { Button, ErrorNotice, format, SkeletonCard, useBilling } from "@bitsleuth/billing-react";
+import { Button, Dialog, ErrorNotice, format, SkeletonCard, useBilling } from "@bitsleuth/billing-react";
 import { useState } from "react";
 import { useTitle } from "../title.js";
 import { AcceptDialog } from "./AcceptDialog.js";
@@ -253,14 +253,13 @@ function Grants({ user }: { user: User }) {
   const t = useAdminText();
   const { locale } = useBilling();
   const may = useMay();
-  const revoke = useRevokeGrant(user.user_id);
+  const [revoking, setRevoking] = useState<User["grants"][number] | null>(null);
   if (user.grants.length === 0) return null;
   return (
     <section className="bsb-stack" aria-labelledby="grants">
       <h2 className="bsb-h2" id="grants">
         {t("grants")}
       </h2>
-      {revoke.isError && <ErrorNotice error={revoke.error} />}
       <ul className="bsb-card bsb-card-flush">
         {user.grants.map((grant) => (
           <li key={grant.grant_id} className="admin-line bsb-row bsb-between">
@@ -275,14 +274,32 @@ function Grants({ user }: { user: User }) {
               <span className="bsb-badge">{t("grant.revoked")}</span>
             ) : (
               may("POST /admin/users/{user_id}/grants/{grant_id}/revoke") && (
-              <Button size="small" variant="danger" busy={revoke.isPending && revoke.variables === grant.grant_id} onClick={() => revoke.mutate(grant.grant_id)}>
-                {t("grant.revoke")}
-              </Button>
+                <Button size="small" variant="danger" onClick={() => setRevoking(grant)}>
+                  {t("grant.revoke")}
+                </Button>
               )
             )}
           </li>
         ))}
       </ul>
+      {revoking && <RevokeDialog userId={user.user_id} grant={revoking} onClose={() => setRevoking(null)} />}
     </section>
+  );
+}
+
+function RevokeDialog({ userId, grant, onClose }: { userId: string; grant: User["grants"][number]; onClose: () => void }) {
+  const t = useAdminText();
+  const revoke = useRevokeGrant(userId);
+  return (
+    <Dialog onClose={onClose} title={t("grant.revoke.title")} description={t("grant.revoke.about")}>
+      <p className="bsb-mono">{Object.keys(grant.features).join(", ")}</p>
+      {revoke.isError && <ErrorNotice error={revoke.error} />}
+      <div className="bsb-dialog-actions">
+        <Button onClick={onClose}>{t("cancel")}</Button>
+        <Button variant="danger" busy={revoke.isPending} onClick={() => revoke.mutate(grant.grant_id, { onSuccess: onClose })}>
+          {t("grant.revoke")}
+        </Button>
+      </div>
+    </Dialog>
   );
 }

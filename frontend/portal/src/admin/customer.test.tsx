@@ -1,6 +1,6 @@
 // @vitest-environment happy-dom
 import type { Schemas } from "@bitsleuth/billing-api-client";
-import { screen, within } from "@testing-library/react";
+import { screen, waitFor, within } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { readFileSync } from "node:fs";
 import { beforeEach, expect, test } from "vitest";
@@ -102,7 +102,7 @@ test("the page says what a subscription is, what came in all, and why somebody l
 const effect = (outcome: string, kind: string) => ({
   outcome,
   subscription: { ...live, next: { ...live.next, kind, at: "2026-12-10T00:00:00Z" } },
-  if_canceled: { access_until: "2026-12-10T00:00:00Z", waived_cents: 0, currency: "USD", features: [{ feature: "ai.chat", before: true, after: null }] },
+  if_canceled: { access_until: "2026-12-10T00:00:00Z", waived_cents: 0, currency: "USD", features: [{ feature: "ai.chat", before: { limit: 1000, per: "month" }, after: { limit: 5, per: "month" } }] },
 });
 
 test("an end shows what is lost before it is done, and says afterwards what happened", async () => {
@@ -111,7 +111,10 @@ test("an end shows what is lost before it is done, and says afterwards what happ
   });
   as("admin");
   await press("Cancel subscription");
-  expect(await screen.findByText("The customer loses: AI chat")).toBeTruthy();
+  // The free plan has some of it: nothing is lost, there is less.
+  const less = (await screen.findByText("What the customer has after that")).parentElement;
+  expect(less?.textContent).toContain("AI chat1,000 per month");
+  expect(less?.textContent).toContain("5 per month");
   await expectAccessible();
   await user.click(screen.getByRole("radio", { name: "Now, at once" }));
   await press("Cancel now");
@@ -121,6 +124,19 @@ test("an end shows what is lost before it is done, and says afterwards what happ
     { at_period_end: false, dry_run: true },
     { at_period_end: false, reason: null, dry_run: false },
   ]);
+});
+
+test("a grant is taken back after a question", async () => {
+  const REVOKE = "POST /admin/users/usr_7/grants/grant_1/revoke";
+  api.answers({ [REVOKE]: detail.grants[0] });
+  as("support");
+  await press("Revoke");
+  expect(sent(REVOKE)).toEqual([]);
+  const dialog = await screen.findByRole("dialog", { name: "Revoke this grant?" });
+  await expectAccessible();
+  await user.click(within(dialog).getByRole("button", { name: "Revoke" }));
+  await waitFor(() => expect(screen.queryByRole("dialog")).toBe(null));
+  expect(sent(REVOKE)).toHaveLength(1);
 });
 
 test("an act that is refused says why, and can be tried again", async () => {

@@ -33,7 +33,8 @@ export function MakeDialog({ onClose, onMade }: { onClose: () => void; onMade: (
   const [until, setUntil] = useState("");
   const [note, setNote] = useState("");
   const plan = plans.find((candidate) => candidate.plan_id === planId);
-  const sold = price.trim() === "" ? 0 : minorOf(price, plan && kind === "plan" ? plan.currency : currency);
+  const soldIn = kind === "plan" ? plan?.currency : currency;
+  const sold = price.trim() === "" ? 0 : minorOf(price, soldIn ?? currency);
   const submit = () =>
     make.mutate(
       {
@@ -110,7 +111,7 @@ export function MakeDialog({ onClose, onMade }: { onClose: () => void; onMade: (
         <Field id="voucher-count" label={t("many")}>
           {(field) => <input {...field} className="bsb-input" type="number" required min={1} max={1000} value={count} onChange={(event) => setCount(event.target.value)} />}
         </Field>
-        <Field id="voucher-price" label={`${t("price")} (${kind === "plan" ? (plan?.currency ?? "–") : currency})`} hint={t("price.hint")} fault={sold === null ? common("problem.price") : undefined}>
+        <Field id="voucher-price" label={[t("price"), soldIn && `(${soldIn})`].filter(Boolean).join(" ")} hint={t("price.hint")} fault={sold === null ? common("problem.price") : undefined}>
           {(field) => <input {...field} className="bsb-input" inputMode="decimal" maxLength={12} value={price} onChange={(event) => setPrice(event.target.value)} />}
         </Field>
         {kind === "credits" && (
