@@ -28,10 +28,14 @@ class InvalidRequest(BillingError):
     code = "invalid_request"
 
 
+def invalid_field(path: str, message: str, detail: str) -> InvalidRequest:
+    """For one field: `message` says what is allowed in it, `detail` what is wrong with the request."""
+    return InvalidRequest(detail, errors=[{"path": path, "message": message}])
+
+
 def invalid_cursor() -> InvalidRequest:
     """For a `cursor` that no page gave."""
-    fault = {"path": "cursor", "message": "what `next` said of the page before"}
-    return InvalidRequest("the cursor is not valid", errors=[fault])
+    return invalid_field("cursor", "what `next` said of the page before", "the cursor is not valid")
 
 
 class RequestTooLarge(BillingError):
@@ -119,11 +123,6 @@ class Parked(BillingError):
     """What was verified cannot be applied yet: fail it, so that the queue tries again. `code` says what is missing."""
 
     code = "not_applicable_yet"
-
-    def __init__(self, detail: str, code: str | None = None, **extensions: object) -> None:
-        super().__init__(detail, None, **extensions)
-        if code is not None:
-            self.code = code
 
 
 class TryAgain(Parked):

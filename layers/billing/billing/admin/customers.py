@@ -6,7 +6,7 @@ from typing import Any
 
 from billing.admin.users import AdminUsers
 from billing.api.http import chosen
-from billing.errors import InvalidRequest, invalid_cursor
+from billing.errors import invalid_cursor, invalid_field
 from billing.providers import PROVIDERS
 from billing.rules.times import DAY, rfc3339
 from billing.store.customers import CustomerIndex, Filters
@@ -26,11 +26,10 @@ def filters_of(query: Mapping[str, str], now: int) -> Filters:
     days = _number(query, "ends_within_days", 1, _LONGEST_AHEAD) if "ends_within_days" in query else None
     version = _number(query, "version", 1, _HIGHEST_VERSION) if "version" in query else None
     if version is not None and not query.get("plan"):
-        raise InvalidRequest("a version is one of a plan", errors=[{"path": "plan", "message": "missing"}])
+        raise invalid_field("plan", "missing", "a version is one of a plan")
     rail = query.get("rail") or None
     if rail is not None and rail not in PROVIDERS:
-        message = f"one of {', '.join(PROVIDERS)}"
-        raise InvalidRequest("nobody pays this way", errors=[{"path": "rail", "message": message}])
+        raise invalid_field("rail", f"one of {', '.join(PROVIDERS)}", "nobody pays this way")
     return Filters(
         plan=query.get("plan") or None,
         version=version,
@@ -106,28 +105,19 @@ def _view(customer: Mapping[str, Any]) -> View:
         "rails": list(customer["rails"]),
         "at_risk": bool(customer["at_risk"]),
         "has_credits": bool(customer["has_credits"]),
-        "since": rfc3339(customer["since"]) if customer["since"] is not None else None,
-        "ends_at": rfc3339(customer["ends_at"]) if customer["ends_at"] is not None else None,
+        "since": rfc3339(customer["since"]),
+        "ends_at": rfc3339(customer["ends_at"]),
     }
 
 
 def _bare(user_id: str) -> View:
     """A user of whom only an id is known."""
-    nothing: View = {
-        "plans": [],
-        "versions": [],
-        "rails": [],
-        "at_risk": False,
-        "has_credits": False,
-        "since": None,
-        "ends_at": None,
-    }
+    nothing = {"plans": [], "rails": [], "at_risk": False, "has_credits": False, "since": None, "ends_at": None}
     return {"user_id": user_id, "status": "free", **nothing}
 
 
 def _number(query: Mapping[str, str], name: str, least: int, most: int) -> int:
     text = query[name]
     if not text.isascii() or not text.isdigit() or len(text) > 6 or not least <= int(text) <= most:
-        message = f"a number from {least} to {most}"
-        raise InvalidRequest(f"{name} is no such number", errors=[{"path": name, "message": message}])
+        raise invalid_field(name, f"a number from {least} to {most}", f"{name} is no such number")
     return int(text)

@@ -6,7 +6,7 @@ from typing import Any
 
 from billing import deadline
 from billing.data import replace
-from billing.errors import Conflict, InvalidRequest, NotFound
+from billing.errors import Conflict, InvalidRequest, NotFound, invalid_field
 from billing.hosts.outbox import Wakes
 from billing.outgoing import Unreachable
 from billing.rules.history import By
@@ -143,8 +143,7 @@ class AdminEndpoints:
         `Conflict` where there are more than one call can take: a later moment has to be chosen."""
         endpoint, _ = self._get(endpoint_id)
         if not now - MOST_DAYS_BACK * DAY <= since <= now:
-            words = f"a moment of the last {MOST_DAYS_BACK} days"
-            raise InvalidRequest("since is out of range", errors=[{"path": "since", "message": words}])
+            raise invalid_field("since", f"a moment of the last {MOST_DAYS_BACK} days", "since is out of range")
         first: dict[str, str] = {}
         for delivery in self._store.since(endpoint_id, since, now):
             first[delivery.lane] = min(delivery.place, first.get(delivery.lane, delivery.place))
@@ -206,8 +205,8 @@ def _changed_meanwhile() -> Conflict:
 def _types(named: Sequence[str]) -> tuple[str, ...]:
     unknown = [name for name in named if name not in EVENT_TYPES]
     if unknown:
-        errors = [{"path": "event_types", "message": f"no such event: {', '.join(unknown)}"}]
-        raise InvalidRequest("an event of that name does not exist", errors=errors)
+        message = f"no such event: {', '.join(unknown)}"
+        raise invalid_field("event_types", message, "an event of that name does not exist")
     return tuple(name for name in EVENT_TYPES if name in named)
 
 

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from billing.admin.event_subjects import Subject, Subjects
 from billing.aws import Aws
-from billing.errors import InvalidRequest, invalid_cursor
+from billing.errors import invalid_cursor, invalid_field
 from billing.intake.dead_letters import DeadLetter, DeadLetters
 from billing.intake.processing import notification_of
 from billing.intake.webhook import encode
@@ -110,7 +110,7 @@ class AdminEvents:
     def find(self, text: str) -> Mapping[str, Any]:
         """The event of an id, the provider's own or with its name before it, in the queue or on record."""
         if not 1 <= len(text) <= 200:
-            raise InvalidRequest("search for an id", errors=[{"path": "q", "message": "1 to 200 characters"}])
+            raise invalid_field("q", "1 to 200 characters", "search for an id")
         ids = [text, *(f"{provider}#{text}" for provider in PROVIDERS)]
         dead = [letter for letter in self._letters.waiting(REDRIVEN_AT_ONCE) if letter.event_id in ids]
         accounts: dict[str, Account] = {}
@@ -133,7 +133,7 @@ class AdminEvents:
             views = [self._view(event, accounts) for event in events]
         else:
             message = "processed, failed, quarantined, set_aside or dead"
-            raise InvalidRequest("this status is not known", errors=[{"path": "status", "message": message}])
+            raise invalid_field("status", message, "this status is not known")
         return {"events": views, "queue": self._depth(), "next": following}
 
     def redrive(self, event_ids: Sequence[str] | None, *, dry_run: bool, admin: str, now: int) -> Mapping[str, Any]:

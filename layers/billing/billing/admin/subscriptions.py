@@ -13,7 +13,7 @@ from billing.api.requests import ChangeSubscription
 from billing.api.status import canceled_view, subscription_status
 from billing.api.views import plan_in_force
 from billing.data import replace
-from billing.errors import Conflict, InvalidRequest, NotFound
+from billing.errors import Conflict, NotFound, invalid_field
 from billing.intake.applier import Applier
 from billing.rules.consequences import Consequences, consequences
 from billing.rules.facts import Ref
@@ -170,7 +170,7 @@ def _plan(account: Account, catalogue: Catalogue, plan_id: str | None, now: int)
     if plan_id is not None:
         named = catalogue.get(plan_id)
         if named is None:
-            raise InvalidRequest("no such plan", errors=[{"path": "plan_id", "message": "not in the catalogue"}])
+            raise invalid_field("plan_id", "not in the catalogue", "no such plan")
         return named
     plan = plan_in_force(account, catalogue, now)
     if plan is None or plan.free:

@@ -13,7 +13,7 @@ from billing.api.plan_bodies import feature_values
 from billing.api.status import subscription_status
 from billing.api.views import entitlement, source_view, value
 from billing.data import replace
-from billing.errors import Conflict, InvalidRequest, NotFound
+from billing.errors import Conflict, InvalidRequest, NotFound, invalid_field
 from billing.gate import explanation
 from billing.gate.gate import with_free
 from billing.providers import PROVIDERS
@@ -65,7 +65,7 @@ class AdminUsers:
         """Whose id this is, and what it is: the user's own, a customer's, subscription's, purchase's, payment's or
         event's. Raises `InvalidRequest`."""
         if not 1 <= len(text) <= 200:
-            raise InvalidRequest("search for an id", errors=[{"path": "q", "message": "1 to 200 characters"}])
+            raise invalid_field("q", "1 to 200 characters", "search for an id")
         return self._owner_of(text)
 
     def show(self, user_id: str, now: int) -> Mapping[str, Any]:
@@ -95,9 +95,7 @@ class AdminUsers:
         self._accounts.existing(user_id)
         if not feature or not 0 <= at <= now:
             message = "name a feature, and a time in the past"
-            raise InvalidRequest(
-                "a feature or time is missing or not valid", errors=[{"path": "feature", "message": message}]
-            )
+            raise invalid_field("feature", message, "a feature or time is missing or not valid")
         explained = explanation.explain(self._accounts, user_id, self._plans.catalogue(), feature, at)
         verdict = explained.decision
         return {
@@ -117,10 +115,7 @@ class AdminUsers:
     def grant(self, user_id: str, admin: str, now: int, body: GrantFeatures) -> Mapping[str, Any]:
         """Gives features by hand, once per key; also to a user who has bought nothing yet."""
         if body.expires_at is not None and body.expires_at <= now:
-            message = "must be in the future"
-            raise InvalidRequest(
-                "the grant would have ended already", errors=[{"path": "expires_at", "message": message}]
-            )
+            raise invalid_field("expires_at", "must be in the future", "the grant would have ended already")
         features = feature_values(body)
         faults = {key: fault for key, value in features.items() if (fault := feature_fault(key, value))}
         if faults:

@@ -25,6 +25,7 @@ from billing.errors import (
     RequestTooLarge,
     TooManyRequests,
     TryAgain,
+    invalid_field,
 )
 from billing.log import Log
 
@@ -229,8 +230,7 @@ def chosen(query: Mapping[str, str], name: str, *words: str) -> str:
     """A query parameter that is one of `words`; default: the first. Raises `InvalidRequest`."""
     word = query.get(name, words[0])
     if word not in words:
-        errors = [{"path": name, "message": f"one of {', '.join(words)}"}]
-        raise InvalidRequest(f"{name} has a value that is not known", errors=errors)
+        raise invalid_field(name, f"one of {', '.join(words)}", f"{name} has a value that is not known")
     return word
 
 
@@ -238,7 +238,7 @@ def seconds(query: Mapping[str, str], name: str, default: int) -> int:
     """A time in the query, in Unix seconds. Raises `InvalidRequest`."""
     text = query.get(name) or str(default)
     if not text.isascii() or not text.isdigit() or len(text) > 11:
-        raise InvalidRequest(f"{name} is not a time", errors=[{"path": name, "message": "Unix seconds"}])
+        raise invalid_field(name, "Unix seconds", f"{name} is not a time")
     return int(text)
 
 

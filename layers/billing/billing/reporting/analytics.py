@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from itertools import islice
 from typing import Any, get_args
 
-from billing.errors import InvalidRequest, invalid_cursor
+from billing.errors import invalid_cursor, invalid_field
 from billing.reporting.ranges import Range, day_in, range_of
 from billing.rules.ledger import INVOLUNTARY, EntryKind, LedgerEntry
 from billing.rules.rollups import FIGURES, added_up, is_behind
@@ -61,15 +61,12 @@ class Analytics:
         """
         kind, cursor, figure = query.get("kind"), query.get("cursor", ""), query.get("figure")
         if not query.get("day") and not (query.get("from") and query.get("to")):
-            raise InvalidRequest(
-                "the day is not valid", errors=[{"path": "day", "message": "a day such as 2026-11-22"}]
-            )
+            raise invalid_field("day", "a day such as 2026-11-22", "the day is not valid")
         if kind is not None and kind not in get_args(EntryKind):
-            message = f"one of {', '.join(get_args(EntryKind))}"
-            raise InvalidRequest("this kind of ledger line is not known", errors=[{"path": "kind", "message": message}])
+            kinds = ", ".join(get_args(EntryKind))
+            raise invalid_field("kind", f"one of {kinds}", "this kind of ledger line is not known")
         if figure is not None and figure not in FIGURES:
-            message = f"one of {', '.join(FIGURES)}"
-            raise InvalidRequest("no lines add up to this figure", errors=[{"path": "figure", "message": message}])
+            raise invalid_field("figure", f"one of {', '.join(FIGURES)}", "no lines add up to this figure")
         if cursor and not _CURSOR.fullmatch(cursor):
             raise invalid_cursor()
         first = last = query.get("day", "")
@@ -176,8 +173,7 @@ class Analytics:
         if currency is None:
             return "USD" if "USD" in used or not used else used[0]
         if not re.fullmatch(r"[A-Z]{3}", currency):
-            message = "an ISO 4217 code such as USD"
-            raise InvalidRequest("the currency is not valid", errors=[{"path": "currency", "message": message}])
+            raise invalid_field("currency", "an ISO 4217 code such as USD", "the currency is not valid")
         return currency
 
     def _months(

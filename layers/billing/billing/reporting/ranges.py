@@ -5,7 +5,7 @@ from datetime import date, timedelta
 from itertools import groupby
 
 from billing.data import dataclass
-from billing.errors import InvalidRequest
+from billing.errors import invalid_field
 from billing.rules.times import day_of
 
 _LONGEST_RANGE = 1100
@@ -44,7 +44,7 @@ def range_of(query: Mapping[str, str], now: int) -> Range:
     first = day_in(query, "from", last - timedelta(days=DEFAULT_DAYS - 1))
     if not 0 <= (last - first).days < _LONGEST_RANGE:
         message = f"from must not lie behind to, nor more than {_LONGEST_RANGE} days before it"
-        raise InvalidRequest("the range is not valid", errors=[{"path": "from", "message": message}])
+        raise invalid_field("from", message, "the range is not valid")
     return Range(first, last)
 
 
@@ -57,6 +57,5 @@ def day_in(query: Mapping[str, str], name: str, default: date) -> date:
     except ValueError:
         day = None
     if day is None or text != day.isoformat() or not 2000 <= day.year < 2100:
-        message = "a day such as 2026-11-22"
-        raise InvalidRequest(f"{name} is not a day", errors=[{"path": name, "message": message}])
+        raise invalid_field(name, "a day such as 2026-11-22", f"{name} is not a day")
     return day
