@@ -3,17 +3,15 @@
 from collections.abc import Sequence
 
 import typer
-from rich.markup import escape
 
 from billing.errors import NotConfigured, ProviderError
 from billing.providers import PREPAID, Clients, prepaid_client
 from billing.providers.interface import Check
 from billing.settings import Settings
-from billing_cli.output import console
+from billing_cli.output import console, print_checks
 from billing_cli.stack import NEEDED, Stack
 
 app = typer.Typer(no_args_is_help=True, help="BTCPay Server and BitPay: check how they are set up.")
-_MARKS = {"ok": "[green]✓[/]", "warn": "[yellow]![/]", "fail": "[red]✗[/]"}
 
 
 @app.callback()
@@ -31,11 +29,7 @@ def doctor(context: typer.Context) -> None:
     failed = False
     for name in offered:
         console.print(f"[bold]{name}[/]")
-        for result in checks(name, stack.settings):
-            failed |= result.level == "fail"
-            console.print(f"{_MARKS[result.level]} {result.subject}: {escape(result.finding)}")
-            if result.remedy:
-                console.print(f"  → {result.remedy}", style="dim", markup=False)
+        failed |= not print_checks(checks(name, stack.settings))
     if failed:
         raise typer.Exit(1)
 

@@ -4,23 +4,16 @@ import time
 
 import typer
 
-from billing.store.accounts import AccountStore
 from billing.store.customers import CustomerIndex
 from billing_cli.output import console
-from billing_cli.stack import Stack
 
 app = typer.Typer(no_args_is_help=True, help="The list of customers that admins search.")
-
-
-def index_of(stack: Stack) -> CustomerIndex:
-    table = stack.settings.accounts_table
-    return CustomerIndex(stack.aws, table, AccountStore(stack.aws, table))
 
 
 @app.command()
 def rebuild(context: typer.Context) -> None:
     """Read every account and correct its entry in the list, while the stack runs. Safe to interrupt and to repeat."""
-    index = index_of(context.obj)
+    index: CustomerIndex = context.obj.wire.customers
     read = corrected = 0
     for page in index.everybody():
         for user_id in page:

@@ -25,7 +25,7 @@ from botocore.exceptions import ClientError, WaiterError
 from billing.identity.tokens import Verifier, generate_key_set
 from billing_cli import plans, stripe
 from billing_cli.operator_aws import CONFIG
-from billing_cli.output import console, refused
+from billing_cli.output import console, print_checks, refused
 from billing_cli.stack import NEEDED, Stack
 
 ROOT = Path(__file__).parents[2]
@@ -260,15 +260,10 @@ def write_own_secrets(store: Secrets, stage: str, offered: Sequence[str]) -> lis
         written.append("TOKEN_SIGNING_KEYS")
     if store.fill("TOKEN_PUBLIC_KEYS", public_half(store.read("TOKEN_SIGNING_KEYS"))):
         written.append("TOKEN_PUBLIC_KEYS")
-    if store.fill("IDENTITY_PEPPER", secrets.token_urlsafe(32)):
-        written.append("IDENTITY_PEPPER")
-    if store.fill("ENDPOINT_SECRETS_KEY", secrets.token_urlsafe(32)):
-        written.append("ENDPOINT_SECRETS_KEY")
-    if store.fill("VOUCHER_SECRET", secrets.token_urlsafe(32)):
-        written.append("VOUCHER_SECRET")
-    if stage != "prod" and "mock" in offered and store.fill("BILLING_WEBHOOK_SECRET", secrets.token_urlsafe(32)):
-        written.append("BILLING_WEBHOOK_SECRET")
-    return written
+    random = ["IDENTITY_PEPPER", "ENDPOINT_SECRETS_KEY", "VOUCHER_SECRET"]
+    if stage != "prod" and "mock" in offered:
+        random.append("BILLING_WEBHOOK_SECRET")
+    return written + [name for name in random if store.fill(name, secrets.token_urlsafe(32))]
 
 
 # --- the pages -------------------------------------------------------------------------------------------------------
@@ -360,7 +355,7 @@ def deploy(
 
 def import_plans(stack: Stack, offered: Sequence[str], empty: Sequence[str]) -> None:
     """Imports the seed plans into an empty catalogue. With Stripe this creates prices there and needs its key."""
-    if plans.plans_of(stack).catalogue(fresh=True).plans:
+    if stack.wire.plans.catalogue(fresh=True).plans:
         _done("the catalogue has plans and is not changed")
     elif "stripe" in offered and "STRIPE_SECRET_KEY" in empty:
         console.print("[yellow]![/] no plans imported: this creates prices at Stripe and needs its key first")
@@ -376,7 +371,7 @@ def summary(stack: Stack, state: StackState, offered: Sequence[str], empty: Sequ
     console.print(f"[bold]Admin[/]  {state.parameters['PortalUrl']}/console")
     if "stripe" in offered and "STRIPE_SECRET_KEY" not in empty:
         console.print("\n[bold]Stripe[/]")
-        stripe.print_checks(stack)
+        print_checks(stripe.checks(stack))
     console.print("\n[bold]Next[/]")
     steps = [f"let {provider} send its webhooks to {public}/billing/webhook/{provider}" for provider in offered]
     steps += [f"ops/billing --stack {stack.name} secrets put {name}" for name in empty]

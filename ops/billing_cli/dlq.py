@@ -9,7 +9,6 @@ from rich.markup import escape
 
 from billing.admin.events import redrive_letters
 from billing.intake.dead_letters import DeadLetter, DeadLetters
-from billing.store.payment_events import PaymentEventStore
 from billing_cli.output import console, moment, refused, table
 from billing_cli.stack import Stack
 
@@ -22,9 +21,8 @@ _HIDDEN_SECONDS = 1800
 
 
 def letters_of(stack: Stack) -> DeadLetters:
-    events = PaymentEventStore(stack.aws, stack.settings.payment_events_table)
     dlq_url = stack.settings.required("PAYMENT_EVENTS_DLQ_URL")
-    return DeadLetters(stack.aws, dlq_url, stack.settings.queue_url, events, _HIDDEN_SECONDS)
+    return DeadLetters(stack.aws, dlq_url, stack.settings.queue_url, stack.wire.events, _HIDDEN_SECONDS)
 
 
 @app.command("list")
@@ -70,7 +68,7 @@ def redrive(
     stack: Stack = context.obj
     chosen = redrive_letters(
         letters_of(stack),
-        stack.audit,
+        stack.wire.audit,
         event_ids or None,
         dry_run=dry_run,
         by=stack.operator,

@@ -9,11 +9,8 @@ from rich.markup import escape
 
 from billing.admin.endpoints import AdminEndpoints
 from billing.errors import InvalidRequest
-from billing.hosts.outbox import Wakes
 from billing.log import Log
 from billing.outgoing import place_of
-from billing.store.audit import AuditLog
-from billing.store.host_events import HostEventStore
 from billing.store.outbox import STATES, State
 from billing_cli.output import console, refused, table
 from billing_cli.stack import Stack
@@ -24,11 +21,9 @@ _SHOWN = 50
 
 
 def _desk(stack: Stack) -> AdminEndpoints:
-    settings = stack.settings
-    store = HostEventStore(stack.aws, settings.required("HOST_EVENTS_TABLE"))
-    wakes = Wakes(stack.aws, settings.required("HOST_EVENTS_QUEUE_URL"), Log())
-    audit, key = AuditLog(stack.aws, settings.accounts_table), partial(settings.secret, "ENDPOINT_SECRETS_KEY")
-    return AdminEndpoints(store, wakes, audit, key, partial(place_of, at_home=settings.at_home))
+    wire, key = stack.wire, partial(stack.settings.secret, "ENDPOINT_SECRETS_KEY")
+    check = partial(place_of, at_home=stack.settings.at_home)
+    return AdminEndpoints(wire.host_events, wire.wakes(Log()), wire.audit, key, check)
 
 
 @app.command("list")

@@ -10,10 +10,6 @@ from billing.gate.explanation import Explanation, explain
 from billing.rules.allowances import Counter, held
 from billing.rules.entitlements import Entitlement, Refusal
 from billing.rules.money import format_money
-from billing.store.accounts import AccountStore
-from billing.store.counters import CounterStore
-from billing.store.payment_events import PaymentEventStore
-from billing.store.plans import PlanStore
 from billing_cli.output import console, moment, table
 from billing_cli.stack import Stack
 
@@ -27,8 +23,7 @@ def show(
     """Explain why a user has or does not have a feature: the records, the times and the events behind it."""
     stack: Stack = context.obj
     when = _moment(at)
-    accounts = AccountStore(stack.aws, stack.settings.accounts_table)
-    explained = explain(accounts, user, PlanStore(stack.aws, stack.settings.plans_table).catalogue(), feature, when)
+    explained = explain(stack.wire.accounts, user, stack.wire.plans.catalogue(), feature, when)
     _decision(explained, user)
     rows = [
         (
@@ -46,7 +41,7 @@ def show(
         table("Sources", ["kind", "id", "plan", "reason", "from", "until", "open"], rows)
     if isinstance(explained.decision, Entitlement) and not at:
         _use(stack, user, explained.decision, when)
-    events = PaymentEventStore(stack.aws, stack.settings.payment_events_table).of_user(user, when)
+    events = stack.wire.events.of_user(user, when)
     rows_of_events = [(moment(e.created_at), e.type, e.event_id, e.status, e.outcome or e.reason) for e in events]
     if not explained.sources and not explained.offers:
         console.print(f"No plan gives {feature}: is that its name?", markup=False)
@@ -69,8 +64,8 @@ def _decision(explained: Explanation, user: str) -> None:
 
 
 def _use(stack: Stack, user: str, entitlement: Entitlement, now: int) -> None:
-    counters = CounterStore(stack.aws, stack.settings.accounts_table)
-    left = held(entitlement, counters.read_all(user).get(entitlement.feature, Counter()), now)
+    counters = stack.wire.counters.read_all(user)
+    left = held(entitlement, counters.get(entitlement.feature, Counter()), now)
     if left.quota is not None:
         credits_ = f" and {left.quota.credits} bought" if left.quota.credits else ""
         resets = f", resets at {moment(left.quota.resets_at)}" if left.quota.resets_at else ""

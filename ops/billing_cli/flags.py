@@ -9,7 +9,6 @@ from pydantic import ValidationError
 from billing.admin.flags import AdminFlags
 from billing.api.admin_requests import SetFlag
 from billing.rules.rollout import Flag, Flags
-from billing.store.audit import AuditLog
 from billing.store.flags import FlagStore
 from billing_cli.output import table
 from billing_cli.stack import Stack
@@ -18,8 +17,7 @@ app = typer.Typer(no_args_is_help=True, help="Rollout flags: list, set.")
 
 
 def flags_of(stack: Stack) -> AdminFlags:
-    store = FlagStore(stack.aws, stack.settings.plans_table)
-    return AdminFlags(store, AuditLog(stack.aws, stack.settings.accounts_table))
+    return AdminFlags(FlagStore(stack.aws, stack.settings.plans_table), stack.wire.audit)
 
 
 @app.command("list")

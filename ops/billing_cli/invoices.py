@@ -9,13 +9,7 @@ import typer
 from rich.text import Text
 
 from billing.admin.invoices import InvoiceDesk
-from billing.intake.applier import Applier
-from billing.providers import Clients
 from billing.rules.money import format_money
-from billing.selling.refunds import Refunds
-from billing.store.accounts import AccountStore
-from billing.store.due import DueStore
-from billing.store.plans import PlanStore
 from billing_cli.output import console, table
 from billing_cli.stack import Stack
 
@@ -32,12 +26,8 @@ _WAITS = {
 
 
 def _desk(stack: Stack) -> InvoiceDesk:
-    settings = stack.settings
-    accounts = AccountStore(stack.aws, settings.accounts_table)
-    plans, client = PlanStore(stack.aws, settings.plans_table), Clients(settings)
-    due = DueStore(stack.aws, settings.accounts_table)
-    applier = Applier(accounts, plans, client)
-    return InvoiceDesk(accounts, plans, due, applier, client, Refunds(accounts, plans, applier, client))
+    wire = stack.wire
+    return InvoiceDesk(wire.accounts, wire.plans, wire.due, wire.applier, wire.client, wire.refunds)
 
 
 def _say(invoice: Mapping[str, Any]) -> None:

@@ -14,7 +14,6 @@ from billing.rules.rollups import Cell, counters
 from billing.rules.times import day_of
 from billing.store.metrics import MetricsStore
 from billing_cli.output import console, table
-from billing_cli.stack import Stack
 
 app = typer.Typer(no_args_is_help=True, help="Revenue figures and the ledger lines behind them.")
 
@@ -25,14 +24,10 @@ def _currency(code: str | None) -> str | None:
     return code
 
 
-def metrics_of(stack: Stack) -> MetricsStore:
-    return MetricsStore(stack.aws, stack.settings.metrics_table, stack.settings.accounts_table)
-
-
 @app.command()
 def check(context: typer.Context) -> None:
     """Add up the whole ledger and compare it with the rollups. Lines of the last seconds may not be in them yet."""
-    metrics = metrics_of(context.obj)
+    metrics: MetricsStore = context.obj.wire.metrics
     lines = [line for page in metrics.ledger() for _, line in page]
     stored = metrics.everything(metrics.generations().reading)
     wrong = differences(counters(lines), stored)
@@ -46,7 +41,7 @@ def check(context: typer.Context) -> None:
 @app.command()
 def rebuild(context: typer.Context) -> None:
     """Rebuild every rollup from the ledger, while the stack runs. Safe to interrupt and to repeat."""
-    metrics = metrics_of(context.obj)
+    metrics: MetricsStore = context.obj.wire.metrics
     before = metrics.everything(metrics.generations().reading)
     generation = metrics.begin()
     folded = 0
@@ -68,7 +63,7 @@ def lines(
     kind: Annotated[EntryKind | None, typer.Option(help="Only this kind of line.")] = None,
 ) -> None:
     """List the ledger lines behind the figures of a day or month."""
-    metrics = metrics_of(context.obj)
+    metrics: MetricsStore = context.obj.wire.metrics
     currencies = [currency] if currency else metrics.generations().currencies
     chosen = [
         (user_id, line)

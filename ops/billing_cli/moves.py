@@ -7,12 +7,8 @@ import typer
 
 from billing.admin.moves import AdminMoves
 from billing.catalogue.moves import Mover, Verdict
-from billing.intake.applier import Applier
-from billing.providers import Clients
 from billing.rules.history import By
-from billing.store.accounts import AccountStore
-from billing.store.moves import Move, MoveStore
-from billing.store.plans import PlanStore
+from billing.store.moves import Move
 from billing_cli.output import console, moment, table
 from billing_cli.stack import Stack
 
@@ -27,27 +23,20 @@ _VERDICTS: dict[Verdict, str] = {
 }
 
 
-def _store(stack: Stack) -> MoveStore:
-    return MoveStore(stack.aws, stack.settings.accounts_table)
-
-
 def _desk(stack: Stack) -> AdminMoves:
-    settings = stack.settings
-    plans = PlanStore(stack.aws, settings.plans_table)
-    return AdminMoves(_store(stack), plans, settings.providers, stack.audit)
+    return AdminMoves(stack.wire.moves, stack.wire.plans, stack.settings.providers, stack.wire.audit)
 
 
 def _mover(stack: Stack) -> Mover:
-    settings = stack.settings
-    accounts = AccountStore(stack.aws, settings.accounts_table)
-    plans, client = PlanStore(stack.aws, settings.plans_table), Clients(settings)
-    return Mover(_store(stack), accounts, plans, Applier(accounts, plans, client), client, settings.providers)
+    wire = stack.wire
+    return Mover(wire.moves, wire.accounts, wire.plans, wire.applier, wire.client, wire.settings.providers)
 
 
 @app.command("list")
 def show(context: typer.Context) -> None:
     """List the last move of every plan."""
-    _table(_store(context.obj).all())
+    stack: Stack = context.obj
+    _table(stack.wire.moves.all())
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""The commands' output: one console, tables, and refusals."""
+"""The commands' output: one console, tables, checks, and refusals."""
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
@@ -8,6 +8,8 @@ from rich.markup import escape
 from rich.measure import Measurement
 from rich.table import Column, Table
 from rich.text import Text
+
+from billing.providers.interface import Check
 
 console = Console(highlight=False)
 # The least width of the last column when rows are wrapped, and a width larger than any row.
@@ -40,6 +42,20 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str | Text
     needed = Measurement.get(console, console.options.update(max_width=_UNLIMITED), grid)
     grid.width = max(needed.minimum, min(needed.maximum, console.width)) if console.is_terminal else needed.maximum
     console.print(grid, crop=False)
+
+
+_MARKS = {"ok": "[green]✓[/]", "warn": "[yellow]![/]", "fail": "[red]✗[/]"}
+
+
+def print_checks(checks: Iterable[Check]) -> bool:
+    """Prints a line for each check, and its remedy if there is one; returns False if any failed."""
+    passed = True
+    for check in checks:
+        passed &= check.level != "fail"
+        console.print(f"{_MARKS[check.level]} {check.subject}: {escape(check.finding)}")
+        if check.remedy:
+            console.print(f"  → {check.remedy}", style="dim", markup=False)
+    return passed
 
 
 def refused(what: str, why: object) -> None:

@@ -14,10 +14,8 @@ from billing.api.admin_requests import CreatePlan
 from billing.api.views import admin_plan
 from billing.catalogue.prices import PlanPrices
 from billing.errors import InvalidRequest, ProviderError
-from billing.providers import Clients
 from billing.rules.money import format_money
 from billing.rules.plans import Plan, features_to_json
-from billing.store.plans import PlanStore
 from billing_cli.output import console, refused, table
 from billing_cli.stack import Stack
 
@@ -25,12 +23,8 @@ app = typer.Typer(no_args_is_help=True, help="The catalogue: list, import, expor
 _FILE = TypeAdapter(list[CreatePlan])
 
 
-def plans_of(stack: Stack) -> PlanStore:
-    return PlanStore(stack.aws, stack.settings.plans_table)
-
-
 def prices_of(stack: Stack) -> PlanPrices:
-    return PlanPrices(plans_of(stack), Clients(stack.settings), stack.settings.providers)
+    return PlanPrices(stack.wire.plans, stack.wire.client, stack.settings.providers)
 
 
 @app.command()
@@ -65,7 +59,7 @@ def sync(
 @app.command("list")
 def show(context: typer.Context) -> None:
     """List the newest version of every plan."""
-    newest = sorted(plans_of(context.obj).catalogue().newest(), key=lambda p: (p.rank, p.plan_id))
+    newest = sorted(context.obj.wire.plans.catalogue().newest(), key=lambda p: (p.rank, p.plan_id))
     rows = [
         (p.plan_id, str(p.version), p.name, format_money(p.price_cents, p.currency), p.interval, p.status)
         for p in newest
@@ -89,7 +83,7 @@ def import_file(stack: Stack, file: Path) -> None:
     """Prints the outcome for each plan; exits if the file is not valid."""
     try:
         bodies = _FILE.validate_json(file.read_bytes())
-        store, offered = plans_of(stack), stack.settings.providers
+        store, offered = stack.wire.plans, stack.settings.providers
         done = AdminPlans(store, offered, prices_of(stack)).seed(bodies)
     except ValidationError as error:
         for fault in error.errors(include_url=False, include_input=False):
@@ -109,7 +103,7 @@ def import_file(stack: Stack, file: Path) -> None:
 @app.command()
 def export(context: typer.Context) -> None:
     """Print the newest version of every plan that is not archived, as JSON for `import`."""
-    newest = sorted(plans_of(context.obj).catalogue().newest(), key=lambda p: (p.rank, p.plan_id))
+    newest = sorted(context.obj.wire.plans.catalogue().newest(), key=lambda p: (p.rank, p.plan_id))
     bodies = [_body(plan) for plan in newest if plan.status != "archived"]
     typer.echo(_FILE.dump_json(_FILE.validate_python(bodies), indent=2, exclude_defaults=True).decode())
 

@@ -7,16 +7,12 @@ import typer
 from rich.markup import escape
 
 from billing.errors import Parked, ProviderError
-from billing.intake.applier import Applier
 from billing.intake.processing import Processor
 from billing.intake.rebuild import Rebuilder
 from billing.intake.reconcile import Finding, Reconciler
 from billing.log import SILENT
-from billing.providers import PROVIDERS, Clients
+from billing.providers import PROVIDERS
 from billing.selling.aftercare import Aftercare
-from billing.store.accounts import AccountStore
-from billing.store.payment_events import PaymentEventStore
-from billing.store.plans import PlanStore
 from billing.store.progress import ProgressStore
 from billing_cli.output import console, refused
 from billing_cli.stack import Stack
@@ -26,13 +22,10 @@ _COLOURS = dict.fromkeys(("unknown_user", "unknown_plan", "event_failed", "unrea
 
 
 def reconciler_of(stack: Stack) -> Reconciler:
-    settings = stack.settings
+    wire, settings = stack.wire, stack.settings
     # A provider whose events can be listed, to find those that never reached us.
     provider = next(name for name in (*settings.providers, *PROVIDERS) if PROVIDERS[name].events)
-    accounts = AccountStore(stack.aws, settings.accounts_table, settings.payment_events_table)
-    plans, client = PlanStore(stack.aws, settings.plans_table), Clients(settings)
-    events = PaymentEventStore(stack.aws, settings.payment_events_table)
-    applier = Applier(accounts, plans, client)
+    accounts, plans, events, applier, client = wire.accounts, wire.plans, wire.events, wire.applier, wire.client
     quiet = SILENT  # every finding is printed
     aftercare = Aftercare(accounts, plans, applier, client, settings.required("DOUBLE_SUBSCRIPTIONS"), quiet)
     processor = Processor(applier, events, livemode=settings.livemode, aftercare=aftercare.settle)
@@ -116,8 +109,6 @@ def rebuild(context: typer.Context, user_id: str) -> None:
 
 
 def rebuilder_of(stack: Stack) -> Rebuilder:
-    settings = stack.settings
-    accounts = AccountStore(stack.aws, settings.accounts_table, settings.payment_events_table)
-    events = PaymentEventStore(stack.aws, settings.payment_events_table)
-    applier = Applier(accounts, PlanStore(stack.aws, settings.plans_table), Clients(settings))
-    return Rebuilder(accounts, events, applier, Processor(applier, events, livemode=settings.livemode))
+    wire = stack.wire
+    processor = Processor(wire.applier, wire.events, livemode=stack.settings.livemode)
+    return Rebuilder(wire.accounts, wire.events, wire.applier, processor)

@@ -13,7 +13,7 @@ import typer
 from billing.aws import AwsError
 from billing.rules.history import By
 from billing.settings import REFERENCE, Settings
-from billing.store.audit import AuditLog
+from billing.wiring import Wiring
 from billing_cli.operator_aws import OperatorAws
 
 LOCAL = "local"
@@ -62,7 +62,7 @@ _SECRETS = (
 
 
 class Stack:
-    """`aws` and `settings` as in the stack's functions, but with the rights of the operator.
+    """What the stack's functions have, but with the rights of the operator.
 
     Read on first use, so that a command that needs no stack works without one.
     """
@@ -78,22 +78,23 @@ class Stack:
         return OperatorAws()
 
     @cached_property
+    def wire(self) -> Wiring:
+        """The stack's stores and use cases, made as its functions make them."""
+        return Wiring(self._environment(), aws=self.aws)
+
+    @property
     def settings(self) -> Settings:
-        return Settings(self._environment(), self.aws.fetch_secret)
+        return self.wire.settings
 
     @cached_property
     def operator(self) -> str:
         """The operator's name in the audit log: the AWS identity or, for the local stack, the user's login name."""
         return f"cli:{getpass.getuser() if self._local else self.aws.call('sts', 'get_caller_identity')['Arn']}"
 
-    @property
-    def audit(self) -> AuditLog:
-        return AuditLog(self.aws, self.settings.accounts_table)
-
     def note(self, action: str, subject: str, *, before: Mapping[str, Any] | None = None, after: Any = None) -> None:
         """Records an action of the command line in the audit log."""
         by = By(actor=self.operator, action=action, subject=subject)
-        self.audit.note(by, int(time.time()), before=before, after=after)
+        self.wire.audit.note(by, int(time.time()), before=before, after=after)
 
     def _environment(self) -> dict[str, str]:
         try:

@@ -1,20 +1,16 @@
 """`billing stripe`: checks the Stripe account and sets up its webhook endpoint."""
 
 import typer
-from rich.markup import escape
 
 from billing.catalogue.prices import PlanPrices
 from billing.errors import NotConfigured, ProviderError
-from billing.providers import Clients
 from billing.providers.interface import Check
 from billing.providers.stripe.checkup import check, set_up
 from billing.providers.stripe.client import asking, sdk_client
-from billing.store.plans import PlanStore
-from billing_cli.output import console
+from billing_cli.output import console, print_checks
 from billing_cli.stack import Stack
 
 app = typer.Typer(no_args_is_help=True, help="The Stripe account: check it, set it up.")
-_MARKS = {"ok": "[green]✓[/]", "warn": "[yellow]![/]", "fail": "[red]✗[/]"}
 
 
 def webhook_url(stack: Stack) -> str:
@@ -24,21 +20,11 @@ def webhook_url(stack: Stack) -> str:
 @app.command()
 def doctor(context: typer.Context) -> None:
     """Check keys and mode, secrets, webhook endpoint, portal and prices; print what is wrong and how to fix it."""
-    if not print_checks(context.obj):
+    if not print_checks(checks(context.obj)):
         raise typer.Exit(1)
 
 
-def print_checks(stack: Stack) -> bool:
-    """Prints a line for each check, and the remedy if it failed; returns False if any failed."""
-    checks = list(_checks(stack))
-    for result in checks:
-        console.print(f"{_MARKS[result.level]} {result.subject}: {escape(result.finding)}")
-        if result.remedy:
-            console.print(f"  → {result.remedy}", style="dim", markup=False)
-    return not any(result.level == "fail" for result in checks)
-
-
-def _checks(stack: Stack) -> list[Check]:
+def checks(stack: Stack) -> list[Check]:
     try:
         api = sdk_client(stack.settings)
         with asking():
@@ -60,8 +46,7 @@ def _secrets(stack: Stack) -> list[Check]:
 
 
 def _prices(stack: Stack) -> list[Check]:
-    store = PlanStore(stack.aws, stack.settings.plans_table)
-    synced = PlanPrices(store, Clients(stack.settings), stack.settings.providers).sync(dry_run=True)
+    synced = PlanPrices(stack.wire.plans, stack.wire.client, stack.settings.providers).sync(dry_run=True)
     drift = [s for s in synced if s.changes or s.problems]
     if not drift:
         return [Check("ok", "prices", f"{len(synced)} plans are as in the catalogue")]

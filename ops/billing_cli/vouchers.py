@@ -16,11 +16,6 @@ from billing.errors import InvalidRequest
 from billing.reporting.csv_tables import to_csv
 from billing.rules.money import format_money
 from billing.rules.times import DAY
-from billing.selling.vouchers import Following
-from billing.store.accounts import AccountStore
-from billing.store.audit import AuditLog
-from billing.store.plans import PlanStore
-from billing.store.vouchers import VoucherStore
 from billing_cli.output import console, refused, table
 from billing_cli.stack import Stack
 
@@ -30,11 +25,9 @@ Batch = Annotated[str, typer.Argument(help="As `billing vouchers list` names it.
 
 
 def _desk(stack: Stack) -> AdminVouchers:
-    settings = stack.settings
-    accounts, plans = AccountStore(stack.aws, settings.accounts_table), PlanStore(stack.aws, settings.plans_table)
-    store, secrets = VoucherStore(stack.aws, settings.accounts_table), partial(settings.secrets, "VOUCHER_SECRET")
-    audit = AuditLog(stack.aws, settings.accounts_table)
-    return AdminVouchers(store, plans, audit, Following(accounts, plans, store, secrets), secrets, settings.portal_url)
+    wire, secrets = stack.wire, partial(stack.settings.secrets, "VOUCHER_SECRET")
+    portal_url = stack.settings.portal_url
+    return AdminVouchers(wire.voucher_store, wire.plans, wire.audit, wire.following, secrets, portal_url)
 
 
 @app.command()

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from billing.settings import Settings
+from billing.wiring import Wiring
 from billing_cli import __main__ as cli
 from billing_cli.stack import Stack
 
@@ -30,7 +30,7 @@ def open_stack(tables: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> OpenS
 
     def open_(**environment: str) -> Stack:
         stack = Stack("test")
-        monkeypatch.setitem(stack.__dict__, "settings", Settings({**ENVIRONMENT, **environment}))
+        monkeypatch.setitem(stack.__dict__, "wire", Wiring({**ENVIRONMENT, **environment}, aws=stack.aws))
         monkeypatch.setattr(cli, "Stack", lambda name: stack)
         return stack
 

@@ -16,13 +16,11 @@ from billing.rules.consequences import consequences
 from billing.rules.plans import Catalogue
 from billing.rules.records import Grant
 from billing.rules.times import DAY
-from billing.settings import Settings
-from billing.store.accounts import AccountStore
 from billing.store.audit import AuditLog
 from billing_cli.operator_aws import OperatorAws
 from billing_cli.stack import Stack
 from samples import NOW
-from tests.ops.conftest import ENVIRONMENT, SEEDS, OpenStack, billing
+from tests.ops.conftest import SEEDS, OpenStack, billing
 
 
 @pytest.fixture
@@ -76,11 +74,10 @@ def test_what_changes_plans_or_access_is_in_the_audit_log_under_the_operators_na
     assert sorted(flags, key=str) == [(10, 50), (None, 10)]
 
 
-def test_a_redrive_is_in_the_audit_log_and_its_dry_run_is_not(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_redrive_is_in_the_audit_log_and_its_dry_run_is_not(open_stack: OpenStack) -> None:
     sqs = boto3.client("sqs")
     dlq, queue = (sqs.create_queue(QueueName=name)["QueueUrl"] for name in ("dlq", "events"))
-    urls = {"PAYMENT_EVENTS_DLQ_URL": dlq, "PAYMENT_EVENTS_QUEUE_URL": queue}
-    monkeypatch.setitem(stack.__dict__, "settings", Settings({**ENVIRONMENT, **urls}))
+    open_stack(PAYMENT_EVENTS_DLQ_URL=dlq, PAYMENT_EVENTS_QUEUE_URL=queue)
     notification = Notification(
         provider="mock", event_id="evt_1", type="x", created_at=1, livemode=False, payload={"object": "payment"}
     )
@@ -120,7 +117,7 @@ def test_an_explanation_names_sources_use_and_what_to_buy(stack: Stack) -> None:
 def test_an_explanation_of_the_past_is_by_what_was_stored_then(stack: Stack) -> None:
     """As the admin's page has it: both ask the same function."""
     billing("plans", "import", str(SEEDS))
-    accounts = AccountStore(stack.aws, stack.settings.accounts_table)
+    accounts = stack.wire.accounts
     grant = Grant(grant_id="g", features={"tax.enhanced": True}, granted_by="a", reason="b", granted_at=NOW)
     for record, at in ((grant, NOW), (replace(grant, granted_at=NOW + 3 * DAY), NOW + 3 * DAY)):
         before = accounts.load("usr_1")
@@ -136,12 +133,10 @@ def test_without_a_running_engine_a_command_says_what_to_do(monkeypatch: pytest.
     assert "make run" in answer.output
 
 
-def test_what_others_wrote_is_shown_as_it_is_and_never_taken_for_markup(stack: Stack) -> None:
+def test_what_others_wrote_is_shown_as_it_is_and_never_taken_for_markup(open_stack: OpenStack) -> None:
     sqs = boto3.client("sqs")
     dlq, queue = (sqs.create_queue(QueueName=name)["QueueUrl"] for name in ("dlq", "events"))
-    stack.__dict__["settings"] = Settings(
-        {**ENVIRONMENT, "PAYMENT_EVENTS_DLQ_URL": dlq, "PAYMENT_EVENTS_QUEUE_URL": queue}
-    )
+    open_stack(PAYMENT_EVENTS_DLQ_URL=dlq, PAYMENT_EVENTS_QUEUE_URL=queue)
     letter = Notification(
         provider="btcpay", event_id="[/b]", type="[bold]x[/red]", created_at=1, livemode=False, payload={}
     )

@@ -50,10 +50,11 @@ if TYPE_CHECKING:
 
 
 class Wiring:
-    """`env`: the environment's variables. `services`: what every invocation of the function calls in AWS."""
+    """`env`: the environment's variables. `services`: what every invocation of the function calls in AWS. `aws`: a
+    client in place of the function's own, such as an operator's."""
 
-    def __init__(self, env: Mapping[str, str], *services: str) -> None:
-        self.aws = Aws(*(services or ("dynamodb",)))
+    def __init__(self, env: Mapping[str, str], *services: str, aws: Aws | None = None) -> None:
+        self.aws = aws or Aws(*(services or ("dynamodb",)))
         self.settings = Settings(env, self.aws.fetch_secret)
 
     @property
