@@ -90,8 +90,8 @@ class MemoryAccounts:
             if self.load(after.user_id).version != decided.before.version:
                 raise LostRace
             vouchers = dict(self.vouchers)
-            for told in decided.vouchers:
-                vouchers[told.voucher_id] = _after(told, vouchers.get(told.voucher_id))
+            for change in decided.vouchers:
+                vouchers[change.voucher_id] = _after(change, vouchers.get(change.voucher_id))
             for link in decided.links:
                 if self.links.get(link, after.user_id) != after.user_id:
                     raise ForeignLink(link)
@@ -138,17 +138,17 @@ class MemoryAccounts:
         return known is not None and known.status not in ("failed", "quarantined")
 
 
-def _after(told: VoucherChange, known: Voucher | None) -> Voucher:
+def _after(change: VoucherChange, known: Voucher | None) -> Voucher:
     """A voucher after what a commit says of it. Raises where the store's condition would fail."""
-    if isinstance(told, Issued):
-        issued = known or Voucher(voucher_id=told.voucher_id)
-        named = {"plan_id": told.plan_id, "plan_version": told.plan_version, "currency": told.currency}
-        return replace(issued, **named, closed=told.closed)
-    if known is None or (isinstance(told, Taken) and (known.holder or known.closed)):
+    if isinstance(change, Issued):
+        issued = known or Voucher(voucher_id=change.voucher_id)
+        named = {"plan_id": change.plan_id, "plan_version": change.plan_version, "currency": change.currency}
+        return replace(issued, **named, closed=change.closed)
+    if known is None or (isinstance(change, Taken) and (known.holder or known.closed)):
         raise LostRace
-    if isinstance(told, Taken):
-        return replace(known, holder=told.holder)
-    if (told.closed, told.returned) != (known.closed, known.returned):
+    if isinstance(change, Taken):
+        return replace(known, holder=change.holder)
+    if (change.closed, change.returned) != (known.closed, known.returned):
         raise LostRace
     return known
 
@@ -317,7 +317,7 @@ class World:
             "links": dict(self.accounts.links),
         }
 
-    def told(self) -> dict[str, Any]:
+    def truth(self) -> dict[str, Any]:
         """What the provider holds true, in the words of `believed`."""
         subscriptions = {s["id"]: tuple(s.get(name) for name in _SUBSCRIPTION) for s in self.objects("subscription")}
         money = {}

@@ -48,8 +48,8 @@ OURS, THEIRS = made_by(data), made_by(dataclasses)
 
 def test_a_class_is_made_compared_shown_and_copied_alike() -> None:
     for ours, theirs in zip(OURS, THEIRS, strict=True):
-        told = str(inspect.signature(theirs)).removesuffix(" -> None").replace("= <factory>", "= None")
-        assert str(inspect.signature(ours)) == told
+        expected = str(inspect.signature(theirs)).removesuffix(" -> None").replace("= <factory>", "= None")
+        assert str(inspect.signature(ours)) == expected
     shown = []
     for base, more in (OURS, THEIRS):
         one, same, other = more(1, name="a"), more(1, (), name="a"), more(2, (3,), name="a", amount=9, tags={"x": 1})
@@ -91,5 +91,5 @@ def test_neither_the_rules_nor_the_store_load_what_makes_methods_from_text() -> 
     code = (
         "import sys, billing.store.accounts, billing.rules.apply; print({'dataclasses', 'inspect'} & set(sys.modules))"
     )
-    told = subprocess.run([sys.executable, "-c", code], cwd=f"{ROOT}/layers/billing", capture_output=True, text=True)
-    assert told.stdout.strip() == "set()", told.stderr
+    done = subprocess.run([sys.executable, "-c", code], cwd=f"{ROOT}/layers/billing", capture_output=True, text=True)
+    assert done.stdout.strip() == "set()", done.stderr

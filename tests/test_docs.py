@@ -60,11 +60,11 @@ def test_every_event_of_stripe_that_has_an_effect_is_on_its_page() -> None:
     names = set(re.findall(r"`([\w.*…]+)`", TEXTS["stripe.md"]))
     short = {name.lstrip(".…") for name in names}
 
-    def told(event: str) -> bool:
+    def is_documented(event: str) -> bool:
         family, _, word = event.rpartition(".")
         return event in names or f"{family}.*" in names or word in short or any(word.endswith(s) for s in short if s)
 
-    assert [event for event in EVENTS if not told(event)] == []
+    assert [event for event in EVENTS if not is_documented(event)] == []
 
 
 @pytest.mark.parametrize("page", TEXTS)

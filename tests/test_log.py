@@ -34,5 +34,5 @@ def test_a_command_whose_answer_is_what_it_prints_has_its_log_beside_it(
 ) -> None:
     monkeypatch.setattr(destination, "stream", "stderr")
     Log().warning("provider away")
-    told = capsys.readouterr()
-    assert (told.out, json.loads(told.err)["message"]) == ("", "provider away")
+    printed = capsys.readouterr()
+    assert (printed.out, json.loads(printed.err)["message"]) == ("", "provider away")

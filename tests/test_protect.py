@@ -68,8 +68,8 @@ class Backend:
         self.now = NOW
         self.ran = 0
         protection = Protection(api_url, now=lambda: self.now)
-        self.told: list[str] = []
-        self.receive = protection.on_billing_event([SECRET], lambda event_id, *_: self.told.append(event_id))
+        self.handled: list[str] = []
+        self.receive = protection.on_billing_event([SECRET], lambda event_id, *_: self.handled.append(event_id))
 
         @protection.requires_feature("ai.chat", **options)
         def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
@@ -202,7 +202,7 @@ def test_of_an_account_that_changed_nothing_known_is_believed(api: Api, encoded:
     assert backend.call(user_id="usr_1", sources=bought())[0] == 402
     assert backend.call(user_id="usr_2", sources=bought())[0] == 200, "others are left alone"
     assert api.asked[-1][1] == "/billing/entitlements/ai.chat?fresh=true"
-    assert backend.told == ["evt_1"]
+    assert backend.handled == ["evt_1"]
 
 
 def test_a_yes_that_was_asked_for_after_the_change_holds_and_the_authorizer_is_believed_again(api: Api) -> None:
@@ -220,6 +220,6 @@ def test_a_stranger_can_make_nobody_forget(api: Api) -> None:
     backend = Backend(api.url)
     assert tell(backend, secret=secret_of("another", "ep_1", "a")) == 401
     assert backend.call(user_id="usr_1", sources=bought())[0] == 200
-    assert (api.asked, backend.told) == ([], [])
+    assert (api.asked, backend.handled) == ([], [])
     with pytest.raises(ValueError, match="secret"):
         Protection(api.url).on_billing_event([])

@@ -69,9 +69,9 @@ def test_what_was_known_serves_while_it_cannot_be_asked_for(
         assert settings.secret("STRIPE_SECRET_KEY") == "sk_test_old"
         assert settings.secret("STRIPE_SECRET_KEY") == "sk_test_old"
     assert vault.asked == 1 + 6, "not with each call"
-    told = capsys.readouterr().out
-    assert {json.loads(line)["message"] for line in told.splitlines()} == {"secret not refreshed"}
-    assert "sk_test" not in told
+    printed = capsys.readouterr().out
+    assert {json.loads(line)["message"] for line in printed.splitlines()} == {"secret not refreshed"}
+    assert "sk_test" not in printed
     vault.trouble, vault.value, clock.now = None, "sk_test_new", 12 * 60.0
     assert settings.secret("STRIPE_SECRET_KEY") == "sk_test_new"
 

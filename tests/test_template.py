@@ -112,21 +112,21 @@ def test_no_policy_has_a_wildcard(function: str) -> None:
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_a_function_may_use_exactly_the_tables_it_is_told_of(function: str) -> None:
-    told = {n for key, value in variables(function).items() if key.endswith("_TABLE") for n in names_in(value)}
-    assert reachable(function, "dynamodb") == told
+    given = {n for key, value in variables(function).items() if key.endswith("_TABLE") for n in names_in(value)}
+    assert reachable(function, "dynamodb") == given
 
 
 # Only says whether there is a development issuer.
 @pytest.mark.parametrize("function", sorted(FUNCTIONS.keys() - {"ConfigFunction"}))
 def test_a_function_may_read_the_secrets_it_is_told_of(function: str) -> None:
-    told = {
+    given = {
         name
         for key, value in variables(function).items()
         if "secretsmanager:" in str(value)
         for name in names_in(value) - SOURCE["Conditions"].keys()
     }
     known_to_all = names_in(SOURCE["Globals"]["Function"]["Environment"]["Variables"])
-    assert told <= reachable(function, "secretsmanager") - {"AWS::NoValue"} <= told | known_to_all
+    assert given <= reachable(function, "secretsmanager") - {"AWS::NoValue"} <= given | known_to_all
 
 
 def test_only_what_signs_tokens_holds_a_key_to_sign_with() -> None:

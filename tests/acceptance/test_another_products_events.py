@@ -21,8 +21,8 @@ def world() -> Iterator[World]:
 
 def outcomes(world: World, since: int) -> set[str]:
     """How the events that came since were settled."""
-    told = [f"stripe#{event['id']}" for event in world.app.books.events[since:]]
-    return {event.outcome or event.status for key in told if (event := world.memory.events.get(key))}
+    sent = [f"stripe#{event['id']}" for event in world.app.books.events[since:]]
+    return {event.outcome or event.status for key in sent if (event := world.memory.events.get(key))}
 
 
 def refused_at_the_door(world: World) -> list[int]:

@@ -11,18 +11,18 @@ from tests.acceptance.world import World
 from tests.samples import PLUS, PRO, TAX_PASS
 
 
-@pytest.mark.parametrize("told", ["by a webhook", "by nobody"])
-def test_paid_to_a_page_that_the_choice_of_another_plan_had_ended(btcpay: World, told: str) -> None:
+@pytest.mark.parametrize("noticed", ["by a webhook", "by nobody"])
+def test_paid_to_a_page_that_the_choice_of_another_plan_had_ended(btcpay: World, noticed: str) -> None:
     """His wallet still has the old code: the server books it on the Invalid invoice, and never leaves that state."""
     old = opened(btcpay, PLUS)
     btcpay.checkout(PRO)
     assert btcpay.app.invoices[old].status == "Invalid"
     btcpay.settle()
-    btcpay.app.webhooks.lose = told == "by nobody"
+    btcpay.app.webhooks.lose = noticed == "by nobody"
     btcpay.app.advance(5 * DAY)
     btcpay.app.pay(old)
     btcpay.settle()
-    if told == "by nobody":
+    if noticed == "by nobody":
         btcpay.poll(5 * DAY)
     assert flagged(btcpay) == [old]
     assert not btcpay.has("ai.insights")
@@ -116,11 +116,11 @@ def test_what_comes_after_an_admin_accepted_a_part_is_shown_again(bitcoin: World
     assert flagged(bitcoin) == []
 
 
-@pytest.mark.parametrize("told", ["by a webhook", "by nobody"])
-def test_paid_again_two_days_after_it_settled_is_a_surplus_to_decide_about(btcpay: World, told: str) -> None:
+@pytest.mark.parametrize("noticed", ["by a webhook", "by nobody"])
+def test_paid_again_two_days_after_it_settled_is_a_surplus_to_decide_about(btcpay: World, noticed: str) -> None:
     invoice = btcpay.buy(TAX_PASS)
     btcpay.poll(2 * DAY)
-    btcpay.app.webhooks.lose = told == "by nobody"
+    btcpay.app.webhooks.lose = noticed == "by nobody"
     btcpay.app.pay(invoice, btcpay.app.invoices[invoice].satoshis)
     btcpay.settle()
     btcpay.poll(2 * DAY)

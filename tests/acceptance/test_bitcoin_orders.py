@@ -103,9 +103,9 @@ def test_the_trial_comes_from_our_order(btcpay: World) -> None:
 # --- buying twice -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("told", ["by a webhook", "by nobody"])
-def test_a_pass_whose_payment_is_on_its_way_is_not_sold_again(bitcoin: World, told: str) -> None:
-    bitcoin.app.webhooks.lose = told == "by nobody"
+@pytest.mark.parametrize("noticed", ["by a webhook", "by nobody"])
+def test_a_pass_whose_payment_is_on_its_way_is_not_sold_again(bitcoin: World, noticed: str) -> None:
+    bitcoin.app.webhooks.lose = noticed == "by nobody"
     invoice = opened(bitcoin)
     bitcoin.app.pay(invoice)
     bitcoin.app.advance(3700)
@@ -142,10 +142,10 @@ def test_a_pass_paid_twice_all_the_same_is_flagged(btcpay: World) -> None:
 # --- clocks -----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("told", ["by a webhook", "by nobody"])
-def test_a_server_whose_clock_was_an_hour_ahead_delays_nothing(btcpay: World, told: str) -> None:
+@pytest.mark.parametrize("noticed", ["by a webhook", "by nobody"])
+def test_a_server_whose_clock_was_an_hour_ahead_delays_nothing(btcpay: World, noticed: str) -> None:
     btcpay.app.skew = 3600
-    btcpay.app.webhooks.lose = told == "by nobody"
+    btcpay.app.webhooks.lose = noticed == "by nobody"
     invoice = opened(btcpay)
     btcpay.app.pay(invoice)
     btcpay.settle()

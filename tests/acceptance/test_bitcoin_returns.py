@@ -35,10 +35,10 @@ RETURNS = {
 
 
 @pytest.mark.parametrize("case", RETURNS)
-@pytest.mark.parametrize("told", ["by a webhook", "by nobody"])
-def test_the_surplus_goes_first_and_the_price_last(btcpay: World, case: str, told: str) -> None:
+@pytest.mark.parametrize("noticed", ["by a webhook", "by nobody"])
+def test_the_surplus_goes_first_and_the_price_last(btcpay: World, case: str, noticed: str) -> None:
     paid, (variant, amount, currency), access, booked = RETURNS[case]
-    btcpay.app.tells_refunds = told == "by a webhook"
+    btcpay.app.tells_refunds = noticed == "by a webhook"
     invoice = overpaid(btcpay, paid)
     btcpay.app.advance(60)
     btcpay.app.refunds.by_the_server(invoice, variant, amount, currency)
@@ -278,15 +278,15 @@ def alone(world: World) -> None:
     world.app.merchant_token = ""
 
 
-@pytest.mark.parametrize("told", ["by its notification", "by nobody"])
-def test_a_refund_in_the_dashboard_is_noticed_with_the_pos_facade_alone(bitpay: World, told: str) -> None:
+@pytest.mark.parametrize("noticed", ["by its notification", "by nobody"])
+def test_a_refund_in_the_dashboard_is_noticed_with_the_pos_facade_alone(bitpay: World, noticed: str) -> None:
     alone(bitpay)
     invoice = bitpay.buy(TAX_PASS)
-    bitpay.app.webhooks.lose = told == "by nobody"
+    bitpay.app.webhooks.lose = noticed == "by nobody"
     refund = bitpay.app.refund(invoice, "49.00", status="pending")
     bitpay.app.finish_refund(refund["id"])
     bitpay.settle()
-    if told == "by nobody":
+    if noticed == "by nobody":
         bitpay.poll(900)
     assert (bitpay.bought.status, bitpay.has(FEATURE), books(bitpay)) == ("refunded", False, 0)
     assert bitpay.desk.open(10, flagged=False, offered=["bitpay"])["cannot_see"] == {

@@ -104,9 +104,9 @@ def test_also_when_nothing_told_of_the_debit_yet(world: World) -> None:
 
 def test_for_good_beside_a_subscription_names_both_charges(world: World) -> None:
     world.buy(PLUS)
-    told = refused(world, LIFETIME)
-    assert told.code == "overlap"
-    assert told.extensions["charges"] == [
+    refusal = refused(world, LIFETIME)
+    assert refusal.code == "overlap"
+    assert refusal.extensions["charges"] == [
         {"plan_id": "plus-month", "amount_cents": 900, "currency": "USD", "interval": "month", "to_come": True},
         {
             "plan_id": "plus-forever",
@@ -121,17 +121,17 @@ def test_for_good_beside_a_subscription_names_both_charges(world: World) -> None
 
 def test_a_subscription_beside_what_is_owned_for_good_names_it(world: World) -> None:
     world.buy(LIFETIME)
-    told = refused(world, PLUS)
-    charges: Any = told.extensions["charges"]
-    assert (told.code, told.extensions["ends_at"], charges[0]["to_come"]) == ("overlap", None, False)
+    refusal = refused(world, PLUS)
+    charges: Any = refusal.extensions["charges"]
+    assert (refusal.code, refusal.extensions["ends_at"], charges[0]["to_come"]) == ("overlap", None, False)
     world.buy(PLUS, accept_overlap=True)
     assert [s.status for s in world.account.subscriptions] == ["active"]
 
 
 def test_a_pass_that_still_runs_is_not_sold_again_unawares(world: World) -> None:
     world.buy(YEAR_PASS)
-    told = refused(world, YEAR_PASS)
-    assert (told.code, told.extensions["plan_id"]) == ("overlap", YEAR_PASS.plan_id)
+    refusal = refused(world, YEAR_PASS)
+    assert (refusal.code, refusal.extensions["plan_id"]) == ("overlap", YEAR_PASS.plan_id)
     world.app.advance(366 * DAY)
     assert world.checkout(YEAR_PASS)["url"]
 

@@ -21,20 +21,20 @@ def customers(world: World) -> list[Object]:
     return list(world.app.books.all("customer"))
 
 
-def delete(world: World, *, told: bool = False) -> None:
+def delete(world: World, *, notified: bool = False) -> None:
     """In the dashboard; `told`: its event is among those that we asked for."""
-    world.app.webhooks.lose = not told
+    world.app.webhooks.lose = not notified
     for customer in customers(world):
         if not customer.get("deleted"):
             world.app.call("DELETE", f"/v1/customers/{customer['id']}")
     world.app.webhooks.lose = False
 
 
-@pytest.mark.parametrize("told", [False, True])
+@pytest.mark.parametrize("notified", [False, True])
 @pytest.mark.parametrize("later", [0, 3600, 40 * 86_400])
-def test_a_deleted_customer_is_made_anew(world: World, later: int, told: bool) -> None:
+def test_a_deleted_customer_is_made_anew(world: World, later: int, notified: bool) -> None:
     world.buy(TAX_PASS)
-    delete(world, told=told)
+    delete(world, notified=notified)
     world.settle()
     world.app.advance(later)
     world.buy(PLUS)

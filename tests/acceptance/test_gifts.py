@@ -47,7 +47,7 @@ def refund(world: World, gift: Gift, amount: int | None = None) -> None:
 
 def dispute(world: World, gift: Gift, status: Any, at: int) -> None:
     assert gift.payment is not None
-    told = DisputeFact(
+    opened = DisputeFact(
         provider=gift.provider,
         observed_at=at,
         user_id=USER,
@@ -57,7 +57,7 @@ def dispute(world: World, gift: Gift, status: Any, at: int) -> None:
         currency=gift.currency,
         status=status,
     )
-    world.applier.apply(USER, gift.provider, [told], world.now)
+    world.applier.apply(USER, gift.provider, [opened], world.now)
     follow(world)
 
 

@@ -102,12 +102,12 @@ def test_a_downgrade_waits_for_the_end_of_what_is_paid(bitcoin: World) -> None:
 
 def test_reminders_are_noted_once_each_and_told_as_events(bitcoin: World) -> None:
     bitcoin.buy(PLUS)
-    end, told = renewal(bitcoin).ends_at, []
+    end, reminded = renewal(bitcoin).ends_at, []
     while bitcoin.now < end + 2 * DAY:
         reminders(bitcoin).send(bitcoin.now, 10)
-        told.append(renewal(bitcoin).reminded_days)
+        reminded.append(renewal(bitcoin).reminded_days)
         bitcoin.app.advance(DAY)
-    noted = [days for days in dict.fromkeys(told) if days is not None]
+    noted = [days for days in dict.fromkeys(reminded) if days is not None]
     assert noted == [7, 1]
     stored = {**record_to_item(USER, renewal(bitcoin)), "account_version": {"N": "9"}}  # as the stream shows it
     (event,) = domain_events([{"dynamodb": {"NewImage": stored, "OldImage": {**stored, "reminded_days": {"N": "7"}}}}])

@@ -330,9 +330,9 @@ def test_what_is_told_after_the_erasure_leads_to_nobody(desk: Desk) -> None:
         "deleted": CustomerDeletedFact(**late),
     }
     for name, fact in facts.items():
-        told_late = replace(payment_event(f"stripe#evt_{name}"), payload={"object": {"metadata": {"user_id": USER}}})
-        desk.applier.apply(USER, "stripe", [fact], NOW + 7 * DAY, told_late)
-        assert desk.events.get(told_late.event_id) is not None
+        late_event = replace(payment_event(f"stripe#evt_{name}"), payload={"object": {"metadata": {"user_id": USER}}})
+        desk.applier.apply(USER, "stripe", [fact], NOW + 7 * DAY, late_event)
+        assert desk.events.get(late_event.event_id) is not None
     assert desk.accounts.load(USER) == Account(USER)
     kept = [
         str(desk.aws.call("dynamodb", "scan", TableName=table)["Items"])

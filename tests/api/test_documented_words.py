@@ -62,8 +62,8 @@ def test_the_timeline_has_just_the_kinds_that_are_documented() -> None:
         Redemption(redemption_id="r", redeemed_at=1),
         Grant(grant_id="g", features={}, granted_by="a", reason="r", granted_at=1),
     ]
-    told = {change.kind for change in changes(Account("usr_1"), Account("usr_1").put(*records))}
+    of_records = {change.kind for change in changes(Account("usr_1"), Account("usr_1").put(*records))}
     of_money = {kind for kind, _ in timeline.MONEY.values()}
-    assert told | of_money == words(TimelineEntry.model_fields["kind"].annotation)
+    assert of_records | of_money == words(TimelineEntry.model_fields["kind"].annotation)
     codes = words(TimelineEntry.model_fields["code"].annotation)
     assert codes == words(Code) | {word for _, word in timeline.MONEY.values()}

@@ -23,7 +23,7 @@ def fill(shop: Shop, chromium: Browser) -> dict[str, str]:
 
     def event(number: int, *, livemode: bool) -> str:
         now = int(time.time())
-        told = Notification(
+        notification = Notification(
             provider="mock",
             event_id=f"evt_{number}_{now}",
             type="other.kind",
@@ -32,9 +32,9 @@ def fill(shop: Shop, chromium: Browser) -> dict[str, str]:
             payload={},
         )
         resource = "PaymentEventsQueue" if livemode else "PaymentEventsDlq"
-        body = encode(told, now, "1", hashlib.sha256(b"").hexdigest())
+        body = encode(notification, now, "1", hashlib.sha256(b"").hexdigest())
         shop.engine.client("sqs").send_message(QueueUrl=shop.engine.resource(resource), MessageBody=body)
-        return told.key
+        return notification.key
 
     users = {name: f"usr_role_{name}" for name in ("customer", "leaving", "helped", "short")}
     for name in ("customer", "leaving", "helped"):

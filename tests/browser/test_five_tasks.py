@@ -147,14 +147,14 @@ def test_five_tasks_take_five_steps_each_at_most(
     # What last month brought and took: net, tax, disputes and churn.
     last = datetime.now(UTC).replace(day=1) - timedelta(days=1)
     query = f"?from={last:%Y-%m}-01&to={last:%Y-%m-%d}"
-    told = shop_engine.call("GET", f"/admin/revenue{query}", user=ADMIN, admin=True).json()["totals"]
+    totals = shop_engine.call("GET", f"/admin/revenue{query}", user=ADMIN, admin=True).json()["totals"]
     hands = Hands(admin)
     hands.click("link", "Revenue")
     hands.choose("Range", "Last month")
     admin.settle()
     for tile, amount in (("Net revenue", "net"), ("Tax collected", "tax"), ("Chargebacks", "disputed")):
         shown = page.locator("dl > div").filter(has_text=tile).locator("dd").first
-        expect(shown).to_have_text(f"${told[f'{amount}_cents'] / 100:,.2f}")
+        expect(shown).to_have_text(f"${totals[f'{amount}_cents'] / 100:,.2f}")
     lost = page.locator("dl > div").filter(has_text="Lost customers").locator("dd").first
-    expect(lost).to_have_text(str(told["users_lost"]))
+    expect(lost).to_have_text(str(totals["users_lost"]))
     expect(page.get_by_role("figure", name="Churn")).to_contain_text(f"{last:%b %Y}")

@@ -93,8 +93,8 @@ def test_of_two_tabs_that_redeem_at_once_both_say_that_it_is_had(admin: Visitor,
         expect(tab.get_by_text("It gives you Pro for a month.")).to_be_visible()
     for tab in tabs:
         tab.get_by_role("button", name="Redeem", exact=True).click(no_wait_after=True)
-    told = re.compile("^(Redeemed: |You have redeemed this code already: )Pro for a month")
-    said = {tab.get_by_text(told).text_content() for tab in tabs}
+    confirmation = re.compile("^(Redeemed: |You have redeemed this code already: )Pro for a month")
+    said = {tab.get_by_text(confirmation).text_content() for tab in tabs}
     assert len(said) == 2, said
 
 

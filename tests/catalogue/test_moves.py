@@ -79,10 +79,10 @@ class Desk:
         return self.shop.app.clock.now()
 
     def deliver(self) -> None:
-        told = notifications(self.shop)
-        for notification in told[self.delivered :]:
+        sent = notifications(self.shop)
+        for notification in sent[self.delivered :]:
             self.processor.process(notification, Delivery(received_at=self.now), self.now)
-        self.delivered = len(told)
+        self.delivered = len(sent)
 
     def advance(self, seconds: int) -> None:
         self.shop.app.advance(seconds)

@@ -20,14 +20,14 @@ class HostRoute:
     """A host's route: keeps what it is sent, and answers as a test says."""
 
     def __init__(self) -> None:
-        self.told: list[tuple[Mapping[str, str], bytes]] = []
+        self.received: list[tuple[Mapping[str, str], bytes]] = []
         self.statuses: list[int] = []
         route = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["content-length"]))
-                route.told.append(({name.lower(): value for name, value in self.headers.items()}, body))
+                route.received.append(({name.lower(): value for name, value in self.headers.items()}, body))
                 self.send_response(route.statuses.pop(0) if route.statuses else 200)
                 self.end_headers()
 
@@ -44,7 +44,7 @@ class HostRoute:
         self._thread.join()
 
     def events(self, user_id: str) -> list[dict[str, Any]]:
-        bodies = [json.loads(body) for _, body in list(self.told)]
+        bodies = [json.loads(body) for _, body in list(self.received)]
         return [event for event in bodies if event["data"].get("user_id") == user_id]
 
 
@@ -95,7 +95,7 @@ def test_a_purchase_and_its_refund_are_told_signed_in_order_and_once(
         return any(e["data"].get("kind") == "refund" for e in route.events(user_id))
 
     wait_until(refunded, "the refund was not told")
-    for headers, body in list(route.told):
+    for headers, body in list(route.received):
         Webhook(endpoint["secret"]).verify(body, dict(headers))
     versions = [event["data"]["account_version"] for event in route.events(user_id)]
     assert versions == sorted(versions)
@@ -116,7 +116,7 @@ def test_what_fails_is_tried_again_and_listed_and_sent_again(
     answer = shop_engine.call("POST", f"/admin/users/{user_id}/grants", grant, user=ADMIN, admin=True)
     assert answer.ok, answer.text
     wait_until(lambda: len(route.events(user_id)) >= 3, "it was not tried again")
-    ids = [headers["webhook-id"] for headers, body in route.told if user_id.encode() in body]
+    ids = [headers["webhook-id"] for headers, body in route.received if user_id.encode() in body]
     assert ids[0] == ids[1], "a try has the id of the one before"
 
     def delivered() -> list[dict[str, Any]]:
@@ -128,7 +128,7 @@ def test_what_fails_is_tried_again_and_listed_and_sent_again(
     again = {"delivery_id": delivered()[0]["delivery_id"]}
     admin("POST", f"{ONE.format(endpoint_id)}/resend", again, 202)
     wait_until(lambda: len(route.events(user_id)) >= 4, "it was not sent again")
-    assert route.told[-1][0]["webhook-id"] in ids
+    assert route.received[-1][0]["webhook-id"] in ids
 
 
 def test_a_test_event_arrives_at_a_paused_endpoint(
@@ -136,5 +136,5 @@ def test_a_test_event_arrives_at_a_paused_endpoint(
 ) -> None:
     admin("PATCH", ONE.format(endpoint["endpoint_id"]), {"state": "paused"})
     sent = admin("POST", f"{ONE.format(endpoint['endpoint_id'])}/test", status=202)
-    wait_until(lambda: route.told, "the test did not arrive")
-    assert route.told[0][0]["webhook-id"] == sent["event_id"]
+    wait_until(lambda: route.received, "the test did not arrive")
+    assert route.received[0][0]["webhook-id"] == sent["event_id"]

@@ -200,9 +200,9 @@ def test_what_is_over_leaves_the_range_that_is_read_and_is_still_paid_back(
 
     stack.accounts.change(stack.user, bought)
     assert stack.account.whole
-    told = [stack.recorded("subscription.created"), stack.recorded("payment.succeeded")]
+    events = [stack.recorded("subscription.created"), stack.recorded("payment.succeeded")]
     refund = stack.recorded("refund.created", payment=terms[-1].purchase_id, amount_cents=100)
-    for event in (*told, refund):
+    for event in (*events, refund):
         assert stack.deliver(event) == 200
         eventually(stack.settled(event), 60)
     assert len(stack.account.terms) <= AT_HAND

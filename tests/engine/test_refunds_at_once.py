@@ -87,9 +87,11 @@ def test_six_admins_with_six_keys_give_the_money_back_once(shop_engine: Shop) ->
     counter = Counter(shop_engine)
     invoice = counter.invoice(late=False)
     wanted = Wanted(user_id=counter.user, provider="btcpay", payment=invoice)
-    told = at_once([lambda n=n: counter.refunds.refund(wanted, f"key-{n}", f"usr_{n}", counter.now) for n in range(6)])
-    assert told.count("done") == 1
-    assert set(told) <= {"done", "not_refundable", "try_again"}
+    outcomes = at_once(
+        [lambda n=n: counter.refunds.refund(wanted, f"key-{n}", f"usr_{n}", counter.now) for n in range(6)]
+    )
+    assert outcomes.count("done") == 1
+    assert set(outcomes) <= {"done", "not_refundable", "try_again"}
     (payment,) = (payment for _, payment in counter.accounts.load(counter.user).payments)
     assert counter.claimed(invoice) == payment.refunded_cents == payment.amount_cents
 

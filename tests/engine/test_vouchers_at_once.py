@@ -76,10 +76,10 @@ def test_of_a_thousand_who_redeem_one_voucher_at_once_one_has_it(shop_engine: Sh
     crowd = Counterpart(shop_engine)
     (code,) = crowd.codes
     people = [f"usr_{uuid.uuid4().hex}" for _ in range(CROWD)]
-    told = at_once([lambda p=p: crowd.vouchers.redeem(p, code, crowd.now) for p in people])
-    assert told["done"] == 1
-    assert set(told) <= {"done", "voucher_used", "try_again"}
-    assert told["voucher_used"] > CROWD * 9 // 10
+    outcomes = at_once([lambda p=p: crowd.vouchers.redeem(p, code, crowd.now) for p in people])
+    assert outcomes["done"] == 1
+    assert set(outcomes) <= {"done", "voucher_used", "try_again"}
+    assert outcomes["voucher_used"] > CROWD * 9 // 10
     (winner,) = crowd.redeemed_by(people)
     assert [line["amount_cents"] for line in crowd.accounts.past(winner, "~ledger#", 9)] == [700]
     assert crowd.vouchers.redeem(winner, code, crowd.now)["already"] is True
@@ -89,9 +89,9 @@ def test_one_who_asks_many_times_at_once_has_it_once(shop_engine: Shop) -> None:
     crowd = Counterpart(shop_engine)
     (code,) = crowd.codes
     user = f"usr_{uuid.uuid4().hex}"
-    told = at_once([lambda: crowd.vouchers.redeem(user, code, crowd.now)] * 40)
-    assert set(told) <= {"done", "try_again"}
-    assert told["done"] > 0
+    outcomes = at_once([lambda: crowd.vouchers.redeem(user, code, crowd.now)] * 40)
+    assert set(outcomes) <= {"done", "try_again"}
+    assert outcomes["done"] > 0
     account = crowd.accounts.load(user)
     assert len(account.redemptions) == 1
     assert [line["amount_cents"] for line in crowd.accounts.past(user, "~ledger#", 9)] == [700]

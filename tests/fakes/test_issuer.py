@@ -106,13 +106,13 @@ def test_a_refresh_token_is_there_for_whom_asked_for_it_and_works_once(issuer: I
 
 def test_its_document_says_what_a_stack_is_told(issuer: Issuer) -> None:
     said = requests.get(f"{issuer.url}/.well-known/openid-configuration", timeout=10).json()
-    told = issuer.parameters()
+    given = issuer.parameters()
     assert [said["issuer"], said["jwks_uri"], said["authorization_endpoint"], said["token_endpoint"]] == [
-        *(told["OidcIssuer"], told["OidcJwksUrl"], told["OidcAuthorizationUrl"], told["OidcTokenUrl"])
+        *(given["OidcIssuer"], given["OidcJwksUrl"], given["OidcAuthorizationUrl"], given["OidcTokenUrl"])
     ]
     page = identity_provider(settings(issuer))
     assert page is not None
-    assert (page["token"], page["token_url"]) == ("id", told["OidcTokenUrl"])
+    assert (page["token"], page["token_url"]) == ("id", given["OidcTokenUrl"])
     assert page["end_session_url"] == said["end_session_endpoint"]
 
 

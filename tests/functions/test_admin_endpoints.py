@@ -198,8 +198,8 @@ def test_all_since_a_moment_is_told_again_in_order(call: Call, cloud: Cloud) -> 
     assert (answer.status, answer.json) == (202, {"lanes": 1})
     claim = store.claim(lane, "t", int(time.time()), now + 60)
     assert claim is not None
-    told = store.following(lane, claim.following, 10)
-    assert [d.event_id for d in told] == [changed(3).event_id, changed(4).event_id]
+    queued = store.following(lane, claim.following, 10)
+    assert [d.event_id for d in queued] == [changed(3).event_id, changed(4).event_id]
     assert at(call, "resend", endpoint_id, body={"since": now - 40 * 86_400}).problem == "invalid_request"
     assert at(call, "resend", endpoint_id, body={}).problem == "invalid_request"
 

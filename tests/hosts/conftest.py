@@ -34,7 +34,7 @@ class Outbox:
         self.queue = Queue()
         self.hosts = HostEvents(self.store, self.queue)
         self.now = NOW
-        self.told: list[tuple[str, Mapping[str, str], bytes]] = []
+        self.sent: list[tuple[str, Mapping[str, str], bytes]] = []
         # What hosts answer, by URL: a status, with Retry-After, or nothing at all.
         self.answers: dict[str, list[int | Reply | str]] = {}
         # What happens once, while the next receiver thinks about its answer.
@@ -42,7 +42,7 @@ class Outbox:
         self.deliveries = Deliveries(self.store, self.queue, lambda: KEY, self._post, SILENT, lambda: 0.0)
 
     def _post(self, url: str, headers: Mapping[str, str], body: bytes, seconds: float) -> Reply:
-        self.told.append((url, headers, body))
+        self.sent.append((url, headers, body))
         happens, self.meanwhile = self.meanwhile, None
         if happens is not None:
             happens()
@@ -81,7 +81,7 @@ class Outbox:
 
     def order(self, endpoint_id: str = "ep_1") -> list[str]:
         """The ids that an endpoint was sent, in order."""
-        return [headers["webhook-id"] for url, headers, _ in self.told if endpoint_id in url]
+        return [headers["webhook-id"] for url, headers, _ in self.sent if endpoint_id in url]
 
 
 def change(

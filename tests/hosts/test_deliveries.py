@@ -32,7 +32,7 @@ def test_what_is_sent_is_signed_and_says_what_happened(outbox: Outbox) -> None:
     outbox.endpoint()
     outbox.take_in(change(1))
     outbox.deliver()
-    _, headers, body = outbox.told[0]
+    _, headers, body = outbox.sent[0]
     assert is_genuine([secret_of(KEY, "ep_1", "a")], headers, body, NOW)
     assert json.loads(body) == {
         "type": "EntitlementsChanged",
@@ -47,7 +47,7 @@ def test_while_a_secret_is_replaced_both_sign(outbox: Outbox) -> None:
     outbox.store.put_endpoint(replace(before, generations=("b", "a"), version=2), expected=1)
     outbox.take_in(change(1))
     outbox.deliver()
-    _, headers, body = outbox.told[0]
+    _, headers, body = outbox.sent[0]
     for generation, genuine in (("b", True), ("a", True), ("c", False)):
         assert is_genuine([secret_of(KEY, "ep_1", generation)], headers, body, NOW) is genuine
 
@@ -189,7 +189,7 @@ def test_whoever_asks_for_time_gets_it_for_all_its_accounts(outbox: Outbox) -> N
     outbox.take_in(change(1), change(1, "usr_2"))
     outbox.deliver()
     outbox.deliver("ep_1#usr_2")
-    assert len(outbox.told) == 1
+    assert len(outbox.sent) == 1
     outbox.now += 120
     assert outbox.deliver_due() == 2
 
@@ -215,7 +215,7 @@ def test_an_endpoint_that_is_away_costs_a_few_tries_and_not_one_for_each_account
     outbox.take_in(*(change(1, f"usr_{n}") for n in range(30)))
     for n in range(30):
         outbox.deliver(f"ep_1#usr_{n}")
-    assert len(outbox.told) == 5
+    assert len(outbox.sent) == 5
     outbox.answers[endpoint.url] = [200]
     outbox.now += WAITS[1]
     assert outbox.deliver_due() == 30
@@ -252,7 +252,7 @@ def test_what_comes_late_is_told_all_the_same(outbox: Outbox) -> None:
     assert change(1).event_id in outbox.order()
 
 
-@pytest.mark.parametrize("late", [1, 3], ids=["behind where it stood", "behind what it has just told"])
+@pytest.mark.parametrize("late", [1, 3], ids=["behind where it stood", "behind what it has just sent"])
 @pytest.mark.parametrize("answer", [200, 500], ids=["taken", "not taken"])
 def test_what_comes_late_while_its_lane_is_told_is_told_all_the_same(outbox: Outbox, late: int, answer: int) -> None:
     endpoint = outbox.endpoint()
@@ -301,7 +301,7 @@ def test_a_secret_that_is_replaced_while_a_lane_is_told_signs_from_the_next_time
     outbox.deliver()
     signed = [
         [is_genuine([secret_of(KEY, "ep_1", generation)], headers, body, outbox.now) for generation in "ab"]
-        for _, headers, body in outbox.told
+        for _, headers, body in outbox.sent
     ]
     assert signed == [[True, False], [True, True]]
 
@@ -310,9 +310,9 @@ def test_one_that_is_sent_again_does_not_hold_up_or_repeat_what_is_newer(outbox:
     outbox.endpoint()
     outbox.take_in(change(1))
     outbox.deliver()
-    (told,), _ = outbox.store.newest("ep_1", "delivered", 1)
+    (delivered,), _ = outbox.store.newest("ep_1", "delivered", 1)
     outbox.take_in(change(2))
-    again = outbox.store.add_again(told, outbox.now)
+    again = outbox.store.add_again(delivered, outbox.now)
     assert again is not None
     assert outbox.deliver(again) == 1
     assert outbox.deliver() == 1
@@ -345,5 +345,5 @@ def test_what_was_to_be_told_to_a_deleted_endpoint_is_told_to_nobody(outbox: Out
     outbox.take_in(change(1))
     outbox.store.delete_endpoint("ep_1", outbox.now)
     assert outbox.deliver() == 0
-    assert not outbox.told
+    assert not outbox.sent
     assert not list(outbox.store.due(outbox.now + 10**6, 10))

@@ -34,9 +34,9 @@ def test_what_was_told_what_waits_what_was_sent_again_and_what_is_left_of_a_dele
     outbox.store.delete_endpoint("ep_3", outbox.now)
     dispute = {"user_id": "usr_1", "account_version": 53, "kind": "dispute", "entry_id": "e_1"}
     line = of_change("LedgerEntryWritten", "~ledger#1#e", NOW, dispute)
-    told_of_it = alert_of(line)
-    assert told_of_it is not None
-    outbox.take_in(told_of_it)
+    event = alert_of(line)
+    assert event is not None
+    outbox.take_in(event)
     assert kept("usr_1") > 3 * 52
     of_another = kept("usr_2")
     assert outbox.hosts.forget("usr_1")

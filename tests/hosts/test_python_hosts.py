@@ -359,7 +359,7 @@ def test_openssl_agrees(api: Api) -> None:
 SECRET = secret_of("the-stacks-own-key", "ep_1", "a")
 
 
-def told(version: int, *, event_id: str = "", type_: str = "EntitlementsChanged", by: str = SECRET) -> Any:
+def signed_event(version: int, *, event_id: str = "", type_: str = "EntitlementsChanged", by: str = SECRET) -> Any:
     body = json.dumps(
         {"type": type_, "timestamp": "2026-11-28T21:00:00Z", "data": {"user_id": "usr_1", "account_version": version}}
     ).encode()
@@ -372,7 +372,7 @@ def test_a_host_that_is_told_closes_with_the_next_call(kind: str, api: Api) -> N
         cookies = f"bitsleuth_session={SESSION}; bitsleuth_entitlements={token({'tax.enhanced': True})}"
         assert post(f"{url}/report", cookie=cookies).status_code == 200
         api.version = 2
-        headers, body = told(2)
+        headers, body = signed_event(2)
         forged = requests.post(f"{url}/billing/events", data=body + b" ", headers=headers, timeout=20)
         assert forged.status_code == 401
         assert post(f"{url}/report", cookie=cookies).status_code == 200, "nobody else can close it"
@@ -403,7 +403,7 @@ def test_an_event_is_handled_once_and_again_only_when_that_failed() -> None:
             raise OSError("the database is away")
 
     receiver = Receiver([SECRET], handle)
-    headers, body = told(3)
+    headers, body = signed_event(3)
     with pytest.raises(OSError, match="away"):
         receiver.receive(headers, body)
     assert [receiver.receive(headers, body) for _ in range(3)] == [200] * 3
@@ -411,8 +411,8 @@ def test_an_event_is_handled_once_and_again_only_when_that_failed() -> None:
 
 
 def test_the_receivers_judge_as_the_specifications_library_does() -> None:
-    headers, body = told(1)
-    strange, _ = told(1, by=secret_of("another", "ep_1", "a"))
+    headers, body = signed_event(1)
+    strange, _ = signed_event(1, by=secret_of("another", "ep_1", "a"))
     late = {**headers, "webhook-timestamp": str(int(headers["webhook-timestamp"]) - 301)}
     for given, good in ((headers, True), (strange, False), (late, False), ({}, False)):
         try:
@@ -428,7 +428,7 @@ def test_without_a_secret_nothing_is_received() -> None:
     with pytest.raises(ValueError, match="secret"):
         Receiver([], lambda event: None)
     with pytest.raises(ValueError, match="whsec_"):
-        Receiver(["hunter2"], lambda event: None).receive(*told(1))
+        Receiver(["hunter2"], lambda event: None).receive(*signed_event(1))
 
 
 def test_what_one_process_hears_closes_in_another_where_they_share_what_changed(api: Api) -> None:
@@ -462,7 +462,7 @@ def test_what_one_process_hears_closes_in_another_where_they_share_what_changed(
     assert all(isinstance(gate.decide("ai.chat", old), Use) for gate in (one, two, alone))
 
     api.version = 2  # of which the feature is no part
-    assert [receiver.receive(*told(2)) for receiver in receivers] == [200, 200]
+    assert [receiver.receive(*signed_event(2)) for receiver in receivers] == [200, 200]
     assert heard == ["evt_2"]
     assert all(isinstance(gate.decide("ai.chat", old), Refusal) for gate in (one, two))
     assert not one.opens_from_memory("ai.chat", Caller(SESSION, token({"ai.chat": True}, version=2)))

@@ -103,7 +103,7 @@ class Life:
         self.following = Following(accounts, plans, cast(Any, self.shelf), lambda: [SECRET])
         self.renewing = Renewing(cast(Any, self))
         self.codes = [self._voucher(n, plan) for n, plan in enumerate(("plus-month", "pro-year", "tax-2026", ""))]
-        self.told = 0
+        self.delivered = 0
         self.number = 0
         # Each life is of some kinds of events: of all at once, the rarer ones never come to anything.
         some = [act for act in self.acts if self.chance.random() < 0.4]
@@ -142,8 +142,8 @@ class Life:
 
     def settle(self) -> None:
         """All that the card's provider has told, and every invoice as it is now."""
-        waiting = list(self.card.messages[self.told :])
-        self.told = len(self.card.messages)
+        waiting = list(self.card.messages[self.delivered :])
+        self.delivered = len(self.card.messages)
         for _ in range(4):
             parked = []
             for message in waiting:

@@ -126,8 +126,8 @@ def test_every_notification_only_asks_to_read_its_invoice(path: Path) -> None:
     translation = bitpay.translate(bitpay.minimise(path.read_bytes()))
     assert translation.facts == ()
     assert translation.rereads[0] == Ref("purchase", "4enjVLZH9fUADcAeYRKip3")
-    told_of_a_refund = path.stem.startswith("refund") or path.stem == "invoice_refundComplete"
-    assert [ref.kind for ref in translation.rereads[1:]] == (["payment"] if told_of_a_refund else [])
+    about_a_refund = path.stem.startswith("refund") or path.stem == "invoice_refundComplete"
+    assert [ref.kind for ref in translation.rereads[1:]] == (["payment"] if about_a_refund else [])
 
 
 def test_a_repeat_has_the_same_id_and_the_next_state_another() -> None:
@@ -336,11 +336,13 @@ def test_the_invoice_page_data_follow_the_payment(fake: FakeBitPay) -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "confirmed"),
+    ("transactions", "confirmed"),
     [([], None), ([{"confirmations": 2}, {"confirmations": 0}], 0), ([{"confirmations": 1}, {}], None)],
 )
-def test_confirmations_are_those_that_all_payments_have_and_none_is_made_up(told: list[Any], confirmed: Any) -> None:
-    assert confirmed_in({"transactions": told}) == confirmed
+def test_confirmations_are_those_that_all_payments_have_and_none_is_made_up(
+    transactions: list[Any], confirmed: Any
+) -> None:
+    assert confirmed_in({"transactions": transactions}) == confirmed
 
 
 def test_there_is_no_subscription_to_change(fake: FakeBitPay) -> None:

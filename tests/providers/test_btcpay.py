@@ -281,9 +281,9 @@ def test_a_refund_made_on_the_servers_own_page_in_bitcoin_counts_at_the_invoices
     assert isinstance(made, RefundFact)
     bitcoin = share * fake.invoices[invoice_id].satoshis / 100_000_000
     fake.claims[made.refund_id] |= {"currency": "BTC", "amount": f"{bitcoin:.8f}", "description": None}
-    (told,) = connected(fake).read(Ref("payment", f"{invoice_id}/{made.refund_id}"), NOW)
-    assert isinstance(told, RefundFact)
-    assert (told.amount_cents, told.currency, told.reason) == (cents, "USD", None)
+    (fact,) = connected(fake).read(Ref("payment", f"{invoice_id}/{made.refund_id}"), NOW)
+    assert isinstance(fact, RefundFact)
+    assert (fact.amount_cents, fact.currency, fact.reason) == (cents, "USD", None)
 
 
 def test_a_withdrawn_claim_is_a_failed_refund(fake: FakeBTCPay) -> None:
@@ -337,10 +337,10 @@ def test_the_invoice_page_data_follow_the_payment(fake: FakeBTCPay) -> None:
 
 
 @pytest.mark.parametrize(
-    ("speed", "told"), [("MediumSpeed", (1, 0)), ("LowSpeed", (6, None)), ("HighSpeed", (0, None))]
+    ("speed", "expected"), [("MediumSpeed", (1, 0)), ("LowSpeed", (6, None)), ("HighSpeed", (0, None))]
 )
 def test_how_many_confirmations_there_are_is_told_only_where_the_server_lets_one_know(
-    fake: FakeBTCPay, speed: str, told: tuple[int, int | None]
+    fake: FakeBTCPay, speed: str, expected: tuple[int, int | None]
 ) -> None:
     client = connected(fake)
     invoice_id = client.create_checkout(ORDER).session_id
@@ -348,6 +348,6 @@ def test_how_many_confirmations_there_are_is_told_only_where_the_server_lets_one
     assert client.invoice(invoice_id, 0).confirmed is None
     fake.pay(invoice_id)
     shown = client.invoice(invoice_id, 0)
-    assert (shown.confirmations, shown.confirmed) == told
+    assert (shown.confirmations, shown.confirmed) == expected
     fake.settle(invoice_id)
     assert client.invoice(invoice_id, 0).confirmed is None

@@ -107,7 +107,7 @@ def test_what_is_known_in_the_end_is_what_the_provider_holds_true(life: Callable
     world = World()
     life(world)
     world.deliver_all(reversed(world.messages))
-    assert world.believed() == world.told()
+    assert world.believed() == world.truth()
 
 
 def test_every_order_of_one_purchase_ends_in_one_state() -> None:
@@ -124,7 +124,7 @@ def test_every_order_of_one_purchase_ends_in_one_state() -> None:
         one.deliver_all(messages)
         states.append(one.meaning())
     assert all(state == states[0] for state in states)
-    assert world.told()["money"] == states[0]["money"] == {(purchase, "USD"): 4900}
+    assert world.truth()["money"] == states[0]["money"] == {(purchase, "USD"): 4900}
 
 
 class Crash(Exception):
@@ -201,7 +201,7 @@ def test_deliveries_that_race_crash_and_repeat_while_things_happen_end_in_the_tr
             _arrives(world, data.draw)
     rest = data.draw(st.permutations(world.messages))
     world.deliver_all([*rest, *rest[:3]])
-    assert world.believed() == world.told()
+    assert world.believed() == world.truth()
     booked = world.mrr_booked()
     assert booked == world.meaning()["mrr"]
     in_order = World()
@@ -324,7 +324,7 @@ def test_an_answer_read_too_early_does_not_undo_what_came_meanwhile() -> None:
     world.cancel_at_period_end(subscription)
     world.deliver_all(world.messages)
     world.applier.apply(USER, "mock", read_early, world.now)
-    assert world.believed() == world.told()
+    assert world.believed() == world.truth()
 
 
 def test_the_plan_follows_the_price_and_not_the_metadata() -> None:
@@ -347,9 +347,9 @@ FAILED = DunningFact(
 )
 
 
-@pytest.mark.parametrize("told", [payment_fact("in_1", NOW), FAILED])
-def test_what_speaks_of_an_unknown_subscription_has_it_read(told: Fact) -> None:
-    assert apply(Account(USER), told, CATALOGUE) == Ref("subscription", "sub_1")
+@pytest.mark.parametrize("of_unknown", [payment_fact("in_1", NOW), FAILED])
+def test_what_speaks_of_an_unknown_subscription_has_it_read(of_unknown: Fact) -> None:
+    assert apply(Account(USER), of_unknown, CATALOGUE) == Ref("subscription", "sub_1")
 
 
 def test_a_refund_of_an_unknown_payment_has_the_payment_read() -> None:
@@ -375,7 +375,7 @@ def test_money_back_and_news_of_a_payment_of_years_ago_count_once() -> None:
     in_order = world.again()
     in_order.deliver_all(world.messages)
     world.deliver_all([*reversed(world.messages), *world.messages])
-    assert world.believed()["money"] == in_order.believed()["money"] == world.told()["money"]
+    assert world.believed()["money"] == in_order.believed()["money"] == world.truth()["money"]
     assert (world.money()[first, "USD"], world.money().get((second, "USD"))) == (600, None)
 
 
@@ -429,8 +429,8 @@ def test_what_was_bought_again_counts_while_the_first_payment_is_charged_back_in
     first = PurchaseFact(**card, observed_at=NOW, paid_at=NOW)
     second = PurchaseFact(**coins, observed_at=NOW + 1, paid_at=NOW + 1, received_cents=4900)
     charged_back, won = dispute_fact("open", NOW + 2), dispute_fact("won", NOW + 3)
-    for told in ([first, second, charged_back], [second, first, charged_back], [first, charged_back, second]):
-        account = after(*told, account=Account(USER, records={order.record: order}))
+    for facts in ([first, second, charged_back], [second, first, charged_back], [first, charged_back, second]):
+        account = after(*facts, account=Account(USER, records={order.record: order}))
         assert {p.purchase_id: p.duplicate_of for p in account.purchases} == {"pi_1": None, "inv_1": None}
         account = after(won, account=account)
         assert {p.purchase_id: p.duplicate_of for p in account.purchases} == {"pi_1": None, "inv_1": "pi_1"}
@@ -464,8 +464,8 @@ def test_a_customer_who_was_deleted_before_anything_else_was_heard_is_nobodys_cu
         customer_id="cus_1",
     )
     ordered = CheckoutFact(provider="stripe", observed_at=NOW, session_id="cs_1", status="completed")
-    told = [fact("active", NOW), fact("canceled", NOW + 9), bought, deleted, ordered]
-    accounts = [after(*order, account=ORDERED) for order in itertools.permutations(told)]
+    facts = [fact("active", NOW), fact("canceled", NOW + 9), bought, deleted, ordered]
+    accounts = [after(*order, account=ORDERED) for order in itertools.permutations(facts)]
     assert all(account == accounts[0] for account in accounts)
     assert accounts[0].customers == []
     again = after(fact("active", NOW, subscription_id="sub_2", customer_id="cus_2"), account=accounts[0])

@@ -94,7 +94,7 @@ class Told:
         self.now += days * DAY
         return "waited"
 
-    def bought(self, number: int, state: Any, ago: int, told: int, *, asked: bool = False) -> str:
+    def bought(self, number: int, state: Any, ago: int, seen_ago: int, *, asked: bool = False) -> str:
         """A purchase or term, paid so many days `ago`, or the money that came to the invoice that was `asked` for."""
         plan = self.sold[number % len(self.sold)]
         received = {"underpaid": plan.price_cents // 2, "paid_late": plan.price_cents}.get(state, 0)
@@ -109,8 +109,8 @@ class Told:
                 state=state,
                 amount_cents=plan.price_cents,
                 currency=plan.currency,
-                observed_at=self.now - told * DAY // 4,
-                created_at=self.now - (ago + told) * DAY,
+                observed_at=self.now - seen_ago * DAY // 4,
+                created_at=self.now - (ago + seen_ago) * DAY,
                 paid_at=self.now - ago * DAY if state == "paid" or received else None,
                 refs=(f"ch_{number}",),
                 received_cents=(plan.price_cents if state == "paid" else received) if asked else 0,
@@ -119,7 +119,7 @@ class Told:
             )
         )
 
-    def ordered(self, number: int, state: Any, ago: int, told: int) -> str:
+    def ordered(self, number: int, state: Any, ago: int, seen_ago: int) -> str:
         plan = self.sold[number % len(self.sold)]
         order = Checkout(
             checkout_id=f"chk_{number}",
@@ -134,18 +134,18 @@ class Told:
             currency=plan.currency,
             session_id=f"btc_{number}",
         )
-        return self.change(lambda account: account.put(order)) + self.bought(number, state, ago, told, asked=True)
+        return self.change(lambda account: account.put(order)) + self.bought(number, state, ago, seen_ago, asked=True)
 
-    def told_again(self, number: int, state: Any, ago: int, told: int) -> str:
-        return self.bought(number, state, ago, told, asked=True)
+    def repeated(self, number: int, state: Any, ago: int, seen_ago: int) -> str:
+        return self.bought(number, state, ago, seen_ago, asked=True)
 
-    def refunded(self, number: int, status: Any, whole: bool, told: int) -> str:
+    def refunded(self, number: int, status: Any, whole: bool, seen_ago: int) -> str:
         plan = self.sold[number % len(self.sold)]
         for provider, name in (("mock", "inv"), ("btcpay", "btc")):
             outcome = self.fact(
                 RefundFact(
                     provider=provider,
-                    observed_at=self.now - told,
+                    observed_at=self.now - seen_ago,
                     refund_id=f"re_{name}_{number}_{whole}",
                     payment_ref=f"{name}_{number}",
                     amount_cents=plan.price_cents if whole else 100,
@@ -155,11 +155,11 @@ class Told:
             )
         return outcome
 
-    def disputed(self, number: int, status: Any, told: int) -> str:
+    def disputed(self, number: int, status: Any, seen_ago: int) -> str:
         return self.fact(
             DisputeFact(
                 provider="mock",
-                observed_at=self.now - told,
+                observed_at=self.now - seen_ago,
                 dispute_id=f"dp_{number}",
                 payment_ref=f"ch_{number}",
                 amount_cents=900,
@@ -197,7 +197,7 @@ class Told:
     def renewed(self, number: int) -> str:
         """A subscription by card, and its payment."""
         start = self.now
-        told = self.fact(
+        outcome = self.fact(
             SubscriptionFact(
                 provider="mock",
                 observed_at=start,
@@ -213,7 +213,7 @@ class Told:
                 ended_at=None if number else start,
             )
         )
-        return told + self.fact(
+        return outcome + self.fact(
             PaymentFact(
                 provider="mock",
                 observed_at=start,
@@ -290,7 +290,7 @@ steps = st.one_of(
     st.tuples(st.just("bought"), numbers, states, ago, ago),
     st.tuples(st.just("ordered"), numbers, asked_states, ago, st.just(0)),
     st.tuples(st.just("ordered"), numbers, st.just("paid"), st.just(0), st.just(0)),
-    st.tuples(st.just("told_again"), numbers, asked_states, ago, ago),
+    st.tuples(st.just("repeated"), numbers, asked_states, ago, ago),
     st.tuples(
         st.just("refunded"),
         numbers,

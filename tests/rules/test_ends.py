@@ -162,9 +162,9 @@ def status(*records: Record, now: int = NOW + 60, days: int = 7) -> list[dict[st
 
 
 def test_the_status_tells_what_ends_and_from_when_to_say_so() -> None:
-    (told,) = status(*PREPAID)
-    assert told == {
-        "id": told["id"],
+    (end,) = status(*PREPAID)
+    assert end == {
+        "id": end["id"],
         "kind": "prepaid",
         "plan_id": "plus-month",
         "plan_name": "Plus",

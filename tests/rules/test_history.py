@@ -76,8 +76,8 @@ def change(old: Record | None, new: Record) -> Change:
     ],
 )
 def test_a_change_says_what_was_and_what_is(old: Record | None, new: Record, expected: dict[str, Any]) -> None:
-    told = change(old, new).as_dict()
-    assert told == {"kind": told["kind"], "record": new.record, **expected}
+    entry = change(old, new).as_dict()
+    assert entry == {"kind": entry["kind"], "record": new.record, **expected}
 
 
 @pytest.mark.parametrize(

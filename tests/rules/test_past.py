@@ -215,13 +215,13 @@ def state(month: int, **more: Any) -> SubscriptionFact:
 
 
 def payment(month: int, **more: Any) -> PaymentFact:
-    told = paid(month)
+    payment = paid(month)
     known: dict[str, Any] = {
         "provider": "stripe",
-        "observed_at": told.paid_at,
+        "observed_at": payment.paid_at,
         "subscription_id": "sub_1",
-        **{name: getattr(told, name) for name in ("payment_id", "amount_cents", "currency", "paid_at", "refs")},
-        **{name: getattr(told, name) for name in ("period_start", "period_end")},
+        **{name: getattr(payment, name) for name in ("payment_id", "amount_cents", "currency", "paid_at", "refs")},
+        **{name: getattr(payment, name) for name in ("period_start", "period_end")},
     }
     return PaymentFact(**{**known, **more})
 
@@ -326,10 +326,10 @@ def test_any_order_and_any_repeat_ends_the_same(life: str) -> None:
     dice = random.Random(life)  # noqa: S311 the same orders each time
     orders = [list(reversed(facts)), *(dice.sample(facts, len(facts)) for _ in range(150))]
     for order in orders:
-        told = [*order, *dice.sample(facts, 4)]
-        other, found = lived(told)
-        assert essence(found) == essence(expected), told
-        assert money(other.ledger) == money(store.ledger), told
+        repeated = [*order, *dice.sample(facts, 4)]
+        other, found = lived(repeated)
+        assert essence(found) == essence(expected), repeated
+        assert money(other.ledger) == money(store.ledger), repeated
         assert other.links == store.links
 
 

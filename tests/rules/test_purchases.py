@@ -60,7 +60,7 @@ def invoice(**more: Any) -> PurchaseFact:
     return PurchaseFact(**{**known, **more})
 
 
-def told(account: Account, *facts: PurchaseFact | RefundFact) -> Account:
+def apply_all(account: Account, *facts: PurchaseFact | RefundFact) -> Account:
     for fact in facts:
         applied = apply(account, fact, CATALOGUE)
         assert isinstance(applied, Account)
@@ -74,7 +74,7 @@ def bought(account: Account) -> Purchase:
 
 
 def after(*facts: PurchaseFact, account: Account | None = None) -> Purchase:
-    return bought(told(account or Account(USER).put(ORDER), *facts))
+    return bought(apply_all(account or Account(USER).put(ORDER), *facts))
 
 
 # --- by card ---------------------------------------------------------------------------------------------------------
@@ -219,13 +219,13 @@ def test_what_was_booked_of_an_invoice_stays_when_it_is_read_again() -> None:
 def test_the_next_term_is_paid_where_the_last_one_was_but_for_a_voucher() -> None:
     first = card(purchase_id="inv_a", provider="btcpay", plan_id="plus-month", amount_cents=900)
     later = replace(first, purchase_id="inv_b", provider="bitpay", observed_at=NOW + 1, paid_at=NOW + 1)
-    account = told(Account(USER), first)
+    account = apply_all(Account(USER), first)
     assert [r.provider for r in account.renewals] == ["btcpay"]
     by_voucher = renew(
         account.put(Redemption(redemption_id="r", redeemed_at=NOW, plan_id="plus-month", plan_version=1)), CATALOGUE
     )
     assert [r.provider for r in by_voucher.renewals] == ["btcpay"]
-    account = told(account, later)
+    account = apply_all(account, later)
     assert [(r.provider, r.purchase_id) for r in account.renewals] == [("bitpay", "inv_b")]
 
 
@@ -233,7 +233,7 @@ def test_an_invoice_is_looked_at_sooner_while_its_money_goes_back() -> None:
     paid = invoice(state="paid", received_cents=4900, observed_at=NOW + 2 * DAY, created_at=NOW)
     other = replace(ORDER, checkout_id="chk_2", group="two", session_id="inv_2")
     beside = replace(paid, purchase_id="inv_2", checkout_id="chk_2")
-    account = told(Account(USER).put(ORDER, other), paid, beside)
+    account = apply_all(Account(USER).put(ORDER, other), paid, beside)
     went = RefundFact(
         provider="btcpay",
         observed_at=NOW + 3 * DAY,
@@ -244,7 +244,7 @@ def test_an_invoice_is_looked_at_sooner_while_its_money_goes_back() -> None:
         status="pending",
     )
     account = account.put(*(replace(p, poll_at=NOW + 80 * DAY) for p in account.purchases))
-    at = {p.purchase_id: p.poll_at for p in told(account, went).purchases}
+    at = {p.purchase_id: p.poll_at for p in apply_all(account, went).purchases}
     assert at == {"inv_1": NOW + 3 * DAY + 6 * HOUR, "inv_2": NOW + 80 * DAY}
 
 
@@ -252,7 +252,7 @@ def test_an_invoice_is_looked_at_sooner_while_its_money_goes_back() -> None:
 
 
 def accepted(*facts: PurchaseFact, order: Checkout = ORDER, now: int = NOW + HOUR) -> tuple[Account, Purchase]:
-    account = told(Account(USER).put(order), *facts)
+    account = apply_all(Account(USER).put(order), *facts)
     account = accept(account, bought(account), "ada", CATALOGUE, now)
     return account, bought(account)
 
@@ -282,7 +282,7 @@ def test_a_term_that_is_accepted_gets_back_the_time_for_which_its_money_waited()
 def test_an_acceptance_ends_when_the_money_it_was_about_is_replaced_on_the_chain() -> None:
     account, _ = accepted(invoice(state="underpaid", received_cents=4000))
     for received, by in ((3998, None), (3999, "ada")):
-        read = told(account, invoice(state="underpaid", received_cents=received, observed_at=NOW + 60))
+        read = apply_all(account, invoice(state="underpaid", received_cents=received, observed_at=NOW + 60))
         assert bought(read).accepted_by == by
 
 

@@ -210,8 +210,8 @@ def invoice(name: str, **more: Any) -> dict[str, Dunning]:
 
 
 def test_what_is_owed_is_told_the_oldest_first() -> None:
-    told = invoice("in_b", start=NOW - 5, end=NOW + DAY) | invoice("in_a", observed_at=NOW - 2) | invoice("in_c")
-    assert [d.invoice_id for d in subscription(unpaid=told).owed] == ["in_b", "in_a", "in_c"]
+    bills = invoice("in_b", start=NOW - 5, end=NOW + DAY) | invoice("in_a", observed_at=NOW - 2) | invoice("in_c")
+    assert [d.invoice_id for d in subscription(unpaid=bills).owed] == ["in_b", "in_a", "in_c"]
 
 
 @pytest.mark.parametrize(

@@ -121,10 +121,10 @@ def test_the_development_sign_in_is_not_offered_in_prod() -> None:
 
 
 def test_a_page_links_to_what_the_seller_has_and_to_nothing_else() -> None:
-    told = Settings(
+    settings = Settings(
         {"CONTACT_URL": " mailto:ask@shop.example ", "TERMS_URL": "", "PRIVACY_URL": "https://shop.example/p"}
     )
-    assert seller_links(told) == {
+    assert seller_links(settings) == {
         "contact": "mailto:ask@shop.example",
         "terms": None,
         "privacy": "https://shop.example/p",

@@ -16,8 +16,8 @@ SEEDS = range(3)
 def figures(shop: Shop, seed: int) -> dict[str, Any]:
     """Revenue, tax, and what recurs by currency, as the ledger's lines add up."""
     world = World(shop)
-    told = notifications(shop)
-    world.deliver(shuffled_with_repeats(told, seed) if seed else told)
+    events = notifications(shop)
+    world.deliver(shuffled_with_repeats(events, seed) if seed else events)
     mrr: Counter[str] = Counter()
     for line in world.stores.ledger:
         if line.kind == "mrr":

@@ -60,7 +60,7 @@ def test_what_a_downgrade_of_one_of_two_plans_brings_is_its_own_plan(seed: int) 
         key="down",
     )
     world = World(shop)
-    told = notifications(shop)
-    world.deliver(shuffled_with_repeats(told, seed) if seed else told)
+    events = notifications(shop)
+    world.deliver(shuffled_with_repeats(events, seed) if seed else events)
     (record,) = world.account.subscriptions
     assert (record.plan_id, record.scheduled_plan_id) == ("pro_month", "plus_month")

@@ -48,10 +48,10 @@ def statuses(world: World) -> set[str]:
     return {event.status for event in world.stores.events.values()}
 
 
-def refused(world: World, told: Sequence[Notification]) -> list[str]:
+def refused(world: World, events: Sequence[Notification]) -> list[str]:
     """What waits for somebody to say whose it is."""
     waiting = []
-    for notification in told:
+    for notification in events:
         try:
             world.processor.process(notification, Delivery(received_at=world.now), world.now)
         except Parked as parked:
@@ -67,8 +67,8 @@ def test_another_products_events_are_noted_and_leave_no_trace(seed: int) -> None
     assert refused(world, shuffled_with_repeats(notifications(shop), seed)) == []
     assert statuses(world) == {"ignored"}
     assert (world.stores.accounts, world.stores.ledger, world.stores.links) == ({}, [], {})
-    (told,) = [e for e in world.stores.events.values() if e.type == "customer.subscription.created"]
-    assert "not ours" in told.reason
+    (event,) = [e for e in world.stores.events.values() if e.type == "customer.subscription.created"]
+    assert "not ours" in event.reason
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -76,10 +76,10 @@ def test_ours_end_the_same_with_another_products_events_among_them(seed: int) ->
     shop = shop_in_process()
     shop.subscribe()
     another_product(shop)
-    told = notifications(shop)
+    events = notifications(shop)
     world, shuffled = World(shop), World(shop)
-    world.deliver(told)
-    shuffled.deliver(shuffled_with_repeats(told, seed))
+    world.deliver(events)
+    shuffled.deliver(shuffled_with_repeats(events, seed))
     assert [s.status for s in world.account.subscriptions] == ["active"]
     assert list(world.stores.accounts) == list(shuffled.stores.accounts) == ["usr_1"]
     assert world.essence() == shuffled.essence()
@@ -105,12 +105,12 @@ def test_our_price_for_a_customer_nobody_knows_waits_for_somebody_to_say_whose_i
     shop.books.refund(intent_of(shop, sub), 100, None, {})
     shop.books.open_dispute(intent_of(shop, sub), 100)
     world = World(shop)
-    told = notifications(shop)
-    waiting = refused(world, told)
+    events = notifications(shop)
+    waiting = refused(world, events)
     assert len(waiting) == 8
     assert all("no user is known" in why for why in waiting)
     sub["metadata"] = {"user_id": "usr_1"}
-    world.deliver(told)
+    world.deliver(events)
     assert sorted(amount for line in world.stores.ledger if (amount := line.amount_cents) and line.kind != "mrr") == [
         -100,
         -100,

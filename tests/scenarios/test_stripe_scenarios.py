@@ -37,14 +37,14 @@ def holds(world: World, end: End) -> None:
 def test_in_any_order_with_every_event_doubled_the_end_is_the_same(name: str) -> None:
     shop = shop_in_process()
     end = STORIES[name](shop)
-    told = notifications(shop)
+    events = notifications(shop)
     world = World(shop)
-    world.deliver(told)
+    world.deliver(events)
     holds(world, end)
     expected = world.essence()
     for seed in SEEDS:
         other = World(shop)
-        other.deliver(shuffled_with_repeats(told, seed))
+        other.deliver(shuffled_with_repeats(events, seed))
         assert other.essence() == expected, f"seed {seed}"
 
 

@@ -22,7 +22,7 @@ from samples import CATALOGUE, NOW, PLUS, PRO, TAX_PASS, USER
 OPTIMISTIC = Catalogue((replace(PLUS, optimistic=True), PRO))
 
 
-def told(state: str, observed_at: int, **more: object) -> PurchaseFact:
+def invoice(state: str, observed_at: int, **more: object) -> PurchaseFact:
     money_came = state not in ("pending", "failed")
     received = 600 if state == "underpaid" else 900 if money_came else 0
     known: dict[str, object] = {
@@ -95,13 +95,13 @@ def open_at(account: Account, now: int, catalogue: Catalogue = CATALOGUE) -> boo
 
 @pytest.mark.parametrize("state", [s for s in PURCHASE_STATES if s != "paid"])
 def test_only_a_settled_invoice_opens_anything(state: str) -> None:
-    account = after(told(state, NOW + 10))
+    account = after(invoice(state, NOW + 10))
     assert not open_at(account, NOW + 20)
     assert term(account).status == state
 
 
 def test_a_settled_invoice_buys_a_term_from_the_moment_it_was_paid() -> None:
-    account = after(told("pending", NOW), told("paid", NOW + 900))
+    account = after(invoice("pending", NOW), invoice("paid", NOW + 900))
     (window,) = windows(account, CATALOGUE)
     assert (window.start, window.reason) == (NOW + 5, "paid")
     assert open_at(account, NOW + 28 * DAY)
@@ -109,56 +109,56 @@ def test_a_settled_invoice_buys_a_term_from_the_moment_it_was_paid() -> None:
 
 
 def test_an_optimistic_plan_opens_at_the_first_sight_and_closes_when_the_invoice_dies() -> None:
-    seen = after(told("processing", NOW + 10), catalogue=OPTIMISTIC)
+    seen = after(invoice("processing", NOW + 10), catalogue=OPTIMISTIC)
     assert open_at(seen, NOW + 10, OPTIMISTIC)
-    dead = after(told("processing", NOW + 10), told("failed", NOW + 3600), catalogue=OPTIMISTIC)
+    dead = after(invoice("processing", NOW + 10), invoice("failed", NOW + 3600), catalogue=OPTIMISTIC)
     assert not open_at(dead, NOW + 3600, OPTIMISTIC)
-    fallen_back = after(told("processing", NOW + 10), told("pending", NOW + 99), catalogue=OPTIMISTIC)
+    fallen_back = after(invoice("processing", NOW + 10), invoice("pending", NOW + 99), catalogue=OPTIMISTIC)
     assert not open_at(fallen_back, NOW + 99, OPTIMISTIC)
 
 
 def test_confirmation_does_not_move_an_optimistic_start() -> None:
-    seen = after(told("processing", NOW + 10), catalogue=OPTIMISTIC)
-    settled = after(told("processing", NOW + 10), told("paid", NOW + 3600), catalogue=OPTIMISTIC)
+    seen = after(invoice("processing", NOW + 10), catalogue=OPTIMISTIC)
+    settled = after(invoice("processing", NOW + 10), invoice("paid", NOW + 3600), catalogue=OPTIMISTIC)
     assert windows(seen, OPTIMISTIC)[0].start == windows(settled, OPTIMISTIC)[0].start == NOW + 5
 
 
 def test_trial_days_still_left_lengthen_the_term() -> None:
-    account = after(told("paid", NOW + 10), account=Account(USER).put(order(trial_days=3)))
+    account = after(invoice("paid", NOW + 10), account=Account(USER).put(order(trial_days=3)))
     assert term(account).bonus_seconds == 3 * DAY
 
 
 def test_an_invoice_that_changes_its_price_is_refused_and_what_it_says_of_its_plan_is_not_heard() -> None:
-    account = after(told("pending", NOW))
+    account = after(invoice("pending", NOW))
     for other in ({"amount_cents": 1}, {"currency": "EUR"}):
         with pytest.raises(Parked, match="is not the one we opened"):
-            apply(account, told("paid", NOW + 9, **other), CATALOGUE)
-    dearer = after(told("paid", NOW + 9, plan_id=PRO.plan_id, plan_version=1), account=account)
+            apply(account, invoice("paid", NOW + 9, **other), CATALOGUE)
+    dearer = after(invoice("paid", NOW + 9, plan_id=PRO.plan_id, plan_version=1), account=account)
     assert term(dearer).plan_id == PLUS.plan_id
 
 
 @pytest.mark.parametrize("session_id", [None, "inv_1"])
 def test_only_an_order_on_record_makes_an_invoice_ours(session_id: str | None) -> None:
     ours = Account(USER).put(order(session_id=session_id))
-    assert term(after(told("paid", NOW + 9), account=ours)).status == "paid"
+    assert term(after(invoice("paid", NOW + 9), account=ours)).status == "paid"
     for other in ({"checkout_id": "chk_2"}, {"checkout_id": None}, {"purchase_id": "inv_2"}):
         with pytest.raises(Unordered):
-            apply(Account(USER).put(order(session_id="inv_1")), told("paid", NOW + 9, **other), CATALOGUE)
+            apply(Account(USER).put(order(session_id="inv_1")), invoice("paid", NOW + 9, **other), CATALOGUE)
 
 
 def test_money_that_does_not_count_is_not_booked_and_counts_once_when_it_does() -> None:
-    before = after(told("underpaid", NOW + 10))
+    before = after(invoice("underpaid", NOW + 10))
     payment = term(before).payment
     assert payment is not None
     assert payment.amount_cents == 600
     assert book(ORDERED, before, CATALOGUE, NOW + 10)[1] == []
-    settled = after(told("underpaid", NOW + 10), told("paid", NOW + 50))
+    settled = after(invoice("underpaid", NOW + 10), invoice("paid", NOW + 50))
     _, lines = book(before, settled, CATALOGUE, NOW + 50)
     assert [(line.kind, line.amount_cents) for line in lines] == [("payment", 900), ("mrr", 900)]
 
 
 def test_a_settled_invoice_marked_invalid_is_taken_back_in_the_books() -> None:
-    settled, invalid = after(told("paid", NOW + 10)), after(told("paid", NOW + 10), told("failed", NOW + 99))
+    settled, invalid = after(invoice("paid", NOW + 10)), after(invoice("paid", NOW + 10), invoice("failed", NOW + 99))
     booked, _ = book(Account(USER), settled, CATALOGUE, NOW + 50)
     invalid = replace(invalid, records={**booked.records, **invalid.records})
     _, lines = book(booked, invalid, CATALOGUE, NOW + 99)
@@ -167,17 +167,17 @@ def test_a_settled_invoice_marked_invalid_is_taken_back_in_the_books() -> None:
 
 
 def test_a_late_payment_can_be_returned_without_ever_having_counted() -> None:
-    account = after(told("paid_late", NOW + 7200), refund(900, NOW + 7300))
+    account = after(invoice("paid_late", NOW + 7200), refund(900, NOW + 7300))
     assert term(account).status == "refunded"
 
 
 def test_a_declined_invoice_whose_payment_was_never_heard_of_still_knows_its_refund() -> None:
-    account = after(told("failed", NOW + 99, paid_at=NOW + 5, received_cents=900), refund(900, NOW + 99, "pending"))
+    account = after(invoice("failed", NOW + 99, paid_at=NOW + 5, received_cents=900), refund(900, NOW + 99, "pending"))
     assert term(account).status == "refunded"
 
 
 def test_a_refused_refund_of_a_paid_term_leaves_it_open() -> None:
-    account = after(told("paid", NOW + 10), refund(900, NOW + 20, "pending"), refund(900, NOW + 30, "failed"))
+    account = after(invoice("paid", NOW + 10), refund(900, NOW + 20, "pending"), refund(900, NOW + 30, "failed"))
     assert open_at(account, NOW + 40)
 
 
@@ -185,7 +185,7 @@ def test_a_refused_refund_of_a_paid_term_leaves_it_open() -> None:
 
 
 def test_an_open_invoice_is_looked_at_often_at_first_and_rarely_later() -> None:
-    moving, done = term(after(told("processing", NOW))), term(after(told("paid", NOW)))
+    moving, done = term(after(invoice("processing", NOW))), term(after(invoice("paid", NOW)))
     ages = (0, 600, 3600, 86_400, 10 * DAY)
     assert [(next_poll(moving, NOW + age) or 0) - NOW - age for age in ages] == [60, 75, 450, 10_800, 21_600]
     assert [(next_poll(done, NOW + age) or 0) - NOW - age for age in ages] == [60, 75, 450, 10_800, 108_000]
@@ -202,21 +202,21 @@ def looks_at(purchase: Purchase, days: int) -> int:
 @pytest.mark.parametrize("state", PURCHASE_STATES)
 def test_what_nobody_has_to_decide_is_looked_at_for_three_months(state: str) -> None:
     (purchase,) = after(
-        told(state, NOW), refund(900, NOW) if state not in ("pending", "failed") else told(state, NOW)
+        invoice(state, NOW), refund(900, NOW) if state not in ("pending", "failed") else invoice(state, NOW)
     ).terms
     assert 20 < looks_at(purchase, 90) < 500
     assert looks_at(purchase, 98) == looks_at(purchase, 900)
 
 
 def test_what_waits_for_a_person_and_what_is_being_given_back_is_looked_at_for_as_long_as_it_takes() -> None:
-    late = term(after(told("paid_late", NOW)))
-    giving_back = term(after(told("paid", NOW), refund(900, NOW, "pending")))
+    late = term(after(invoice("paid_late", NOW)))
+    giving_back = term(after(invoice("paid", NOW), refund(900, NOW, "pending")))
     for purchase in (late, giving_back):
         assert looks_at(purchase, 900) > looks_at(purchase, 90) + 100
 
 
 def test_a_card_purchase_is_not_looked_at() -> None:
-    account = after(told("paid", NOW, poll=False, plan_id=TAX_PASS.plan_id, plan_version=1))
+    account = after(invoice("paid", NOW, poll=False, plan_id=TAX_PASS.plan_id, plan_version=1))
     (purchase,) = account.purchases
     assert purchase.poll_at is None
 
@@ -230,14 +230,14 @@ def renewal(account: Account) -> Renewal:
 
 
 def test_the_end_of_what_is_prepaid_is_kept_for_reminders_and_moves_with_each_renewal() -> None:
-    first = after(told("paid", NOW + 10))
+    first = after(invoice("paid", NOW + 10))
     end = windows(first, CATALOGUE)[0].until
     assert end is not None
     assert (renewal(first).ends_at, renewal(first).remind_at) == (end, end - LONGEST_LEAD)
     second = replace(order(group="other"), checkout_id="chk_2")
     both = after(
-        told("paid", NOW + 10),
-        told("paid", NOW + 50, purchase_id="inv_2", checkout_id="chk_2"),
+        invoice("paid", NOW + 10),
+        invoice("paid", NOW + 50, purchase_id="inv_2", checkout_id="chk_2"),
         account=ORDERED.put(second),
     )
     assert renewal(both).ends_at > end + 27 * DAY
@@ -245,13 +245,13 @@ def test_the_end_of_what_is_prepaid_is_kept_for_reminders_and_moves_with_each_re
 
 
 def test_nothing_reminds_of_a_term_that_was_returned() -> None:
-    assert renewal(after(told("paid", NOW + 10), refund(900, NOW + 20))).remind_at is None
+    assert renewal(after(invoice("paid", NOW + 10), refund(900, NOW + 20))).remind_at is None
 
 
 def test_an_unconfirmed_renewal_does_not_silence_the_reminder() -> None:
     account = after(
-        told("paid", NOW + 10),
-        told("processing", NOW + 50, purchase_id="inv_2", checkout_id="chk_2"),
+        invoice("paid", NOW + 10),
+        invoice("processing", NOW + 50, purchase_id="inv_2", checkout_id="chk_2"),
         catalogue=OPTIMISTIC,
         account=ORDERED.put(replace(order(group="other"), checkout_id="chk_2")),
     )
@@ -261,10 +261,10 @@ def test_an_unconfirmed_renewal_does_not_silence_the_reminder() -> None:
 # --- order -----------------------------------------------------------------------------------------------------------
 
 LIFE = [
-    told("pending", NOW),
-    told("underpaid", NOW + 10),
-    told("processing", NOW + 20),
-    told("paid", NOW + 30),
+    invoice("pending", NOW),
+    invoice("underpaid", NOW + 10),
+    invoice("processing", NOW + 20),
+    invoice("paid", NOW + 30),
 ]
 
 
@@ -278,7 +278,7 @@ def decided(account: Account) -> object:
 
 
 @pytest.mark.parametrize(
-    "last", [told("failed", NOW + 40, paid_at=NOW + 5, received_cents=900), told("paid", NOW + 40), *LIFE]
+    "last", [invoice("failed", NOW + 40, paid_at=NOW + 5, received_cents=900), invoice("paid", NOW + 40), *LIFE]
 )
 def test_every_order_of_an_invoices_life_ends_the_same(last: PurchaseFact) -> None:
     facts = [*LIFE, last]
@@ -287,7 +287,9 @@ def test_every_order_of_an_invoices_life_ends_the_same(last: PurchaseFact) -> No
 
 @given(
     st.lists(
-        st.sampled_from([*LIFE, told("failed", NOW + 40, paid_at=NOW + 5, received_cents=900)]), min_size=1, max_size=12
+        st.sampled_from([*LIFE, invoice("failed", NOW + 40, paid_at=NOW + 5, received_cents=900)]),
+        min_size=1,
+        max_size=12,
     )
 )
 def test_repeats_change_nothing(facts: list[PurchaseFact]) -> None:
@@ -297,9 +299,9 @@ def test_repeats_change_nothing(facts: list[PurchaseFact]) -> None:
 
 
 def test_a_purchase_keeps_who_accepted_it() -> None:
-    late = after(told("paid_late", NOW + 7200))
+    late = after(invoice("paid_late", NOW + 7200))
     accepted = replace(late, records={term(late).record: replace(term(late), accepted_by="admin_1")})
-    again = apply(accepted, told("paid_late", NOW + 9000), CATALOGUE)
+    again = apply(accepted, invoice("paid_late", NOW + 9000), CATALOGUE)
     assert isinstance(again, Account)
     assert isinstance(term(again), Purchase)
     assert (term(again).accepted_by, term(again).paid) == ("admin_1", True)

@@ -330,9 +330,9 @@ def test_what_somebody_says_as_they_leave_on_stripes_own_page_is_kept_as_our_for
     left_at = desk.now
 
     def deliver() -> None:
-        for told in desk.shop.notifications():
-            assert "555" not in repr(told)
-            processor.process(told, Delivery(received_at=desk.now), desk.now)
+        for notification in desk.shop.notifications():
+            assert "555" not in repr(notification)
+            processor.process(notification, Delivery(received_at=desk.now), desk.now)
 
     deliver()
     deliver()

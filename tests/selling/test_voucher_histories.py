@@ -38,7 +38,6 @@ class History:
         )
         self.vouchers = Vouchers(accounts, plans, shelf, lambda: [SECRET], "http://portal")
         self.following = Following(accounts, plans, shelf, lambda: [SECRET])
-        self.told = 0
         self.codes = [rules.code_of(SECRET, f"batch#{n}") for n in (1, 2)]
         for number, code in enumerate(self.codes, 1):
             self.store.put(

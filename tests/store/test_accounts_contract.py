@@ -142,7 +142,7 @@ def test_what_was_decided_on_an_account_that_changed_meanwhile_is_decided_again(
 # --- what was told last ----------------------------------------------------------------------------------------------
 
 
-def told(number: int, status: Any = "processed") -> PaymentEvent:
+def event_number(number: int, status: Any = "processed") -> PaymentEvent:
     return replace(EVENT, event_id=f"mock#evt_{number}", provider_event_id=f"evt_{number}", status=status)
 
 
@@ -150,14 +150,16 @@ def test_the_events_that_changed_an_account_last_are_known_by_the_account(accoun
     for number in range(RECENT_EVENTS + 1):
         account = accounts.load(USER)
         changed = having(account, replace(SUBSCRIPTION, observed_at=NOW + number))
-        accounts.commit(consequences(account, changed, CATALOGUE, NOW), told(number))
+        accounts.commit(consequences(account, changed, CATALOGUE, NOW), event_number(number))
     account = accounts.load(USER)
-    assert [n for n in range(RECENT_EVENTS + 3) if account.knows(told(n).event_id)] == list(range(1, RECENT_EVENTS + 1))
+    assert [n for n in range(RECENT_EVENTS + 3) if account.knows(event_number(n).event_id)] == list(
+        range(1, RECENT_EVENTS + 1)
+    )
 
 
 def test_an_event_whose_work_is_not_done_is_not_known(accounts: Accounts) -> None:
     nobody = accounts.load(USER)
-    accounts.commit(consequences(nobody, having(nobody, SUBSCRIPTION), CATALOGUE, NOW), told(1, "failed"))
+    accounts.commit(consequences(nobody, having(nobody, SUBSCRIPTION), CATALOGUE, NOW), event_number(1, "failed"))
     assert not accounts.load(USER).knows("mock#evt_1")
 
 

@@ -37,11 +37,11 @@ class Town:
         self.accounts = AccountStore(self.aws, "AccountsTable", "PaymentEventsTable", sleep=lambda _: None)
         self.index = CustomerIndex(self.aws, "AccountsTable", self.accounts, sleep=lambda _: None)
 
-    def become(self, user_id: str, *records: Record, at: int = NOW, told: bool = True) -> None:
+    def become(self, user_id: str, *records: Record, at: int = NOW, indexed: bool = True) -> None:
         before = self.accounts.load(user_id)
         after = replace(before, records={**before.records, **{r.record: r for r in records}})
         self.accounts.commit(consequences(before, after, _PLANS, at))
-        if told:
+        if indexed:
             self.index.refresh(user_id, at)
 
     def users(self, now: int = NOW, **filters: Any) -> list[str]:
@@ -173,7 +173,7 @@ def test_refreshing_again_writes_nothing_and_an_index_lost_is_made_anew(town: To
 def test_an_account_with_more_ids_than_a_transaction_may_write_is_listed_whole(town: Town) -> None:
     paid = {f"in_{n}": payment(f"in_{n}", refs=(f"pi_{n}", f"ch_{n}")) for n in range(60)}
     for many in (20, 40, 60):
-        town.become("usr_a", card(1, payments=dict(list(paid.items())[:many])), told=many == 60)
+        town.become("usr_a", card(1, payments=dict(list(paid.items())[:many])), indexed=many == 60)
     assert town.found("ch_59") == [("usr_a", "transaction")]
     assert town.users() == ["usr_a"]
 
@@ -227,7 +227,7 @@ def test_a_batch_of_the_stream_is_in_the_list_and_its_age_is_told(town: Town) ->
         def forget(self, account: str) -> bool:
             return True
 
-    town.become("usr_a", card(1), told=False)
+    town.become("usr_a", card(1), indexed=False)
     changes = Changes(town.aws, "bus", Quiet(), town.index, Quiet(), "", Log())  # type: ignore[arg-type]
     assert town.index.state() is None
     removed = stream("usr_a", name="REMOVE", at=NOW + 1)  # tells of the change without an image to publish
@@ -310,9 +310,9 @@ def pay(town: Town, user_id: str, months: int, at: int = NOW) -> list[int]:
         before = town.accounts.load(user_id)
         bought = replace(card(1), current_period_start=start, current_period_end=start + 30 * DAY, payments={})
         known = next(iter(before.subscriptions), bought)
-        told = payment(f"in_{n}", paid_at=start, period_start=start, period_end=start + 30 * DAY, refs=(f"pi_{n}x",))
+        paid = payment(f"in_{n}", paid_at=start, period_start=start, period_end=start + 30 * DAY, refs=(f"pi_{n}x",))
         moved_on = replace(bought, payments=known.payments, past_until=known.past_until)
-        decided = consequences(before, filed(before, moved_on, told), _PLANS, at)
+        decided = consequences(before, filed(before, moved_on, paid), _PLANS, at)
         town.accounts.commit(decided)
         for record in decided.records:
             if isinstance(record, PastPayment):

@@ -44,7 +44,7 @@ def bought(number: int, kind: type[Purchase] = Term) -> Purchase:
     )
 
 
-def told(number: int, **more: Any) -> PurchaseFact:
+def purchase_fact(number: int, **more: Any) -> PurchaseFact:
     old = bought(number)
     known: dict[str, Any] = {
         name: getattr(old, name)
@@ -95,7 +95,7 @@ def table(request: pytest.FixtureRequest, tables: dict[str, str]) -> Table:
 def news(number: int, table: Table) -> Fact:
     """Something new of the newest that is not over."""
     kind = {"plan_id": next(p.plan_id for p in table.whole.records.values() if isinstance(p, Purchase))}
-    return told(0, observed_at=NOW + number, refs=(f"py_{number}",), **kind)
+    return purchase_fact(0, observed_at=NOW + number, refs=(f"py_{number}",), **kind)
 
 
 def moved(table: Table) -> Table:
@@ -138,7 +138,7 @@ def test_a_change_of_many_records_is_written_however_many_could_move_with_it(tab
     table.accounts.change(USER, decide)
     assert all(p.returns_surplus for p in table.whole.purchases)
     for n in range(4):
-        table.tell(told(0, observed_at=NOW + n, refs=(f"py_{n}",), plan_id="day-pass"))
+        table.tell(purchase_fact(0, observed_at=NOW + n, refs=(f"py_{n}",), plan_id="day-pass"))
     assert table.at_hand() == ENDED_KEPT + 1
 
 
@@ -217,7 +217,7 @@ def test_a_purchase_that_is_told_again_is_still_the_same_one(table: Table) -> No
     moved(table)
     before = table.whole
     plan = next(p.plan_id for p in before.records.values() if isinstance(p, Purchase))
-    assert table.tell(told(YEARS - 1, observed_at=NOW + 99, plan_id=plan)) == 0
+    assert table.tell(purchase_fact(YEARS - 1, observed_at=NOW + 99, plan_id=plan)) == 0
     after = table.whole
     assert after.records.keys() == before.records.keys()
     assert {r.purchase_id for r, _ in after.income if isinstance(r, Purchase)} == {f"inv_{n}" for n in range(YEARS)}
@@ -225,7 +225,7 @@ def test_a_purchase_that_is_told_again_is_still_the_same_one(table: Table) -> No
 
 def test_a_term_paid_long_ago_is_laid_among_those_that_left(tables: dict[str, str]) -> None:
     table = moved(Table(tables, [bought(n) for n in range(1, YEARS)]))
-    late = replace(told(0), purchase_id="inv_late", paid_at=NOW - 30 * MONTH + 5)
+    late = replace(purchase_fact(0), purchase_id="inv_late", paid_at=NOW - 30 * MONTH + 5)
     assert table.tell(late) == 900
     never = Account(USER).put(*(r for r in table.whole.records.values() if isinstance(r, Purchase)))
     assert (

@@ -55,7 +55,7 @@ OLD_ITEM = {
     "account_version": {"N": "7"},
 }
 SNAPSHOT = {"user_id": {"S": USER}, "record": {"S": "entitlements"}, "version": {"N": "7"}, "sources": {"S": "[]"}}
-TOLD_AGAIN = PaymentFact(
+REPEATED = PaymentFact(
     provider="stripe",
     observed_at=NOW,
     subscription_id="sub_1",
@@ -79,8 +79,8 @@ def refund(number: int, cents: int) -> RefundFact:
     )
 
 
-def told_again(number: int) -> PaymentFact:
-    return replace(TOLD_AGAIN, refs=(f"py_{number}",))
+def repeated(number: int) -> PaymentFact:
+    return replace(REPEATED, refs=(f"py_{number}",))
 
 
 class Table(Written):
@@ -113,7 +113,7 @@ def test_its_payments_move_as_it_is_written_and_nothing_is_booked_for_that(table
     everything = receipts(table)
     on_it, behind = [], []
     for n in range(4):
-        assert table.tell(refund(0, n) if n else TOLD_AGAIN) == (-1 if n else 0)
+        assert table.tell(refund(0, n) if n else REPEATED) == (-1 if n else 0)
         stored = table.stored()
         on_it.append(len(stored[KEY]["payments"]))
         behind.append(sum(record.startswith(PAST[1]) for record in stored))
@@ -125,7 +125,7 @@ def test_its_payments_move_as_it_is_written_and_nothing_is_booked_for_that(table
 @pytest.mark.parametrize("moved", [0, 1, 3], ids=["old", "under way", "moved"])
 def test_money_back_for_the_oldest_counts_once(table: Table, moved: int) -> None:
     for n in range(moved):
-        table.tell(told_again(n))
+        table.tell(repeated(n))
     back = refund(YEARS - 1, 300)
     assert [table.tell(back), table.tell(back)] == [-300, 0]
     found = table.accounts.load(USER, whole=True).payment("stripe", f"in_{YEARS - 1}")
@@ -135,7 +135,7 @@ def test_money_back_for_the_oldest_counts_once(table: Table, moved: int) -> None
 
 def test_export_and_erasure_find_what_is_past(table: Table) -> None:
     for n in range(3):
-        table.tell(told_again(n))
+        table.tell(repeated(n))
     stored = table.stored()
     oldest = f"{PAST[1]}stripe#sub_1#in_{YEARS - 1}"
     assert stored[oldest]["payment"]["amount_cents"] == 900

@@ -44,7 +44,7 @@ def happen(visitor: Visitor, user: str, invoice: str, acts: Sequence[str]) -> No
     for act in acts:
         if act == "fetch":
             server = visitor.shop.btcpay
-            server.claim(next(claim for claim, told in server.claims.items() if invoice in str(told)))
+            server.claim(next(claim for claim, details in server.claims.items() if invoice in str(details)))
             look_again(visitor.shop, invoice)
         elif act.startswith("give"):
             wanted = {"idempotency_key": f"{invoice}-{len(act)}", "amount_cents": 500 if "part" in act else None}

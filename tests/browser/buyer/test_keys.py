@@ -51,8 +51,8 @@ def test_a_sign_in_that_ended_says_so_and_leads_back_into_the_same_account(visit
     account = account_of(visitor)
     end_sign_in(visitor, how)
     visitor.open("/account/billing")
-    told = visitor.page.get_by_role("alert")
-    expect(told).to_contain_text(f"Sign in again to the same account: {account}")
+    alert = visitor.page.get_by_role("alert")
+    expect(alert).to_contain_text(f"Sign in again to the same account: {account}")
     for other in ("Try again", "Create a billing key"):
         expect(visitor.button(other)).to_have_count(0)
     assert visitor.violations() == []

@@ -90,8 +90,8 @@ def test_bitcoin_that_went_back_ended_the_plan_today_and_it_can_be_renewed(visit
 
 
 def day(moment: int) -> str:
-    told = datetime.fromtimestamp(moment, UTC)
-    return f"{told:%B} {told.day}, {told.year}"
+    date = datetime.fromtimestamp(moment, UTC)
+    return f"{date:%B} {date.day}, {date.year}"
 
 
 def test_a_term_that_ran_out_says_when_can_be_renewed_and_keeps_its_wallet_in_sight(

@@ -189,9 +189,9 @@ def test_a_malformed_body_is_refused(body: bytes) -> None:
     ids=str,
 )
 def test_what_is_odd_is_dropped_and_the_rest_is_taken(odd: dict[str, Any]) -> None:
-    told = minimise(event({**SUBSCRIPTION, "created": NOW, **odd}))
-    kept = told.payload["object"]
-    assert (told.event_id, kept["status"], kept["created"]) == ("evt_1", "active", NOW)
+    notification = minimise(event({**SUBSCRIPTION, "created": NOW, **odd}))
+    kept = notification.payload["object"]
+    assert (notification.event_id, kept["status"], kept["created"]) == ("evt_1", "active", NOW)
     assert "a@b" not in repr(kept)
     assert not odd.keys() & kept.keys() & {"id", "cancel_at", "cancel_at_period_end", "customer", "pause_collection"}
 
