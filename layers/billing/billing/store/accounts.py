@@ -16,7 +16,7 @@ from billing.errors import NotFound, PastNeeded
 from billing.rules.entitlements import Snapshot, Source, sources_from_json, sources_to_json
 from billing.rules.records import ENDED, Account, Ended, PastPayment, Purchase, Record, Subscription
 from billing.store.codec import BEHIND, Item, item, packed, record_from_item, record_to_item, unpacked, values
-from billing.store.dynamodb import ForeignLink, all_items, put_event, read_item, retry, transact
+from billing.store.dynamodb import ForeignLink, all_items, put_event, query_range, read_item, retry, transact
 
 if TYPE_CHECKING:  # only writers load the rules of what follows from a change
     from billing.rules.consequences import Consequences
@@ -72,14 +72,8 @@ class AccountStore:
         return with_past(Account(user_id, version, records, whole=whole, recent_events=recent_events), past)
 
     def _between(self, user_id: str, first: str, last: str) -> Iterator[Item]:
-        request: dict[str, Any] = {
-            "TableName": self._table,
-            "KeyConditionExpression": "user_id = :user AND #record BETWEEN :first AND :last",
-            "ExpressionAttributeNames": {"#record": "record"},
-            "ExpressionAttributeValues": item({":user": user_id, ":first": first, ":last": last}),
-            "ConsistentRead": True,
-        }
-        return all_items(self._aws, request)
+        request = query_range(self._table, user_id, first, last)
+        return all_items(self._aws, {**request, "ConsistentRead": True})
 
     def evaluate(self, user_id: str, judge: Callable[[Account], Result]) -> Result:
         """What `judge` says of an account. Where it needs past records, it is called again with them."""
@@ -192,14 +186,7 @@ class AccountStore:
         """The newest lines of a ledger or history (`LEDGER`, `HISTORY`) up to a time, as values. Their sources are
         `packed`."""
         last = f"{prefix}~" if until is None else f"{prefix}{until:012d}#~"
-        request: dict[str, Any] = {
-            "TableName": self._table,
-            "KeyConditionExpression": "user_id = :user AND #record BETWEEN :first AND :last",
-            "ExpressionAttributeNames": {"#record": "record"},
-            "ExpressionAttributeValues": item({":user": user_id, ":first": prefix, ":last": last}),
-            "ScanIndexForward": False,
-            "Limit": limit,
-        }
+        request = {**query_range(self._table, user_id, prefix, last), "ScanIndexForward": False, "Limit": limit}
         lines = map(values, islice(all_items(self._aws, request), limit))
         return [{**line, "changes": json.loads(line["changes"])} if "changes" in line else line for line in lines]
 

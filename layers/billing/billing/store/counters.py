@@ -11,7 +11,7 @@ from billing.aws import Aws, AwsError
 from billing.data import asdict, dataclass
 from billing.rules.allowances import Counter, Quota, Reservation
 from billing.store.codec import Item, item, values
-from billing.store.dynamodb import CONFLICT, LostRace, read_item, transact
+from billing.store.dynamodb import CONFLICT, LostRace, query_prefix, read_item, transact
 
 _PREFIX = "usage#"
 # How long an idempotency key is remembered, in seconds.
@@ -44,15 +44,8 @@ class CounterStore:
 
     def read_all(self, user_id: str) -> dict[str, Counter]:
         """Every counter of a user, by feature: one Query."""
-        answer = self._aws.call(
-            "dynamodb",
-            "query",
-            TableName=self._table,
-            KeyConditionExpression="user_id = :user AND begins_with(#record, :usage)",
-            ExpressionAttributeNames={"#record": "record"},
-            ExpressionAttributeValues=item({":user": user_id, ":usage": _PREFIX}),
-            ConsistentRead=True,
-        )
+        request = query_prefix(self._table, user_id, _PREFIX)
+        answer = self._aws.call("dynamodb", "query", **request, ConsistentRead=True)
         return {i["record"].removeprefix(_PREFIX): _stored(i).counter for i in map(values, answer["Items"])}
 
     def add_use(self, user_id: str, feature: str, quota: Quota, amount: int) -> tuple[bool, Stored]:

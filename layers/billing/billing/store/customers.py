@@ -24,7 +24,7 @@ from billing.rules.customers import Customer, IdKind, customer, past_ids, versio
 from billing.rules.records import ERASED, Account, PastPayment, Purchase
 from billing.store.accounts import AccountStore
 from billing.store.codec import SHARDS, Item, item, values
-from billing.store.dynamodb import all_items, pages, read_item, retry, transact
+from billing.store.dynamodb import all_items, pages, query_prefix, query_range, read_item, retry, transact
 
 _ALL, _ENDS = "all", "ends"
 _STATE: Item = item({"user_id": "customers#state", "record": "customers"})
@@ -170,12 +170,7 @@ class CustomerIndex:
 
     def _past(self, user_id: str) -> list[str]:
         """The keys of all entries of past payments and purchases, and of the notes that list them."""
-        request: dict[str, Any] = {
-            "TableName": self._table,
-            "KeyConditionExpression": "user_id = :noted AND begins_with(#record, :past)",
-            "ExpressionAttributeNames": {"#record": "record"},
-            "ExpressionAttributeValues": item({":noted": f"customer_of#{user_id}", ":past": _NOTES}),
-        }
+        request = query_prefix(self._table, f"customer_of#{user_id}", _NOTES)
         keys = []
         for note in map(values, all_items(self._aws, request)):
             keys += [*json.loads(note["keys"]), f"{note['user_id']}|{note['record']}"]
@@ -244,14 +239,8 @@ class CustomerIndex:
         return (pair for pair in merged if pair[0] != cursor)
 
     def _shard(self, shard: str, between: tuple[str, str], forward: bool) -> Iterator[tuple[str, dict[str, Any]]]:
-        request: dict[str, Any] = {
-            "TableName": self._table,
-            "KeyConditionExpression": "user_id = :list AND #record BETWEEN :first AND :last",
-            "ExpressionAttributeNames": {"#record": "record"},
-            "ExpressionAttributeValues": item({":list": shard, ":first": between[0], ":last": between[1]}),
-            "ScanIndexForward": forward,
-            "Limit": _PER_QUERY,
-        }
+        limits = {"ScanIndexForward": forward, "Limit": _PER_QUERY}
+        request = {**query_range(self._table, shard, *between), **limits}
         for entry in map(values, all_items(self._aws, request)):
             yield entry["record"], json.loads(entry["customer"])
 
@@ -270,13 +259,7 @@ class CustomerIndex:
         return ordered[:limit]
 
     def _begins(self, shard: str, start: str) -> Iterator[Match]:
-        request: dict[str, Any] = {
-            "TableName": self._table,
-            "KeyConditionExpression": "user_id = :ids AND begins_with(#record, :start)",
-            "ExpressionAttributeNames": {"#record": "record"},
-            "ExpressionAttributeValues": item({":ids": shard, ":start": start}),
-            "Limit": _PER_QUERY,
-        }
+        request = {**query_prefix(self._table, shard, start), "Limit": _PER_QUERY}
         for entry in map(values, all_items(self._aws, request)):
             yield Match(entry["owner"], entry["id"], entry["what"])
 

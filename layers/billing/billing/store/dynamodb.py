@@ -47,9 +47,40 @@ def pages(aws: Aws, request: Mapping[str, Any], operation: str = "query") -> Ite
         following = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
 
 
+def query_prefix(table: str, user_id: str, prefix: str) -> dict[str, Any]:
+    """A Query of the records of one partition of the Accounts table that begin with `prefix`."""
+    return {
+        "TableName": table,
+        "KeyConditionExpression": "user_id = :user AND begins_with(#record, :prefix)",
+        "ExpressionAttributeNames": {"#record": "record"},
+        "ExpressionAttributeValues": {":user": {"S": user_id}, ":prefix": {"S": prefix}},
+    }
+
+
+def query_range(table: str, user_id: str, first: str, last: str) -> dict[str, Any]:
+    """As `query_prefix`, of the records from `first` to `last`."""
+    return {
+        "TableName": table,
+        "KeyConditionExpression": "user_id = :user AND #record BETWEEN :first AND :last",
+        "ExpressionAttributeNames": {"#record": "record"},
+        "ExpressionAttributeValues": {":user": {"S": user_id}, ":first": {"S": first}, ":last": {"S": last}},
+    }
+
+
 def all_items(aws: Aws, request: Mapping[str, Any]) -> Iterator[Item]:
     """Every item of a Query."""
     return chain.from_iterable(pages(aws, request))
+
+
+def conditional_write(aws: Aws, operation: str, **request: Any) -> bool:
+    """One write with a condition; False when the condition fails, and nothing was written."""
+    try:
+        aws.call("dynamodb", operation, **request)
+    except AwsError as error:
+        if error.code != "ConditionalCheckFailedException":
+            raise
+        return False
+    return True
 
 
 class Duplicate(Exception):

@@ -6,11 +6,11 @@ deleting an account deletes them too.
 
 from typing import Any
 
-from billing.aws import Aws, AwsError
+from billing.aws import Aws
 from billing.data import dataclass
 from billing.errors import Conflict
 from billing.store.codec import item
-from billing.store.dynamodb import LostRace, all_items, read_item, transact
+from billing.store.dynamodb import LostRace, all_items, conditional_write, query_prefix, read_item, transact
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +76,7 @@ class IdentityStore:
         """
         if self.owner(user_id) in (None, user_id):
             return user_id
-        request = {
-            "TableName": self._table,
-            "KeyConditionExpression": "user_id = :user AND begins_with(#record, :identities)",
-            "ExpressionAttributeNames": {"#record": "record"},
-            "ExpressionAttributeValues": item({":user": user_id, ":identities": "~identity#"}),
-            "ConsistentRead": True,
-        }
+        request = {**query_prefix(self._table, user_id, "~identity#"), "ConsistentRead": True}
         linked = next(all_items(self._aws, request), None)
         return None if linked is None else linked["record"]["S"].removeprefix("~identity#")
 
@@ -91,9 +85,8 @@ class IdentityStore:
     def first_use(self, proof_id: str, now: int, keep: int) -> bool:
         """Whether a proof is new. It is remembered for `keep` seconds at least."""
         proof = item({"user_id": f"proof#{proof_id}", "record": "proof", "ttl": now + keep})
-        return self._succeeds(
-            "put_item", TableName=self._table, Item=proof, ConditionExpression="attribute_not_exists(user_id)"
-        )
+        unused = "attribute_not_exists(user_id)"
+        return conditional_write(self._aws, "put_item", TableName=self._table, Item=proof, ConditionExpression=unused)
 
     # --- refresh tokens ----------------------------------------------------------------------------------------------
 
@@ -111,7 +104,8 @@ class IdentityStore:
         """Replaces the current token's hash; False when `used` is not the current one, or the chain has ended."""
         names_the_current_one = "#current = :used"
         still_runs = "ends_at > :now"
-        return self._succeeds(
+        return conditional_write(
+            self._aws,
             "update_item",
             TableName=self._table,
             Key=item(_family_key(user_id, family_id)),
@@ -123,28 +117,13 @@ class IdentityStore:
 
     def end_families(self, user_id: str) -> None:
         """Ends every sign-in of an account."""
-        request = {
-            "TableName": self._table,
-            "KeyConditionExpression": "user_id = :user AND begins_with(#record, :sessions)",
-            "ExpressionAttributeNames": {"#record": "record"},
-            "ExpressionAttributeValues": item({":user": user_id, ":sessions": "~session#"}),
-            "ConsistentRead": True,
-        }
+        request = {**query_prefix(self._table, user_id, "~session#"), "ConsistentRead": True}
         for session in list(all_items(self._aws, request)):
             key = {name: session[name] for name in ("user_id", "record")}
             self._aws.call("dynamodb", "delete_item", TableName=self._table, Key=key)
 
     def end_family(self, user_id: str, family_id: str) -> None:
         self._aws.call("dynamodb", "delete_item", TableName=self._table, Key=item(_family_key(user_id, family_id)))
-
-    def _succeeds(self, operation: str, **request: Any) -> bool:
-        try:
-            self._aws.call("dynamodb", operation, **request)
-        except AwsError as error:
-            if error.code == "ConditionalCheckFailedException":
-                return False
-            raise
-        return True
 
 
 def own_key_stays(table: str, user_id: str) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from billing.rules.reminders import ReminderSettings, Sending
 from billing.rules.times import DAY
 from billing.store.codec import item, place_of, shard
 from billing.store.due import Due
-from billing.store.dynamodb import CONFLICT, LostRace, read_item, retry
+from billing.store.dynamodb import CONFLICT, LostRace, conditional_write, read_item, retry
 
 MESSAGES, CODE = "~messages", "~messages_asked"
 
@@ -118,21 +118,15 @@ class MessageStore:
 
     def count_try(self, user_id: str, pending: PendingCode, most: int) -> bool:
         """Counts a code that was typed, before it is looked at; False when there were too many, or it was replaced."""
-        try:
-            self._aws.call(
-                "dynamodb",
-                "update_item",
-                TableName=self._table,
-                Key=item(_key(user_id, CODE)),
-                UpdateExpression="SET tries = tries + :one",
-                ConditionExpression="wish_id = :wish AND tries < :most",
-                ExpressionAttributeValues=item({":one": 1, ":wish": pending.id, ":most": most}),
-            )
-        except AwsError as error:
-            if error.code != "ConditionalCheckFailedException":
-                raise
-            return False
-        return True
+        return conditional_write(
+            self._aws,
+            "update_item",
+            TableName=self._table,
+            Key=item(_key(user_id, CODE)),
+            UpdateExpression="SET tries = tries + :one",
+            ConditionExpression="wish_id = :wish AND tries < :most",
+            ExpressionAttributeValues=item({":one": 1, ":wish": pending.id, ":most": most}),
+        )
 
     def forget_code(self, user_id: str) -> None:
         self._delete(user_id, CODE)

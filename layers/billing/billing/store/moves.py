@@ -8,11 +8,11 @@ stops a move stops it before the next subscription.
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from billing.aws import Aws, AwsError
+from billing.aws import Aws
 from billing.data import dataclass, replace
 from billing.errors import Conflict
 from billing.store.codec import Item, item, values
-from billing.store.dynamodb import LostRace, transact
+from billing.store.dynamodb import LostRace, conditional_write, query_range, transact
 
 MoveStatus = Literal["running", "stopped", "done", "undoing", "undone"]
 # `moving`: the provider is being asked. `not_undone`: an undo found that the customer has gone on by themselves.
@@ -137,12 +137,8 @@ class MoveStore:
         return replace(move, **counts)
 
     def _write(self, operation: str, request: Mapping[str, Any]) -> None:
-        try:
-            self._aws.call("dynamodb", operation, **request)
-        except AwsError as error:
-            if error.code != "ConditionalCheckFailedException":
-                raise
-            raise Conflict("this move was changed meanwhile: read it again", code="move_changed") from error
+        if not conditional_write(self._aws, operation, **request):
+            raise Conflict("this move was changed meanwhile: read it again", code="move_changed")
 
     def _item(self, key: Mapping[str, object]) -> Item | None:
         request = {"TableName": self._table, "Key": item(key), "ConsistentRead": True}
@@ -150,17 +146,8 @@ class MoveStore:
         return stored
 
     def _query(self, partition: str, first: str, limit: int = 100) -> Sequence[Item]:
-        answer = self._aws.call(
-            "dynamodb",
-            "query",
-            TableName=self._table,
-            KeyConditionExpression="user_id = :partition AND #record BETWEEN :first AND :last",
-            ExpressionAttributeNames={"#record": "record"},
-            ExpressionAttributeValues=item({":partition": partition, ":first": first, ":last": "~z"}),
-            ConsistentRead=True,
-            Limit=limit,
-        )
-        items: Sequence[Item] = answer["Items"]
+        request = {**query_range(self._table, partition, first, "~z"), "ConsistentRead": True, "Limit": limit}
+        items: Sequence[Item] = self._aws.call("dynamodb", "query", **request)["Items"]
         return items
 
 

@@ -9,11 +9,11 @@ import uuid
 from collections.abc import Iterator
 from typing import Any
 
-from billing.aws import Aws, AwsError
+from billing.aws import Aws
 from billing.data import asdict, dataclass
 from billing.rules.times import DAY
 from billing.store.codec import item, values
-from billing.store.dynamodb import all_items
+from billing.store.dynamodb import all_items, conditional_write, query_prefix
 
 # How long the words of somebody who left are kept: long enough to be read and counted, and no longer.
 LEAVING_SECONDS = 180 * DAY
@@ -51,16 +51,12 @@ class NoteStore:
         if now >= ends:
             return
         note = Note(note_id=f"left_{digest}", text=text, at=at, about=subscription_id, ttl=ends)
-        try:
-            self._put(
-                *(user_id, note),
-                ConditionExpression="attribute_not_exists(#record) OR #at < :at",
-                ExpressionAttributeNames={"#record": "record", "#at": "at"},
-                ExpressionAttributeValues=item({":at": at}),
-            )
-        except AwsError as error:
-            if error.code != "ConditionalCheckFailedException":
-                raise
+        self._put(
+            *(user_id, note),
+            ConditionExpression="attribute_not_exists(#record) OR #at < :at",
+            ExpressionAttributeNames={"#record": "record", "#at": "at"},
+            ExpressionAttributeValues=item({":at": at}),
+        )
 
     def of(self, user_id: str, now: int) -> list[Note]:
         """The newest first. What has ended is gone, although the table tidies up later."""
@@ -72,17 +68,11 @@ class NoteStore:
 
     def _put(self, user_id: str, note: Note, **condition: Any) -> Note:
         stored = {"user_id": user_id, "record": f"{_NOTES}{note.note_id}", **asdict(note)}
-        self._aws.call("dynamodb", "put_item", TableName=self._table, Item=item(stored), **condition)
+        conditional_write(self._aws, "put_item", TableName=self._table, Item=item(stored), **condition)
         return note
 
     def _all(self, user_id: str) -> Iterator[Note]:
-        request = {
-            "TableName": self._table,
-            "KeyConditionExpression": "user_id = :user AND begins_with(#record, :notes)",
-            "ExpressionAttributeNames": {"#record": "record"},
-            "ExpressionAttributeValues": item({":user": user_id, ":notes": _NOTES}),
-            "Limit": _READ,
-        }
+        request = {**query_prefix(self._table, user_id, _NOTES), "Limit": _READ}
         for stored in map(values, all_items(self._aws, request)):
             fields: dict[str, Any] = {name: stored.get(name) for name in Note.__dataclass_fields__}
             yield Note(**fields)

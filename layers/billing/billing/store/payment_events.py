@@ -8,7 +8,7 @@ from typing import Any, Literal
 from billing.aws import Aws, AwsError
 from billing.data import dataclass, replace
 from billing.store.codec import item, values
-from billing.store.dynamodb import all_items
+from billing.store.dynamodb import all_items, conditional_write
 
 EventStatus = Literal["processed", "ignored", "quarantined", "failed", "set_aside"]
 # Processed events stay long enough for every late repeat and dispute of a year, then time out.
@@ -98,13 +98,7 @@ class PaymentEventStore:
 
     def record(self, event: PaymentEvent) -> bool:
         """Writes an event that changes no account; False when it was already settled."""
-        try:
-            self._aws.call("dynamodb", "put_item", **marker(self._table, event)["Put"])
-        except AwsError as error:
-            if error.code == "ConditionalCheckFailedException":
-                return False
-            raise
-        return True
+        return conditional_write(self._aws, "put_item", **marker(self._table, event)["Put"])
 
     def record_failure(self, event: PaymentEvent, *, passing: bool) -> int:
         """Writes a failed try, and counts it unless its cause passes; how many were counted. 0 for a settled event.
@@ -146,21 +140,15 @@ class PaymentEventStore:
         """Counts an event that was set aside as failed again; True as well when it was taken back just before."""
         back = replace(event, status="failed")
         was_aside = "#status = :aside OR (#status = :failed AND aside_reason <> :none)"
-        try:
-            self._aws.call(
-                "dynamodb",
-                "put_item",
-                TableName=self._table,
-                Item=_item(back),
-                ConditionExpression=was_aside,
-                ExpressionAttributeNames={"#status": "status"},
-                ExpressionAttributeValues=item({":aside": "set_aside", ":failed": "failed", ":none": ""}),
-            )
-        except AwsError as error:
-            if error.code == "ConditionalCheckFailedException":
-                return False
-            raise
-        return True
+        return conditional_write(
+            self._aws,
+            "put_item",
+            TableName=self._table,
+            Item=_item(back),
+            ConditionExpression=was_aside,
+            ExpressionAttributeNames={"#status": "status"},
+            ExpressionAttributeValues=item({":aside": "set_aside", ":failed": "failed", ":none": ""}),
+        )
 
     def get(self, event_id: str) -> PaymentEvent | None:
         answer = self._aws.call("dynamodb", "get_item", TableName=self._table, Key=item({"event_id": event_id}))

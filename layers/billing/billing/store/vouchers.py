@@ -11,7 +11,7 @@ from billing.aws import Aws
 from billing.data import fields
 from billing.rules.vouchers import Batch, Issued, Taken, Voucher, VoucherChange
 from billing.store.codec import Item, item, values
-from billing.store.dynamodb import LostRace, all_items, read_item, transact
+from billing.store.dynamodb import LostRace, all_items, query_prefix, read_item, transact
 
 RECORD = "voucher"
 _BATCHES = "vouchers"
@@ -78,13 +78,8 @@ class VoucherStore:
         return Batch(**_fields(Batch, stored)) if stored else None
 
     def batches(self) -> Iterator[Batch]:
-        request: dict[str, Any] = {
-            "TableName": self._table,
-            "KeyConditionExpression": "user_id = :batches AND begins_with(#record, :prefix)",
-            "ExpressionAttributeNames": {"#record": "record"},
-            "ExpressionAttributeValues": item({":batches": _BATCHES, ":prefix": "batch#"}),
-        }
-        return (Batch(**_fields(Batch, values(stored))) for stored in all_items(self._aws, request))
+        stored = all_items(self._aws, query_prefix(self._table, _BATCHES, "batch#"))
+        return (Batch(**_fields(Batch, values(batch))) for batch in stored)
 
     def of_batch(self, batch_id: str) -> list[Voucher]:
         """In the order of their numbers."""

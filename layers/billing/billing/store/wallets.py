@@ -5,10 +5,10 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from billing.aws import Aws, AwsError
+from billing.aws import Aws
 from billing.data import dataclass
 from billing.store.codec import item
-from billing.store.dynamodb import read_item
+from billing.store.dynamodb import conditional_write, read_item
 
 WALLET = "~wallet#"
 # What only whoever may open it needs, and no export hands out.
@@ -77,19 +77,15 @@ class WalletStore:
         same = "connection_id = :connection"
         changes = "SET seen_at = :now, budget = :budget" if budget else "SET seen_at = :now REMOVE budget"
         params = {":connection": wallet.connection_id, ":now": now, ":budget": _written(budget)}
-        try:
-            self._aws.call(
-                "dynamodb",
-                "update_item",
-                TableName=self._table,
-                Key=item(_key(user_id, group)),
-                UpdateExpression=changes,
-                ConditionExpression=same,
-                ExpressionAttributeValues=item(params),
-            )
-        except AwsError as error:
-            if error.code != "ConditionalCheckFailedException":
-                raise
+        conditional_write(
+            self._aws,
+            "update_item",
+            TableName=self._table,
+            Key=item(_key(user_id, group)),
+            UpdateExpression=changes,
+            ConditionExpression=same,
+            ExpressionAttributeValues=item(params),
+        )
 
     def remove(self, user_id: str, group: str) -> None:
         self._aws.call("dynamodb", "delete_item", TableName=self._table, Key=item(_key(user_id, group)))
