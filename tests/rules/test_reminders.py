@@ -53,7 +53,7 @@ def mandate(trouble: str | None, **more: Any) -> Account:
 
 
 def spans(*ends: Ahead, of: ReminderSettings, account: Account | None = None) -> list[tuple[str, int, int]]:
-    found = reminders(of, ends, account or Account(USER), NOW)
+    found = reminders(of, ends, account or Account(USER))
     return [(r.id.rpartition("#")[2], r.at, r.until) for r in found]
 
 
@@ -107,7 +107,7 @@ def test_what_is_told_of_an_end(end: Ahead, subject: str | None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("account", "told_at_once"),
+    ("account", "expected_now"),
     [
         (Account(USER), False),
         (mandate("budget_used_up"), True),
@@ -119,9 +119,9 @@ def test_what_is_told_of_an_end(end: Ahead, subject: str | None) -> None:
         (mandate("budget_used_up", group="other"), False),
     ],
 )
-def test_a_wallet_that_needs_its_owner_is_news_for_three_days(account: Account, told_at_once: bool) -> None:
+def test_a_wallet_that_needs_its_owner_is_news_for_three_days(account: Account, expected_now: bool) -> None:
     found = spans(ahead(act="wallet_trouble"), of=settings(1), account=account)
-    at_once = [("wallet", NOW + DAY, NOW + 4 * DAY)] if told_at_once else []
+    at_once = [("wallet", NOW + DAY, NOW + 4 * DAY)] if expected_now else []
     assert found == [*at_once, ("1", END - DAY, END)]
 
 

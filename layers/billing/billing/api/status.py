@@ -128,7 +128,7 @@ def _quote(
     offered: Sequence[str],
     now: int,
 ) -> View:
-    move = move_to(account, catalogue, plan, in_force, now)
+    move = move_to(account, catalogue, plan, in_force)
     subscription = live_subscription(account, catalogue, plan.group)
     changes = move in ("upgrade", "downgrade", "switch")
     included = included_in(account, catalogue, plan, now) if move == "buy" else None

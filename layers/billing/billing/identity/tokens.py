@@ -47,31 +47,19 @@ class Session:
 
 
 @dataclass(frozen=True, slots=True)
-class EntitlementClaims:
-    """A user's features until `expires_at`, as in the token: true, a number, or {limit, remaining, …}."""
-
-    user_id: str
-    plan_id: str
-    features: Mapping[str, Any]
-    version: int
-    expires_at: int
-
-
-@dataclass(frozen=True, slots=True)
 class _Key:
     issuer: str
     public: ec.EllipticCurvePublicKey
 
 
 class Verifier:
-    """Verifies tokens with the key sets of one or more issuers, {issuer: JWK set as JSON}.
+    """Verifies session tokens with the key sets of one or more issuers, {issuer: JWK set as JSON}.
 
     A key is valid for its own issuer only. Private parts of keys are not needed. Raises `NotConfigured` for a key set
     without a usable key.
     """
 
-    def __init__(self, key_sets: Mapping[str, str], audience: str = "bitsleuth-analyzer") -> None:
-        self._audience = audience
+    def __init__(self, key_sets: Mapping[str, str]) -> None:
         self._keys: dict[str, _Key] = {}
         self._sessions: OrderedDict[bytes, Session] = OrderedDict()
         for issuer, text in key_sets.items():
@@ -85,7 +73,7 @@ class Verifier:
         digest = hashlib.sha256(token[: MAX_TOKEN_CHARS + 1].encode("utf-8", "replace")).digest()
         session = self._sessions.get(digest)
         if session is None:
-            claims = self._claims(token, _SESSION_TYPE, SESSION_AUDIENCE, now)
+            claims = self._claims(token, now)
             session = Session(claims["sub"], _role_in(claims), claims["exp"])
             self._sessions[digest] = session
             if len(self._sessions) > _CACHE_SIZE:
@@ -97,28 +85,20 @@ class Verifier:
             raise NotAuthenticated("the token has expired")
         return session
 
-    def verify_entitlements(self, token: str, now: int) -> EntitlementClaims:
-        """The content of an entitlement token. Raises `NotAuthenticated`."""
-        claims = self._claims(token, _ENTITLEMENTS_TYPE, self._audience, now)
-        features, version = claims.get("f"), claims.get("ver")
-        if not isinstance(features, dict) or not isinstance(version, int):
-            raise NotAuthenticated("the token lacks its features")
-        return EntitlementClaims(claims["sub"], str(claims.get("plan", "")), features, version, claims["exp"])
-
     def jwks(self) -> dict[str, list[dict[str, str]]]:
         """The public key set (RFC 7517) for verifying our tokens."""
         return {"keys": [_public_jwk(kid, key.public) for kid, key in self._keys.items()]}
 
-    def _claims(self, token: str, kind: str, audience: str, now: int) -> dict[str, Any]:
+    def _claims(self, token: str, now: int) -> dict[str, Any]:
         if len(token) > MAX_TOKEN_CHARS:
             raise NotAuthenticated("the token is too long")
         try:
             header = jws.header_of(token)
             key = self._keys.get(str(header.get("kid")))
-            if key is None or header.get("typ") != kind:
+            if key is None or header.get("typ") != _SESSION_TYPE:
                 raise NotAuthenticated("the token is of another kind, or signed with an unknown key")
             claims = jws.verified(token, key.public)
-            if (claims["iss"], claims["aud"]) != (key.issuer, audience):
+            if (claims["iss"], claims["aud"]) != (key.issuer, SESSION_AUDIENCE):
                 raise NotAuthenticated("the token is of another issuer, or for somebody else")
             _check_times(claims, now)
         except NotAuthenticated:
@@ -134,10 +114,12 @@ def _role_in(claims: Mapping[str, Any]) -> str:
 
 
 class Signer(Verifier):
-    """Signs with the first key of `issuer`, and verifies with all. Raises `NotConfigured` if it has no private part."""
+    """Signs with the first key of `issuer`, and verifies with all. `audience`: of entitlement tokens. Raises
+    `NotConfigured` if the key has no private part."""
 
     def __init__(self, key_sets: Mapping[str, str], issuer: str, audience: str = "bitsleuth-analyzer") -> None:
-        super().__init__(key_sets, audience)
+        super().__init__(key_sets)
+        self._audience = audience
         first = parse_key_set(key_sets[issuer])[0]
         self._issuer = issuer
         self._kid: str = first["kid"]
@@ -176,7 +158,7 @@ def verifier(settings: Settings) -> Verifier:
     With TOKEN_PUBLIC_KEYS set, it needs no private keys.
     """
     name = "TOKEN_PUBLIC_KEYS" if settings.optional("TOKEN_PUBLIC_KEYS") else "TOKEN_SIGNING_KEYS"
-    return _verifier(tuple(_key_sets(settings, name).items()), _audience(settings))
+    return _verifier(tuple(_key_sets(settings, name).items()))
 
 
 def signer(settings: Settings) -> Signer:
@@ -186,8 +168,8 @@ def signer(settings: Settings) -> Signer:
 
 # Keyed by the key sets, so that a change makes a new one. The settings re-read the secret every few minutes.
 @lru_cache(maxsize=2)
-def _verifier(key_sets: tuple[tuple[str, str], ...], audience: str) -> Verifier:
-    return Verifier(dict(key_sets), audience)
+def _verifier(key_sets: tuple[tuple[str, str], ...]) -> Verifier:
+    return Verifier(dict(key_sets))
 
 
 @lru_cache(maxsize=2)

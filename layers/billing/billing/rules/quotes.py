@@ -99,7 +99,7 @@ def quote(account: Account, catalogue: Catalogue, plan: Plan, provider: str, now
     )
 
 
-def move_to(account: Account, catalogue: Catalogue, plan: Plan, in_force: Plan | None, now: int) -> Move:
+def move_to(account: Account, catalogue: Catalogue, plan: Plan, in_force: Plan | None) -> Move:
     """What choosing a plan means to this buyer. `in_force`: the recurring plan that counts now."""
     subscription = live_subscription(account, catalogue, plan.group)
     if subscription is not None:

@@ -63,7 +63,7 @@ class ReminderSettings:
     sendings: Mapping[str, Sending] = field(default_factory=dict)
 
 
-def reminders(settings: ReminderSettings, ahead: Iterable[Ahead], account: Account, now: int) -> list[Reminder]:
+def reminders(settings: ReminderSettings, ahead: Iterable[Ahead], account: Account) -> list[Reminder]:
     """All there are for these ends, past ones included, in order of time."""
     planned = [r for end in ahead if end.ends_at is not None for r in _of(settings, end, end.ends_at, account)]
     return sorted(planned, key=lambda reminder: (reminder.at, reminder.id))

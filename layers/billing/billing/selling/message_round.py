@@ -78,7 +78,7 @@ class MessageRound:
         now = self._clock()
         settings = forgotten(recipient.settings, now)
         account = self._accounts.load(user_id)
-        planned = reminders(settings, ahead(account, self._plans.catalogue(), now), account, now)
+        planned = reminders(settings, ahead(account, self._plans.catalogue(), now), account)
         reminder = due(settings, planned, now)
         if reminder is None:
             self._write(user_id, recipient, settings, look_again(settings, planned, now))

@@ -192,7 +192,7 @@ class Messages:
 
     def _view(self, user_id: str, recipient: Recipient, now: int) -> dict[str, Any]:
         account, catalogue = self._accounts.load(user_id), self._plans.catalogue()
-        planned = reminders(recipient.settings, ahead(account, catalogue, now), account, now)
+        planned = reminders(recipient.settings, ahead(account, catalogue, now), account)
         following = next((r for r in planned if r.at > now), None)
         tries = [sending for sending in recipient.settings.sendings.values() if sending.outcome != "trying"]
         last = max(tries, key=lambda sending: sending.at, default=None)
