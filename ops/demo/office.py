@@ -10,30 +10,17 @@ from billing.admin.plans import AdminPlans
 from billing.admin.users import AdminUsers
 from billing.catalogue.prices import PlanPrices
 from billing.errors import BadWebhook
-from billing.intake.applier import Applier
 from billing.intake.batch import TRIES, Batch
 from billing.intake.processing import Processor
 from billing.intake.webhook import encode
 from billing.log import SILENT
-from billing.providers import Clients, load, pages
+from billing.providers import load, pages
 from billing.reporting.lapsed_terms import book_lapsed_terms
 from billing.selling.aftercare import Aftercare
-from billing.selling.checkout import Checkouts
 from billing.selling.invoices import Poller
-from billing.selling.refunds import Refunds
 from billing.selling.reminders import Reminders
 from billing.selling.renewals import Renewals
-from billing.selling.subscriptions import Subscriptions
-from billing.settings import Settings
-from billing.store.accounts import AccountStore
-from billing.store.audit import AuditLog
-from billing.store.counters import CounterStore
-from billing.store.due import DueStore
-from billing.store.metrics import MetricsStore
-from billing.store.notes import NoteStore
-from billing.store.payment_events import PaymentEventStore
-from billing.store.plans import PlanStore
-from billing.store.previews import PreviewStore
+from billing.wiring import Wiring
 from demo.shop import Owner, Shop
 
 # Together these functions have every environment variable that is needed here.
@@ -52,31 +39,24 @@ class Office:
     def __init__(self, shop: Shop) -> None:
         variables = [shop.engine.variables(f"{name}Function") for name in _FUNCTIONS]
         self.aws = aws = Owner(shop.engine)
-        settings = Settings({name: value for of in variables for name, value in of.items()}, aws.fetch_secret)
-        self.accounts_table = table = settings.accounts_table
-        client = Clients(settings)
+        wire = Wiring({name: value for of in variables for name, value in of.items()}, aws=aws)
+        settings, client, applier = wire.settings, wire.client, wire.applier
+        self.accounts_table = settings.accounts_table
         # Log lines would carry the wrong time, and failures are stored with their event.
         logger = SILENT
-        self.accounts = accounts = AccountStore(aws, table, settings.payment_events_table)
-        self.plans = plans = PlanStore(aws, settings.plans_table)
-        self.metrics = MetricsStore(aws, settings.metrics_table, table)
-        self.audit = audit = AuditLog(aws, table)
-        self._due = due = DueStore(aws, table)
-        applier, events = Applier(accounts, plans, client), PaymentEventStore(aws, settings.payment_events_table)
+        self.accounts, self.plans, self.audit, self.metrics = wire.accounts, wire.plans, wire.audit, wire.metrics
+        accounts, plans, self._due, self._refunds = wire.accounts, wire.plans, wire.due, wire.refunds
         aftercare = Aftercare(accounts, plans, applier, client, settings.required("DOUBLE_SUBSCRIPTIONS"), logger)
-        processor = Processor(applier, events, livemode=settings.livemode, aftercare=aftercare.settle)
-        dead_letters = settings.required("PAYMENT_EVENTS_DLQ_URL")
-        self._batch = Batch(processor, aws, settings.queue_url, dead_letters, logger)
-        self._poller = Poller(accounts, due, applier, client, logger)
-        self._reminders = Reminders(accounts, plans, due, days=(7, 1))
-        self.checkouts = Checkouts(accounts, plans, client, settings.providers, settings.portal_url)
-        self.renewals = Renewals(accounts, plans, self.checkouts)
-        self.subscriptions = Subscriptions(accounts, plans, PreviewStore(aws, table), applier, client)
-        self._refunds = refunds = Refunds(accounts, plans, applier, client)
-        self.invoices = InvoiceDesk(accounts, plans, due, applier, client, refunds)
+        processor = Processor(applier, wire.events, livemode=settings.livemode, aftercare=aftercare.settle)
+        self._dlq_url = settings.required("PAYMENT_EVENTS_DLQ_URL")
+        self._batch = Batch(processor, aws, settings.queue_url, self._dlq_url, logger)
+        self._poller = Poller(accounts, wire.due, applier, client, logger)
+        self._reminders = Reminders(accounts, plans, wire.due, days=(7, 1))
+        self.checkouts, self.subscriptions = wire.checkouts, wire.subscriptions
+        self.renewals = Renewals(accounts, plans, wire.checkouts)
+        self.invoices = InvoiceDesk(accounts, plans, wire.due, applier, client, wire.refunds)
         self.users = AdminUsers(
-            *(accounts, plans, CounterStore(aws, table), events, audit, refunds),
-            *(NoteStore(aws, table), pages(settings)),
+            *(accounts, plans, wire.counters, wire.events, wire.audit, wire.refunds, wire.notes), pages(settings)
         )
         self.admin_plans = AdminPlans(plans, settings.providers, PlanPrices(plans, client, settings.providers))
         self._secrets = {
@@ -84,7 +64,6 @@ class Office:
             "btcpay": settings.secrets("BTCPAY_WEBHOOK_SECRET"),
             "bitpay": [*settings.secrets("BITPAY_API_KEY"), settings.secret("BITPAY_MERCHANT_TOKEN")],
         }
-        self._dlq_url = settings.required("PAYMENT_EVENTS_DLQ_URL")
         self._logger = logger
 
     def receive(self, url: str, body: bytes, headers: Mapping[str, str], now: int) -> int:
