@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
 from typing import Any, Self
 
 Headers = dict[str, str]
@@ -289,10 +288,9 @@ class App:
     POST /_fake/faults [{"kind": "lose", ...}], POST /_fake/webhooks {"lose"|"hold"|"copies"|"delay"|"release": ...}.
     """
 
-    webhooks: Webhooks
-
     def __init__(self, clock: Clock | None = None) -> None:
         self.clock = clock or Clock()
+        self.webhooks = Webhooks(self.clock, no_webhooks, retry_after=())
         self.url = ""
         self.faults: list[Fault] = []
         self.requests: list[tuple[str, str]] = []
@@ -420,9 +418,7 @@ class Server:
         self._app.webhooks.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._http.shutdown()
         self._http.server_close()
         self._app.webhooks.stop()

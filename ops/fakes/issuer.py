@@ -20,7 +20,7 @@ from urllib.parse import urlencode
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from fakes.base import Answer, App, Clock, Request, Webhooks, json_answer, redirect
+from fakes.base import Answer, App, Clock, Request, json_answer, redirect
 from fakes.pages import page
 
 CLIENT_ID = "billing-portal"
@@ -57,7 +57,6 @@ class Issuer(App):
 
     def __init__(self, *, token_seconds: int = _TOKEN_SECONDS, now: Callable[[], float] = time.time) -> None:
         super().__init__(Clock(now))
-        self.webhooks = Webhooks(self.clock, lambda message, tries, at: (b"", {}), retry_after=())
         self.token_seconds = token_seconds
         self.returns_to: set[str] = set()
         self.leaves_to: set[str] = set()

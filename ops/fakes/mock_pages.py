@@ -1,13 +1,12 @@
 """The mock provider's pages: checkout, receipt, and a desk from which to act as customer, bank and clock."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from html import escape
 from typing import Any
 
 from billing.rules.money import format_money
 from fakes.base import Answer
-from fakes.pages import actions, button, facts_list, page
+from fakes.pages import actions, button, clock_time, facts_list, page
 
 _NAME = "a payment provider (mock)"
 Object = Mapping[str, Any]
@@ -37,7 +36,7 @@ def ended_page(text: str, back: str, status: int = 200) -> Answer:
 def receipt_page(payment: Object, refunded: int) -> Answer:
     rows = {
         "Payment": payment["id"],
-        "Paid": _time(payment["paid_at"]),
+        "Paid": clock_time(payment["paid_at"]),
         "Amount": _money(payment),
         "Refunded": format_money(refunded, payment["currency"]),
     }
@@ -56,7 +55,7 @@ def desk_page(objects: list[Object], now: int, return_url: str) -> Answer:
         ]
     )
     body = (
-        f"{back}<h2>Clock</h2><p>The provider's time is {_time(now)}.</p>{clock}"
+        f"{back}<h2>Clock</h2><p>The provider's time is {clock_time(now)}.</p>{clock}"
         f"<h2>Subscriptions</h2>{''.join(reversed(subscriptions)) or nothing}"
         f"<h2>Payments</h2>{''.join(reversed(payments)) or nothing}"
     )
@@ -68,7 +67,7 @@ def _subscription(subscription: Object) -> str:
     rows = {
         "Plan": f"{subscription['plan_name']}, {_price(subscription)}",
         "Status": subscription["status"] + (", ends with the period" if subscription["cancel_at_period_end"] else ""),
-        "Period": f"{_time(subscription['current_period_start'])} to {_time(subscription['current_period_end'])}",
+        "Period": " to ".join(clock_time(subscription[f"current_period_{edge}"]) for edge in ("start", "end")),
     }
     buttons = []
     if subscription["status"] in ("trialing", "active"):
@@ -91,7 +90,7 @@ def _payment(payment: Object) -> str:
         button(f"{base}/win", "Dispute: won"),
         button(f"{base}/lose", "Dispute: lost"),
     ]
-    rows = {"Amount": _money(payment), "Paid": _time(payment["paid_at"])}
+    rows = {"Amount": _money(payment), "Paid": clock_time(payment["paid_at"])}
     return f"<section><h3>{escape(payment['id'])}</h3>{facts_list(rows)}{actions(buttons)}</section>"
 
 
@@ -101,7 +100,3 @@ def _price(obj: Object) -> str:
 
 def _money(obj: Object) -> str:
     return format_money(obj["amount_cents"], obj["currency"])
-
-
-def _time(moment: int) -> str:
-    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%d %H:%M UTC")

@@ -1,5 +1,6 @@
 """The layout of the stand-ins' pages: plain HTML without scripts, usable by keyboard, light and dark."""
 
+from datetime import UTC, datetime
 from html import escape
 
 from fakes.base import Answer, html_answer
@@ -49,6 +50,10 @@ def button(action: str, label: str, *, primary: bool = False, fields: dict[str, 
     hidden = "".join(f'<input type="hidden" name="{escape(k)}" value="{escape(v)}">' for k, v in (fields or {}).items())
     kind = ' class="primary"' if primary else ""
     return f'<form method="post" action="{escape(action)}">{hidden}<button{kind}>{escape(label)}</button></form>'
+
+
+def clock_time(moment: int) -> str:
+    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
 def actions(buttons: list[str]) -> str:

@@ -16,13 +16,12 @@ import sys
 import threading
 import time
 from collections import Counter
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from .host import LOOPBACK
-from .worker import Outcome
+from .worker import LoopbackServer, Outcome
 
 # Percentage of calls that meet each fault. With the first three the call is not performed; with the others it is.
 CHANCES = {
@@ -69,10 +68,8 @@ class Faults:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        counts, _ = self._process.communicate()
+    def __exit__(self, *_: object) -> None:
+        counts = self._process.communicate()[0]
         self.counts.update(json.loads(counts))
 
     def _read_port(self) -> str:
@@ -81,12 +78,9 @@ class Faults:
         return self._process.stdout.readline().strip()
 
 
-class _Proxy(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
-
+class _Proxy(LoopbackServer):
     def __init__(self, emulator_port: int, seed: int) -> None:
-        super().__init__((LOOPBACK, 0), _Exchange)
+        super().__init__(_Exchange)
         self.emulator_port = emulator_port
         self.counts: Counter[str] = Counter()
         self._chance = random.Random(seed)  # noqa: S311
@@ -115,11 +109,6 @@ class _Proxy(ThreadingHTTPServer):
 
     def _next_outage(self) -> float:
         return time.monotonic() + self._chance.uniform(0.5, 1.5) * OUTAGE_EVERY
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """Ignores connection errors: a worker was killed during its request."""
-        if not isinstance(sys.exception(), ConnectionError):
-            super().handle_error(request, client_address)  # type: ignore[arg-type]  # typeshed keeps the type private
 
 
 class _Exchange(BaseHTTPRequestHandler):

@@ -117,18 +117,24 @@ class Worker:
         self._answers.put(outcome)
 
 
-class _RuntimeApi(ThreadingHTTPServer):
+class LoopbackServer(ThreadingHTTPServer):
+    """Serves on a free port of loopback, and ignores connection errors: workers may be killed during a request."""
+
     daemon_threads = True
     block_on_close = False
 
-    def __init__(self, worker: Worker) -> None:
-        super().__init__((LOOPBACK, 0), _RuntimeApiHandler)
-        self.worker = worker
+    def __init__(self, handler: type[BaseHTTPRequestHandler]) -> None:
+        super().__init__((LOOPBACK, 0), handler)
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Ignores connection errors of a killed process: `invoke` reports its exit."""
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)  # type: ignore[arg-type]  # typeshed keeps the type private
+
+
+class _RuntimeApi(LoopbackServer):
+    def __init__(self, worker: Worker) -> None:
+        super().__init__(_RuntimeApiHandler)
+        self.worker = worker
 
     def stop(self) -> None:
         threading.Thread(target=self._stop, daemon=True).start()

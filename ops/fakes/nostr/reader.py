@@ -7,7 +7,6 @@ messages whose author is not the one who sealed them.
 import json
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -16,9 +15,9 @@ from billing.nostr import encryption
 from billing.nostr.events import BadEvent, Event, digest_of, read, signed
 from billing.nostr.gift_wrap import MESSAGE, SEAL, WRAP
 from billing.nostr.keys import Key, npub
-from fakes.base import Answer, App, Clock, Request, Webhooks, no_webhooks, redirect
+from fakes.base import Answer, App, Clock, Request, redirect
 from fakes.nostr.relay import Relay
-from fakes.pages import actions, button, facts_list, page
+from fakes.pages import actions, button, clock_time, facts_list, page
 
 PROFILE, INBOX = 0, 10050
 
@@ -38,7 +37,6 @@ class Reader(App):
 
     def __init__(self, relay: Relay, clock: Clock | None = None, memory: Path | None = None) -> None:
         super().__init__(clock)
-        self.webhooks = Webhooks(self.clock, no_webhooks, retry_after=())
         self._relay, self._memory = relay, memory
         self._key, self.listed = Key.new(), True
         self._wraps: list[Event] = []
@@ -123,7 +121,7 @@ class Reader(App):
         messages = self.messages
         listed = "at the stand-in relay" if self.listed else "nowhere: nobody can write to it"
         rows = "".join(
-            f"<tr><td>{_time(one.at)}<br>{escape(self._name_of(one.sender))}</td>"
+            f"<tr><td>{clock_time(one.at)}<br>{escape(self._name_of(one.sender))}</td>"
             f'<td style="white-space: pre-line">{escape(one.text)}</td></tr>'
             for one in messages
         )
@@ -155,7 +153,3 @@ class Reader(App):
     def _set_key(self, _: Request) -> Answer:
         self.become_another()
         return redirect("/")
-
-
-def _time(moment: int) -> str:
-    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%d %H:%M UTC")

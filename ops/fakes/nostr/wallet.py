@@ -18,7 +18,7 @@ from billing.nostr import encryption
 from billing.nostr.bolt11 import BadInvoice, Bolt11, decode
 from billing.nostr.events import Event, signed
 from billing.nostr.keys import Key
-from fakes.base import Answer, App, Clock, Request, Webhooks, json_answer, no_webhooks, redirect
+from fakes.base import Answer, App, Clock, Request, json_answer, redirect
 from fakes.nostr.relay import Relay
 from fakes.nostr.wallet_kinds import KINDS, MODES, Connected, Kind
 from fakes.nostr.wallet_pages import connection_page, wallet_page
@@ -39,7 +39,6 @@ class Wallet(App):
         memory: Path | None = None,
     ) -> None:
         super().__init__(clock)
-        self.webhooks = Webhooks(self.clock, no_webhooks, retry_after=())
         self._relays, self._pay, self._memory = [relay], pay, memory
         self._key, self.kind_name, self.mode = Key.new(), "Alby Hub", "pay"
         self.late_seconds = 5.0

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from html import escape
 from typing import TYPE_CHECKING
 
 from fakes.base import Answer
 from fakes.nostr.wallet_kinds import KINDS, MODES, Connected
-from fakes.pages import actions, button, facts_list, page
+from fakes.pages import actions, button, clock_time, facts_list, page
 
 if TYPE_CHECKING:
     from fakes.nostr.wallet import Wallet
@@ -40,9 +39,9 @@ def wallet_page(wallet: Wallet) -> Answer:
 
 
 def connection_page(wallet: Wallet, one: Connected) -> Answer:
-    at = f"/connections/{one.id}"
+    at, expires = f"/connections/{one.id}", clock_time(one.expires_at) if one.expires_at else "never"
     rows = "".join(
-        f"<tr><td>{_time(when)}</td><td>{escape(method)}</td><td>{escape(outcome)}</td></tr>"
+        f"<tr><td>{clock_time(when)}</td><td>{escape(method)}</td><td>{escape(outcome)}</td></tr>"
         for when, method, outcome in reversed(one.asked)
     )
     table = f"<table><tr><th>When</th><th>Request</th><th>Outcome</th></tr>{rows}</table>"
@@ -50,7 +49,7 @@ def connection_page(wallet: Wallet, one: Connected) -> Answer:
         f'<p class="status" role="status">{_state(wallet, one)}</p>'
         '<label for="string">Connection string: copy it into the shop</label>'
         f'<textarea id="string" readonly rows="5">{escape(wallet.string_of(one))}</textarea>'
-        + facts_list({"Budget": _budget(wallet, one), "Expires": _time(one.expires_at) if one.expires_at else "never"})
+        + facts_list({"Budget": _budget(wallet, one), "Expires": expires})
         + f'<form method="post" action="{at}"><input type="hidden" name="act" value="budget">'
         '<label>Budget in sat; empty for none <input name="budget_sat" inputmode="numeric" pattern="[0-9]*" '
         f'value="{one.budget_sat or ""}"></label> <button>Set the budget</button></form>'
@@ -91,7 +90,3 @@ def _state(wallet: Wallet, one: Connected) -> str:
     if one.removed:
         return "removed"
     return "expired" if one.expires_at is not None and wallet.clock.now() >= one.expires_at else "connected"
-
-
-def _time(moment: int) -> str:
-    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%d %H:%M UTC")

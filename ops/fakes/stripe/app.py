@@ -5,8 +5,6 @@ It keeps state, checks every request against the SDK's typed parameters, honours
 lost answers, refusals, delayed, duplicated, lost and reordered webhooks.
 """
 
-import hashlib
-import hmac
 import json
 import re
 import time
@@ -16,6 +14,7 @@ from email.utils import formatdate
 from pathlib import Path
 from typing import Any
 
+from billing.providers.signatures import sign_timestamped
 from fakes.base import Answer, App, Clock, Request, Webhooks, json_answer
 from fakes.stripe import shapes
 from fakes.stripe.books import Books
@@ -28,12 +27,6 @@ from fakes.stripe.payments import Object, Refused
 KEY_LIFE = 86_400
 # Seconds between tries, over about two days in all; Stripe's live mode also backs off, over three days.
 RETRY_AFTER = (5, 60, 300, 1800, 7200, 18_000, 36_000, 43_200, 43_200, 43_200)
-
-
-def sign(body: bytes, secret: str, now: int) -> str:
-    """The Stripe-Signature header of a delivery at `now`."""
-    mac = hmac.new(secret.encode(), b"%d." % now + body, hashlib.sha256).hexdigest()
-    return f"t={now},v1={mac}"
 
 
 class StripeApp(App):
@@ -117,7 +110,7 @@ class StripeApp(App):
         event = shapes.in_version(message["event"], endpoint["api_version"])
         body = json.dumps(event, indent=2).encode()
         # Signed with real time, because the receiver checks the signature's age by its own clock.
-        return body, {"Stripe-Signature": sign(body, self.secrets[endpoint["id"]], int(time.time()))}
+        return body, {"Stripe-Signature": sign_timestamped(body, self.secrets[endpoint["id"]], int(time.time()))}
 
     def undelivered(self, event: Object) -> bool:
         """Whether an endpoint has not accepted this event."""

@@ -8,7 +8,6 @@ import functools
 import sys
 import types
 import typing
-import urllib.parse
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any, Literal, Union, get_args, get_origin
@@ -37,10 +36,6 @@ def decode(pairs: Mapping[str, str]) -> dict[str, Any]:
             here, key = here.setdefault(key, {}), part
         here[key] = value
     return root
-
-
-def parse(query: str) -> dict[str, Any]:
-    return decode(dict(urllib.parse.parse_qsl(query, keep_blank_values=True)))
 
 
 def typed(params: Mapping[str, Any], shape: Any) -> dict[str, Any]:
