@@ -1,6 +1,6 @@
 """What can go wrong, said once; `api/http.py` alone turns these into HTTP answers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 
 class PastNeeded(Exception):
@@ -70,31 +70,13 @@ class TooManyRequests(BillingError):
 
 
 class FeatureLocked(BillingError):
-    """The user does not have a feature now. Answered with 402 and what would unlock it.
+    """The user does not have a `feature` now. Answered with 402 and the `offers` that would unlock it.
 
     `scenario` is one of not_in_plan, limit_reached, expired, payment_failed. `sources` are the records that gave
     the feature once, or would if they were paid.
     """
 
     code = "feature_locked"
-
-    def __init__(
-        self,
-        feature: str,
-        scenario: str,
-        detail: str,
-        offers: Sequence[Mapping[str, object]],
-        upgrade_url: str,
-        sources: Sequence[Mapping[str, object]] = (),
-    ) -> None:
-        super().__init__(
-            detail,
-            feature=feature,
-            scenario=scenario,
-            offers=list(offers),
-            upgrade_url=upgrade_url,
-            sources=list(sources),
-        )
 
 
 class ProviderError(BillingError):

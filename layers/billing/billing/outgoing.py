@@ -9,6 +9,7 @@ import socket
 import ssl
 import time
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -123,22 +124,17 @@ def _connected(place: Place, ends_at: float, tls: ssl.SSLContext | None) -> sock
         raise Unreachable("tls_failed") from error
 
 
-_known: list[ssl.SSLContext] = []
-
-
+@cache
 def _public_authorities() -> ssl.SSLContext:
     """Read once: it takes a while."""
-    if not _known:
-        _known.append(ssl.create_default_context())
-    return _known[0]
+    return ssl.create_default_context()
 
 
 def _reply(connection: socket.socket, ends_at: float) -> Reply:
     """Raises `ValueError` for what is no answer of HTTP."""
     read = b""
     while True:
-        end = read.find(b"\r\n\r\n")
-        if end < 0:
+        while (end := read.find(b"\r\n\r\n")) < 0:
             if len(read) > _LONGEST_HEAD:
                 raise ValueError("the head has no end")
             connection.settimeout(_left(ends_at))
@@ -146,7 +142,6 @@ def _reply(connection: socket.socket, ends_at: float) -> Reply:
             if not part:
                 raise ValueError("no whole answer")
             read += part
-            continue
         first, *lines = read[:end].decode("latin-1").split("\r\n")
         if not re.fullmatch(r"HTTP/1\.[01] [1-5][0-9]{2}( .*)?", first):
             raise ValueError("no answer of HTTP/1")

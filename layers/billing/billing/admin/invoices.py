@@ -100,10 +100,8 @@ class InvoiceDesk:
                     code="not_acceptable",
                     status_now=purchase.status,
                 )
-            if purchase.payment and any(open_requests(account, provider, purchase.payment)):
-                raise Conflict(
-                    "this payment is being refunded: wait until the refund has ended", code="refund_in_progress"
-                )
+            if purchase.payment:
+                _check_refunds(account, provider, purchase.payment)
             action = "accept_invoice" if purchase.undecided else "note_vanished"
             by = By(actor=admin, action=action, reason=purchase.status, subject=f"{provider}#{purchase_id}")
             return consequences(account, accept(account, purchase, admin, catalogue, now), catalogue, now, by)
@@ -170,10 +168,7 @@ class InvoiceDesk:
             subscription, payment = late
             if payment not in subscription.paid_late:
                 raise Conflict("this invoice was paid in time, or was refunded", code="not_acceptable")
-            if any(open_requests(account, provider, payment)):
-                raise Conflict(
-                    "this payment is being refunded: wait until the refund has ended", code="refund_in_progress"
-                )
+            _check_refunds(account, provider, payment)
             by = By(actor=admin, action="accept_invoice", reason="paid_late", subject=f"{provider}#{payment_id}")
             accepted = accept_late(account, subscription, payment, admin, now)
             return consequences(account, accepted, catalogue, now, by)
@@ -191,6 +186,11 @@ class InvoiceDesk:
         if not pair or pair[1] is None:
             raise NotFound(f"no {provider} invoice {purchase_id} is known here")
         return pair[0], pair[1]
+
+
+def _check_refunds(account: Account, provider: str, payment: Payment) -> None:
+    if any(open_requests(account, provider, payment)):
+        raise Conflict("this payment is being refunded: wait until the refund has ended", code="refund_in_progress")
 
 
 def _payment_of(account: Account, payment_id: str) -> tuple[Subscription, Payment] | None:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 
 from billing.aws.errors import OUR_FAULT, AwsError, NoAnswer, trouble
@@ -55,10 +56,6 @@ class Aws:
         return text
 
 
-_names: dict[str, str] = {}
-
-
+@cache
 def _wire_name(operation: str) -> str:
-    if operation not in _names:
-        _names[operation] = "".join(part.capitalize() for part in operation.split("_"))
-    return _names[operation]
+    return "".join(part.capitalize() for part in operation.split("_"))

@@ -14,7 +14,7 @@ from billing.data import dataclass, replace
 from billing.errors import Conflict, NotFound, Parked, ProviderError, ProviderUnavailable
 from billing.intake.applier import Applier
 from billing.providers import PROVIDERS, renewing_client
-from billing.providers.interface import Client, RecurringProviderClient
+from billing.providers.interface import Client
 from billing.rules.facts import Ref, SubscriptionFact
 from billing.rules.plans import Catalogue, Plan
 from billing.rules.records import LIVE, Subscription
@@ -57,6 +57,7 @@ class Mover:
         self._plans = plans
         self._applier = applier
         self._client = client
+        self._renewing = partial(renewing_client, client)
         self._providers = [name for name in offered if PROVIDERS[name].renews]
 
     def run(self, now: int, out_of_time: Callable[[], bool] = lambda: False) -> list[Move]:
@@ -267,9 +268,6 @@ class Mover:
             return "refused", refused.detail
         self._applier.refresh(user_id, subscription.provider, Ref("subscription", subscription.subscription_id), now)
         return outcome, None
-
-    def _renewing(self, provider: str) -> RecurringProviderClient:
-        return renewing_client(self._client, provider)
 
 
 def judge(subscription: Subscription, catalogue: Catalogue, target: Plan, notice_days: int, now: int) -> Verdict:

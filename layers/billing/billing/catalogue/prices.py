@@ -1,11 +1,12 @@
 """Keeps the prices of plans at providers with price objects: created with a plan, fixed when they differ from it."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from billing.data import replace
 from billing.errors import InvalidRequest
 from billing.providers import PROVIDERS, renewing_client
-from billing.providers.interface import Client, PlanSync, RecurringProviderClient
+from billing.providers.interface import Client, PlanSync
 from billing.rules.plans import Plan
 from billing.store.plans import PlanStore
 
@@ -15,7 +16,7 @@ class PlanPrices:
 
     def __init__(self, plans: PlanStore, client: Callable[[str], Client], offered: Sequence[str]) -> None:
         self._plans = plans
-        self._client = client
+        self._calls = partial(renewing_client, client)
         self._providers = [name for name in offered if PROVIDERS[name].prices]
 
     def priced(self, plan: Plan, before: Plan | None) -> Plan:
@@ -64,9 +65,6 @@ class PlanPrices:
 
     def _sellers(self, plan: Plan) -> list[str]:
         return [] if plan.free else self._providers
-
-    def _calls(self, provider: str) -> RecurringProviderClient:
-        return renewing_client(self._client, provider)
 
 
 def _terms(plan: Plan) -> tuple[object, ...]:

@@ -50,12 +50,12 @@ class Gate:
             "limit_reached": "the allowance of this period is used up",
         }[refusal.scenario]
         return FeatureLocked(
-            refusal.feature,
-            refusal.scenario,
             detail,
-            offers,
-            self._upgrade_url,
-            [source_view(s) for s in refusal.sources],
+            feature=refusal.feature,
+            scenario=refusal.scenario,
+            offers=offers,
+            upgrade_url=self._upgrade_url,
+            sources=[source_view(s) for s in refusal.sources],
         )
 
 

@@ -100,8 +100,7 @@ class Usage:
         self, user_id: str, call: Mapping[str, Any], granted: Quota, now: int, stored: Stored | None = None
     ) -> Result:
         """`stored`: the counter, if it was just read."""
-        key = call.get("idempotency_key")
-        repeated = self._repeated(user_id, key, call, now)
+        repeated = self._repeated(user_id, call, now)
         if repeated is not None:
             return repeated
         before = stored or self._counters.read(user_id, call["feature"])
@@ -129,8 +128,7 @@ class Usage:
         now: int,
         cached: Sequence[Source] | None,
     ) -> Result:
-        key = call.get("idempotency_key")
-        repeated = self._repeated(user_id, key, call, now)
+        repeated = self._repeated(user_id, call, now)
         if repeated is not None:
             return repeated
         before = self._counters.read(user_id, call["feature"])
@@ -164,7 +162,8 @@ class Usage:
         answered = Answered(_digest(call), result) if key else None
         self._counters.replace(user_id, call["feature"], before, after, now, key, answered)
 
-    def _repeated(self, user_id: str, key: str | None, call: Mapping[str, Any], now: int) -> Result | None:
+    def _repeated(self, user_id: str, call: Mapping[str, Any], now: int) -> Result | None:
+        key = call.get("idempotency_key")
         answered = self._counters.answered(user_id, key, now) if key else None
         if answered is None:
             return None

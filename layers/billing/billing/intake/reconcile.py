@@ -15,7 +15,7 @@ from billing.intake.applier import Applier
 from billing.intake.processing import Delivery, Processor, cause_of, notification_of, passes
 from billing.log import Log
 from billing.providers import renewing_client
-from billing.providers.interface import Client, Notification, RecurringProviderClient, Unreadable
+from billing.providers.interface import Client, Notification, Unreadable
 from billing.rules.apply import apply
 from billing.rules.facts import DunningFact, Fact, PaymentFact, SubscriptionFact
 from billing.rules.past import known_payment
@@ -92,7 +92,7 @@ class Reconciler:
         logger: Log | None = None,
     ) -> None:
         self._provider = provider
-        self._client = client
+        self._calls = partial(renewing_client, client, provider)
         self._accounts = accounts
         self._plans = plans
         self._events = events
@@ -276,6 +276,3 @@ class Reconciler:
             where = {"kind": finding.kind, "object": finding.object_id, "user_id": finding.user_id}
             self._logger.warning("found", extra={**where, "detail": finding.detail, "repaired": finding.repaired})
         on_finding(finding)
-
-    def _calls(self) -> RecurringProviderClient:
-        return renewing_client(self._client, self._provider)
