@@ -5,7 +5,6 @@ import json
 import socket
 import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -14,51 +13,30 @@ from billing.protect import AUTHORIZER_SECONDS, TRUST_SECONDS, Protection
 from billing.rules.entitlements import Source, sources_to_json
 from billing.rules.host_signatures import headers_of, secret_of
 from billing.rules.plans import Allowance
+from fakes.base import Answer, App, Request, Server, json_answer
 
 NOW = 1_800_000_000
 SECRET = secret_of("the-stacks-own-key", "ep_1", "a")
 
 
-class Api:
+class Api(App):
     """Answers as the billing API does; `status` decides how."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.status = 200
-        self.asked: list[tuple[str, str, str]] = []
-        api = self
+        self.asked: list[tuple[str, str, str | None]] = []
 
-        class Handler(BaseHTTPRequestHandler):
-            def answer(self) -> None:
-                self.rfile.read(int(self.headers.get("content-length") or 0))
-                api.asked.append((self.command, self.path, self.headers["authorization"]))
-                body = json.dumps({"code": "feature_locked" if api.status == 402 else "", "offers": []}).encode()
-                self.send_response(api.status)
-                self.send_header("content-length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def do_GET(self) -> None:
-                self.answer()
-
-            def do_POST(self) -> None:
-                self.answer()
-
-            def log_message(self, *args: object) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
+    def handle(self, request: Request) -> Answer:
+        self.asked.append((request.method, request.target, request.headers.get("authorization")))
+        return json_answer({"code": "feature_locked" if self.status == 402 else "", "offers": []}, self.status)
 
 
 @pytest.fixture
 def api() -> Iterator[Api]:
     served = Api()
-    thread = threading.Thread(target=served.server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    yield served
-    served.server.shutdown()
-    served.server.server_close()
-    thread.join()
+    with Server(served):
+        yield served
 
 
 class Backend:

@@ -4,17 +4,16 @@ import json
 import os
 import socket
 import subprocess
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 import requests
 
 from demo.shop import ADMIN, Shop, open_shop
+from fakes.base import Answer, App, Request, Server
 from local.engine import Engine
 from tests.browser.built import FRONTEND, build_packages, run
 
@@ -26,35 +25,16 @@ LONG_TOKEN_SECONDS = 60
 API = "http://billing.example"
 
 
-class Model:
+class Model(App):
     """The expensive function behind the host, and how often it was called."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.calls = 0
-        model = self
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                model.calls += 1
-                self.rfile.read(int(self.headers.get("content-length") or 0))
-                body = b"You spent 0.0042 BTC."
-                self.send_response(200)
-                self.send_header("content-length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *args: object) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
-        self._thread.start()
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+    def handle(self, request: Request) -> Answer:
+        self.calls += 1
+        return Answer(200, b"You spent 0.0042 BTC.", {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +61,8 @@ def open_host() -> Iterator[Host]:
         port = probe.getsockname()[1]
     url = f"http://127.0.0.1:{port}"
     parameters = {"EntitlementTokenSeconds": str(LONG_TOKEN_SECONDS), "PublicUrl": API, "PortalUrl": url}
-    with open_shop(enforce_policies=True, parameters=parameters) as shop:
-        model = Model()
+    model = Model()
+    with open_shop(enforce_policies=True, parameters=parameters) as shop, Server(model):
         server = _serve(port, shop.url, model.url, _endpoint(shop, url)["secret"])
         try:
             wait_for(f"{url}/api/billing/session")
@@ -90,7 +70,6 @@ def open_host() -> Iterator[Host]:
         finally:
             server.terminate()
             server.wait(timeout=20)
-            model.close()
 
 
 def _endpoint(shop: Shop, url: str) -> dict[str, str]:

@@ -1,47 +1,31 @@
 """What happens is told to a host by signed webhook, through the deployed stack, every function held to its policies."""
 
 import json
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
 from standardwebhooks.webhooks import Webhook
 
 from demo.shop import ADMIN, Shop
+from fakes.base import Answer, App, Request, Server
 from person import Person
 
 ONE = "/admin/endpoints/{}"
 
 
-class HostRoute:
+class HostRoute(App):
     """A host's route: keeps what it is sent, and answers as a test says."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.received: list[tuple[Mapping[str, str], bytes]] = []
         self.statuses: list[int] = []
-        route = self
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["content-length"]))
-                route.received.append(({name.lower(): value for name, value in self.headers.items()}, body))
-                self.send_response(route.statuses.pop(0) if route.statuses else 200)
-                self.end_headers()
-
-            def log_message(self, *_: object) -> None: ...
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
-        self._thread.start()
-        self.url = f"http://127.0.0.1:{self._server.server_port}/events"
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+    def handle(self, request: Request) -> Answer:
+        self.received.append((request.headers, request.body))
+        return Answer(self.statuses.pop(0) if self.statuses else 200, b"", {})
 
     def events(self, user_id: str) -> list[dict[str, Any]]:
         bodies = [json.loads(body) for _, body in list(self.received)]
@@ -51,8 +35,8 @@ class HostRoute:
 @pytest.fixture
 def route() -> Iterator[HostRoute]:
     route = HostRoute()
-    yield route
-    route.close()
+    with Server(route):
+        yield route
 
 
 @pytest.fixture
@@ -68,7 +52,7 @@ def admin(shop_engine: Shop) -> Callable[..., Any]:
 @pytest.fixture
 def endpoint(admin: Callable[..., Any], route: HostRoute) -> Iterator[dict[str, Any]]:
     types = ["EntitlementsChanged", "PurchaseChanged", "LedgerEntryWritten", "GrantChanged"]
-    made = admin("POST", "/admin/endpoints", {"url": route.url, "event_types": types}, 201)
+    made = admin("POST", "/admin/endpoints", {"url": f"{route.url}/events", "event_types": types}, 201)
     yield made
     admin("DELETE", ONE.format(made["endpoint_id"]), status=204)
 

@@ -4,15 +4,12 @@ BitPay publishes no schema. These are the fields and types of its documentation 
 keep as samples, as far as either end here uses them.
 """
 
-import functools
 import json
-import re
 from typing import Any
 
-from jsonschema import Draft202012Validator
-
-from fakes.base import Answer, Request
+from fakes.base import Answer
 from fakes.bitpay import BitPay
+from tests.fakes.contract import Contract, Held
 
 _TEXT, _NUMBER, _WHOLE, _YES = {"type": "string"}, {"type": "number"}, {"type": "integer"}, {"type": "boolean"}
 _MILLISECONDS = {"type": "integer", "minimum": 10**12}
@@ -124,63 +121,22 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         },
     ),
 }
-# (call, what is sent, what a success answers)
-_CALLS = (
-    ("POST /invoices", "create_invoice", "invoice"),
-    ("(GET|DELETE) /invoices/[^/]+", None, "invoice"),
-    ("GET /invoices/guid/[^/]+", None, "invoice"),
-    ("POST /refunds", "create_refund", "refund"),
-    ("GET /refunds", None, "refunds"),
-    ("GET /refunds/guid/[^/]+", None, "refund"),
-)
+CONTRACT = Contract(SCHEMAS)
 
 
-def hold(name: str, document: object) -> None:
-    """Raises an AssertionError that names every difference."""
-    differences = [f"{error.json_path}: {error.message}" for error in _validator(name).iter_errors(document)]
-    assert not differences, f"not a {name} of the published API: {'; '.join(differences)}"
+class HeldBitPay(Held, BitPay):
+    contract = CONTRACT
+    paths = ("/invoices", "/refunds")
+    calls = (
+        ("POST /invoices", "create_invoice", "invoice"),
+        ("(GET|DELETE) /invoices/[^/]+", None, "invoice"),
+        ("GET /invoices/guid/[^/]+", None, "invoice"),
+        ("POST /refunds", "create_refund", "refund"),
+        ("GET /refunds", None, "refunds"),
+        ("GET /refunds/guid/[^/]+", None, "refund"),
+    )
 
-
-@functools.cache
-def _validator(name: str) -> Draft202012Validator:
-    return Draft202012Validator(SCHEMAS[name])
-
-
-class HeldBitPay(BitPay):
-    """The stand-in, with every call and delivery held against the published API. `broken` keeps what was not as it
-    says: a server answers in a thread of its own, where an assertion would be lost."""
-
-    def __init__(self, *args: Any, **more: Any) -> None:
-        super().__init__(*args, **more)
-        self.broken: list[str] = []
-        render = self.webhooks.render
-
-        def rendered(*message: Any) -> Any:
-            body, headers = render(*message)
-            self._hold("webhook", json.loads(body))
-            return body, headers
-
-        self.webhooks.render = rendered
-
-    def handle(self, request: Request) -> Answer | None:
-        answer = super().handle(request)
-        call = f"{request.method} {request.path}"
-        found = next((row for row in _CALLS if re.fullmatch(row[0], call)), None)
-        if found is not None:
-            _, sent, answered = found
-            if sent:
-                self._hold(sent, json.loads(request.body))
-            if answer is not None and answer.status < 500:
-                body = json.loads(answer.body)
-                # The status says nothing at BitPay: an error is told by its body.
-                wrong = isinstance(body, dict) and ("error" in body or "errors" in body)
-                self._hold("error" if wrong else answered, body)
-        elif request.path.startswith(("/invoices", "/refunds")):
-            self.broken.append(f"{call} is no call that we know of")
-        return answer
-
-    def _hold(self, name: str, document: object) -> None:
-        try:
-            hold(name, document)
-        except AssertionError as different:
-            self.broken.append(str(different))
+    def error_in(self, answer: Answer) -> str | None:
+        """By its body: the status says nothing at BitPay."""
+        body = json.loads(answer.body)
+        return "error" if isinstance(body, dict) and ("error" in body or "errors" in body) else None

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from fakes.base import Request
-from tests.fakes.bitpay_contract import SCHEMAS, HeldBitPay, hold
+from tests.fakes.bitpay_contract import CONTRACT, SCHEMAS, HeldBitPay
 
 ORDER = {"token": "pos", "price": 9.99, "currency": "USD"}
 
@@ -21,7 +21,7 @@ def created(app: HeldBitPay, **more: Any) -> Any:
 @pytest.mark.parametrize("name", SCHEMAS)
 def test_every_schema_refuses_something(name: str) -> None:
     with pytest.raises(AssertionError, match="published API"):
-        hold(name, object)
+        CONTRACT.hold(name, object)
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_another_type_word_or_field_is_a_difference(change: dict[str, Any]) -> N
     invoice = created(app)
     assert app.broken == []
     with pytest.raises(AssertionError, match="published API"):
-        hold("invoice", {"facade": "pos/invoice", "data": {**invoice, **change}})
+        CONTRACT.hold("invoice", {"facade": "pos/invoice", "data": {**invoice, **change}})
 
 
 def test_what_we_send_beyond_the_api_and_calls_that_it_has_not_are_noticed() -> None:

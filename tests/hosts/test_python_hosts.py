@@ -6,24 +6,23 @@ import os
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import contextmanager, suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
 
 import pytest
 import requests
+import starlette.requests
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
-from starlette.requests import Request
 from starlette.responses import StreamingResponse
 
 from billing.identity.tokens import Signer, generate_key_set
 from billing.rules.host_signatures import headers_of, secret_of
 from bitsleuth_billing_gate import Caller, Event, Gate, Receiver, Refusal, Use, asgi
+from fakes.base import Answer, App, Request, Server, html_answer, json_answer
 
 PYTHON = Path(__file__).parents[2] / "python"
 SESSION = "session-1"
@@ -41,41 +40,21 @@ def token(
     return signer.sign_entitlements("usr_1", "pro", features, version, began, began + life)
 
 
-class Api:
+class Api(App):
     """The billing API on loopback: `features` are what the session has; `state` is up or garbled."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.features: dict[str, Any] = {}
         self.version = 1
         self.state = "up"
         self.asked: list[str] = []
         self.used: list[dict[str, Any]] = []
-        api = self
 
-        class Handler(BaseHTTPRequestHandler):
-            def answer(self) -> None:
-                body = self.rfile.read(int(self.headers.get("content-length") or 0))
-                api.asked.append(f"{self.command} {self.path}")
-                status, said = api.say(self.path, self.headers.get("authorization"), json.loads(body or b"{}"))
-                content = b"<html>" if api.state == "garbled" else json.dumps(said).encode()
-                self.send_response(status)
-                self.send_header("content-length", str(len(content)))
-                self.end_headers()
-                self.wfile.write(content)
-
-            def do_GET(self) -> None:
-                self.answer()
-
-            def do_POST(self) -> None:
-                self.answer()
-
-            def log_message(self, *args: object) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
-        self._thread.start()
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
+    def handle(self, request: Request) -> Answer:
+        self.asked.append(f"{request.method} {request.target}")
+        status, document = self.say(request.target, request.headers.get("authorization"), request.json)
+        return html_answer("<html>", status) if self.state == "garbled" else json_answer(document, status)
 
     def say(self, path: str, authorization: str | None, body: dict[str, Any]) -> tuple[int, object]:
         if path == "/.well-known/jwks.json":
@@ -91,17 +70,12 @@ class Api:
             return 200, {"reservation_id": "rsv_1"}
         return (200, {}) if self.features.get(urlsplit(path).path.rsplit("/", 1)[1]) else (402, PAYWALL)
 
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-
 
 @pytest.fixture
 def api() -> Iterator[Api]:
-    made = Api()
-    yield made
-    made.close()
+    served = Api()
+    with Server(served):
+        yield served
 
 
 def free_port() -> int:
@@ -229,11 +203,11 @@ def test_a_metered_stream_is_judged_when_it_has_ended() -> None:
     async def heard(fault: bool, most: int = 9) -> list[bool]:
         gate = Counted()
 
-        async def chat(request: Request) -> StreamingResponse:
+        async def chat(request: starlette.requests.Request) -> StreamingResponse:
             return StreamingResponse(words(fault))
 
         answer = await asgi.requires_feature(gate, "ai.chat", meter=True)(chat)(
-            Request({"type": "http", "headers": []})
+            starlette.requests.Request({"type": "http", "headers": []})
         )
         assert gate.ended == []
         parts = cast(AsyncGenerator[bytes], answer.body_iterator)

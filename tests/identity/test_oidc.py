@@ -2,11 +2,9 @@
 
 import base64
 import json
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import jwt
@@ -21,6 +19,7 @@ from billing.identity.callers import Callers, callers
 from billing.identity.oidc import OidcVerifier
 from billing.identity.tokens import Signer, generate_key_set
 from billing.settings import Settings
+from fakes.base import Answer, App, Request, Server
 
 NOW = 1_800_000_000
 ISSUER, AUDIENCE, PEPPER = "https://id.example", "billing-admin", "pepper"
@@ -28,40 +27,26 @@ RSA_KEY = rsa.generate_private_key(65537, 2048)
 EC_KEY = ec.generate_private_key(ec.SECP256R1())
 
 
-class Issuer:
+class Issuer(App):
     """A key set on loopback; `keys` can be rotated, `fetched` counts."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.keys = [public("r1", RSA_KEY)]
         self.fetched = 0
         self.answer: bytes | None = None
-        issuer = self
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                issuer.fetched += 1
-                body = json.dumps({"keys": issuer.keys}).encode() if issuer.answer is None else issuer.answer
-                self.send_response(200 if body else 503)
-                self.send_header("content-length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *args: object) -> None:
-                pass
-
-        self.server = HTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}/keys"
+    def handle(self, request: Request) -> Answer:
+        self.fetched += 1
+        body = json.dumps({"keys": self.keys}).encode() if self.answer is None else self.answer
+        return Answer(200 if body else 503, body, {})
 
 
 @pytest.fixture
 def issuer() -> Iterator[Issuer]:
     served = Issuer()
-    thread = threading.Thread(target=served.server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    yield served
-    served.server.shutdown()
-    served.server.server_close()
-    thread.join()
+    with Server(served):
+        yield served
 
 
 def public(kid: str, key: Any) -> dict[str, Any]:
@@ -330,12 +315,8 @@ ODD_CLAIMS = st.dictionaries(
 @pytest.fixture(scope="module")
 def identify() -> Iterator[Any]:
     served = Issuer()
-    thread = threading.Thread(target=served.server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    yield Callers(lambda: SIGNER, oidc(served)).identify
-    served.server.shutdown()
-    served.server.server_close()
-    thread.join()
+    with Server(served):
+        yield Callers(lambda: SIGNER, oidc(served)).identify
 
 
 @given(odd=ODD_CLAIMS, whose=st.sampled_from(["ours", "theirs"]))
