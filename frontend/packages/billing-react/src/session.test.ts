@@ -11,7 +11,6 @@ import {
   hasBillingKey,
   keptKeys,
   lockBackup,
-  newBillingKeySigner,
   noteKey,
   restoreBillingKey,
   signerOf,
@@ -163,7 +162,7 @@ test("a signature that the service does not accept is told as that, not as a sig
 });
 
 test("a backup that is pasted stands beside the unsaved key of a paid plan, and takes nothing away", async () => {
-  await newBillingKeySigner();
+  await billingKeySigner("0b".repeat(32));
   const other = (await exportBillingKey()) ?? "";
   localStorage.clear();
   await billingKeySigner();
@@ -203,7 +202,7 @@ test("a sign-in that ended leads back to its own account, whichever key was used
   session.rejected?.((await session.token()) ?? "");
   await vi.waitFor(() => expect(session.userId).toBeNull());
   expect(session.ended).toEqual({ userId: "usr_1", by: { name: "billing-key", pubkey: first } });
-  await newBillingKeySigner();
+  await billingKeySigner("0b".repeat(32));
   const signer = await signerOf(session.ended, null);
   expect(await signer.pubkey?.()).toBe(first);
   await session.signIn(signer);

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from billing.admin.event_subjects import Subject, Subjects
 from billing.aws import Aws
+from billing.data import replace
 from billing.errors import invalid_cursor, invalid_field
 from billing.intake.dead_letters import DeadLetter, DeadLetters
 from billing.intake.processing import notification_of
@@ -166,9 +167,7 @@ class AdminEvents:
                 items.append({"event_id": event_id, "outcome": "set_aside", "reason": None})
             else:
                 items.append({"event_id": event_id, "outcome": "skipped", "reason": "it is settled already"})
-        if done:
-            subject = done[0] if len(done) == 1 else f"{len(done)} payment events"
-            self._audit.note(By(actor=admin, action="set_aside", subject=subject, reason=reason), now, after=done)
+        self._note(By(actor=admin, action="set_aside", reason=reason), done, now)
         # A letter leaves the queue only after its event is settled. If this is cut off in between, the letter is a
         # harmless repeat.
         gone = [item["event_id"] for item in items if item["reason"] in (None, "it is settled already")]
@@ -187,10 +186,13 @@ class AdminEvents:
             self._aws.call("sqs", "send_message", QueueUrl=self._queue_url, MessageBody=_message(event))
             done.append(event_id)
             items.append({"event_id": event_id, "outcome": "taken_back", "reason": None})
+        self._note(By(actor=admin, action="take_back"), done, now)
+        return {"items": items}
+
+    def _note(self, by: By, done: Sequence[str], now: int) -> None:
         if done:
             subject = done[0] if len(done) == 1 else f"{len(done)} payment events"
-            self._audit.note(By(actor=admin, action="take_back", subject=subject), now, after=done)
-        return {"items": items}
+            self._audit.note(replace(by, subject=subject), now, after=done)
 
     def _depth(self) -> View:
         waiting, in_flight = self._counts(self._queue_url)

@@ -150,14 +150,10 @@ def _warnings(catalogue: Catalogue, newest: Plan, planned: Plan, edited: int) ->
         rows.append(("newer_version", str(edited), str(newest.version), None))
     changed = [(name, getattr(newest, name), getattr(planned, name)) for name in ("currency", "interval", "group")]
     rows += [(name, before, after, None) for name, before, after in changed if before != after]
-    if catalogue.free() is not None and _with(catalogue, planned).free() is None:
+    if catalogue.free() is not None and Catalogue((*catalogue.plans, planned)).free() is None:
         rows.append(("free_ends", None, None, newest.plan_id))
     rows += [("differs", None, None, other) for other in _differing(catalogue, planned)]
     return [{"code": c, "before": before, "after": after, "plan_id": plan} for c, before, after, plan in rows]
-
-
-def _with(catalogue: Catalogue, planned: Plan) -> Catalogue:
-    return Catalogue((*catalogue.plans, planned))
 
 
 def _differing(catalogue: Catalogue, planned: Plan) -> Sequence[str]:

@@ -30,7 +30,7 @@ class Event:
     sig: str
 
     def as_json(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in ("id", "pubkey", "created_at", "kind", "tags", "content", "sig")}
+        return {name: getattr(self, name) for name in self.__dataclass_fields__}
 
     def values(self, tag: str) -> list[str]:
         """The first value of each tag of this name."""
@@ -79,5 +79,4 @@ def read(parsed: Any) -> Event:
     )
     if not well_formed:
         raise BadEvent("not a Nostr event")
-    names = ("id", "pubkey", "created_at", "kind", "tags", "content", "sig")
-    return Event(**{name: parsed[name] for name in names}).check()
+    return Event(**{name: parsed[name] for name in Event.__dataclass_fields__}).check()

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 
 from billing.data import dataclass, field, replace
-from billing.errors import InvalidRequest
+from billing.errors import InvalidRequest, invalid_field
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
 
@@ -44,7 +44,7 @@ class Flags:
         """These flags with one of them set, as the next version."""
         if not _NAME.fullmatch(name):
             message = "lower-case letters, digits, dots, dashes and underscores; at most 64"
-            raise InvalidRequest("the name of the flag is not valid", errors=[{"path": "name", "message": message}])
+            raise invalid_field("name", message, "the name of the flag is not valid")
         return replace(self, version=self.version + 1, flags={**self.flags, name: flag})
 
     def to_json(self) -> dict[str, object]:

@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import Any
 
 from billing.data import replace
-from billing.errors import Conflict, InvalidRequest, NotFound, ProviderError, ProviderUnavailable, account_moved
+from billing.errors import Conflict, NotFound, ProviderError, ProviderUnavailable, account_moved, invalid_field
 from billing.intake.applier import Applier
 from billing.providers import PREPAID, sellers
 from billing.providers.interface import Client, Order, Session
@@ -157,7 +157,7 @@ class Checkouts:
         if not gift:
             return f"chk_{uuid.uuid4().hex}"
         if self._voucher_secret is None:
-            raise InvalidRequest("no gifts are sold here", errors=[{"path": "gift", "message": "not on offer"}])
+            raise invalid_field("gift", "not on offer", "no gifts are sold here")
         return gift_checkout(self._voucher_secret(), uuid.uuid4().hex[:20])
 
     def _look_whether_it_is_paid(self, account: Account, plan: Plan, now: int) -> None:
@@ -247,9 +247,7 @@ class Checkouts:
         if provider is None and able:
             return able[0]
         if provider not in able:
-            raise InvalidRequest(
-                f"{plan.name} cannot be bought that way", errors=[{"path": "provider", "message": f"one of {able}"}]
-            )
+            raise invalid_field("provider", f"one of {able}", f"{plan.name} cannot be bought that way")
         return provider
 
 

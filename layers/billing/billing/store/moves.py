@@ -5,14 +5,14 @@ an entry and of the move's counts is one transaction, under the condition that t
 stops a move stops it before the next subscription.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from billing.aws import Aws
 from billing.data import dataclass, replace
 from billing.errors import Conflict
-from billing.store.codec import Item, item, values
-from billing.store.dynamodb import LostRace, conditional_write, query_range, transact
+from billing.store.codec import item, values
+from billing.store.dynamodb import LostRace, conditional_write, query_range, read_item, transact
 
 MoveStatus = Literal["running", "stopped", "done", "undoing", "undone"]
 # `moving`: the provider is being asked. `not_undone`: an undo found that the customer has gone on by themselves.
@@ -81,7 +81,7 @@ class MoveStore:
 
     def get(self, plan_id: str) -> Move | None:
         """The plan's newest move."""
-        stored = self._item(_head(plan_id))
+        stored = read_item(self._aws, self._table, item(_head(plan_id)))
         return _move(stored) if stored else None
 
     def start(self, move: Move, before: Move | None) -> None:
@@ -104,7 +104,7 @@ class MoveStore:
         return replace(move, **changed)  # type: ignore[arg-type] # the names are fields, as the callers' tests hold
 
     def entry(self, move: Move, key: str) -> Entry | None:
-        stored = self._item({"user_id": f"move#{move.name}", "record": f"~entry#{key}"})
+        stored = read_item(self._aws, self._table, item(_entry_key(move, key)))
         return _entry(stored) if stored else None
 
     def entries(self, move: Move, after: str | None, limit: int) -> list[Entry]:
@@ -114,8 +114,10 @@ class MoveStore:
 
     def note(self, move: Move, entry: Entry, was: Entry | None) -> Move:
         """Notes what happened to a subscription, and counts it. `Conflict` when the move or the entry changed."""
-        key = {"user_id": f"move#{move.name}", "record": f"~entry#{entry.key}"}
-        put: dict[str, Any] = {"TableName": self._table, "Item": item({**key, **_plain(entry)})}
+        put: dict[str, Any] = {
+            "TableName": self._table,
+            "Item": item({**_entry_key(move, entry.key), **_plain(entry)}),
+        }
         if was is None:
             put["ConditionExpression"] = "attribute_not_exists(outcome)"
         else:
@@ -140,22 +142,16 @@ class MoveStore:
         if not conditional_write(self._aws, operation, **request):
             raise Conflict("this move was changed meanwhile: read it again", code="move_changed")
 
-    def _item(self, key: Mapping[str, object]) -> Item | None:
-        request = {"TableName": self._table, "Key": item(key), "ConsistentRead": True}
-        stored: Item | None = self._aws.call("dynamodb", "get_item", **request).get("Item")
-        return stored
-
-    def _query(self, partition: str, first: str, limit: int = 100) -> Sequence[Item]:
+    def _query(self, partition: str, first: str, limit: int = 100) -> list[dict[str, Any]]:
         request = {**query_range(self._table, partition, first, "~z"), "ConsistentRead": True, "Limit": limit}
-        items: Sequence[Item] = self._aws.call("dynamodb", "query", **request)["Items"]
-        return items
+        return [values(stored) for stored in self._aws.call("dynamodb", "query", **request)["Items"]]
 
 
 _NAMES: Mapping[str, Any] = {"ExpressionAttributeNames": {"#status": "status"}}
 
 
 def _as_read(move: Move) -> dict[str, Any]:
-    """Nobody has stopped it, turned it round or replaced it since."""
+    """The condition that nobody stopped, undid or replaced it since it was read."""
     unchanged = "#status = :status AND started_at = :started_at AND to_version = :to_version"
     state = {":status": move.status, ":started_at": move.started_at, ":to_version": move.to_version}
     return {
@@ -169,19 +165,21 @@ def _head(plan_id: str) -> dict[str, object]:
     return {"user_id": "moves", "record": f"~move#{plan_id}"}
 
 
+def _entry_key(move: Move, key: str) -> dict[str, object]:
+    return {"user_id": f"move#{move.name}", "record": f"~entry#{key}"}
+
+
 def _plain(value: Move | Entry) -> dict[str, object]:
     return {name: getattr(value, name) for name in type(value).__dataclass_fields__}
 
 
-def _move(stored: Item) -> Move:
-    attributes = values(stored)
+def _move(attributes: dict[str, Any]) -> Move:
     # A move that was being undone may have both.
     attributes["not_undone"] = attributes.get("not_undone", 0) + attributes.get(_NOT_UNDONE_BEFORE, 0)
     return Move(**{name: attributes[name] for name in Move.__dataclass_fields__ if name in attributes})
 
 
-def _entry(stored: Item) -> Entry:
-    attributes = values(stored)
+def _entry(attributes: dict[str, Any]) -> Entry:
     if attributes["outcome"] == _NOT_UNDONE_BEFORE:
         attributes["outcome"] = "not_undone"
     return Entry(**{name: attributes[name] for name in Entry.__dataclass_fields__ if name in attributes})

@@ -52,11 +52,6 @@ export async function billingKeySigner(which: string | null = keptKey()): Promis
   return keySigner("billing-key", unhex(secret));
 }
 
-/** Makes a key beside those that are here. */
-export async function newBillingKeySigner(): Promise<Signer> {
-  return billingKeySigner(hex((await curve()).utils.randomSecretKey()));
-}
-
 /**
  * The key that whoever was signed in before would sign with: the host's, the extension's, or the one of this browser
  * that opened that account. A new one only for somebody who has none.

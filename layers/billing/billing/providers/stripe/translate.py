@@ -1,6 +1,7 @@
 """Stripe's events as facts. For an event without all the data, the translation names the objects to read."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from billing.data import replace
@@ -50,15 +51,7 @@ def _schedule(schedule: dict[str, Any], _: int) -> Translation:
     return Translation(rereads=(Ref("subscription", subscription),))
 
 
-def _checkout(session: dict[str, Any], at: int) -> Translation:
-    return _session(session, at, failed=False)
-
-
-def _checkout_failed(session: dict[str, Any], at: int) -> Translation:
-    return _session(session, at, failed=True)
-
-
-def _session(session: dict[str, Any], at: int, *, failed: bool) -> Translation:
+def _checkout(session: dict[str, Any], at: int, *, failed: bool = False) -> Translation:
     """A session has no billing period, so its subscription is read too."""
     facts = objects.checkout_facts(session, at, failed)
     if not facts:
@@ -177,7 +170,7 @@ def _customer_deleted(customer: dict[str, Any], at: int) -> Translation:
 _TRANSLATORS: dict[str, _Translator] = {
     "checkout.session.completed": _checkout,
     "checkout.session.async_payment_succeeded": _checkout,
-    "checkout.session.async_payment_failed": _checkout_failed,
+    "checkout.session.async_payment_failed": partial(_checkout, failed=True),
     "checkout.session.expired": _checkout,
     "customer.subscription.created": _subscription,
     "customer.subscription.updated": _subscription,
