@@ -10,6 +10,7 @@ from billing.errors import Conflict
 from billing.rules.plans import Catalogue, Plan
 from fakes.base import Fault
 from fakes.stripe.payments import DAY
+from fakes.stripe.subscriptions import item_of
 from tests.acceptance.world import Shelf, World, open_world
 from tests.samples import PLUS, PRO, TAX_PASS
 
@@ -141,3 +142,28 @@ def test_what_was_given_back_stands_in_nobodys_way(world: World) -> None:
     world.app.books.refund(world.bought.purchase_id, None, None, {})
     world.settle()
     assert world.checkout(PLUS)["url"]
+
+
+@pytest.mark.parametrize("how", ["flag", "date"])
+def test_who_left_can_come_back_before_anybody_said_that_it_ended(world: World, how: str) -> None:
+    world.buy()
+    (sub,) = world.app.books.all("subscription")
+    end = item_of(sub)["current_period_end"]
+    # In flexible mode the portal writes the date alone.
+    world.app.books.modify(sub, {"cancel_at_period_end": True} if how == "flag" else {"cancel_at": end})
+    world.settle()
+    world.app.advance(end - world.now - 1)
+    assert refused(world, PLUS).code == "already_subscribed"
+    world.app.advance(1)
+    assert (sub["status"], world.account.subscriptions[0].status) == ("canceled", "active")
+    assert world.checkout()["url"]
+
+
+def test_an_end_that_was_taken_back_unheard_still_stands_in_the_way(world: World) -> None:
+    world.buy()
+    (sub,) = world.app.books.all("subscription")
+    world.app.books.modify(sub, {"cancel_at_period_end": True})
+    world.settle()
+    world.app.books.modify(sub, {"cancel_at_period_end": False})
+    world.app.advance(32 * DAY)
+    assert refused(world, PLUS).code == "already_subscribed"

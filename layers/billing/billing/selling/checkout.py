@@ -14,7 +14,7 @@ from billing.rules.apply import apply
 from billing.rules.consequences import Consequences, consequences
 from billing.rules.facts import Fact, Ref
 from billing.rules.plans import Catalogue, Plan
-from billing.rules.quotes import obstacle, overlap, quote, trial_days
+from billing.rules.quotes import live_subscription, obstacle, overlap, quote, trial_days
 from billing.rules.records import UNDER_WAY, Account, Checkout
 from billing.rules.renewal import INVOICE_MINUTES, paid_by_hand_from
 from billing.rules.times import rfc3339
@@ -77,6 +77,7 @@ class Checkouts:
         group = GIFT_GROUP if gift else plan.group
         if not gift:
             self._look_whether_it_is_paid(before, plan, now)
+            self._look_whether_it_ended(before, plan, now)
         page = before.checkout_in(group)
         self._confirm_open_page(user_id, page, plan, provider, now)
         asked_before = False
@@ -168,6 +169,14 @@ class Checkouts:
         for purchase in account.purchases:
             if purchase.plan_id == plan.plan_id and purchase.provider in PREPAID and purchase.state in UNDER_WAY:
                 self._read(account.user_id, purchase.provider, purchase.purchase_id, now)
+
+    def _look_whether_it_ended(self, account: Account, plan: Plan, now: int) -> None:
+        """A subscription whose end has come is read, before it stands in the way of the next one: of its end an event
+        may come late, or never."""
+        current = live_subscription(account, self._plans.catalogue(), plan.group)
+        if current is not None and current.ends_at is not None and current.ends_at <= now:
+            applier = Applier(self._accounts, self._plans, self._client)
+            applier.refresh(account.user_id, current.provider, Ref("subscription", current.subscription_id), now)
 
     def _confirm_open_page(self, user_id: str, page: Checkout | None, plan: Plan, provider: str, now: int) -> None:
         """Reads a card's page that was open: it may have been paid, and the webhook be late.
