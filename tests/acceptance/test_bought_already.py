@@ -159,6 +159,19 @@ def test_who_left_can_come_back_before_anybody_said_that_it_ended(world: World, 
     assert world.checkout()["url"]
 
 
+@pytest.mark.parametrize(("heard", "status"), [(DAY, "active"), (33 * DAY, "past_due")])
+def test_whose_debt_was_given_up_can_come_back_before_anybody_said_so(world: World, heard: int, status: str) -> None:
+    world.buy()
+    (sub,) = world.app.books.all("subscription")
+    world.app.books.works[sub["customer"]] = False
+    world.app.advance(heard)
+    world.settle()
+    assert refused(world, PLUS).code == "already_subscribed"
+    world.app.advance(70 * DAY)
+    assert (sub["status"], world.account.subscriptions[0].status) == ("canceled", status)
+    assert world.checkout()["url"]
+
+
 def test_an_end_that_was_taken_back_unheard_still_stands_in_the_way(world: World) -> None:
     world.buy()
     (sub,) = world.app.books.all("subscription")

@@ -171,10 +171,13 @@ class Checkouts:
                 self._read(account.user_id, purchase.provider, purchase.purchase_id, now)
 
     def _look_whether_it_ended(self, account: Account, plan: Plan, now: int) -> None:
-        """A subscription whose end has come is read, before it stands in the way of the next one: of its end an event
-        may come late, or never."""
+        """A subscription that owes, or whose time is over, is read before it stands in the way of the next one: of its
+        end an event may come late, or never."""
         current = live_subscription(account, self._plans.catalogue(), plan.group)
-        if current is not None and current.ends_at is not None and current.ends_at <= now:
+        if current is None:
+            return
+        paid_until = min(current.current_period_end, current.ends_at or current.current_period_end)
+        if current.status not in ("trialing", "active") or paid_until <= now:
             applier = Applier(self._accounts, self._plans, self._client)
             applier.refresh(account.user_id, current.provider, Ref("subscription", current.subscription_id), now)
 
