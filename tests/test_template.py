@@ -330,6 +330,20 @@ def test_a_consumer_of_the_stream_that_falls_behind_raises_an_alarm(consumer: st
     assert any(consumer in names_in(alarm["Dimensions"]) for alarm in ages)
 
 
+def test_a_consumer_of_a_queue_without_dead_letters_raises_an_alarm_when_it_fails() -> None:
+    queues = {n: r.get("Properties", {}) for n, r in RESOURCES.items() if r["Type"] == "AWS::SQS::Queue"}
+    kept = {name for name, queue in queues.items() if "RedrivePolicy" not in queue}
+    consumers = {
+        name
+        for name, function in FUNCTIONS.items()
+        for event in function.get("Events", {}).values()
+        if event["Type"] == "SQS" and names_in(event["Properties"]["Queue"]) & kept
+    }
+    errors = [r["Properties"] for r in RESOURCES.values() if r.get("Properties", {}).get("MetricName") == "Errors"]
+    assert consumers == {"DeliverHostEventsFunction"}
+    assert all(any(consumer in names_in(alarm["Dimensions"]) for alarm in errors) for consumer in consumers)
+
+
 def test_dead_letters_raise_an_alarm() -> None:
     alarm = RESOURCES["DeadLettersAlarm"]["Properties"]
     assert "PaymentEventsDlq" in names_in(alarm["Dimensions"])

@@ -6,6 +6,8 @@ import pytest
 
 from billing.aws import Aws
 from billing.data import fields, replace
+from billing.errors import NotConfigured
+from billing.hosts.deliveries import LEASE_SECONDS
 from billing.outgoing import Reply
 from billing.rules.host_events import PAUSED_AFTER, TRIES, WAITS
 from billing.rules.host_signatures import is_genuine, secret_of
@@ -347,3 +349,23 @@ def test_what_was_to_be_told_to_a_deleted_endpoint_is_told_to_nobody(outbox: Out
     assert outbox.deliver() == 0
     assert not outbox.sent
     assert not list(outbox.store.due(outbox.now + 10**6, 10))
+
+
+def test_what_fails_before_a_host_is_asked_counts_as_no_try_and_comes_again(
+    outbox: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as a secret that lost its value: only the function's errors show it."""
+    outbox.endpoint()
+    outbox.take_in(change(1))
+
+    def no_key() -> str:
+        raise NotConfigured("the secret behind ENDPOINT_SECRETS_KEY is empty")
+
+    with monkeypatch.context() as emptied:
+        emptied.setattr(outbox.deliveries, "_key", no_key)
+        for _ in range(20):
+            with pytest.raises(NotConfigured):
+                outbox.deliver_due()
+            outbox.now += LEASE_SECONDS + 60
+    assert (outbox.told, outbox.get().enabled) == ([], True)
+    assert outbox.deliver_due() == 1
