@@ -12,6 +12,7 @@ from rich.text import Text
 from billing.providers.interface import Check
 
 console = Console(highlight=False)
+_errors = Console(highlight=False, stderr=True)
 # The least width of the last column when rows are wrapped, and a width larger than any row.
 _LAST_COLUMN, _UNLIMITED = 24, 10_000
 
@@ -59,8 +60,8 @@ def print_checks(checks: Iterable[Check]) -> bool:
 
 
 def refused(what: str, why: object) -> None:
-    """Prints in one line what was refused and the reason."""
-    console.print(f"[red]{what}[/] {escape(str(why))}")
+    """Prints in one line what was refused and the reason, past a file that the output goes to."""
+    _errors.print(f"[red]{what}[/] {escape(str(why))}")
 
 
 def moment(seconds: int) -> str:

@@ -100,6 +100,13 @@ def test_flags_are_set_and_listed(stack: Stack) -> None:
     assert billing("flags", "set", "billing", "101").exit_code == 2
 
 
+def test_a_refusal_is_not_written_into_the_file_that_the_output_goes_to(open_stack: OpenStack) -> None:
+    open_stack(PORTAL_URL="https://shop.example", VOUCHER_SECRET="x" * 32)
+    refused = billing("vouchers", "csv", "vb_unknown")
+    assert (refused.exit_code, refused.stdout) == (1, "")
+    assert "there is no batch vb_unknown" in refused.stderr
+
+
 def test_an_explanation_names_sources_use_and_what_to_buy(stack: Stack) -> None:
     billing("plans", "import", str(SEEDS))
     free = billing("explain", "usr_1", "ai.chat").output

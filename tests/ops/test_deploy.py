@@ -238,7 +238,7 @@ def test_what_the_shell_lacks_is_said_in_one_line(command: str, tmp_path: Path) 
             check=False,
         )
         assert done.returncode == 1
-        assert said in done.stdout
+        assert said in done.stdout + done.stderr
         assert len((done.stdout + done.stderr).splitlines()) == 1
 
 
