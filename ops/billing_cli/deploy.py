@@ -321,6 +321,8 @@ def deploy(
     """Build and deploy a stage with its keys, pages and plans, and check it. A second run changes nothing."""
     if stage not in STAGES:
         raise _stop(f"{stage} is not a stage; use one of {', '.join(STAGES)}")
+    if not (PAGES / "index.html").exists():
+        raise _stop("the pages are not built: run `make setup`, or deploy with `make deploy`")
     wanted, account, name = chosen(parameters or []), Account(), stack_name(stage)
     state = preflight(account, stage, wanted)
     if built is None:

@@ -204,6 +204,16 @@ def test_whoever_says_no_to_the_changes_changes_nothing(
     assert "bitsleuth-billing-prod was not changed" in " ".join(capsys.readouterr().out.split())
 
 
+def test_a_stage_is_not_deployed_without_its_pages(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(deploy, "PAGES", tmp_path)
+    monkeypatch.setattr(deploy, "Account", lambda: pytest.fail("AWS was asked"))
+    with pytest.raises(typer.Exit):
+        deploy.deploy("dev")
+    assert "the pages are not built" in capsys.readouterr().out
+
+
 def test_a_stack_whose_first_changes_were_declined_can_be_created(operator: Operator) -> None:
     account, client = _as_account(operator), operator.client("cloudformation")
     client.create_change_set(
