@@ -114,6 +114,14 @@ def test_another_text_under_the_same_seed_repeats_no_key_and_no_nonce(buyer: Key
     assert one.content[:40] != other.content[:40]
 
 
+def test_another_date_under_the_same_seed_repeats_no_key_and_no_nonce(buyer: Key) -> None:
+    at, seed = 1_764_370_000, bytes(32)
+    wraps = [gift_wrap.wrapped(TEXT, SERVICE, buyer.public, at, seed=seed, dated=at + n)[0] for n in (0, 1, 2)]
+    wraps.append(gift_wrap.wrapped(TEXT, SERVICE, buyer.public, at, seed=seed)[0])
+    assert len({wrap.pubkey for wrap in wraps}) == len({wrap.content[:40] for wrap in wraps}) == 4
+    assert len({opened(wrap, buyer)[1]["id"] for wrap in wraps}) == 1
+
+
 def test_who_knows_the_seed_alone_cannot_tell_which_message_it_is_of(buyer: Key) -> None:
     seed = os.urandom(32)
     ours, _ = gift_wrap.wrapped(TEXT, SERVICE, buyer.public, 1_764_370_000, seed=seed)
@@ -173,6 +181,17 @@ def test_a_relay_that_takes_nothing_of_days_ago_gets_it_dated_now(index: Relay, 
     name(index, buyer, inbox.url)
     assert send(buyer, index) == "sent"
     assert len(inbox.passed) == 1
+
+
+def test_a_relay_that_takes_what_is_recent_alone_gets_it_hours_later(index: Relay, inbox: Relay, buyer: Key) -> None:
+    """A reminder that is tried again: the wrap is new, the message in it is the one of the first try."""
+    inbox.oldest = 900
+    name(index, buyer, inbox.url)
+    at, seed = int(time.time()) - 6 * 3600, os.urandom(32)
+    assert send_by(buyer, [index.url], at=at, seed=seed).outcome == "sent"
+    (wrap,) = inbox.passed
+    assert opened(wrap, buyer)[1]["created_at"] == at
+    assert wrap.created_at > at + 6 * 3600 - 60
 
 
 def test_a_relay_that_asks_who_we_are_is_told_no_more_than_the_key_of_this_message(

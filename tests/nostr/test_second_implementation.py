@@ -91,13 +91,12 @@ def test_a_changed_text_is_refused_by_both() -> None:
         encryption.decrypt(changed, theirs, ours.public)
 
 
-@pytest.mark.parametrize("backdated", [True, False])
-def test_a_direct_message_is_read(backdated: bool) -> None:
+@pytest.mark.parametrize("later", [None, 0, 3_600])
+def test_a_direct_message_is_read(later: int | None) -> None:
     service, buyer, now = Key.new(), Key.new(), 1_764_370_000
+    dated = None if later is None else now + later
     text = "Dein Plan endet am 2026-12-31 – 49 €"
-    event, once = wrapped(
-        text, service, buyer.public, now, seed=os.urandom(32), expires_at=now + 86_400, backdated=backdated
-    )
+    event, once = wrapped(text, service, buyer.public, now, seed=os.urandom(32), expires_at=now + 86_400, dated=dated)
     found, genuine, stranger = judged(
         ["unwrap", event.as_json(), buyer.secret], ["verify", event.as_json()], ["unwrap", event.as_json(), once.secret]
     )

@@ -24,14 +24,14 @@ def wrapped(
     *,
     seed: bytes,
     expires_at: int | None = None,
-    backdated: bool = True,
+    dated: int | None = None,
 ) -> tuple[Event, Key]:
     """The event to publish, and the key that signed it. There is no copy for ourselves, so nothing is kept to read
     later.
 
     The same input makes the same event, so that what may have arrived can be sent again and is one message. `seed`:
     random, for this message alone; who has it and the sender's key can open the wrap. After `expires_at` relays may
-    forget it. `backdated` False: for relays that refuse events dated days ago.
+    forget it. `dated`: what seal and wrap are dated, for relays that refuse old events; None: up to two days back.
     """
     tags = [["p", recipient]]
     message = json.dumps(
@@ -45,13 +45,15 @@ def wrapped(
         }
     )
 
+    date = dated is None if dated in (None, now) else dated  # as it was called when there were these two
+
     def drawn(what: str) -> bytes:
         """32 bytes that nobody else can know, others for another message: a nonce must never be used twice."""
         secret = hmac.digest(bytes.fromhex(sender.secret), seed, "sha256")
-        return hmac.digest(secret, f"{what}|{recipient}|{backdated}|{expires_at}|{message}".encode(), "sha256")
+        return hmac.digest(secret, f"{what}|{recipient}|{date}|{expires_at}|{message}".encode(), "sha256")
 
     def when(what: str) -> int:
-        return now - int.from_bytes(drawn(what)[:8], "big") % _SPREAD if backdated else now
+        return now - int.from_bytes(drawn(what)[:8], "big") % _SPREAD if dated is None else dated
 
     content = encrypt_with(message, conversation_key(sender, recipient), drawn("seal"))
     seal = signed(sender, SEAL, content, [], when("sealed at"))

@@ -16,6 +16,8 @@ from billing.nostr.relays import MOST, Delivered, Relays
 _PROFILE, _INBOX = 0, 10050
 _LOOK_SECONDS = 10.0
 _SEND_SECONDS = 15.0
+# Relays that take recent events alone take what is so many seconds old.
+_RECENT = 300
 # Where people's lists of inbox relays are collected.
 INDEXES = ("wss://purplepag.es", "wss://relay.damus.io", "wss://relay.primal.net")
 
@@ -72,8 +74,9 @@ def send(
     if not inbox.relays:
         return Sent(outcome="no_inbox" if inbox.certain else "not_looked")
     sent = Sent(outcome="unreachable")
-    for backdated in (True, False):  # some relays refuse what is of days ago
-        event, once = wrapped(text, service, recipient, at, seed=seed, expires_at=expires_at, backdated=backdated)
+    now = int(relays.clock())
+    for dated in (None, at, now) if now > at + _RECENT else (None, at):  # some relays refuse what is not recent
+        event, once = wrapped(text, service, recipient, at, seed=seed, expires_at=expires_at, dated=dated)
         # A relay that asks who we are is shown the key that is used once: ours would link the recipient to this
         # service.
         delivered = relays.publish(inbox.relays, event, deadline.left(_SEND_SECONDS), once)

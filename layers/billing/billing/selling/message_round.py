@@ -22,8 +22,8 @@ from billing.store.due import Due, DueStore
 from billing.store.messages import MessageStore, Recipient
 from billing.store.plans import PlanStore
 
-# One message may take so long: the look-up of the inbox, and two ways of sending. With less time left none is begun.
-_EACH_SECONDS = 45
+# One message may take so long: the look-up of the inbox, and three ways of sending. With less time left none is begun.
+_EACH_SECONDS = 60
 # More messages to one account in one round would be an endless loop.
 _MOST = 8
 
