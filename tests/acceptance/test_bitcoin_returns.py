@@ -93,6 +93,30 @@ def test_amounts_that_others_make_are_rounded_and_told(btcpay: World, amount: st
     assert (refund["amount_cents"], refund["exact_amount"]) == (cents, f"{amount} USD")
 
 
+def test_a_refund_that_the_server_made_in_satoshis_counts_at_the_invoices_rate(btcpay: World) -> None:
+    invoice = btcpay.buy(TAX_PASS)
+    paid = btcpay.app.invoices[invoice].satoshis
+    btcpay.app.refunds.by_the_server(invoice, "Custom", str(paid // 2), "SATS")
+    assert btcpay.settle() == 0
+    assert (btcpay.bought.status, books(btcpay)) == ("partially_refunded", PRICE - PRICE // 2)
+
+
+def test_a_refund_that_cannot_be_converted_hides_no_money(btcpay: World) -> None:
+    """Our books have no rate for it: a person has to look, and everything else goes on."""
+    btcpay.app.tells_refunds = False
+    invoice = btcpay.buy(TAX_PASS)
+    btcpay.app.refunds.by_the_server(invoice, "Custom", "10.00", "EUR")
+    btcpay.app.webhooks.lose = True
+    btcpay.app.advance(60)
+    btcpay.app.pay(invoice, sats(btcpay, invoice, 1000))
+    btcpay.poll(DAY)
+    assert (flagged(btcpay), btcpay.bought.surplus_cents) == ([invoice], 1000)
+    btcpay.app.pay(invoice, sats(btcpay, invoice, 500))
+    with pytest.raises(ProviderError, match="is in EUR"):
+        btcpay.desk.reread("btcpay", invoice, btcpay.now)
+    assert btcpay.bought.surplus_cents == 1500
+
+
 def test_half_paid_where_a_further_payment_costs_a_fee(btcpay: World) -> None:
     btcpay.app.network_fee = 3000
     invoice = opened(btcpay, PLUS)

@@ -12,13 +12,13 @@ from billing.providers import PREPAID, PROVIDERS, prepaid_client
 from billing.providers.interface import Client
 from billing.rules.apply import accept, accept_late
 from billing.rules.consequences import Consequences, consequences
-from billing.rules.facts import Ref
+from billing.rules.facts import Fact, Ref
 from billing.rules.history import By
 from billing.rules.plans import Catalogue
 from billing.rules.records import SURPLUS, Account, Payment, Purchase, Refund, Subscription
 from billing.rules.refunds import open_requests
 from billing.rules.times import rfc3339
-from billing.selling.invoices import purchase_of, read_whole
+from billing.selling.invoices import purchase_of, readings
 from billing.selling.refunds import Refunds, Wanted
 from billing.store.accounts import AccountStore
 from billing.store.due import DueStore
@@ -78,7 +78,13 @@ class InvoiceDesk:
             except ProviderError:
                 return ()
 
-        self._applier.apply(account.user_id, provider, read_whole(client, purchase, elsewhere, now), now)
+        facts: list[Fact] = []
+        try:
+            for read in readings(client, purchase, elsewhere, now):
+                facts += read
+        finally:  # what was read counts, even if a refund could not be read
+            if facts:
+                self._applier.apply(account.user_id, provider, facts, now)
         account, purchase = self._find(provider, purchase_id)
         urls = [client.refund_url(refund_id) for refund_id in _open_refunds(purchase)]
         return {**view(account.user_id, purchase), "claim_urls": [url for url in urls if url]}

@@ -4,7 +4,7 @@ A webhook only makes this faster. What no webhook told (a lost one, a payment th
 found by looking again, ever more rarely as an invoice ages.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -92,10 +92,16 @@ class Poller:
         return purchase if self._due.claim(due, next_poll(purchase, now)) else None
 
     def _look(self, user_id: str, purchase: Purchase, elsewhere: Callable[[], Sequence[str]], now: int) -> bool:
-        facts = read_whole(self._client(purchase.provider), purchase, elsewhere, now)
-        if not _is_news(purchase, facts):
+        facts: list[Fact] = []
+        try:
+            for read in readings(self._client(purchase.provider), purchase, elsewhere, now):
+                facts += read
+        finally:  # what was read counts, even if a refund could not be read
+            news = _is_news(purchase, facts)
+            if news:
+                self._applier.apply(user_id, purchase.provider, facts, now)
+        if not news:
             return False
-        self._applier.apply(user_id, purchase.provider, facts, now)
         self._logger.info(
             "invoice changed without a webhook",
             extra={"provider": purchase.provider, "invoice": purchase.purchase_id},
@@ -103,12 +109,15 @@ class Poller:
         return True
 
 
-def read_whole(client: Client, purchase: Purchase, elsewhere: Callable[[], Sequence[str]], now: int) -> list[Fact]:
-    """An invoice with its refunds: those that are on their way, and those made `elsewhere` that may be new. `elsewhere`
-    is only asked where money came, because nothing else can be refunded."""
-    facts = list(client.read(Ref("purchase", purchase.purchase_id), now))
+def readings(
+    client: Client, purchase: Purchase, elsewhere: Callable[[], Sequence[str]], now: int
+) -> Iterator[Sequence[Fact]]:
+    """An invoice, then each of its refunds: those that are on their way, and those made `elsewhere` that may be new.
+    `elsewhere` is only asked where money came, because nothing else can be refunded."""
+    facts = client.read(Ref("purchase", purchase.purchase_id), now)
     if not facts:
         raise ProviderError(f"{purchase.provider} has no invoice {purchase.purchase_id} any more")
+    yield facts
     recorded = purchase.payment.refunds if purchase.payment else {}
     read = {fact.refund_id for fact in facts if isinstance(fact, RefundFact)}
     open_ones = [refund_id for refund_id, refund in recorded.items() if refund.status == "pending"]
@@ -116,8 +125,7 @@ def read_whole(client: Client, purchase: Purchase, elsewhere: Callable[[], Seque
     made = [made_id for made_id in elsewhere() if made_id not in recorded] if came else []
     for refund_id in dict.fromkeys([*open_ones, *made]):
         if refund_id not in read:
-            facts += client.read(Ref("payment", f"{purchase.purchase_id}/{refund_id}"), now)
-    return facts
+            yield client.read(Ref("payment", f"{purchase.purchase_id}/{refund_id}"), now)
 
 
 def _is_news(purchase: Purchase, facts: Iterable[Fact]) -> bool:

@@ -204,6 +204,8 @@ def _rate(invoice: Mapping[str, Any], methods: Sequence[Mapping[str, Any]], curr
     """The price of one unit of the claim's currency, at the invoice's rate."""
     if currency == invoice["currency"]:
         return Decimal(1)
+    if currency == "SATS":
+        return _rate(invoice, methods, "BTC") / SATOSHIS
     method = next((m for m in methods if m.get("currency") == currency), None)
     if method is None:
         raise ProviderError(f"BTCPay refund of invoice {invoice['id']} is in {currency}, the price in another one")
