@@ -60,7 +60,7 @@ def make(
             "count": count,
             "sold_cents": sold,
             "currency": currency,
-            "expires_at": None if until is None else int(until.replace(tzinfo=UTC).timestamp()) + DAY,
+            "expires_at": None if until is None else int(until.replace(tzinfo=UTC).timestamp()) + DAY - 1,
             "note": note,
             "idempotency_key": key or uuid.uuid4().hex,
         },
@@ -97,7 +97,7 @@ def show(context: typer.Context, batch: Annotated[str, typer.Argument(help="A ba
         )
         for b in desk.list()["batches"]
     ]
-    table("Vouchers", ["batch", "count", "gives", "sold for", "redeem before", "made", "by", "note"], listed)
+    table("Vouchers", ["batch", "count", "gives", "sold for", "redeem by", "made", "by", "note"], listed)
 
 
 @app.command("csv")
