@@ -3,7 +3,7 @@
 import icalendar
 import pytest
 
-from billing.rules.icalendar import LONGEST_LINE, Entry, calendar
+from billing.rules.icalendar import LENGTH, LONGEST_LINE, Entry, calendar
 from samples import NOW
 
 AWKWARD = 'Plus; "big", \\ with\na line, ümläute and 🧡' + " ₿" * 60
@@ -28,7 +28,7 @@ def test_an_entry_is_read_as_it_was_meant(alarm: int) -> None:
     assert (event["UID"], event["SEQUENCE"], event["SUMMARY"], event["DESCRIPTION"]) == (
         "u-1", 3, "Plus ends", "Renew it.",
     )  # fmt: skip
-    assert event["DTSTART"].dt.timestamp() == NOW
+    assert (event["DTSTART"].dt.timestamp(), event["DTEND"].dt.timestamp()) == (NOW, NOW + LENGTH)
     assert event["DTSTAMP"].dt == event["LAST-MODIFIED"].dt
     assert event["DTSTAMP"].dt.timestamp() == NOW - 60
     assert (event["TRANSP"], event["CLASS"], event["URL"]) == ("TRANSPARENT", "PRIVATE", "https://shop.example/account")

@@ -1,8 +1,9 @@
 """Calendars as RFC 5545 writes them. Pure text: no clock, no names of ours.
 
-Every entry is an instant in UTC, without length: each reader sees it on the day and at the hour that it is where they
-are. A date alone would be a day late for some and a day early for others. There is no METHOD, so DTSTAMP is when the
-entry last changed (3.8.7.2), and the same state is the same text to the octet.
+Every entry is an instant in UTC: each reader sees it on the day and at the hour that it is where they are. A date alone
+would be a day late for some and a day early for others. It has an end, which must be later (3.8.2.2): iCloud takes no
+event without one, and others make a day of it. There is no METHOD, so DTSTAMP is when the entry last changed (3.8.7.2),
+and the same state is the same text to the octet.
 """
 
 from collections.abc import Iterable, Iterator
@@ -12,6 +13,8 @@ from billing.data import dataclass
 
 # Without the line break, which is CR LF (3.1).
 LONGEST_LINE = 75
+# Seconds that an entry lasts.
+LENGTH = 900
 # A calendar has a component at least (3.6); one without entries says which zone it would have used.
 _NO_ENTRIES = (
     "BEGIN:VTIMEZONE",
@@ -63,6 +66,7 @@ def _event(entry: Entry, url: str, language: str) -> Iterator[str]:
     yield f"LAST-MODIFIED:{_moment(entry.changed_at)}"
     yield f"SEQUENCE:{entry.sequence}"
     yield f"DTSTART:{_moment(entry.at)}"
+    yield f"DTEND:{_moment(entry.at + LENGTH)}"
     yield f"SUMMARY;LANGUAGE={language}:{_text(entry.summary)}"
     yield f"DESCRIPTION;LANGUAGE={language}:{_text(entry.description)}"
     yield f"URL:{url}"
