@@ -137,6 +137,7 @@ def test_an_entry_stays_itself_while_it_moves(call: Call, has: Callable[..., Non
     assert (after["DTSTART"].dt - before["DTSTART"].dt).days == 30
     saved = entries(call("calendars.file", query={"language": "en"}).json["content"])["Plus ends"]
     assert saved["UID"] == before["UID"]
+    assert ("CLASS" in after, saved["CLASS"]) == (False, "PRIVATE")
 
 
 def test_a_new_address_ends_the_old_one_and_an_ended_one_is_as_one_that_never_was(

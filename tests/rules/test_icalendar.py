@@ -14,8 +14,9 @@ def entry(**more: object) -> Entry:
     return Entry(**{**known, "changed_at": NOW - 60, "sequence": 3, "alarm": 1, **more})  # type: ignore[arg-type]
 
 
-def written(*entries: Entry, name: str = "Plans") -> str:
-    return calendar(name, "-//Shop//Billing//EN", "https://shop.example/account", "en", entries, refresh_hours=6)
+def written(*entries: Entry, name: str = "Plans", private: bool = False) -> str:
+    product, url = "-//Shop//Billing//EN", "https://shop.example/account"
+    return calendar(name, product, url, "en", entries, refresh_hours=6, private=private)
 
 
 def read(text: str) -> icalendar.Calendar:
@@ -31,9 +32,14 @@ def test_an_entry_is_read_as_it_was_meant(alarm: int) -> None:
     assert (event["DTSTART"].dt.timestamp(), event["DTEND"].dt.timestamp()) == (NOW, NOW + LENGTH)
     assert event["DTSTAMP"].dt == event["LAST-MODIFIED"].dt
     assert event["DTSTAMP"].dt.timestamp() == NOW - 60
-    assert (event["TRANSP"], event["CLASS"], event["URL"]) == ("TRANSPARENT", "PRIVATE", "https://shop.example/account")
+    assert (event["TRANSP"], event["URL"]) == ("TRANSPARENT", "https://shop.example/account")
     (alert,) = event.walk("VALARM")
     assert (alert["ACTION"], alert["TRIGGER"].dt.total_seconds()) == ("DISPLAY", -86_400 * alarm)
+
+
+def test_entries_are_private_where_it_is_said() -> None:
+    (event,), (marked,) = (read(written(entry(), private=private)).walk("VEVENT") for private in (False, True))
+    assert ("CLASS" in event, marked["CLASS"]) == (False, "PRIVATE")
 
 
 def test_what_is_awkward_comes_back_whole_in_lines_that_are_short_enough() -> None:

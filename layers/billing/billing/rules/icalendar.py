@@ -42,8 +42,19 @@ class Entry:
     alarm: int
 
 
-def calendar(name: str, product: str, url: str, language: str, entries: Iterable[Entry], *, refresh_hours: int) -> str:
-    """The whole text. `url`: the page where the buyer acts on each entry."""
+def calendar(
+    name: str,
+    product: str,
+    url: str,
+    language: str,
+    entries: Iterable[Entry],
+    *,
+    refresh_hours: int,
+    private: bool = False,
+) -> str:
+    """The whole text. `url`: the page where the buyer acts on each entry. `private`: for a file to import, because others
+    may see the calendar it goes into. Google shows whoever follows a feed "busy" in place of each private entry.
+    """
     lines = [
         "BEGIN:VCALENDAR",
         "VERSION:2.0",
@@ -54,12 +65,12 @@ def calendar(name: str, product: str, url: str, language: str, entries: Iterable
         f"REFRESH-INTERVAL;VALUE=DURATION:PT{refresh_hours}H",
         f"X-PUBLISHED-TTL:PT{refresh_hours}H",
     ]
-    events = [line for entry in entries for line in _event(entry, url, language)]
+    events = [line for entry in entries for line in _event(entry, url, language, private=private)]
     lines += [*(events or _NO_ENTRIES), "END:VCALENDAR"]
     return "".join(f"{folded}\r\n" for line in lines for folded in _folded(line))
 
 
-def _event(entry: Entry, url: str, language: str) -> Iterator[str]:
+def _event(entry: Entry, url: str, language: str, *, private: bool) -> Iterator[str]:
     yield "BEGIN:VEVENT"
     yield f"UID:{_text(entry.uid)}"
     yield f"DTSTAMP:{_moment(entry.changed_at)}"
@@ -70,7 +81,8 @@ def _event(entry: Entry, url: str, language: str) -> Iterator[str]:
     yield f"SUMMARY;LANGUAGE={language}:{_text(entry.summary)}"
     yield f"DESCRIPTION;LANGUAGE={language}:{_text(entry.description)}"
     yield f"URL:{url}"
-    yield "CLASS:PRIVATE"
+    if private:
+        yield "CLASS:PRIVATE"
     yield "STATUS:CONFIRMED"
     yield "TRANSP:TRANSPARENT"  # it does not show its owner as busy
     yield "BEGIN:VALARM"

@@ -91,9 +91,10 @@ class Calendars:
             self._store.put(user_id, None, made)
             return made
 
-        return {"name": f"renewals{ENDING}", "content": self._text(user_id, retry(seeded), language, now)}
+        text = self._text(user_id, retry(seeded), language, now, private=True)
+        return {"name": f"renewals{ENDING}", "content": text}
 
-    def _text(self, user_id: str, stored: Calendar, language: Language, now: int) -> str:
+    def _text(self, user_id: str, stored: Calendar, language: Language, now: int, *, private: bool = False) -> str:
         account = self._accounts.load(user_id)
         changed_at = max(self._store.changed_at(user_id), stored.made_at or 0)
         named = uuid.UUID(stored.seed)
@@ -112,7 +113,13 @@ class Calendars:
         ]
         product = f"-//BitSleuth//Billing//{language.upper()}"
         return calendar(
-            TEXTS[language]["name"], product, self._billing_page, language, entries, refresh_hours=_REFRESH_HOURS
+            TEXTS[language]["name"],
+            product,
+            self._billing_page,
+            language,
+            entries,
+            refresh_hours=_REFRESH_HOURS,
+            private=private,
         )
 
 
