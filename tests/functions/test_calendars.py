@@ -121,7 +121,7 @@ def test_every_entry_has_words_in_every_language(call: Call, has: Callable[..., 
             has(*records)
         text = read(call, made(call, language)).text
         assert "{" not in text
-        assert f"LANGUAGE={language}" in text
+        assert f"//{language.upper()}\r\n" in text
         assert len(entries(text)) >= len(expected)
 
 

@@ -16,7 +16,7 @@ def entry(**more: object) -> Entry:
 
 def written(*entries: Entry, name: str = "Plans", private: bool = False) -> str:
     product, url = "-//Shop//Billing//EN", "https://shop.example/account"
-    return calendar(name, product, url, "en", entries, refresh_hours=6, private=private)
+    return calendar(name, product, url, entries, refresh_hours=6, private=private)
 
 
 def read(text: str) -> icalendar.Calendar:
@@ -27,7 +27,7 @@ def read(text: str) -> icalendar.Calendar:
 def test_an_entry_is_read_as_it_was_meant(alarm: int) -> None:
     (event,) = read(written(entry(alarm=alarm))).walk("VEVENT")
     assert (event["UID"], event["SEQUENCE"], event["SUMMARY"], event["DESCRIPTION"]) == (
-        "u-1", 3, "Plus ends", "Renew it.",
+        "u-1", 3, "Plus ends", "Renew it.\nhttps://shop.example/account",
     )  # fmt: skip
     assert (event["DTSTART"].dt.timestamp(), event["DTEND"].dt.timestamp()) == (NOW, NOW + LENGTH)
     assert event["DTSTAMP"].dt == event["LAST-MODIFIED"].dt
@@ -52,7 +52,7 @@ def test_what_is_awkward_comes_back_whole_in_lines_that_are_short_enough() -> No
         line.decode()  # no character is parted
     (event,) = read(text).walk("VEVENT")
     assert event["SUMMARY"] == AWKWARD
-    assert event["DESCRIPTION"] == AWKWARD
+    assert event["DESCRIPTION"].startswith(AWKWARD)
 
 
 def test_what_no_text_may_hold_is_left_out() -> None:

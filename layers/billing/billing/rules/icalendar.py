@@ -46,31 +46,33 @@ def calendar(
     name: str,
     product: str,
     url: str,
-    language: str,
     entries: Iterable[Entry],
     *,
     refresh_hours: int,
     private: bool = False,
 ) -> str:
-    """The whole text. `url`: the page where the buyer acts on each entry. `private`: for a file to import, because others
-    may see the calendar it goes into. Google shows whoever follows a feed "busy" in place of each private entry.
+    """The whole text. `url`: the page where the buyer acts on each entry, in its description too: many calendars show
+    no other link. `private`: for a file to import, because others may see the calendar it goes into; who follows a feed
+    at Google reads "busy" in place of each private entry.
+
+    No text names its language: that is allowed, and some calendars leave out a text that does.
     """
     lines = [
         "BEGIN:VCALENDAR",
         "VERSION:2.0",
         f"PRODID:{_text(product)}",
         "CALSCALE:GREGORIAN",
-        f"NAME;LANGUAGE={language}:{_text(name)}",
+        f"NAME:{_text(name)}",
         f"X-WR-CALNAME:{_text(name)}",
         f"REFRESH-INTERVAL;VALUE=DURATION:PT{refresh_hours}H",
         f"X-PUBLISHED-TTL:PT{refresh_hours}H",
     ]
-    events = [line for entry in entries for line in _event(entry, url, language, private=private)]
+    events = [line for entry in entries for line in _event(entry, url, private=private)]
     lines += [*(events or _NO_ENTRIES), "END:VCALENDAR"]
     return "".join(f"{folded}\r\n" for line in lines for folded in _folded(line))
 
 
-def _event(entry: Entry, url: str, language: str, *, private: bool) -> Iterator[str]:
+def _event(entry: Entry, url: str, *, private: bool) -> Iterator[str]:
     yield "BEGIN:VEVENT"
     yield f"UID:{_text(entry.uid)}"
     yield f"DTSTAMP:{_moment(entry.changed_at)}"
@@ -78,8 +80,8 @@ def _event(entry: Entry, url: str, language: str, *, private: bool) -> Iterator[
     yield f"SEQUENCE:{entry.sequence}"
     yield f"DTSTART:{_moment(entry.at)}"
     yield f"DTEND:{_moment(entry.at + LENGTH)}"
-    yield f"SUMMARY;LANGUAGE={language}:{_text(entry.summary)}"
-    yield f"DESCRIPTION;LANGUAGE={language}:{_text(entry.description)}"
+    yield f"SUMMARY:{_text(entry.summary)}"
+    yield f"DESCRIPTION:{_text(entry.description)}\\n{_text(url)}"
     yield f"URL:{url}"
     if private:
         yield "CLASS:PRIVATE"
@@ -87,7 +89,7 @@ def _event(entry: Entry, url: str, language: str, *, private: bool) -> Iterator[
     yield "TRANSP:TRANSPARENT"  # it does not show its owner as busy
     yield "BEGIN:VALARM"
     yield "ACTION:DISPLAY"
-    yield f"DESCRIPTION;LANGUAGE={language}:{_text(entry.summary)}"
+    yield f"DESCRIPTION:{_text(entry.summary)}"
     yield f"TRIGGER:-P{entry.alarm}D" if entry.alarm else "TRIGGER:PT0S"
     yield "END:VALARM"
     yield "END:VEVENT"

@@ -116,7 +116,6 @@ class Calendars:
             TEXTS[language]["name"],
             product,
             self._billing_page,
-            language,
             entries,
             refresh_hours=_REFRESH_HOURS,
             private=private,
