@@ -184,6 +184,15 @@ def test_a_refund_that_is_read_late_is_dated_by_the_day_it_was_made(shop: Shop) 
     assert (refund.made_at, refund.observed_at) == (START, START + 3 * DAY)
 
 
+def test_one_of_several_payments_of_an_invoice_does_not_tell_the_fee_of_all(shop: Shop) -> None:
+    sub = shop.subscribe()
+    (charge,) = shop.books.all("charge")
+    charge["amount"] -= 100
+    owner = shop.client.read(Ref("payment", charge["payment_intent"]), START)[0]
+    assert isinstance(owner, PaymentFact)
+    assert (owner.payment_id, owner.fee_cents) == (sub["latest_invoice"], None)
+
+
 def test_a_payment_of_another_product_is_not_ours(shop: Shop) -> None:
     intent = shop.books.pay(500, "usd", None, {})
     assert shop.client.read(Ref("payment", intent["id"]), START) == ()

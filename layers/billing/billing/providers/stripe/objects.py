@@ -72,9 +72,7 @@ def _subscription_metadata(invoice: Object) -> Object:
     return metadata or {}
 
 
-def payment_fact(
-    invoice: Object, observed_at: int, *, charge_ids: tuple[str, ...] = (), fee_cents: int | None = None
-) -> PaymentFact | None:
+def payment_fact(invoice: Object, observed_at: int, *, charge_ids: tuple[str, ...] = ()) -> PaymentFact | None:
     """The payment of a subscription's paid invoice, also if paid by a retry or outside Stripe; None without one."""
     subscription_id = invoice_subscription(invoice)
     if subscription_id is None:
@@ -98,7 +96,6 @@ def payment_fact(
         period_start=lines[0].start if lines else None,
         period_end=lines[0].end if lines else None,
         refs=tuple(dict.fromkeys(name for name in (*names, *charge_ids) if name)),
-        fee_cents=fee_cents,
         customer_id=invoice.get("customer"),
         price_id=lines[0].price_id or None if lines else None,
         plan_id=metadata.get("plan_id"),

@@ -172,7 +172,7 @@ class Reader:
             ),
             None,
         )
-        owner = owner or self._invoice_of(name, seen, charge_ids, fee)
+        owner = owner or self._invoice_of(name, seen, charge)
         if owner is None:
             return ()
         user_id = owner.user_id
@@ -186,7 +186,8 @@ class Reader:
             ),
         )
 
-    def _invoice_of(self, intent: str, seen: int, charge_ids: tuple[str, ...], fee: int | None) -> PaymentFact | None:
+    def _invoice_of(self, intent: str, seen: int, charge: dict[str, Any]) -> PaymentFact | None:
+        names = (intent, charge["id"]) if charge else (intent,)
         payments = self._v1.invoice_payments.list(
             {"payment": {"type": "payment_intent", "payment_intent": intent}, "expand": ["data.invoice"]}
         )
@@ -194,13 +195,13 @@ class Reader:
             invoice = payment.to_dict()["invoice"]
             if not isinstance(invoice, dict):
                 continue
-            fact = objects.payment_fact(
-                self._with_all_lines(invoice), seen, charge_ids=(intent, *charge_ids), fee_cents=fee
-            )
+            fact = objects.payment_fact(self._with_all_lines(invoice), seen, charge_ids=names)
             if fact and invoice.get("status") != "paid":
                 raise Parked(f"stripe invoice {invoice['id']} of payment {intent} is not paid yet", "not_known_yet")
             if fact:
-                return fact
+                # Of several payments, one does not know the fee of all; and once booked, a fee stays.
+                whole = charge.get("amount") == fact.amount_cents
+                return replace(fact, fee_cents=objects.fee_of(charge) if whole else None)
         return None
 
     @staticmethod
