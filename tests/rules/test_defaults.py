@@ -42,7 +42,7 @@ NUMBERS = {
     "allowances.MAX_RESERVATIONS": 50,
     "consequences.ROOM": 90,
     "past.MOVED_AT_ONCE": 25,
-    "past.COVERING_KEPT": 300,
+    "past.COVERING_KEPT": 290,
     "ended.MOVED_AT_ONCE": 20,
     "ended.AT_HAND": 12,
     "entitlements.ENDED_KEPT": 10,

@@ -174,9 +174,16 @@ def test_twice_the_payments_that_stay_fit_into_an_item_even_if_each_was_returned
     """DynamoDB refuses an item beyond 400 KB, and with it every further change of the account."""
     name, at = "x" * 27, 1_790_000_000
     back = Refund(
-        refund_id=name, amount_cents=99_999, status="succeeded", observed_at=at, reason="requested_by_customer"
+        refund_id=name,
+        amount_cents=99_999,
+        status="succeeded",
+        observed_at=at,
+        reason="requested_by_customer",
+        since=at,
     )
-    taken = Dispute(dispute_id=name, amount_cents=99_999, status="open", observed_at=at, reason="product_not_received")
+    taken = Dispute(
+        dispute_id=name, amount_cents=99_999, status="open", observed_at=at, reason="product_not_received", since=at
+    )
     paid = {
         f"in_{n:024}": Payment(
             payment_id=f"in_{n:024}",

@@ -18,7 +18,7 @@ from billing.rules.records import Account, PastPayment, Payment, Subscription
 # At most so many move with one change, because a transaction holds a hundred items. The rest moves with the next.
 MOVED_AT_ONCE = 25
 # At most so many payments of the running period stay with it: DynamoDB refuses items of more than 400 KB.
-COVERING_KEPT = 300
+COVERING_KEPT = 290
 
 
 def filed(account: Account, subscription: Subscription, *new: Payment) -> Account:
