@@ -241,6 +241,25 @@ def test_a_second_one_made_in_the_dashboard_is_found_shown_and_undone(world: Wor
     assert reconcile(world, reconciler) == []
 
 
+@pytest.mark.parametrize("of", ["made in the dashboard", "paid on an old page"])
+def test_what_follows_one_that_ended_unheard_is_no_second_one(world: World, reconciler: Reconciler, of: str) -> None:
+    """The fewest events that an endpoint can send do not tell of an end."""
+    world.buy()
+    (first,) = world.app.books.all("subscription")
+    world.app.books.modify(first, {"cancel_at_period_end": True})
+    world.settle()
+    world.app.webhooks.lose = True
+    world.app.advance(32 * DAY)
+    if of == "made in the dashboard":
+        made_in_the_dashboard(world)
+    else:
+        world.player.pay(two_tabs(world)[0])
+    assert [s.status for s in world.account.subscriptions] == ["active"]
+    reconcile(world, reconciler)
+    assert sorted(s.status for s in world.account.subscriptions) == ["active", "canceled"]
+    assert (live(world), kept(world)) == (1, 1800)
+
+
 def test_what_is_left_of_undoing_it_is_found_although_nothing_is_live_twice(
     world: World, reconciler: Reconciler, monkeypatch: pytest.MonkeyPatch
 ) -> None:

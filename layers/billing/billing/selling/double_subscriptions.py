@@ -43,6 +43,9 @@ class Doubles:
         Raises `Parked` with the cause when some of it could not be done yet."""
         account, catalogue = self.accounts.load(user_id, whole=True), self.plans.catalogue()
         extra = surplus(account, catalogue)
+        if extra and not dry_run:
+            account = self._read_again(account, extra, now)
+            extra = surplus(account, catalogue)
         if not dry_run:
             for subscription, _ in extra:
                 where = {"user_id": user_id, "subscription_id": subscription.subscription_id, "policy": self.policy}
@@ -57,6 +60,12 @@ class Doubles:
         duplicates = account.duplicate_subscriptions
         left |= {s.record: s for d in duplicates if (s := _of(account, d)) and any(owed(account, s, d))}
         return list(left.values())
+
+    def _read_again(self, account: Account, extra: list[tuple[Subscription, Subscription]], now: int) -> Account:
+        """What was last heard of them may be old, and nothing is a duplicate of one that has ended."""
+        for name, provider in {s.subscription_id: s.provider for pair in extra for s in pair}.items():
+            self.applier.refresh(account.user_id, provider, Ref("subscription", name), now)
+        return self.accounts.load(account.user_id, whole=True)
 
     def _note(self, user_id: str, now: int) -> None:
         def decide(before: Account) -> Consequences | None:
