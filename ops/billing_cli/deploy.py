@@ -4,10 +4,12 @@ A second run changes nothing: each step checks the current state first. At the e
 to do.
 """
 
+import difflib
 import hashlib
 import json
 import mimetypes
 import os
+import re
 import secrets
 import subprocess
 import uuid
@@ -30,6 +32,7 @@ from billing_cli.stack import NEEDED, Stack
 
 ROOT = Path(__file__).parents[2]
 PAGES = ROOT / "frontend" / "portal" / "dist"
+TEMPLATE = ROOT / "template.yaml"
 SEEDS = ROOT / "ops" / "seeds" / "plans.json"
 STAGES = ("dev", "staging", "prod")
 ORIGINS = ("PublicUrl", "PortalUrl", "HostOrigin")
@@ -54,13 +57,27 @@ def stack_name(stage: str) -> str:
     return f"bitsleuth-billing-{stage}"
 
 
+def declared() -> list[str]:
+    """The template's parameters without `Stage`, which the command is given first."""
+    _, _, rest = TEMPLATE.read_text().partition("\nParameters:\n")
+    block = re.split(r"^\w", rest, maxsplit=1, flags=re.MULTILINE)[0]
+    return [name for name in re.findall(r"^  (\w+):", block, re.MULTILINE) if name != "Stage"]
+
+
 def chosen(pairs: Sequence[str]) -> dict[str, str]:
-    """Name=Value pairs as parameters; a slash at the end of an origin is removed. Exits on anything else."""
+    """Name=Value pairs as parameters; a slash at the end of an origin is removed. Exits on anything else.
+
+    sam ignores names that the template does not have.
+    """
     parameters: dict[str, str] = {}
+    names = declared()
     for pair in pairs:
         name, equals, value = pair.partition("=")
-        if not equals or not name.isidentifier():
+        if not equals:
             raise _stop(f"{pair}: parameters are written Name=Value, as in docs/configuration.md")
+        if name not in names:
+            near = "".join(f"; is it {close}?" for close in difflib.get_close_matches(name, names, 1))
+            raise _stop(f"{name} is no parameter of docs/configuration.md{near}")
         value = value.strip()
         if name in ORIGINS and value != (origin := value.rstrip("/").lower()):
             console.print(f"[yellow]![/] {name}: using {origin}, because an origin is lower case without a final slash")

@@ -307,6 +307,20 @@ def test_an_origin_loses_its_slash_and_anything_else_is_refused(capsys: pytest.C
     assert "Name=Value" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("pair", "said"),
+    [("HostOrgin=https://a.example", "is it HostOrigin?"), ("Stage=prod", "Stage is no parameter")],
+)
+def test_a_parameter_that_sam_would_ignore_is_refused(pair: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(typer.Exit):
+        deploy.chosen([pair])
+    assert said in capsys.readouterr().out
+
+
+def test_the_parameters_are_those_of_the_template(template: dict[str, Any]) -> None:
+    assert ["Stage", *deploy.declared()] == list(template["Parameters"])
+
+
 def test_the_first_prod_takes_real_money_and_a_later_one_keeps_what_it_has() -> None:
     fresh, there = deploy.StackState("", {}, {}), deploy.StackState("UPDATE_COMPLETE", {"Livemode": "false"}, {})
     assert deploy.parameters_for("prod", fresh, {})["Livemode"] == "true"
