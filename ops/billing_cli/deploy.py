@@ -163,6 +163,13 @@ def preflight(account: Account, stage: str, parameters: Mapping[str, str]) -> St
         raise _stop(
             f"the first deployment of {name} failed, so it can only be deleted: make destroy STAGE={stage}, then again"
         )
+    if stack.status == "UPDATE_ROLLBACK_FAILED":
+        raise _stop(
+            f"a deployment of {name} failed and could not be undone: mend what its events in CloudFormation name, "
+            f"aws cloudformation continue-update-rollback --stack-name {name}, then again"
+        )
+    if stack.status == "DELETE_FAILED":
+        raise _stop(f"{name} is half deleted: make destroy STAGE={stage}, then again")
     if stack.status.endswith("_IN_PROGRESS"):
         raise _stop(f"{name} is being changed ({stack.status}): wait until that has finished")
     if not stack.status and (left := account.secret_names(name)):
@@ -419,6 +426,7 @@ def destroy(
     if bucket := state.outputs.get("PagesBucketName"):
         _empty(account, bucket)
         _done("the pages' bucket is empty")
+    _say("Deleting the stack: about ten minutes, most of it for CloudFront")
     client = account.client("cloudformation")
     client.delete_stack(StackName=name)
     try:

@@ -175,6 +175,8 @@ class Cloud(deploy.Account):
     ("account", "parameters", "said"),
     [
         (Cloud("ROLLBACK_COMPLETE"), {}, "make destroy STAGE=dev"),
+        (Cloud("DELETE_FAILED"), {}, "make destroy STAGE=dev"),
+        (Cloud("UPDATE_ROLLBACK_FAILED"), {}, "continue-update-rollback --stack-name bitsleuth-billing-dev"),
         (Cloud("UPDATE_IN_PROGRESS"), {}, "wait until that has finished"),
         (Cloud(left=frozenset({"IDENTITY_PEPPER"})), {}, "left its secrets (IDENTITY_PEPPER)"),
         (Cloud(places=10), {"ReserveConcurrency": "true"}, "this account may run 10 functions at once"),
