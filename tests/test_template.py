@@ -210,6 +210,14 @@ def test_only_cloudfront_is_told_the_key_that_closes_the_api() -> None:
     assert headers == [{"HeaderName": HEADER, "HeaderValue": {"Fn::Sub": "{{resolve:secretsmanager:${OriginKey}}}"}}]
 
 
+def test_a_page_of_the_host_may_read_the_headers_that_the_client_reads() -> None:
+    """Without that, a call from another origin has no id to tell whoever helps."""
+    client = (ROOT / "frontend/packages/api-client/src/index.ts").read_text()
+    read = set(re.findall(r'response\.headers\.get\("([\w-]+)"\)', client)) - {"x-request-id"}  # of another gateway
+    assert read == {"apigw-requestid"}
+    assert read <= set(RESOURCES["Api"]["Properties"]["CorsConfiguration"]["ExposeHeaders"])
+
+
 def test_only_our_own_pages_may_read_an_answer_and_no_cookie_rides_along() -> None:
     cors = RESOURCES["Api"]["Properties"]["CorsConfiguration"]
     portal, host = cors["AllowOrigins"]

@@ -101,18 +101,20 @@ class Gateway:
             response = Response(status=204)
             self._allow(request, response, preflight=True)
             return response
+        request_id = str(uuid.uuid4())
         try:
-            response = self._respond(request)
+            response = self._respond(request, request_id)
         except Refused as refusal:
             response = _message(refusal.status, refusal.message)
+        response.headers["apigw-requestid"] = request_id
         self._allow(request, response)
         return response
 
-    def _respond(self, request: Request) -> Response:
+    def _respond(self, request: Request, request_id: str) -> Response:
         route, variables = self._match(request.method, request.path)
         if (request.content_length or 0) > LARGEST_BODY:
             raise Refused(413, "Request Entity Too Large")
-        event = self._event(request, route, variables)
+        event = self._event(request, route, variables, request_id)
         if route.authorizer:
             event["requestContext"]["authorizer"] = {"lambda": route.authorizer.authorize(event)}
         outcome = self._invoke(route.function, json.dumps(event).encode())
@@ -127,7 +129,7 @@ class Gateway:
                 return route, match.groupdict()
         raise Refused(404, "Not Found")
 
-    def _event(self, request: Request, route: Route, variables: dict[str, str]) -> dict[str, Any]:
+    def _event(self, request: Request, route: Route, variables: dict[str, str], request_id: str) -> dict[str, Any]:
         """The request in payload format 2.0: repeated headers and parameters joined by commas, cookies in a list."""
         headers: dict[str, str] = {}
         for name, value in request.headers:
@@ -156,7 +158,7 @@ class Gateway:
                     "sourceIp": request.remote_addr,
                     "userAgent": headers.get("user-agent", ""),
                 },
-                "requestId": str(uuid.uuid4()),
+                "requestId": request_id,
                 "routeKey": route.key,
                 "stage": "$default",
                 "time": time.strftime("%d/%b/%Y:%H:%M:%S +0000", time.gmtime(now)),

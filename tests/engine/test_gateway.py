@@ -80,6 +80,7 @@ def test_the_event_is_payload_2_0(get, token):
     assert event["requestContext"]["authorizer"] == {"lambda": {"sub": token}}
     assert event["requestContext"]["http"]["method"] == "GET"
     assert answer.raw.headers.getlist("Set-Cookie") == ["a=1", "b=2"]
+    assert answer.headers["apigw-requestid"] == event["requestContext"]["requestId"]
 
 
 @pytest.mark.parametrize(
