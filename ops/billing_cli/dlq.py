@@ -34,6 +34,8 @@ def show_all(context: typer.Context, limit: Annotated[int, typer.Option(min=1)] 
         return
     rows = [(letter.event_id, letter.type, moment(letter.created_at), letter.cause) for letter in letters]
     table("Dead letters", ["event", "type", "created", "cause"], rows)
+    if len(letters) == limit:
+        console.print(f"There may be more than these {limit}: --limit shows more.")
     console.print("Fix the cause, then: billing dlq redrive --dry-run")
 
 

@@ -152,6 +152,8 @@ def test_what_others_wrote_is_shown_as_it_is_and_never_taken_for_markup(open_sta
         answer = billing("dlq", *command)
         assert answer.exception is None or isinstance(answer.exception, SystemExit), command
     assert "[bold]x[/red]" in billing("dlq", "list").output
+    assert "There may be more" not in billing("dlq", "list").output
+    assert "There may be more than these 1" in billing("dlq", "list", "--limit", "1").output
     assert billing("dlq", "list", "--limit", "0").exit_code == 2
     assert "[bold]x[/red]" in billing("dlq", "redrive").output
 
