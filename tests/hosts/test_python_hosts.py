@@ -22,6 +22,7 @@ from starlette.responses import StreamingResponse
 from billing.identity.tokens import Signer, generate_key_set
 from billing.rules.host_signatures import headers_of, secret_of
 from bitsleuth_billing_gate import Caller, Event, Gate, Receiver, Refusal, Use, asgi
+from bitsleuth_billing_gate.tokens import Verifier
 from fakes.base import Answer, App, Request, Server, html_answer, json_answer
 
 PYTHON = Path(__file__).parents[2] / "python"
@@ -272,6 +273,28 @@ def test_keys_that_were_never_read_make_no_token_a_bad_one(api: Api) -> None:
     api.state = "up"
     clock.now += 10
     assert status(gate.decide("tax.enhanced", held)) == 200
+
+
+def test_a_key_that_is_taken_away_takes_with_it_what_was_verified_with_it(api: Api) -> None:
+    clock, published = Clock(), [JWKS]
+    names = {"published": None, "issuer": "bitsleuth-billing", "audience": "bitsleuth-analyzer"}
+    verifier = Verifier(lambda: published[0], clock, **names)  # type: ignore[arg-type]
+    forged = token({"tax.enhanced": True}, life=10**8)
+    assert verifier.claims(forged)
+    published[0] = Signer({"bitsleuth-billing": generate_key_set("k2")}, "bitsleuth-billing").jwks()
+    clock.now += 301
+    deadline = time.monotonic() + 10
+    while verifier.claims(forged):  # the set is read beside it
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_what_must_not_wait_looks_no_key_up(api: Api) -> None:
+    gate, caller = Gate(api.url), Caller(token=token({"tax.enhanced": True}))
+    assert not gate.opens_from_memory("tax.enhanced", caller)
+    assert api.asked == []
+    assert status(gate.decide("tax.enhanced", caller)) == 200
+    assert gate.opens_from_memory("tax.enhanced", caller)
 
 
 def other_key() -> str:

@@ -120,7 +120,8 @@ class Gate:
         if not getattr(self._changes, "answers_at_once", False):
             return False  # To ask whether it changed may wait.
         try:
-            return self._opens(feature, caller.token) or self._opens(feature, self._renewed.get(caller.session or ""))
+            tokens = (caller.token, self._renewed.get(caller.session or ""))
+            return any(self._opens(feature, token, waits=False) for token in tokens)
         except Unavailable:
             return False
 
@@ -166,8 +167,8 @@ class Gate:
         document = self._service.refusal(session, feature)
         return Use() if document is None else Refusal(402, document)
 
-    def _opens(self, feature: str, token: str | None) -> bool:
-        claims = self._verifier.claims(token)
+    def _opens(self, feature: str, token: str | None, *, waits: bool = True) -> bool:
+        claims = self._verifier.claims(token, waits=waits)
         if claims is None or claims.version < (self._changes.version_of(claims.user_id) or 0):
             return False
         return claims.open(feature, self._now())

@@ -41,6 +41,13 @@ class Claims:
         return bool(held["limit" if renewed else "remaining"] > 0)
 
 
+@dataclass(frozen=True, slots=True)
+class _Verified:
+    claims: Claims
+    kid: str
+    key: jwt.PyJWK
+
+
 class Verifier:
     def __init__(
         self,
@@ -57,28 +64,31 @@ class Verifier:
         self._read_at = self._tried_at = float("-inf")
         self._failed = False
         self._reading = threading.Lock()
-        self._verified: OrderedDict[str, Claims] = OrderedDict()
+        self._verified: OrderedDict[str, _Verified] = OrderedDict()
 
-    def claims(self, token: str | None) -> Claims | None:
-        """None for a token that must not be believed. Raises `Unavailable` when its key could not be looked up."""
+    def claims(self, token: str | None, *, waits: bool = True) -> Claims | None:
+        """None for a token that must not be believed. Raises `Unavailable` when its key could not be looked up, or,
+        without `waits`, when it would have to be."""
         if not token or len(token) > _LONGEST:
             return None
-        claims = self._verified.get(token)
-        if claims is None:
-            claims = self._check(token)
-            if claims is None:
+        verified = self._verified.get(token)
+        # What was verified with a key that was taken away since is not believed any more.
+        if verified is None or self._key(verified.kid, waits) is not verified.key:
+            verified = self._check(token, waits)
+            if verified is None:
                 return None
-            self._verified[token] = claims
+            self._verified[token] = verified
             if len(self._verified) > _KEPT:
                 self._verified.popitem(last=False)
-        return claims if claims.expires_at > self._now() else None
+        return verified.claims if verified.claims.expires_at > self._now() else None
 
-    def _check(self, token: str) -> Claims | None:
+    def _check(self, token: str, waits: bool) -> _Verified | None:
         try:
             header = jwt.get_unverified_header(token)
             if header.get("alg") != "ES256" or header.get("typ") != "entitlements+jwt" or "crit" in header:
                 return None
-            key = self._key(str(header.get("kid")))
+            kid = str(header.get("kid"))
+            key = self._key(kid, waits)
             if key is None:
                 return None
             # Times are compared below, by the clock that was handed in.
@@ -103,14 +113,17 @@ class Verifier:
         if max(times[:2]) > self._now() + _LEEWAY:
             return None
         version = said.get("ver")
-        return Claims(str(said["sub"]), said["f"], version if isinstance(version, int) else 0, times[2])
+        claims = Claims(str(said["sub"]), said["f"], version if isinstance(version, int) else 0, times[2])
+        return _Verified(claims, kid, key)
 
-    def _key(self, kid: str) -> jwt.PyJWK | None:
+    def _key(self, kid: str, waits: bool) -> jwt.PyJWK | None:
         """A known key is never waited for; an unknown one is looked up, and when that fails it is not "unknown"."""
-        if kid in self._keys:
+        if (key := self._keys.get(kid)) is not None:
             if self._now() - self._read_at > _LIVE and self._may_try():
                 threading.Thread(target=self._read, daemon=True).start()
-            return self._keys[kid]
+            return key
+        if not waits:
+            raise Unavailable("the key would have to be looked up")
         with self._reading:
             if kid not in self._keys and self._may_try():
                 self._read()

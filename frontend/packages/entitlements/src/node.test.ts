@@ -94,7 +94,7 @@ describe("the published key set", () => {
     });
     let now = NOW;
     const options = { keys: "https://billing.example/jwks", fetch, now: () => now };
-    return { set, fetch, later: (s: number) => (now += s), verify: createVerifier(options).verify };
+    return { set, fetch, later: (s: number) => (now += s), ...createVerifier(options) };
   }
 
   it("is read once for many tokens, also for many at the same time", async () => {
@@ -128,6 +128,19 @@ describe("the published key set", () => {
     set.down = true;
     later(1000);
     await expect(verify(issuer.token({ sub: "b", exp: NOW + 9999 }))).resolves.toBeDefined();
+  });
+
+  it("that lost a key takes away what was verified with it, however long that would live", async () => {
+    const { set, later, fetch, verify, subjectOf } = published(issuer);
+    const token = issuer.token({ exp: NOW + 10 ** 8 });
+    const session = issuer.token({ aud: "bitsleuth-billing", exp: NOW + 10 ** 8 }, { typ: "session+jwt" });
+    await Promise.all([verify(token), subjectOf(session)]);
+    set.keys = [new Issuer("k2").jwk];
+    later(301);
+    await verify(token); // the set is read beside it
+    await vi.waitFor(() => expect(verify(token)).rejects.toThrow("unknown key"));
+    expect(fetch).toHaveBeenCalledTimes(2);
+    await expect(subjectOf(session)).rejects.toThrow("unknown key");
   });
 
   it("that was never read lets nobody in, and is not mistaken for a bad token", async () => {

@@ -53,33 +53,38 @@ const KEYS_REST = 10;
 export function createVerifier(options: VerifierOptions): Verifier {
   const { issuer = "bitsleuth-billing", audience = "bitsleuth-analyzer", cacheSize = 1000, now = seconds } = options;
   const keys = typeof options.keys === "string" ? remoteKeys(options.keys, now, options) : fixedKeys(options.keys);
-  const verified = new Map<string, EntitlementClaims>();
-  const sessions = new Map<string, { sub: string; exp: number }>();
+  const verified = new Map<string, Signed & { claims: EntitlementClaims }>();
+  const sessions = new Map<string, Signed & { sub: string; exp: number }>();
 
   async function verify(token: string): Promise<EntitlementClaims> {
     const cached = verified.get(token);
-    if (cached) {
-      if (cached.exp <= now()) {
+    if (cached && (await holds(cached))) {
+      if (cached.claims.exp <= now()) {
         verified.delete(token);
         throw new InvalidToken("the token has expired");
       }
       // Moved to the end, so that the first one is always the least recently used.
       verified.delete(token);
       verified.set(token, cached);
-      return cached;
+      return cached.claims;
     }
-    const claims = entitlements(await check(token, "entitlements+jwt", audience));
-    verified.set(token, claims);
+    const { said, ...signed } = await check(token, "entitlements+jwt", audience);
+    const claims = entitlements(said);
+    verified.set(token, { ...signed, claims });
     if (verified.size > cacheSize) verified.delete(verified.keys().next().value as string);
     return claims;
   }
 
+  /** What was verified with a key that was taken away since is not believed any more. */
+  const holds = async ({ kid, key }: Signed): Promise<boolean> => (await keys(kid)) === key;
+
   async function subjectOf(session: string): Promise<string> {
     let cached = sessions.get(session);
-    if (!cached) {
-      const { sub, exp } = times(await check(session, "session+jwt", SESSION_AUDIENCE));
+    if (!cached || !(await holds(cached))) {
+      const { said, ...signed } = await check(session, "session+jwt", SESSION_AUDIENCE);
+      const { sub, exp } = times(said);
       if (typeof sub !== "string") throw new InvalidToken("the token lacks its claims");
-      cached = { sub, exp };
+      cached = { ...signed, sub, exp };
       sessions.set(session, cached);
       if (sessions.size > cacheSize) sessions.delete(sessions.keys().next().value as string);
     }
@@ -87,7 +92,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
     return cached.sub;
   }
 
-  async function check(token: string, kind: string, meant: string): Promise<Record<string, unknown>> {
+  async function check(token: string, kind: string, meant: string): Promise<Signed & { said: Record<string, unknown> }> {
     if (token.length > MAX_TOKEN_CHARS) throw new InvalidToken("the token is too long");
     const [head, body, signature, ...rest] = token.split(".");
     if (!head || !body || !signature || rest.length) throw new InvalidToken("this is not a token");
@@ -95,18 +100,19 @@ export function createVerifier(options: VerifierOptions): Verifier {
     if (header.alg !== "ES256" || header.typ !== kind || "crit" in header) {
       throw new InvalidToken("the token is of another kind");
     }
-    const key = typeof header.kid === "string" ? await keys(header.kid) : undefined;
-    if (!key) throw new InvalidToken("the token is signed with an unknown key");
+    const { kid } = header;
+    const key = typeof kid === "string" ? await keys(kid) : undefined;
+    if (typeof kid !== "string" || !key) throw new InvalidToken("the token is signed with an unknown key");
     const signed = Buffer.from(`${head}.${body}`);
     const proof = Buffer.from(signature, "base64url");
     if (!verifySignature("sha256", signed, { key, dsaEncoding: "ieee-p1363" }, proof)) {
       throw new InvalidToken("the signature is wrong");
     }
-    const claims = json(body);
-    if (claims.iss !== issuer || claims.aud !== meant) {
+    const said = json(body);
+    if (said.iss !== issuer || said.aud !== meant) {
       throw new InvalidToken("the token is of another issuer, or for somebody else");
     }
-    return claims;
+    return { said, kid, key };
   }
 
   function entitlements(claims: Record<string, unknown>): EntitlementClaims {
@@ -129,6 +135,12 @@ export function createVerifier(options: VerifierOptions): Verifier {
   }
 
   return { verify, subjectOf };
+}
+
+/** By which key something was verified. */
+interface Signed {
+  readonly kid: string;
+  readonly key: KeyObject;
 }
 
 type Keys = (kid: string) => KeyObject | undefined | Promise<KeyObject | undefined>;
