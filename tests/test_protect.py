@@ -29,7 +29,8 @@ class Api(App):
 
     def handle(self, request: Request) -> Answer:
         self.asked.append((request.method, request.target, request.headers.get("authorization")))
-        return json_answer({"code": "feature_locked" if self.status == 402 else "", "offers": []}, self.status)
+        yes, no = {"allowed": True}, {"code": "feature_locked" if self.status == 402 else "", "offers": []}
+        return json_answer(yes if self.status == 200 else no, self.status, {"location": "/elsewhere"})
 
 
 @pytest.fixture
@@ -124,16 +125,25 @@ def test_without_the_authorizer_nobody_gets_in() -> None:
     assert backend.ran == 0
 
 
-@pytest.mark.parametrize("status", [500, 404])
-def test_an_api_that_fails_lets_nobody_in(api: Api, status: int) -> None:
+@pytest.mark.parametrize("status", [500, 404, 302, 307])
+def test_an_api_that_fails_or_points_elsewhere_lets_nobody_in(api: Api, status: int) -> None:
     backend = Backend(api.url)
     api.status = status
     assert backend.call(user_id="usr_1") == (503, "billing_unavailable")
-    assert backend.ran == 0
+    assert (backend.ran, len(api.asked)) == (0, 1), "the token goes nowhere else"
 
 
 @pytest.mark.parametrize(
-    "said", [b"", b"HTTP/1.1 402 Payment Required\r\ncontent-length: 99\r\n\r\n{", b"SSH-2.0\r\n"], ids=repr
+    "said",
+    [
+        b"",
+        b"HTTP/1.1 402 Payment Required\r\ncontent-length: 99\r\n\r\n{",
+        b"SSH-2.0\r\n",
+        b"HTTP/1.1 200 OK\r\n\r\n<html>Welcome</html>",
+        b'HTTP/1.1 200 OK\r\n\r\n{"status": "ok"}',
+        b"HTTP/1.1 200 OK\r\n\r\n[]",
+    ],
+    ids=repr,
 )
 def test_an_api_that_hangs_up_or_talks_nonsense_lets_nobody_in(said: bytes) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:

@@ -23,7 +23,7 @@ from billing.identity.tokens import Signer, generate_key_set
 from billing.rules.host_signatures import headers_of, secret_of
 from bitsleuth_billing_gate import Caller, Event, Gate, Receiver, Refusal, Use, asgi
 from bitsleuth_billing_gate.tokens import Verifier
-from fakes.base import Answer, App, Request, Server, html_answer, json_answer
+from fakes.base import Answer, App, Request, Server, html_answer, json_answer, redirect
 
 PYTHON = Path(__file__).parents[2] / "python"
 SESSION = "session-1"
@@ -262,6 +262,17 @@ def test_an_api_that_is_away_is_waited_for_once_and_then_tried_by_one() -> None:
         answers = [status(gate.decide("tax.enhanced", Caller(SESSION))) for _ in range(5)]
         assert answers == [503] * 5
         assert time.monotonic() - began < 2 * 3
+
+
+def test_a_session_is_not_sent_on_to_where_somebody_redirects(api: Api) -> None:
+    class Elsewhere(App):
+        def handle(self, request: Request) -> Answer:
+            return redirect(f"{api.url}{request.target}")
+
+    with Server(Elsewhere()) as server:
+        gate = Gate(server.url, keys=JWKS)
+        assert status(gate.decide("tax.enhanced", Caller(SESSION))) == 503
+    assert api.asked == []
 
 
 def test_keys_that_were_never_read_make_no_token_a_bad_one(api: Api) -> None:

@@ -148,15 +148,27 @@ class Protection:
         )
         try:
             try:
-                with urllib.request.urlopen(request, timeout=_TIMEOUT):  # noqa: S310  as above
-                    return None
+                with _open(request, timeout=_TIMEOUT) as answered:
+                    said = json.loads(answered.read())
+                    if isinstance(said, dict) and said.get("allowed") is True:  # else something else answered
+                        return None
             except urllib.error.HTTPError as error:
                 with error:
                     if error.code in (401, 402, 403, 429):
                         return _answer(error.code, error.read().decode())
-        except (OSError, http.client.HTTPException, UnicodeDecodeError):
+        except (OSError, http.client.HTTPException, ValueError):
             pass  # answered below, as every other failure to ask
         return _problem(503, "billing_unavailable", "Access could not be checked: try again in a moment")
+
+
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    """urllib would send the caller's token on to wherever an answer points."""
+
+    def redirect_request(self, *_: object) -> None:
+        return None
+
+
+_open = urllib.request.build_opener(_NoRedirects).open
 
 
 def _problem(status: int, code: str, title: str) -> dict[str, Any]:

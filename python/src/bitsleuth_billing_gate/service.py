@@ -15,6 +15,16 @@ PATIENCE = 3
 REST = 5
 
 
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    """urllib would send the caller's session on to wherever an answer points."""
+
+    def redirect_request(self, *_: object) -> None:
+        return None
+
+
+_open = urllib.request.build_opener(_NoRedirects).open
+
+
 class Unavailable(Exception):
     """The billing API could not be asked, or did not understand: nothing can be said about access."""
 
@@ -75,7 +85,7 @@ class Service:
         )
         try:
             try:
-                with urllib.request.urlopen(request, timeout=PATIENCE) as answered:  # noqa: S310  as above
+                with _open(request, timeout=PATIENCE) as answered:
                     status, said = answered.status, answered.read()
             except urllib.error.HTTPError as error:
                 with error:
