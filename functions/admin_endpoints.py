@@ -1,4 +1,4 @@
-"""/admin/endpoints: where hosts are told by webhook what happens, and what they were told."""
+"""/admin/endpoints: the webhook endpoints of hosts, and what was delivered to them."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -38,7 +38,7 @@ def change(request: Request) -> Mapping[str, Any]:
 
 
 def act(do: Callable[..., Mapping[str, Any] | None], status: int = 200) -> Call:
-    """What is done to one endpoint and needs no body."""
+    """A call on one endpoint that takes no body."""
     return lambda request: Response(do(request.path["endpoint_id"], admin=request.user_id, now=request.now), status)
 
 

@@ -1,4 +1,4 @@
-"""What a person does to a customer's subscription, and days that are given."""
+"""/admin/users/{user_id}/subscriptions and /days: cancel, resume, change or read again a subscription; give days."""
 
 import os
 from collections.abc import Mapping

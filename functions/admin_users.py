@@ -27,7 +27,7 @@ customers = Customers(wire.customers, users)
 
 
 def find(request: Request) -> Response:
-    """By an id, whole or in part; without one the list, filtered. As JSON or as CSV."""
+    """Search by id, whole or in part; without one the filtered list. As JSON or as CSV."""
     query = request.only(*FILTERS, "q", "cursor", "limit", "format")
     page = customers.find(query, request.now)
     if wants_csv(query, request.headers):
@@ -42,7 +42,7 @@ def explain(request: Request) -> Mapping[str, Any]:
 
 
 def refund(request: Request) -> Mapping[str, Any]:
-    """Support may give back so much of a payment, and no more; an admin all of it."""
+    """An admin may refund all of a payment, support only up to a limit."""
     most = None if request.role == "admin" else int(wire.settings.required("SUPPORT_REFUND_CENTS"))
     return users.refund(*_done(request), request.parse(RefundPayment), most)
 

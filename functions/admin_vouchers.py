@@ -1,4 +1,4 @@
-"""/admin/vouchers: make a batch, list it, have its codes, revoke it."""
+"""/admin/vouchers: make a batch, list it, show its codes, revoke it."""
 
 import os
 from collections.abc import Mapping

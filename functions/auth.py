@@ -26,7 +26,7 @@ limits = Limits(aws, settings.accounts_table)
 
 
 def identities() -> Identities:
-    """Made per call, with the signing keys of this moment."""
+    """Made per call, so that rotated signing keys are used."""
     return Identities(store, limits, accounts, signer(settings), settings.secret("IDENTITY_PEPPER"))
 
 
@@ -48,7 +48,7 @@ def sign_out(request: Request) -> Response:
 
 
 def me(request: Request) -> Mapping[str, Any]:
-    """Free of charge: what the authorizer found out already."""
+    """Not rate-limited: the authorizer has read all of it already."""
     return {"user_id": request.own_user(), "role": request.role, "may": roles.allowed(request.role)}
 
 

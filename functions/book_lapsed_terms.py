@@ -1,4 +1,4 @@
-"""Every hour: book prepaid terms that have started or run out, so that revenue and churn are of today."""
+"""Every hour: book prepaid terms that have started or run out, so that revenue and churn are current."""
 
 import os
 import time

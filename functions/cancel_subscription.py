@@ -1,4 +1,4 @@
-"""The end of a subscription, at the period's end or now, and the way back."""
+"""POST /billing/subscription/cancel and /resume: cancel now or at the period's end, and take that back."""
 
 import os
 from collections.abc import Mapping
@@ -15,9 +15,9 @@ subscriptions, notes = wire.subscriptions, wire.notes
 
 
 def cancel(request: Request) -> Mapping[str, Any]:
-    """What they say as they leave is kept for a while, once it is sure that they do."""
+    """The comment is kept only where a subscription is really canceled."""
     body = request.parse(CancelSubscription)
-    left: list[str] = []
+    canceled: list[str] = []
     status = subscriptions.cancel(
         request.own_user(),
         at_period_end=body.at_period_end,
@@ -25,11 +25,11 @@ def cancel(request: Request) -> Mapping[str, Any]:
         comment=body.comment,
         now=request.now,
         subscription_id=body.subscription_id,
-        acting=lambda subscription, _: left.append(subscription.subscription_id),
+        acting=lambda subscription, _: canceled.append(subscription.subscription_id),
     )
     if body.comment:
-        for subscription_id in left:
-            notes.left(request.user_id, subscription_id, body.comment, request.now, request.now)
+        for subscription_id in canceled:
+            notes.add_comment(request.user_id, subscription_id, body.comment, request.now, request.now)
     return status
 
 

@@ -1,4 +1,4 @@
-"""What a change of plan costs, and the change as it was shown."""
+"""Change of plan: preview what it costs, and make the change that was previewed."""
 
 import os
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Every quarter of an hour: go on with erasures of users that were cut off by their time."""
+"""Every quarter of an hour: continue erasures of users that ran out of time."""
 
 import os
 import time

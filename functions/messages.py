@@ -1,4 +1,4 @@
-"""Reminders by direct message to a buyer's own Nostr key: ask, confirm, see, change, try, take back."""
+"""/billing/messages: reminders by direct message to a buyer's Nostr key: ask, confirm, show, change, test, remove."""
 
 import os
 from collections.abc import Mapping

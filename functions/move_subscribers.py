@@ -9,7 +9,7 @@ from billing.catalogue.moves import Mover
 from billing.log import Log
 from billing.wiring import Wiring
 
-# Milliseconds that are left alone at the end: a subscription that was begun is finished and noted.
+# Milliseconds kept at the end, to finish a subscription that was begun and note it.
 _MARGIN = 60_000
 
 wire = Wiring(os.environ)

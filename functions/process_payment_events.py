@@ -28,13 +28,15 @@ logger = Log()
 aftercare = Aftercare(accounts, plans, applier, client, settings.optional("DOUBLE_SUBSCRIPTIONS", "refund"), logger)
 
 
-def left(user_id: str, subscription_id: str, text: str, at: int, now: int) -> None:
-    from billing.store.notes import NoteStore  # few say why they leave: a start does without
+def keep_comment(user_id: str, subscription_id: str, text: str, at: int, now: int) -> None:
+    from billing.store.notes import NoteStore  # few comments come: do not load it at the start
 
-    NoteStore(aws, settings.accounts_table).left(user_id, subscription_id, text, at, now)
+    NoteStore(aws, settings.accounts_table).add_comment(user_id, subscription_id, text, at, now)
 
 
-processor = Processor(applier, events, livemode=settings.livemode, aftercare=aftercare.settle, left=left)
+processor = Processor(
+    applier, events, livemode=settings.livemode, aftercare=aftercare.settle, keep_comment=keep_comment
+)
 batch = Batch(
     *(processor, aws, settings.queue_url, settings.required("PAYMENT_EVENTS_DLQ_URL"), logger),
     first_wait=settings.integer("FIRST_WAIT_SECONDS", FIRST_WAIT),

@@ -1,4 +1,4 @@
-"""Every hour: hold what we have against what a provider has, one round a day, going on where the last run stopped."""
+"""Every hour: compare our records with each provider's, one round a day, continuing where the last run stopped."""
 
 import os
 import time
@@ -22,7 +22,7 @@ from billing.store.progress import ProgressStore
 ROUND_SECONDS = 20 * 3600
 # Events are looked for this far back: longer than a provider itself tries to deliver one.
 LOOK_BACK = 4 * 86_400
-# Milliseconds that are left alone at the end: a page must be finished and noted.
+# Milliseconds kept at the end, to finish a page and note it.
 _MARGIN = 60_000
 
 aws = Aws("dynamodb")
@@ -36,7 +36,9 @@ logger = Log()
 notes = NoteStore(aws, settings.accounts_table)
 aftercare = Aftercare(accounts, plans, applier, client, settings.optional("DOUBLE_SUBSCRIPTIONS", "refund"), logger)
 
-processor = Processor(applier, events, livemode=settings.livemode, aftercare=aftercare.settle, left=notes.left)
+processor = Processor(
+    applier, events, livemode=settings.livemode, aftercare=aftercare.settle, keep_comment=notes.add_comment
+)
 progress = ProgressStore(aws, settings.accounts_table)
 reconcilers = {
     name: Reconciler(name, client, accounts, plans, events, applier, processor, progress, aftercare.settle, logger)

@@ -1,4 +1,4 @@
-"""The next prepaid term in one call, and whether to be reminded of its end."""
+"""Renew prepaid time in one call, and choose whether to be reminded of its end."""
 
 import os
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Every hour: note the reminders that are due before prepaid time runs out; the stream tells them."""
+"""Every hour: note the reminders that are due before prepaid time runs out; the stream sends the events."""
 
 import os
 import time

@@ -1,4 +1,4 @@
-"""POST /billing/track: count a funnel step; no cookie, no identity, no address is looked at or kept."""
+"""POST /billing/track: count a funnel step; no cookie, identity or address is read or stored."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""A buyer's wallet that renews: connect, see, test, pause or agree anew, remove."""
+"""/billing/wallet: a wallet that pays renewals: connect, show, test, pause or change what was agreed, remove."""
 
 import os
 from collections.abc import Mapping

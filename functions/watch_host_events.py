@@ -1,4 +1,4 @@
-"""Every minute: finds events that hosts were not told, and alerts operators of what is wrong at the moment."""
+"""Every minute: find host events that were not delivered, and raise or end the operators' alerts."""
 
 import os
 import time

@@ -156,7 +156,7 @@ class Supervisor:
             function.stop()
 
     def reroute(self, endpoint_url: str, after_batch: Callable[[Outcome], Outcome] | None = None) -> None:
-        """Makes the functions use another AWS endpoint; `after_batch` may change the outcome that triggers are told."""
+        """Makes the functions use another AWS endpoint; `after_batch` may change the outcome that triggers get."""
         self._endpoint_url = endpoint_url
         self._after_batch = after_batch or _as_it_is
         for function in self._functions.values():

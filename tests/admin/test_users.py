@@ -391,7 +391,7 @@ def test_why_somebody_left_is_shown_with_their_words_for_half_a_year(desk: Desk)
     notes = NoteStore(desk.aws, "AccountsTable")
     desk.become(replace(ENDED, cancel_reason="too_expensive"))
     for _ in range(2):  # a call that is repeated says it once
-        notes.left(USER, BOUGHT.subscription_id, "I found another one", NOW, NOW)
+        notes.add_comment(USER, BOUGHT.subscription_id, "I found another one", NOW, NOW)
     shown = UserDetail.model_validate(desk.users.show(USER, NOW))
     assert shown.facts[0].cancel_reason == "too_expensive"
     assert shown.facts[0].acts == []

@@ -322,7 +322,7 @@ def test_what_somebody_says_as_they_leave_on_stripes_own_page_is_kept_as_our_for
     sub, aws = desk.subscribe(), Aws("dynamodb")
     notes = NoteStore(aws, tables["AccountsTable"])
     events = PaymentEventStore(aws, tables["PaymentEventsTable"])
-    processor = Processor(desk.applier, events, livemode=False, left=notes.left)
+    processor = Processor(desk.applier, events, livemode=False, keep_comment=notes.add_comment)
     said = {"feedback": "too_expensive", "comment": "call me on 555"}
     desk.shop.client.api.v1.subscriptions.update(
         sub["id"], {"cancel_at_period_end": True, "cancellation_details": said}

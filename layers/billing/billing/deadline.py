@@ -1,7 +1,7 @@
-"""How long this invocation may still take: one moment for everything that it calls.
+"""How long this invocation may still take: one deadline for all of its calls.
 
-Whatever is called outside, AWS or a provider, gets its own limit or what is left, whichever is less, tries and pauses
-included. So the caller gets an answer, where a killed function would leave none and no line in the log either.
+A call to AWS or a provider, with its retries and pauses, gets its own timeout or the time that is left, whichever is
+less. So the caller gets an answer and the log a line; a function that Lambda kills leaves neither.
 """
 
 import math
@@ -10,7 +10,7 @@ from typing import Any
 
 # Seconds kept back for the answer itself.
 RESERVE = 0.5
-# With less time left no other piece of a round or a batch is begun: it comes again with the next.
+# With less time left no further item of a round or a batch is begun: the next one takes it.
 LEAST = 3.0
 
 _ends_at = math.inf

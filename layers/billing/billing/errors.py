@@ -1,11 +1,11 @@
-"""What can go wrong, said once; `api/http.py` alone turns these into HTTP answers."""
+"""The exceptions that several modules share; `api/http.py` alone turns them into HTTP answers."""
 
 from collections.abc import Mapping
 
 
 class PastNeeded(Exception):
-    """What is asked of an account cannot be said without its past payments, which are only read when they are needed:
-    `AccountStore.evaluate` and `change` read them and ask again."""
+    """The rules need the account's past payments, which are not loaded by default: `AccountStore.evaluate` and `change`
+    load them and call again."""
 
 
 class BillingError(Exception):
@@ -61,7 +61,7 @@ class Conflict(BillingError):
 
 
 def account_moved(then: str = "") -> Conflict:
-    """For an account that no key opens any more: nobody could use what is done for it."""
+    """For an account that no key opens any more: nobody could use what is bought for it."""
     return Conflict(f"your key opens another account now: sign in again{then}", code="account_moved")
 
 
@@ -86,7 +86,7 @@ class ProviderError(BillingError):
 
 
 class ProviderUnavailable(ProviderError):
-    """Not answered in time, or answered 5xx/429: the same call may succeed later."""
+    """No answer in time, or 5xx or 429: the same call may succeed later."""
 
     code = "provider_unavailable"
 
@@ -102,13 +102,13 @@ class NotConfigured(Exception):
 
 
 class Parked(BillingError):
-    """What was verified cannot be applied yet: fail it, so that the queue tries again. `code` says what is missing."""
+    """A verified event that cannot be applied yet. Failing it lets the queue try again; `code` says what is missing."""
 
     code = "not_applicable_yet"
 
 
 class TryAgain(Parked):
-    """Others wrote the same at the same time, more often than we wait for. Nothing was written: ask again."""
+    """Lost the race to concurrent writers too many times. Nothing was written: call again."""
 
     code = "try_again"
 

@@ -1,7 +1,7 @@
-"""Connections to addresses that somebody typed: to the public internet alone, never to what is near us.
+"""Connections to addresses that users enter: to the public internet only, never to our own network (SSRF).
 
-A name is looked up once. When one of its addresses is not public none is used, and the connection goes to an address
-that was looked at: a name that points elsewhere a moment later changes nothing.
+A name is resolved once. If one of its addresses is not public, none is used. The connection goes to an address that
+was checked, so a name that resolves to another one a moment later (DNS rebinding) changes nothing.
 """
 
 import ipaddress
@@ -16,20 +16,20 @@ from typing import Any
 _NAME = re.compile(r"(?=.{4,253}$)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]")
 _IPV6_OF_THE_INTERNET = ipaddress.ip_network("2000::/3")
 
-# An address and a name server that keep silent are not waited for any longer, whatever time there is.
+# An address or a name server that does not answer is given up after so long, whatever time is left.
 CONNECT_SECONDS, LOOKUP_SECONDS = 5.0, 5.0
 
 
 class UnknownHost(OSError):
-    """A name that leads nowhere, or whose name server does not answer."""
+    """A name that does not resolve, or whose name server does not answer."""
 
 
 class NotPublic(OSError):
-    """A name that stands for an address within somebody's own network."""
+    """A name that resolves to an address that is not public."""
 
 
 def host_name(text: str) -> str | None:
-    """The name as DNS knows it, in lower case ASCII; None when it is none that we would connect to."""
+    """The name in DNS form (lower-case ASCII); None when we would not connect to it."""
     try:
         name = text.encode("idna").decode().lower()
     except UnicodeError:
@@ -45,9 +45,9 @@ def is_public(address: str) -> bool:
 
 
 def look_up(host: str, port: int, seconds: float = LOOKUP_SECONDS, *, inside: bool = False) -> list[Any]:
-    """Where a name leads now, as `getaddrinfo` says it. Raises `UnknownHost`, and `NotPublic` unless `inside`.
+    """The addresses of a name, as `getaddrinfo` gives them. Raises `UnknownHost`, and `NotPublic` unless `inside`.
 
-    Asked beside the work: a resolver cannot be told how long it may keep silent.
+    In a thread of its own, because `getaddrinfo` takes no timeout.
     """
     answers: list[Any] = []
 

@@ -1,7 +1,7 @@
 """A log line: one JSON object with `timestamp`, `level`, `message`, `service` and what the caller adds.
 
-Lambda takes a line that is JSON as it is. Written by hand it costs a third of the runtime's own format and a fifth of
-a logging library, which also has to be loaded.
+Lambda takes a JSON line as it is. Writing it here takes a third of the time of the runtime's own format and a fifth of
+that of a logging library, which would also have to be loaded.
 """
 
 import json
@@ -13,8 +13,8 @@ from typing import Any
 _text = json.JSONEncoder(separators=(",", ":"), default=str).encode
 
 
-# Where lines go, by its name in `sys`: the runtime puts its own in the place. A command whose answer is what it prints
-# sets "stderr".
+# Where lines go: a name in `sys`, looked up for each line because the runtime replaces the stream. A command that
+# prints its result sets "stderr".
 stream = "stdout"
 
 
@@ -23,7 +23,7 @@ def _write(line: str) -> object:
 
 
 class Log:
-    """`log.info("answered", extra={"status": 200})`, as with `logging`. Nothing in `extra` can hide what is ours."""
+    """`log.info("answered", extra={"status": 200})`, as with `logging`. `extra` cannot replace our own fields."""
 
     def __init__(self, write: Callable[[str], object] = _write) -> None:
         self._write = write
@@ -44,5 +44,5 @@ class Log:
         self._write(_text(line) + "\n")
 
 
-# For whoever lives through another time than ours, and has nothing to tell of it.
+# For simulations, and commands that print their own report.
 SILENT = Log(lambda line: None)

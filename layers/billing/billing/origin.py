@@ -1,7 +1,7 @@
-"""Where a call came from: through our own front or past it, and from which address.
+"""Whether a call came through CloudFront, and from which address.
 
-CloudFront can be given a secret that it adds to each call to the API (`ORIGIN_KEY`). With it, the API's own address
-answers nobody else, and what CloudFront says of the caller's address can be believed.
+CloudFront can add a secret header to each call to the API (`ORIGIN_KEY`). With it, the API's own address refuses
+everybody else, and the caller's address that CloudFront gives can be trusted.
 """
 
 import hmac
@@ -23,7 +23,7 @@ def check(headers: Mapping[str, str]) -> None:
 
 
 def address_of(event: Mapping[str, Any], headers: Mapping[str, str]) -> str:
-    """The caller's address; empty when it is not known: CloudFront without the key may be anybody who says so."""
+    """The caller's address; empty when it is not known: without the key anybody can send CloudFront's headers."""
     source = str(event.get("requestContext", {}).get("http", {}).get("sourceIp", ""))
     if os.environ.get("ORIGIN_KEY"):
         # CloudFront adds the address it sees at the end; API Gateway may add CloudFront's own behind it.
@@ -34,9 +34,9 @@ def address_of(event: Mapping[str, Any], headers: Mapping[str, str]) -> str:
 
 
 def prefix_of(address: str) -> str:
-    """What one household or company has: the first 24 bits of an IPv4 address, 48 of IPv6.
+    """The network of one household or company: the first 24 bits of an IPv4 address, 48 of IPv6.
 
-    Empty for what is no address, and for this machine's own, from which nobody calls over a network.
+    Empty for what is no address, and for a loopback address.
     """
     import ipaddress
 

@@ -1,6 +1,6 @@
-"""One request to an address that somebody typed in: over TLS, to the public internet alone, and never for long.
+"""One POST to an address that a user entered: over TLS, to the public internet only, within a time limit.
 
-No redirect is followed, and of the answer the head alone is read.
+No redirect is followed, and only the head of the answer is read.
 """
 
 import calendar
@@ -36,20 +36,20 @@ class Reply(NamedTuple):
 
 
 class Place(NamedTuple):
-    """`host` as the other side knows itself, and where it may be connected to."""
+    """A parsed URL. `host` goes into the Host header and the TLS handshake."""
 
     host: str
     port: int
     path: str
     tls: bool
     addresses: list[Any]
-    """As `billing.internet` looked them up."""
+    """As `billing.internet.look_up` gives them."""
 
 
 def place_of(url: str, *, at_home: bool = False) -> Place:
-    """Where a URL leads now. Raises `Unreachable` for what is no public https address.
+    """Parses a URL and resolves its host. Raises `Unreachable` for what is no public https address.
 
-    `at_home`: a stack on a developer's machine, whose hosts are there too, and without TLS.
+    `at_home`: a stack on a developer's machine, whose hosts run there too, without TLS.
     """
     if len(url) > LONGEST_URL or not url.isascii() or re.search(r"[\x00-\x20\x7f\\]", url):
         raise Unreachable("bad_url")
@@ -86,8 +86,8 @@ def post(
     at_home: bool = False,
     tls: ssl.SSLContext | None = None,
 ) -> Reply:
-    """Sends `body`, once. Raises `Unreachable`; whether it arrived is then open unless the code says that it was not
-    sent. `tls`: whom to trust, by default the public authorities."""
+    """Sends `body` once. Raises `Unreachable`: with the code timed_out or broken_off it may have arrived all the same.
+    `tls`: whom to trust, by default the public authorities."""
     ends_at = time.monotonic() + seconds
     place = place_of(url, at_home=at_home)
     connection = _connected(place, ends_at, tls)

@@ -5,8 +5,8 @@
     @billing.requires_feature("ai.chat", meter=True)
     def handler(event, context): ...
 
-It stands behind the authorizer that the billing stack exports, whose context carries what the user bought. A yes in it
-is believed; everything else is asked of the billing API before it is refused, with the caller's own token.
+It runs behind the authorizer that the billing stack exports, whose context carries what the user bought. If that gives
+access, the handler runs; otherwise the billing API is asked, with the caller's own token, before anybody is refused.
 """
 
 import base64
@@ -27,17 +27,17 @@ from billing.rules.host_signatures import is_genuine
 Handler = Callable[[dict[str, Any], Any], Any]
 # What a host does with an event: its id, its type and its data.
 Handle = Callable[[str, str, Mapping[str, Any]], None]
-# Seconds for which a yes of the billing API is believed, and how many are kept.
+# For how many seconds a yes of the billing API is cached, and how many are.
 TRUST_SECONDS = 60
-# Seconds by which the authorizer's answer may be older than a change that was heard of: the sum of its caches.
+# For how many seconds after a change the authorizer may still answer from its caches.
 AUTHORIZER_SECONDS = 90
 _KEPT = 2_000
 _TIMEOUT = 5
 
 
 class Changes(Protocol):
-    """When an account's change was heard of (Unix seconds): in this process by default. Lambda has many processes, and
-    tells one of them: there it is a table that all of them read, or the bounds of the caches hold as without."""
+    """When we last received an account's change (Unix seconds), kept in this process by default. On Lambda a webhook
+    reaches one process of many: share a table between them, or access changes only as the caches expire."""
 
     def heard_at(self, user_id: str) -> float | None: ...
 
@@ -70,8 +70,8 @@ class Protection:
     def requires_feature(self, feature: str, *, meter: bool = False, amount: int = 1) -> Callable[[Handler], Handler]:
         """Guards a handler of HTTP API events (payload 2.0). `meter` takes `amount` uses before each call.
 
-        Answers 401 without the authorizer's word, 402 with the billing API's own document, 503 when it cannot be
-        asked: nobody is let in on trust.
+        Answers 401 without the authorizer's context, 402 with the billing API's own problem document, and 503 when it
+        does not answer: access fails closed.
         """
 
         def guard(handler: Handler) -> Handler:
@@ -87,8 +87,8 @@ class Protection:
     def on_billing_event(self, secrets: Sequence[str], handle: Handle | None = None) -> Handler:
         """The handler of a POST route, without an authorizer, that the billing service calls (`whsec_…`).
 
-        Deliveries are verified. Of an account that changed nothing known is believed; then `handle` gets the event's
-        id, type and data. The same id may come again: what it does twice has to be as if done once.
+        Deliveries are verified. What is cached of a changed account is no longer used; then `handle` gets the event's
+        id, type and data. The same id may come again, so it has to be idempotent.
         """
         if not secrets:
             raise ValueError("without a secret nothing could be verified")
@@ -130,7 +130,7 @@ class Protection:
         return refusal
 
     def _known(self, caller: Mapping[str, Any], user_id: str, feature: str, heard: float | None) -> bool:
-        """Whether what is cached says yes. `heard`: when a change was heard of that the caches may not have yet."""
+        """Whether the caches give access. `heard`: when a change was received that they may not have yet."""
         if heard is None:
             sources = sources_from_json(json.loads(caller.get("sources") or "[]"))
             if isinstance(decide(sources, feature, int(self._now())), Entitlement):

@@ -1,8 +1,8 @@
-"""Texts that only a key in KMS can open again: each under a data key of its own (envelope encryption).
+"""Envelope encryption of texts with a key in KMS: each text under a data key of its own.
 
-KMS gives a data key twice, in clear and encrypted. The text is encrypted with the clear one (AES-256-GCM), which is
-then forgotten; the encrypted one lies beside it and is sent to KMS to open it. `about` is bound to both: what was
-sealed for one thing opens for no other.
+KMS returns a data key in plain and encrypted. The text is encrypted with the plain one (AES-256-GCM), which is then
+dropped; the encrypted one is stored beside the text, and KMS decrypts it when the text is read. `about` is the
+authenticated context of both: what was sealed for one thing cannot be opened for another.
 """
 
 import base64
@@ -17,17 +17,17 @@ from billing.aws import Aws, AwsError
 from billing.data import dataclass
 
 _NONCE = 12
-# KMS's words for: not encrypted by this key, not for this, or not encrypted at all.
+# KMS's errors for: another key, another context, or not a ciphertext.
 _NOT_OURS = frozenset({"InvalidCiphertextException", "IncorrectKeyException"})
 
 
 class CannotOpen(Exception):
-    """It was sealed for something else, by another key, or was changed."""
+    """Sealed for another context or by another key, or changed since."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """Both as base64 text. Without KMS neither tells anything."""
+    """Both in base64, and of no use without KMS."""
 
     content: str
     data_key: str = ""

@@ -1,4 +1,4 @@
-"""Settings: every environment variable by name, and secrets that may live in Secrets Manager.
+"""Settings from environment variables, and secrets that may be in Secrets Manager.
 
 Nothing is read at import. A missing or empty required value raises `NotConfigured`: there is no way to run with
 verification switched off by forgetting a variable. docs/configuration.md lists every name.
@@ -84,7 +84,7 @@ class Settings:
         return str(document.get(key, ""))
 
     def _fetch(self, secret_id: str, cached: str | None) -> str:
-        """The secret's text; the known one goes on while it cannot be asked for. An emptied secret is an answer."""
+        """The secret's text; the cached one while Secrets Manager does not answer. An emptied secret is an error."""
         if self._fetch_secret is None:
             raise NotConfigured(f"{secret_id} is a Secrets Manager reference, but nothing here can fetch it")
         try:
@@ -92,7 +92,7 @@ class Settings:
         except NotConfigured:
             self._changes += self._fetched.pop(secret_id, None) is not None
             raise
-        except Exception as lost:  # whatever the fetch is made of: what was good a moment ago outlives it
+        except Exception as lost:  # whatever failed, the cached value still serves
             if cached is None:
                 raise
             _log.warning("secret not refreshed", extra={"secret": secret_id, "reason": type(lost).__name__})
@@ -102,9 +102,9 @@ class Settings:
         return text
 
     def revision(self) -> int:
-        """A number that is another one when a secret has changed: what was made of secrets is then to be made anew."""
+        """Changes when a secret changes: whatever was built from secrets then has to be built again."""
         for secret_id in list(self._fetched):
-            with suppress(NotConfigured):  # emptied: of concern to whoever needs it, and not to the others
+            with suppress(NotConfigured):  # emptied: whoever reads it gets the error
                 self._dereference(secret_id)
         return self._changes
 
@@ -144,12 +144,12 @@ class Settings:
 
     @property
     def lightning(self) -> list[str]:
-        """The providers of which somebody said that their invoices can be paid over Lightning."""
+        """The providers whose invoices can be paid over Lightning, as configured."""
         return ["btcpay"] if self.optional("BTCPAY_LIGHTNING") == "true" else []
 
     @property
     def seller(self) -> list[str]:
-        """Who sells, as it stands on a receipt: line by line."""
+        """The seller's name and address, line by line, as printed on a receipt."""
         return [line.strip() for line in self.optional("SELLER").split("|") if line.strip()]
 
     @property
@@ -179,14 +179,14 @@ class Settings:
 
     @property
     def public_url(self) -> str:
-        """Origin of this API as the world sees it, without a trailing slash."""
+        """Public origin of this API, without a trailing slash."""
         return self.required("PUBLIC_URL").rstrip("/")
 
 
 def identity_provider(settings: Settings) -> dict[str, str] | None:
-    """What a page needs to sign somebody in at the identity provider (OpenID Connect, PKCE, no secret); None where it
-    is not set up for that. `token` is which of the tokens that it then gets the API takes: that for our audience.
-    `end_session_url` is "" where signing out ends the sign-in here alone."""
+    """What a page needs to sign somebody in at the identity provider (OpenID Connect, PKCE, no secret); None when it is
+    not configured. `token`: whether the API takes the id or the access token, by which of them is for our audience.
+    `end_session_url` is "" when signing out ends only the session here."""
     names = ("ISSUER", "CLIENT_ID", "AUTHORIZATION_URL", "TOKEN_URL")
     oidc = {name.lower(): settings.optional(f"OIDC_{name}") for name in names}
     if not all(oidc.values()):
@@ -197,7 +197,7 @@ def identity_provider(settings: Settings) -> dict[str, str] | None:
 
 
 def sign_in_ways(settings: Settings) -> list[str]:
-    """What this stack accepts, by name."""
+    """The ways to sign in that this stack accepts."""
     ways = ["nostr"]
     if settings.optional("OIDC_ISSUER"):
         ways.append("oidc")
@@ -207,6 +207,6 @@ def sign_in_ways(settings: Settings) -> list[str]:
 
 
 def seller_links(settings: Settings) -> dict[str, str | None]:
-    """Where a buyer can ask, and read what was agreed; None for what the seller has no page of."""
+    """The seller's pages for contact and terms; None for one that is not configured."""
     names = {"contact": "CONTACT_URL", "terms": "TERMS_URL", "privacy": "PRIVACY_URL", "refunds": "REFUND_POLICY_URL"}
     return {link: settings.optional(name) or None for link, name in names.items()}

@@ -1,7 +1,7 @@
-"""Which collaborator is made of which: lazily, so that a function loads and makes what it names and nothing else.
+"""Builds stores and use cases from the settings, lazily: a function imports and builds only what it uses.
 
-A function names at import what it will use (`refunds = Wiring(os.environ).refunds`): it is then made while Lambda
-initialises it. The functions on the hot path name their few collaborators themselves.
+A function names at import what it will use (`refunds = Wiring(os.environ).refunds`), so it is built while Lambda
+initialises it. The functions on the hot path build their few collaborators themselves.
 """
 
 import time
@@ -50,8 +50,8 @@ if TYPE_CHECKING:
 
 
 class Wiring:
-    """`env`: the environment's variables. `services`: what every invocation of the function calls in AWS. `aws`: a
-    client in place of the function's own, such as an operator's."""
+    """`services`: the AWS services that every invocation calls. `aws`: a client to use instead of a new one, such as an
+    operator's."""
 
     def __init__(self, env: Mapping[str, str], *services: str, aws: Aws | None = None) -> None:
         self.aws = aws or Aws(*(services or ("dynamodb",)))
@@ -277,7 +277,7 @@ class Wiring:
 
     @property
     def _correspondence(self) -> "tuple[MessageStore, Envelopes, Messenger]":
-        """What writing to buyers takes: who wants it, their keys, and who writes."""
+        """What sending direct messages to buyers takes."""
         from billing.nostr.messenger import Messenger
         from billing.selling.messages import Envelopes
         from billing.store.messages import MessageStore

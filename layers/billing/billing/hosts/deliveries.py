@@ -1,4 +1,4 @@
-"""Delivers host events: lane by lane, each in order, again for days, and an endpoint that stays away is paused."""
+"""Delivers host events: each lane in order, retried for days; an endpoint that keeps failing is paused."""
 
 import random
 import secrets

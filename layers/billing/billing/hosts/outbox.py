@@ -52,5 +52,5 @@ class HostEvents:
             self._wakes.send(self._store.add(endpoint.endpoint_id, wanted, now))
 
     def forget(self, account: str) -> bool:
-        """Of somebody who was erased nothing is kept, and nothing more is told. False: not all yet, call again."""
+        """Deletes an erased user's events, also those not delivered yet. False: not all yet, call again."""
         return self._store.forget(account)

@@ -31,8 +31,8 @@ class Processor:
     """`livemode`: whether this stack takes real money; events of the other mode are quarantined.
 
     `aftercare(user_id, now)` does what is left to do when a subscription begins, fails to begin, or is left while a
-    payment is open; when it raises, the event is not settled, and comes again. `left(user_id, subscription_id, text,
-    at, now)` keeps what somebody wrote as they left.
+    payment is open; when it raises, the event is not settled, and comes again. `keep_comment(user_id, subscription_id,
+    text, at, now)` keeps what a customer wrote on canceling.
     """
 
     def __init__(
@@ -42,10 +42,10 @@ class Processor:
         *,
         livemode: bool,
         aftercare: Callable[[str, int], object] = lambda user_id, now: None,
-        left: Callable[[str, str, str, int, int], object] = lambda *_: None,
+        keep_comment: Callable[[str, str, str, int, int], object] = lambda *_: None,
     ) -> None:
         self._aftercare = aftercare
-        self._left = left
+        self._keep_comment = keep_comment
         self._applier = applier
         self._events = events
         self._livemode = livemode
@@ -62,7 +62,7 @@ class Processor:
             facts = self._facts_of(notification, translation, now)
             user_id = self._applier.user_of(notification.provider, facts, now)
             outcome = self._apply(notification, translation, facts, user_id, delivery, now)
-            self._keep_words(user_id, facts, now)
+            self._keep_comments(user_id, facts, now)
             return outcome
         except Unordered as odd:
             return self._settle(
@@ -97,13 +97,13 @@ class Processor:
         self._aftercare(user_id, now)
         return self._settle(self._applier.event_of(user_id, event, outcome), outcome)
 
-    def _keep_words(self, user_id: str, facts: Sequence[Fact], now: int) -> None:
-        """When it raises, the event comes again, as a repeat, and the words are kept then."""
+    def _keep_comments(self, user_id: str, facts: Sequence[Fact], now: int) -> None:
+        """When it raises, the event comes again, as a repeat, and the comments are kept then."""
         if user_id.startswith(ERASED):
             return
         for fact in facts:
             if isinstance(fact, SubscriptionFact) and fact.comment:
-                self._left(user_id, fact.subscription_id, fact.comment, fact.canceled_at or now, now)
+                self._keep_comment(user_id, fact.subscription_id, fact.comment, fact.canceled_at or now, now)
 
     def replay(self, notification: Notification, now: int) -> Outcome:
         """Gives an event its effect again although it is settled; the rules judge it against the account as it is

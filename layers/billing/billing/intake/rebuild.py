@@ -1,4 +1,4 @@
-"""A user's state made again from the audit records alone, and held against the live one."""
+"""Rebuilds a user's state from the audit records alone, and compares it with the live one."""
 
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
@@ -29,7 +29,7 @@ class Rebuilder:
         self._processor = processor
 
     def compare(self, user_id: str, now: int) -> list[str]:
-        """Where the live state is not what the audit records give, one line each; empty when they agree.
+        """The differences between the live state and the audit records, one line each.
 
         Raises `NotFound` if there is nothing to compare.
         """
@@ -57,7 +57,7 @@ class Rebuilder:
 
 
 def _objects(account: Account) -> dict[str, Record]:
-    """What the provider has reported: each record by key, a subscription with all of its payments."""
+    """The records that come from the provider, by key; a subscription with all of its payments."""
     return {
         key: replace(r, payments=whole(account, r), past_until=None) if isinstance(r, Subscription) else r
         for key, r in account.records.items()
@@ -66,7 +66,7 @@ def _objects(account: Account) -> dict[str, Record]:
 
 
 def differences(live: Record, rebuilt: Record) -> Iterator[str]:
-    """The fields of two records of one object that differ, as `path: live → told`."""
+    """The fields of two records of one object that differ, as `path: live → rebuilt`."""
     yield from _compare("", live, rebuilt)
 
 

@@ -1,4 +1,4 @@
-"""The webhook's door: verify, minimise, enqueue. No table, no provider call; what is refused leaves no trace."""
+"""Receiving webhooks: verify, minimise, enqueue. No table, no provider call; what is refused is only logged."""
 
 import hashlib
 import json
@@ -63,8 +63,8 @@ def webhook(
 
 
 def _is_storable(notification: Notification, received_at: object, message: str) -> bool:
-    """Whether a table can hold it: texts without half characters, an id that fits a key, plausible times. `message`:
-    its JSON in ASCII, in which half a character can only be an escape."""
+    """Whether DynamoDB can store it: texts without lone surrogates, an id that fits a key, plausible times. `message`:
+    its JSON in ASCII, where a surrogate can only be an escape."""
     texts = (notification.provider, notification.event_id, notification.type)
     times = (notification.created_at, received_at)
     if not all(isinstance(text, str) and text for text in texts):
@@ -80,7 +80,7 @@ def _is_storable(notification: Notification, received_at: object, message: str) 
 
 
 def _counts_exactly(value: Mapping[str, Any] | list[Any]) -> bool:
-    """Whether each number in it is small enough to be exact for every reader."""
+    """Whether each number in it is exact in every JSON reader."""
     for inner in value if isinstance(value, list) else value.values():
         kind = type(inner)
         if kind is str:
@@ -94,7 +94,7 @@ def _counts_exactly(value: Mapping[str, Any] | list[Any]) -> bool:
 
 
 def encode(notification: Notification, received_at: int, secret_label: str, body_sha256: str) -> str:
-    """A queue message: the notification and what the door saw."""
+    """A queue message: the notification, and how it was received."""
     return _text(
         {
             "provider": notification.provider,

@@ -1,6 +1,6 @@
-"""What only two keys can read: NIP-44 version 2, and NIP-04, which some wallets still speak alone.
+"""Encryption between two keys: NIP-44 version 2, and NIP-04, the only one that some wallets know.
 
-NIP-04 carries no code that shows a change on the way: read only what an event's signature covers.
+NIP-04 is not authenticated: decrypt only what an event's signature covers.
 """
 
 import base64
@@ -87,7 +87,7 @@ def message_keys(conversation: bytes, nonce: bytes) -> tuple[bytes, bytes, bytes
 
 
 def padded_length(length: int) -> int:
-    """To how many bytes a text of so many is padded: its exact length is nobody's business."""
+    """To how many bytes a text of so many is padded, to hide its exact length."""
     if length <= 32:
         return 32
     next_power = 1 << (length - 1).bit_length()

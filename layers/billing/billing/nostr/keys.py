@@ -13,7 +13,7 @@ def is_hex(text: object, chars: int) -> bool:
 
 
 class Key:
-    """A secret key. Nothing that is printed of it tells the secret."""
+    """A secret key; printing it does not show the secret."""
 
     __slots__ = ("_private", "public")
 

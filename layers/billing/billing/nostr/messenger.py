@@ -1,4 +1,4 @@
-"""The service as somebody who writes: its own key, and the relays by which it reaches others."""
+"""Sending direct messages: the service's own key, and the relays it uses."""
 
 import hmac
 import re
@@ -22,7 +22,7 @@ class Messenger:
 
     @classmethod
     def of(cls, settings: Settings) -> "Messenger":
-        """NOSTR_SERVICE_KEY and NOSTR_INDEXES."""
+        """From NOSTR_SERVICE_KEY and NOSTR_INDEXES."""
         named = [url.strip() for url in settings.optional("NOSTR_INDEXES").split(",") if url.strip()]
         secret = lambda: settings.optional_secret("NOSTR_SERVICE_KEY")  # noqa: E731
         return cls(secret=secret, relays=Relays.of(settings), indexes=named or INDEXES)
@@ -33,7 +33,7 @@ class Messenger:
 
     @property
     def key(self) -> Key:
-        """Raises `NotConfigured` for what is no key, and does not repeat it."""
+        """Raises `NotConfigured` for what is no key; the error does not show the value."""
         try:
             return Key(bytes.fromhex(plain(self.secret(), "nsec")))
         except ValueError:

@@ -1,6 +1,6 @@
-"""Asking a wallet to pay (Nostr Wallet Connect, NIP-47). A wallet's word does not count: "paid" is a claim until the
-provider's invoice says so, "failed" may still be paid, and no answer means nothing. So the outcomes here are few, and
-whatever is not certain is `unknown`."""
+"""Asking a wallet to pay (Nostr Wallet Connect, NIP-47). A wallet's answer decides nothing: the provider's invoice says
+what was paid. "paid" is only a claim, "failed" may still be paid, and so may a request without an answer. So there are
+few outcomes here, and whatever is not certain is `unknown`."""
 
 import json
 import time
@@ -50,7 +50,7 @@ _UNSURE: Mapping[str, Unsure] = {"INTERNAL": "internal", "INTERNAL_ERROR": "inte
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Info:
-    """What a wallet says of itself, publicly: the methods that it knows, and how it can be spoken to."""
+    """A wallet's public info event: the methods and encryptions that it supports."""
 
     methods: frozenset[str]
     encryptions: frozenset[str]
@@ -107,7 +107,7 @@ class Payment:
     - `unknown`: it may be paid, now or later.
     - `not_delivered`: no relay took the request, so the wallet cannot have seen it.
 
-    `code` is the wallet's own word, for the log. `info`: its info event as read now; None when it was not found.
+    `code` is the wallet's own error code, for the log. `info`: its info event as read now; None when it was not found.
     """
 
     outcome: Outcome
@@ -326,6 +326,6 @@ def _amount(value: Any) -> int | None:
 
 
 def _worst(troubles: Mapping[str, Trouble]) -> Trouble:
-    """Of several relays' troubles the most telling one."""
+    """The most telling of several relays' troubles."""
     order: tuple[Trouble, ...] = ("unheard", "rate_limited", "auth_required", "refused")
     return next((one for one in order if one in troubles.values()), "unreachable")

@@ -1,4 +1,4 @@
-"""What hosts are told by signed webhooks: the kinds of events, their ids and their order, and the tries."""
+"""The events that hosts receive by signed webhook: kinds, ids, order and retries."""
 
 import hashlib
 import json

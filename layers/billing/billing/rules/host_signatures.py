@@ -1,4 +1,4 @@
-"""The signature of what hosts are told, after the Standard Webhooks specification 1.0.0, and the secrets behind it."""
+"""Signatures of webhooks to hosts (Standard Webhooks specification 1.0.0), and their secrets."""
 
 import base64
 import binascii

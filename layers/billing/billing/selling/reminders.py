@@ -1,7 +1,7 @@
 """Reminders before what is prepaid runs out: nothing renews by itself in bitcoin, so its buyer has to hear of it.
 
 A reminder is a note on the renewal record; the stream makes a domain event of it, which a host turns into a message.
-So a reminder is never told twice, and never told without being noted.
+So a reminder is never sent twice, and never sent without being noted.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Who redeemed a voucher, encrypted: the table alone does not tell; with the secret the redemption can be ended."""
+"""Who redeemed a voucher, encrypted: not readable from the table alone; with the secret the redemption can be ended."""
 
 import hmac
 from collections.abc import Sequence

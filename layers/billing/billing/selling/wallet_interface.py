@@ -83,7 +83,7 @@ class Wallet(Protocol):
         ...
 
     def budget(self, connection: Connection, info: Mapping[str, Any]) -> Budget | None:
-        """None: it does not tell. Raises `WalletTrouble`, also where it does not answer."""
+        """None: the wallet does not say. Raises `WalletTrouble`, also where it does not answer."""
         ...
 
     def read(self, bolt11: str) -> LightningInvoice | None:

@@ -182,7 +182,7 @@ def _due(user_id: str, record: Record) -> dict[str, object]:
 
 
 def record_from_item(stored: Mapping[str, Any]) -> Record:
-    """Raises KeyError for a record kind that this version does not know, because guessing about money is no option."""
+    """Raises KeyError for a record kind that this version does not know: we do not guess about money."""
     attributes = _renamed(values(stored))
     kind = _KINDS[attributes["record"].removeprefix(BEHIND).partition("#")[0]]
     decoded: dict[str, Any] = {f.name: attributes[f.name] for f in fields(kind) if f.name in attributes}

@@ -192,7 +192,7 @@ class HostEventStore(Outbox):
             return
 
     def release(self, claim: Claim, following: str) -> bool:
-        """All is told: the lane leaves the index. False: something came meanwhile, or the lane is not ours any more."""
+        """All is delivered: the lane leaves the index. False: an event came meanwhile, or the lease was lost."""
         return self._if_ours(
             claim,
             "SET #following = :following REMOVE due_at, due_shard, lease, failures",
@@ -231,7 +231,7 @@ class HostEventStore(Outbox):
         return next(iter(heads), None)
 
     def _first_waiting(self, claim: Claim, stands: str, following: str) -> str:
-        """The first place before `following` that nobody came to: it was taken in while the lane was being told."""
+        """The first event before `following` that still waits: it came while the lane was being delivered."""
         start = min(claim.following, stands)
         if start >= following:
             return following
@@ -255,7 +255,7 @@ class HostEventStore(Outbox):
         return True
 
     def rewind(self, lane: str, place: str, now: int) -> bool:
-        """Tells a lane again from `place` on, unless it stands before it; whether it does."""
+        """Delivers a lane again from `place` on, unless it is not past that yet; whether it does."""
         try:
             self._update(
                 lane,

@@ -1,4 +1,4 @@
-"""Rate limits per user: a counter per window, one conditional write per call, gone by itself."""
+"""Rate limits per user: a counter per window, one conditional write per call, expired by TTL."""
 
 import secrets
 

@@ -54,7 +54,7 @@ class MessageStore:
         return None if stored is None else _from_values(stored)
 
     def put(self, user_id: str, recipient: Recipient) -> None:
-        """In the place of one that is there."""
+        """Replaces the stored one."""
         self._aws.call("dynamodb", "put_item", TableName=self._table, Item=item(_written(user_id, recipient)))
 
     def change(self, user_id: str, id: str, decide: Callable[[Recipient], Recipient | None]) -> Recipient | None:

@@ -247,7 +247,7 @@ class MetricsStore:
 
 
 def _place(line: LedgerEntry) -> dict[str, str]:
-    """Where a line stands in the index: by time, told apart by a random number, which leads to nobody."""
+    """A line's key in the index: its time and a random number, which identifies nobody."""
     number = os.urandom(16)
     return {
         ":day": f"{line.currency}#{day_of(line.at)}#{int.from_bytes(number) % _LINE_SHARDS}",

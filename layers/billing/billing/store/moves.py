@@ -52,7 +52,7 @@ class Move:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """A subscription that a move touched; `reason` tells why the provider, or an undo, left it as it was.
+    """A subscription that a move touched; `reason` says why the provider, or an undo, left it as it was.
 
     Whose it is, the link of its id knows: so an erasure finds nothing to erase here.
     """

@@ -1,7 +1,7 @@
-"""What people wrote about a customer: notes of those who work here, and the words of somebody who left.
+"""What is written about a customer: notes by the staff, and the customer's own comments on canceling.
 
-They lie in the customer's own collection, behind what decides access: an export has them, and an erasure takes them.
-The words of somebody who left end by themselves.
+They are items of the customer's collection, sorted after the records that decide access: an export includes them, an
+erasure deletes them. Comments expire.
 """
 
 import hashlib
@@ -15,17 +15,17 @@ from billing.rules.times import DAY
 from billing.store.codec import item, values
 from billing.store.dynamodb import all_items, conditional_write, query_prefix
 
-# How long the words of somebody who left are kept: long enough to be read and counted, and no longer.
+# How long a comment is kept: long enough to be read and counted.
 LEAVING_SECONDS = 180 * DAY
 _NOTES = "~note#"
 _READ = 100
-# A provider may take longer words than our own form does.
+# A provider's form may take longer comments than our own.
 _LONGEST = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Note:
-    """`author`: the user id of whoever works here; None: the customer, about the subscription `about`."""
+    """`author`: a staff member's user id; None: the customer, on canceling the subscription `about`."""
 
     note_id: str
     text: str
@@ -43,8 +43,8 @@ class NoteStore:
     def add(self, user_id: str, text: str, author: str, now: int) -> Note:
         return self._put(user_id, Note(note_id=f"note_{uuid.uuid4().hex[:16]}", text=text, at=now, author=author))
 
-    def left(self, user_id: str, subscription_id: str, text: str, at: int, now: int) -> None:
-        """Why somebody left, in their own words. Told again of the same time, it is the same note, kept no longer."""
+    def add_comment(self, user_id: str, subscription_id: str, text: str, at: int, now: int) -> None:
+        """The customer's comment on canceling at `at`. A repeat of it is the same note, and is not kept longer."""
         text = text[:_LONGEST]
         digest = hashlib.sha256(f"{subscription_id}\n{text}".encode()).hexdigest()[:16]
         ends = at + LEAVING_SECONDS

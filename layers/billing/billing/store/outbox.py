@@ -1,9 +1,9 @@
-"""The outbox of host events: what each endpoint is still to be told, in order per account, and how that went.
+"""The outbox of host events: what is still to be delivered to each endpoint, in order per account, and the results.
 
-Lanes: `endpoints` holds the endpoints and how they do; `<endpoint>#<account>` the events of one account for one
-endpoint, and its head: where it stands, when it is due, and who works on it. A lane that has nothing to tell is not in
-the index of what is due. Delivered events stay for a month, to be listed and sent again. `deleted` names the endpoints
-that are gone for as long as something of theirs may be left: an erasure takes that away, too.
+Lanes: `endpoints` holds the endpoints and their health; `<endpoint>#<account>` the events of one account for one
+endpoint, and its head: the next event, when it is due, and who works on it. A lane without undelivered events is not in
+the index of what is due. Delivered events stay for a month, to be listed and sent again. `deleted` names deleted
+endpoints for as long as events of theirs may be stored: an erasure deletes those, too.
 """
 
 import json
@@ -117,7 +117,7 @@ class Outbox:
     # --- adding ------------------------------------------------------------------------------------------------------
 
     def add(self, endpoint_id: str, events: Sequence[HostEvent], now: int) -> list[str]:
-        """Takes events in, each once however often it comes; the lanes that have something to tell now."""
+        """Stores events, each once however often it comes; returns the lanes that are due now."""
         by_lane: dict[str, list[Delivery]] = {}
         for event in events:
             delivery = Delivery(
@@ -138,10 +138,9 @@ class Outbox:
     # --- taking away -------------------------------------------------------------------------------------------------
 
     def forget(self, account: str) -> bool:
-        """Takes away what was kept of an account, told or not, for each endpoint that is there or was.
+        """Deletes an account's events, delivered or not, of every endpoint, deleted ones too.
 
-        False: there is no time for the rest; called again it goes on. Whoever delivers one of them just now finds that
-        the lane is not theirs any more.
+        False: no time for the rest; the next call goes on. A delivery that is under way loses its lease.
         """
         for lane in (ENDPOINTS, DELETED):
             for endpoint in list(self._query({":lane": lane}, "lane = :lane", ConsistentRead=True)):

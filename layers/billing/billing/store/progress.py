@@ -1,4 +1,4 @@
-"""Where a long job stands, so that the next run goes on from there."""
+"""The progress of a long job, so that the next run goes on from there."""
 
 from typing import Any, Literal, cast
 

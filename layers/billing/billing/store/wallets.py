@@ -17,7 +17,7 @@ SEALED = ("sealed", "data_key")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredBudget:
-    """What the wallet lets us spend, as it said last, in whole satoshis; `total_sat` None: it sets no limit."""
+    """What the wallet last said we may spend, in whole satoshis; `total_sat` None: no limit."""
 
     total_sat: int | None
     used_sat: int = 0
@@ -50,7 +50,7 @@ class WalletStore:
         self._table = accounts_table
 
     def put(self, user_id: str, group: str, wallet: StoredWallet) -> None:
-        """In the place of the one that is there."""
+        """Replaces the stored one."""
         stored = item(
             {
                 **_key(user_id, group),
