@@ -1,4 +1,4 @@
-"""A yes in a token is believed; a no is asked again before it is said; what cannot be asked is neither."""
+"""The gate: a token that gives access is trusted; before access is refused, the billing service is asked."""
 
 import json
 import time

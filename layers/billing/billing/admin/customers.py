@@ -60,7 +60,7 @@ class Customers:
         return {"users": [_view(one) for one in customers], "next": following, "index": self._state()}
 
     def search(self, text: str, now: int) -> Mapping[str, Any]:
-        """Raises `InvalidRequest` when there is nothing to look for."""
+        """Raises `InvalidRequest` for an empty search."""
         text = text.strip()
         exact = self._users.find(text)
         matches = [(*exact, text)] if exact else []

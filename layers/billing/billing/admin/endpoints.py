@@ -1,4 +1,4 @@
-"""Endpoints of hosts as admins set them: where events go, which, under what secret, and what was delivered."""
+"""Admins manage the webhook endpoints of hosts: URL, event types, secrets, deliveries."""
 
 import secrets
 from collections.abc import Callable, Mapping, Sequence
@@ -115,7 +115,7 @@ class AdminEndpoints:
         return view(after, health)
 
     def test(self, endpoint_id: str, *, admin: str, now: int) -> dict[str, Any]:
-        """Sends a test event, to a paused endpoint too; how it went stands in the list of deliveries."""
+        """Sends a test event, also to a paused endpoint; the list of deliveries shows the result."""
         endpoint, _ = self._get(endpoint_id)
         event = test_event(now, admin, secrets.token_hex(8))
         self._wakes.send(self._store.add(endpoint.endpoint_id, [event], now))
@@ -211,7 +211,7 @@ def _types(named: Sequence[str]) -> tuple[str, ...]:
 
 
 def _for_audit(endpoint: Endpoint) -> dict[str, Any]:
-    """As the audit log keeps it: how many secrets it has, but not which."""
+    """As in the audit log: with the number of its secrets, not the secrets."""
     return {
         "url": endpoint.url,
         "description": endpoint.description,

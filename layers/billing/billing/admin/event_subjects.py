@@ -1,4 +1,4 @@
-"""What a payment event is about, as far as its payload and our records say: how much, of which plan, whose."""
+"""What a payment event is about: amount, plan and user, as far as its payload and our records say."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -58,7 +58,7 @@ class Subjects:
         return self._plans.catalogue()
 
     def _ours(self, event: PaymentEvent, meaning: Translation, user_id: str, accounts: dict[str, Account]) -> Subject:
-        """What our own record says of the object that an event names, where the event itself says too little."""
+        """What our record of the event's object says, for what the event itself leaves out."""
         if user_id not in accounts:
             accounts[user_id] = self._accounts.load(user_id, whole=True)
         named = {*_ids(event.payload), *(ref.id.partition("/")[0] for ref in meaning.rereads)}
@@ -83,7 +83,7 @@ class Subjects:
 
 
 def _meaning(event: PaymentEvent) -> Translation:
-    """Nothing for a payload that was erased, or that has the shape of an earlier time."""
+    """Nothing for a payload that was erased, or has an older format."""
     if not event.payload or event.provider not in PROVIDERS:
         return Translation()
     try:

@@ -1,4 +1,4 @@
-"""Payment events as admins see them: which failed, why in plain words, what to do; and sending them back."""
+"""Payment events for admins: list them, show why they failed and what to do, send them back, set them aside."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -74,7 +74,7 @@ def redrive_letters(
     pause: Callable[[], None] = lambda: None,
     on_sent: Callable[[DeadLetter], None] = lambda letter: None,
 ) -> Sequence[DeadLetter]:
-    """`DeadLetters.redrive`, with what was sent in the audit log under the name `by`, also when it was interrupted."""
+    """`DeadLetters.redrive`; what was sent is in the audit log under the name `by`, even after an interruption."""
     sent: list[str] = []
 
     def went(letter: DeadLetter) -> None:
@@ -109,7 +109,7 @@ class AdminEvents:
         self._dlq_url = dlq_url
 
     def find(self, text: str) -> Mapping[str, Any]:
-        """The event of an id, the provider's own or with its name before it, in the queue or on record."""
+        """The event with this id, with or without the provider's name before it, from the queue or our records."""
         if not 1 <= len(text) <= 200:
             raise invalid_field("q", "1 to 200 characters", "search for an id")
         ids = [text, *(f"{provider}#{text}" for provider in PROVIDERS)]

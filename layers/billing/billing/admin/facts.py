@@ -1,4 +1,4 @@
-"""What a customer's page says beyond their status: facts of each subscription, money, and what waits for a person."""
+"""What a customer's page shows beyond their status: facts of each subscription, money, open decisions."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -34,7 +34,7 @@ def facts(account: Account, subscription: Subscription, page: Pages) -> View:
 
 
 def acts(subscription: Subscription) -> list[str]:
-    """What an admin can do to it that would not be refused."""
+    """The actions of an admin that would not be refused now."""
     if subscription.status not in LIVE:
         return []
     buyers = actions_of(subscription)
@@ -49,7 +49,7 @@ def acts(subscription: Subscription) -> list[str]:
 
 
 def money(account: Account) -> list[View]:
-    """What came, what went back, and what is left of it, by currency; as the customer paid it, tax included."""
+    """Paid, refunded and the rest, by currency; as the customer paid it, tax included."""
     sums: dict[str, View] = {}
     for _, payment in account.income:
         nothing = {"payments": 0, "paid_cents": 0, "returned_cents": 0, "disputed_cents": 0, "kept_cents": 0}
@@ -64,7 +64,7 @@ def money(account: Account) -> list[View]:
 
 
 def undecided(account: Account) -> Iterator[View]:
-    """Money that bought nothing, to be accepted or given back; or that had counted, and vanished."""
+    """Money that bought nothing, to be accepted or refunded; or that had counted, and was lost again."""
     for purchase in [*account.terms, *account.purchases, *account.gifts]:
         if purchase.wants_a_person:
             yield view(account.user_id, purchase)

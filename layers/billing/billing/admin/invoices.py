@@ -1,4 +1,4 @@
-"""What a person decides about money that did not come as agreed: accept it, give it back, or look again now.
+"""Decisions of a person about money that did not come as agreed: accept it, refund it, or read it again.
 
 That is a bitcoin invoice, or the invoice of a subscription that was paid after it had been given up.
 """
@@ -26,7 +26,7 @@ from billing.store.plans import PlanStore
 
 
 class InvoiceDesk:
-    """What a person decides about an invoice: accept what came, give it back, or look again now."""
+    """Lists, accepts, refunds and rereads the invoices."""
 
     def __init__(
         self,

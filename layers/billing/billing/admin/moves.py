@@ -1,6 +1,6 @@
 """Moves of subscribers to the newest version of their plan, as admins work on them: start, widen, stop, undo.
 
-What is said here is noted; `billing.catalogue.moves` does the work, hour by hour.
+Here the decisions are stored; `billing.catalogue.moves` does the work, hour by hour.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What is stored about a person: handed out page by page, or taken away, with the books left behind."""
+"""A user's personal data: exported page by page, or erased, while the books are kept."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -29,7 +29,7 @@ class PersonalData:
         return {"user_id": user_id, "exported_at": rfc3339(now), "records": records, "next": following}
 
     def erase(self, user_id: str, admin: str, now: int) -> Mapping[str, Any]:
-        """Takes the person away; the books stay, under a pseudonym. Not while something still charges them."""
+        """Erases the user; the books stay, under a pseudonym. Refused while something still charges them."""
         account = self._accounts.load(user_id)
         live = [s.subscription_id for s in account.subscriptions if s.status in LIVE]
         if live:

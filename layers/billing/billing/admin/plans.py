@@ -1,4 +1,4 @@
-"""Plans as admins work on them: create, put a new version on sale, hide, archive. Nothing is ever deleted."""
+"""Admins manage plans: create, put a new version on sale, hide, archive. Nothing is ever deleted."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -151,10 +151,10 @@ def _repeated(plan_ids: Sequence[str]) -> list[dict[str, str]]:
 
 
 def _place_of(path: str, place: int) -> str:
-    """Where in an offer's body a fault of one of its plans is: in the price's own part, or in what all share."""
+    """The path of a plan's fault in the offer's body: in its price, or in the shared fields."""
     return f"prices/{place}/{path}" if path.partition("/")[0] in PriceBody.model_fields else path
 
 
 def _distinct(faults: Sequence[dict[str, str]]) -> list[dict[str, str]]:
-    """Each fault once: what the plans of an offer share would be named for each of them."""
+    """Each fault once: one in a shared field comes up for every plan."""
     return list({(fault["path"], fault["message"]): fault for fault in faults}.values())

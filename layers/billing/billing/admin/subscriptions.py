@@ -1,7 +1,7 @@
 """What a person does to a customer's subscription: cancel, resume, change its plan, read it again, give days.
 
-The acts are the customer's own (`selling/subscriptions.py`), in an admin's name: each shows its effect first, is in the
-audit log before the provider is asked, and done again changes nothing.
+The actions are those of customers (`selling/subscriptions.py`), in an admin's name: each shows its effect first, is in
+the audit log before the provider is called, and changes nothing when repeated.
 """
 
 import hashlib
@@ -42,7 +42,7 @@ class SubscriptionDesk:
         self._audit = audit
 
     def cancel(self, user_id: str, subscription_id: str, admin: str, now: int, body: CancelForUser) -> View:
-        """Ends it, at the period's end or now; no money goes back by that. With `dry_run` only what that would do."""
+        """Ends it, at the period's end or now, without a refund. With `dry_run` only says what that would do."""
         account, subscription = self._subscription(user_id, subscription_id)
         at_once = not body.at_period_end
         catalogue = self._plans.catalogue()
@@ -86,7 +86,7 @@ class SubscriptionDesk:
         return self._shown(acting.outcome, *self._subscription(user_id, subscription_id), now, None)
 
     def reread(self, user_id: str, subscription_id: str, now: int) -> View:
-        """Reads it from the provider, and applies that."""
+        """Reads it from the provider and applies its state."""
         _, before = self._subscription(user_id, subscription_id)
         self._applier.refresh(user_id, before.provider, Ref("subscription", subscription_id), now)
         account, read = self._subscription(user_id, subscription_id)
@@ -151,7 +151,7 @@ class SubscriptionDesk:
 
 
 class _Acting:
-    """Called just before the provider is asked: puts the act into the audit log. Not called where nothing was to do."""
+    """Called just before the provider is: writes the action to the audit log. Not called if there is nothing to do."""
 
     def __init__(self, audit: AuditLog, user_id: str, admin: str, action: str, reason: str, now: int) -> None:
         self._audit = audit

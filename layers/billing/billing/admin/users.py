@@ -1,4 +1,4 @@
-"""Users as admins see them: find one, explain what they have and had, give and take back by hand, export, erase."""
+"""Users for admins: find, explain access, grant and revoke features, refund, export, erase."""
 
 import hashlib
 import uuid
@@ -171,7 +171,7 @@ class AdminUsers:
         return self._refunds.refund(wanted, body.idempotency_key, admin, now)
 
     def _change(self, user_id: str, change: Callable[[Account], Grant], by: By, now: int) -> Grant:
-        """Stores the grant that `change` makes of an account; nothing where it is the same."""
+        """Stores the grant that `change` makes of an account, if it differs."""
         grant: Grant | None = None
 
         def decide(before: Account) -> Consequences | None:

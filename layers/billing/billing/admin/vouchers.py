@@ -72,7 +72,7 @@ class AdminVouchers:
         return self.show(batch.batch_id, now)
 
     def codes(self, batch_id: str, admin: str, now: int) -> Mapping[str, Any]:
-        """The codes of what can still be redeemed. They are worth what they give, so each look is noted beforehand."""
+        """The codes that can still be redeemed. They are worth money, so each call is noted in the audit log first."""
         batch = self._batch_of(batch_id)
         ready = [v for v in self._store.of_batch(batch_id) if v.state(now) == "ready"]
         self._audit.note(
@@ -89,7 +89,7 @@ class AdminVouchers:
         return {**self._batch(batch), "codes": shown}
 
     def revoke(self, batch_id: str, body: RevokeVouchers, admin: str, now: int) -> Mapping[str, Any]:
-        """Takes back what is unused, of the numbers named or of all; with `used` also what was redeemed."""
+        """Revokes unused vouchers, of the given numbers or all; with `used` also redeemed ones."""
         self._batch_of(batch_id)
         vouchers = self._store.of_batch(batch_id)
         missing = sorted(set(body.numbers or ()) - {v.number for v in vouchers})

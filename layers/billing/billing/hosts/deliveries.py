@@ -71,7 +71,7 @@ class Deliveries:
         self._chance = chance
 
     def deliver(self, lane: str, clock: Callable[[], int]) -> int:
-        """Delivers what is due in a lane, in order, up to the first event that is not accepted; how many were."""
+        """Delivers what is due in a lane, in order, up to the first event that is not accepted. Returns how many were."""
         now = clock()
         claim = self._store.claim(lane, secrets.token_hex(8), now, now + LEASE_SECONDS)
         if claim is None:
@@ -155,7 +155,7 @@ class Deliveries:
     def _not_taken(
         self, claim: Claim, endpoint: Endpoint, delivery: Delivery, made: _Try, following: str, now: int
     ) -> bool:
-        """Notes a failed try; whether the lane goes on all the same: after the event's last try, if others are
+        """Notes a failed try. Returns whether the lane goes on all the same: after the event's last try, if others are
         accepted."""
         health = self._store.failed(endpoint.endpoint_id, now, made.status, made.error)
         failures = claim.failures + 1

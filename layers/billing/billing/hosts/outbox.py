@@ -1,4 +1,4 @@
-"""Puts what happened into the outbox of each endpoint that wants it, and wakes the function that delivers it."""
+"""Writes events to the outbox of each subscribed endpoint, and wakes the function that delivers them."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -44,7 +44,7 @@ class HostEvents:
         self._wakes = wakes
 
     def take_in(self, events: Sequence[HostEvent], now: int) -> None:
-        """Keeps each event for every endpoint that wants its type, paused ones too; once, however often it comes."""
+        """Stores each event for every endpoint that subscribes to its type, paused ones too. Repeatable."""
         if not events:
             return
         for endpoint, _ in self._store.endpoints():

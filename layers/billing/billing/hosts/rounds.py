@@ -46,7 +46,7 @@ class HostEventRound:
         self._logger = logger
 
     def run(self, now: int) -> dict[str, int]:
-        """How many lanes were woken, and how many alerts raised."""
+        """Returns how many lanes were woken and how many alerts raised."""
         endpoints = self._store.endpoints()
         if not endpoints:
             return {"woken": 0, "alerts": 0}
@@ -74,7 +74,7 @@ class HostEventRound:
         return len(lanes)
 
     def _tell_of_pause(self, endpoint: Endpoint, health: Health, now: int) -> None:
-        """Reports a pause in the audit log, and to endpoints that want to know. Done twice, it is the same event."""
+        """Reports a pause in the audit log, and to endpoints that subscribe to it. A repeat is the same event."""
         why = {
             "endpoint_id": endpoint.endpoint_id,
             "reason": endpoint.paused_for,
@@ -92,7 +92,7 @@ class HostEventRound:
         self._audit.note(by, now, after=why)
 
     def _watch(self, now: int) -> int:
-        """Raises the alerts that stand now and did not before, and ends those that do not stand any more."""
+        """Raises new alerts, and ends those whose cause is gone."""
         standing: dict[str, tuple[str, dict[str, str | int]]] = {
             f"provider_away#{provider}": ("ProviderAway", {"provider": provider}) for provider in self._away(now)
         }
@@ -110,7 +110,7 @@ class HostEventRound:
         return len(standing.keys() - before)
 
     def _away(self, now: int) -> set[str]:
-        """The providers for which an event waits whose last try failed a short while ago."""
+        """The providers with a waiting event whose last try failed a short while ago."""
         failing, _ = self._events.newest("failed", _LOOKED_AT)
         return {
             event.provider

@@ -1,4 +1,4 @@
-"""Facts to their effect on one account: find what is missing, apply, commit in one transaction, once.
+"""Applies facts to one account: reads what is missing, applies, and commits in one transaction, once.
 
 The same path serves the queue, the return from a checkout, reconciliation and replay, so that they cannot disagree.
 """
@@ -109,7 +109,7 @@ class Applier:
         return [s.subscription_id for s in theirs if s.status not in TERMINAL]
 
     def refresh(self, user_id: str, provider: str, ref: Ref, now: int) -> None:
-        """Reads an object of a user and applies it: after we changed it at the provider."""
+        """Reads a user's object and applies its state, after we changed it at the provider."""
         self.apply(user_id, provider, self.read(provider, ref, 0, now), now)
 
     def user_of(self, provider: str, facts: Sequence[Fact], now: int) -> str:
@@ -236,7 +236,7 @@ def _named_user(facts: Sequence[Fact]) -> str | None:
 
 
 def _is_marked(facts: Sequence[Fact]) -> bool:
-    """Whether they carry a checkout of ours. One-time sales of ours always do; other products' subscriptions may look
+    """Whether they name a checkout of ours. One-time sales of ours always do; other products' subscriptions may look
     like ours."""
     recurring = [fact for fact in facts if isinstance(fact, SubscriptionFact | PaymentFact | DunningFact)]
     return not recurring or any(getattr(fact, "checkout_id", None) for fact in facts)

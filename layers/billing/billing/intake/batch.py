@@ -1,7 +1,7 @@
-"""A batch of the queue: each message has its effect once, or waits for its next try, or is set aside.
+"""A batch of the queue: each message takes effect once, waits for its next try, or goes to the dead-letter queue.
 
-Trouble at the provider or AWS passes: such a message waits, longer each time, for as long as an outage takes, and heals
-without a person. A message that fails by itself is tried a few times and then put into the dead-letter queue, with its
+A message that fails because the provider or AWS is down is retried, with growing pauses, for as long as the outage
+takes. One that fails for a reason of its own is tried a few times and then put into the dead-letter queue, with its
 cause on record.
 """
 
@@ -27,7 +27,7 @@ FIRST_WAIT, LONGEST = 60, 15
 
 @dataclass(frozen=True, slots=True)
 class _Message:
-    """One message of the batch, read; `attempts` counts every time that the queue handed it out."""
+    """One decoded message; `attempts`: how often the queue has delivered it."""
 
     message_id: str
     receipt_handle: str
@@ -70,7 +70,7 @@ class Batch:
         return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in again]}
 
     def _process(self, message: _Message, now: int) -> bool:
-        """Whether the queue may forget it."""
+        """Whether the queue may delete it."""
         try:
             notification, seen = decode(message.body)
             delivery = Delivery(**seen, attempts=message.attempts)
@@ -137,7 +137,7 @@ class Batch:
 
 
 def wait(attempts: int, first: int = FIRST_WAIT) -> int:
-    """Seconds until the next try of a message that was received so often."""
+    """Seconds until the next try, after so many."""
     longest: int = first * min(1 << min(attempts - 1, 10), LONGEST)
     return max(1, round(longest * random.uniform(0.8, 1.0)))  # noqa: S311 spread, not a secret
 

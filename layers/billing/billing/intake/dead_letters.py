@@ -1,4 +1,4 @@
-"""Dead letters: verified deliveries that could not be processed, told apart, explained, and sent back.
+"""Dead letters: verified deliveries that could not be processed; listed with their cause, and sent back.
 
 Sending back is receive, filter, send, delete. Interrupted anywhere, a message is in one of the two queues or in both,
 never in none; processing it twice has no effect, because every event has its effect once.
@@ -202,7 +202,7 @@ class DeadLetters:
 
 
 def _unreadable(message: Mapping[str, Any]) -> DeadLetter:
-    """A message that is no delivery of ours: shown like the others."""
+    """A message that is no delivery of ours; it is listed like the others."""
     sent = int(message["Attributes"]["SentTimestamp"]) // 1000
     return DeadLetter(
         event_id=f"unreadable#{message['MessageId']}",

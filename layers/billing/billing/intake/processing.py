@@ -1,4 +1,4 @@
-"""From a verified notification to its one effect."""
+"""Processing of verified notifications: each takes effect once."""
 
 from collections.abc import Callable, Sequence
 from typing import Literal
@@ -18,7 +18,7 @@ Outcome = Literal["applied", "unchanged", "duplicate", "ignored", "quarantined"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """What the webhook saw besides the payload, for the audit record. `received_at` in Unix seconds. `attempts`: how
+    """How a delivery was received, for the audit record. `received_at` in Unix seconds. `attempts`: how
     often the queue has delivered it, this time included."""
 
     received_at: int

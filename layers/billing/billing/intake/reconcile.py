@@ -53,7 +53,7 @@ class Settle(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that is not as the provider has it. `repaired` False: a dry run, or a person has to look."""
+    """One difference from the provider. `repaired` False: a dry run, or a person has to look."""
 
     kind: Kind
     object_id: str
@@ -150,7 +150,7 @@ class Reconciler:
                 return report
 
     def replay(self, event_id: str, now: int) -> str:
-        """Gives one event its effect again, from our record of it, or from the provider's where we have none or no
+        """Applies one event again, from our record of it, or from the provider's where we have none or no
         payload. That is always safe: whatever an event says is judged against the account as it is now."""
         recorded = self._events.get(f"{self._provider}#{event_id}")
         if recorded is not None and recorded.payload:
@@ -218,7 +218,7 @@ class Reconciler:
             yield Finding(kind, user_id, user_id, str(refused), repaired=False)
 
     def _difference(self, account: Account, fact: Fact) -> tuple[Kind, str] | None:
-        """In words, where our record is not what the provider says; None when they agree, whenever it was last read."""
+        """How our record differs from the provider's, in words; None when they agree."""
         after = apply(account, fact, self._plans.catalogue())
         if isinstance(fact, PaymentFact):
             record = account.records.get(f"subscription#{fact.provider}#{fact.subscription_id}")
@@ -246,7 +246,7 @@ class Reconciler:
     def _deliver(
         self, events: Sequence[Notification | Unreadable], now: int, dry_run: bool, report: Report
     ) -> Iterator[Finding]:
-        """Events that never reached us, the oldest first."""
+        """Processes events that never reached us, the oldest first."""
         for notification in reversed(events):
             report.events += 1
             if isinstance(notification, Unreadable):

@@ -1,4 +1,4 @@
-"""What the entries of a calendar say, in the languages of the pages. No id, no key: the plan, its price, what to do."""
+"""Texts of calendar entries, in the languages of the pages: the plan, its price, what to do; no ids or keys."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""A buyer's calendar: a file to save, and a feed under an address that nobody can guess, made, renewed and revoked."""
+"""A buyer's calendar: a file to save, and a feed with a secret address, which can be replaced and revoked."""
 
 import hashlib
 import secrets
@@ -47,7 +47,7 @@ class Calendars:
         return {"feed": calendar and _feed(calendar)}
 
     def make(self, user_id: str, language: Language, now: int) -> dict[str, Any]:
-        """A new address; the one before it ends."""
+        """Makes a new address; the previous one becomes invalid."""
         secret = secrets.token_urlsafe(_SECRET_BYTES)
 
         def write() -> Calendar:
@@ -61,7 +61,7 @@ class Calendars:
         return {**(_feed(made) or {}), "address": f"{self._public_url}/billing/calendar/feed/{secret}{ENDING}"}
 
     def revoke(self, user_id: str) -> None:
-        """Ends the address. The entries' ids stay, for files that were saved."""
+        """Makes the address invalid. The entries keep their ids, for files that were saved."""
 
         def write() -> None:
             before = self._store.find(user_id)
@@ -159,7 +159,7 @@ def _feed(calendar: Calendar) -> dict[str, Any] | None:
 
 
 def _hash(secret: str) -> str:
-    """A plain digest: of 256 random bits nothing slower or keyed would be safer."""
+    """256 random bits need no salt and no slow hash."""
     return hashlib.sha256(secret.encode()).hexdigest()
 
 

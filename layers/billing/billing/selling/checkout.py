@@ -217,7 +217,7 @@ class Checkouts:
         self._accounts.change(user_id, decide)
 
     def _opened(self, account: Account, checkout: Checkout, session: Session, now: int) -> Consequences | None:
-        """Puts the provider's page on record, with what it says of the session, such as a purchase that is pending."""
+        """Stores the provider's page and what it reports of the session, such as a pending purchase."""
         current = account.checkout_in(checkout.group)
         if current is None or current.checkout_id != checkout.checkout_id or current.status != "opening":
             return None
@@ -298,7 +298,7 @@ def _refuse(
     accept_overlap: bool,
     quote_id: str | None,
 ) -> None:
-    """Raises where the buyer has it already, was shown other terms, or has not read what it would run beside."""
+    """Raises if the buyer has it already, was shown other terms, or has not accepted an overlap."""
     refuse_double(account, catalogue, plan, provider)
     _refuse_beside_wallet(account, plan, now)
     if quote_id is not None:
@@ -329,7 +329,7 @@ def refuse_double(account: Account, catalogue: Catalogue, plan: Plan, provider: 
 
 
 def _refuse_beside_wallet(account: Account, plan: Plan, now: int) -> None:
-    """While the buyer's wallet may still pay a renewal, a second invoice could be paid besides."""
+    """Refuses while the buyer's wallet may still pay a renewal: both invoices could be paid."""
     wait_until = paid_by_hand_from(account, plan.group, now)
     if wait_until is not None:
         raise Conflict(
@@ -349,7 +349,7 @@ def _refuse_other_terms(
 
 
 def explain_overlap(account: Account, catalogue: Catalogue, plan: Plan, provider: str, now: int) -> None:
-    """A card subscription and a bitcoin term may stand side by side, but nobody should pay for both unawares."""
+    """A card subscription and a bitcoin term may overlap, but nobody should pay for both without knowing."""
     other = overlap(account, catalogue, plan, now, prepaid=provider in PREPAID)
     if other is None:
         return

@@ -1,4 +1,4 @@
-"""Duplicate subscriptions: of two in one group, which bill twice, the surplus one is undone.
+"""Duplicate subscriptions: of two in one group, which bill twice, the surplus one is canceled and refunded.
 
 Opening a checkout refuses a second one; two pages paid at the same time, or a subscription made in the provider's
 dashboard, get past that. They are found when a checkout completes, or by reconciliation. Undoing takes several steps at
@@ -117,7 +117,7 @@ class Doubles:
 
 
 def owed(account: Account, subscription: Subscription, double: Double) -> Iterator[Payment]:
-    """Its payments for time that the other one covers, as far as they are not paid back or on their way back."""
+    """Its payments for time that the other one covers, less refunds, also pending ones."""
     for of, payment in account.payments:
         if of is not subscription:
             continue

@@ -1,7 +1,7 @@
-"""Bitcoin invoices after they were opened: looked at until they are final, and shown to buyers.
+"""Open bitcoin invoices: polled until they are final, and shown to buyers.
 
-A webhook only makes this faster. What no webhook told (a lost one, a payment that fell back, one that came late) is
-found by looking again, ever more rarely as an invoice ages.
+A webhook only makes this faster. Polling, ever more rarely as an invoice ages, finds what no webhook reported: a lost
+delivery, a reversed payment, a late one.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -44,7 +44,7 @@ class Poller:
         self._logger = logger
 
     def poll(self, now: int, limit: int) -> Polled:
-        """Reads every invoice that is due. One that cannot be read is tried again later, and holds up no other."""
+        """Reads every invoice that is due. One that cannot be read stays due; the others are read all the same."""
         read = changed = failed = 0
         faults: list[Exception] = []
         listed: dict[str, Mapping[str, Sequence[str]]] = {}

@@ -1,4 +1,4 @@
-"""The round over the buyers who asked for messages: what is due is noted, sent, and settled by what became of it.
+"""Sends the reminders that are due to buyers who asked for messages: each is noted, sent, and its result stored.
 
 Noted first, under the recipient's revision, so of two rounds at once one sends. What was noted and not settled (a
 crash, an answer that was lost) is made again with its own time and seed: the same message, which a relay takes once.
@@ -52,7 +52,7 @@ class MessageRound:
         self._envelopes, self._writer, self._url, self._clock, self._logger = envelopes, writer, url, clock, logger
 
     def run(self, limit: int) -> Done:
-        """Nothing where the service has no key to write with."""
+        """Does nothing when the service has no key to write with."""
         done = Done()
         if not self._writer.available:
             return done
@@ -116,6 +116,6 @@ class MessageRound:
         return self._store.change(user_id, recipient.id, settle)
 
     def _write(self, user_id: str, read: Recipient, settings: ReminderSettings, due_at: int) -> Recipient | None:
-        """Nothing where another round or the buyer has written since it was read."""
+        """Writes nothing if another round or the buyer has changed it since it was read."""
         new = replace(read, settings=settings, due_at=due_at)
         return self._store.change(user_id, read.id, lambda now: new if now.revision == read.revision else None)

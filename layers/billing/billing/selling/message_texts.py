@@ -1,4 +1,4 @@
-"""What is written to a buyer's key: what ends and when, and where to look. No plan, no price, no name, no account.
+"""Texts of direct messages: what ends, when, and a link. They name no plan, price, person or account.
 
 The recipient can prove to others that the service wrote this.
 """

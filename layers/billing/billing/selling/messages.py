@@ -1,4 +1,4 @@
-"""Reminders by direct message to a buyer's own Nostr key: asked for, confirmed, tried, changed and taken back.
+"""Reminders by direct message to a buyer's own Nostr key: ask, confirm, test, change, remove.
 
 A key is written to only after a code that was sent to it came back: so nobody can have us write to a stranger, and
 whoever wants reminders has seen that they arrive. The key is stored sealed and shown to nobody, the buyer included.
@@ -32,7 +32,7 @@ _KEPT_BY_RELAYS = 7 * DAY
 
 
 class Writer(Protocol):
-    """Who writes: `nostr/messenger.py`."""
+    """The sender: `nostr/messenger.py`."""
 
     @property
     def available(self) -> bool: ...
@@ -107,7 +107,7 @@ class Messages:
         }
 
     def ask(self, user_id: str, text: str, chosen: Chosen, now: int) -> dict[str, Any]:
-        """Sends a code to the key that was named; the reminders so far go on until it comes back."""
+        """Sends a code to the key. Until it is confirmed, reminders go on to the previous key."""
         self._able()
         if self._moved(user_id):
             raise account_moved()
@@ -151,7 +151,7 @@ class Messages:
         return self.show(user_id, now)
 
     def set(self, user_id: str, chosen: Chosen, now: int) -> dict[str, Any]:
-        """Other days count from now on: none is made up for that has passed already."""
+        """Changes days and language from now on; a reminder whose day has passed is not sent."""
         stored = self._find(user_id)
 
         def decide(recipient: Recipient) -> Recipient:
@@ -164,7 +164,7 @@ class Messages:
         return self.show(user_id, now)
 
     def test(self, user_id: str, now: int) -> dict[str, Any]:
-        """Sends one now, and says what became of it."""
+        """Sends a test message now and returns the result."""
         self._able()
         recipient = self._find(user_id)
         try:

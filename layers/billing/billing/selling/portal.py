@@ -1,4 +1,4 @@
-"""The link to a provider's own pages. It opens an account there: fetched on demand, never stored."""
+"""The link to a provider's customer portal. It gives access to the account there, so it is never stored."""
 
 from collections.abc import Callable
 

@@ -43,7 +43,7 @@ class Receipt:
 
     @property
     def number(self) -> str:
-        """The same each time it is shown, and of no meaning to others: day and a digest of the payment's own id."""
+        """The receipt number: the day and a digest of the payment's id, so it is stable and reveals nothing."""
         digest = hashlib.sha256(f"{self.provider}/{self.payment.payment_id}".encode()).hexdigest()
         return f"{day_of(self.payment.paid_at).replace('-', '')}-{digest[:8].upper()}"
 

@@ -1,4 +1,4 @@
-"""Refunds from our side: first what one would do to access; then the money, by the provider that took it.
+"""Refunds: previews of their effect on access, and the payment itself, by the provider that took the money.
 
 The amount is reserved on the account by a conditional write before the provider is asked, so that however many ask at
 once, no more than was paid goes back. The request's id stands on the provider's object: the answer, a webhook or a
@@ -82,7 +82,7 @@ class Refunds:
         self._client = client
 
     def preview(self, wanted: Wanted, now: int) -> Mapping[str, Any]:
-        """What a refund would do; nothing is written and nobody is asked."""
+        """What a refund would do; nothing is written and no provider is called."""
         account = self._accounts.load(wanted.user_id, whole=True)
         record, payment = _payment(account, wanted)
         amount, left = _amount(account, record, payment, wanted)
@@ -233,7 +233,7 @@ class Refunds:
         return answer
 
     def _close(self, user_id: str, request: RefundRequest, status: RequestStatus, error: str | None, now: int) -> None:
-        """Stores the end of a request; what it still reserved is free again."""
+        """Stores the end of a request and releases what it still reserved."""
 
         def decide(before: Account) -> Consequences | None:
             stored = request_of(before, request.provider, request.request_id)

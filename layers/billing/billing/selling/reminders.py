@@ -1,4 +1,4 @@
-"""Reminders before what is prepaid runs out: nothing renews by itself in bitcoin, so its buyer has to hear of it.
+"""Reminders before prepaid time runs out, because bitcoin payments do not renew by themselves.
 
 A reminder is a note on the renewal record; the stream makes a domain event of it, which a host turns into a message.
 So a reminder is never sent twice, and never sent without being noted.
@@ -38,7 +38,7 @@ class Reminders:
         return sent
 
     def _stage(self, renewal: Renewal, now: int) -> int | None:
-        """The most urgent reminder that is due; those that it overtook while we were down are left out."""
+        """The most urgent reminder that is due; earlier ones that were missed in an outage are skipped."""
         passed = [
             days for days in self._days if renewal.ends_at - days * DAY <= now and (days == 0 or now < renewal.ends_at)
         ]

@@ -1,4 +1,4 @@
-"""Renewing what is prepaid: the invoice for the next term in one call, and whether to be reminded of it."""
+"""Renewal of prepaid plans: an invoice for the next term in one call, and reminders on or off."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,6 +1,6 @@
-"""What customers do with a subscription they have: see what a change would cost, change, cancel, take it back.
+"""Customers manage their subscription: preview a change, change, cancel, resume.
 
-The provider decides and is asked; what it then says is read and applied at once, by the path every event takes.
+The change is made at the provider; its new state is then read and applied at once, in the same way as an event.
 """
 
 import hashlib
@@ -34,7 +34,7 @@ Acting = Callable[[Subscription, Mapping[str, Any]], None]
 
 
 def _by_the_customer(subscription: Subscription, change: Mapping[str, Any]) -> None:
-    """The customer's own changes are in no log of ours but the history of their account."""
+    """The customer's own changes are only in the account's history, not in the audit log."""
 
 
 class Subscriptions:
@@ -270,7 +270,7 @@ def waits(subscription: Subscription, current: Plan, target: Plan) -> bool:
 
 
 def compare(current: Plan, target: Plan) -> list[Mapping[str, Any]]:
-    """Every feature that changes, before and after; None where it is not there at all."""
+    """Every feature that changes, before and after; None where a plan lacks it."""
     keys = sorted({*current.features, *target.features})
     pairs = {key: (current.features.get(key), target.features.get(key)) for key in keys}
     return [

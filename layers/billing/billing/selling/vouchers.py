@@ -1,4 +1,4 @@
-"""Vouchers in the hands of a buyer: what one would give, redeeming it once, and the gifts that somebody bought.
+"""Vouchers for users: preview one, redeem it once, and list the gifts that somebody bought.
 Redeeming is one transaction: the redeemer's account, and the voucher on condition that nobody has redeemed it. What
 becomes of a gift's payment afterwards is written on the voucher; `follow` carries it to the redeemer's account."""
 
@@ -81,7 +81,7 @@ class Vouchers:
         return _view(before, after, code, self._plans.catalogue(), now)
 
     def gifts(self, user_id: str, now: int) -> Mapping[str, Any]:
-        """What this account bought for others, the newest first, with the code until somebody has redeemed it."""
+        """The gifts this account bought, newest first; with the code until somebody has redeemed it."""
         account, catalogue = self._accounts.load(user_id), self._plans.catalogue()
         bought = sorted(account.gifts, key=lambda gift: gift.created_at, reverse=True)
         vouchers = self._store.many([gift.voucher_id for gift in bought])
@@ -109,7 +109,7 @@ class Vouchers:
         }
 
     def _code_of(self, gift: Gift) -> str | None:
-        """The code, made again from the secret of its time; None when that secret is gone."""
+        """The code, derived again from the secret it was made with; None when that secret is gone."""
         if gift.checkout_id is None:
             return None
         codes = (rules.code_of(secret, rules.gift_seed(gift.checkout_id)) for secret in self._secrets())
@@ -136,7 +136,7 @@ class Vouchers:
 
 
 class Following:
-    """Carries what became of a voucher to the account that redeemed it."""
+    """Applies a voucher's later refund, dispute or revocation to the account that redeemed it."""
 
     def __init__(self, accounts: AccountStore, plans: PlanStore, store: VoucherStore, secrets: Secrets) -> None:
         self._accounts = accounts

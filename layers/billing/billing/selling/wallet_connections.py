@@ -252,7 +252,7 @@ def _agreed(
 
 
 def _beside(said: Said, stored: StoredWallet | None) -> Said:
-    """What the buyer says, without the budget where the wallet tells it itself."""
+    """What the buyer says, without the budget if the wallet reports it itself."""
     return said if stored is None or stored.budget is None else replace(said, budget_sat=None, period="never")
 
 

@@ -1,4 +1,4 @@
-"""What we ask of a buyer's wallet, by whatever protocol, and every answer there can be."""
+"""The calls to a buyer's wallet, whatever the protocol, and all their answers."""
 
 from collections.abc import Mapping
 from typing import Any, Protocol
@@ -25,7 +25,7 @@ class Connection(Protocol):
     def relays(self) -> tuple[str, ...]: ...
 
     def text(self) -> str:
-        """The whole connection as one text: to be sealed at once, and shown to nobody."""
+        """The connection as one text, to be encrypted at once and never shown."""
         ...
 
 

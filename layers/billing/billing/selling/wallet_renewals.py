@@ -281,7 +281,7 @@ class WalletRenewals:
             raise ProviderError(str(lost)) from lost
 
     def _void(self, account: Account, mandate: Mandate, now: int) -> None:
-        """If the provider will not end it, it expires; either way it is read again."""
+        """Cancels the invoice; if the provider refuses, it expires. Either way it is read again."""
         attempt = _open_attempt(mandate)
         self._client(self._provider_of(account, mandate)).expire_checkout(attempt.invoice_id or "")
         self._look(account, mandate, now)
