@@ -7,6 +7,7 @@ that load anew for every press would cost twice as much.
 """
 
 import json
+import re
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
@@ -21,6 +22,8 @@ PAGES = (
     "plans editor versions revenue users customer leaving short invoices vouchers batch events quarantined aside "
     "deliveries rollout audit"
 ).split()
+# Nobody has a plan of which there are two versions.
+WAITING = {"plans": ["BUTTON  Start"]}
 # The links to the sections are the same on every page. The one to the present section leads nowhere, so these two.
 ALL_SECTIONS = ("plans", "audit")
 FAULT = {"type": "about:blank", "title": "Fault", "status": 500, "code": "unexpected"}
@@ -42,7 +45,7 @@ REFUSE = f"""(() => {{
 }})()"""
 # Names what can be pressed inside a part of the page: each kind once, whatever ids, names and amounts it bears.
 NAMED = """(part, within) => {
-  const seen = new Set();
+  const seen = new Set(), waiting = new Set();
   const pressed = "a[href], button, summary, select, input[type=checkbox], input[type=radio]";
   for (const one of part.querySelectorAll(pressed)) {
     const at = one.matches("input") && one.closest("label") ? one.closest("label") : one;
@@ -51,12 +54,14 @@ NAMED = """(part, within) => {
     const said = one.matches(".figure-cell, .definition-button, .admin-id") ? "" : one.ariaLabel || text.textContent;
     const kind = one.matches(".bsb-button") ? "" : one.className;
     const name = [one.closest(".admin-nav") ? "NAV" : one.tagName, kind, said.replace(/[\\d.,$–-]+/g, "#")].join(" ");
-    const off = one.disabled || one.ariaDisabled === "true" || one.ariaCurrent || one.checked && one.type === "radio";
+    const off = one.ariaDisabled === "true" || one.ariaCurrent || one.checked && one.type === "radio";
     if (off || !at.checkVisibility() || Boolean(one.closest("dialog")) !== within || seen.has(name)) continue;
     seen.add(name);
+    if (one.disabled) waiting.add(name);
     at.dataset.named = name;
   }
-  return [...seen];
+  // First what waits for a change: the page is as it was loaded.
+  return [...seen].sort((one, other) => waiting.has(other) - waiting.has(one));
 }"""
 # All that can be seen to change. Where the focus is does not count.
 LOOKS = """() => location.href + document.body.innerHTML
@@ -69,6 +74,8 @@ class Hand:
     def __init__(self, visitor: Visitor) -> None:
         self.visitor, self.page = visitor, visitor.page
         self.happened: list[str] = []
+        # What waits for something that cannot be had here.
+        self.waiting: list[str] = []
         self.page.context.add_init_script(REFUSE)
         self.page.on("request", self._asked)
         self.page.on("download", lambda download: self.happened.append(f"download {download.suggested_filename}"))
@@ -101,6 +108,9 @@ class Hand:
         if control.count() == 0 and name not in self.named(within):
             return True
         self._fill_in(control)
+        if control.is_disabled() and not self._make_it_wait_no_longer(control):
+            self.waiting.append(name)
+            return True
         before, refused = self.page.evaluate(LOOKS), self.refused
         self.happened.clear()
         if control.evaluate("(one) => one.matches('select')"):
@@ -128,17 +138,37 @@ class Hand:
 
     def _fill_in(self, control: Locator) -> None:
         """What a form that is sent by it still lacks, and then what those choices ask for."""
-        form = control.locator("xpath=ancestor::form[1]")
+        form = control.locator("xpath=ancestor::*[self::form or self::dialog][1]")
         if form.count() == 0:
             return
         self._fill_fields(form)
         self._fill_fields(form)
 
+    def _make_it_wait_no_longer(self, control: Locator) -> bool:
+        """Waits for an effect that it waits for, or makes a change: any, or the very word that a label asks for."""
+        for _ in range(PATIENCE_MS // 50):
+            if control.is_enabled():
+                return True
+            self.page.wait_for_timeout(50)
+        form = control.locator("xpath=ancestor::*[self::form or self::dialog][1]")
+        if form.count() == 0:
+            return False
+        asked = re.findall(r"[\w-]+", " ".join(form.locator("label").all_text_contents()))
+        named = form.page.locator("dialog .bsb-mono").all_text_contents()
+        for field in form.locator("input.bsb-input:not([readonly], [type=number])").all():
+            for word in (*named, *asked):
+                field.fill(word)
+                if control.is_enabled():
+                    return True
+        return False
+
     def _fill_fields(self, form: Locator) -> None:
         # By handle: what one choice takes away is no longer there to be asked for.
         for field in form.element_handle().query_selector_all("input, textarea, select"):
             kind, value = field.evaluate("(one) => [one.type, one.value]")
-            if value or not field.is_visible() or not field.is_enabled():
+            # What stands aside (`details`) may be left out.
+            aside = field.evaluate("(one) => Boolean(one.closest('details'))")
+            if value or aside or not field.is_visible() or not field.is_enabled():
                 continue
             if field.get_attribute("inputmode") == "decimal":
                 field.fill("1")
@@ -193,3 +223,4 @@ def test_whatever_can_be_pressed_does_something(hand: Hand, places: dict[str, st
             if inner in hand.named("dialog"):
                 press(inner, "dialog")
     assert dead == []
+    assert hand.waiting == WAITING.get(place, [])

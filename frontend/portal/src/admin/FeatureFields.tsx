@@ -39,6 +39,7 @@ export function FeatureFields({ value, onChange, faults, once }: FeatureFieldsPr
             <div className="admin-feature">
               <select
                 className="bsb-input"
+                aria-busy={catalogue.isPending || undefined}
                 disabled={catalogue.isPending}
                 aria-label={t("feature.key", { n: index + 1 })}
                 required

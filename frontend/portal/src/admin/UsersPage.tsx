@@ -155,7 +155,7 @@ function FilterRow({ filters }: { filters: CustomerFilters }) {
       <fieldset className="bsb-row">
         <legend className="bsb-hidden">{t("users.filters")}</legend>
         {lists.map(([name, options]) => (
-          <select key={name} className="bsb-input bsb:w-auto bsb:max-w-full" aria-label={t(`users.${name}`)} disabled={name === "plan" && plans.isPending} value={filters[name] ?? ""} onChange={(event) => choose(name, event.target.value)}>
+          <select key={name} className="bsb-input bsb:w-auto bsb:max-w-full" aria-label={t(`users.${name}`)} aria-busy={(name === "plan" && plans.isPending) || undefined} disabled={name === "plan" && plans.isPending} value={filters[name] ?? ""} onChange={(event) => choose(name, event.target.value)}>
             <option value="">{t(`users.${name}.any`)}</option>
             {options.map(([value, label]) => (
               <option key={value} value={value}>

@@ -5,6 +5,8 @@ import { beforeEach, expect, test, vi } from "vitest";
 import { catalogue, entitlements } from "../../../packages/billing-react/src/testing/fixtures.js";
 import { expectAccessible, refuse, service, show } from "../../../packages/billing-react/src/testing/server.js";
 import { ArchiveDialog } from "./ArchiveDialog.js";
+import { CallerContext } from "./may.js";
+import { MoveDialog } from "./MoveDialog.js";
 import { PlanEditor } from "./PlanEditor.js";
 import { PlanVersions } from "./PlanVersions.js";
 import { adminPlan } from "./testing.js";
@@ -100,4 +102,25 @@ test("two versions stand side by side, and what differs is shown", async () => {
   await user.click(screen.getByLabelText("Also what is the same"));
   expect(screen.getByRole("row", { name: /^Name/ })).toBeTruthy();
   await expectAccessible();
+});
+
+test.each([
+  ["running", ["Stop", "Undo", "Go on with these settings"]],
+  ["stopped", ["Undo", "Go on with these settings"]],
+  ["undoing", ["Stop"]],
+] as const)("a move that is %s is steered by whoever may move, and seen by all others", async (state, acts) => {
+  const counts = { moved: 3, waiting: 2, refused: 0, undone: 0, not_undone: 0 };
+  const terms = { plan_id: "pro-month", to_version: 2, percent: 5, per_hour: 50, notice_days: 14 };
+  api.answers({ "GET /admin/plans/pro-month/move": { ...counts, ...terms, status: state, effects: [], started_at: "2026-11-01T00:00:00Z", started_by: "usr_admin" } });
+  for (const may of [["POST /admin/plans/{plan_id}/move"], []]) {
+    const { unmount } = show(
+      <CallerContext value={{ user_id: "usr_staff", role: "admin", may }}>
+        <MoveDialog plan={adminPlan("pro-month", { version: 2 })} onClose={onDone} />
+      </CallerContext>,
+    );
+    expect((await screen.findByText(/3 moved/)).textContent).toContain("2 waiting");
+    const offered = within(screen.getByRole("dialog")).getAllByRole("button").map(({ textContent }) => textContent);
+    for (const name of ["Stop", "Undo", "Go on with these settings"]) expect([name, offered.includes(name)]).toEqual([name, may.length > 0 && (acts as readonly string[]).includes(name)]);
+    unmount();
+  }
 });

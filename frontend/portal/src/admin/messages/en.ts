@@ -178,7 +178,7 @@ const texts = {
   "move.go_on": "Go on with these settings",
   "move.stop": "Stop",
   "move.undo": "Undo",
-  "move.to": "To version {version}, {percent} % of the users",
+  "move.to": "To version {version}, {percent}% of the users",
   "move.started": "Since {date}, by {actor}",
   "move.nobody": "Nobody has an older version.",
   "move.nobody_yet": "Nobody was moved yet. The work is done hour by hour.",
