@@ -105,6 +105,17 @@ def test_plans_stand_in_line_whatever_they_are_called_and_cost(shop_engine: Shop
     assert (set(prices), compared, widths) == ({1}, 0, [True, True])
 
 
+def test_what_is_chosen_is_seen_where_the_system_has_colours_of_its_own(shop_engine: Shop, chromium: Browser) -> None:
+    visitor = Visitor(shop_engine, chromium, forced_colors="active")
+    visitor.open("/pricing").settle()
+    for chosen in (".bsb-segments label:has(:checked)", ".portal-nav a[aria-current]"):
+        outline = "(one) => [getComputedStyle(one).outlineStyle, getComputedStyle(one).outlineColor]"
+        style, colour = visitor.page.locator(chosen).evaluate(outline)
+        assert style == "solid", chosen
+        assert colour != "rgba(0, 0, 0, 0)", chosen
+    visitor.close()
+
+
 def test_a_navigation_to_the_api_of_the_admin_finds_the_pages(shop_engine: Shop, chromium: Browser) -> None:
     visitor = Visitor(shop_engine, chromium)
     visitor.open("/admin/plans")

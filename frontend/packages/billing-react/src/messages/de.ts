@@ -109,7 +109,7 @@ const de = {
   "rail.through": "Über",
   "rail.card_renews": "Verlängert sich je {interval} von selbst. Jederzeit kündbar.",
   "rail.card_once": "Einmal abgebucht. Nichts verlängert sich.",
-  "rail.bitcoin_term": "Zahlt einen Zeitraum ({interval}) im Voraus. Nichts verlängert sich; wir erinnern dich.",
+  "rail.bitcoin_term": "Zahlt 1 {interval} im Voraus. Nichts verlängert sich von selbst; wir erinnern dich.",
   "rail.bitcoin_once": "Einmal bezahlt, on-chain oder über Lightning.",
 
   "signin.title": "Anmelden",
