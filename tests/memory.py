@@ -307,7 +307,7 @@ class World:
 
     def meaning(self) -> dict[str, Any]:
         """The end state without what a different way to it may change: versions, and when something was looked at."""
-        records = _without(asdict(self.accounts.load(USER, whole=True))["records"], "observed_at", "since")
+        records = _looked_at_any_time(asdict(self.accounts.load(USER, whole=True))["records"])
         return {
             "records": {key: record for key, record in records.items() if key != self.account.booked.record},
             "sources": self.accounts.sources.get(USER, ()),
@@ -373,7 +373,12 @@ def _key() -> str:
     return uuid.uuid4().hex
 
 
-def _without(data: Any, *names: str) -> Any:
-    if isinstance(data, dict):
-        return {key: _without(value, *names) for key, value in data.items() if key not in names}
-    return data
+def _looked_at_any_time(data: Any) -> Any:
+    """Without `observed_at`; since when a refund or dispute took money is kept, which is that time where nothing says
+    another."""
+    if not isinstance(data, dict):
+        return data
+    taken = {"since": data["observed_at"]} if data.keys() >= {"observed_at", "since"} and data["since"] is None else {}
+    if data.get("status") in ("failed", "inquiry", "won"):
+        taken = {}
+    return {key: _looked_at_any_time(value) for key, value in {**data, **taken}.items() if key != "observed_at"}

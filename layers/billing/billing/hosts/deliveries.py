@@ -71,7 +71,7 @@ class Deliveries:
         self._chance = chance
 
     def deliver(self, lane: str, clock: Callable[[], int]) -> int:
-        """Delivers what is due in a lane, in order, up to the first event that is not accepted. Returns how many were."""
+        """Delivers what is due in a lane, in order, up to the first that is not accepted. Returns how many were."""
         now = clock()
         claim = self._store.claim(lane, secrets.token_hex(8), now, now + LEASE_SECONDS)
         if claim is None:
