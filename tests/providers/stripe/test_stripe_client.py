@@ -158,6 +158,18 @@ def test_a_fee_that_stripe_does_not_know_yet_is_not_guessed(shop: Shop) -> None:
     assert payment.fee_cents is None
 
 
+@pytest.mark.parametrize("kind", ["invoice", "payment"])
+def test_a_key_that_may_not_read_fees_reads_the_payment_without_one(shop: Shop, kind: str) -> None:
+    sub = shop.subscribe()
+    (charge,) = shop.books.all("charge")
+    shop.app.faults = [Fault("refuse", "GET", "/v1/payment_intents", status=403)]
+    payment = shop.client.read(
+        Ref(kind, sub["latest_invoice"] if kind == "invoice" else charge["payment_intent"]), START
+    )[0]
+    assert isinstance(payment, PaymentFact)
+    assert (payment.amount_cents, payment.fee_cents, shop.app.faults[0].times) == (900, None, 0)
+
+
 def test_a_payment_reads_with_everything_that_happened_to_it(shop: Shop) -> None:
     sub = shop.subscribe()
     (payment,) = shop.client.read(Ref("invoice", sub["latest_invoice"]), START)
