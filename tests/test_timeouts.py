@@ -1,6 +1,8 @@
 """Every wait ends before whoever waits for it does: computed from the template and from what the code allows itself."""
 
+import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +13,7 @@ from billing.providers import breaker
 from billing.selling.refunds import ASKING
 from tests.test_template import FUNCTIONS, RESOURCES, SOURCE, names_in, reachable, routes
 
+CLIENT = Path(__file__).parents[1] / "frontend" / "packages" / "api-client" / "src" / "index.ts"
 DEFAULT = SOURCE["Globals"]["Function"]["Timeout"]
 # Seconds after which API Gateway gives up, on a function and on an authorizer. Both run while a new process starts.
 INTEGRATION, AUTHORIZER = 30, 10
@@ -73,3 +76,9 @@ def test_nobody_asks_for_a_refund_while_another_may_still_be_asking() -> None:
 
 def test_a_round_of_each_minute_ends_within_it() -> None:
     assert timeout("PollCryptoInvoicesFunction") + STARTING < 60
+
+
+def test_a_page_waits_longer_than_a_silent_provider_and_the_gateway_take() -> None:
+    limits = dict(re.findall(r"const (READ|WRITE)_MS = ([\d_]+);", CLIENT.read_text()))
+    assert int(limits["READ"]) / 1000 > SILENCE + STARTING
+    assert int(limits["WRITE"]) / 1000 > INTEGRATION

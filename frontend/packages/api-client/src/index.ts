@@ -38,8 +38,9 @@ export class ApiError extends Error {
   }
 }
 
-// A call that hangs is one that never arrived. What is read is asked again; the service's gateway waits 30 seconds for the rest.
-const READ_MS = 15_000;
+// A call that hangs is one that never arrived. What is read is asked again: this is longer than a provider that does not
+// answer holds the service up. The rest has until after the service's gateway gave up (30 seconds).
+const READ_MS = 20_000;
 const WRITE_MS = 35_000;
 
 interface Call extends Omit<RequestInit, "body"> {

@@ -108,7 +108,7 @@ const WAITS = [1, 1, 2, 3, 5, 5, 5, 8, 10, 10, 10];
 /** A service that is away for a moment is asked again this often before it is said. */
 const PATIENCE = 4;
 /** One that hangs is asked again: what it does meanwhile, the next answer says. */
-const PATIENCE_MS = 15_000;
+const PATIENCE_MS = 20_000;
 
 interface Asked {
   times: number;
