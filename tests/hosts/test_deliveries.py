@@ -205,10 +205,10 @@ def test_a_failure_that_was_on_its_way_does_not_shorten_the_time_that_was_asked_
     outbox.meanwhile = lambda: outbox.deliver("ep_1#usr_5")  # which is answered first
     outbox.answers[endpoint.url] = [Reply(429, 600), 500]
     outbox.deliver("ep_1#usr_4")
-    told = len(outbox.told)
+    before = len(outbox.sent)
     outbox.now += 590
     outbox.deliver("ep_1#usr_6")
-    assert len(outbox.told) == told
+    assert len(outbox.sent) == before
 
 
 def test_an_endpoint_that_is_away_costs_a_few_tries_and_not_one_for_each_account(outbox: Outbox) -> None:
@@ -367,5 +367,5 @@ def test_what_fails_before_a_host_is_asked_counts_as_no_try_and_comes_again(
             with pytest.raises(NotConfigured):
                 outbox.deliver_due()
             outbox.now += LEASE_SECONDS + 60
-    assert (outbox.told, outbox.get().enabled) == ([], True)
+    assert (outbox.sent, outbox.get().enabled) == ([], True)
     assert outbox.deliver_due() == 1

@@ -184,8 +184,9 @@ class FarQueue:
 
 def test_an_operator_sees_every_letter_however_long_that_takes() -> None:
     queue = FarQueue(3000)
-    settings = SimpleNamespace(payment_events_table="t", required=lambda name: "dlq", queue_url="queue")
-    letters = letters_of(SimpleNamespace(aws=queue, settings=settings))  # type: ignore[arg-type]
+    settings = SimpleNamespace(required=lambda name: "dlq", queue_url="queue")
+    wire = SimpleNamespace(events=PaymentEventStore(queue, "t"))  # type: ignore[arg-type]
+    letters = letters_of(SimpleNamespace(aws=queue, settings=settings, wire=wire))  # type: ignore[arg-type]
     assert len(letters.redrive(dry_run=True)) == 3000
     assert len(queue.visible) == 3000
     assert queue.now > 600

@@ -173,6 +173,8 @@ class Checkouts:
     def _look_whether_it_ended(self, account: Account, plan: Plan, now: int) -> None:
         """A subscription that owes, or whose time is over, is read before it stands in the way of the next one: of its
         end an event may come late, or never."""
+        if not account.subscriptions:
+            return
         current = live_subscription(account, self._plans.catalogue(), plan.group)
         if current is None:
             return

@@ -16,7 +16,7 @@ from billing.errors import NotFound, PastNeeded
 from billing.rules.entitlements import Snapshot, Source, sources_from_json, sources_to_json
 from billing.rules.records import ENDED, Account, Ended, PastPayment, Purchase, Record, Subscription
 from billing.store.codec import BEHIND, Item, item, packed, record_from_item, record_to_item, unpacked, values
-from billing.store.dynamodb import ForeignLink, all_items, put_event, query_range, read_item, retry, transact
+from billing.store.dynamodb import ForeignLink, between, put_event, read_item, retry, transact
 
 if TYPE_CHECKING:  # only writers load the rules of what follows from a change
     from billing.rules.consequences import Consequences
@@ -72,8 +72,7 @@ class AccountStore:
         return with_past(Account(user_id, version, records, whole=whole, recent_events=recent_events), past)
 
     def _between(self, user_id: str, first: str, last: str) -> Iterator[Item]:
-        request = query_range(self._table, user_id, first, last)
-        return all_items(self._aws, {**request, "ConsistentRead": True})
+        return between(self._aws, self._table, user_id, first, last, ConsistentRead=True)
 
     def evaluate(self, user_id: str, judge: Callable[[Account], Result]) -> Result:
         """What `judge` says of an account. Where it needs past records, it is called again with them."""
@@ -186,8 +185,8 @@ class AccountStore:
         """The newest lines of a ledger or history (`LEDGER`, `HISTORY`) up to a time, as values. Their sources are
         `packed`."""
         last = f"{prefix}~" if until is None else f"{prefix}{until:012d}#~"
-        request = {**query_range(self._table, user_id, prefix, last), "ScanIndexForward": False, "Limit": limit}
-        lines = map(values, islice(all_items(self._aws, request), limit))
+        stored = between(self._aws, self._table, user_id, prefix, last, ScanIndexForward=False, Limit=limit)
+        lines = map(values, islice(stored, limit))
         return [{**line, "changes": json.loads(line["changes"])} if "changes" in line else line for line in lines]
 
     def sources_at(self, user_id: str, at: int) -> tuple[Source, ...] | None:

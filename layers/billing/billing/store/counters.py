@@ -11,7 +11,7 @@ from billing.aws import Aws, AwsError
 from billing.data import asdict, dataclass
 from billing.rules.allowances import Counter, Quota, Reservation
 from billing.store.codec import Item, item, values
-from billing.store.dynamodb import CONFLICT, LostRace, query_prefix, read_item, transact
+from billing.store.dynamodb import CONFLICT, LostRace, beginning, read_item, transact
 
 _PREFIX = "usage#"
 # How long an idempotency key is remembered, in seconds.
@@ -44,9 +44,8 @@ class CounterStore:
 
     def read_all(self, user_id: str) -> dict[str, Counter]:
         """Every counter of a user, by feature: one Query."""
-        request = query_prefix(self._table, user_id, _PREFIX)
-        answer = self._aws.call("dynamodb", "query", **request, ConsistentRead=True)
-        return {i["record"].removeprefix(_PREFIX): _stored(i).counter for i in map(values, answer["Items"])}
+        found = beginning(self._aws, self._table, user_id, _PREFIX, ConsistentRead=True)
+        return {i["record"].removeprefix(_PREFIX): _stored(i).counter for i in map(values, found)}
 
     def add_use(self, user_id: str, feature: str, quota: Quota, amount: int) -> tuple[bool, Stored]:
         """Takes `amount` from the period's allowance if it fits: one write, whoever else writes at the time. Returns

@@ -24,7 +24,7 @@ from billing.rules.customers import Customer, IdKind, customer, past_ids, versio
 from billing.rules.records import ERASED, Account, PastPayment, Purchase
 from billing.store.accounts import AccountStore
 from billing.store.codec import SHARDS, Item, item, values
-from billing.store.dynamodb import all_items, pages, query_prefix, query_range, read_item, retry, transact
+from billing.store.dynamodb import beginning, between, pages, read_item, retry, transact
 
 _ALL, _ENDS = "all", "ends"
 _STATE: Item = item({"user_id": "customers#state", "record": "customers"})
@@ -170,9 +170,8 @@ class CustomerIndex:
 
     def _past(self, user_id: str) -> list[str]:
         """The keys of all entries of past payments and purchases, and of the notes that list them."""
-        request = query_prefix(self._table, f"customer_of#{user_id}", _NOTES)
         keys = []
-        for note in map(values, all_items(self._aws, request)):
+        for note in map(values, beginning(self._aws, self._table, f"customer_of#{user_id}", _NOTES)):
             keys += [*json.loads(note["keys"]), f"{note['user_id']}|{note['record']}"]
         return keys
 
@@ -231,17 +230,16 @@ class CustomerIndex:
         forward = filters.list == _ENDS
         if forward:
             first = cursor or f"{now:012d}"
-            between = (f"{first}\x7f" if cursor else first, f"{filters.ends_by:012d}~")
+            ends = (f"{first}\x7f" if cursor else first, f"{filters.ends_by:012d}~")
         else:
-            between = ("0", cursor or "9")
-        shards = (self._shard(f"customers#{filters.list}#{n}", between, forward) for n in range(SHARDS))
+            ends = ("0", cursor or "9")
+        shards = (self._shard(f"customers#{filters.list}#{n}", ends, forward) for n in range(SHARDS))
         merged = heapq.merge(*shards, key=lambda pair: pair[0], reverse=not forward)
         return (pair for pair in merged if pair[0] != cursor)
 
-    def _shard(self, shard: str, between: tuple[str, str], forward: bool) -> Iterator[tuple[str, dict[str, Any]]]:
-        limits = {"ScanIndexForward": forward, "Limit": _PER_QUERY}
-        request = {**query_range(self._table, shard, *between), **limits}
-        for entry in map(values, all_items(self._aws, request)):
+    def _shard(self, shard: str, ends: tuple[str, str], forward: bool) -> Iterator[tuple[str, dict[str, Any]]]:
+        stored = between(self._aws, self._table, shard, *ends, ScanIndexForward=forward, Limit=_PER_QUERY)
+        for entry in map(values, stored):
             yield entry["record"], json.loads(entry["customer"])
 
     def search(self, text: str, limit: int) -> list[Match]:
@@ -259,8 +257,7 @@ class CustomerIndex:
         return ordered[:limit]
 
     def _begins(self, shard: str, start: str) -> Iterator[Match]:
-        request = {**query_prefix(self._table, shard, start), "Limit": _PER_QUERY}
-        for entry in map(values, all_items(self._aws, request)):
+        for entry in map(values, beginning(self._aws, self._table, shard, start, Limit=_PER_QUERY)):
             yield Match(entry["owner"], entry["id"], entry["what"])
 
     def of(self, user_id: str, now: int) -> dict[str, Any] | None:

@@ -47,29 +47,33 @@ def pages(aws: Aws, request: Mapping[str, Any], operation: str = "query") -> Ite
         following = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
 
 
-def query_prefix(table: str, user_id: str, prefix: str) -> dict[str, Any]:
-    """A Query of the records of one partition of the Accounts table that begin with `prefix`."""
-    return {
-        "TableName": table,
-        "KeyConditionExpression": "user_id = :user AND begins_with(#record, :prefix)",
-        "ExpressionAttributeNames": {"#record": "record"},
-        "ExpressionAttributeValues": {":user": {"S": user_id}, ":prefix": {"S": prefix}},
-    }
-
-
-def query_range(table: str, user_id: str, first: str, last: str) -> dict[str, Any]:
-    """As `query_prefix`, of the records from `first` to `last`."""
-    return {
-        "TableName": table,
-        "KeyConditionExpression": "user_id = :user AND #record BETWEEN :first AND :last",
-        "ExpressionAttributeNames": {"#record": "record"},
-        "ExpressionAttributeValues": {":user": {"S": user_id}, ":first": {"S": first}, ":last": {"S": last}},
-    }
-
-
 def all_items(aws: Aws, request: Mapping[str, Any]) -> Iterator[Item]:
     """Every item of a Query."""
     return chain.from_iterable(pages(aws, request))
+
+
+def beginning(aws: Aws, table: str, user_id: str, prefix: str, **options: Any) -> Iterator[Item]:
+    """One partition's records in the Accounts table that begin with `prefix`. `options`: of the Query."""
+    condition = "user_id = :user AND begins_with(#record, :prefix)"
+    return _records(aws, table, condition, {":user": user_id, ":prefix": prefix}, options)
+
+
+def between(aws: Aws, table: str, user_id: str, first: str, last: str, **options: Any) -> Iterator[Item]:
+    """As `beginning`, from `first` to `last`."""
+    condition = "user_id = :user AND #record BETWEEN :first AND :last"
+    return _records(aws, table, condition, {":user": user_id, ":first": first, ":last": last}, options)
+
+
+def _records(
+    aws: Aws, table: str, condition: str, keys: Mapping[str, str], options: Mapping[str, Any]
+) -> Iterator[Item]:
+    request = {
+        "TableName": table,
+        "KeyConditionExpression": condition,
+        "ExpressionAttributeNames": {"#record": "record"},
+        "ExpressionAttributeValues": {name: {"S": value} for name, value in keys.items()},
+    }
+    return all_items(aws, {**request, **options})
 
 
 def conditional_write(aws: Aws, operation: str, **request: Any) -> bool:

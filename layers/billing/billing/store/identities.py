@@ -10,7 +10,7 @@ from billing.aws import Aws
 from billing.data import dataclass
 from billing.errors import Conflict
 from billing.store.codec import item
-from billing.store.dynamodb import LostRace, all_items, conditional_write, query_prefix, read_item, transact
+from billing.store.dynamodb import LostRace, beginning, conditional_write, read_item, transact
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +76,7 @@ class IdentityStore:
         """
         if self.owner(user_id) in (None, user_id):
             return user_id
-        request = {**query_prefix(self._table, user_id, "~identity#"), "ConsistentRead": True}
-        linked = next(all_items(self._aws, request), None)
+        linked = next(beginning(self._aws, self._table, user_id, "~identity#", ConsistentRead=True), None)
         return None if linked is None else linked["record"]["S"].removeprefix("~identity#")
 
     # --- proofs that must not be shown twice -------------------------------------------------------------------------
@@ -117,8 +116,7 @@ class IdentityStore:
 
     def end_families(self, user_id: str) -> None:
         """Ends every sign-in of an account."""
-        request = {**query_prefix(self._table, user_id, "~session#"), "ConsistentRead": True}
-        for session in list(all_items(self._aws, request)):
+        for session in list(beginning(self._aws, self._table, user_id, "~session#", ConsistentRead=True)):
             key = {name: session[name] for name in ("user_id", "record")}
             self._aws.call("dynamodb", "delete_item", TableName=self._table, Key=key)
 

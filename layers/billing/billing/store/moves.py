@@ -6,13 +6,14 @@ stops a move stops it before the next subscription.
 """
 
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any, Literal
 
 from billing.aws import Aws
 from billing.data import dataclass, replace
 from billing.errors import Conflict
 from billing.store.codec import item, values
-from billing.store.dynamodb import LostRace, conditional_write, query_range, read_item, transact
+from billing.store.dynamodb import LostRace, between, conditional_write, read_item, transact
 
 MoveStatus = Literal["running", "stopped", "done", "undoing", "undone"]
 # `moving`: the provider is being asked. `not_undone`: an undo found that the customer has gone on by themselves.
@@ -143,8 +144,8 @@ class MoveStore:
             raise Conflict("this move was changed meanwhile: read it again", code="move_changed")
 
     def _query(self, partition: str, first: str, limit: int = 100) -> list[dict[str, Any]]:
-        request = {**query_range(self._table, partition, first, "~z"), "ConsistentRead": True, "Limit": limit}
-        return [values(stored) for stored in self._aws.call("dynamodb", "query", **request)["Items"]]
+        stored = between(self._aws, self._table, partition, first, "~z", ConsistentRead=True, Limit=limit)
+        return list(map(values, islice(stored, limit)))
 
 
 _NAMES: Mapping[str, Any] = {"ExpressionAttributeNames": {"#status": "status"}}

@@ -13,7 +13,7 @@ from billing.aws import Aws
 from billing.data import asdict, dataclass
 from billing.rules.times import DAY
 from billing.store.codec import item, values
-from billing.store.dynamodb import all_items, conditional_write, query_prefix
+from billing.store.dynamodb import beginning, conditional_write
 
 # How long a comment is kept: long enough to be read and counted.
 LEAVING_SECONDS = 180 * DAY
@@ -72,7 +72,6 @@ class NoteStore:
         return note
 
     def _all(self, user_id: str) -> Iterator[Note]:
-        request = {**query_prefix(self._table, user_id, _NOTES), "Limit": _READ}
-        for stored in map(values, all_items(self._aws, request)):
+        for stored in map(values, beginning(self._aws, self._table, user_id, _NOTES, Limit=_READ)):
             fields: dict[str, Any] = {name: stored.get(name) for name in Note.__dataclass_fields__}
             yield Note(**fields)

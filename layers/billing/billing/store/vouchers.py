@@ -11,7 +11,7 @@ from billing.aws import Aws
 from billing.data import fields
 from billing.rules.vouchers import Batch, Issued, Taken, Voucher, VoucherChange
 from billing.store.codec import Item, item, values
-from billing.store.dynamodb import LostRace, all_items, query_prefix, read_item, transact
+from billing.store.dynamodb import LostRace, beginning, read_item, transact
 
 RECORD = "voucher"
 _BATCHES = "vouchers"
@@ -78,7 +78,7 @@ class VoucherStore:
         return Batch(**_fields(Batch, stored)) if stored else None
 
     def batches(self) -> Iterator[Batch]:
-        stored = all_items(self._aws, query_prefix(self._table, _BATCHES, "batch#"))
+        stored = beginning(self._aws, self._table, _BATCHES, "batch#")
         return (Batch(**_fields(Batch, values(batch))) for batch in stored)
 
     def of_batch(self, batch_id: str) -> list[Voucher]:
