@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { configDefaults, defineConfig } from "vitest/config";
 
 /** Tests that need a window, or modules, that nobody used before. */
-const ALONE = ["portal/src/identity-provider.test.ts", "portal/src/router.test.ts", "portal/src/admin/sign-in.test.tsx"];
+const ALONE = ["packages/api-client/src/index.test.ts", "portal/src/identity-provider.test.ts", "portal/src/router.test.ts", "portal/src/admin/sign-in.test.tsx"];
 
 export default defineConfig({
   resolve: { conditions: ["@bitsleuth/source"] },
