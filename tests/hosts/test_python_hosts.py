@@ -7,7 +7,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, cast
@@ -194,6 +195,12 @@ class Counted(Gate):
         return Use(self.ended.append)
 
 
+def run(work: Coroutine[Any, Any, Any]) -> Any:
+    """In a thread of its own: on this one Playwright's loop may run."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, work).result()
+
+
 def test_a_metered_stream_is_judged_when_it_has_ended() -> None:
     async def words(fault: bool) -> AsyncIterator[bytes]:
         yield b"0.0042"
@@ -219,14 +226,14 @@ def test_a_metered_stream_is_judged_when_it_has_ended() -> None:
         await parts.aclose()
         return gate.ended
 
-    assert asyncio.run(heard(fault=False)) == [True]
-    assert asyncio.run(heard(fault=True)) == [False]
-    assert asyncio.run(heard(fault=True, most=1)) == [True], "who stops listening has used it"
+    assert run(heard(fault=False)) == [True]
+    assert run(heard(fault=True)) == [False]
+    assert run(heard(fault=True, most=1)) == [True], "who stops listening has used it"
 
 
 def test_an_endpoint_that_does_not_take_the_request_is_told_so() -> None:
     with pytest.raises(TypeError, match="has to take the Request"):
-        asyncio.run(asgi.requires_feature(Counted(), "ai.chat")(lambda: None)())
+        run(asgi.requires_feature(Counted(), "ai.chat")(lambda: None)())
 
 
 def test_the_package_brings_nothing_of_aws() -> None:
