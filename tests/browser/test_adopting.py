@@ -11,6 +11,7 @@ import requests
 from playwright.sync_api import Browser, expect
 
 from demo.shop import ADMIN, Shop, open_shop
+from fakes.base import Server
 from tests.browser import adopted
 from tests.browser.adopted import Line, serve
 from tests.browser.conftest import Visitor, launch
@@ -56,13 +57,13 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Adopted]:
     with serve(fresh, url, "http://127.0.0.1:9", "http://127.0.0.1:9"):
         scripts, styles = adopted.weight(f"{url}/about")
     parameters = {"EntitlementTokenSeconds": str(TOKEN_SECONDS), "PublicUrl": API, "PortalUrl": url}
-    with open_shop(enforce_policies=True, parameters=parameters) as shop:
-        line, model = Line(shop.url), Model()
+    model = Model()
+    with open_shop(enforce_policies=True, parameters=parameters) as shop, Server(model):
+        line = Line(shop.url)
         try:
             yield Adopted(fresh, url, shop, line, model, (scripts - before[0], styles - before[1]))
         finally:
             line.close()
-            model.close()
 
 
 @pytest.fixture(scope="module")
