@@ -19,12 +19,15 @@ _BATCH = 100  # BatchGetItem's limit
 CATALOGUE_TTL = 60
 
 _log = Log()
+# The revision of the catalogue, and the newest version of each plan.
+_Index = tuple[int, dict[str, int]]
 
 
 class PlanStore:
     """`catalogue()` answers from memory for `ttl` seconds; two calls to DynamoDB when it is read afresh.
 
-    A copy that cannot be refreshed goes on being used: what was for sale a minute ago is no worse than no answer.
+    A copy that cannot be refreshed goes on being used: what was for sale a minute ago is no worse than no answer. A
+    write holds only for the catalogue that was read last: what was decided by it may not be true of a newer one.
     """
 
     def __init__(
@@ -34,7 +37,7 @@ class PlanStore:
         self._table = table
         self._ttl = ttl
         self._clock = clock
-        self._kept: tuple[float, Catalogue] | None = None
+        self._kept: tuple[float, Catalogue, _Index] | None = None
 
     def catalogue(self, *, fresh: bool = False) -> Catalogue:
         if fresh or self._kept is None:
@@ -48,9 +51,10 @@ class PlanStore:
             return self._kept[1]
 
     def _read(self) -> Catalogue:
-        _, versions = self._index()
-        self._kept = (self._clock(), Catalogue(tuple(self._versions(versions))))
-        return self._kept[1]
+        index = self._index()
+        catalogue = Catalogue(tuple(self._versions(index[1])))
+        self._kept = (self._clock(), catalogue, index)
+        return catalogue
 
     def add_version(self, plan: Plan) -> None:
         """Puts a plan version on record. `Conflict` when that version exists or the catalogue moved meanwhile."""
@@ -58,7 +62,7 @@ class PlanStore:
 
     def add_versions(self, plans: Sequence[Plan]) -> None:
         """Puts versions of several plans on record, all or none."""
-        revision, versions = self._index()
+        revision, versions = self._as_read()
         for plan in plans:
             newest = versions.get(plan.plan_id, 0)
             if newest != plan.version - 1:
@@ -78,7 +82,7 @@ class PlanStore:
 
     def set_status(self, plan: Plan, status: PlanStatus) -> None:
         """Shows, hides or archives a version; what it grants and costs never changes."""
-        revision, versions = self._index()
+        revision, versions = self._as_read()
         update = {
             "TableName": self._table,
             "Key": item({"plan_id": plan.plan_id, "version": plan.version}),
@@ -91,7 +95,7 @@ class PlanStore:
 
     def link_price(self, plan: Plan, provider: str, price_id: str) -> None:
         """Notes by which price a provider sells a version. Buyers of another price are not touched."""
-        revision, versions = self._index()
+        revision, versions = self._as_read()
         prices = {**plan.provider_plan_ids, provider: price_id}
         update = {
             "TableName": self._table,
@@ -112,13 +116,16 @@ class PlanStore:
         }
         if revision:
             index["ExpressionAttributeValues"] = item({":revision": revision})
+        self._kept = None
         try:
             transact(self._aws, [*writes, {"Put": index}])
         except LostRace as error:
             raise Conflict("the catalogue was changed meanwhile: read it again", code="version_conflict") from error
-        self._kept = None
 
-    def _index(self) -> tuple[int, dict[str, int]]:
+    def _as_read(self) -> _Index:
+        return self._kept[2] if self._kept else self._index()
+
+    def _index(self) -> _Index:
         answer = self._aws.call("dynamodb", "get_item", TableName=self._table, Key=_INDEX, ConsistentRead=True)
         if "Item" not in answer:
             return 0, {}
