@@ -236,6 +236,18 @@ def test_an_endpoint_that_does_not_take_the_request_is_told_so() -> None:
         run(asgi.requires_feature(Counted(), "ai.chat")(lambda: None)())
 
 
+def test_an_endpoint_that_yields_is_told_so_when_it_is_defined() -> None:
+    async def words(request: starlette.requests.Request) -> AsyncIterator[str]:
+        yield "0.0042"
+
+    def numbers(request: starlette.requests.Request) -> Iterator[int]:
+        yield 1
+
+    for endpoint in (words, numbers):
+        with pytest.raises(TypeError, match="has to return a StreamingResponse"):
+            asgi.requires_feature(Counted(), "ai.chat")(endpoint)
+
+
 def test_the_package_brings_nothing_of_aws() -> None:
     script = "import sys, bitsleuth_billing_gate.asgi, bitsleuth_billing_gate.wsgi; print(*sys.modules)"
     alone = {"PATH": os.environ["PATH"], "PYTHONPATH": str(PYTHON / "src")}

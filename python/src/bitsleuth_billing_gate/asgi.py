@@ -27,6 +27,10 @@ def requires_feature(
     breaks off or in 5xx is free."""
 
     def guard(endpoint: Endpoint) -> Callable[..., Awaitable[Any]]:
+        if inspect.isgeneratorfunction(endpoint) or inspect.isasyncgenfunction(endpoint):
+            # FastAPI streams what such an endpoint yields: it has answered 200 before anybody can be refused.
+            raise TypeError(f"{endpoint.__qualname__} yields: it has to return a StreamingResponse of what it yields")
+
         @functools.wraps(endpoint)
         async def guarded(*args: Any, **kwargs: Any) -> Any:
             request = next((part for part in (*args, *kwargs.values()) if isinstance(part, Request)), None)
