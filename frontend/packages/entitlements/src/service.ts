@@ -37,7 +37,7 @@ export function createService(apiUrl: string, fetch: typeof globalThis.fetch, no
   async function send(session: string, path: string, init: RequestInit = {}): Promise<Response> {
     const headers = { authorization: `Bearer ${session}`, "content-type": "application/json" };
     try {
-      // Next would keep an answer on disk, in a route whose `fetchCache` says so: a yes for good, of whatever was revoked.
+      // Else Next would keep an answer on disk where `fetchCache` is `default-cache`: a yes for good, of whatever was revoked.
       const answer = await fetch(apiUrl + path, { ...init, headers, cache: "no-store", signal: AbortSignal.timeout(PATIENCE) });
       // The body too has to come in time.
       const whole = new Response(await answer.arrayBuffer(), { status: answer.status });
