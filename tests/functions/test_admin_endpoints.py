@@ -149,8 +149,10 @@ def test_an_endpoint_is_changed_paused_enabled_and_removed_and_all_is_on_record(
 def test_of_two_who_change_the_same_version_the_second_is_told_and_overwrites_nothing(call: Call) -> None:
     made = create(call).json
     endpoint_id, seen = made["endpoint_id"], made["version"]
-    moved = at(call, "change", endpoint_id, body={"url": "https://app.example.com/new", "version": seen})
+    move = {"url": "https://app.example.com/new", "version": seen}
+    moved, repeated = (at(call, "change", endpoint_id, body=move) for _ in range(2))
     assert (moved.status, moved.json["version"]) == (200, seen + 1)
+    assert repeated.json == moved.json, "the answer of the first was lost"
     late = at(call, "change", endpoint_id, body={**BODY, "description": "ours", "version": seen})
     assert (late.status, late.problem) == (409, "version_conflict")
     assert [e["url"] for e in call("admin_endpoints.list").json["endpoints"]] == ["https://app.example.com/new"]

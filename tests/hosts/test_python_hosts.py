@@ -18,7 +18,7 @@ import pytest
 import requests
 import starlette.requests
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
-from starlette.responses import StreamingResponse
+from starlette.responses import Response, StreamingResponse
 
 from billing.identity.tokens import Signer, generate_key_set
 from billing.rules.host_signatures import headers_of, secret_of
@@ -164,6 +164,12 @@ def test_a_cookie_without_the_prefix_counts_only_where_there_is_none_with_it() -
     assert Caller.of(None, f"{planted}; __Host-bitsleuth_session=s; {planted}") == Caller("s")
     assert Caller.of(None, "bitsleuth_session=s") == Caller("s")
     assert Caller.of(None, "bitsleuth") == Caller.of(None, None) == Caller()
+
+
+def test_a_session_of_another_issuer_is_read_as_a_host_in_python_set_it() -> None:
+    answer = Response()
+    answer.set_cookie("bitsleuth_session", "a+b/c==")  # in quotes, for its "/" and "="
+    assert Caller.of(None, answer.headers["set-cookie"].partition(";")[0]) == Caller("a+b/c==")
 
 
 def test_a_host_that_was_given_the_keys_needs_no_network_for_a_yes() -> None:

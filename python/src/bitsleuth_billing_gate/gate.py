@@ -35,7 +35,7 @@ class Caller:
             return cls(session=bearer.strip())
         # Not with `SimpleCookie`: one cookie of somebody else that it does not understand takes all others with it.
         parts = [part.partition("=") for part in (cookie or "").split(";")]
-        named = {name.strip(): value.strip() for name, _, value in reversed(parts)}  # of two, the first is meant
+        named = {name.strip(): value.strip(' "') for name, _, value in reversed(parts)}  # of two, the first is meant
         return cls(*(named.get(f"__Host-{name}") or named.get(name) for name in (_SESSION, _TOKEN)))
 
 

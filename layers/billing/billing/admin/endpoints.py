@@ -68,8 +68,6 @@ class AdminEndpoints:
         """`url`, `description`, `event_types`, or `state` ("enabled", "paused"); what is left out stays. With `version`
         only if it is still the newest, else `Conflict`."""
         before, health = self._get(endpoint_id)
-        if changes.get("version") not in (None, before.version):
-            raise _changed_meanwhile()
         after = before
         if (url := changes.get("url")) not in (None, before.url):
             self._checked(url)
@@ -83,8 +81,10 @@ class AdminEndpoints:
             after = replace(after, paused_for="admin", paused_at=now)
         elif state == "enabled" and not before.enabled:
             after = replace(after, paused_for="", paused_at=None, pause_reported=True)
-        if after == before:
+        if after == before:  # also when the answer was lost, and the call is repeated
             return view(before, health)
+        if changes.get("version") not in (None, before.version):
+            raise _changed_meanwhile()
         after = self._put(before, after)
         if after.enabled and not before.enabled:
             self._store.answered(endpoint_id, now)  # its earlier failures do not count any more

@@ -135,7 +135,7 @@ class AdminUsers:
             existing = account.records.get(grant.record)
             if not isinstance(existing, Grant):
                 return grant
-            if (existing.features, existing.expires_at) != (grant.features, grant.expires_at):
+            if any(getattr(existing, part) != getattr(grant, part) for part in ("features", "expires_at", "reason")):
                 raise Conflict("this key was used for another grant", code="idempotency_key_reused")
             return existing
 
