@@ -214,11 +214,18 @@ def test_a_metered_stream_is_judged_when_it_has_ended() -> None:
             raise ConnectionError("the model hung up")
         yield b" BTC"
 
-    async def heard(fault: bool, most: int = 9) -> list[bool]:
+    class Events(Response):
+        """As the `EventSourceResponse` of sse-starlette, which is no `StreamingResponse`."""
+
+        def __init__(self, parts: AsyncIterator[bytes]) -> None:
+            super().__init__()
+            self.body_iterator = parts
+
+    async def heard(fault: bool, most: int = 9, kind: type[Response] = StreamingResponse) -> list[bool]:
         gate = Counted()
 
-        async def chat(request: starlette.requests.Request) -> StreamingResponse:
-            return StreamingResponse(words(fault))
+        async def chat(request: starlette.requests.Request) -> Response:
+            return kind(words(fault))
 
         answer = await asgi.requires_feature(gate, "ai.chat", meter=True)(chat)(
             starlette.requests.Request({"type": "http", "headers": []})
@@ -233,7 +240,7 @@ def test_a_metered_stream_is_judged_when_it_has_ended() -> None:
         return gate.ended
 
     assert run(heard(fault=False)) == [True]
-    assert run(heard(fault=True)) == [False]
+    assert run(heard(fault=True)) == run(heard(fault=True, kind=Events)) == [False]
     assert run(heard(fault=True, most=1)) == [True], "who stops listening has used it"
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from bitsleuth_billing_gate.events import LONGEST_BODY, Receiver
 from bitsleuth_billing_gate.gate import Caller, Gate, Refusal, Use
@@ -29,7 +29,7 @@ def requires_feature(
     def guard(endpoint: Endpoint) -> Callable[..., Awaitable[Any]]:
         if inspect.isgeneratorfunction(endpoint) or inspect.isasyncgenfunction(endpoint):
             # FastAPI streams what such an endpoint yields: it has answered 200 before anybody can be refused.
-            raise TypeError(f"{endpoint.__qualname__} yields: it has to return a StreamingResponse of what it yields")
+            raise TypeError(f"{endpoint.__qualname__} yields: it has to return a StreamingResponse instead")
 
         @functools.wraps(endpoint)
         async def guarded(*args: Any, **kwargs: Any) -> Any:
@@ -56,7 +56,7 @@ def requires_feature(
                 verdict.end(False)
                 raise
             good = getattr(made, "status_code", 200) < 500
-            if good and isinstance(made, StreamingResponse):
+            if good and hasattr(made, "body_iterator"):  # a StreamingResponse, or what other packages have in its place
                 made.body_iterator = _watched(made.body_iterator, verdict.end)
             else:
                 verdict.end(good)
