@@ -50,6 +50,7 @@ class Api(App):
         self.features: dict[str, Any] = {}
         self.version = 1
         self.state = "up"
+        self.expired = False
         self.asked: list[str] = []
         self.used: list[dict[str, Any]] = []
 
@@ -66,6 +67,8 @@ class Api(App):
         if path == "/billing/entitlements":
             return 200, {"token": token(self.features, version=self.version)}
         if path == "/billing/usage":
+            if self.expired and body["action"] in ("settle", "release"):
+                return 404, {"code": "not_found"}
             self.used.append(body)
             if body["action"] == "reserve" and not self.features.get(body["feature"]):
                 return 402, PAYWALL
@@ -188,6 +191,17 @@ def test_a_metered_endpoint_holds_and_settles(api: Api) -> None:
             assert time.monotonic() < deadline
             time.sleep(0.05)
     assert [used["action"] for used in api.used] == ["reserve", "settle"]
+
+
+def test_what_was_given_for_longer_than_its_reservation_was_held_is_taken(api: Api) -> None:
+    api.features, api.expired = {"ai.chat": {"limit": 5, "remaining": 5}}, True
+    gate = Gate(api.url, keys=JWKS)
+    for good in (True, False):
+        use = gate.decide("ai.chat", Caller(SESSION), meter=True)
+        assert isinstance(use, Use)
+        use.end(good)
+    gate._afterwards.shutdown()
+    assert sorted(used["action"] for used in api.used) == ["consume", "reserve", "reserve"]
 
 
 class Counted(Gate):

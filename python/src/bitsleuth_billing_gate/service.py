@@ -63,11 +63,16 @@ class Service:
         return answer.body.get("reservation_id"), _paywall(answer)
 
     def settle(self, session: str, usage: Mapping[str, Any]) -> None:
-        """Ends a reservation. Nobody waits for it, so it is tried twice, while the API is silent too."""
+        """Ends a reservation; of one that has expired the use is taken now. Nobody waits for it, so it is tried twice,
+        while the API is silent too."""
+        again = usage
         try:
-            _good(self._send("POST", "/billing/usage", _bearer(session), usage))
+            answer = self._send("POST", "/billing/usage", _bearer(session), usage)
+            if answer.status == 404 and usage["action"] == "settle":
+                again = {**usage, "action": "consume"}
+            _good(answer)
         except Unavailable:
-            _good(self._send("POST", "/billing/usage", _bearer(session), usage))
+            _good(self._send("POST", "/billing/usage", _bearer(session), again))
 
     def _ask(self, method: str, path: str, session: str, body: Mapping[str, Any] | None = None) -> Answer:
         if self._now() < self._silent_until:

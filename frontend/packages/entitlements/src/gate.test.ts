@@ -336,6 +336,20 @@ describe("withFeature", () => {
       expect(service.used.map((u) => u.action)).toEqual(["reserve", "release"]);
     });
 
+    it("takes what was given for longer than its reservation was held, and nothing of what failed by then", async () => {
+      const expired: typeof fetch = (url, init) =>
+        /"(settle|release)"/.test(String(init?.body)) ? Promise.resolve(new Response("{}", { status: 404 })) : service.fetch(url, init);
+      gate = createGate({ ...options, fetch: expired });
+      service.features = { "ai.chat": { limit: 5, remaining: 1 } };
+      signIn();
+      await call({ meter: "reserve" });
+      await settle();
+      expect(service.used.map((u) => u.action)).toEqual(["reserve", "consume"]);
+      await gate.withFeature("ai.chat", () => new Response("", { status: 500 }), { meter: "reserve" })(request(), undefined);
+      await settle().catch(() => undefined);
+      expect(service.used.map((u) => u.action)).toEqual(["reserve", "consume", "reserve"]);
+    });
+
     it("refuses when nothing is left, whatever the token says", async () => {
       service.features = { "ai.chat": { limit: 5, remaining: 3 } };
       signIn();

@@ -75,6 +75,8 @@ export function createService(apiUrl: string, fetch: typeof globalThis.fetch, no
     async report(session, call) {
       const once = async () => {
         const answer = await send(session, ...usage(call));
+        // Its reservation has expired: it was given, so it is taken now.
+        if (answer.status === 404 && call.action === "settle") call = { ...call, action: "consume" };
         // Used up meanwhile: it was given, and there is nothing left to take.
         if (answer.status !== 402) await expect200(answer);
       };
