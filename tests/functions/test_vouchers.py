@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from types import ModuleType
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 from billing.rules.records import Redemption
 from billing.rules.vouchers import Voucher
 from billing.store.vouchers import VoucherStore
-from samples import USER
+from samples import PLUS, USER
 from tests.functions.conftest import Answer, Cloud, recorded
 
 Call = Callable[..., Answer]
@@ -34,6 +35,19 @@ def batch(call: Call, **changes: Any) -> str:
     answer = make(call, **changes)
     assert answer.status == 201, answer.text
     return str(answer.json["batch_id"])
+
+
+def test_a_key_stands_for_one_batch(call: Call, cloud: Cloud) -> None:
+    first = make(call)
+    assert make(call).json == first.json
+    cloud.plans.add_version(replace(PLUS, version=2, price_cents=1200))
+    assert make(call).json == first.json, "also when its plan has a new version"
+    for other in (
+        {"count": 4},
+        {"plan_id": None, "credits": {"feature": "ai.chat", "amount": 5}},
+    ):
+        answer = make(call, **other)
+        assert (answer.status, answer.problem) == (409, "idempotency_key_reused")
 
 
 def codes(call: Call, batch_id: str) -> list[str]:

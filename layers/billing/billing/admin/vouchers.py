@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from billing.api.admin_requests import MakeVouchers, RevokeVouchers
+from billing.data import replace
 from billing.errors import Conflict, InvalidRequest, NotFound
 from billing.rules import vouchers as rules
 from billing.rules.history import By
@@ -60,7 +61,8 @@ class AdminVouchers:
         }
 
     def make(self, body: MakeVouchers, admin: str, now: int) -> Mapping[str, Any]:
-        """Makes a batch; the same call again answers with the batch that it made the first time."""
+        """Makes a batch; the same call again answers with the batch that it made the first time. Raises `Conflict` for
+        another one under the same key."""
         batch = self._new_batch(body, admin, now)
         existing = self._store.batch(batch.batch_id)
         if existing is None:
@@ -69,6 +71,8 @@ class AdminVouchers:
             by = By(actor=admin, action="make_vouchers", subject=batch.batch_id, reason=batch.note)
             after = {"count": batch.count, "plan_id": batch.plan_id, "features": dict(batch.features)}
             self._store.make(batch, made, self._audit.entry(by, now, after=after))
+        elif batch != replace(existing, made_at=now, made_by=admin, note=batch.note, plan_version=batch.plan_version):
+            raise Conflict("this key was used for another batch", code="idempotency_key_reused")
         return self.show(batch.batch_id, now)
 
     def codes(self, batch_id: str, admin: str, now: int) -> Mapping[str, Any]:

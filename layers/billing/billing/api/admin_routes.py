@@ -17,6 +17,7 @@ ROUTES: tuple[Route, ...] = (
         "Make a batch of vouchers",
         vouchers.VoucherBatchDetail,
         admin_requests.MakeVouchers,
+        errors=(409,),
         status=201,
     ),
     _admin(
