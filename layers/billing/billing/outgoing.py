@@ -154,7 +154,7 @@ def _reply(connection: socket.socket, ends_at: float) -> Reply:
 
 def _seconds(retry_after: str) -> int:
     """What a Retry-After asks for, as seconds or as a date; 0 for what is neither, and for a date that is past."""
-    if re.fullmatch(r"[0-9]{1,6}", retry_after):
+    if re.fullmatch(r"[0-9]{1,20}", retry_after):
         return int(retry_after)
     try:
         until = calendar.timegm(time.strptime(retry_after, "%a, %d %b %Y %H:%M:%S GMT"))
