@@ -5,7 +5,7 @@ from typing import Any, cast
 
 import pytest
 
-from billing.errors import Conflict, NotFound
+from billing.errors import Conflict, NotConfigured, NotFound, ProviderUnavailable
 from billing.reporting.publishing import domain_events
 from billing.rules.consequences import consequences
 from billing.rules.plans import Catalogue
@@ -153,6 +153,27 @@ def test_a_card_that_never_paid_silences_no_reminder(bitcoin: World) -> None:
     with_card(bitcoin, current_period_end=NOW + 60 * DAY)
     bitcoin.app.advance(25 * DAY)
     assert reminders(bitcoin).send(bitcoin.now, 10) == 1
+
+
+@pytest.mark.parametrize("away", [ProviderUnavailable("Stripe did not answer in time"), NotConfigured("no key")])
+@pytest.mark.parametrize("card", [{"status": "past_due"}, {"current_period_end": NOW}])
+def test_a_card_of_which_nothing_is_heard_keeps_nobody_from_paying_in_bitcoin(
+    bitcoin: World, monkeypatch: pytest.MonkeyPatch, card: dict[str, Any], away: Exception
+) -> None:
+    """Its provider is silent, or was given up."""
+    with_card(bitcoin, **card)
+    own = bitcoin.player.client()
+
+    def client(name: str) -> Any:
+        if name == "stripe":
+            raise away
+        return own
+
+    monkeypatch.setattr(bitcoin.checkouts, "_client", client)
+    with pytest.raises(Conflict) as refused:
+        bitcoin.checkout(PLUS)
+    assert refused.value.code == "overlap"
+    assert bitcoin.checkout(PLUS, accept_overlap=True)["url"]
 
 
 def test_buying_beside_a_card_is_explained_before_it_is_paid(bitcoin: World) -> None:

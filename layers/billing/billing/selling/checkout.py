@@ -6,7 +6,16 @@ from contextlib import suppress
 from typing import Any
 
 from billing.data import replace
-from billing.errors import Conflict, NotFound, ProviderError, ProviderUnavailable, account_moved, invalid_field
+from billing.errors import (
+    Conflict,
+    NotConfigured,
+    NotFound,
+    Parked,
+    ProviderError,
+    ProviderUnavailable,
+    account_moved,
+    invalid_field,
+)
 from billing.intake.applier import Applier
 from billing.providers import PREPAID, sellers
 from billing.providers.interface import Client, Order, Session
@@ -77,7 +86,7 @@ class Checkouts:
         group = GIFT_GROUP if gift else plan.group
         if not gift:
             self._look_whether_it_is_paid(before, plan, now)
-            self._look_whether_it_ended(before, plan, now)
+            self._look_whether_it_ended(before, plan, provider, now)
         page = before.checkout_in(group)
         self._confirm_open_page(user_id, page, plan, provider, now)
         asked_before = False
@@ -170,18 +179,23 @@ class Checkouts:
             if purchase.plan_id == plan.plan_id and purchase.provider in PREPAID and purchase.state in UNDER_WAY:
                 self._read(account.user_id, purchase.provider, purchase.purchase_id, now)
 
-    def _look_whether_it_ended(self, account: Account, plan: Plan, now: int) -> None:
+    def _look_whether_it_ended(self, account: Account, plan: Plan, provider: str, now: int) -> None:
         """A subscription that owes, or whose time is over, is read before it stands in the way of the next one: of its
-        end an event may come late, or never."""
+        end an event may come late, or never. What may be bought beside it needs no answer."""
         if not account.subscriptions:
             return
-        current = live_subscription(account, self._plans.catalogue(), plan.group)
+        catalogue = self._plans.catalogue()
+        current = live_subscription(account, catalogue, plan.group)
         if current is None:
             return
         paid_until = min(current.current_period_end, current.ends_at or current.current_period_end)
         if current.status not in ("trialing", "active") or paid_until <= now:
             applier = Applier(self._accounts, self._plans, self._client)
-            applier.refresh(account.user_id, current.provider, Ref("subscription", current.subscription_id), now)
+            try:
+                applier.refresh(account.user_id, current.provider, Ref("subscription", current.subscription_id), now)
+            except (ProviderError, Parked, NotConfigured):
+                if obstacle(account, catalogue, plan, prepaid=provider in PREPAID):
+                    raise
 
     def _confirm_open_page(self, user_id: str, page: Checkout | None, plan: Plan, provider: str, now: int) -> None:
         """Reads a card's page that was open: it may have been paid, and the webhook be late.
