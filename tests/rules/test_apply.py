@@ -402,6 +402,8 @@ def refund_fact(at: int, status: str = "succeeded", **more: Any) -> RefundFact:
         ([refund_fact(NOW + 1), refund_fact(NOW + 5, "failed"), refund_fact(NOW + 9)], NOW + 1),
         ([refund_fact(NOW + 1), refund_fact(NOW + 1, "failed"), refund_fact(NOW + 9)], NOW + 1),
         ([refund_fact(NOW + 1), refund_fact(NOW + 5, "failed")], None),
+        # Withdrawn after it was paid out.
+        ([refund_fact(NOW + n, "failed", paid_cents=900) for n in (1, 5)], NOW + 1),
         # What goes back beyond the price moves nothing.
         ([refund_fact(NOW + 1), refund_fact(NOW + 5, refund_id="re_2", amount_cents=1)], NOW + 1),
         ([refund_fact(NOW + n, refund_id=f"re_{n}", amount_cents=450) for n in (1, 2)], NOW + 2),

@@ -20,7 +20,7 @@ _DISPUTE_RANK = {"inquiry": 0, "open": 1, "won": 2, "lost": 3}
 
 def refund(account: Account, fact: RefundFact, catalogue: Catalogue) -> Account | Ref:
     """One refund by its own id: pending counts, failed gives back."""
-    told = Refund(
+    reported = Refund(
         refund_id=fact.refund_id,
         amount_cents=fact.amount_cents,
         status=fact.status,
@@ -32,6 +32,7 @@ def refund(account: Account, fact: RefundFact, catalogue: Catalogue) -> Account 
         since=fact.made_at,
         paid_cents=fact.paid_cents,
     )
+    told = _withdrawn(reported, fact.paid_cents)
 
     def change(payment: Payment) -> Payment:
         merged = _merged(payment.refunds.get(told.refund_id, told), told)
@@ -52,13 +53,12 @@ def _merged(old: Refund, new: Refund) -> Refund:
         request_id=newer.request_id or older.request_id,
         since=_since(newer, older),
     )
-    return _withdrawn(merged, older) if merged.status == "failed" else merged
+    return _withdrawn(merged, older.paid_cents)
 
 
-def _withdrawn(refund: Refund, older: Refund) -> Refund:
-    """What had been paid out of a claim still counts; its server may list it no more."""
-    paid = max(refund.paid_cents, older.paid_cents)
-    if not paid:
+def _withdrawn(refund: Refund, paid: int) -> Refund:
+    """Of a claim that was withdrawn, what had been paid out still counts; its server may list it no more."""
+    if refund.status != "failed" or not paid:
         return refund
     exact = refund.exact_amount if refund.amount_cents == paid else None
     return replace(refund, status="succeeded", amount_cents=paid, paid_cents=paid, exact_amount=exact)
