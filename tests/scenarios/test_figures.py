@@ -39,15 +39,20 @@ def test_tax_on_top_of_a_price_or_inside_it(seed: int, inside: bool, revenue: in
     assert figures(shop, seed) == {"revenue": revenue, "tax": tax, "mrr": {"USD": revenue}}
 
 
+@pytest.mark.parametrize("late", [False, True])
 @pytest.mark.parametrize("seed", SEEDS)
-def test_the_fee_of_every_payment_is_booked_whether_or_not_anything_happened_to_it(seed: int) -> None:
+def test_the_fee_of_every_payment_is_booked_whether_or_not_anything_happened_to_it(seed: int, late: bool) -> None:
+    """`late`: Stripe knows it only after all that it says of the payment."""
     shop = shop_in_process()
+    shop.books.late_fees = late
     shop.subscribe()
     shop.app.advance(70 * DAY)
     shop.buy("tax_pass", "chk_2")
     world = World(shop)
     told = notifications(shop)
     world.deliver(shuffled_with_repeats(told, seed) if seed else told)
+    shop.books.book_fees()
+    world.deliver(notifications(shop)[len(told) :])
     assert sorted(e.amount_cents for e in world.stores.ledger if e.kind == "fee") == [-172, -56, -56, -56]
 
 

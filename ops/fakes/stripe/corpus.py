@@ -36,6 +36,7 @@ def story() -> list[Object]:
     app.books.end_discount(sub["customer"])
     app.books.emit("customer.updated", app.books.get(sub["customer"], "customer"))
     app.call("DELETE", f"/v1/customers/{sub['customer']}")
+    app.books.emit("charge.updated", next(app.books.all("charge")), {"balance_transaction": None})
     return app.books.events
 
 

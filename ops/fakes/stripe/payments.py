@@ -46,6 +46,8 @@ class Payments:
         self.search_lag: int | None = 60
         # Tax in percent on every invoice and checkout, on top of the prices or included in them.
         self.tax_percent, self.tax_inside = 0, False
+        # Whether a charge has its fee only later, as with asynchronous capture: when `book_fees` is called.
+        self.late_fees = False
 
     # --- objects and events ------------------------------------------------------------------------------------------
 
@@ -104,12 +106,20 @@ class Payments:
         txn = self.new_id("txn")
         fee = round(amount * 0.029) + 30
         self.add({"id": txn, "object": "balance_transaction", "amount": amount, "fee": fee, "net": amount - fee})
-        charged = self.add(shapes.charge(self.new_id("ch"), self.at, intent, self.url, txn))
+        known = None if self.late_fees else txn
+        charged = self.add(shapes.charge(self.new_id("ch"), self.at, intent, self.url, known))
         intent |= {"status": "succeeded", "amount_received": amount, "latest_charge": charged["id"]}
         intent["_invoice"] = charged["_invoice"] = invoice_id
+        charged["_transaction"] = txn
         self.emit("charge.succeeded", charged)
         self.emit("payment_intent.succeeded", intent)
         return intent
+
+    def book_fees(self) -> None:
+        for charged in list(self.all("charge")):
+            if charged["balance_transaction"] is None:
+                charged["balance_transaction"] = charged["_transaction"]
+                self.emit("charge.updated", charged, {"balance_transaction": None})
 
     def refund(self, intent_id: str, amount: int | None, reason: str | None, metadata: Object) -> Object:
         charged = self.objects[self.get(intent_id, "payment_intent")["latest_charge"]]

@@ -272,7 +272,7 @@ def payment_intent(
     }
 
 
-def charge(charge_id: str, now: int, intent: Object, url: str, transaction_id: str) -> Object:
+def charge(charge_id: str, now: int, intent: Object, url: str, transaction_id: str | None) -> Object:
     return {
         "id": charge_id,
         "object": "charge",

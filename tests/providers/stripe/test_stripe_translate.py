@@ -57,6 +57,7 @@ MEANINGS = {
     "invoice_payment.paid": ([], ["invoice"]),
     "payment_intent.succeeded": (["PurchaseFact"], ["payment"]),
     "charge.succeeded": (["PurchaseFact"], []),
+    "charge.updated": ([], ["payment"]),
     "charge.refunded": ([], ["payment"]),
     "customer.deleted": (["CustomerDeletedFact"], []),
     **{f"customer.discount.{name}": ([], ["customer"]) for name in ("created", "updated", "deleted")},
@@ -297,6 +298,11 @@ def test_a_refunded_charge_is_cumulative_so_the_payment_is_read() -> None:
 
 def test_a_charge_without_an_intent_is_read_by_its_own_name() -> None:
     assert meaning(recorded("charge.refunded"), payment_intent=None, id="ch_9").rereads == (Ref("payment", "ch_9"),)
+
+
+@pytest.mark.parametrize("status", ["pending", "failed"])
+def test_an_updated_charge_that_took_no_money_reads_nothing(status: str) -> None:
+    assert meaning(recorded("charge.updated"), status=status) == Translation(reason="a charge that took no money")
 
 
 @pytest.mark.parametrize(

@@ -133,6 +133,13 @@ def _charge_refunded(charge: dict[str, Any], _: int) -> Translation:
     return _payment_first(charge, lambda _: None)
 
 
+def _charge_updated(charge: dict[str, Any], _: int) -> Translation:
+    """Stripe may know its fee only minutes after the payment, which is why the payment is read again."""
+    if charge.get("status") != "succeeded":
+        return Translation(reason="a charge that took no money")
+    return _payment_first(charge, lambda _: None)
+
+
 def _refund(refund: dict[str, Any], at: int) -> Translation:
     return _payment_first(refund, lambda name: objects.refund_fact(refund, name, at))
 
@@ -196,6 +203,7 @@ _TRANSLATORS: dict[str, _Translator] = {
     "invoice_payment.paid": _invoice_payment,
     "payment_intent.succeeded": _payment_intent_succeeded,
     "charge.succeeded": _charge_succeeded,
+    "charge.updated": _charge_updated,
     "charge.refunded": _charge_refunded,
     "charge.refund.updated": _refund,
     "refund.created": _refund,
