@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import stripe
 
-from billing.errors import NotConfigured, ProviderError, ProviderUnavailable
+from billing.errors import NotConfigured, Parked, ProviderError, ProviderUnavailable
 from billing.providers.stripe.client import Options, StripeClient, asking, connect
 from billing.rules.facts import (
     DisputeFact,
@@ -19,6 +19,7 @@ from billing.rules.facts import (
 )
 from billing.settings import Settings
 from fakes.base import Fault
+from fakes.stripe import shapes
 from tests.providers.stripe.stripe_shop import DAY, START, Shop, plan
 
 
@@ -196,13 +197,50 @@ def test_a_refund_that_is_read_late_is_dated_by_the_day_it_was_made(shop: Shop) 
     assert (refund.made_at, refund.observed_at) == (START, START + 3 * DAY)
 
 
-def test_one_of_several_payments_of_an_invoice_does_not_tell_the_fee_of_all(shop: Shop) -> None:
+def paid_in_two(shop: Shop) -> list[Any]:
+    """The charges of an invoice that was paid in two parts."""
     sub = shop.subscribe()
-    (charge,) = shop.books.all("charge")
-    charge["amount"] -= 100
-    owner = shop.client.read(Ref("payment", charge["payment_intent"]), START)[0]
-    assert isinstance(owner, PaymentFact)
-    assert (owner.payment_id, owner.fee_cents) == (sub["latest_invoice"], None)
+    bill = shop.books.objects[sub["latest_invoice"]]
+    (first,) = shop.books.all("charge")
+    first["amount"] = 800
+    intent = shop.books.pay(100, "usd", sub["customer"], {}, bill["id"])["id"]
+    shop.books.add(shapes.invoice_payment(shop.books.new_id("inpay"), shop.books.at, bill, intent))
+    return list(shop.books.all("charge"))
+
+
+@pytest.mark.parametrize(("known", "fee"), [(1, None), (2, 56 + 33)])
+def test_the_fee_of_an_invoice_is_that_of_all_its_payments(shop: Shop, known: int, fee: int | None) -> None:
+    charges = paid_in_two(shop)
+    for charge in charges[known:]:
+        charge["balance_transaction"] = None
+    # The smaller part's fee is on its own amount.
+    transactions = {t["id"]: t for t in shop.books.all("balance_transaction")}
+    transactions[charges[1]["_transaction"]]["amount"] = 800
+    for charge in charges:
+        owner = shop.client.read(Ref("payment", charge["payment_intent"]), START)[0]
+        assert isinstance(owner, PaymentFact)
+        assert owner.fee_cents == fee
+
+
+def test_a_part_of_an_invoice_that_is_not_paid_yet_waits_only_if_something_happened_to_it(shop: Shop) -> None:
+    part, _ = paid_in_two(shop)
+    shop.books.objects[part["_invoice"]]["status"] = "open"
+    assert shop.client.read(Ref("payment", part["payment_intent"]), START) == ()
+    shop.books.warn_of_fraud(part["payment_intent"])
+    with pytest.raises(Parked):
+        shop.client.read(Ref("payment", part["payment_intent"]), START)
+
+
+@pytest.mark.parametrize("what", ["refund", "dispute"])
+def test_money_back_of_an_invoice_that_is_not_paid_yet_waits_for_it(shop: Shop, what: str) -> None:
+    part, _ = paid_in_two(shop)
+    shop.books.objects[part["_invoice"]]["status"] = "open"
+    if what == "refund":
+        shop.books.refund(part["payment_intent"], 50, "duplicate", {})
+    else:
+        shop.books.open_dispute(part["payment_intent"])
+    with pytest.raises(Parked):
+        shop.client.read(Ref("payment", part["payment_intent"]), START)
 
 
 def test_a_payment_of_another_product_is_not_ours(shop: Shop) -> None:

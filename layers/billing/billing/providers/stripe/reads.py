@@ -132,14 +132,17 @@ class Reader:
         return (*ended, replace(bought, state="failed" if failed else bought.state))
 
     def _invoice(self, invoice_id: str, now: int) -> tuple[Fact, ...]:
-        """The invoice; a paid one with Stripe's fee, once that of each of its payments is known."""
         answer = self._v1.invoices.retrieve(invoice_id, {"expand": ["payments"]})
         fact = objects.invoice_fact(self._with_all_lines(answer.to_dict()), observed_at(answer, now))
         if isinstance(fact, PaymentFact):
-            intents = [name for name in fact.refs if name.startswith("pi_")]
-            fees = [fee for name in intents if (fee := objects.fee_of(self._intent(name)[1])) is not None]
-            fact = replace(fact, fee_cents=sum(fees) if fees and len(fees) == len(intents) else None)
+            fact = replace(fact, fee_cents=self._fee_of(fact))
         return (fact,) if fact else ()
+
+    def _fee_of(self, invoice: PaymentFact) -> int | None:
+        """Stripe's fee, once that of each of its payments is known: once booked, a fee stays."""
+        intents = [name for name in invoice.refs if name.startswith("pi_")]
+        fees = [fee for name in intents if (fee := objects.fee_of(self._intent(name)[1])) is not None]
+        return sum(fees) if fees and len(fees) == len(intents) else None
 
     def _intent(self, name: str) -> tuple[Any, dict[str, Any]]:
         """A payment intent as it was answered, and its charge with what Stripe paid out for it; empty without one."""
@@ -193,7 +196,7 @@ class Reader:
     def _invoice_of(self, intent: str, seen: int, charge: dict[str, Any]) -> PaymentFact | None:
         names = (intent, charge["id"]) if charge else (intent,)
         payments = self._v1.invoice_payments.list(
-            {"payment": {"type": "payment_intent", "payment_intent": intent}, "expand": ["data.invoice"]}
+            {"payment": {"type": "payment_intent", "payment_intent": intent}, "expand": ["data.invoice.payments"]}
         )
         for payment in payments.data:
             invoice = payment.to_dict()["invoice"]
@@ -201,12 +204,18 @@ class Reader:
                 continue
             fact = objects.payment_fact(self._with_all_lines(invoice), seen, charge_ids=names)
             if fact and invoice.get("status") != "paid":
+                if not self._happened(intent, charge):
+                    return None  # one of several payments: when the invoice is paid, it is read
                 raise Parked(f"stripe invoice {invoice['id']} of payment {intent} is not paid yet", "not_known_yet")
             if fact:
-                # Of several payments, one does not know the fee of all; and once booked, a fee stays.
                 whole = charge.get("amount") == fact.amount_cents
-                return replace(fact, fee_cents=objects.fee_of(charge) if whole else None)
+                return replace(fact, fee_cents=objects.fee_of(charge) if whole else self._fee_of(fact))
         return None
+
+    def _happened(self, intent: str, charge: dict[str, Any]) -> bool:
+        """Whether there is a refund, a dispute or a warning that must find its invoice."""
+        refunded_or_disputed = bool(charge.get("amount_refunded") or charge.get("disputed"))
+        return refunded_or_disputed or any(self._all(self._v1.radar.early_fraud_warnings, intent))
 
     @staticmethod
     def _all(service: Any, intent: str) -> Iterable[dict[str, Any]]:
