@@ -182,24 +182,25 @@ def _due(user_id: str, record: Record) -> dict[str, object]:
 
 
 def record_from_item(stored: Mapping[str, Any]) -> Record:
-    """Raises KeyError for a record kind that this version does not know: we do not guess about money."""
+    """Raises KeyError for a record kind that this version does not know: we do not guess about money. Fields of a later
+    version are left out."""
     attributes = _renamed(values(stored))
     kind = _KINDS[attributes["record"].removeprefix(BEHIND).partition("#")[0]]
-    decoded: dict[str, Any] = {f.name: attributes[f.name] for f in fields(kind) if f.name in attributes}
+    decoded = _known(kind, attributes)
     if "payments" in decoded:
         decoded["payments"] = {key: _payment(value) for key, value in json.loads(decoded["payments"]).items()}
     if "payment" in decoded:
         decoded["payment"] = _payment(json.loads(decoded["payment"]))
     if "unpaid" in decoded:
-        decoded["unpaid"] = {key: Dunning(**value) for key, value in json.loads(decoded["unpaid"]).items()}
+        decoded["unpaid"] = {key: _nested(Dunning, value) for key, value in json.loads(decoded["unpaid"]).items()}
     if "transactions" in decoded:
         decoded["transactions"] = tuple(json.loads(decoded["transactions"]))
     if "others" in decoded:
-        decoded["others"] = tuple(PlanItem(**value) for value in json.loads(decoded["others"]))
+        decoded["others"] = tuple(_nested(PlanItem, value) for value in json.loads(decoded["others"]))
     if "attempt" in decoded:
-        decoded["attempt"] = Attempt(**json.loads(decoded["attempt"]))
+        decoded["attempt"] = _nested(Attempt, json.loads(decoded["attempt"]))
     if "said" in decoded:
-        decoded["said"] = Said(**json.loads(decoded["said"]))
+        decoded["said"] = _nested(Said, json.loads(decoded["said"]))
     if "hashes" in decoded:
         decoded["hashes"] = tuple(json.loads(decoded["hashes"]))
     if kind is Ended:
@@ -208,6 +209,14 @@ def record_from_item(stored: Mapping[str, Any]) -> Record:
         if name in decoded:
             decoded[name] = json.loads(decoded[name])
     return kind(**decoded)
+
+
+def _known(kind: type[Any], stored: Mapping[str, Any]) -> dict[str, Any]:
+    return {f.name: stored[f.name] for f in fields(kind) if f.name in stored}
+
+
+def _nested(kind: type[Any], stored: Mapping[str, Any]) -> Any:
+    return kind(**_known(kind, stored))
 
 
 def _renamed(decoded: dict[str, Any]) -> dict[str, Any]:
@@ -252,10 +261,10 @@ def _plain(value: Any) -> dict[str, Any]:
 def _payment(stored: dict[str, Any]) -> Payment:
     return Payment(
         **{
-            **stored,
+            **_known(Payment, stored),
             "refs": tuple(stored.get("refs", ())),
-            "also": tuple(Bought(**value) for value in stored.get("also", ())),
-            "refunds": {key: Refund(**_renamed(value)) for key, value in stored.get("refunds", {}).items()},
-            "disputes": {key: Dispute(**value) for key, value in stored.get("disputes", {}).items()},
+            "also": tuple(_nested(Bought, value) for value in stored.get("also", ())),
+            "refunds": {key: _nested(Refund, _renamed(value)) for key, value in stored.get("refunds", {}).items()},
+            "disputes": {key: _nested(Dispute, value) for key, value in stored.get("disputes", {}).items()},
         }
     )
