@@ -176,6 +176,29 @@ def test_a_card_of_which_nothing_is_heard_keeps_nobody_from_paying_in_bitcoin(
     assert bitcoin.checkout(PLUS, accept_overlap=True)["url"]
 
 
+def test_a_page_for_a_card_that_ran_out_unheard_keeps_nobody_from_paying_in_bitcoin(
+    bitcoin: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its provider was given up, so no event comes any more."""
+    bitcoin.checkout(PLUS)
+    (page,) = bitcoin.account.checkouts
+    before = bitcoin.account
+    after = before.put(replace(page, provider="stripe", session_id="cs_1"))
+    bitcoin.accounts.commit(consequences(before, after, bitcoin.plans.catalogue(), bitcoin.now))
+    own = bitcoin.player.client()
+
+    def client(name: str) -> Any:
+        if name == "stripe":
+            raise NotConfigured("no key")
+        return own
+
+    monkeypatch.setattr(bitcoin.checkouts, "_client", client)
+    with pytest.raises(NotConfigured):
+        bitcoin.checkout(PLUS)  # it may still be paid
+    bitcoin.app.advance(2 * DAY)
+    assert bitcoin.checkout(PLUS)["url"]
+
+
 def test_buying_beside_a_card_is_explained_before_it_is_paid(bitcoin: World) -> None:
     with_card(bitcoin)
     with pytest.raises(Conflict, match="your card already pays for Plus until") as refused:

@@ -201,17 +201,22 @@ class Checkouts:
         """Reads a card's page that was open: it may have been paid, and the webhook be late.
 
         One for another plan is closed first, so that nobody pays it while it is read. With one for the same plan, a
-        provider that does not answer is no obstacle: the page itself takes no second payment.
+        provider that does not answer is no obstacle: the page itself takes no second payment. Nor is an ended page of a
+        provider that was given up, which will never say more of it.
         """
         if page is None or page.status != "open" or not page.session_id or page.provider in PREPAID:
             return
-        client, same = self._client(page.provider), _same(page, plan, provider) and _payable(page, now)
+        same = _same(page, plan, provider) and _payable(page, now)
         try:
+            client = self._client(page.provider)
             if not same and page.expires_at > now:
                 client.expire_checkout(page.session_id)
             facts = client.read(Ref("checkout", page.session_id), now)
         except ProviderUnavailable:
             if not same:
+                raise
+        except NotConfigured:
+            if page.expires_at > now:
                 raise
         else:
             Applier(self._accounts, self._plans, self._client).apply(user_id, page.provider, facts, now)
