@@ -385,6 +385,24 @@ def test_one_that_asks_who_we_are_and_takes_no_answer_is_not_waited_for() -> Non
     assert time.monotonic() - began < 3
 
 
+def test_a_challenge_that_nobody_can_sign_holds_up_no_other_relay() -> None:
+    """Half a surrogate pair is text in JSON, but none in UTF-8."""
+    event = signed(Key.new(), 1, "text", [], 1_700_000_000)
+    odd = after_hands(frame(b'["AUTH","\\ud800"]'), message("EOSE", "s1"))
+    sound = after_hands(message("EVENT", "s1", event.as_json()), message("EOSE", "s1"))
+    with Raw(odd) as hostile, Raw(sound) as raw:
+        found = Relays(reach=LOCAL).fetch([hostile.url, raw.url], WANTED, 5, Key.new())
+    assert found.events == [event]
+
+
+def test_what_came_of_a_list_before_it_hung_up_counts() -> None:
+    event = signed(Key.new(), 1, "text", [], 1_700_000_000)
+    shown = message("EVENT", "s1", event.as_json())
+    for end in ([GOOD_BYE], [b""], [message("CLOSED", "s1", "rate-limited: later")]):
+        with Raw(after_hands(shown, *end, pause=0.1, stay=False)) as raw:
+            assert asked(raw.url)[0] == [event]
+
+
 def test_a_message_in_parts_with_a_ping_between_is_one() -> None:
     whole = json.dumps(["EOSE", "s1"]).encode()
     with Raw(after_hands(frame(whole[:4], 0x01), frame(b"", 0x89), frame(whole[4:], 0x80))) as raw:

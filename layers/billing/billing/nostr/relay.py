@@ -141,29 +141,32 @@ class Conversation:
     # --- what can be asked of a relay --------------------------------------------------------------------------------
 
     def stored(self, wanted: Filter, seconds: float = READ_SECONDS) -> list[Event]:
-        """The stored events that match. A relay that does not end its list is cut off by time; what came counts."""
+        """The stored events that match. Of a list that the relay does not end, what came counts."""
         name, events = self._name(), []
         until = min(self._until, time.monotonic() + seconds)
-        self._send("REQ", name, wanted)
-        while (message := self._next(until)) is not None:
-            match message:
-                case ["EVENT", str(to), event] if to == name:
-                    events += [one for one in self._genuine(event) if _asked_for(one, wanted)]
-                case ["EOSE", str(to)] if to == name:
-                    soon = min(until, time.monotonic() + _CHALLENGE_SECONDS)
-                    if not events and self._challenged and self._admitted(soon):  # it may show us more
+        try:
+            self._send("REQ", name, wanted)
+            while (message := self._next(until)) is not None:
+                match message:
+                    case ["EVENT", str(to), event] if to == name:
+                        events += [one for one in self._genuine(event) if _asked_for(one, wanted)]
+                    case ["EOSE", str(to)] if to == name:
+                        soon = min(until, time.monotonic() + _CHALLENGE_SECONDS)
+                        if not events and self._challenged and self._admitted(soon):  # it may show us more
+                            self._send("REQ", name, wanted)
+                            continue
+                        with contextlib.suppress(RelayTrouble):  # it may have hung up since
+                            self._send("CLOSE", name)
+                        return events
+                    case ["CLOSED", str(to), *words] if to == name:
+                        if not _asks_who(words) or not self._admitted(until):
+                            raise _refusal(words)
                         self._send("REQ", name, wanted)
-                        continue
-                    with contextlib.suppress(RelayTrouble):  # it may have hung up since
-                        self._send("CLOSE", name)
-                    return events
-                case ["CLOSED", str(to), *words] if to == name:
-                    if not _asks_who(words) or not self._admitted(until):
-                        raise _refusal(words)
-                    self._send("REQ", name, wanted)
-        if events:
+            raise RelayTrouble("unreachable", "no end of stored events")
+        except RelayTrouble:
+            if not events:
+                raise
             return events
-        raise RelayTrouble("unreachable", "no end of stored events")
 
     def subscribe(self, wanted: Filter, fallback: Filter | None = None) -> None:
         """From now on `events` brings what matches. A relay that refuses the filter gets the other one."""
@@ -232,7 +235,10 @@ class Conversation:
         if self._key is None or not self._challenge:
             return
         tags = [["relay", self._url], ["challenge", self._challenge]]
-        proof = signed(self._key, _AUTH, "", tags, int(self._clock()))
+        try:
+            proof = signed(self._key, _AUTH, "", tags, int(self._clock()))
+        except BadEvent as error:
+            raise RelayTrouble("unreachable", f"its challenge: {error}") from None
         self._challenge, self._proof, self._known = "", proof.id, None
         self._send("AUTH", proof.as_json())
 
