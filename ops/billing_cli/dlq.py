@@ -28,9 +28,13 @@ def letters_of(stack: Stack) -> DeadLetters:
 @app.command("list")
 def show_all(context: typer.Context, limit: Annotated[int, typer.Option(min=1)] = 100) -> None:
     """List the events in the dead-letter queue, with the cause of each."""
-    letters = letters_of(context.obj).waiting(limit)
+    queue = letters_of(context.obj)
+    letters = queue.waiting(limit)
     if not letters:
-        console.print("The dead-letter queue is empty.")
+        if hidden := queue.hidden():
+            console.print(f"About {hidden} letters are hidden: a command looks at them, or was killed of late.")
+        else:
+            console.print("The dead-letter queue is empty.")
         return
     rows = [(letter.event_id, letter.type, moment(letter.created_at), letter.cause) for letter in letters]
     table("Dead letters", ["event", "type", "created", "cause"], rows)

@@ -130,14 +130,24 @@ def test_an_interrupted_redrive_loses_nothing(
 
     with pytest.raises(KeyboardInterrupt):
         letters.redrive(dry_run=False, pause=interrupt)
-    # What was looked at and not yet sent is only hidden for a minute.
-    assert (count(queues[0]), count(queues[1])) == (3, 2)
+    assert (visible(queues[0]), visible(queues[1])) == (3, 2)
 
 
-def count(queue_url: str) -> int:
-    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-    found = boto3.client("sqs").get_queue_attributes(QueueUrl=queue_url, AttributeNames=names)["Attributes"]
-    return sum(int(found[name]) for name in names)
+def test_what_was_received_and_not_looked_at_is_visible_again(
+    letters: DeadLetters, post: Callable[[str], None], queues: tuple[str, str]
+) -> None:
+    """Messages come ten at a time."""
+    for number in range(5):
+        post(f"evt_{number}")
+    assert len(letters.waiting(2)) == 2
+    assert visible(queues[0]) == 5
+    assert len(letters.redrive(dry_run=False, limit=1)) == 1
+    assert visible(queues[0]) == 4
+
+
+def visible(queue_url: str) -> int:
+    name = "ApproximateNumberOfMessages"
+    return int(boto3.client("sqs").get_queue_attributes(QueueUrl=queue_url, AttributeNames=[name])["Attributes"][name])
 
 
 def test_a_message_that_is_no_delivery_is_shown_and_holds_nobody_back(

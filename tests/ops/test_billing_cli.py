@@ -84,6 +84,9 @@ def test_a_redrive_is_in_the_audit_log_and_its_dry_run_is_not(open_stack: OpenSt
     sqs.send_message(QueueUrl=dlq, MessageBody=encode(notification, 1, "1", "00"))
     audit = AuditLog(Aws(), "AccountsTable")
     assert "mock#evt_1" in billing("dlq", "redrive", "--dry-run").output
+    sqs.receive_message(QueueUrl=dlq, VisibilityTimeout=1)
+    assert "About 1 letters are hidden" in billing("dlq", "list").output
+    time.sleep(1)
     assert audit.month(int(time.time())) == []
     assert "1 sent back" in billing("dlq", "redrive", "mock#evt_1", "--rate", "100").output
     [entry] = audit.month(int(time.time()))

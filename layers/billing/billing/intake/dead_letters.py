@@ -5,6 +5,7 @@ never in none; processing it twice has no effect, because every event has its ef
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from billing.aws import Aws, AwsError
@@ -78,15 +79,18 @@ class DeadLetters:
 
     def waiting(self, limit: int = 100) -> list[DeadLetter]:
         """The letters waiting now, the oldest first; they stay where they are."""
-        letters: list[DeadLetter] = []
+        hidden: set[str] = set()
         try:
-            for letter in self._receive():
-                letters.append(letter)
-                if len(letters) >= limit:
-                    break
+            letters = list(islice(self._receive(hidden), limit))
         finally:
-            self._release(letters)
+            self._release(hidden)
         return sorted(letters, key=lambda letter: letter.created_at)
+
+    def hidden(self) -> int:
+        """About how many letters cannot be seen, because somebody looks at them now or was killed doing so."""
+        name = "ApproximateNumberOfMessagesNotVisible"
+        answer = self._aws.call("sqs", "get_queue_attributes", QueueUrl=self._dlq_url, AttributeNames=[name])
+        return int(answer["Attributes"][name])
 
     def redrive(
         self,
@@ -104,42 +108,41 @@ class DeadLetters:
         Returns what was sent, or with `dry_run` what would be. Repeats of one event are sent once and dropped after.
         """
         wanted = None if event_ids is None else set(event_ids)
-        staying: list[DeadLetter] = []
+        hidden: set[str] = set()
         chosen: list[DeadLetter] = []
         sent: set[str] = set()
         try:
-            for letter in self._receive():
+            for letter in self._receive(hidden):
                 if wanted is not None and letter.event_id not in wanted:
-                    staying.append(letter)
                     continue
                 if letter.event_id not in sent:
                     if len(chosen) == limit:
-                        staying.append(letter)
                         break
                     chosen.append(letter)
                     sent.add(letter.event_id)
                 if dry_run:
-                    staying.append(letter)
                     continue
                 if letter is chosen[-1]:
                     self._aws.call("sqs", "send_message", QueueUrl=self._queue_url, MessageBody=letter.body)
                 self._aws.call("sqs", "delete_message", QueueUrl=self._dlq_url, ReceiptHandle=letter.handle)
+                hidden.discard(letter.handle)
                 on_sent(letter)
                 pause()
         finally:
-            self._release(staying)
+            self._release(hidden)
         return chosen
 
     def named(self, event_ids: Collection[str]) -> dict[str, list[DeadLetter]]:
         """The letters of some events, by event. They are hidden from others for a minute, to be dropped or left."""
         by_event: dict[str, list[DeadLetter]] = {}
-        others = []
-        for letter in self._receive():
-            if letter.event_id in event_ids:
-                by_event.setdefault(letter.event_id, []).append(letter)
-            else:
-                others.append(letter)
-        self._release(others)
+        hidden: set[str] = set()
+        try:
+            for letter in self._receive(hidden):
+                if letter.event_id in event_ids:
+                    by_event.setdefault(letter.event_id, []).append(letter)
+                    hidden.discard(letter.handle)
+        finally:
+            self._release(hidden)
         return by_event
 
     def drop(self, letters: Sequence[DeadLetter]) -> None:
@@ -147,8 +150,9 @@ class DeadLetters:
         for letter in letters:
             self._aws.call("sqs", "delete_message", QueueUrl=self._dlq_url, ReceiptHandle=letter.handle)
 
-    def _receive(self) -> Iterator[DeadLetter]:
-        """Every message that is visible, each once; they are hidden from others meanwhile."""
+    def _receive(self, hidden: set[str]) -> Iterator[DeadLetter]:
+        """Every message that is visible, each once. `hidden` gets the handles of all that others do not see meanwhile,
+        those of a batch before the first is looked at: whoever stops early releases them too."""
         seen: set[str] = set()
         while True:
             answer = self._aws.call(
@@ -160,7 +164,9 @@ class DeadLetters:
                 WaitTimeSeconds=_WAIT_SECONDS,
                 AttributeNames=["SentTimestamp"],
             )
-            fresh = [m for m in answer.get("Messages", []) if m["MessageId"] not in seen]
+            messages = answer.get("Messages", [])
+            hidden.update(message["ReceiptHandle"] for message in messages)
+            fresh = [m for m in messages if m["MessageId"] not in seen]
             if not fresh:
                 return
             for message in fresh:
@@ -186,14 +192,14 @@ class DeadLetters:
             handle=handle,
         )
 
-    def _release(self, letters: Sequence[DeadLetter]) -> None:
-        for letter in letters:
+    def _release(self, handles: Collection[str]) -> None:
+        for handle in handles:
             try:
                 self._aws.call(
                     "sqs",
                     "change_message_visibility",
                     QueueUrl=self._dlq_url,
-                    ReceiptHandle=letter.handle,
+                    ReceiptHandle=handle,
                     VisibilityTimeout=0,
                 )
             except AwsError as error:
