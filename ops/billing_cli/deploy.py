@@ -23,6 +23,7 @@ from typing import Annotated, Any
 import botocore.session
 import typer
 from botocore.exceptions import ClientError, WaiterError
+from rich.markup import escape
 
 from billing.identity.tokens import Verifier, generate_key_set
 from billing_cli import plans, stripe
@@ -41,15 +42,15 @@ PLACES_TO_RESERVE = 105
 
 
 def _say(text: str) -> None:
-    console.print(f"[cyan]▸[/] {text}")
+    console.print(f"[cyan]▸[/] {escape(text)}")
 
 
 def _done(text: str) -> None:
-    console.print(f"[green]✓[/] {text}")
+    console.print(f"[green]✓[/] {escape(text)}")
 
 
 def _stop(text: str) -> typer.Exit:
-    console.print(f"[red]✗[/] {text}")
+    console.print(f"[red]✗[/] {escape(text)}")
     return typer.Exit(1)
 
 

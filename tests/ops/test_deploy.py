@@ -311,7 +311,11 @@ def test_an_origin_loses_its_slash_and_anything_else_is_refused(capsys: pytest.C
 
 @pytest.mark.parametrize(
     ("pair", "said"),
-    [("HostOrgin=https://a.example", "is it HostOrigin?"), ("Stage=prod", "Stage is no parameter")],
+    [
+        ("HostOrgin=https://a.example", "is it HostOrigin?"),
+        ("Stage=prod", "Stage is no parameter"),
+        ("[/x]=1", "[/x] is no parameter"),
+    ],
 )
 def test_a_parameter_that_sam_would_ignore_is_refused(pair: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(typer.Exit):
