@@ -25,16 +25,20 @@ def letters_of(stack: Stack) -> DeadLetters:
     return DeadLetters(stack.aws, dlq_url, stack.settings.queue_url, stack.wire.events, _HIDDEN_SECONDS)
 
 
+def _none(queue: DeadLetters) -> str:
+    """What to print where no letter was seen."""
+    if hidden := queue.hidden():
+        return f"About {hidden} letters are hidden: a command looks at them, or was killed in the last half hour."
+    return "The dead-letter queue is empty."
+
+
 @app.command("list")
 def show_all(context: typer.Context, limit: Annotated[int, typer.Option(min=1)] = 100) -> None:
     """List the events in the dead-letter queue, with the cause of each."""
     queue = letters_of(context.obj)
     letters = queue.waiting(limit)
     if not letters:
-        if hidden := queue.hidden():
-            console.print(f"About {hidden} letters are hidden: a command looks at them, or was killed of late.")
-        else:
-            console.print("The dead-letter queue is empty.")
+        console.print(_none(queue))
         return
     rows = [(letter.event_id, letter.type, moment(letter.created_at), letter.cause) for letter in letters]
     table("Dead letters", ["event", "type", "created", "cause"], rows)
@@ -72,8 +76,9 @@ def redrive(
         console.print(f"[green]✓[/] sent {escape(letter.event_id)} [dim]{escape(letter.type)}[/]")
 
     stack: Stack = context.obj
+    queue = letters_of(stack)
     chosen = redrive_letters(
-        letters_of(stack),
+        queue,
         stack.wire.audit,
         event_ids or None,
         dry_run=dry_run,
@@ -87,6 +92,8 @@ def redrive(
         table("Would be sent", ["event", "type", "cause"], [(c.event_id, c.type, c.cause) for c in chosen])
     else:
         console.print(f"{len(chosen)} sent back. An event that fails five times returns to the dead-letter queue.")
+    if not chosen and not event_ids:
+        console.print(_none(queue))
     if missing:
         refused("Not in the dead-letter queue:", ", ".join(missing))
         raise typer.Exit(1)

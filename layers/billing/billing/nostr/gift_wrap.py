@@ -45,7 +45,8 @@ def wrapped(
         }
     )
 
-    date = dated is None if dated in (None, now) else dated  # as it was called when there were these two
+    # True or False for the two dates that there were first: what an earlier version began is the same event still.
+    date = dated is None if dated in (None, now) else dated
 
     def drawn(what: str) -> bytes:
         """32 bytes that nobody else can know, others for another message: a nonce must never be used twice."""
