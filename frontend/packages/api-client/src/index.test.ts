@@ -48,6 +48,12 @@ test.each([
   timeout.mockRestore();
 });
 
+test("a table that is asked for as text comes as it is, and a refusal of it says why", async () => {
+  const table = (status: number, body: string) => unwrap(client(async () => new Response(body, { status })).GET("/admin/audit", { parseAs: "text" }));
+  expect(await table(200, "at,actor\r\n1,a\r\n")).toBe("at,actor\r\n1,a\r\n");
+  await expect(table(403, '{"code":"role_needed"}')).rejects.toMatchObject({ status: 403, code: "role_needed" });
+});
+
 test("parts of the path are escaped, what is not given is not asked, and a body is JSON", async () => {
   const seen: Request[] = [];
   const fetch: typeof globalThis.fetch = async (request) => {

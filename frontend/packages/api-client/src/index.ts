@@ -46,19 +46,21 @@ const WRITE_MS = 35_000;
 interface Call extends Omit<RequestInit, "body"> {
   params?: { path?: Readonly<Record<string, unknown>>; query?: Readonly<Record<string, unknown>> };
   body?: unknown;
+  /** What is read is a text, in place of JSON. */
+  parseAs?: "text";
 }
 
 /** Typed calls: `client.GET("/billing/plans")`. */
 export function createBillingClient({ baseUrl = "", token, onRejected, fetch }: ClientOptions = {}): Client {
-  const caller = (method: string) => async (path: string, { params = {}, body, headers: callHeaders, ...init }: Call = {}) => {
-    const headers = new Headers(callHeaders);
+  const caller = (method: string) => async (path: string, { params = {}, body, ...init }: Call = {}) => {
+    const headers = new Headers(init.headers);
     if (body !== undefined) headers.set("Content-Type", "application/json");
     const value = headers.has("Authorization") ? null : await token?.();
     if (value) headers.set("Authorization", `Bearer ${value}`);
     const url = baseUrl + path.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(String(params.path?.[name])));
     const signal = AbortSignal.timeout(method === "GET" ? READ_MS : WRITE_MS);
     const request = new Request(url + searchOf(params.query), { signal, ...init, body: JSON.stringify(body), method, headers });
-    const answer = await answerOf(await (fetch ?? globalThis.fetch)(request));
+    const answer = await answerOf(await (fetch ?? globalThis.fetch)(request), init.parseAs);
     if (value && isRejection(answer)) onRejected?.(value);
     return answer;
   };
@@ -78,9 +80,9 @@ function searchOf(query: Readonly<Record<string, unknown>> = {}): string {
 }
 
 /** A body that should be JSON and is not throws: something else answered. */
-async function answerOf(response: Response): Promise<Answer<unknown>> {
+async function answerOf(response: Response, plain?: "text"): Promise<Answer<unknown>> {
   const text = await response.text();
-  if (response.ok) return { data: text === "" ? undefined : JSON.parse(text), response };
+  if (response.ok) return { data: plain ? text : text ? JSON.parse(text) : undefined, response };
   try {
     return { error: JSON.parse(text), response };
   } catch {
@@ -101,14 +103,14 @@ export async function unwrap<T>(call: Promise<Answer<T>>): Promise<T> {
     answer = await call;
   } catch (cause) {
     if ((cause as Error).name === "AbortError") throw cause;
-    throw new ApiError(0, "network", "The billing service could not be reached.");
+    throw new ApiError(0, "network", "The billing service did not answer.");
   }
   if (answer.response.ok) return answer.data as T;
   throw toApiError(answer.response, answer.error);
 }
 
 function toApiError(response: Response, body: unknown): ApiError {
-  const problem: Record<string, unknown> = typeof body === "object" && body !== null ? { ...body } : {};
+  const problem: Record<string, unknown> = typeof body === "object" ? { ...body } : {};
   const text = (name: string, otherwise: string) => (typeof problem[name] === "string" ? problem[name] : otherwise);
   return new ApiError(
     response.status,
