@@ -1,7 +1,7 @@
 "use client";
 
 import type { Schemas } from "@bitsleuth/billing-api-client";
-import { useId } from "react";
+import { useId, type CSSProperties } from "react";
 import { grants, money, type Plan } from "../format.js";
 import type { Translate } from "../i18n.js";
 import { planAt, type Offer } from "../offers.js";
@@ -82,9 +82,11 @@ function Price({ plan, trial, saving }: { plan: Plan; trial: number; saving: num
   const yearly = plan.interval === "year";
   const perMonth = money(yearly ? Math.round(plan.price_cents / 12) : plan.price_cents, plan.currency, locale, { exact: false });
   return (
-    <div className="bsb-stack bsb:gap-1">
+    <div className="bsb-pricing bsb-stack bsb:gap-1">
       <p className="bsb-row bsb:items-baseline bsb:gap-1.5">
-        <span className={classes("bsb-price", perMonth.length > 8 && "bsb-price-long")}>{perMonth}</span>
+        <span className="bsb-price" style={{ "--length": perMonth.length } as CSSProperties}>
+          {perMonth}
+        </span>
         <span className="bsb-2">{plan.interval === "once" ? t("price.per_once") : t("price.per_month")}</span>
       </p>
       <p className="bsb-2 bsb-small bsb:min-h-5">
