@@ -104,6 +104,7 @@ def test_subscribers_are_moved_to_a_new_version_and_back(
     admin.button("Move subscribers club-month").click()
     expect(admin.text("1 moved")).to_be_visible()
     admin.button("Undo").click()
+    admin.page.get_by_role("dialog", name="Undo this move?").get_by_role("button", name="Undo").click()
     expect(admin.text("Being undone")).to_be_visible()
     assert work() == "undone"
     visitor.open("/account/billing")
@@ -238,6 +239,9 @@ def test_a_user_is_exported_and_erased_and_the_log_says_by_whom(
     assert admin.violations(*rules) == []
     for act in ("Exported", "Granted features to"):
         expect(admin.page.get_by_role("listitem").filter(has_text=act)).to_contain_text(ADMIN)
+    with admin.page.expect_download() as download:
+        admin.button("CSV").click()
+    assert user in Path(download.value.path()).read_text()
     admin.close()
 
 

@@ -140,6 +140,7 @@ def test_support_helps_a_customer_in_the_dialogs(visitor: Visitor, places: dict[
     notes = page.get_by_role("region", name="Notes").get_by_role("listitem")
     expect(notes).to_have_count(2)
     visitor.button("Remove").last.click()
+    visitor.dialog().get_by_role("button", name="Remove").click()
     expect(notes).to_have_count(1)
 
     visitor.button("Give days").click()

@@ -2,6 +2,7 @@ import type { Schemas } from "@bitsleuth/billing-api-client";
 import { ApiError } from "@bitsleuth/billing-api-client";
 import { Button, Dialog, ErrorNotice, Notice } from "@bitsleuth/billing-react";
 import { useState } from "react";
+import { AskDialog } from "./AskDialog.js";
 import type { Endpoint } from "./EndpointsPage.js";
 import { Field, Id } from "./parts.js";
 import { useChangeEndpoint, useCreateEndpoint, useRemoveEndpoint, useRotateSecret } from "./queries.js";
@@ -128,15 +129,7 @@ function TheSecret({ secret, onClose }: { secret: Schemas["EndpointWithSecret"][
 export function RemoveEndpointDialog({ endpoint, onClose }: { endpoint: Endpoint; onClose: () => void }) {
   const t = useAdminText();
   const remove = useRemoveEndpoint();
-  return (
-    <Dialog onClose={onClose} title={t("endpoint.remove")} description={t("endpoint.remove.about", { url: endpoint.url })}>
-      {remove.error && <ErrorNotice error={remove.error} />}
-      <div className="bsb-dialog-actions">
-        <Button onClick={onClose}>{t("cancel")}</Button>
-        <Button variant="danger" busy={remove.isPending} onClick={() => remove.mutate(endpoint.endpoint_id, { onSuccess: onClose })}>
-          {t("endpoint.remove")}
-        </Button>
-      </div>
-    </Dialog>
-  );
+  const onAct = () => remove.mutate(endpoint.endpoint_id, { onSuccess: onClose });
+  const about = t("endpoint.remove.about", { url: endpoint.url });
+  return <AskDialog title={t("endpoint.remove")} about={about} act={t("endpoint.remove")} acting={remove} onAct={onAct} onClose={onClose} />;
 }

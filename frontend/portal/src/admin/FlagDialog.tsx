@@ -12,6 +12,7 @@ const MOST_ALLOWED = 200;
 interface FlagDialogProps {
   /** Empty: a new flag. */
   name: string;
+  /** As they were when it opened: whatever is read behind it later was not seen. */
   flags: Flags;
   onClose: () => void;
 }
@@ -27,10 +28,11 @@ export function useExpected(): (percent: number) => string {
 }
 
 /** Off for everybody at once; what was in force can be put back as long as the dialog is open. */
-export function StopDialog({ name, flags, onClose }: FlagDialogProps) {
+export function StopDialog({ name, flags: shown, onClose }: FlagDialogProps) {
   const t = useAdminText();
+  const [flags] = useState(shown);
   const save = useSetFlag();
-  const [before] = useState(() => flags.flags[name] ?? { percent: 0, allow: [] });
+  const before = flags.flags[name] ?? { percent: 0, allow: [] };
   const expected = useExpected()(before.percent);
   const newest = newestOf(save.error);
   const set = (body: { percent: number; allow: readonly string[] }) =>
@@ -73,8 +75,9 @@ export function StopDialog({ name, flags, onClose }: FlagDialogProps) {
 }
 
 /** Sets a flag at the version that was seen. When somebody else was faster, it shows what is in force now and asks again. */
-export function FlagDialog({ name, flags, onClose }: FlagDialogProps) {
+export function FlagDialog({ name, flags: shown, onClose }: FlagDialogProps) {
   const t = useAdminText();
+  const [flags] = useState(shown);
   const save = useSetFlag();
   const [title, setTitle] = useState(name || (flags.flags.billing ? "" : "billing"));
   const [percent, setPercent] = useState(String(flags.flags[name]?.percent ?? 0));

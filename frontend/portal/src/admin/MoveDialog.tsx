@@ -1,6 +1,7 @@
 import type { Schemas } from "@bitsleuth/billing-api-client";
 import { Button, classes, Dialog, ErrorNotice, FeatureChanges, format, Notice, SkeletonCard, useBilling } from "@bitsleuth/billing-react";
 import { useState } from "react";
+import { AskDialog } from "./AskDialog.js";
 import { useMay } from "./may.js";
 import { Field } from "./parts.js";
 import { Touched } from "./PlanEffect.js";
@@ -17,7 +18,7 @@ export function MoveDialog({ plan, onClose }: { plan: AdminPlan; onClose: () => 
     <Dialog onClose={onClose} title={t("move.title", { version: plan.version })} description={t("move.about")}>
       {move.isPending && <SkeletonCard lines={5} />}
       {move.isError && <ErrorNotice error={move.error} onRetry={() => void move.refetch()} />}
-      {move.data && <Controls key={move.data.started_at} plan={plan} move={move.data} onClose={onClose} />}
+      {move.data && <Controls plan={plan} move={move.data} onClose={onClose} />}
     </Dialog>
   );
 }
@@ -50,49 +51,55 @@ function Steering({ plan, move, onClose }: ControlsProps) {
   const start = useStartMove(plan.plan_id);
   const stop = useStopMove();
   const undo = useUndoMove();
+  const [undoing, setUndoing] = useState(false);
   const [percent, setPercent] = useState(move.status === "none" ? 5 : move.percent);
   const [perHour, setPerHour] = useState(move.per_hour);
   const [notice, setNotice] = useState(move.notice_days);
   const current = move.to_version === plan.version;
   const open = move.status === "running" || move.status === "undoing";
   const touched = move.moved > 0 && move.status !== "undone" && move.status !== "undoing";
-  const failed = start.error ?? stop.error ?? undo.error;
+  const failed = start.error ?? stop.error;
   const existing = current && move.status !== "none";
   return (
-    <form
-      className="bsb-stack"
-      onSubmit={(event) => {
-        event.preventDefault();
-        start.mutate({ to_version: plan.version, percent, per_hour: perHour, notice_days: notice });
-      }}
-    >
-      {move.status !== "none" && <Standing move={move} />}
-      <Effects plan={plan} effects={move.effects} />
-      <div className="bsb:grid bsb:gap-3 bsb:sm:grid-cols-3">
-        <NumberField id="move-percent" label={t("move.percent")} min={1} max={100} value={percent} onChange={setPercent} />
-        <NumberField id="move-pace" label={t("move.per_hour")} min={1} max={2000} value={perHour} onChange={setPerHour} />
-        <NumberField id="move-notice" label={t("move.notice")} min={0} max={90} value={notice} onChange={setNotice} />
-      </div>
-      {failed && <ErrorNotice error={failed} />}
-      <div className="bsb-dialog-actions">
-        <Button onClick={onClose}>{t("close")}</Button>
-        {touched && (
-          <Button variant="danger" busy={undo.isPending} onClick={() => undo.mutate(plan.plan_id)}>
-            {t("move.undo")}
-          </Button>
-        )}
-        {open && (
-          <Button busy={stop.isPending} onClick={() => stop.mutate(plan.plan_id)}>
-            {t("move.stop")}
-          </Button>
-        )}
-        {move.status !== "undoing" && (
-          <Button type="submit" variant="primary" busy={start.isPending} disabled={move.effects.length === 0 && !existing}>
-            {t(existing ? "move.go_on" : "move.start")}
-          </Button>
-        )}
-      </div>
-    </form>
+    <>
+      <form
+        className="bsb-stack"
+        onSubmit={(event) => {
+          event.preventDefault();
+          start.mutate({ to_version: plan.version, percent, per_hour: perHour, notice_days: notice });
+        }}
+      >
+        {move.status !== "none" && <Standing move={move} />}
+        <Effects plan={plan} effects={move.effects} />
+        <div className="bsb:grid bsb:gap-3 bsb:sm:grid-cols-3">
+          <NumberField id="move-percent" label={t("move.percent")} min={1} max={100} value={percent} onChange={setPercent} />
+          <NumberField id="move-pace" label={t("move.per_hour")} min={1} max={2000} value={perHour} onChange={setPerHour} />
+          <NumberField id="move-notice" label={t("move.notice")} min={0} max={90} value={notice} onChange={setNotice} />
+        </div>
+        {failed && <ErrorNotice error={failed} />}
+        <div className="bsb-dialog-actions">
+          <Button onClick={onClose}>{t("close")}</Button>
+          {touched && (
+            <Button variant="danger" onClick={() => setUndoing(true)}>
+              {t("move.undo")}
+            </Button>
+          )}
+          {open && (
+            <Button busy={stop.isPending} onClick={() => stop.mutate(plan.plan_id)}>
+              {t("move.stop")}
+            </Button>
+          )}
+          {move.status !== "undoing" && (
+            <Button type="submit" variant="primary" busy={start.isPending} disabled={move.effects.length === 0 && !existing}>
+              {t(existing ? "move.go_on" : "move.start")}
+            </Button>
+          )}
+        </div>
+      </form>
+      {undoing && (
+        <AskDialog title={t("move.undo.title")} about={t("move.undo.about")} act={t("move.undo")} acting={undo} onAct={() => undo.mutate(plan.plan_id, { onSuccess: () => setUndoing(false) })} onClose={() => setUndoing(false)} />
+      )}
+    </>
   );
 }
 

@@ -1,6 +1,7 @@
 import type { Schemas } from "@bitsleuth/billing-api-client";
 import { Button, ErrorNotice, format, useBilling } from "@bitsleuth/billing-react";
 import { useState } from "react";
+import { AskDialog } from "./AskDialog.js";
 import { useMay } from "./may.js";
 import { Empty, Field } from "./parts.js";
 import { useAddNote, useRemoveNote } from "./queries.js";
@@ -12,7 +13,7 @@ export function Notes({ userId, notes }: { userId: string; notes: readonly Schem
   const { locale } = useBilling();
   const may = useMay();
   const add = useAddNote(userId);
-  const remove = useRemoveNote(userId);
+  const [removing, setRemoving] = useState<Schemas["NoteView"] | null>(null);
   const [text, setText] = useState("");
   return (
     <section className="bsb-stack" aria-labelledby="notes">
@@ -20,7 +21,6 @@ export function Notes({ userId, notes }: { userId: string; notes: readonly Schem
         {t("notes")}
       </h2>
       {notes.length === 0 && !may("POST /admin/users/{user_id}/notes") && <Empty>{t("notes.none")}</Empty>}
-      {remove.isError && <ErrorNotice error={remove.error} />}
       {notes.length > 0 && (
         <ul className="bsb-card bsb-card-flush">
           {notes.map((note) => (
@@ -33,7 +33,7 @@ export function Notes({ userId, notes }: { userId: string; notes: readonly Schem
                 </p>
               </div>
               {may("DELETE /admin/users/{user_id}/notes/{note_id}") && (
-                <Button size="small" variant="ghost" busy={remove.isPending && remove.variables === note.note_id} onClick={() => remove.mutate(note.note_id)}>
+                <Button size="small" variant="ghost" onClick={() => setRemoving(note)}>
                   {t("notes.remove")}
                 </Button>
               )}
@@ -60,6 +60,18 @@ export function Notes({ userId, notes }: { userId: string; notes: readonly Schem
           </div>
         </form>
       )}
+      {removing && <RemoveDialog userId={userId} note={removing} onClose={() => setRemoving(null)} />}
     </section>
+  );
+}
+
+function RemoveDialog({ userId, note, onClose }: { userId: string; note: Schemas["NoteView"]; onClose: () => void }) {
+  const t = useAdminText();
+  const remove = useRemoveNote(userId);
+  const onAct = () => remove.mutate(note.note_id, { onSuccess: onClose });
+  return (
+    <AskDialog title={t("notes.remove.title")} about={t("notes.remove.about")} act={t("notes.remove")} acting={remove} onAct={onAct} onClose={onClose}>
+      <p className="admin-words">{note.text}</p>
+    </AskDialog>
   );
 }

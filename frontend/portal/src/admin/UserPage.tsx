@@ -1,9 +1,10 @@
 import type { Schemas } from "@bitsleuth/billing-api-client";
-import { Button, Dialog, ErrorNotice, format, SkeletonCard, useBilling } from "@bitsleuth/billing-react";
+import { Button, ErrorNotice, format, SkeletonCard, useBilling } from "@bitsleuth/billing-react";
 import { useState } from "react";
 import { useTitle } from "../title.js";
 import { AcceptDialog } from "./AcceptDialog.js";
 import { AccountActions } from "./AccountActions.js";
+import { AskDialog } from "./AskDialog.js";
 import { ExplainForm } from "./ExplainForm.js";
 import { useMay } from "./may.js";
 import { Notes } from "./Notes.js";
@@ -290,16 +291,10 @@ function Grants({ user }: { user: User }) {
 function RevokeDialog({ userId, grant, onClose }: { userId: string; grant: User["grants"][number]; onClose: () => void }) {
   const t = useAdminText();
   const revoke = useRevokeGrant(userId);
+  const onAct = () => revoke.mutate(grant.grant_id, { onSuccess: onClose });
   return (
-    <Dialog onClose={onClose} title={t("grant.revoke.title")} description={t("grant.revoke.about")}>
+    <AskDialog title={t("grant.revoke.title")} about={t("grant.revoke.about")} act={t("grant.revoke")} acting={revoke} onAct={onAct} onClose={onClose}>
       <p className="bsb-mono">{Object.keys(grant.features).join(", ")}</p>
-      {revoke.isError && <ErrorNotice error={revoke.error} />}
-      <div className="bsb-dialog-actions">
-        <Button onClick={onClose}>{t("cancel")}</Button>
-        <Button variant="danger" busy={revoke.isPending} onClick={() => revoke.mutate(grant.grant_id, { onSuccess: onClose })}>
-          {t("grant.revoke")}
-        </Button>
-      </div>
-    </Dialog>
+    </AskDialog>
   );
 }

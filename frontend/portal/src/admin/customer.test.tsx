@@ -139,6 +139,19 @@ test("a grant is taken back after a question", async () => {
   expect(sent(REVOKE)).toHaveLength(1);
 });
 
+test("a note is removed after a question", async () => {
+  const REMOVE = "DELETE /admin/users/usr_7/notes/left_1";
+  api.answers({ [REMOVE]: {} });
+  as("support");
+  await press("Remove");
+  expect(sent(REMOVE)).toEqual([]);
+  const dialog = await screen.findByRole("dialog", { name: "Remove this note?" });
+  await expectAccessible();
+  await user.click(within(dialog).getByRole("button", { name: "Remove" }));
+  await waitFor(() => expect(screen.queryByRole("dialog")).toBe(null));
+  expect(sent(REMOVE)).toHaveLength(1);
+});
+
 test("an act that is refused says why, and can be tried again", async () => {
   api.answers({ [`${ONE}/resume`]: () => refuse(409, "nothing_to_resume") });
   as("admin");

@@ -155,6 +155,23 @@ test("a flag that somebody else changed meanwhile is shown as it is, before it c
   ]);
 });
 
+test("what is read again behind a dialog was not seen: a flag that changed is not overwritten by a second try", async () => {
+  const SET = "PUT /admin/flags/billing";
+  const newest = flags(2, 40);
+  api.answers({
+    "GET /admin/flags": () => (sent(SET).length === 0 ? flags(1, 10) : newest),
+    [SET]: () => (sent(SET).length === 1 ? refuse(503, "service_unavailable") : refuse(409, "version_conflict", { newest })),
+  });
+  showRollout();
+  await user.click(await screen.findByRole("button", { name: "Change billing" }));
+  await retype("Share of the users", "60");
+  await press("Save");
+  await screen.findByText(/^40% of/);
+  await press("Save");
+  await screen.findByText(/In force now: 40% of users/);
+  expect(sent(SET)).toMatchObject([{ version: 1 }, { version: 1 }]);
+});
+
 test("whether a user is in, and why, is told as every host decides it", async () => {
   api.answers({ "GET /admin/flags": flags(1, 50, ["usr_1"]) });
   showRollout();

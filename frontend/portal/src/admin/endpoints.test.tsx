@@ -129,6 +129,19 @@ test("an endpoint that somebody else changed is not overwritten, and is shown as
   await waitFor(() => expect(sent(`PATCH ${ONE}`)).toMatchObject([{ version: 3 }, { ...theirs, description: "the app!" }]));
 });
 
+test("a refusal is said at once, however long it takes to read again what is shown", async () => {
+  let asked = 0;
+  api.answers({
+    [LIST]: () => (++asked === 1 ? listed({}) : new Promise<never>(() => {})),
+    [`DELETE ${ONE}`]: () => refuse(503, "service_unavailable"),
+  });
+  open();
+  await user.click(await screen.findByRole("button", { name: /^Remove/ }));
+  await user.click(within(screen.getByRole("dialog")).getByRole("button", { name: /^Remove/ }));
+  expect(await within(screen.getByRole("dialog")).findByRole("alert")).toBeTruthy();
+  expect(asked).toBe(2);
+});
+
 test("deliveries are listed with answer and time, and one is sent again", async () => {
   history.replaceState(null, "", "/console/endpoints?endpoint=ep_1");
   const RESEND = `POST ${ONE}/resend`;

@@ -104,23 +104,61 @@ test("two versions stand side by side, and what differs is shown", async () => {
   await expectAccessible();
 });
 
+const MOVE = "GET /admin/plans/pro-month/move";
+const counts = { moved: 3, waiting: 2, refused: 0, undone: 0, not_undone: 0 };
+const terms = { plan_id: "pro-month", to_version: 2, percent: 5, per_hour: 50, notice_days: 14 };
+const moveAs = (status: string, over: object = {}) => ({ ...counts, ...terms, status, effects: [], started_at: "2026-11-01T00:00:00Z", started_by: "usr_admin", ...over });
+
+function steer(may: readonly string[] = ["POST /admin/plans/{plan_id}/move"]) {
+  return show(
+    <CallerContext value={{ user_id: "usr_staff", role: "admin", may: [...may] }}>
+      <MoveDialog plan={adminPlan("pro-month", { version: 2 })} onClose={onDone} />
+    </CallerContext>,
+  );
+}
+
 test.each([
   ["running", ["Stop", "Undo", "Go on with these settings"]],
   ["stopped", ["Undo", "Go on with these settings"]],
   ["undoing", ["Stop"]],
 ] as const)("a move that is %s is steered by whoever may move, and seen by all others", async (state, acts) => {
-  const counts = { moved: 3, waiting: 2, refused: 0, undone: 0, not_undone: 0 };
-  const terms = { plan_id: "pro-month", to_version: 2, percent: 5, per_hour: 50, notice_days: 14 };
-  api.answers({ "GET /admin/plans/pro-month/move": { ...counts, ...terms, status: state, effects: [], started_at: "2026-11-01T00:00:00Z", started_by: "usr_admin" } });
-  for (const may of [["POST /admin/plans/{plan_id}/move"], []]) {
-    const { unmount } = show(
-      <CallerContext value={{ user_id: "usr_staff", role: "admin", may }}>
-        <MoveDialog plan={adminPlan("pro-month", { version: 2 })} onClose={onDone} />
-      </CallerContext>,
-    );
+  api.answers({ [MOVE]: moveAs(state) });
+  for (const may of [["POST /admin/plans/{plan_id}/move"], []] as const) {
+    const { unmount } = steer(may);
     expect((await screen.findByText(/3 moved/)).textContent).toContain("2 waiting");
     const offered = within(screen.getByRole("dialog")).getAllByRole("button").map(({ textContent }) => textContent);
     for (const name of ["Stop", "Undo", "Go on with these settings"]) expect([name, offered.includes(name)]).toEqual([name, may.length > 0 && (acts as readonly string[]).includes(name)]);
     unmount();
   }
+});
+
+test("a move is taken back after a question, and read again while it goes on", async () => {
+  vi.useFakeTimers({ toFake: ["setInterval"] });
+  const UNDO = "POST /admin/plans/pro-month/move/undo";
+  const sent = (call: string) => api.calls.filter((made) => made.call === call);
+  api.answers({ [MOVE]: () => moveAs(sent(UNDO).length > 0 ? "undoing" : "running", { moved: 2 + sent(MOVE).length }), [UNDO]: moveAs("undoing") });
+  steer();
+  await screen.findByText(/3 moved/);
+  vi.advanceTimersByTime(60_000);
+  await screen.findByText(/4 moved/);
+  await user.click(screen.getByRole("button", { name: "Undo" }));
+  expect(sent(UNDO)).toEqual([]);
+  const question = await screen.findByRole("dialog", { name: "Undo this move?" });
+  await expectAccessible();
+  await user.click(within(question).getByRole("button", { name: "Undo" }));
+  await screen.findByText("Being undone");
+  expect(screen.queryByRole("dialog", { name: "Undo this move?" })).toBeNull();
+  vi.useRealTimers();
+});
+
+test("a move that is refused as another was begun meanwhile says so, beside the other one", async () => {
+  let begun = false;
+  api.answers({
+    [MOVE]: () => (begun ? moveAs("undoing", { started_at: "2026-11-02T00:00:00Z", started_by: "usr_other" }) : moveAs("stopped")),
+    "POST /admin/plans/pro-month/move": () => ((begun = true), refuse(409, "move_open")),
+  });
+  steer();
+  await user.click(await screen.findByRole("button", { name: "Go on with these settings" }));
+  await screen.findByText(/by usr_other/);
+  expect(screen.getByRole("alert").isConnected).toBe(true);
 });

@@ -1,6 +1,6 @@
 import { unwrap, type Client, type Schemas } from "@bitsleuth/billing-api-client";
 import { useBilling, useQueries } from "@bitsleuth/billing-react";
-import { keepPreviousData, useInfiniteQuery, useMutation, useQuery } from "@tanstack/react-query";
+import { keepPreviousData, useInfiniteQuery, useMutation, useQuery, type Query } from "@tanstack/react-query";
 
 export type AdminPlan = Schemas["AdminPlan"];
 export type Range = { from: string; to: string; currency?: string };
@@ -24,9 +24,10 @@ function useAdminMutation<Body, T>(call: (client: Client, body: Body) => Promise
   const queries = useQueries();
   // What admins see under that name, and what buyers do.
   const keys = touched.flatMap((key) => [["admin", session.userId, key], [key]]);
-  // After a refusal too: it may have been refused because what is shown is old.
-  const onSettled = () => Promise.all(keys.map((queryKey) => queries.invalidateQueries({ queryKey })));
-  return useMutation({ mutationFn: (body: Body) => call(client, body), onSettled }, queries);
+  const onSuccess = () => Promise.all(keys.map((queryKey) => queries.invalidateQueries({ queryKey })));
+  // After a refusal too: it may have been refused because what is shown is old. It is said before that is read again.
+  const onError = () => void onSuccess();
+  return useMutation({ mutationFn: (body: Body) => call(client, body), onSuccess, onError }, queries);
 }
 
 /** An act with a preview: what only looked has touched nothing. */
@@ -56,10 +57,14 @@ export const useArchivePlan = () =>
     ["plans", "audit"],
   );
 
-export const useMove = (plan_id: string) =>
-  useAdminQuery(["move", plan_id], (client) =>
-    unwrap(client.GET("/admin/plans/{plan_id}/move", { params: { path: { plan_id } } })),
-  );
+/** Read again each minute for as long as it goes on. */
+export function useMove(plan_id: string) {
+  const { client, session } = useBilling();
+  const queryFn = () => unwrap(client.GET("/admin/plans/{plan_id}/move", { params: { path: { plan_id } } }));
+  const goesOn = (move?: Schemas["PlanMove"]) => move?.status === "running" || move?.status === "undoing";
+  const refetchInterval = ({ state }: Query<Schemas["PlanMove"]>) => goesOn(state.data) && 60_000;
+  return useQuery({ queryKey: ["admin", session.userId, "move", plan_id], queryFn, refetchInterval }, useQueries());
+}
 
 export const useStartMove = (plan_id: string) =>
   useAdminMutation(
