@@ -148,6 +148,8 @@ def test_a_printed_key_is_the_key_alone_and_a_printed_receipt_the_receipt(visito
     expect(visitor.dialog().get_by_text("Pro, monthly · first payment")).to_be_visible()
     expect(visitor.heading("Your key")).to_be_hidden()
     expect(visitor.dialog().get_by_role("button", name="Print")).to_be_hidden()
+    behind = visitor.dialog().evaluate("(one) => getComputedStyle(one, '::backdrop').display")
+    assert behind == "none", "it is grey where backgrounds are printed"
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
