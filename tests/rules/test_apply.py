@@ -417,6 +417,19 @@ def test_news_of_what_went_back_does_not_move_when_it_went_in_any_order(told: li
         assert the_subscription(after(*paid, *order)).payments["in_1"].closed_at == closed
 
 
+def test_of_a_withdrawn_claim_what_was_paid_out_counts_and_its_request_and_reason_stay() -> None:
+    named = {"request_id": "rq_1", "reason": "duplicate", "exact_amount": "0.001 BTC"}
+    for paid, exact in ((900, "0.001 BTC"), (300, None)):
+        for first, last in ((named, {}), ({}, named)):
+            facts = refund_fact(NOW + 1, "pending", paid_cents=paid, **first), refund_fact(NOW + 5, "failed", **last)
+            for order in itertools.permutations(facts):
+                account = after(fact(), payment_fact("in_1", NOW, refs=("ch_1",)), *order)
+                (back,) = the_subscription(account).payments["in_1"].refunds.values()
+                assert (back.status, back.given_back_cents) == ("succeeded", paid)
+                assert (back.request_id, back.reason) == ("rq_1", "duplicate")
+                assert back.exact_amount == (exact if last else None)
+
+
 def test_a_chargeback_in_another_currency_takes_the_whole_payment() -> None:
     abroad = replace(dispute_fact("open", NOW), amount_cents=1300, currency="JPY")
     account = after(fact(), payment_fact("in_1", NOW, refs=("ch_1",)), abroad)

@@ -1,6 +1,7 @@
 """Every way from one state of an account to another is explained by the lines between them, once."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -314,6 +315,18 @@ def test_a_chargeback_takes_money_and_winning_it_brings_it_back_and_an_inquiry_d
     assert [e.amount_cents for e in books.become(disputed("open"))] == [-900]
     assert books.become(disputed("lost")) == []
     assert [(e.kind, e.amount_cents) for e in books.become(disputed("won"))] == [("dispute_won", 900)]
+
+
+@pytest.mark.parametrize("cents", [1, 900])
+def test_money_back_is_booked_on_the_day_it_went_and_its_return_on_the_day_of_the_news(cents: int) -> None:
+    known: dict[str, Any] = {"amount_cents": cents, "since": NOW + DAY, "observed_at": NOW + 3 * DAY}
+    refunds = [{"refunds": {"re_1": Refund(refund_id="re_1", status=s, **known)}} for s in ("succeeded", "failed")]
+    disputes = [{"disputes": {"dp_1": Dispute(dispute_id="dp_1", status=s, **known)}} for s in ("open", "won")]
+    for states, went, returned in ((refunds, "refund", "refund_failed"), (disputes, "dispute", "dispute_won")):
+        books = Books()
+        books.become(subscription(payments={"in_1": payment()}))
+        lines = [e for back in states for e in books.become(subscription(payments={"in_1": payment(**back)}))]
+        assert [(e.kind, e.at) for e in lines] == [(went, NOW + DAY), (returned, NOW + 3 * DAY)]
 
 
 def test_a_purchase_that_turns_invalid_after_a_part_was_returned_leaves_nothing() -> None:
