@@ -14,7 +14,17 @@ from billing.rules.records import Account, Checkout, Dispute, Grant, Purchase, R
 from billing.rules.terms import add_interval
 from billing.rules.times import DAY, rfc3339
 from samples import CATALOGUE, DAY_PASS, NOW, PLUS, PLUS_TRIAL, PRO, TAX_PASS, USER
-from tests.rules.test_access import PERIOD_END, of_invoice, payment, purchase, refunds, subscription, term
+from tests.rules.test_access import (
+    PERIOD_END,
+    disputes,
+    invoice,
+    of_invoice,
+    payment,
+    purchase,
+    refunds,
+    subscription,
+    term,
+)
 
 TRIAL = replace(PLUS_TRIAL, status="active")
 SHOP = Catalogue((*(p for p in CATALOGUE.plans if p != PLUS_TRIAL), TRIAL))
@@ -259,6 +269,8 @@ def test_a_smaller_plan_is_said_to_be_in_what_is_paid_ahead_and_the_same_by_the_
     assert shown(account(term()), "pro-month")["included_in"] is None
 
 
+# The payment of the period before was charged back.
+LOST_BEFORE = subscription(payments=invoice(NOW - 30 * DAY, NOW, disputes=disputes("lost")))
 TO_PRO: dict[str, Any] = {"scheduled_plan_id": "pro-month", "scheduled_plan_version": 1}
 
 
@@ -277,6 +289,12 @@ TO_PRO: dict[str, Any] = {"scheduled_plan_id": "pro-month", "scheduled_plan_vers
         ((of_invoice("open"),), "pro-month", "upgrade", "payment_disputed"),
         ((of_invoice("lost"),), "pro-month", "upgrade", "payment_disputed"),
         ((of_invoice("won", "inquiry"),), "pro-month", "upgrade", None),
+        (
+            (subscription(payments=invoice(NOW - 30 * DAY, NOW, disputes=disputes("lost"))),),
+            "pro-month",
+            "upgrade",
+            None,
+        ),
         ((of_invoice("open", cancel_at_period_end=True),), "pro-month", "upgrade", "cancellation_scheduled"),
         ((subscription(**TO_PRO),), "pro-month", "upgrade", "change_scheduled"),
         ((subscription(**TO_PRO),), "pro-year", "upgrade", None),
