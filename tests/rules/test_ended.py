@@ -576,8 +576,9 @@ def test_an_end_that_moves_may_have_used_time_of_what_left(was: Record, is_: Rec
 @pytest.mark.parametrize("laid", ["term#voucher#red#000", "term#voucher#another#000"])
 def test_a_voucher_that_was_laid_among_those_that_left_and_is_revoked_needs_them(laid: str) -> None:
     """Closed, it ends no other term any more, and none goes on where it ended."""
-    before = READ.put(revoked(None), Ended(laid={laid: (NOW - 50 * DAY, NOW - 20 * DAY, 900, False)}))
-    after = before.put(revoked(0))
+    given, taken_back = (replace(revoked(days), intervals=2) for days in (None, 0))
+    before = READ.put(given, Ended(laid={laid: (NOW - 50 * DAY, NOW - 20 * DAY, 900, False)}))
+    after = before.put(taken_back)
     if "#red#" in laid:
         with pytest.raises(PastNeeded):
             ended.check_ended(before, after, (), NOW)
