@@ -66,6 +66,7 @@ def test_buying_needs_nothing_but_the_keyboard(visitor: Visitor) -> None:
     press = visitor.page.keyboard.press
 
     def focused(name: str | re.Pattern[str]) -> None:
+        visitor.button(name).first.wait_for()
         for _ in range(40):
             press("Tab")
             if visitor.page.locator("button:focus", has_text=name).count():
