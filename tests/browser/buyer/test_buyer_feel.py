@@ -15,6 +15,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.sweep]
 
 def press(visitor: Visitor, name: str | re.Pattern[str], kind: str = "button") -> None:
     """Reaches something by Tab alone, and presses Enter (or Space, where one chooses)."""
+    visitor.page.locator(kind, has_text=name).first.wait_for(state="attached")
     for _ in range(80):
         visitor.page.keyboard.press("Tab")
         if visitor.page.locator(f"{kind}:focus", has_text=name).count():
