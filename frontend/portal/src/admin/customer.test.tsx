@@ -126,30 +126,19 @@ test("an end shows what is lost before it is done, and says afterwards what happ
   ]);
 });
 
-test("a grant is taken back after a question", async () => {
-  const REVOKE = "POST /admin/users/usr_7/grants/grant_1/revoke";
-  api.answers({ [REVOKE]: detail.grants[0] });
+test.each([
+  ["a grant is taken back", "Revoke", "Revoke this grant?", "POST /admin/users/usr_7/grants/grant_1/revoke", detail.grants[0]],
+  ["a note is removed", "Remove", "Remove this note?", "DELETE /admin/users/usr_7/notes/left_1", {}],
+])("%s after a question", async (_, act, question, call, answer) => {
+  api.answers({ [call]: answer });
   as("support");
-  await press("Revoke");
-  expect(sent(REVOKE)).toEqual([]);
-  const dialog = await screen.findByRole("dialog", { name: "Revoke this grant?" });
+  await press(act);
+  expect(sent(call)).toEqual([]);
+  const dialog = await screen.findByRole("dialog", { name: question });
   await expectAccessible();
-  await user.click(within(dialog).getByRole("button", { name: "Revoke" }));
+  await user.click(within(dialog).getByRole("button", { name: act }));
   await waitFor(() => expect(screen.queryByRole("dialog")).toBe(null));
-  expect(sent(REVOKE)).toHaveLength(1);
-});
-
-test("a note is removed after a question", async () => {
-  const REMOVE = "DELETE /admin/users/usr_7/notes/left_1";
-  api.answers({ [REMOVE]: {} });
-  as("support");
-  await press("Remove");
-  expect(sent(REMOVE)).toEqual([]);
-  const dialog = await screen.findByRole("dialog", { name: "Remove this note?" });
-  await expectAccessible();
-  await user.click(within(dialog).getByRole("button", { name: "Remove" }));
-  await waitFor(() => expect(screen.queryByRole("dialog")).toBe(null));
-  expect(sent(REMOVE)).toHaveLength(1);
+  expect(sent(call)).toHaveLength(1);
 });
 
 test("an act that is refused says why, and can be tried again", async () => {
